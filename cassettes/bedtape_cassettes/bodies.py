@@ -1,0 +1,254 @@
+"""Bodies between the wire and the cassette: bytes to json, text, base64 or events, and back.
+
+A body is only shown opened where writing it again gives the recorded bytes; otherwise it stays as it came. That
+check is made here, once, when a body is taken in. No disk, no clock; chance comes in as a `random.Random`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from random import Random
+
+from bedtape_cassettes import eventstream
+from bedtape_cassettes.model import EMPTY, Body, Event, Events, JsonValue, PayloadForm
+
+__all__ = [
+    "EVENT_STREAM",
+    "PADDING",
+    "SERVER_SENT",
+    "body_from_request",
+    "body_of",
+    "compact",
+    "events_of",
+    "open_chunk",
+    "open_data",
+    "pad",
+    "parse",
+    "pieces_of",
+    "seal_chunk",
+    "seal_data",
+    "unpad",
+    "wire",
+]
+
+EVENT_STREAM = "application/vnd.amazon.eventstream"
+SERVER_SENT = "text/event-stream"
+
+# Every runtime event carries `p`, a prefix of this, 2 to 61 characters, evenly spread (20,000 recorded frames).
+PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_SHORTEST, _LONGEST = 2, 61
+
+
+def compact(value: JsonValue) -> bytes:
+    """JSON as Bedrock writes it: no spaces, raw UTF-8, keys in the order given."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _refuse_duplicates(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse_constant(name: str) -> JsonValue:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse(data: bytes) -> JsonValue:
+    """The JSON value, strictly: no duplicate keys, no NaN. Raises ValueError or RecursionError."""
+    value: JsonValue = json.loads(data, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+    return value
+
+
+def _is_compact(data: bytes) -> bool:
+    """Whether the JSON can be kept opened: parsing and writing it again gives these bytes."""
+    try:
+        return compact(parse(data)) == data
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def body_of(data: bytes) -> Body:
+    """The body in the most readable form that gives the same bytes back."""
+    if not data:
+        return EMPTY
+    if _is_compact(data):
+        return Body("json", data)
+    return Body("text" if _is_text(data) else "base64", data)
+
+
+def body_from_request(data: bytes) -> Body:
+    """As `body_of`, but JSON may change its spelling: requests are matched as parsed JSON, so theirs is no fact."""
+    try:
+        value = parse(data) if data else None
+        return Body("json", compact(value)) if data else EMPTY
+    except (ValueError, RecursionError):
+        return body_of(data)
+
+
+# -- padding ---------------------------------------------------------------------------------------------------
+
+
+def pad(payload: bytes, chance: Random) -> bytes:
+    """The payload of an event with Bedrock's padding `p` put where it belongs: keys are alphabetical.
+
+    Anything but a JSON object comes back as it is.
+    """
+    value = parse(payload) if payload[:1] == b"{" else None
+    if not isinstance(value, dict) or "p" in value:
+        return payload
+    return compact(_with_padding(value, PADDING[: chance.randint(_SHORTEST, _LONGEST)]))
+
+
+def _with_padding(value: dict[str, JsonValue], padding: str) -> dict[str, JsonValue]:
+    padded: dict[str, JsonValue] = {}
+    for key, member in value.items():
+        if key > "p" and "p" not in padded:
+            padded["p"] = padding
+        padded[key] = member
+    return padded if "p" in padded else {**padded, "p": padding}
+
+
+def unpad(payload: bytes) -> tuple[bytes, bool]:
+    """The payload without its padding, and whether it had any that `pad` would put back in the same place."""
+    if b'"p":"ab' not in payload:
+        return payload, False
+    try:
+        value = parse(payload)
+    except (ValueError, RecursionError):
+        return payload, False
+    if not isinstance(value, dict):
+        return payload, False
+    padding = value.pop("p", None)
+    if not isinstance(padding, str) or not PADDING.startswith(padding):
+        return payload, False
+    if compact(_with_padding(value, padding)) != payload:
+        return payload, False
+    return compact(value), True
+
+
+# -- opened payloads -------------------------------------------------------------------------------------------
+
+
+def open_chunk(payload: bytes) -> JsonValue:
+    """The JSON inside an InvokeModel chunk, `{"bytes": <base64 of JSON>}`. Raises ValueError if it is not one."""
+    value = parse(payload)
+    if not isinstance(value, dict) or list(value) != ["bytes"] or not isinstance(value["bytes"], str):
+        raise ValueError("not an object with `bytes` alone")
+    inner = parse(b64decode(value["bytes"], validate=True))
+    if seal_chunk(inner) != payload:
+        raise ValueError("writing it again changes its bytes")
+    return inner
+
+
+def seal_chunk(value: JsonValue) -> bytes:
+    """The inverse of `open_chunk`."""
+    return b'{"bytes":"' + b64encode(compact(value)) + b'"}'
+
+
+def open_data(piece: bytes) -> JsonValue:
+    """The JSON of a server-sent event that is one `data:` line. Raises ValueError if it is anything else."""
+    if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")):
+        raise ValueError("not one `data: ` line and an empty one")
+    value = parse(piece[6:-2])
+    if seal_data(value) != piece:
+        raise ValueError("writing it again changes its bytes")
+    return value
+
+
+def seal_data(value: JsonValue) -> bytes:
+    """The inverse of `open_data`."""
+    return b"data: " + compact(value) + b"\n\n"
+
+
+def _payload_form(payload: bytes) -> PayloadForm:
+    if payload.startswith(b'{"bytes":'):
+        try:
+            open_chunk(payload)
+        except (ValueError, RecursionError, binascii.Error):
+            pass
+        else:
+            return "bytes"
+    if _is_compact(payload):
+        return "json"
+    return "text" if _is_text(payload) else "base64"
+
+
+def _piece_form(piece: bytes) -> PayloadForm:
+    try:
+        open_data(piece)
+    except (ValueError, RecursionError):
+        return "text" if _is_text(piece) else "base64"
+    return "data"
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def events_of(data: bytes, *, exact: bool = False, at_ms: Iterable[int] = ()) -> Body | Events:
+    """A recorded event stream opened into events, or as a plain body where that would change it.
+
+    exact: keep the padding that was recorded. at_ms: when each frame came; 0 where that is not known.
+    """
+    try:
+        frames = eventstream.decode_all(data)
+    except eventstream.FrameError:
+        return body_of(data)
+    if not frames or eventstream.encode_all(frames) != data:
+        return body_of(data)
+    times = [*at_ms, *[0] * len(frames)]
+    opened = [_opened(frame, time) for frame, time in zip(frames, times, strict=False)]
+    if any(event is None for event in opened):
+        return body_of(data)
+    events = [event for event in opened if event is not None]
+    return Events.of(events, padded=False) if exact else _without_padding(events)
+
+
+def _opened(frame: eventstream.Frame, at_ms: int) -> Event | None:
+    headers = frame.strings()
+    if not headers:
+        return None
+    return Event(at_ms, headers, frame.payload, _payload_form(frame.payload))
+
+
+def _without_padding(events: list[Event]) -> Events:
+    """Padding off every event, if every event had it; else the stream is kept as it came, and said to be bare."""
+    stripped = [(event, *unpad(event.payload)) for event in events]
+    if not all(had for event, _, had in stripped if _is_event(event)):
+        return Events.of(events, padded=False)
+    return Events.of([Event(e.at_ms, e.headers, payload, _payload_form(payload)) for e, payload, _ in stripped])
+
+
+def _is_event(event: Event) -> bool:
+    return event.headers[-1] == (":message-type", "event")
+
+
+def pieces_of(data: bytes, *, at_ms: Iterable[int] = ()) -> Body | Events:
+    """A body of server-sent events cut after each empty line."""
+    pieces = [piece + b"\n\n" for piece in data.split(b"\n\n")]
+    pieces[-1] = pieces[-1][:-2]
+    pieces = [piece for piece in pieces if piece]
+    if not pieces or not _is_text(data):
+        return body_of(data)
+    times = [*at_ms, *[0] * len(pieces)]
+    return Events.of([Event(t, (), p, _piece_form(p)) for p, t in zip(pieces, times, strict=False)], padded=False)
+
+
+def wire(event: Event, padded: bool, chance: Random) -> bytes:
+    """The event as it goes over the wire, with padding where the stream has it."""
+    if not event.headers:
+        return event.payload
+    payload = pad(event.payload, chance) if padded and _is_event(event) else event.payload
+    return eventstream.encode_strings(event.headers, payload)

@@ -1,0 +1,142 @@
+"""Bedrock's operations: what a method and a path ask for, and of which model.
+
+Facts from botocore's service models, held against them by a test; the `mantle` rows are the OpenAI and Anthropic
+front doors, which no service model describes. Only a table and pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+__all__ = ["OPERATIONS", "Operation", "Target", "identify", "kebab"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: `path` is botocore's request URI; `streaming` says that its answer is an event stream."""
+
+    service: str
+    name: str
+    method: str
+    path: str
+    streaming: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is addressed to.
+
+    operation: None where the path is none of Bedrock's. model: percent-decoded, ARNs whole; None where the path
+    names none. path: decoded, without any prefix of the endpoint, doubled slashes collapsed, query sorted.
+    """
+
+    operation: Operation | None
+    model: str | None
+    path: str
+
+    @property
+    def name(self) -> str | None:
+        return self.operation.name if self.operation else None
+
+
+_RUNTIME = "bedrock-runtime"
+_AGENTS = "bedrock-agent-runtime"
+_CONTROL = "bedrock"
+_MANTLE = "bedrock-mantle"
+
+OPERATIONS = (
+    Operation(_RUNTIME, "Converse", "POST", "/model/{modelId}/converse"),
+    Operation(_RUNTIME, "ConverseStream", "POST", "/model/{modelId}/converse-stream", True),
+    Operation(_RUNTIME, "InvokeModel", "POST", "/model/{modelId}/invoke"),
+    Operation(_RUNTIME, "InvokeModelWithResponseStream", "POST", "/model/{modelId}/invoke-with-response-stream", True),
+    Operation(
+        _RUNTIME,
+        "InvokeModelWithBidirectionalStream",
+        "POST",
+        "/model/{modelId}/invoke-with-bidirectional-stream",
+        True,
+    ),
+    Operation(_RUNTIME, "CountTokens", "POST", "/model/{modelId}/count-tokens"),
+    Operation(
+        _RUNTIME, "ApplyGuardrail", "POST", "/guardrail/{guardrailIdentifier}/version/{guardrailVersion}/apply"
+    ),
+    Operation(_RUNTIME, "InvokeGuardrailChecks", "POST", "/guardrail-checks/invoke"),
+    Operation(_RUNTIME, "StartAsyncInvoke", "POST", "/async-invoke"),
+    Operation(_RUNTIME, "ListAsyncInvokes", "GET", "/async-invoke"),
+    Operation(_RUNTIME, "GetAsyncInvoke", "GET", "/async-invoke/{invocationArn}"),
+    Operation(
+        _AGENTS, "InvokeAgent", "POST", "/agents/{agentId}/agentAliases/{agentAliasId}/sessions/{sessionId}/text", True
+    ),
+    Operation(_AGENTS, "InvokeInlineAgent", "POST", "/agents/{sessionId}", True),
+    Operation(_AGENTS, "InvokeFlow", "POST", "/flows/{flowIdentifier}/aliases/{flowAliasIdentifier}", True),
+    Operation(_AGENTS, "Retrieve", "POST", "/knowledgebases/{knowledgeBaseId}/retrieve"),
+    Operation(_AGENTS, "RetrieveAndGenerate", "POST", "/retrieveAndGenerate"),
+    Operation(_AGENTS, "RetrieveAndGenerateStream", "POST", "/retrieveAndGenerateStream", True),
+    Operation(_AGENTS, "AgenticRetrieveStream", "POST", "/agenticRetrieveStream", True),
+    Operation(_AGENTS, "Rerank", "POST", "/rerank"),
+    Operation(_AGENTS, "GenerateQuery", "POST", "/generateQuery"),
+    Operation(_AGENTS, "OptimizePrompt", "POST", "/optimize-prompt", True),
+    Operation(_CONTROL, "ListFoundationModels", "GET", "/foundation-models"),
+    Operation(_CONTROL, "GetFoundationModel", "GET", "/foundation-models/{modelIdentifier}"),
+    Operation(_CONTROL, "GetFoundationModelAvailability", "GET", "/foundation-model-availability/{modelId}"),
+    Operation(_CONTROL, "ListInferenceProfiles", "GET", "/inference-profiles"),
+    Operation(_CONTROL, "GetInferenceProfile", "GET", "/inference-profiles/{inferenceProfileIdentifier}"),
+    Operation(_CONTROL, "ListGuardrails", "GET", "/guardrails"),
+    Operation(_CONTROL, "GetGuardrail", "GET", "/guardrails/{guardrailIdentifier}"),
+    Operation(_CONTROL, "ListCustomModels", "GET", "/custom-models"),
+    Operation(_CONTROL, "GetCustomModel", "GET", "/custom-models/{modelIdentifier}"),
+    Operation(_CONTROL, "ListImportedModels", "GET", "/imported-models"),
+    Operation(_CONTROL, "GetImportedModel", "GET", "/imported-models/{modelIdentifier}"),
+    Operation(_CONTROL, "GetPromptRouter", "GET", "/prompt-routers/{promptRouterArn}"),
+    Operation(_CONTROL, "GetProvisionedModelThroughput", "GET", "/provisioned-model-throughput/{provisionedModelId}"),
+    Operation(_MANTLE, "ChatCompletions", "POST", "/v1/chat/completions"),
+    Operation(_MANTLE, "ChatCompletions", "POST", "/openai/v1/chat/completions"),
+    Operation(_MANTLE, "Responses", "POST", "/v1/responses"),
+    Operation(_MANTLE, "Responses", "POST", "/openai/v1/responses"),
+    Operation(_MANTLE, "Messages", "POST", "/anthropic/v1/messages"),
+    Operation(_MANTLE, "CountMessageTokens", "POST", "/anthropic/v1/messages/count_tokens"),
+    Operation(_MANTLE, "ListModels", "GET", "/v1/models"),
+)
+
+_LABEL = re.compile(r"\{(\w+)\}")
+_MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """A template as a pattern for the end of a path.
+
+    A model id may hold raw slashes (an ARN that the client did not encode), so it alone may span segments.
+    """
+    parts = _LABEL.split(template)
+    for i in range(1, len(parts), 2):
+        label = parts[i]
+        parts[i] = f"(?P<{label}>{'.+' if label in _MODEL_LABELS else '[^/]+'})"
+        parts[i - 1] = re.escape(parts[i - 1])
+    parts[-1] = re.escape(parts[-1])
+    return re.compile("".join(parts) + "/?$")
+
+
+# The longest literal first, so that `/openai/v1/responses` is not taken for `/v1/responses` behind a prefix.
+_PATTERNS = sorted(((op, _pattern(op.path)) for op in OPERATIONS), key=lambda pair: -len(_LABEL.sub("", pair[0].path)))
+_SLASHES = re.compile("//+")
+
+
+@lru_cache(maxsize=4096)
+def identify(method: str, target: str) -> Target:
+    """What `method` and the request target (percent-encoded path, perhaps with a query) ask for."""
+    raw, _, query = target.partition("?")
+    path = _SLASHES.sub("/", raw)
+    suffix = "?" + "&".join(sorted(query.split("&"))) if query else ""
+    for operation, pattern in _PATTERNS:
+        if operation.method == method and (found := pattern.search(path)):
+            model = next((unquote(v) for k, v in found.groupdict().items() if k in _MODEL_LABELS), None)
+            return Target(operation, model, unquote(path[found.start() :].rstrip("/")) + suffix)
+    return Target(None, None, unquote(path) + suffix)
+
+
+def kebab(name: str) -> str:
+    """`ConverseStream` as `converse-stream`, for file names."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()

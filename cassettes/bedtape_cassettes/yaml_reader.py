@@ -1,0 +1,355 @@
+"""Reads the YAML dialect of cassettes: the part of YAML 1.1 and 1.2 that both read alike, typed by JSON's rules.
+
+A file is either read whole or refused with every problem that one pass finds, each with its line and what mends it. It
+never builds objects, follows an alias or merges keys, and no input makes it raise anything but `CassetteInvalid`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import yaml
+from yaml.events import (
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from bedtape_cassettes.errors import CassetteInvalid, Problem
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["MAX_DEPTH", "MAX_DIGITS", "Path", "events", "line_of", "read"]
+
+Path: TypeAlias = tuple[str | int, ...]
+
+# libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000 brackets). Events come
+# as they are scanned, so leaving at the first one that is too deep keeps any input linear.
+MAX_DEPTH = 200
+MAX_DIGITS = 4300  # Python's own limit: int() of more digits takes time that grows with their square
+MAX_PROBLEMS = 100  # more than anybody mends in one sitting; a file of another format would give one for each line
+
+_JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER_BEGINS = frozenset("-0123456789")
+
+# Directives stand before the document, with nothing but comments above.
+_DIRECTIVE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*%")
+# A block's first line, and its text up to a tab that could be indentation or text (where no digit says which).
+_BLOCK_HEAD = re.compile(r"[|>][^\n]*[0-9][^\n]*|[|>][^\n]*(?:\n[ \r]*)*\t?")
+_BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
+_COMMENT = re.compile(r"#[^\n]*")
+
+
+_QUOTE_IT = "put the value in quotes"
+_LEVEL = "give all entries of one level the same indentation, in spaces"
+_NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t" in double quotes')
+# What libyaml's and PyYAML's errors say ("context: problem 'character there'"), and what a person who edits by hand
+# needs to hear instead: expected, found, mend. The first that is found counts.
+_SAID: tuple[tuple[str, tuple[str, str, str]], ...] = (
+    (r"tab char|'\\t'", _NO_TABS),
+    (r"cannot start any token", ("a value", "a sign that none may begin with", _QUOTE_IT)),
+    (
+        r"values are not allowed",
+        ("one 'key: value' a line", "another ': '", "quote a value that holds ': ', and check the indentation here"),
+    ),
+    (r"find expected ':'", ("'key: value'", "a line without ': '", "write a key, or indent what goes on with a text")),
+    (
+        r"(?:entries|keys) are not allowed",
+        (
+            "an item or key that begins its line",
+            "'- ' or '? ' after other text",
+            "begin a new line, or quote the value",
+        ),
+    ),
+    (r"scanning an (?:alias|anchor)", ("a value", "a value that begins with & or *", _QUOTE_IT)),
+    (r" tag\b|tag handle", ("a value without a tag", "a value that begins with !", _QUOTE_IT)),
+    (
+        r"quoted scalar.*(?:of stream|document (?:indicator|separator))",
+        ("a closing quote", "none", "close the quote that is opened here"),
+    ),
+    (
+        r"quoted scalar|escape",
+        ("an escape that YAML has", "another backslash", 'write a backslash as "\\\\", and an emoji as itself'),
+    ),
+    (r"block scalar", ("a line break after | or >", "something else", "begin the text on the next line, indented")),
+    (
+        r"flow (?:sequence|mapping|node)",
+        ("',' or the closing bracket", "something else", "close the bracket; quote a value that holds , [ ] { or }"),
+    ),
+    (
+        r"block mapping",
+        ("a key indented as those above", "something else", f"{_LEVEL}; nothing may follow a closing quote or bracket"),
+    ),
+    (r"block (?:collection|sequence)", ("'- ' indented as those above", "something else", _LEVEL)),
+    (r"block node", ("a value", "a sign of YAML's", _QUOTE_IT)),
+)
+_TOLD_AT_BEGIN = ("none", "a line without ': '")  # what is noticed only lines below
+
+
+def read(data: bytes, text: str, file: str) -> JsonValue:
+    """The value that `data`, decoded as `text`, holds. Raises CassetteInvalid with the first MAX_PROBLEMS problems."""
+    reading = _Reading(data, text, file)
+    value = reading.document()
+    if reading.problems:
+        raise CassetteInvalid(sorted(reading.problems, key=lambda problem: problem.line))
+    return value
+
+
+def events(data: bytes, text: str) -> Callable[[], Any]:
+    """What gives the next parser event, from libyaml where PyYAML has it, which is many times as fast."""
+    if yaml.__with_libyaml__:
+        return yaml.CSafeLoader(data).get_event
+    return _slow_events(text)
+
+
+def _slow_events(text: str) -> Callable[[], Any]:
+    """The events of PyYAML's own parser, which takes escapes of surrogates and trips over those above U+10FFFF."""
+    loader = yaml.SafeLoader(text)
+    get_event: Callable[[], Any] = loader.get_event
+
+    def following() -> Any:
+        try:
+            event = get_event()
+            if isinstance(event, ScalarEvent) and event.style == '"':
+                event.value.encode()
+        except (ValueError, OverflowError):
+            raise yaml.MarkedYAMLError("quoted scalar", None, "invalid escape", loader.get_mark()) from None
+        return event
+
+    return following
+
+
+def line_of(event: Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
+
+
+def _blank(comment: re.Match[str]) -> str:
+    return " " * len(comment[0])
+
+
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "…")
+
+
+class _Left(Exception):  # noqa: N818
+    """The rest of the file is not looked at; the problems already say why."""
+
+
+class _Reading:
+    """One pass over one file. Problems are collected, so that all are told at once."""
+
+    def __init__(self, data: bytes, text: str, file: str) -> None:
+        self.data, self.text, self.file = data, text, file
+        self.problems: list[Problem] = []
+        self.following = events(data, text)
+        self.depth = 0
+        self.in_flow = False
+
+    def document(self) -> JsonValue:
+        """The one document's value, of no use if there are problems."""
+        value = None
+        try:
+            self._head()
+            value = self._node(self.following())
+            self._foot()
+            if not self.problems and ("\t" in self.text or _BLOCK_COMMENT.search(self.text)):
+                self._blanks()
+        except _Left:
+            pass  # the problem that made it leave is in the list
+        except yaml.YAMLError as error:
+            self._scanner(error)
+        return value
+
+    def _head(self) -> None:
+        if _DIRECTIVE.match(self.text):
+            self._leave(1, "a document without directives", "a line that begins with %", "remove the line")
+        self.following()
+        if not isinstance(self.following(), DocumentStartEvent):
+            self._leave(1, "a value", "an empty file", "restore the file, or remove it")
+
+    def _foot(self) -> None:
+        self.following()
+        try:
+            event = self.following()
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 0
+        else:
+            if isinstance(event, StreamEndEvent):
+                return
+            line = line_of(event)
+        self._leave(line, "one document", "more after its end", "remove it, or move it to a file of its own")
+
+    def _node(self, event: Any) -> JsonValue:
+        if isinstance(event, ScalarEvent):
+            if event.tag is not None or event.anchor is not None:
+                self._decorated(event)
+            value: str = event.value
+            # PyYAML's two parsers give '' and None as the style of a plain scalar.
+            return value if event.style else self._plain(value, event)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(event)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(event)
+        self._decorated(event)
+        return None
+
+    def _mapping(self, start: MappingStartEvent) -> dict[str, JsonValue]:
+        outer = self._enter(start)
+        following, node = self.following, self._node
+        mapping: dict[str, JsonValue] = {}
+        while not isinstance(event := following(), MappingEndEvent):
+            key = self._key(event, mapping)
+            mapping[key] = node(following())
+        self.depth -= 1
+        self.in_flow = outer
+        return mapping
+
+    def _sequence(self, start: SequenceStartEvent) -> list[JsonValue]:
+        outer = self._enter(start)
+        following, node = self.following, self._node
+        sequence: list[JsonValue] = []
+        while not isinstance(event := following(), SequenceEndEvent):
+            sequence.append(node(event))
+        self.depth -= 1
+        self.in_flow = outer
+        return sequence
+
+    def _enter(self, event: MappingStartEvent | SequenceStartEvent) -> bool:
+        """Goes a level deeper; returns the `in_flow` to go back to."""
+        if event.tag is not None or event.anchor is not None:
+            self._decorated(event)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self._leave(line_of(event), f"at most {MAX_DEPTH} levels", "deeper nesting", "keep the body as `text`")
+        outer, self.in_flow = self.in_flow, bool(event.flow_style)
+        return outer
+
+    def _key(self, event: Any, mapping: dict[str, JsonValue]) -> str:
+        if not isinstance(event, ScalarEvent):
+            self._report(
+                line_of(event), "a text as key", "a list, mapping or alias", "write the key as a text in quotes"
+            )
+            self._node(event)
+            return "\0"
+        key: str = event.value
+        if event.tag is not None or event.anchor is not None:
+            self._decorated(event)
+        if not event.style:
+            self._plain_key(key, event)
+        if key in mapping:
+            self._report(line_of(event), "each key once", f"{_excerpt(key)} again", "remove or rename one of the two")
+        return key
+
+    def _plain_key(self, key: str, event: ScalarEvent) -> None:
+        if self.in_flow and "?" in key:
+            self._question(event)
+        if not key:
+            self._report(line_of(event), "a key", "nothing", "write the key before the ':'")
+        elif key == "<<":
+            mend = "write out what it would merge, or put it in quotes"
+            self._report(line_of(event), "a key that all YAML readers take alike", "the merge key <<", mend)
+        elif key in _JSON_WORDS or (key[0] in _NUMBER_BEGINS and _JSON_NUMBER.fullmatch(key)):
+            self._report(line_of(event), "a text as key", f"the bare {_excerpt(key)[1:-1]}", "put the key in quotes")
+
+    def _plain(self, text: str, event: ScalarEvent) -> JsonValue:
+        """JSON's words and numbers; whatever else is written without quotes is a text."""
+        if self.in_flow and "?" in text:
+            self._question(event)
+        if not text:
+            self._report(line_of(event), "a value", "nothing", "write null or ''")
+        elif text[0] in _NUMBER_BEGINS and (number := _JSON_NUMBER.fullmatch(text)):
+            return self._number(text, number.lastindex is not None, event)
+        elif text in _JSON_WORDS:
+            return _JSON_WORDS[text]
+        return text
+
+    def _question(self, event: ScalarEvent) -> None:
+        # YAML 1.1 begins a key there, 1.2 does not.
+        self._report(line_of(event), "no bare ? between brackets", _excerpt(event.value), _QUOTE_IT)
+
+    def _number(self, text: str, fractional: bool, event: ScalarEvent) -> int | float:
+        if len(text.lstrip("-")) > MAX_DIGITS:
+            expected, found = f"a number of at most {MAX_DIGITS} digits", f"{len(text)} characters"
+            self._report(line_of(event), expected, found, "put it in quotes")
+        elif not fractional:
+            try:
+                return int(text)
+            except ValueError:  # the process runs with a lower sys.set_int_max_str_digits
+                self._report(line_of(event), "a shorter number", f"{len(text)} digits", "put it in quotes")
+        elif math.isinf(value := float(text)):
+            mend = "write a smaller number, or put it in quotes"
+            self._report(line_of(event), "a number that a double can hold", _excerpt(text)[1:-1], mend)
+        else:
+            return value
+        return 0
+
+    def _decorated(self, event: NodeEvent) -> None:
+        """Anchors and aliases make a small file huge, tags make it run code: neither is ever followed."""
+        mend = "write the value out, or put it in quotes if the sign belongs to it"
+        if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
+            self._report(line_of(event), "a value", f"the alias *{event.anchor}", mend)
+            return
+        if event.tag is not None:
+            self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", mend)
+        if event.anchor is not None:
+            self._report(line_of(event), "a value without an anchor", f"the anchor &{event.anchor}", mend)
+
+    def _blanks(self) -> None:
+        """Refuses what libyaml lets pass and PyYAML does not: tabs but in quotes, text blocks and comments, and `|#`."""
+        following = events(self.data, self.text)
+        end = 0
+        while not isinstance(event := following(), StreamEndEvent):
+            if not isinstance(event, ScalarEvent) or event.start_mark is None or event.end_mark is None:
+                continue
+            start = event.start_mark.index
+            self._tab(end, _COMMENT.sub(_blank, self.text[end:start]))
+            end = event.end_mark.index
+            if not event.style:
+                self._tab(start, self.text[start:end])
+            elif event.style in "|>" and (head := _BLOCK_HEAD.match(self.text, start)):
+                if _BLOCK_COMMENT.match(self.text, start):
+                    self._report(line_of(event), "a blank before #", "none", "write ' #'")
+                self._tab(start, _COMMENT.sub(_blank, head[0]))
+        self._tab(end, _COMMENT.sub(_blank, self.text[end:]))
+
+    def _tab(self, start: int, text: str) -> None:
+        if (found := text.find("\t")) >= 0:
+            self._report(self.text.count("\n", 0, start + found) + 1, *_NO_TABS)
+
+    def _scanner(self, error: yaml.YAMLError) -> None:
+        """Says a parser's error in an editor's words."""
+        mark = getattr(error, "problem_mark", None)
+        if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+            self._note(0, "YAML", _excerpt(str(error)), "restore the file")
+            return
+        said = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
+        words = (words for pattern, words in _SAID if re.search(pattern, said))
+        expected, found, mend = next(words, ("YAML", said, _QUOTE_IT))
+        begun = error.context_mark
+        if begun is not None and found in _TOLD_AT_BEGIN:
+            mark = begun
+        elif begun is not None and begun.line != mark.line:
+            found = f"{found} (in what begins on line {begun.line + 1})"
+        self._note(mark.line + 1, expected, found, mend)
+
+    def _leave(self, line: int, expected: str, found: str, mend: str) -> None:
+        self._report(line, expected, found, mend)
+        raise _Left
+
+    def _report(self, line: int, expected: str, found: str, mend: str) -> None:
+        self._note(line, expected, found, mend)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _Left
+
+    def _note(self, line: int, expected: str, found: str, mend: str) -> None:
+        line = min(line, self.text.count("\n") + 1)  # libyaml ends a file on the line after its last
+        self.problems.append(Problem(self.file, line, expected, found, mend))

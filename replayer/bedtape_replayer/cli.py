@@ -1,0 +1,192 @@
+"""The command `bedtape replay`: cassettes on a port, a line a call, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bedtape_cassettes import store
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.key import MatchRules
+from bedtape_replayer.engine import Engine
+from bedtape_replayer.library import Library
+from bedtape_replayer.loading import load, watch
+from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.server import Observer, Outcome, Server
+
+__all__ = ["replay"]
+
+DEFAULT_FOLDER = Path("cassettes")
+
+
+class LogLevel(str, Enum):
+    """How much is told on stderr: every call, only what went wrong, or nothing."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+def replay(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER]...",
+            help="Folders of cassettes, or .tape files. Default: cassettes/ if it holds any, else the shipped samples.",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 4566,
+    speed: Annotated[
+        float | None,
+        typer.Option(help="Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Play each recording once; then the request misses.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="JSON path to leave out when requests are compared (messages.*.id). Repeatable."),
+    ] = None,
+    placeholder: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern whose matches in text compare as equal (dates, uuids). Repeatable."),
+    ] = None,
+    any_profile: Annotated[
+        bool, typer.Option("--any-profile", help="Take us.MODEL, eu.MODEL, global.MODEL for the same model.")
+    ] = False,
+    log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
+) -> None:
+    """Serve cassettes on a local port, to any AWS SDK in any language.
+
+    Point a client at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME or its endpoint option. Nothing is ever sent upstream:
+    a request that was not recorded gets an error that says which recording came nearest and how it differs.
+    """
+    try:
+        if speed is not None and not 0 < speed < float("inf"):
+            raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")
+        rules = _rules(ignore or [], placeholder or [], any_profile=any_profile)
+        chosen = folders or _default_folders()
+        library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
+    except CassetteError as error:
+        _fail(str(error))
+    engine = Engine(library, strict=strict)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(engine, chosen, rules, host, port, speed, log_level))
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"bedtape: {message}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _rules(ignore: Sequence[str], placeholders: Sequence[str], *, any_profile: bool) -> MatchRules:
+    try:
+        compiled = tuple(re.compile(pattern) for pattern in placeholders)
+    except re.error as error:
+        raise CassetteError(f"--placeholder: expected a regular expression, found {error.pattern!r} ({error})") from None
+    return MatchRules((*MatchRules().ignore, *ignore), compiled, any_profile)
+
+
+def _default_folders() -> list[Path]:
+    if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
+        return [DEFAULT_FOLDER]
+    return [store.samples()]
+
+
+async def _serve(
+    engine: Engine,
+    folders: Sequence[Path],
+    rules: MatchRules,
+    host: str,
+    port: int,
+    speed: float | None,
+    level: LogLevel,
+) -> None:
+    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else _teller(level))
+    stopping = _stop_on_signals(server)
+    try:
+        await server.start(host, port)
+    except OSError as error:
+        _fail(f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port, or 0 for any")
+    shown = f"[{host}]" if ":" in host else host
+    print(f"bedtape: listening on http://{shown}:{server.port}", flush=True)
+    _tell(f"bedtape: {_summary(engine.library, folders)}", level)
+
+    def changed(library: Library) -> None:
+        engine.library = library
+        _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
+
+    def failed(error: CassetteError) -> None:
+        print(f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True)
+
+    cache = store.cache_folder(os.environ)
+    watching = asyncio.create_task(watch(folders, rules=rules, cache=cache, changed=changed, failed=failed))
+    await stopping.wait()
+    watching.cancel()
+    await server.stop()
+
+
+def _stop_on_signals(server: Server) -> asyncio.Event:
+    """The first signal ends the server in order, the second at once."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            for connection in list(server.connections):
+                connection.abort()
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _summary(library: Library, folders: Sequence[Path]) -> str:
+    where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
+    return f"{len(library)} interactions in {len(library.cassettes)} cassettes from {where}"
+
+
+def _tell(line: str, level: LogLevel) -> None:
+    if level is LogLevel.info:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _teller(level: LogLevel) -> Observer:
+    def tell(outcome: Outcome) -> None:
+        if level is LogLevel.info or outcome.answer.miss is not None:
+            print(_line(outcome), file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _line(outcome: Outcome) -> str:
+    """`ConverseStream  us.amazon.nova-lite-v1:0  200  weather/0002-….yaml  1.2 ms`."""
+    answer = outcome.answer
+    target = answer.call.target
+    what = target.name or f"{answer.call.method} {target.path}"
+    by = answer.file or "MISS"
+    parts = [what, target.model or "-", str(answer.reply.status), by, f"{outcome.seconds * 1000:.1f} ms"]
+    if answer.call.session != "default":
+        parts.append(f"session {answer.call.session}")
+    if not outcome.complete:
+        parts.append("client hung up")
+    line = _printable("  ".join(parts))
+    return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
+
+
+def _printable(text: str) -> str:
+    """Requests choose these words: none of them may steer the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join("  " + _printable(line) for line in text.splitlines())

@@ -1,0 +1,56 @@
+"""From folders to a library, and again whenever the folders change. Looks at the disk through the store only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bedtape_cassettes import store
+from bedtape_cassettes.errors import CassetteError, CassetteMissing
+from bedtape_cassettes.key import DEFAULT, MatchRules
+from bedtape_replayer.library import Library
+
+__all__ = ["load", "watch"]
+
+# Looking at 5,000 files takes 15 ms, so a look every half second at the least and never more than a fiftieth of the time.
+_INTERVAL = 0.5
+_SHARE = 50
+
+
+def load(folders: Sequence[Path], *, rules: MatchRules = DEFAULT, cache: Path | None = None) -> Library:
+    """The library of all cassettes under `folders`. Raises CassetteError, with every problem, or where there is none."""
+    library = Library(store.read(folders, cache=cache), rules)
+    if not len(library):
+        where = ", ".join(map(str, folders))
+        raise CassetteMissing(f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found none")
+    return library
+
+
+async def watch(
+    folders: Sequence[Path],
+    *,
+    rules: MatchRules,
+    cache: Path | None,
+    changed: Callable[[Library], None],
+    failed: Callable[[CassetteError], None],
+) -> None:
+    """Loads again whenever a file changes, until cancelled.
+
+    Calls `changed` with the new library, or `failed` where the change cannot be read; then the old one stays.
+    """
+    loop = asyncio.get_running_loop()
+    seen = await asyncio.to_thread(store.fingerprint, folders)
+    pause = _INTERVAL
+    while True:
+        await asyncio.sleep(pause)
+        began = loop.time()
+        now = await asyncio.to_thread(store.fingerprint, folders)
+        pause = max(_INTERVAL, _SHARE * (loop.time() - began))
+        if now == seen:
+            continue
+        seen = now
+        try:
+            changed(await asyncio.to_thread(load, folders, rules=rules, cache=cache))
+        except CassetteError as error:
+            failed(error)

@@ -1,0 +1,55 @@
+"""What the wire does with a reply, step by step: the vocabulary between the engine and the server.
+
+A step is a value; only the server acts on it. Whoever wants to wait returns a `Wait`, nobody sleeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bedtape_replayer.reply import Reply
+
+__all__ = ["Finish", "Send", "Start", "Step", "Wait", "paced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing until `seconds` after the step before it was due."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Send the reply's status and headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a piece of the body."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the answer."""
+
+
+Step: TypeAlias = Wait | Start | Send | Finish
+
+
+def paced(reply: Reply, speed: float) -> Iterator[Step]:
+    """The reply at `speed` times the pace it was recorded with."""
+    if reply.after_ms:
+        yield Wait(reply.after_ms / 1000 / speed)
+    yield Start()
+    now = 0
+    for piece in reply.pieces:
+        if piece.at_ms > now:
+            yield Wait((piece.at_ms - now) / 1000 / speed)
+            now = piece.at_ms
+        yield Send(piece.data)
+    yield Finish()
