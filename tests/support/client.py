@@ -1,0 +1,135 @@
+"""Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+import h2.config
+import h2.connection
+import h2.events
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response with its header names as they came."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class Http1:
+    """A keep-alive connection that sends exactly the headers it is given, besides host and content-length."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.host = f"{parts.hostname}:{parts.port}"
+        self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+
+    def request(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", session: str = ""
+    ) -> Answer:
+        connection = self._connection
+        connection.putrequest(method, prefixed(path, session), skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", self.host)
+        for name, value in headers:
+            if name.lower() not in _OWN:
+                connection.putheader(name, value)
+        if body or method == "POST":
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        return Answer(response.status, tuple(response.getheaders()), response.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Http1:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_OWN = {"host", "content-length", "connection", "transfer-encoding", "expect", "http2-settings", "upgrade"}
+
+
+def prefixed(path: str, session: str) -> str:
+    """The path under the prefix that names a session."""
+    return f"/s/{quote(session, safe='')}{path}" if session else path
+
+
+class Http2:
+    """A connection with prior knowledge, one request at a time."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.authority = f"{parts.hostname}:{parts.port}"
+        self._socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=30)
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2.initiate_connection()
+        self._send()
+
+    def _send(self) -> None:
+        self._socket.sendall(self._h2.data_to_send())
+
+    def request(
+        self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", session: str = ""
+    ) -> Answer:
+        stream = self._h2.get_next_available_stream_id()
+        pseudo = [(":method", method), (":scheme", "http"), (":path", prefixed(path, session))]
+        kept = [(name.lower(), value) for name, value in headers if name.lower() not in _OWN]
+        self._h2.send_headers(stream, [*pseudo, (":authority", self.authority), *kept], end_stream=not body)
+        self._send_body(stream, body)
+        status, found, data = 0, (), bytearray()
+        while True:
+            for event in self._receive():
+                match event:
+                    case h2.events.ResponseReceived(headers=response):
+                        pairs = tuple((str(name), str(value)) for name, value in response or ())
+                        status, found = int(dict(pairs)[":status"]), pairs[1:]
+                    case h2.events.DataReceived(data=piece, flow_controlled_length=length):
+                        data += piece or b""
+                        self._h2.acknowledge_received_data(length or 0, stream)
+                    case h2.events.StreamReset(error_code=code):
+                        raise ConnectionError(f"stream reset with {code}")
+                    case h2.events.ConnectionTerminated(error_code=code):
+                        raise ConnectionError(f"connection ended with {code}")
+                    case h2.events.StreamEnded():
+                        self._send()
+                        return Answer(status, found, bytes(data))
+            self._send()
+
+    def _send_body(self, stream: int, body: bytes) -> None:
+        sent = 0
+        while sent < len(body):
+            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(body) - sent)
+            if size:
+                self._h2.send_data(stream, body[sent : sent + size], end_stream=sent + size == len(body))
+                sent += size
+                self._send()
+            else:
+                self._receive()
+        self._send()
+
+    def _receive(self) -> list[h2.events.Event]:
+        data = self._socket.recv(65536)
+        if not data:
+            raise ConnectionError("the server hung up")
+        return list(self._h2.receive_data(data))
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Http2:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

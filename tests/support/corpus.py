@@ -1,0 +1,118 @@
+"""The shared corpus of real exchanges, read where it lies; no part of it is in this repository."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+from base64 import b64decode
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from bedtape_cassettes.model import Cassette, Headers, Interaction
+from bedtape_cassettes.normalise import interaction_of
+
+ROOT = Path(os.environ.get("BEDTAPE_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")
+
+needs_corpus = pytest.mark.skipif(
+    not ROOT.is_dir(),
+    reason=f"the corpus of real exchanges is not at {ROOT}; put it there, or name its folder in BEDTAPE_CORPUS",
+)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One recorded exchange, as the corpus tells it (see its README for the fields)."""
+
+    source: str  # the corpus file, less its endings: `ruby_llm.history`
+    file: str  # the recorder's own file
+    index: int
+    operation: str
+    model: str
+    authenticity: str
+    fidelity: str
+    method: str
+    path: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    response_headers: Headers
+    response_body: bytes
+    stream: bool
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.file} #{self.index} {self.operation}"
+
+    def interaction(self, *, exact: bool = False) -> Interaction:
+        """The exchange as bedtape records it."""
+        return interaction_of(
+            method=self.method,
+            path=self.path,
+            request_headers=self.request_headers,
+            request_body=self.request_body,
+            status=self.status,
+            response_headers=self.response_headers,
+            response_body=self.response_body,
+            exact=exact,
+        )
+
+    @property
+    def cassette(self) -> str:
+        """One cassette a recorder's file, for a request may be answered differently in another."""
+        name = re.sub(r"[^A-Za-z0-9]+", "-", self.file).strip("-")
+        return f"{self.source}/{name[-120:].strip('-')}"
+
+
+def _exchange(source: str, row: dict[str, object]) -> Exchange:
+    url = urlsplit(str(row["url"]))
+    return Exchange(
+        source=source,
+        file=str(row["source_file"]),
+        index=int(str(row["index"])),
+        operation=str(row["operation"]),
+        model=str(row["model_id"]),
+        authenticity=str(row["authenticity"]),
+        fidelity=str(row["body_fidelity"]),
+        method=str(row["method"]),
+        path=url.path + (f"?{url.query}" if url.query else ""),
+        request_headers=tuple((name, value) for name, value in row["request_headers"]),  # type: ignore[attr-defined]
+        request_body=b64decode(str(row["request_body_b64"] or "")),
+        status=int(str(row["status"])),
+        response_headers=tuple((name, value) for name, value in row["response_headers"]),  # type: ignore[attr-defined]
+        response_body=b64decode(str(row["response_body_b64"] or "")),
+        stream=bool(row["stream"]),
+    )
+
+
+def sources() -> list[str]:
+    """The corpus files, by name less endings; empty where there is no corpus."""
+    return sorted(path.name.removesuffix(".jsonl.gz") for path in ROOT.glob("*.jsonl.gz"))
+
+
+@lru_cache(maxsize=4)
+def exchanges(source: str) -> tuple[Exchange, ...]:
+    """Every exchange of a corpus file that is not synthetic."""
+    with gzip.open(ROOT / f"{source}.jsonl.gz", "rt") as lines:
+        rows = [_exchange(source, json.loads(line)) for line in lines]
+    return tuple(row for row in rows if row.authenticity != "synthetic")
+
+
+def every() -> Iterator[Exchange]:
+    """Every exchange of the corpus that is not synthetic."""
+    for source in sources():
+        yield from exchanges(source)
+
+
+def cassettes(rows: tuple[Exchange, ...], *, exact: bool = False) -> list[Cassette]:
+    """The exchanges as cassettes, in recorded order."""
+    found: dict[str, list[Interaction]] = defaultdict(list)
+    for row in rows:
+        found[row.cassette].append(row.interaction(exact=exact))
+    return [Cassette(name, tuple(interactions)) for name, interactions in found.items()]
