@@ -60,9 +60,11 @@ def _response_headers(headers: Headers, *, exact: bool) -> Headers:
     )
 
 
-def _response_body(data: bytes, content_type: str, *, exact: bool, at_ms: Iterable[int]) -> Body | Events:
+def _response_body(
+    data: bytes, content_type: str, *, streaming: bool, exact: bool, at_ms: Iterable[int]
+) -> Body | Events:
     kind = content_type.split(";")[0].strip().lower()
-    if kind == bodies.EVENT_STREAM:
+    if kind == bodies.EVENT_STREAM or streaming:
         return bodies.events_of(data, exact=exact, at_ms=at_ms)
     if kind == bodies.SERVER_SENT:
         return bodies.pieces_of(data, at_ms=at_ms)
@@ -90,6 +92,7 @@ def interaction_of(
     request's headers; secrets are still taken out.
     """
     target = identify(method, path)
+    streaming = target.operation is not None and target.operation.streaming and status == 200
     content_type = next((value for name, value in response_headers if name.lower() == "content-type"), "")
     body = bodies.body_of(request_body) if exact else bodies.body_from_request(request_body)
     interaction = Interaction(
@@ -99,7 +102,7 @@ def interaction_of(
         response=Response(
             status,
             _response_headers(response_headers, exact=exact),
-            _response_body(response_body, content_type, exact=exact, at_ms=at_ms),
+            _response_body(response_body, content_type, streaming=streaming, exact=exact, at_ms=at_ms),
             after_ms,
         ),
         exact=exact,

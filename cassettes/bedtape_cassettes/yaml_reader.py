@@ -41,10 +41,10 @@ _JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": Fals
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBER_BEGINS = frozenset("-0123456789")
 
-# Directives stand before the document, with nothing but comments above.
-_DIRECTIVE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*%")
-# A block's first line, and its text up to a tab that could be indentation or text (where no digit says which).
-_BLOCK_HEAD = re.compile(r"[|>][^\n]*[0-9][^\n]*|[|>][^\n]*(?:\n[ \r]*)*\t?")
+# Directives stand before the document, with nothing but comments above. (Possessive: a file may be all blank lines.)
+_DIRECTIVE = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\r?\n)*+%")
+# A block's first line, and without a digit for the indentation all up to a tab that could belong to it or to the text.
+_BLOCK_HEAD = re.compile(r"[|>][-+]?[0-9][^\n]*+|[|>][^\n]*+(?:\n[ \r]*+)*+\t?")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
 _COMMENT = re.compile(r"#[^\n]*")
 
@@ -296,12 +296,14 @@ class _Reading:
         """Anchors and aliases make a small file huge, tags make it run code: neither is ever followed."""
         mend = "write the value out, or put it in quotes if the sign belongs to it"
         if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
-            self._report(line_of(event), "a value", f"the alias *{event.anchor}", mend)
+            self._report(line_of(event), "a value", f"the alias *{_excerpt(event.anchor)[1:-1]}", mend)
             return
         if event.tag is not None:
             self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", mend)
         if event.anchor is not None:
-            self._report(line_of(event), "a value without an anchor", f"the anchor &{event.anchor}", mend)
+            self._report(
+                line_of(event), "a value without an anchor", f"the anchor &{_excerpt(event.anchor)[1:-1]}", mend
+            )
 
     def _blanks(self) -> None:
         """Refuses what libyaml lets pass and PyYAML does not: tabs but in quotes, text blocks and comments, and `|#`."""

@@ -307,6 +307,7 @@ class Http2Connection:
             self._requests.trailers(block)
         except HeaderListTooLarge:
             if not (state.ended or state.refused):
+                state.ended = bool(flags & END_STREAM)
                 self._refuse_headers(state)
             return
         if state.ended:

@@ -828,7 +828,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
         OPEN + frame(RST_STREAM, 0, 1, number(8)) + frame(WINDOW_UPDATE, 0, 1, number(0)),
         [],
     ),
-    "data beyond the window of the stream": (OPEN + b"".join([frame(DATA, 0, 1, bytes(16384))]) * 31, []),
+    "more data than the first window": (OPEN + frame(DATA, 0, 1, bytes(16384)) * 100, []),
     # Header blocks: sections 4.3 and 6.10
     "continuation alone": (frame(CONTINUATION, END_HEADERS, 1, b""), goaway(PROTOCOL_ERROR)),
     "continuation after the end": (WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""), goaway(PROTOCOL_ERROR)),
@@ -967,7 +967,7 @@ FLOODS: dict[str, tuple[Callable[[], Iterable[bytes]], int]] = {
     "padding only": (lambda: again(frame(DATA, PADDED, 1, b"\x01\0"), OPEN), http2_floods.MAX_EMPTY_FRAMES),
     "priority": (lambda: again(frame(PRIORITY, 0, 1, bytes(5))), http2_floods.MAX_IGNORED_PER_STREAM),
     "unknown": (lambda: again(frame(99, 0, 0)), http2_floods.MAX_IGNORED_PER_STREAM),
-    "goaway": (lambda: again(frame(GOAWAY, 0, 0, bytes(8)), OPEN), http2_floods.MAX_IGNORED_PER_STREAM),
+    "goaway": (lambda: again(frame(GOAWAY, 0, 0, bytes(8)), OPEN), 2 * http2_floods.MAX_IGNORED_PER_STREAM),
     "ping ack": (lambda: again(frame(PING, ACK, 0, bytes(8))), http2_floods.MAX_IGNORED_PER_STREAM),
     "settings ack": (lambda: again(frame(SETTINGS, ACK, 0)), http2_floods.MAX_IGNORED_PER_STREAM),
     "window update": (lambda: again(frame(WINDOW_UPDATE, 0, 0, number(1))), http2_floods.MAX_WINDOW_UPDATES),

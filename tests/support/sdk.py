@@ -1,0 +1,287 @@
+"""A recorded exchange as AWS's own code sees it: the input that sends it again, and what its parser makes of the answer.
+
+Botocore's service models and parsers are the oracle here; nothing of bedtape is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import botocore.session
+from botocore.awsrequest import HeadersDict
+from botocore.exceptions import ClientError
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+from botocore.parsers import create_parser
+from botocore.utils import parse_timestamp
+
+from bedtape_cassettes.bodies import wire
+from bedtape_cassettes.model import Events, Headers, Interaction
+from support.corpus import Exchange
+
+_SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One recorded exchange, from the corpus or from a cassette; `session` is the cassette that holds it."""
+
+    session: str
+    operation: str
+    path: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    response_headers: Headers
+    response_body: bytes
+
+    def __str__(self) -> str:
+        return f"{self.session} {self.operation} {self.path}"
+
+
+def of_exchange(exchange: Exchange) -> Recorded:
+    """An exchange of the corpus."""
+    return Recorded(
+        exchange.cassette,
+        exchange.operation,
+        exchange.path,
+        exchange.request_headers,
+        exchange.request_body,
+        exchange.status,
+        exchange.response_headers,
+        exchange.response_body,
+    )
+
+
+def of_interaction(session: str, interaction: Interaction) -> Recorded:
+    """An interaction of a cassette."""
+    request, response = interaction.request, interaction.response
+    return Recorded(
+        session,
+        interaction.operation or "",
+        request.path,
+        request.headers,
+        request.body.data,
+        response.status,
+        response.headers,
+        b"".join(_pieces(response.body)) if isinstance(response.body, Events) else response.body.data,
+    )
+
+
+def _pieces(body: Events) -> Iterator[bytes]:
+    return (wire(event, padded=False, chance=Random(0)) for event in body.events)
+
+
+# -- the service models ----------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _models() -> tuple[ServiceModel, ...]:
+    session = botocore.session.get_session()
+    return tuple(session.get_service_model(name) for name in _SERVICES)
+
+
+@lru_cache
+def service_of(operation: str) -> str | None:
+    """The service that has the operation; None where no service model does (the OpenAI front door)."""
+    return next((model.service_name for model in _models() if operation in model.operation_names), None)
+
+
+@lru_cache
+def _operation(name: str) -> OperationModel:
+    return next(model for model in _models() if name in model.operation_names).operation_model(name)
+
+
+# -- the input -------------------------------------------------------------------------------------------------
+
+
+class InexpressibleError(Exception):
+    """No SDK can be asked to send this request; its text says why."""
+
+
+def arguments(recorded: Recorded) -> dict[str, Any]:
+    """The input members that make an SDK send the recorded request. Raises InexpressibleError."""
+    if service_of(recorded.operation) is None:
+        raise InexpressibleError(f"{recorded.operation}: no operation of a service model")
+    operation = _operation(recorded.operation)
+    shape = operation.input_shape
+    assert isinstance(shape, StructureShape)
+    return {
+        **_labels(operation, recorded.path),
+        **_query(shape, recorded.path),
+        **_headers(shape, recorded.request_headers),
+        **_body(shape, recorded.request_body),
+    }
+
+
+def _labels(operation: OperationModel, path: str) -> dict[str, str]:
+    template = operation.http["requestUri"].partition("?")[0].rstrip("/")
+    pattern = re.sub(r"\\\{(\w+)(?:\\\+)?\\\}", r"(?P<\1>.+)", re.escape(template))
+    found = re.search(pattern + "/?$", path.partition("?")[0])
+    if found is None:
+        raise InexpressibleError("path: not one of the operation")
+    return {name: unquote(value) for name, value in found.groupdict().items()}
+
+
+def _query(shape: StructureShape, path: str) -> dict[str, str]:
+    members = {m.serialization["name"]: name for name, m in _located(shape, "querystring")}
+    return {members[name]: value for name, value in parse_qsl(path.partition("?")[2])}
+
+
+def _headers(shape: StructureShape, headers: Headers) -> dict[str, str]:
+    sent = {name.lower(): value for name, value in headers}
+    members = {m.serialization["name"].lower(): name for name, m in _located(shape, "header")}
+    return {member: sent[name] for name, member in members.items() if name in sent}
+
+
+def _located(shape: StructureShape, where: str | None) -> list[tuple[str, Shape]]:
+    return [(n, m) for n, m in shape.members.items() if m.serialization.get("location") == where]
+
+
+def _body(shape: StructureShape, body: bytes) -> dict[str, Any]:
+    payload = shape.serialization.get("payload")
+    if payload is not None:
+        return {payload: body}
+    if not body:
+        return {}
+    members = dict(_located(shape, None))
+    return _members(members, json.loads(body), "")
+
+
+def _members(members: dict[str, Shape], value: Any, where: str) -> dict[str, Any]:
+    names = {member.serialization.get("name", name): name for name, member in members.items()}
+    if not isinstance(value, dict):
+        raise InexpressibleError(f"{where}: {type(value).__name__} where the model has a structure")
+    found = {}
+    for key, item in value.items():
+        path = f"{where}.{key}".lstrip(".")
+        if key not in names:
+            raise InexpressibleError(f"{path}: not in the model")
+        found[names[key]] = _value(members[names[key]], item, path)
+    return found
+
+
+def _value(shape: Shape, value: Any, where: str) -> Any:
+    """A JSON value as the SDKs take it: bytes for blobs, and otherwise as it stands."""
+    if getattr(shape, "is_document_type", False):
+        return value
+    if value is None:
+        raise InexpressibleError(f"{where}: null")
+    match shape:
+        case StructureShape():
+            return _members(dict(shape.members), value, where)
+        case ListShape():
+            return [_value(shape.member, item, where) for item in value]
+        case MapShape():
+            return {key: _value(shape.value, item, f"{where}.*") for key, item in value.items()}
+    match shape.type_name:
+        case "blob":
+            return _blob(value, where)
+        case "integer" | "long":
+            return int(value) if value == int(value) else value
+        case _:
+            return value
+
+
+def _blob(value: str, where: str) -> bytes:
+    try:
+        data = b64decode(value, validate=True)
+    except Base64Error:
+        raise InexpressibleError(f"{where}: not base64") from None
+    if b64encode(data).decode() != value:
+        raise InexpressibleError(f"{where}: base64 that no encoder writes")
+    return data
+
+
+# -- the output ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error that an SDK raises; `status` is None in the middle of a stream."""
+
+    code: str
+    message: str
+    status: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a caller gets of an operation: its output members, then a stream's events, then perhaps an error."""
+
+    output: dict[str, Any]
+    events: tuple[dict[str, Any], ...] = ()
+    failure: Failure | None = None
+
+
+def expected(recorded: Recorded) -> Outcome:
+    """What botocore's own parser makes of the recorded response."""
+    operation = _operation(recorded.operation)
+    parser = create_parser(operation.service_model.protocol)
+    streams = operation.has_event_stream_output and recorded.status < 300
+    response = {
+        "status_code": recorded.status,
+        "headers": HeadersDict(recorded.response_headers),
+        "body": _Body(recorded.response_body) if streams else recorded.response_body,
+        "context": {"operation_name": recorded.operation},
+    }
+    return collected(recorded.operation, lambda: _raised(parser.parse(response, operation.output_shape)))
+
+
+class _Body:
+    """A response body as botocore's event stream reads it: whole, for cutting it is the wire's business."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._data
+
+    def close(self) -> None:
+        pass
+
+
+def _raised(response: dict[str, Any]) -> dict[str, Any]:
+    """The response, if it is none of an error; the client raises those, not the parser."""
+    if response["ResponseMetadata"]["HTTPStatusCode"] >= 300:
+        raise ClientError(response, "")
+    return response
+
+
+def collected(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
+    """What a call to botocore gives, its stream or body read to the end."""
+    try:
+        response = call()
+    except ClientError as error:
+        return Outcome({}, failure=_failure(error))
+    output = {name: value for name, value in response.items() if name != "ResponseMetadata"}
+    streamed = _operation(operation).get_event_stream_output()
+    if streamed is not None:
+        member = _operation(operation).output_shape.serialization["payload"]
+        events, failure = _drained(output.pop(member))
+        return Outcome(output, events, failure)
+    return Outcome({name: value.read() if hasattr(value, "read") else value for name, value in output.items()})
+
+
+def _drained(stream: Any) -> tuple[tuple[dict[str, Any], ...], Failure | None]:
+    events: list[dict[str, Any]] = []
+    try:
+        for event in stream:
+            events.append(event)
+    except ClientError as error:
+        return tuple(events), _failure(error)
+    return tuple(events), None
+
+
+def _failure(error: ClientError) -> Failure:
+    told = error.response["Error"]
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return Failure(told["Code"], told["Message"], status)
