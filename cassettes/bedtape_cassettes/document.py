@@ -7,7 +7,7 @@ the dialect but not what a cassette is. No disk.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
 from bedtape_cassettes import bodies, yamlio
@@ -251,7 +251,7 @@ class _Reader:
         headers = self.event_headers(path, document)
         forms = [form for form in _PAYLOAD_FORMS if form in document]
         if len(forms) != 1:
-            self.one_of(path, list(forms), of=_PAYLOAD_FORMS)
+            self.one_of(path, forms, of=_PAYLOAD_FORMS)
             return None
         payload = self.data(path, forms[0], document[forms[0]])
         if any(len(name.encode()) > 255 or len(value.encode()) > 32767 for name, value in headers):
@@ -275,7 +275,7 @@ class _Reader:
         if not forms:
             return EMPTY
         if len(forms) > 1:
-            self.one_of(path, list(forms))
+            self.one_of(path, forms)
             return None
         data = self.data(path, forms[0], document[forms[0]])
         return None if data is None else Body(forms[0], data)
@@ -334,13 +334,13 @@ class _Reader:
                 self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{key}`", mend)
         return value
 
-    def one_of(self, path: Path, found: list[str], of: tuple[str, ...] = ()) -> None:
+    def one_of(self, path: Path, found: Sequence[str], of: Sequence[str] = ()) -> None:
         expected = f"exactly one of {', '.join(of or found)}"
         self.problem((*path, *found[-1:]), expected, " and ".join(found) or "none", "keep one")
 
     def text(self, path: Path, value: JsonValue, required: str | None) -> str | None:
         if isinstance(value, str) and value or (value == "" and path[-1] == "text"):
-            return value  # type: ignore[return-value]
+            return value
         if value is None and required is None:
             return None
         found = "nothing" if value is None else _describe(value)

@@ -27,7 +27,6 @@ def to_row(interaction: Interaction) -> Row:
     """The interaction less its file's name, as msgpack can hold it."""
     request, response = interaction.request, interaction.response
     body = response.body
-    events = isinstance(body, Events)
     return (
         interaction.operation,
         interaction.model,
@@ -38,7 +37,7 @@ def to_row(interaction: Interaction) -> Row:
             response.status,
             response.headers,
             response.after_ms,
-            "events" if events else body.form,
+            "events" if isinstance(body, Events) else body.form,
             body.packed if isinstance(body, Events) else body.data,
             body.padded if isinstance(body, Events) else False,
         ),

@@ -48,7 +48,6 @@ _BLOCK_HEAD = re.compile(r"[|>][-+]?[0-9][^\n]*+|[|>][^\n]*+(?:\n[ \r]*+)*+\t?")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
 _COMMENT = re.compile(r"#[^\n]*")
 
-
 _QUOTE_IT = "put the value in quotes"
 _LEVEL = "give all entries of one level the same indentation, in spaces"
 _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t" in double quotes')
@@ -64,11 +63,7 @@ _SAID: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"find expected ':'", ("'key: value'", "a line without ': '", "write a key, or indent what goes on with a text")),
     (
         r"(?:entries|keys) are not allowed",
-        (
-            "an item or key that begins its line",
-            "'- ' or '? ' after other text",
-            "begin a new line, or quote the value",
-        ),
+        ("an item or key that begins its line", "'- ' or '? ' after text", "begin a new line, or quote the value"),
     ),
     (r"scanning an (?:alias|anchor)", ("a value", "a value that begins with & or *", _QUOTE_IT)),
     (r" tag\b|tag handle", ("a value without a tag", "a value that begins with !", _QUOTE_IT)),
@@ -335,7 +330,7 @@ class _Reading:
             return
         said = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
         words = (words for pattern, words in _SAID if re.search(pattern, said))
-        expected, found, mend = next(words, ("YAML", said, _QUOTE_IT))
+        expected, found, mend = next(words, ("YAML", said[:200], _QUOTE_IT))
         begun = error.context_mark
         if begun is not None and found in _TOLD_AT_BEGIN:
             mark = begun

@@ -34,7 +34,10 @@ def _client(url: str) -> BedrockRuntimeClient:
 
     session = boto3.Session(aws_access_key_id="bedtape-demo", aws_secret_access_key="any", region_name="us-east-1")  # noqa: S106
     # A bearer token in the environment would win over the keys, and boto3 sends none over plain http.
-    return session.client("bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4"))
+    client: BedrockRuntimeClient = session.client(
+        "bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4")
+    )
+    return client
 
 
 def _converse(client: BedrockRuntimeClient) -> None:

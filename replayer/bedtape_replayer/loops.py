@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 
 try:
-    from uvloop import new_event_loop
-except ImportError:  # not made for Windows or PyPy
-    new_event_loop = asyncio.new_event_loop
+    import uvloop
+except ImportError:  # it is not made for Windows or PyPy
+    uvloop = None  # type: ignore[assignment]
 
 __all__ = ["new_event_loop"]
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()

@@ -6,9 +6,11 @@ Pure: no sockets, no clock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import Any
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.key import (
@@ -141,14 +143,15 @@ class Index:
 
     def _compared(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
         """Recordings of the same operation, each with how alike it is to the call."""
-        same = [i for i in self.interactions if (i.operation or i.request.method) == sent.operation]
+        distinct = (queue[0].interaction for queue in self._queues.values())
+        same = [i for i in distinct if (i.operation or i.request.method) == sent.operation]
         size = len(compact(sent.body))
         close = sorted(same, key=lambda i: (i.model != sent.model, abs(len(i.request.body.data) - size)))
-        mine = _leaves(sent)
+        mine, words = _leaves(sent), _words(sent.body)
         for interaction in close[:_COMPARED]:
             recorded = canonical_of_request(interaction.request, self._rules)
-            theirs = _leaves(recorded)
-            yield len(mine & theirs) / max(1, len(mine | theirs)), interaction.file, recorded
+            alike = _share(mine, _leaves(recorded)) + _share(words, _words(recorded.body))
+            yield alike, interaction.file, recorded
 
 
 def _request_line(call: Call) -> str:
@@ -169,6 +172,18 @@ def _fields(request: Canonical) -> JsonValue:
 
 def _leaves(request: Canonical) -> set[tuple[str, str]]:
     return set(_flat("", _fields(request)))
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _words(value: JsonValue) -> set[str]:
+    """What a request is about; the beginning of a long one says enough."""
+    return set(_WORD.findall(compact(value)[:20_000].decode(errors="ignore")))
+
+
+def _share(one: set[Any], other: set[Any]) -> float:
+    return len(one & other) / max(1, len(one | other))
 
 
 def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:

@@ -317,7 +317,7 @@ NOTHING = ("a value", "nothing", "write null or ''")
         ("a: 1\nb: c: d", 2, "one 'key: value' a line", "another ': '", "quote a value"),
         ("a: 1\n  b: 2", 2, "one 'key: value' a line", "another ': '", "indentation"),
         ("a: 1\nb\nc: 2", 2, "'key: value'", "a line without ': '", "indent"),
-        ("a: - b", 1, "begins its line", "after other text", "new line"),
+        ("a: - b", 1, "begins its line", "after text", "new line"),
         ("a: @b", 1, "a value", "a sign", "quotes"),
         ("a: & b", 1, "a value", "& or *", "quotes"),
         ("a: 1\nb: 'c\nd: 1\n", 2, "a closing quote", "none", "opened here"),

@@ -16,18 +16,19 @@ from hpack import Decoder, Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_replayer import http2_floods, http2_reader, http2_streams
-from bedtape_replayer.http2 import (
+from bedtape_replayer.http2.connection import (
     CONNECTION_WINDOW,
     MAX_SETTINGS,
     MAX_STREAMS,
-    PREFACE,
     Http2Connection,
     Received,
     RequestReceived,
     StreamClosed,
 )
-from bedtape_replayer.http2_frames import (
+from bedtape_replayer.http2 import floods as http2_floods
+from bedtape_replayer.http2 import reader as http2_reader
+from bedtape_replayer.http2 import streams as http2_streams
+from bedtape_replayer.http2.frames import (
     ACK,
     CANCEL,
     COMPRESSION_ERROR,
@@ -45,6 +46,7 @@ from bedtape_replayer.http2_frames import (
     NO_ERROR,
     PADDED,
     PING,
+    PREFACE,
     PRIORITY,
     PRIORITY_FLAG,
     PROTOCOL_ERROR,
@@ -62,7 +64,7 @@ from bedtape_replayer.http2_frames import (
     frame,
     number,
 )
-from bedtape_replayer.http2_headers import MAX_HEADER_LIST_SIZE, RequestHead, response_block
+from bedtape_replayer.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, response_block
 
 MAX_BODY = 4 << 20
 REQUEST = (
@@ -647,7 +649,7 @@ def refusal(connection: Http2Connection) -> tuple[bytes, bytes, bytes, list[tupl
     return fields[b":status"], fields[b"x-amzn-errortype"], body, verdicts(taken)
 
 
-TOO_LARGE = b'{"message": "The request body is larger than 10 octets."}'
+TOO_LARGE = b'{"message":"bedtape: The request\'s body is larger than 10 bytes."}'
 
 
 def test_a_body_that_grows_too_large() -> None:
@@ -703,7 +705,7 @@ def test_headers_that_are_too_large(flags: int) -> None:
     assert connection.receive(sent + frame(CONTINUATION, END_HEADERS, 1)) == []
     status, kind, body, errors = refusal(connection)
     assert (status, kind) == (b"431", b"ValidationException")
-    assert body == b'{"message": "The headers are larger than %d octets."}' % MAX_HEADER_LIST_SIZE
+    assert body == b'{"message":"bedtape: The request\'s headers are longer than %d bytes."}' % MAX_HEADER_LIST_SIZE
     assert errors == ([] if flags else [("reset", 1, NO_ERROR)])
     assert len(connection.receive(headers(3))) == 1, "the connection goes on"
 

@@ -16,7 +16,7 @@ from typing import Final
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
-from bedtape_replayer.http2_frames import (
+from bedtape_replayer.http2.frames import (
     COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
     PROTOCOL_ERROR,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from bedtape_replayer.http2_frames import (
+from bedtape_replayer.http2.frames import (
     ACK,
     CONTINUATION,
     END_HEADERS,
@@ -25,7 +25,7 @@ from bedtape_replayer.http2_frames import (
     unpadded,
     unprioritised,
 )
-from bedtape_replayer.http2_headers import MAX_HEADER_LIST_SIZE
+from bedtape_replayer.http2.headers import MAX_HEADER_LIST_SIZE
 
 __all__ = ["MAX_BLOCK", "MAX_CONTINUATIONS", "MAX_FRAME_SIZE", "FrameReader"]
 

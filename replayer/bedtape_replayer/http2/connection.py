@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from bedtape_replayer.http2_floods import Floods
-from bedtape_replayer.http2_frames import (
+from bedtape_replayer.http2.floods import Floods
+from bedtape_replayer.http2.frames import (
     ACK,
     DATA,
     END_STREAM,
@@ -25,7 +25,6 @@ from bedtape_replayer.http2_frames import (
     NO_ERROR,
     PADDED,
     PING,
-    PREFACE,
     PRIORITY,
     PROTOCOL_ERROR,
     PUSH_PROMISE,
@@ -47,23 +46,27 @@ from bedtape_replayer.http2_frames import (
     number_in,
     unpadded,
 )
-from bedtape_replayer.http2_headers import (
+from bedtape_replayer.http2.headers import (
     MAX_HEADER_LIST_SIZE,
     Fields,
     HeaderListTooLarge,
     RequestDecoder,
     RequestHead,
 )
-from bedtape_replayer.http2_reader import FrameReader
-from bedtape_replayer.http2_streams import STREAM_WINDOW, ClosedStreams, Stream
-from bedtape_replayer.http2_writer import Writer
+from bedtape_replayer.http2.reader import FrameReader
+from bedtape_replayer.http2.streams import STREAM_WINDOW, ClosedStreams, Stream
+from bedtape_replayer.http2.writer import Writer
+from bedtape_replayer.refusal import refusal_body
 
-__all__ = ["PREFACE", "Http2Connection", "Received", "RequestReceived", "StreamClosed"]
+__all__ = ["Http2Connection", "Received", "RequestReceived", "StreamClosed"]
 
 # Far more than an SDK's pool opens, few enough that a connection's open requests fit in memory. nghttp2 has 100.
 MAX_STREAMS: Final = 1000
 CONNECTION_WINDOW: Final = 16 << 20
 MAX_SETTINGS: Final = 32  # in one frame, as nghttp2
+# Bodies that are not whole yet are held; a thousand of the largest would be 25 GB. Small ones are not worth counting.
+MAX_HELD_BODIES: Final = 8
+HELD_UNCOUNTED: Final = 64 * 1024
 
 # A header table of no size makes the client's header blocks independent of each other (see RequestDecoder).
 _GREETING: Final = frame(
@@ -116,6 +119,7 @@ class Http2Connection:
         "_floods",
         "_last",
         "_max_body",
+        "_max_held",
         "_reader",
         "_requests",
         "_streams",
@@ -125,6 +129,7 @@ class Http2Connection:
 
     def __init__(self, *, max_body: int, heads: dict[bytes, RequestHead] | None = None) -> None:
         self._max_body = max_body
+        self._max_held = MAX_HELD_BODIES * max_body
         self._requests = RequestDecoder({} if heads is None else heads)
         self._reader = FrameReader()
         self._writer = Writer(_GREETING)
@@ -365,6 +370,8 @@ class Http2Connection:
             return
         if 0 <= head.length < size:
             raise StreamFault(PROTOCOL_ERROR, f"content-length {head.length}, found {size} octets (section 8.1.1)")
+        if size > HELD_UNCOUNTED and sum(len(s.body) for s in self._streams.values()) + len(data) > self._max_held:
+            raise StreamFault(ENHANCE_YOUR_CALM, f"more than {self._max_held} octets of unfinished requests")
         if not state.body:
             state.body = data
             return
@@ -381,15 +388,16 @@ class Http2Connection:
         self._events.append(RequestReceived(state.number, head.method, head.target, head.headers, body))
 
     def _refuse_body(self, state: Stream) -> None:
-        self._refuse(state, 413, b'{"message": "The request body is larger than %d octets."}' % self._max_body)
+        self._refuse(state, 413, f"The request's body is larger than {self._max_body} bytes.")
 
     def _refuse_headers(self, state: Stream) -> None:
-        self._refuse(state, 431, b'{"message": "The headers are larger than %d octets."}' % MAX_HEADER_LIST_SIZE)
+        self._refuse(state, 431, f"The request's headers are longer than {MAX_HEADER_LIST_SIZE} bytes.")
 
-    def _refuse(self, state: Stream, status: int, body: bytes) -> None:
+    def _refuse(self, state: Stream, status: int, message: str) -> None:
         """Answers in Bedrock's form a request that the server is not told of; what more comes of it is dropped."""
         state.refused = True
         state.body = b""
+        body = refusal_body(message)
         headers = (
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),

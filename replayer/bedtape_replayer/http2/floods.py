@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bedtape_replayer.http2_frames import ENHANCE_YOUR_CALM, ConnectionFault
+from bedtape_replayer.http2.frames import ENHANCE_YOUR_CALM, ConnectionFault
 
 __all__ = ["Floods"]
 

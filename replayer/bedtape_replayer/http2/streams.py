@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
-from bedtape_replayer.http2_headers import RequestHead
+from bedtape_replayer.http2.headers import RequestHead
 
 __all__ = ["MAX_CLOSED", "STREAM_WINDOW", "ClosedStreams", "Stream"]
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from bedtape_replayer.http2_frames import (
+from bedtape_replayer.http2.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -29,8 +29,8 @@ from bedtape_replayer.http2_frames import (
     frame,
     number,
 )
-from bedtape_replayer.http2_headers import response_block
-from bedtape_replayer.http2_streams import Stream
+from bedtape_replayer.http2.headers import response_block
+from bedtape_replayer.http2.streams import Stream
 
 __all__ = ["Writer"]
 
