@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -40,7 +41,7 @@ def replay(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FOLDER]...",
+            metavar="FOLDER",
             help="Folders of cassettes, or .tape files. Default: cassettes/ if it holds any, else the shipped samples.",
         ),
     ] = None,
@@ -115,7 +116,8 @@ async def _serve(
     try:
         await server.start(host, port)
     except OSError as error:
-        _fail(f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port, or 0 for any")
+        why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        _fail(f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that is free")
     shown = f"[{host}]" if ":" in host else host
     print(f"bedtape: listening on http://{shown}:{server.port}", flush=True)
     _tell(f"bedtape: {_summary(engine.library, folders)}", level)
