@@ -211,11 +211,11 @@ def test_blank_lines_at_the_end_of_the_file_are_escaped() -> None:
     [
         ({"delta": {"text": " a b: c"}}, 1),
         ({"delta": {"text": "\n\n"}}, 1),
-        ({"delta": {"text": "a\nb"}}, 7),
+        ({"delta": {"text": "a\nb"}}, 1),
         ({"delta": {"text": "x" * 160}}, 5),
     ],
 )
-def test_an_event_is_a_line_unless_it_is_long_or_holds_lines(payload: JsonValue, lines: int) -> None:
+def test_an_event_is_a_line_unless_it_is_long(payload: JsonValue, lines: int) -> None:
     value: JsonValue = {"response": {"events": [{"at_ms": 1, "type": "contentBlockDelta", "json": payload}]}}
     assert yamlio.dump(value).decode().count("\n") == 2 + lines
 
@@ -449,3 +449,13 @@ def test_locate_knows_every_path(value: JsonValue) -> None:
     lines = yamlio.locate(yamlio.dump(value))
     assert list(lines) == list(paths(value))
     assert list(lines.values()) == sorted(lines.values())
+
+
+def test_an_embedding_is_wrapped_not_a_number_a_line() -> None:
+    numbers: JsonValue = [number / 977 for number in range(300)]
+    for value in ({"json": {"embedding": numbers}}, {"json": [numbers, numbers]}):
+        lines = yamlio.dump(value).decode().splitlines()
+        assert len(lines) < 200
+        assert max(map(len, lines)) <= 120
+        assert yamlio.load(yamlio.dump(value), "f") == value
+        assert yaml.safe_load(yamlio.dump(value)) == value

@@ -1,0 +1,138 @@
+"""The tree is the architecture: who may import whom, and who may touch the outside. Read as text, nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("cassettes", "recorder", "replayer")
+
+# Only these files may import these; the reason stands in each file's docstring.
+OUTSIDE = {
+    "asyncio": {"replayer.server", "replayer.thread", "replayer.loading", "replayer.loops", "replayer.cli"},
+    "threading": {"replayer.thread"},
+    "time": {"replayer.server", "replayer.demo"},
+    "signal": {"replayer.cli"},
+    "socket": set(),
+    "ssl": set(),
+    "subprocess": set(),
+    "tempfile": {"cassettes.store"},
+    "pathlib": {"cassettes.store", "replayer.thread", "replayer.loading", "replayer.cli"},
+    "os": {"cassettes.store", "replayer.thread", "replayer.cli"},
+    "typer": {"cassettes.cli", "replayer.cli"},
+    "uvloop": {"replayer.loops"},
+    "boto3": {"replayer.demo"},
+    "botocore": {"replayer.demo"},
+    "mitmproxy": set(),
+    "random": {"cassettes.bodies", "replayer.reply"},
+}
+ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
+IMPORTED_BY_NOBODY = {"cassettes.cli", "replayer.cli", "replayer.demo"}
+# Commands load on demand what only they need.
+LATE_IMPORTS = {"replayer.demo"}
+# Where a module's tests are, if not in the file of its name.
+TESTED_ELSEWHERE = {
+    "cassettes.cli": "replayer/test_cli.py",
+    "cassettes.errors": "cassettes/test_document.py",
+    "cassettes.yaml_reader": "cassettes/test_yamlio.py",
+    "cassettes.yaml_writer": "cassettes/test_yamlio.py",
+    "replayer.server": "wire/test_server.py",
+    "replayer.thread": "wire/test_server.py",
+    "replayer.loops": "wire/test_server.py",
+    "replayer.refusal": "replayer/test_http1.py",
+    "replayer.demo": "project/test_docs.py",
+}
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for folder in PACKAGES:
+        package = ROOT / folder / f"bedtape_{folder}"
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package).with_suffix("").parts
+            yield ".".join((folder, *(part for part in parts if part != "__init__"))), path
+
+
+MODULES = dict(_modules())
+TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _ours(name: str) -> set[str]:
+    found = set()
+    for imported in _imports(TREES[name]):
+        first, _, rest = imported.partition(".")
+        module = f"{first.removeprefix('bedtape_')}.{rest}".rstrip(".") if first.startswith("bedtape_") else ""
+        if module in MODULES:
+            found.add(module)
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_packages_import_only_what_the_arrows_allow(name: str) -> None:
+    wrong = {other for other in _ours(name) if other.split(".")[0] not in ALLOWED[name.split(".")[0]]}
+    assert not wrong
+
+
+def test_there_are_no_cycles() -> None:
+    graph = {name: {other for other in _ours(name) if other != name} for name in MODULES}
+    for name, others in graph.items():  # importing a module of a package is importing from beside it
+        others.difference_update({name.rpartition(".")[0]})
+    list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize(("outside", "allowed"), OUTSIDE.items())
+def test_only_named_files_touch_the_outside(outside: str, allowed: set[str]) -> None:
+    importing = {name for name, tree in TREES.items() if outside in {i.split(".")[0] for i in _imports(tree)}}
+    assert importing <= allowed
+
+
+def test_commands_are_imported_by_nobody() -> None:
+    assert not {(name, other) for name in MODULES for other in _ours(name) & IMPORTED_BY_NOBODY}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_stand_at_the_top(name: str) -> None:
+    late = [
+        node.lineno
+        for function in ast.walk(TREES[name])
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert not late or name in LATE_IMPORTS
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_file_says_what_it_is(name: str) -> None:
+    assert ast.get_docstring(TREES[name])
+
+
+@pytest.mark.parametrize("name", [n for n, p in MODULES.items() if p.name != "__init__.py"])
+def test_tests_mirror_the_source(name: str) -> None:
+    folder, *parts = name.split(".")
+    mirror = TESTED_ELSEWHERE.get(name, f"{folder}/test_{parts[0]}.py")
+    assert (ROOT / "tests" / mirror).is_file()
+
+
+@pytest.mark.parametrize("package", [f"bedtape_{folder}" for folder in PACKAGES])
+def test_importing_is_light(package: str) -> None:
+    """What costs seconds or megabytes is imported by the command that needs it."""
+    code = f"import sys, {package}; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & {"boto3", "botocore", "mitmproxy", "typer", "pydantic", "rich"}

@@ -1,0 +1,26 @@
+"""Which recordings a session plays from."""
+
+from __future__ import annotations
+
+from support.recordings import converse
+
+from bedtape_cassettes.key import MatchRules
+from bedtape_cassettes.model import Cassette
+from bedtape_replayer.library import Library
+
+
+def test_a_session_plays_from_the_cassette_of_its_name_else_from_all() -> None:
+    library = Library([Cassette("b", (converse("1", "x"),)), Cassette("a", (converse("2", "y"), converse("3", "z")))])
+    assert [cassette.name for cassette in library.cassettes] == ["a", "b"]
+    assert len(library) == 3
+    assert len(library.index("a").interactions) == 2
+    assert len(library.index("other").interactions) == 3
+    assert library.index("default") is library.index("other")
+    assert library.index("a") is library.index("a")
+
+
+def test_rules_hold_for_every_index() -> None:
+    rules = MatchRules(any_profile=True)
+    library = Library([Cassette("a", (converse("1", "x"), converse("1", "y", model="eu.amazon.nova-lite-v1:0")))], rules)
+    for session in ("default", "a"):
+        assert len({recording.key for queue in library.index(session)._queues.values() for recording in queue}) == 1
