@@ -1,0 +1,108 @@
+"""The cassettes that ship: they cover every operation, and each is answered over both HTTPs as its file says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from botocore.eventstream import EventStreamBuffer
+from support.client import Answer, Http1, Http2
+
+from bedtape_cassettes import document, store
+from bedtape_cassettes.model import Body, Event, Events, Interaction
+from bedtape_replayer import Replayer
+
+SAMPLES = [i for cassette in store.read([store.samples()]) for i in cassette.interactions]
+# What real recordings hold: every operation of the corpus.
+OPERATIONS = {
+    "Converse",
+    "ConverseStream",
+    "InvokeModel",
+    "InvokeModelWithResponseStream",
+    "CountTokens",
+    "ApplyGuardrail",
+    "InvokeAgent",
+    "Retrieve",
+    "RetrieveAndGenerate",
+    "ListFoundationModels",
+    "GetInferenceProfile",
+    "ChatCompletions",
+    "Responses",
+}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Replayer(store.samples()) as bedrock:
+        yield bedrock.url
+
+
+def _cassette(interaction: Interaction) -> str:
+    return interaction.file.rpartition("/")[0]
+
+
+def _ask(client: Http1 | Http2, sample: Interaction) -> Answer:
+    request = sample.request
+    return client.request(request.method, request.path, request.headers, request.body.data, _cassette(sample))
+
+
+def _says(answer: Answer, sample: Interaction) -> bool:
+    body = sample.response.body
+    if isinstance(body, Body):
+        return answer.body == body.data
+    if any(not event.headers for event in body.events):
+        return answer.body == b"".join(event.payload for event in body.events)
+    return _events(answer.body) == [_expected(event, body) for event in body.events]
+
+
+def _events(data: bytes) -> list[tuple[dict[str, str], object]]:
+    buffer = EventStreamBuffer()
+    buffer.add_data(data)
+    found = []
+    for event in buffer:
+        payload = json.loads(event.payload)
+        payload.pop("p", None)
+        found.append((dict(event.headers), payload))
+    return found
+
+
+def _expected(event: Event, _body: Events) -> tuple[dict[str, str], object]:
+    return dict(event.headers), json.loads(event.payload)
+
+
+def test_every_operation_of_the_corpus_has_a_sample() -> None:
+    assert {sample.operation for sample in SAMPLES} >= OPERATIONS
+
+
+@pytest.mark.parametrize("client", [Http1, Http2])
+def test_every_sample_is_answered_as_its_file_says(client: type[Http1 | Http2]) -> None:
+    with Replayer(store.samples()) as bedrock, client(bedrock.url) as connection:
+        for sample in SAMPLES:
+            answer = _ask(connection, sample)
+            assert answer.status == sample.response.status, sample.file
+            assert _says(answer, sample), sample.file
+
+
+def test_each_is_the_only_one_its_session_needs(url: str) -> None:
+    """Without a session, all cassettes play as one; samples must not shadow each other but on purpose."""
+    with Http1(url) as connection:
+        for sample in SAMPLES:
+            request = sample.request
+            if sample.file != "errors/0005-converse-a2a800c3.yaml":
+                answer = connection.request(request.method, request.path, request.headers, request.body.data)
+                assert answer.status == sample.response.status, sample.file
+
+
+def test_samples_are_written_as_bedtape_writes_them() -> None:
+    for sample in SAMPLES:
+        written = (store.samples() / sample.file).read_bytes()
+        assert document.write(sample) == written, sample.file
+        assert sample.file.rpartition("/")[2] == store.file_name(int(sample.file.split("/")[-1][:4]), sample)
+
+
+def test_samples_have_times() -> None:
+    """Answers that have times can be paced; the demo of `--speed` needs some."""
+    timed = [s for s in SAMPLES if isinstance(s.response.body, Events) and s.response.body.events[-1].at_ms]
+    assert len(timed) >= 8
+    assert all(sample.response.after_ms for sample in SAMPLES)
