@@ -10,21 +10,23 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import botocore.session
 from botocore.awsrequest import HeadersDict
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.parsers import create_parser
-from botocore.utils import parse_timestamp
 
+from bedtape_cassettes import store
 from bedtape_cassettes.bodies import wire
 from bedtape_cassettes.model import Events, Headers, Interaction
+from bedtape_replayer import Replayer
 from support.corpus import Exchange
 
 _SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock")
@@ -74,6 +76,17 @@ def of_interaction(session: str, interaction: Interaction) -> Recorded:
         response.headers,
         b"".join(_pieces(response.body)) if isinstance(response.body, Events) else response.body.data,
     )
+
+
+def of_samples() -> list[Recorded]:
+    """The interactions that ship with bedtape."""
+    cassettes = store.read([store.samples()])
+    return [of_interaction(c.name, i) for c in cassettes for i in c.interactions if not i.partial]
+
+
+def endpoint(bedrock: Replayer, session: str) -> str:
+    """The endpoint of a session, whatever its name is made of."""
+    return bedrock.session_url(quote(session, safe=""))
 
 
 def _pieces(body: Events) -> Iterator[bytes]:
@@ -225,15 +238,18 @@ class Outcome:
 def expected(recorded: Recorded) -> Outcome:
     """What botocore's own parser makes of the recorded response, less what no cassette keeps."""
     operation = _operation(recorded.operation)
+    shape = operation.output_shape
+    assert shape is not None
     parser = create_parser(operation.service_model.protocol)
-    whole = recorded.status >= 300 or not (operation.has_streaming_output or operation.has_event_stream_output)
+    streamed = operation.has_streaming_output or operation.has_event_stream_output
+    whole = recorded.status >= 300 or not streamed
     response = {
         "status_code": recorded.status,
         "headers": HeadersDict(recorded.response_headers),
         "body": recorded.response_body if whole else _Body(recorded.response_body),
         "context": {"operation_name": recorded.operation},
     }
-    outcome = collected(recorded.operation, lambda: _raised(parser.parse(response, operation.output_shape)))
+    outcome = collected(recorded.operation, lambda: _raised(parser.parse(response, shape)))
     return Outcome(_kept(outcome.output), _kept(outcome.events), outcome.failure)
 
 
@@ -268,11 +284,11 @@ class _Body:
         pass
 
 
-def _raised(response: dict[str, Any]) -> dict[str, Any]:
-    """The response, if it is none of an error; the client raises those, not the parser."""
+def _raised(response: Any) -> dict[str, Any]:
+    """The parsed response, unless it is an error's: botocore's client raises those, not its parser."""
     if response["ResponseMetadata"]["HTTPStatusCode"] >= 300:
         raise ClientError(response, "")
-    return response
+    return dict(response)
 
 
 def collected(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
@@ -282,21 +298,21 @@ def collected(operation: str, call: Callable[[], dict[str, Any]]) -> Outcome:
     except ClientError as error:
         return Outcome({}, failure=_failure(error))
     output = {name: value for name, value in response.items() if name != "ResponseMetadata"}
-    streamed = _operation(operation).get_event_stream_output()
-    if streamed is not None:
-        member = _operation(operation).output_shape.serialization["payload"]
-        events, failure = _drained(output.pop(member))
+    shape = _operation(operation).output_shape
+    if shape is not None and _operation(operation).has_event_stream_output:
+        events, failure = _drained(output.pop(shape.serialization["payload"]))
         return Outcome(output, events, failure)
     return Outcome({name: value.read() if hasattr(value, "read") else value for name, value in output.items()})
 
 
 def _drained(stream: Any) -> tuple[tuple[dict[str, Any], ...], Failure | None]:
     events: list[dict[str, Any]] = []
-    try:
-        for event in stream:
-            events.append(event)
-    except ClientError as error:
-        return tuple(events), _failure(error)
+    with closing(stream):  # after an error in it, its connection would stay open
+        try:
+            for event in stream:
+                events.append(event)
+        except ClientError as error:
+            return tuple(events), _failure(error)
     return tuple(events), None
 
 

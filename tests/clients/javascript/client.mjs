@@ -5,8 +5,8 @@
 // handler: "default" is the SDK's own choice (HTTP/2), "http1" is NodeHttpHandler. maxAttempts: the SDK's, if absent.
 //
 // stdout: {"index", "output", "events", "error"} a job, in the order in which they end. `output` is what the command
-// resolves with less `$metadata` and the stream; `events` the stream's, with what came before an error.
-// Bytes are {"$b64": "..."} both ways, timestamps go out as {"$date": "..."}.
+// resolves with less `$metadata` and the stream; `events` are the stream's, up to an error if there is one.
+// Bytes are {"$b64": "..."} both ways.
 
 import * as bedrock from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
@@ -21,12 +21,8 @@ function bytesIn(_, value) {
   return typeof value?.$b64 === "string" ? Uint8Array.from(Buffer.from(value.$b64, "base64")) : value;
 }
 
-// Buffers and dates turn themselves into something else before a replacer sees them, so it looks at the holder.
-function bytesOut(key, value) {
-  const held = this[key];
-  if (held instanceof Uint8Array) return { $b64: Buffer.from(held).toString("base64") };
-  if (held instanceof Date) return { $date: held.toISOString() };
-  return value;
+function bytesOut(_, value) {
+  return value instanceof Uint8Array ? { $b64: Buffer.from(value).toString("base64") } : value;
 }
 
 function clientFor({ endpoint, handler, maxAttempts }) {
@@ -44,15 +40,14 @@ function errorOf(error) {
   return { name: error.name, message: error.message, attempts, status: httpStatusCode };
 }
 
-const STREAMS = ["stream", "body"];
 const isStream = (value) => value?.[Symbol.asyncIterator] !== undefined;
 
 async function run(client, { operation, input }) {
   const result = { output: {}, events: [] };
   try {
     const { $metadata, ...output } = await client.send(new bedrock[`${operation}Command`](input));
-    const member = STREAMS.find((name) => isStream(output[name]));
-    const { [member]: events = [], ...members } = output;
+    const streamed = Object.keys(output).find((name) => isStream(output[name]));
+    const { [streamed]: events = [], ...members } = output;
     result.output = members;
     for await (const event of events) result.events.push(event);
   } catch (error) {
@@ -70,13 +65,18 @@ async function runLane(jobs) {
   }
 }
 
+function lanesOf(jobs) {
+  const lanes = new Map();
+  jobs.forEach((job, index) => {
+    const lane = job.lane ?? index;
+    if (!lanes.has(lane)) lanes.set(lane, []);
+    lanes.get(lane).push({ index, ...job });
+  });
+  return [...lanes.values()];
+}
+
 const { concurrency = 1, jobs } = JSON.parse(await read(process.stdin), bytesIn);
-const lanes = Map.groupBy ? Map.groupBy([], () => 0) : new Map();
-jobs.forEach((job, index) => {
-  const lane = job.lane ?? index;
-  lanes.set(lane, [...(lanes.get(lane) ?? []), { index, ...job }]);
-});
-const waiting = [...lanes.values()];
+const waiting = lanesOf(jobs);
 const worker = async () => {
   while (waiting.length) await runLane(waiting.shift());
 };

@@ -1,0 +1,29 @@
+"""What the tests of all clients replay from."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from bedtape_cassettes.store import write_tape
+from support import corpus
+
+
+@pytest.fixture(scope="session")
+def corpus_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole corpus, a cassette for each recorder's file; made once, by the first worker of pytest-xdist that asks.
+
+    A tape, for more than a thousand folders take several times as long to write and to read.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    tape = shared / "corpus.tape"
+    with open(shared / "corpus.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tape.exists():
+            write_tape(tape, corpus.cassettes(tuple(corpus.every())))
+    return tape
