@@ -51,7 +51,9 @@ def replay(
         float | None,
         typer.Option(help="Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Play each recording once; then the request misses.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Play each recording once; then the request misses.")
+    ] = False,
     ignore: Annotated[
         list[str] | None,
         typer.Option(help="JSON path to leave out when requests are compared (messages.*.id). Repeatable."),
@@ -75,12 +77,13 @@ def replay(
             raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")
         rules = _rules(ignore or [], placeholder or [], any_profile=any_profile)
         chosen = folders or _default_folders()
+        seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
     except CassetteError as error:
         _fail(str(error))
     engine = Engine(library, strict=strict)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(engine, chosen, rules, host, port, speed, log_level))
+        runner.run(_serve(engine, chosen, seen, rules, host, port, speed, log_level))
 
 
 def _fail(message: str) -> NoReturn:
@@ -92,7 +95,9 @@ def _rules(ignore: Sequence[str], placeholders: Sequence[str], *, any_profile: b
     try:
         compiled = tuple(re.compile(pattern) for pattern in placeholders)
     except re.error as error:
-        raise CassetteError(f"--placeholder: expected a regular expression, found {error.pattern!r} ({error})") from None
+        raise CassetteError(
+            f"--placeholder: expected a regular expression, found {error.pattern!r} ({error})"
+        ) from None
     return MatchRules((*MatchRules().ignore, *ignore), compiled, any_profile)
 
 
@@ -105,6 +110,7 @@ def _default_folders() -> list[Path]:
 async def _serve(
     engine: Engine,
     folders: Sequence[Path],
+    seen: store.Fingerprint,
     rules: MatchRules,
     host: str,
     port: int,
@@ -127,10 +133,12 @@ async def _serve(
         _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
 
     def failed(error: CassetteError) -> None:
-        print(f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True)
+        print(
+            f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True
+        )
 
     cache = store.cache_folder(os.environ)
-    watching = asyncio.create_task(watch(folders, rules=rules, cache=cache, changed=changed, failed=failed))
+    watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
     await stopping.wait()
     watching.cancel()
     await server.stop()

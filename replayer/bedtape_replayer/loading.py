@@ -23,12 +23,15 @@ def load(folders: Sequence[Path], *, rules: MatchRules = DEFAULT, cache: Path | 
     library = Library(store.read(folders, cache=cache), rules)
     if not len(library):
         where = ", ".join(map(str, folders))
-        raise CassetteMissing(f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found none")
+        raise CassetteMissing(
+            f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found none"
+        )
     return library
 
 
 async def watch(
     folders: Sequence[Path],
+    seen: store.Fingerprint,
     *,
     rules: MatchRules,
     cache: Path | None,
@@ -37,10 +40,9 @@ async def watch(
 ) -> None:
     """Loads again whenever a file changes, until cancelled.
 
-    Calls `changed` with the new library, or `failed` where the change cannot be read; then the old one stays.
+    seen: the fingerprint from before the folders were loaded, so that no change falls between. Calls `changed` with the new library, or `failed` where the change cannot be read; then the old one stays.
     """
     loop = asyncio.get_running_loop()
-    seen = await asyncio.to_thread(store.fingerprint, folders)
     pause = _INTERVAL
     while True:
         await asyncio.sleep(pause)

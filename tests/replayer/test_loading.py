@@ -33,13 +33,15 @@ def test_a_watch_reports_what_changed_and_what_cannot_be_read(
 ) -> None:
     monkeypatch.setattr(loading, "_INTERVAL", 0.01)
     store.write(tmp_path, Cassette("c", (converse("a", "1"),)))
+    seen = store.fingerprint([tmp_path])
     told: asyncio.Queue[Library | CassetteError] = asyncio.Queue()
 
     async def run() -> None:
         watching = asyncio.create_task(
-            loading.watch([tmp_path], rules=MatchRules(), cache=None, changed=told.put_nowait, failed=told.put_nowait)
+            loading.watch(
+                [tmp_path], seen, rules=MatchRules(), cache=None, changed=told.put_nowait, failed=told.put_nowait
+            )
         )
-        await asyncio.sleep(0.1)  # the first look is the one to compare with; a change before it is no change
         store.write(tmp_path, Cassette("d", (converse("b", "2"),)))
         library = await asyncio.wait_for(told.get(), 30)
         while isinstance(library, Library) and len(library) != 2:  # files come one by one
