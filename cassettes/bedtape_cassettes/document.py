@@ -12,8 +12,10 @@ from difflib import get_close_matches
 
 from bedtape_cassettes import bodies, yamlio
 from bedtape_cassettes.errors import CassetteInvalid, Problem
+from bedtape_cassettes.eventstream import FrameError, encode_strings
 from bedtape_cassettes.model import (
     EMPTY,
+    LONGEST_MS,
     Body,
     BodyForm,
     Event,
@@ -26,12 +28,16 @@ from bedtape_cassettes.model import (
     Response,
     event_headers,
     exception_headers,
+    is_header,
+    is_method,
+    is_path,
 )
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import Target, identify
 
 __all__ = ["VERSION", "read", "write"]
 
 VERSION = 1
+MAX_PROBLEMS = 100  # more than anybody mends in one sitting
 
 Path = tuple[str | int, ...]
 Document = dict[str, JsonValue]
@@ -48,7 +54,7 @@ _PAYLOAD_FORMS: tuple[PayloadForm, ...] = ("json", "bytes", "data", "text", "bas
 
 
 def write(interaction: Interaction) -> bytes:
-    """The file's bytes."""
+    """The file's bytes. Raises ValueError for what YAML cannot hold, such as half of a surrogate pair."""
     return yamlio.dump(_document(interaction))
 
 
@@ -114,10 +120,10 @@ def _body_document(body: Body) -> Document:
 
 def _event_document(event: Event) -> Document:
     document: Document = {"at_ms": event.at_ms}
-    name = event.type or ""
-    if event.headers == event_headers(name):
+    name = event.type
+    if name and event.headers == event_headers(name):
         document["type"] = name
-    elif event.headers == exception_headers(name):
+    elif name and event.headers == exception_headers(name):
         document["exception"] = name
     elif event.headers:
         document["headers"] = [[name, value] for name, value in event.headers]
@@ -134,10 +140,9 @@ def read(data: bytes, file: str) -> Interaction:
     reader = _Reader()
     interaction = reader.interaction(value, file)
     if interaction is None or reader.problems:
-        lines = yamlio.locate(data, file)
-        raise CassetteInvalid(
-            Problem(file, _line(lines, path), expected, found, mend) for path, expected, found, mend in reader.problems
-        )
+        lines = yamlio.locate(data)
+        problems = [Problem(file, _line(lines, path), *words) for path, *words in reader.problems]
+        raise CassetteInvalid(sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS])
     return interaction
 
 
@@ -159,8 +164,12 @@ def _describe(value: JsonValue) -> str:
         case list():
             return "a list"
         case str():
-            return repr(value if len(value) <= 60 else value[:57] + "...")
-    return str(value)[:60]
+            return repr(_short(value))
+    return _short(str(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class _Reader:
@@ -173,46 +182,57 @@ class _Reader:
         self.problems.append((path, expected, found, mend))
 
     def interaction(self, value: JsonValue, file: str) -> Interaction | None:
+        if isinstance(value, dict) and self.is_newer(value.get("bedtape")):
+            return None  # whatever else it holds is not for this version to judge
         document = self.mapping((), value, _TOP)
-        if document is None or not self.version(document):
+        if document is None:
             return None
+        self.version(document.get("bedtape"))
         operation = self.text(("operation",), document.get("operation"), None)
         model = self.text(("model",), document.get("model"), None)
         exact = self.flag(("exact",), document.get("exact", False))
-        request = self.request(document.get("request"))
+        partial = self.flag(("partial",), document.get("partial", False))
+        request = self.request(document.get("request"), operation, model)
         response = self.response(document.get("response"), exact=exact)
         if request is None or response is None:
             return None
-        self.agrees(request, operation, model)
-        partial = self.flag(("partial",), document.get("partial", False))
         return Interaction(operation, model, request, response, exact, partial, file)
 
-    def version(self, document: Document) -> bool:
-        version = document.get("bedtape")
-        if version == VERSION and version is not True:
-            return True
-        newer = isinstance(version, int) and version > VERSION
-        mend = "a newer bedtape wrote this file: upgrade bedtape" if newer else f"write `bedtape: {VERSION}`"
-        found = f"version {version}" if newer else "nothing" if version is None else _describe(version)
-        self.problem(("bedtape",), f"`bedtape: {VERSION}`, the format's version", found, mend)
-        return False
+    def is_newer(self, version: JsonValue) -> bool:
+        if type(version) is not int or version <= VERSION:
+            return False
+        mend = "a newer bedtape wrote this file: upgrade bedtape"
+        self.problem(("bedtape",), f"`bedtape: {VERSION}`, the format's version", f"version {version}", mend)
+        return True
 
-    def agrees(self, request: Request, operation: str | None, model: str | None) -> None:
+    def version(self, version: JsonValue) -> None:
+        if type(version) is not int or version != VERSION:
+            found = "nothing" if version is None else _describe(version)
+            self.problem(
+                ("bedtape",), f"`bedtape: {VERSION}`, the format's version", found, f"write `bedtape: {VERSION}`"
+            )
+
+    def agrees(self, target: Target, operation: str | None, model: str | None) -> None:
         """`operation` and `model` repeat what the path says, for the reader; matching goes by the path."""
-        target = identify(request.method, request.path)
         for name, said, meant in (("operation", operation, target.name), ("model", model, target.model)):
             if said is not None and said != meant:
                 mend = f"write `{name}: {meant}` or change the path" if meant else f"take `{name}` out"
-                self.problem((name,), f"{meant or 'none'}, as the request's path says", said, mend)
+                self.problem((name,), f"{meant or 'none'}, as the request's path says", _describe(said), mend)
 
-    def request(self, value: JsonValue) -> Request | None:
+    def request(self, value: JsonValue, operation: str | None, model: str | None) -> Request | None:
         document = self.mapping(("request",), value, _REQUEST)
         if document is None:
             return None
         method = self.text(("request", "method"), document.get("method"), "the HTTP method, such as POST")
         path = self.text(("request", "path"), document.get("path"), "the path as sent, such as /model/ID/converse")
-        if path is not None and not (path.startswith("/") and path.isascii() and path.isprintable() and " " not in path):
+        if method is not None and not is_method(method):
+            self.problem(("request", "method"), "a method in capitals, such as POST", _describe(method), "write it so")
+            method = None
+        if path is not None and not is_path(path):
             self.problem(("request", "path"), "a percent-encoded path from /", _describe(path), "write it as sent")
+            path = None
+        if method is not None and path is not None:
+            self.agrees(identify(method, path), operation, model)
         headers = self.headers(("request", "headers"), document.get("headers", {}))
         body = self.body(("request",), document)
         if method is None or path is None or body is None:
@@ -224,7 +244,7 @@ class _Reader:
         if document is None:
             return None
         status = self.number(("response", "status"), document.get("status"), 200, 599)
-        after_ms = self.number(("response", "after_ms"), document.get("after_ms", 0), 0, 86_400_000)
+        after_ms = self.number(("response", "after_ms"), document.get("after_ms", 0), 0, LONGEST_MS)
         headers = self.headers(("response", "headers"), document.get("headers", {}))
         body = self.response_body(document, exact=exact)
         return None if body is None else Response(status, headers, body, after_ms)
@@ -247,23 +267,27 @@ class _Reader:
         document = self.mapping(path, value, _EVENT)
         if document is None:
             return None
-        at_ms = self.number((*path, "at_ms"), document.get("at_ms", 0), 0, 86_400_000)
+        at_ms = self.number((*path, "at_ms"), document.get("at_ms", 0), 0, LONGEST_MS)
         headers = self.event_headers(path, document)
         forms = [form for form in _PAYLOAD_FORMS if form in document]
         if len(forms) != 1:
             self.one_of(path, forms, of=_PAYLOAD_FORMS)
             return None
         payload = self.data(path, forms[0], document[forms[0]])
-        if any(len(name.encode()) > 255 or len(value.encode()) > 32767 for name, value in headers):
-            self.problem(path, "names up to 255 bytes and values up to 32767", "a longer one", "shorten it")
-        return None if payload is None else Event(at_ms, headers, payload, forms[0])
+        if payload is None:
+            return None
+        try:
+            encode_strings(headers, payload)
+        except FrameError as error:
+            self.problem(path, "an event that fits into a frame", f"one that does not ({error})", "mend or shorten it")
+        return Event(at_ms, headers, payload, forms[0])
 
     def event_headers(self, path: Path, document: Document) -> Headers:
         named = [key for key in ("type", "exception", "headers") if key in document]
         if len(named) > 1:
             self.one_of(path, named)
         if "headers" in document:
-            return self.headers((*path, "headers"), document["headers"])
+            return self.headers((*path, "headers"), document["headers"], framed=True)
         for key, make in (("type", event_headers), ("exception", exception_headers)):
             if key in document:
                 name = self.text((*path, key), document[key], "the event's name")
@@ -287,11 +311,7 @@ class _Reader:
             "data": bodies.seal_data,
         }
         if form in seals:
-            try:
-                return seals[form](value)
-            except (ValueError, RecursionError) as error:
-                self.problem((*path, form), "a value that JSON can hold", f"one it cannot ({error})", "mend the value")
-                return None
+            return self.sealed((*path, form), seals[form], value)
         text = self.text((*path, form), value, "text")
         if text is None or form == "text":
             return None if text is None else text.encode()
@@ -301,24 +321,43 @@ class _Reader:
             self.problem((*path, form), "base64", f"text that is not ({error})", "write the bytes in base64")
             return None
 
-    def headers(self, path: Path, value: JsonValue) -> Headers:
+    def sealed(self, path: Path, seal: Callable[[JsonValue], bytes], value: JsonValue) -> bytes | None:
+        if bodies.levels(value) > bodies.MAX_LEVELS:
+            self.problem(path, f"JSON of at most {bodies.MAX_LEVELS} levels", "a deeper one", "keep it as `text`")
+            return None
+        try:
+            return seal(value)
+        except ValueError as error:
+            self.problem(path, "a value that JSON can hold", f"one it cannot ({error})", "mend the value")
+            return None
+
+    def headers(self, path: Path, value: JsonValue, *, framed: bool = False) -> Headers:
         if isinstance(value, dict):
             pairs: Iterable[tuple[Path, JsonValue]] = (((*path, name), [name, v]) for name, v in value.items())
         elif isinstance(value, list):
             pairs = (((*path, number), pair) for number, pair in enumerate(value))
         else:
-            self.problem(path, "headers: a mapping, or a list of [name, value]", _describe(value), "write {name: value}")
+            self.problem(
+                path, "headers: a mapping, or a list of [name, value]", _describe(value), "write {name: value}"
+            )
             return ()
-        return tuple(pair for where, pair in ((w, self.header(w, p)) for w, p in pairs) if pair is not None)
+        read = [self.header(where, pair, framed=framed) for where, pair in pairs]
+        return tuple(pair for pair in read if pair is not None)
 
-    def header(self, path: Path, pair: JsonValue) -> tuple[str, str] | None:
+    def header(self, path: Path, pair: JsonValue, *, framed: bool) -> tuple[str, str] | None:
         match pair:
-            case [str() as name, str() as value] if name and not set(name + value) & set("\r\n\0"):
+            case [str() as name, str() as value] if framed or is_header(name, value):
                 return name, value
-            case [str() as name, bool() | int() | float() as value]:
-                self.problem(path, f"text for header {name}", _describe(value), f"write it in quotes: '{value}'")
+            case [str() as name, str() as value]:
+                found = f"{_describe(name)}: {_describe(value)}"
+                self.problem(path, "a header that HTTP can carry, on one line", found, "write it as sent")
+            case [str() as name, None | bool() | int() | float() as value]:
+                mend = f"write it in quotes: '{_describe(value)}'"
+                self.problem(path, f"text for header {_short(name)}", _describe(value), mend)
+            case [str() as name, value]:
+                self.problem(path, f"text for header {_short(name)}", _describe(value), "write name: value")
             case _:
-                self.problem(path, "a header's name and value, on one line each", _describe(pair), "write name: value")
+                self.problem(path, "a pair, [name, value]", _describe(pair), "write both in brackets")
         return None
 
     def mapping(self, path: Path, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
@@ -331,7 +370,7 @@ class _Reader:
             if key not in keys:
                 near = get_close_matches(key, keys, n=1)
                 mend = f"did you mean `{near[0]}`?" if near else "take it out"
-                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{key}`", mend)
+                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_short(key)}`", mend)
         return value
 
     def one_of(self, path: Path, found: Sequence[str], of: Sequence[str] = ()) -> None:
@@ -339,12 +378,12 @@ class _Reader:
         self.problem((*path, *found[-1:]), expected, " and ".join(found) or "none", "keep one")
 
     def text(self, path: Path, value: JsonValue, required: str | None) -> str | None:
-        if isinstance(value, str) and value or (value == "" and path[-1] == "text"):
+        if isinstance(value, str) and (value or path[-1] in ("text", "base64")):
             return value
         if value is None and required is None:
             return None
         found = "nothing" if value is None else _describe(value)
-        mend = "write it in quotes" if isinstance(value, bool | int | float) else "write it"
+        mend = f"write it in quotes: '{found}'" if isinstance(value, bool | int | float) else "write it"
         self.problem(path, required or "text", found, mend)
         return None
 

@@ -29,10 +29,11 @@ __all__ = [
     "encode_strings",
 ]
 
-# botocore refuses larger ones (eventstream.py: 128 KiB of headers, 24 MiB of payload), so nobody may send them.
+# botocore refuses larger ones (eventstream.py: 128 KiB of headers, 24 MiB of payload), so nobody may send them; it
+# refuses a header that stands twice, too.
 MAX_HEADERS = 128 * 1024
 MAX_PAYLOAD = 24 * 1024 * 1024
-_MAX_TOTAL = MAX_HEADERS + MAX_PAYLOAD + 16
+_LONGEST_VALUE = 0x7FFF  # the AWS SDK for Java reads the length as a signed short
 
 _PRELUDE = struct.Struct(">III")
 _LENGTHS = struct.Struct(">II")
@@ -40,7 +41,7 @@ _CRC = struct.Struct(">I")
 
 
 class FrameError(ValueError):
-    """The bytes are not event-stream frames; the message says at which offset and why."""
+    """The bytes are not event-stream frames (the message says at which offset and why), or a frame cannot be sent."""
 
 
 class HeaderType(IntEnum):
@@ -93,52 +94,75 @@ _FIXED = {
 
 
 def _encode_value(value: HeaderValue) -> bytes:
-    kind = bytes([value.type])
+    kind = value.type
     match value.value:
-        case bool():
-            return kind
-        case int() as number:
-            return kind + _FIXED[value.type].pack(number)
-        case uuid.UUID() as identifier:
-            return kind + identifier.bytes
-        case str() as text:
-            data = text.encode()
-        case bytes() as data:
-            pass
-    if len(data) > 0x7FFF:
-        raise FrameError(f"a header value of {len(data)} bytes is too long: at most 32767 fit")
-    return kind + struct.pack(">H", len(data)) + data
+        case bool() as flag if kind is (HeaderType.TRUE if flag else HeaderType.FALSE):
+            return b""
+        case int() as number if kind in _FIXED and not isinstance(number, bool):
+            return _FIXED[kind].pack(number)
+        case uuid.UUID() as identifier if kind is HeaderType.UUID:
+            return identifier.bytes
+        case str() as text if kind is HeaderType.STRING:
+            return _sized(text.encode())
+        case bytes() as data if kind is HeaderType.BYTES:
+            return _sized(data)
+    raise FrameError(f"a header of type {kind.name} cannot hold {str(value.value)[:40]!r}")
+
+
+def _sized(data: bytes) -> bytes:
+    if len(data) > _LONGEST_VALUE:
+        raise FrameError(f"a header value of {len(data)} bytes is too long: at most {_LONGEST_VALUE} fit")
+    return struct.pack(">H", len(data)) + data
 
 
 def _encode_header(name: str, value: HeaderValue) -> bytes:
-    encoded = name.encode()
+    try:
+        encoded, packed = name.encode(), _encode_value(value)
+    except (struct.error, UnicodeEncodeError) as error:  # a number out of range; half of a surrogate pair
+        raise FrameError(f"header {name[:40]!r} cannot be written: {error}") from None
     if not 0 < len(encoded) < 256:
         raise FrameError(f"a header name has 1 to 255 bytes, {name[:40]!r} has {len(encoded)}")
-    return bytes([len(encoded)]) + encoded + _encode_value(value)
+    return bytes([len(encoded)]) + encoded + bytes([value.type]) + packed
+
+
+def _encode_headers(headers: Iterable[tuple[str, HeaderValue]]) -> bytes:
+    found = dict[str, bytes]()
+    for name, value in headers:
+        if name in found:
+            raise FrameError(f"the header {name[:40]!r} stands twice")
+        found[name] = _encode_header(name, value)
+    encoded = b"".join(found.values())
+    if len(encoded) > MAX_HEADERS:
+        raise FrameError(f"headers of {len(encoded)} bytes are too long: at most {MAX_HEADERS} may be sent")
+    return encoded
 
 
 def _seal(headers: bytes, payload: bytes) -> bytes:
+    if len(payload) > MAX_PAYLOAD:
+        raise FrameError(f"a payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD} may be sent")
     lengths = _LENGTHS.pack(len(headers) + len(payload) + 16, len(headers))
     message = lengths + _CRC.pack(crc32(lengths)) + headers + payload
     return message + _CRC.pack(crc32(message))
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as it goes over the wire."""
-    return _seal(b"".join(_encode_header(name, value) for name, value in frame.headers), frame.payload)
+    """The frame as it goes over the wire. Raises FrameError where clients would not read it."""
+    return _seal(_encode_headers(frame.headers), frame.payload)
 
 
 @lru_cache(maxsize=256)
 def _string_headers(headers: Headers) -> bytes:
-    return b"".join(_encode_header(name, HeaderValue(HeaderType.STRING, value)) for name, value in headers)
+    return _encode_headers((name, HeaderValue(HeaderType.STRING, value)) for name, value in headers)
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """A frame whose headers are all strings: every frame of Bedrock's."""
+    """A frame whose headers are all strings: every frame of Bedrock's. Raises FrameError as `encode` does."""
     return _seal(_string_headers(headers), payload)
 
 
 def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:
+    if at >= len(data):
+        raise ValueError("its value is missing")
     kind = HeaderType(data[at])
     at += 1
     match kind:
@@ -169,6 +193,17 @@ def _decode_headers(data: bytes) -> Iterator[tuple[str, HeaderValue]]:
         yield name.decode(), value
 
 
+def _read_headers(data: bytes) -> tuple[tuple[str, HeaderValue], ...]:
+    headers = tuple(_decode_headers(data))
+    if len({name for name, _ in headers}) != len(headers):
+        raise ValueError("a name stands twice")
+    return headers
+
+
+def _possible(total: int, headers: int) -> bool:
+    return headers <= MAX_HEADERS and 0 <= total - headers - 16 <= MAX_PAYLOAD
+
+
 class Decoder:
     """Cuts a stream of bytes into frames, however it was split on the way."""
 
@@ -182,36 +217,41 @@ class Decoder:
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes. Raises FrameError where the stream is not one."""
+        """The frames that `data` completes.
+
+        Raises FrameError where the stream is not one; then `rest` is all that has not been returned.
+        """
         self._buffer += data
-        frames = []
-        while (frame := self._next()) is not None:
-            frames.append(frame)
+        frames, at = [], 0
+        while (total := self._whole(at)) is not None:
+            frames.append(self._frame(at, bytes(self._buffer[at : at + total])))
+            at += total
+        del self._buffer[:at]
+        self._offset += at
         return frames
 
-    def _next(self) -> Frame | None:
-        if len(self._buffer) < 12:
+    def _whole(self, at: int) -> int | None:
+        """The length of the frame that begins there, or None where it is not whole yet."""
+        if len(self._buffer) - at < 12:
             return None
-        total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer)
-        if crc32(self._buffer[:8]) != prelude_crc:
-            raise self._error("the prelude's checksum does not match")
-        if not 16 + headers_length <= total <= _MAX_TOTAL or headers_length > MAX_HEADERS:
-            raise self._error(f"lengths of {total} and {headers_length} bytes cannot be")
-        if len(self._buffer) < total:
-            return None
-        message = bytes(self._buffer[:total])
-        if crc32(message[:-4]) != _CRC.unpack_from(message, total - 4)[0]:
-            raise self._error("the message's checksum does not match")
-        try:
-            headers = tuple(_decode_headers(message[12 : 12 + headers_length]))
-        except (ValueError, struct.error) as error:
-            raise self._error(f"a header cannot be read: {error}") from None
-        del self._buffer[:total]
-        self._offset += total
-        return Frame(headers, message[12 + headers_length : -4])
+        total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer, at)
+        if crc32(self._buffer[at : at + 8]) != prelude_crc:
+            raise self._error(at, "the prelude's checksum does not match")
+        if not _possible(total, headers_length):
+            raise self._error(at, f"lengths of {total} and {headers_length} bytes cannot be")
+        return int(total) if len(self._buffer) - at >= total else None
 
-    def _error(self, why: str) -> FrameError:
-        return FrameError(f"event-stream frame at byte {self._offset}: {why}")
+    def _frame(self, at: int, message: bytes) -> Frame:
+        if crc32(message[:-4]) != _CRC.unpack_from(message, len(message) - 4)[0]:
+            raise self._error(at, "the message's checksum does not match")
+        end = 12 + _LENGTHS.unpack_from(message)[1]
+        try:
+            return Frame(_read_headers(message[12:end]), message[end:-4])
+        except (ValueError, struct.error) as error:
+            raise self._error(at, f"a header cannot be read: {error}") from None
+
+    def _error(self, at: int, why: str) -> FrameError:
+        return FrameError(f"event-stream frame at byte {self._offset + at}: {why}")
 
 
 def decode_all(data: bytes) -> list[Frame]:

@@ -17,7 +17,7 @@ import orjson
 
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
-from bedtape_cassettes.redact import scrub, scrub_request_body
+from bedtape_cassettes.redact import scrub, scrub_body
 
 __all__ = [
     "ANSWER_HEADERS",
@@ -43,7 +43,8 @@ ANSWER_HEADERS = (
     "x-amzn-bedrock-trace",
 )
 # What clients send in Accept without asking for anything in particular; SDKs differ here for the same call.
-_ANY = frozenset({"", "*/*", "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
+_ANY = "*/*"
+_USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
 _PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
 
 
@@ -62,7 +63,8 @@ class MatchRules:
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(tuple(path.removeprefix("$.").replace("[", ".").replace("]", "").split(".")) for path in self.ignore)
+        dotted = (path.removeprefix("$").replace("[", ".").replace("]", "") for path in self.ignore)
+        return tuple(tuple(path.removeprefix(".").split(".")) for path in dotted)
 
 
 DEFAULT = MatchRules()
@@ -72,7 +74,7 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """A request reduced to what counts, kept for reports; `body` is text where it is not JSON."""
+    """A request reduced to what counts, secrets out, kept for reports; `body` is text where it is not JSON."""
 
     operation: str
     model: str | None
@@ -86,9 +88,14 @@ def answer_headers(header: HeaderGetter) -> AnswerHeaders:
     found = []
     for name in ANSWER_HEADERS:
         value = header(name)
-        if value is not None and not (name.endswith("accept") and value.split(";")[0].strip() in _ANY):
+        if value is not None and not (name.endswith("accept") and _accepts_any(value)):
             found.append((name, value))
     return tuple(found)
+
+
+def _accepts_any(value: str) -> bool:
+    types = {part.split(";")[0].strip().lower() for part in value.split(",")}
+    return _ANY in types or types <= _USUAL
 
 
 def _drop(value: JsonValue, path: tuple[str, ...]) -> None:
@@ -99,10 +106,12 @@ def _drop(value: JsonValue, path: tuple[str, ...]) -> None:
                 _drop(value[key], rest)
             else:
                 del value[key]
-    elif isinstance(value, list) and rest:
-        for number, item in enumerate(value):
-            if head in (str(number), "*"):
-                _drop(item, rest)
+    elif isinstance(value, list):
+        for number in [number for number in range(len(value)) if head in (str(number), "*")][::-1]:
+            if rest:
+                _drop(value[number], rest)
+            else:
+                del value[number]
 
 
 def _walk(value: JsonValue, rules: MatchRules) -> JsonValue:
@@ -121,48 +130,49 @@ def _walk(value: JsonValue, rules: MatchRules) -> JsonValue:
     return value
 
 
-def _canonical_body(body: bytes, rules: MatchRules) -> bytes:
-    """Sorted compact JSON, or the bytes themselves where they are not JSON.
+def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
+    """Sorted compact JSON less what is ignored and less secrets; None where the body is not JSON.
 
-    The walk over the whole value costs more than all the rest, so it is only made where it can change something.
+    Secrets go last: only there is every spelling of the same JSON one, as the recorded body is.
     """
     try:
         value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body
-    for path in rules.paths:
-        _drop(value, path)
-    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if rules.placeholders or b".0" in data:
-        data = orjson.dumps(_walk(value, rules), option=orjson.OPT_SORT_KEYS)
-    return data
+        for path in rules.paths:
+            _drop(value, path)
+        data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if rules.placeholders or b".0" in data:
+            data = orjson.dumps(_walk(value, rules), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or deeper than orjson writes
+        return None
+    return scrub_body(data)
 
 
-def _address(target: Target, method: str, rules: MatchRules) -> str:
-    operation = target.operation
-    if operation is None:
-        return f"{method} {target.path}"
+def _model(target: Target, rules: MatchRules) -> str | None:
+    model = _PROFILE.sub("", target.model) if target.model and rules.any_profile else target.model
+    return model and scrub(model.encode()).decode()
+
+
+def _address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
     if target.model and rules.any_profile:
         path = path.replace(target.model, _PROFILE.sub("", target.model), 1)
-    return f"{operation.name} {path}"
+    return scrub(f"{target.name or method} {path}".encode())
 
 
-def key_of(
-    method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
-) -> bytes:
+def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
     """The match key, 16 bytes."""
-    address = scrub(_address(target, method, rules).encode())
-    digest = blake2b(address, digest_size=16)
+    digest = blake2b(_address(target, method, rules), digest_size=16)
     for name, value in headers:
         digest.update(f"\n{name}: {value}".encode())
     digest.update(b"\n\n")
-    digest.update(_canonical_body(scrub_request_body(body, target.name), rules))
+    clean = _canonical_body(body, rules)
+    digest.update(scrub_body(body) if clean is None else clean)
     return digest.digest()
 
 
 def _headers_of(request: Request) -> AnswerHeaders:
-    return answer_headers({name.lower(): value for name, value in request.headers}.get)
+    # The first of a name counts, as on the wire.
+    return answer_headers({name.lower(): value for name, value in reversed(request.headers)}.get)
 
 
 def key_of_request(request: Request, rules: MatchRules = DEFAULT) -> bytes:
@@ -175,12 +185,12 @@ def canonical(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
 ) -> Canonical:
     """What `key_of` digests, kept apart so that two requests can be compared field by field."""
-    clean = _canonical_body(scrub_request_body(body, target.name), rules)
-    try:
-        value: JsonValue = orjson.loads(clean) if clean else None
-    except orjson.JSONDecodeError:
-        value = clean.decode(errors="backslashreplace")
-    return Canonical(target.name or method, target.model, _address(target, method, rules), headers, value)
+    clean = _canonical_body(body, rules)
+    value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
+    if clean is not None:
+        value = orjson.loads(clean)
+    path = _address(target, method, rules).decode()
+    return Canonical(target.name or method, _model(target, rules), path, headers, value)
 
 
 def canonical_of_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:

@@ -6,6 +6,7 @@ cassette file shows them. No disk, no sockets, no clock.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -14,6 +15,7 @@ import msgpack
 
 __all__ = [
     "EMPTY",
+    "LONGEST_MS",
     "Body",
     "BodyForm",
     "Cassette",
@@ -27,13 +29,39 @@ __all__ = [
     "Response",
     "event_headers",
     "exception_headers",
+    "is_header",
+    "is_method",
+    "is_path",
 ]
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 BodyForm: TypeAlias = Literal["json", "text", "base64"]
 PayloadForm: TypeAlias = Literal["json", "bytes", "data", "text", "base64"]
+
+LONGEST_MS = 86_400_000  # a day: no answer takes longer
+
+# What HTTP can carry. Everything else would break the wire, or the name of a file, long after it was read.
+_METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
+_PATH = re.compile(r"/[!-~]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_HEADER_VALUE = re.compile(r"[^\r\n\0]*")
+
+
+def is_method(text: str) -> bool:
+    """Whether it can be a request's method."""
+    return _METHOD.fullmatch(text) is not None
+
+
+def is_path(text: str) -> bool:
+    """Whether it can be a request's path: from `/`, percent-encoded."""
+    return _PATH.fullmatch(text) is not None
+
+
+def is_header(name: str, value: str) -> bool:
+    """Whether it can be a header of HTTP (those of an event's frame are freer)."""
+    return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bedtape_cassettes.model import Body, Events, Headers, Interaction, Request,
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redact import ALWAYS, Redaction, is_secret_header, scrub_interaction
 
-__all__ = ["VOLATILE_RESPONSE_HEADERS", "interaction_of"]
+__all__ = ["VOLATILE_RESPONSE_HEADERS", "interaction_of", "kept_request_headers"]
 
 # Of a request's headers only those are kept that say what is asked. A list of what to keep, not of what to drop:
 # companies put secrets into headers that nobody has heard of.
@@ -22,17 +22,24 @@ _KEPT_REQUEST_PREFIXES = ("x-amzn-bedrock-", "x-amz-bedrock-")
 
 VOLATILE_RESPONSE_HEADERS = frozenset(
     {
+        "age",
         "alt-svc",
         "connection",
         "content-length",
         "date",
         "keep-alive",
+        "proxy-connection",
         "server",
         "strict-transport-security",
         "transfer-encoding",
         "via",
+        "x-amz-cf-id",
+        "x-amz-cf-pop",
+        "x-amz-id-2",
+        "x-amz-request-id",
         "x-amzn-requestid",
         "x-amzn-trace-id",
+        "x-cache",
         "x-request-id",
     }
 )
@@ -42,7 +49,8 @@ def _keep_request_header(name: str) -> bool:
     return name in _KEPT_REQUEST_HEADERS or name.startswith(_KEPT_REQUEST_PREFIXES)
 
 
-def _request_headers(headers: Headers, *, exact: bool) -> Headers:
+def kept_request_headers(headers: Headers, *, exact: bool = False) -> Headers:
+    """The headers of a request that say what is asked, names in lower case; if exact, all as they are."""
     if exact:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
@@ -54,9 +62,7 @@ def _response_headers(headers: Headers, *, exact: bool) -> Headers:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
     return tuple(
-        (name, value)
-        for name, value in lowered
-        if name not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(name)
+        (name, value) for name, value in lowered if name not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(name)
     )
 
 
@@ -92,13 +98,13 @@ def interaction_of(
     request's headers; secrets are still taken out.
     """
     target = identify(method, path)
-    streaming = target.operation is not None and target.operation.streaming and status == 200
+    streaming = target.operation is not None and target.operation.streaming
     content_type = next((value for name, value in response_headers if name.lower() == "content-type"), "")
     body = bodies.body_of(request_body) if exact else bodies.body_from_request(request_body)
     interaction = Interaction(
         operation=target.name,
         model=target.model,
-        request=Request(method, path, _request_headers(request_headers, exact=exact), body),
+        request=Request(method, path, kept_request_headers(request_headers, exact=exact), body),
         response=Response(
             status,
             _response_headers(response_headers, exact=exact),

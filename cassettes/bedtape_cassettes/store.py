@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +26,9 @@ __all__ = ["Fingerprint", "cache_folder", "file_name", "fingerprint", "read", "s
 
 _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
+_MAX_TAPE = 2**30
+# Raise it whenever `document.read` makes something else of the same bytes: it is part of what the cache goes by.
+_GENERATION = b"1"
 
 Fingerprint = frozenset[tuple[str, int, int]]
 
@@ -44,23 +48,34 @@ class _File:
     name: str  # relative to the folder, for messages and history
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    for folder, folders, files in os.walk(root):
+def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder with the names of its files, in order. Links to folders are followed, each folder once."""
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=_order)
 
 
 def _order(name: str) -> tuple[int, str]:
     """Recorded order: by leading number (0002 before 10000), then by name."""
-    number = re.match(r"\d+", name)
+    number = re.match(r"[0-9]{1,18}", name)
     return (int(number[0]) if number else 0, name)
 
 
-def _found(root: Path) -> tuple[list[_File], list[Path]]:
+def _ignored(_: OSError) -> None:
+    """For those who only look whether something changed."""
+
+
+def _found(root: Path, unreadable: Callable[[OSError], None] = _ignored) -> tuple[list[_File], list[Path]]:
     """The interaction files and the tapes under a folder. Files right in it make a cassette of the folder's name."""
     files: list[_File] = []
     tapes: list[Path] = []
-    for folder, names in _walk(root):
+    for folder, names in _walk(root, unreadable):
         relative = folder.relative_to(root).as_posix()
         cassette = root.resolve().name if relative == "." else relative
         for name in names:
@@ -77,7 +92,8 @@ def _problem(path: Path, expected: str, found: str, mend: str) -> Problem:
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:
-    return _problem(path, "a readable file", error.strerror or type(error).__name__, "mend its permissions")
+    mend = "restore or remove it" if isinstance(error, FileNotFoundError) else "mend the file or its permissions"
+    return _problem(path, "a readable file", error.strerror or type(error).__name__, mend)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -112,33 +128,35 @@ def _clashes(cassettes: list[Cassette]) -> list[Problem]:
 
 
 def _read_path(path: Path, cache: Path | None) -> list[Cassette]:
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file") from None
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        found = OSError(0, str(error)) if isinstance(error, ValueError) else error
+        raise CassetteInvalid([_unreadable(path, found)]) from None
+    if stat.S_ISDIR(mode):
         return _read_folder(path, cache)
-    if path.suffix == TAPE and path.is_file():
+    if path.suffix == TAPE:
         return _read_tape(path)
-    if path.exists():
-        raise CassetteMissing(f"{path}: expected a folder of cassettes or a .tape file; name its folder")
-    raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file")
+    raise CassetteMissing(f"{path}: expected a folder of cassettes or a .tape file; name its folder")
 
 
 def _read_tape(path: Path) -> list[Cassette]:
-    try:
-        return list(tape.unpack(path.read_bytes(), str(path)))
-    except OSError as error:
-        raise CassetteInvalid([_unreadable(path, error)]) from None
+    return list(tape.unpack(_read_file(path, _MAX_TAPE), str(path)))
 
 
 def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
-    files, tapes = _found(root)
-    remembered = _Remembered(root, cache)
     problems: list[Problem] = []
-    found: dict[str, list[Interaction]] = {}
+    files, tapes = _found(root, lambda error: problems.append(_unreadable(Path(error.filename), error)))
+    remembered = _Remembered(root, cache)
+    found: dict[tuple[str, Path], list[Interaction]] = {}
     for file in files:
         try:
-            found.setdefault(file.cassette, []).append(remembered.interaction(file))
+            found.setdefault((file.cassette, file.path.parent), []).append(remembered.interaction(file))
         except CassetteInvalid as error:
             problems += error.problems
-    cassettes = [Cassette(name, tuple(interactions)) for name, interactions in found.items()]
+    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in found.items()]
     for path in tapes:
         try:
             cassettes += _read_tape(path)
@@ -150,14 +168,17 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     return cassettes
 
 
-def _read_file(file: _File) -> bytes:
+def _read_file(path: Path, limit: int) -> bytes:
     try:
-        if (size := file.path.stat().st_size) > yamlio.MAX_BYTES:
-            limit = f"at most {yamlio.MAX_BYTES >> 20} MiB"
-            raise CassetteInvalid([_problem(file.path, limit, f"{size >> 20} MiB", "split or shorten it")])
-        return file.path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise CassetteInvalid([_problem(path, "a file", "a device, pipe or socket", "remove it")])
+        if status.st_size > limit:
+            found = f"{status.st_size / 2**20:.1f} MiB"
+            raise CassetteInvalid([_problem(path, f"at most {limit >> 20} MiB", found, "split or shorten it")])
+        return path.read_bytes()
     except OSError as error:
-        raise CassetteInvalid([_unreadable(file.path, error)]) from None
+        raise CassetteInvalid([_unreadable(path, error)]) from None
 
 
 class _Remembered:
@@ -172,6 +193,7 @@ class _Remembered:
         self.path = cache / f"{digest}{TAPE}" if cache else None
         self.rows = self._load()
         self.used: dict[bytes, tape.Row] = {}
+        self.parsed = 0
 
     def _load(self) -> dict[bytes, tape.Row]:
         try:
@@ -180,8 +202,8 @@ class _Remembered:
             return {}
 
     def interaction(self, file: _File) -> Interaction:
-        data = _read_file(file)
-        digest = blake2b(data, digest_size=16).digest()
+        data = _read_file(file.path, yamlio.MAX_BYTES)
+        digest = blake2b(data, digest_size=16, person=_GENERATION).digest()
         if (row := self.rows.get(digest)) is not None:
             try:
                 interaction = tape.from_row(row, file.name)
@@ -192,10 +214,11 @@ class _Remembered:
                 return interaction
         interaction = replace(document.read(data, str(file.path)), file=file.name)
         self.used[digest] = tape.to_row(interaction)
+        self.parsed += 1
         return interaction
 
     def keep(self) -> None:
-        if self.path is None or self.used.keys() == self.rows.keys():
+        if self.path is None or (not self.parsed and self.used.keys() == self.rows.keys()):
             return
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -222,20 +245,17 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     """What changes when a cassette on disk changes: each file's path, time and size. Reads no file."""
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
-        if path.is_dir():
-            files, tapes = _found(path)
-            marks |= {mark for p in (*(f.path for f in files), *tapes) if (mark := _mark(p)) is not None}
-        elif (mark := _mark(path)) is not None:
-            marks.add(mark)
+        files, tapes = _found(path)
+        marks |= {mark for p in (path, *(f.path for f in files), *tapes) if (mark := _mark(p)) is not None}
     return frozenset(marks)
 
 
 def _mark(path: Path) -> tuple[str, int, int] | None:
     try:
-        stat = path.stat()
+        status = path.stat()
     except OSError:  # gone since it was listed
         return None
-    return str(path), stat.st_mtime_ns, stat.st_size
+    return None if stat.S_ISDIR(status.st_mode) else (str(path), status.st_mtime_ns, status.st_size)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------
@@ -256,7 +276,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 def file_name(order: int, interaction: Interaction) -> str:
     """`0002-converse-stream-91be03d7.yaml`: recorded order from 1, operation, start of the match key."""
-    name = kebab(interaction.operation or interaction.request.method)
+    name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))
     return f"{order:04d}-{name}-{key_of_request(interaction.request).hex()[:8]}.yaml"
 
 
@@ -276,32 +296,72 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _rendered(path: Path, interaction: Interaction) -> bytes:
+    """The file's bytes, sure to be read back as this interaction."""
+    try:
+        data = document.write(interaction)
+    except ValueError as error:
+        raise CassetteError(
+            f"{path}: expected an interaction that YAML can hold, found one it cannot: {error}"
+        ) from None
+    if not _holds(path, data) and document.read(data, str(path)) != interaction:
+        raise CassetteError(f"{path}: expected an interaction that is read back as it was, found one that is not")
+    return data
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
+
+
+def _is_interaction(path: Path) -> bool:
+    return path.suffix in _SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+
+
 def write(root: Path, cassette: Cassette, *, redaction: Redaction = ALWAYS) -> tuple[Path, ...]:
     """Writes the cassette under `root` and returns its files; what the folder held of it before is replaced.
 
     Everything is scrubbed, rendered and checked before the first byte is written. A file that would not change is
-    not touched. Raises SecretFound or CassetteError, and then nothing has changed.
+    not touched. Raises SecretFound or CassetteError, and then nothing has changed; but where the disk fails half way,
+    each file is still the old one or the new one, and no old one is gone.
     """
     folder = root / _checked_name(cassette.name)
     scrubbed = [scrub_interaction(interaction, redaction) for interaction in cassette.interactions]
     named = [(folder / file_name(number, i), i) for number, i in enumerate(scrubbed, 1)]
     _refuse_secrets(named)
-    rendered = {path: document.write(interaction) for path, interaction in named}
+    try:
+        rendered = {path: _rendered(path, interaction) for path, interaction in named}
+        _put(folder, rendered)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    return tuple(rendered)
+
+
+def _put(folder: Path, rendered: dict[Path, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stale = {path for path in folder.iterdir() if path.suffix in _SUFFIXES} - rendered.keys()
+    stale = {path for path in folder.iterdir() if _is_interaction(path)} - rendered.keys()
     for path, data in rendered.items():
-        if not (path.is_file() and path.read_bytes() == data):
+        if not _holds(path, data):
             _replace(path, data)
     for path in stale:
         path.unlink()
-    return tuple(rendered)
+
+
+def _unwritable(path: Path, error: OSError) -> CassetteError:
+    found = error.strerror or type(error).__name__
+    where = error.filename or path
+    return CassetteError(f"{where}: expected to write, found: {found}; free space or mend permissions, and write again")
 
 
 def write_tape(path: Path, cassettes: Iterable[Cassette], *, redaction: Redaction = ALWAYS) -> None:
     """Writes the cassettes as one `.tape` file. Raises SecretFound or CassetteError, and then nothing has changed."""
     packed = [Cassette(_checked_name(c.name), tuple(_named(c, redaction))) for c in cassettes]
     _refuse_secrets((Path(i.file), i) for c in packed for i in c.interactions)
-    _replace(path, tape.pack(packed))
+    data = tape.pack(packed)
+    tape.unpack(data, str(path))
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _named(cassette: Cassette, redaction: Redaction) -> Iterator[Interaction]:

@@ -7,13 +7,28 @@ tells a torn or altered file, types tell a hostile one. No disk.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgpack
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, Request, Response
+from bedtape_cassettes.eventstream import MAX_PAYLOAD, encode_strings
+from bedtape_cassettes.model import (
+    LONGEST_MS,
+    Body,
+    Cassette,
+    Events,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    is_header,
+    is_method,
+    is_path,
+)
+from bedtape_cassettes.operations import identify
 
 __all__ = ["MAGIC", "Row", "from_row", "pack", "pack_rows", "safe_name", "to_row", "unpack", "unpack_rows"]
 
@@ -47,62 +62,77 @@ def to_row(interaction: Interaction) -> Row:
 def from_row(row: Row, file: str) -> Interaction:
     """The inverse of `to_row`. Raises ValueError or TypeError where the row is not one."""
     operation, model, exact, partial, asked, answered = row
-    method, path, asked_headers, asked_form, asked_data = asked
-    status, headers, after_ms, form, data, padded = answered
-    _check(operation, model, exact, partial, method, path, asked_headers, asked_form, asked_data)
-    _check_answer(status, headers, after_ms, form, data, padded)
-    body = Events(data, padded) if form == "events" else Body(form, data)
-    request = Request(method, path, asked_headers, Body(asked_form, asked_data))
-    return Interaction(operation, model, request, Response(status, headers, body, after_ms), exact, partial, file)
+    request = _request(*asked)
+    target = identify(request.method, request.path)
+    _check(operation in (None, target.name) and model in (None, target.model), "operation or model")
+    _check(type(exact) is bool and type(partial) is bool, "flag")
+    return Interaction(operation, model, request, _response(*answered), exact, partial, file)
 
 
 _FORMS = frozenset({"json", "text", "base64"})
+_EVENT_FORMS = _FORMS | {"bytes", "data"}
 
 
-def _check(
-    operation: object,
-    model: object,
-    exact: object,
-    partial: object,
-    method: object,
-    path: object,
-    headers: object,
-    form: object,
-    data: object,
-) -> None:
-    if not (
-        (operation is None or type(operation) is str)
-        and (model is None or type(model) is str)
-        and type(exact) is bool
-        and type(partial) is bool
-        and type(method) is str
-        and type(path) is str
-        and _are_headers(headers)
-        and form in _FORMS
-        and type(data) is bytes
-    ):
-        raise TypeError("a member has the wrong type")
+def _check(right: bool, what: str) -> None:
+    if not right:
+        raise ValueError(f"not a recording's {what}")
 
 
-def _check_answer(
-    status: object, headers: object, after_ms: object, form: object, data: object, padded: object
-) -> None:
-    if not (
-        type(status) is int
-        and 200 <= status <= 599
-        and _are_headers(headers)
-        and type(after_ms) is int
-        and (form in _FORMS or form == "events")
-        and type(data) is bytes
-        and type(padded) is bool
-    ):
-        raise TypeError("a member has the wrong type")
+def _request(method: object, path: object, headers: object, form: Any, data: object) -> Request:
+    _check(isinstance(method, str) and is_method(method), "method")
+    _check(isinstance(path, str) and is_path(path), "path")
+    return Request(cast(str, method), cast(str, path), _headers(headers), _body(form, data))
 
 
-def _are_headers(headers: object) -> bool:
-    return type(headers) is tuple and all(
-        type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str and type(pair[1]) is str for pair in headers
-    )
+def _response(status: object, headers: object, after_ms: object, form: Any, data: object, padded: object) -> Response:
+    _check(type(status) is int and 200 <= status <= 599, "status")
+    _check(type(after_ms) is int and 0 <= after_ms <= LONGEST_MS, "time")
+    _check(type(padded) is bool, "padding")
+    body = _events(data, cast(bool, padded)) if form == "events" else _body(form, data)
+    return Response(cast(int, status), _headers(headers), body, cast(int, after_ms))
+
+
+def _body(form: Any, data: object) -> Body:
+    """A body whose form is taken on trust: JSON is parsed again by whoever shows it."""
+    _check(form in _FORMS and type(data) is bytes and (form != "text" or _is_text(data)), "body")
+    return Body(form, cast(bytes, data))
+
+
+def _is_text(data: bytes) -> bool:
+    return data.isascii() or bool(data.decode())
+
+
+def _headers(headers: object) -> Headers:
+    _check(_are_headers(headers), "headers")
+    return cast(Headers, headers)
+
+
+def _are_pairs(value: Any) -> bool:
+    return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
+
+
+@lru_cache(maxsize=1024)
+def _are_headers(headers: Any) -> bool:
+    return _are_pairs(headers) and all(is_header(name, value) for name, value in headers)
+
+
+def _events(packed: object, padded: bool) -> Events:
+    """Events that are sure to unpack, by columns: five thousand streams are looked through in 0.05 s."""
+    _check(type(packed) is bytes, "events")
+    times, headers, payloads, forms = zip(*_unpacked(cast(bytes, packed)), strict=True)
+    _check({*map(type, times)} == {int} and min(times) >= 0 and max(times) <= LONGEST_MS, "times of events")
+    _check({*map(type, payloads)} == {bytes} and max(map(len, payloads)) <= MAX_PAYLOAD, "payloads of events")
+    _check(_EVENT_FORMS.issuperset(forms) and all(map(_is_frame, set(headers))), "events")
+    return Events(cast(bytes, packed), padded)
+
+
+@lru_cache(maxsize=1024)
+def _is_frame(headers: Any) -> bool:
+    return _are_pairs(headers) and bool(encode_strings(headers, b""))
+
+
+def _unpacked(data: bytes) -> Any:
+    return msgpack.unpackb(data, use_list=False, strict_map_key=False)
 
 
 def _seal(content: bytes) -> bytes:
@@ -112,15 +142,15 @@ def _seal(content: bytes) -> bytes:
 def _unseal(data: bytes, file: str) -> Any:
     """The packed value. Raises CassetteInvalid unless every byte is as it was written."""
     if data[:7] != MAGIC[:7]:
-        raise _invalid(file, "a .tape file", "something else", "unpack and pack the cassettes again")
-    if data[:8] != MAGIC:
-        raise _invalid(file, "version 1 of the .tape format", f"version {data[7]}", "upgrade bedtape")
+        raise _invalid(file, "a .tape file", "something else", "pack the cassettes again")
+    if data[7:8] > MAGIC[7:]:
+        raise _invalid(file, f"version {MAGIC[7]} of the .tape format", f"version {data[7]}", "upgrade bedtape")
     content, digest = data[8:-_DIGEST], data[-_DIGEST:]
-    if blake2b(MAGIC + content, digest_size=_DIGEST).digest() != digest:
+    if blake2b(data[:8] + content, digest_size=_DIGEST).digest() != digest or data[:8] != MAGIC:
         raise _invalid(file, "a whole .tape file", "one that was cut or changed", "pack the cassettes again")
     try:
-        return msgpack.unpackb(content, use_list=False, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException) as error:
+        return _unpacked(content)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:  # TypeError: a mapping as a key
         raise _invalid(file, "packed cassettes", f"bytes that are not ({error})", "pack the cassettes again") from None
 
 
@@ -129,7 +159,7 @@ def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid
 
 
 def safe_name(name: str) -> bool:
-    """Whether a cassette's or file's name stays inside its folder on every system."""
+    """Whether a cassette's or file's name, parts joined by `/`, stays inside its folder on every system."""
     return all(
         part and part[0] != "." and part.isprintable() and not set(part) & set('\\:*?"<>|') and part[-1] not in ". "
         for part in name.split("/")
@@ -149,7 +179,7 @@ def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
         cassettes = tuple(Cassette(name, tuple(from_row(row, f) for f, row in rows)) for name, rows in content)
         names = [name for c in cassettes for name in (c.name, *(i.file for i in c.interactions))]
         bad = next((name for name in names if not safe_name(name)), None)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, msgpack.UnpackException) as error:
         raise _invalid(file, "packed cassettes", f"something else ({error})", "pack the cassettes again") from None
     if bad is not None:
         raise _invalid(file, "names inside the folder", repr(bad), "rename that cassette and pack it again")

@@ -135,7 +135,7 @@ def _excerpt(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
-class _Left(Exception):  # noqa: N818
+class _Left(Exception):
     """The rest of the file is not looked at; the problems already say why."""
 
 
@@ -291,7 +291,7 @@ class _Reading:
         """Anchors and aliases make a small file huge, tags make it run code: neither is ever followed."""
         mend = "write the value out, or put it in quotes if the sign belongs to it"
         if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
-            self._report(line_of(event), "a value", f"the alias *{_excerpt(event.anchor)[1:-1]}", mend)
+            self._report(line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", mend)
             return
         if event.tag is not None:
             self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", mend)

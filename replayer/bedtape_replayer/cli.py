@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -29,7 +29,7 @@ __all__ = ["replay"]
 DEFAULT_FOLDER = Path("cassettes")
 
 
-class LogLevel(str, Enum):
+class LogLevel(StrEnum):
     """How much is told on stderr: every call, only what went wrong, or nothing."""
 
     info = "info"

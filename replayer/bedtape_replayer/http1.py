@@ -8,11 +8,11 @@ it refuses itself. It will never open a socket or look at the clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Callable, Sequence
+from enum import IntEnum, auto
 from functools import lru_cache
 from http import HTTPStatus
+from typing import ClassVar, NamedTuple
 
 from bedtape_replayer.refusal import refusal_body
 
@@ -29,12 +29,15 @@ MAX_DRAINED = 1024 * 1024 * 1024
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r\n")
 _FIELDS = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
+# The headers that say where a request ends, in one look: to search for each of them costs more than all the rest.
+_FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 
+_Headers = tuple[tuple[bytes, bytes], ...]
 
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
+
+class RequestReceived(NamedTuple):
     """A whole request. `fields` are the header lines as they came, from the CR LF before the first to the last's."""
 
     stream: int
@@ -44,11 +47,12 @@ class RequestReceived:
     body: bytes
 
 
-class _State(Enum):
-    HEAD = auto()
+class _State(IntEnum):
+    HEAD = 0
     BODY = auto()
     CHUNK_LINE = auto()
     CHUNK = auto()
+    CHUNK_END = auto()
     TRAILERS = auto()
     ANSWERING = auto()
     DRAINING = auto()
@@ -61,14 +65,42 @@ class _Refused(Exception):
         self.message = message
 
 
-@lru_cache(maxsize=8192)
-def _encode_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+class _Head(NamedTuple):
+    """A response's head as it goes out, and what follows from it."""
+
+    data: bytes
+    chunked: bool
+    keep_alive: bool
+
+
+# Small, for the date makes every head another one in the next second.
+@lru_cache(maxsize=1024)
+def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool) -> _Head:
+    """The head in the form that a client of HTTP/1.`minor` understands."""
+    named = {name.lower(): value.lower() for name, value in headers}
+    chunked = b"transfer-encoding" in named
+    dropped = set()
+    if chunked and minor == b"0":  # HTTP/1.0 knows no chunks: the end of the connection ends the answer
+        chunked = keep_alive = False
+        dropped.add(b"transfer-encoding")
+    keep_alive = keep_alive and named.get(b"connection") != b"close"
+    added: _Headers = ()
+    if not keep_alive:
+        dropped.add(b"connection")
+        added = ((b"Connection", b"close"),)
+    elif minor == b"0" and b"connection" not in named:
+        added = ((b"Connection", b"keep-alive"),)
+    kept = [pair for pair in headers if pair[0].lower() not in dropped]
+    lines = [_status_line(status), *(b"%b: %b" % pair for pair in (*kept, *added))]
+    return _Head(b"\r\n".join(lines) + b"\r\n\r\n", chunked, keep_alive)
+
+
+def _status_line(status: int) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase.encode()
     except ValueError:
         phrase = b""
-    lines = [b"HTTP/1.1 %d %b" % (status, phrase), *(b"%b: %b" % pair for pair in headers)]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"HTTP/1.1 %d %b" % (status, phrase)
 
 
 class Http1Connection:
@@ -78,29 +110,33 @@ class Http1Connection:
         self.closing = False
         self.stream = 0
         self._max_body = max_body
-        self._buffer = bytearray()
+        # Most requests come in one piece or two, and are read where they lie. What stays becomes a bytearray.
+        self._buffer: bytes | bytearray = b""
+        self._at = 0
         self._searched = 0
         self._state = _State.HEAD
         self._out: list[bytes] = []
+        self._pending = 0
         self._keep_alive = True
         self._chunked_answer = False
         self._eof = False
         self._drained = 0
-        self._request = (b"", b"", b"", b"")  # method, target, fields, version
+        self._head = (b"", b"", b"", b"")  # method, target, fields, minor version
         self._length = 0
-        self._body = bytearray()
+        self._body: bytes | bytearray = b""
+        self._request: RequestReceived | None = None
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
     @property
     def unfinished(self) -> bool:
         """Whether a request has begun to come and is not whole."""
-        return self._state not in (_State.HEAD, _State.ANSWERING) or (self._state is _State.HEAD and bool(self._buffer))
+        return self._state != _State.ANSWERING and (self._state != _State.HEAD or bool(self._buffer))
 
     @property
     def lingering(self) -> bool:
         """Whether all is said and the client only has to hang up."""
-        return self._state is _State.DRAINING
+        return self._state == _State.DRAINING
 
     @property
     def buffered(self) -> int:
@@ -109,199 +145,228 @@ class Http1Connection:
 
     def receive(self, data: bytes) -> list[RequestReceived]:
         """The request that is whole now, if one is. Call again with nothing once it is answered: pipelining."""
-        self._buffer += data
+        if self.closing:
+            return []
+        if self._buffer:
+            self._buffer += data
+        else:
+            self._buffer = data
         try:
-            while not self.closing and (step := self._parsers[self._state]) is not None:
-                request = step(self)
-                if request is None:
-                    break
-                if request is not _PROGRESS:
-                    return [request]
+            while self._parsers[self._state](self):
+                pass
         except _Refused as refused:
             self.refuse(refused.status, refused.message)
+        self._keep_rest()
+        request, self._request = self._request, None
+        if request is not None:
+            return [request]
+        if self._eof and self._state != _State.ANSWERING:
+            self.closing = True
         return []
 
     def eof(self) -> None:
-        """The client will send no more. What it asked is still answered."""
+        """The client will send no more. What it asked is still answered, what it only began to ask is not."""
         self._eof = True
-        if self._state is not _State.ANSWERING:
+        if self._state != _State.ANSWERING:
             self.closing = True
 
     def refuse(self, status: int, message: str) -> None:
         """Answers with an error of our own. What still comes of the request is thrown away; see `lingering`."""
         body = refusal_body(message)
-        head = _encode_head(
-            status,
-            (
-                (b"Content-Type", b"application/json"),
-                (b"Content-Length", b"%d" % len(body)),
-                (b"Connection", b"close"),
-                (b"x-amzn-ErrorType", b"ValidationException"),
-            ),
+        headers = (
+            (b"Content-Type", b"application/json"),
+            (b"Content-Length", b"%d" % len(body)),
+            (b"x-amzn-ErrorType", b"ValidationException"),
         )
-        self._out.append(head + body)
-        self._buffer.clear()
+        self._put(_encode_head(status, headers, b"1", False).data + body)
+        self._buffer, self._at, self._body = b"", 0, b""
         self._state = _State.DRAINING
 
-    def _read_head(self) -> RequestReceived | None:
-        buffer = self._buffer
-        while buffer[:2] == b"\r\n":  # RFC 9112 section 2.2: some clients end a body with an extra CR LF
-            del buffer[:2]
+    def _keep_rest(self) -> None:
+        """Forgets what is read. A bytearray grows at its end and shrinks at its start without being copied."""
+        if self._at == len(self._buffer):
+            self._buffer = b""
+        elif isinstance(self._buffer, bytearray):
+            del self._buffer[: self._at]
+        else:
+            self._buffer = bytearray(memoryview(self._buffer)[self._at :])
+        self._at = 0
+
+    # The parsers, one a state. Each says whether to go on with the state that it leaves behind, which it may not
+    # where it needs more bytes, or where the request is whole.
+
+    def _read_head(self) -> bool:
+        buffer, at = self._buffer, self._at
+        while buffer.startswith(b"\r\n", at):  # RFC 9112 section 2.2: some clients end a body with an extra CR LF
+            at += 2
             self._searched = 0
-        end = buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
+        self._at = at
+        end = buffer.find(b"\r\n\r\n", at + max(0, self._searched - 3))
         if end < 0:
-            self._check_unfinished_head()
-            self._searched = len(buffer)
-            return None
+            self._check_unfinished_head(buffer, at)
+            self._searched = len(buffer) - at
+            return False
         self._searched = 0
-        if end > MAX_HEAD:
-            raise _Refused(431, f"The request's headers are longer than {MAX_HEAD} bytes.")
-        head = bytes(buffer[: end + 2])
-        del buffer[: end + 4]
-        return self._begin(head)
+        self._at = end + 4
+        return self._begin(bytes(buffer[at : end + 2]))
 
-    def _check_unfinished_head(self) -> None:
-        buffer = self._buffer
-        if buffer[:1] == b"\x16":  # how TLS begins
-            raise _Refused(400, "This port speaks plain HTTP: use http://, not https://.")
-        if len(buffer) > MAX_HEAD:
-            raise _Refused(431, f"The request's headers are longer than {MAX_HEAD} bytes.")
-        if self._searched == 0 and b"\n" in buffer and not _REQUEST_LINE.match(buffer):
-            raise _Refused(400, "That is not an HTTP/1.1 request line.")
+    def _check_unfinished_head(self, buffer: bytes | bytearray, at: int) -> None:
+        """What can be said before the end: no limit may depend on how the bytes were cut."""
+        line_end = buffer.find(b"\n", at + self._searched)
+        if buffer.startswith(b"\x16", at) or (line_end >= 0 and not _REQUEST_LINE.match(buffer, at)):
+            raise _not_a_request(buffer, at)
+        if len(buffer) - at > MAX_HEAD + 3:
+            raise _too_long_a_head()
 
-    def _begin(self, head: bytes) -> RequestReceived | None:
+    def _begin(self, head: bytes) -> bool:
         line = _REQUEST_LINE.match(head)
         if line is None:
-            raise _Refused(400, "That is not an HTTP/1.1 request line.")
+            raise _not_a_request(head, 0)
+        if len(head) > MAX_HEAD + 2:
+            raise _too_long_a_head()
         method, target, major, minor = line.groups()
         if major != b"1":
             raise _Refused(505, "Only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here.")
-        fields = head[line.end() - 2 :]
         if not _FIELDS.fullmatch(head, line.end()):
             raise _Refused(400, "A header line is malformed.")
-        self._request = (method, _ABSOLUTE.sub(b"", target, count=1) if target[:1] in b"hH" else target, fields, minor)
-        lowered = fields.lower()
-        self._keep_alive = _keeps_alive(lowered, minor)
-        if minor != b"0" and b"\r\nhost:" not in lowered:
+        fields = head[line.end() - 2 :]
+        self._head = (method, _path(target), fields, minor)
+        return self._expect_body(_framing(fields), minor)
+
+    def _expect_body(self, framing: dict[bytes, bytes], minor: bytes) -> bool:
+        if minor != b"0" and b"host" not in framing:
             raise _Refused(400, "A request of HTTP/1.1 has a Host header.")
-        return self._expect_body(lowered, minor)
-
-    def _expect_body(self, lowered: bytes, minor: bytes) -> RequestReceived | None:
-        self._body = bytearray()
-        chunked = _is_chunked(lowered)
-        self._length = 0 if chunked else _content_length(lowered)
+        self._keep_alive = _keeps_alive(framing.get(b"connection", b""), minor)
+        chunked = _is_chunked(framing, minor)
+        self._length = 0 if chunked else _content_length(framing)
         if self._length > self._max_body:
-            raise _Refused(413, _too_large(self._max_body))
+            raise self._too_large()
         self._state = _State.CHUNK_LINE if chunked else _State.BODY
-        if b"\r\nexpect:" in lowered and minor != b"0" and not self._buffer and (chunked or self._length):
-            if _value(lowered, b"expect") != b"100-continue":
+        if minor != b"0" and b"expect" in framing:
+            if framing[b"expect"] != b"100-continue":
                 raise _Refused(417, "The only expectation known here is 100-continue.")
-            self._out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return _PROGRESS
+            if self._at == len(self._buffer) and (chunked or self._length):
+                self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return True
 
-    def _read_body(self) -> RequestReceived | None:
-        if len(self._buffer) < self._length:
-            return None
-        body = bytes(self._buffer[: self._length])
-        del self._buffer[: self._length]
-        return self._whole(body)
+    def _take_in(self) -> None:
+        """Moves what is there of a body, or of a chunk, to where it is collected."""
+        data = self._buffer[self._at : self._at + self._length]
+        self._at += len(data)
+        self._length -= len(data)
+        if not self._body:
+            self._body = data
+            return
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        self._body += data
 
-    def _whole(self, body: bytes) -> RequestReceived:
-        self._state = _State.ANSWERING
-        self.stream += 1
-        method, target, fields, _ = self._request
-        return RequestReceived(self.stream, method, target, fields, body)
+    def _read_body(self) -> bool:
+        if self._length:
+            self._take_in()
+        return False if self._length else self._whole()
 
-    def _read_chunk_line(self) -> RequestReceived | None:
-        end = self._buffer.find(b"\r\n")
+    def _read_chunk_line(self) -> bool:
+        end = self._buffer.find(b"\r\n", self._at, self._at + MAX_CHUNK_LINE + 2)
         if end < 0:
-            if len(self._buffer) > MAX_CHUNK_LINE:
+            if len(self._buffer) - self._at >= MAX_CHUNK_LINE + 2:
                 raise _Refused(400, "A chunk's size line is too long.")
-            return None
-        line = _CHUNK_LINE.fullmatch(self._buffer, 0, end)
+            return False
+        line = _CHUNK_LINE.fullmatch(self._buffer, self._at, end)
         if line is None:
             raise _Refused(400, "A chunk's size is not a hexadecimal number.")
         self._length = int(line[1], 16)
         if len(self._body) + self._length > self._max_body:
-            raise _Refused(413, _too_large(self._max_body))
-        del self._buffer[: end + 2]
+            raise self._too_large()
+        self._at = end + 2
         self._state = _State.CHUNK if self._length else _State.TRAILERS
-        return _PROGRESS
+        return True
 
-    def _read_chunk(self) -> RequestReceived | None:
-        if len(self._buffer) < self._length + 2:
-            return None
-        if self._buffer[self._length : self._length + 2] != b"\r\n":
+    def _read_chunk(self) -> bool:
+        self._take_in()
+        if self._length:
+            return False
+        self._state = _State.CHUNK_END
+        return True
+
+    def _read_chunk_end(self) -> bool:
+        end = self._buffer[self._at : self._at + 2]
+        if not b"\r\n".startswith(end):
             raise _Refused(400, "A chunk does not end where its size says.")
-        self._body += self._buffer[: self._length]
-        del self._buffer[: self._length + 2]
+        if len(end) < 2:
+            return False
+        self._at += 2
         self._state = _State.CHUNK_LINE
-        return _PROGRESS
+        return True
 
-    def _read_trailers(self) -> RequestReceived | None:
-        if self._buffer[:2] == b"\r\n":
-            del self._buffer[:2]
-            return self._whole(bytes(self._body))
-        end = self._buffer.find(b"\r\n\r\n")
-        if end > MAX_TRAILERS or (end < 0 and len(self._buffer) > MAX_TRAILERS):
-            raise _Refused(431, "The request's trailers are too long.")
+    def _read_trailers(self) -> bool:
+        """Trailers are checked, and nobody is told of them."""
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(b"\r\n", at):
+            self._at = at + 2
+            return self._whole()
+        end = buffer.find(b"\r\n\r\n", at)
+        if end - at > MAX_TRAILERS or (end < 0 and len(buffer) - at > MAX_TRAILERS + 3):
+            raise _Refused(431, f"The request's trailers are longer than {MAX_TRAILERS} bytes.")
         if end < 0:
-            return None
-        if not _FIELDS.fullmatch(self._buffer, 0, end + 2):
+            return False
+        if not _FIELDS.fullmatch(buffer, at, end + 2):
             raise _Refused(400, "A trailer line is malformed.")
-        del self._buffer[: end + 4]
-        return self._whole(bytes(self._body))
+        self._at = end + 4
+        return self._whole()
 
-    def _drain(self) -> RequestReceived | None:
+    def _whole(self) -> bool:
+        self._state = _State.ANSWERING
+        self.stream += 1
+        method, target, fields, _ = self._head
+        self._request = RequestReceived(self.stream, method, target, fields, bytes(self._body))
+        self._body = b""
+        return False
+
+    def _wait(self) -> bool:
+        """The next request is not looked at before this one is answered."""
+        return False
+
+    def _drain(self) -> bool:
         self._drained += len(self._buffer)
-        self._buffer.clear()
-        self.closing = self._drained > MAX_DRAINED
-        return None
+        self._at = len(self._buffer)
+        self.closing = self.closing or self._drained > MAX_DRAINED
+        return False
 
-    _parsers = {
-        _State.HEAD: _read_head,
-        _State.BODY: _read_body,
-        _State.CHUNK_LINE: _read_chunk_line,
-        _State.CHUNK: _read_chunk,
-        _State.TRAILERS: _read_trailers,
-        _State.ANSWERING: None,
-        _State.DRAINING: _drain,
-    }
+    _parsers: ClassVar[tuple[Callable[[Http1Connection], bool], ...]] = (
+        _read_head,
+        _read_body,
+        _read_chunk_line,
+        _read_chunk,
+        _read_chunk_end,
+        _read_trailers,
+        _wait,
+        _drain,
+    )
+
+    def _too_large(self) -> _Refused:
+        return _Refused(413, f"The request's body is larger than {self._max_body} bytes.")
 
     # -- answering ---------------------------------------------------------------------------------------------
 
     def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Sends the head; headers hold the framing, content-length or transfer-encoding."""
-        if stream != self.stream or self._state is not _State.ANSWERING:
-            return
-        self._out.append(self._head(status, tuple(headers)))
-
-    def _head(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-        version = self._request[3]
-        self._chunked_answer = any(name.lower() == b"transfer-encoding" for name, _ in headers)
-        if self._chunked_answer and version == b"0":  # HTTP/1.0 knows no chunks: the end of the connection ends it
-            headers = tuple(pair for pair in headers if pair[0].lower() != b"transfer-encoding")
-            self._chunked_answer = self._keep_alive = False
-        if self._eof or not self._keep_alive:
-            self._keep_alive = False
-            headers = tuple(pair for pair in headers if pair[0].lower() != b"connection")
-            headers += ((b"Connection", b"close"),)
-        return _encode_head(status, headers)
+        if self._is_answering(stream):
+            self._put(self._start(status, headers))
 
     def send(self, stream: int, data: bytes) -> None:
         """Sends a piece of the body: a chunk of its own where the answer is chunked."""
-        if stream != self.stream or self._state is not _State.ANSWERING or not data or self._request[0] == b"HEAD":
-            return
-        self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
+        if data and self._is_answering(stream) and self._head[0] != b"HEAD":
+            self._put(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
 
     def finish(self, stream: int) -> None:
         """Ends the answer; the next request may be read."""
-        if stream != self.stream or self._state is not _State.ANSWERING:
+        if not self._is_answering(stream):
             return
-        if self._chunked_answer and self._request[0] != b"HEAD":
-            self._out.append(b"0\r\n\r\n")
+        if self._chunked_answer and self._head[0] != b"HEAD":
+            self._put(b"0\r\n\r\n")
         self._state = _State.HEAD
-        self.closing = not self._keep_alive
+        self.closing = not self._keep_alive or (self._eof and not self._buffer)
 
     def respond(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """A whole answer at once."""
@@ -309,9 +374,22 @@ class Http1Connection:
         self.send(stream, body)
         self.finish(stream)
 
-    def pending(self, stream: int) -> int:
-        """Nothing is held back here: flow control is TCP's."""
-        return 0
+    def _is_answering(self, stream: int) -> bool:
+        return self._state == _State.ANSWERING and stream == self.stream
+
+    def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        is_last = self._eof and not self._buffer
+        head = _encode_head(status, tuple(headers), self._head[3], self._keep_alive and not is_last)
+        self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
+        return head.data
+
+    def _put(self, data: bytes) -> None:
+        self._out.append(data)
+        self._pending += len(data)
+
+    def pending(self, stream: int) -> int:  # noqa: ARG002 - HTTP/2 needs it
+        """How many bytes wait to be taken. Nothing is held back here: flow control is TCP's."""
+        return self._pending
 
     def take(self) -> bytes:
         """All bytes to write now."""
@@ -320,51 +398,65 @@ class Http1Connection:
             return b""
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
+        self._pending = 0
         return data
 
 
-_PROGRESS = RequestReceived(0, b"", b"", b"", b"")  # a parser's word for: go on with the next state
+def _not_a_request(data: bytes | bytearray, at: int) -> _Refused:
+    if data.startswith(b"\x16", at):  # how TLS begins
+        return _Refused(400, "This port speaks plain HTTP: use http://, not https://.")
+    return _Refused(400, "That is not an HTTP/1.1 request line.")
 
 
-def _too_large(limit: int) -> str:
-    return f"The request's body is larger than {limit} bytes."
+def _too_long_a_head() -> _Refused:
+    return _Refused(431, f"The request's headers are longer than {MAX_HEAD} bytes.")
 
 
-def _value(lowered: bytes, name: bytes) -> bytes | None:
-    """The header's value; refuses one that stands twice with two values."""
-    found = re.findall(rb"\r\n" + name + rb":[\t ]*([^\r]*?)[\t ]*(?=\r\n)", lowered)
-    if len(set(found)) > 1:
-        raise _Refused(400, f"The header {name.decode()} stands twice with different values.")
-    return found[0] if found else None
+def _path(target: bytes) -> bytes:
+    """The target without scheme and host, which a client sends that takes us for its proxy (RFC 9112 section 3.2.2)."""
+    if target[:1] not in b"hH":
+        return target
+    path = _ABSOLUTE.sub(b"", target, count=1)
+    return b"/" + path if path != target and path[:1] != b"/" else path
 
 
-def _content_length(lowered: bytes) -> int:
-    at = lowered.find(b"\r\ncontent-length:")
-    if at < 0:
-        return 0
-    end = lowered.index(b"\r\n", at + 2)
-    value = lowered[at + 17 : end].strip(b" \t")
-    if lowered.find(b"\r\ncontent-length:", end) >= 0:
-        value = _value(lowered, b"content-length") or b""
+def _framing(fields: bytes) -> dict[bytes, bytes]:
+    """The headers that say where the request ends and what follows it, by lower-case name, in lower case.
+
+    A list may stand in several lines. What is no list and stands twice is one thing to one reader and another to the
+    next (RFC 9112 sections 3.2 and 6.3).
+    """
+    framing: dict[bytes, bytes] = {}
+    for name, value in _FRAMING.findall(fields.lower()):
+        if name not in framing:
+            framing[name] = value.strip(b" \t")
+        elif name == b"connection":
+            framing[name] += b"," + value
+        else:
+            raise _Refused(400, f"The header {name.decode()} stands twice.")
+    return framing
+
+
+def _content_length(framing: dict[bytes, bytes]) -> int:
+    value = framing.get(b"content-length", b"0")
     if not value.isdigit() or len(value) > 18:
-        raise _Refused(400, "The content-length is not a number.")
+        raise _Refused(400, "The content-length is not a number of up to 18 digits.")
     return int(value)
 
 
-def _is_chunked(lowered: bytes) -> bool:
-    if b"\r\ntransfer-encoding:" not in lowered:
+def _is_chunked(framing: dict[bytes, bytes], minor: bytes) -> bool:
+    coding = framing.get(b"transfer-encoding")
+    if coding is None:
         return False
-    if b"\r\ncontent-length:" in lowered:  # two lengths are how requests are smuggled: RFC 9112 section 6.3
+    if b"content-length" in framing:  # two lengths are how requests are smuggled: RFC 9112 section 6.3
         raise _Refused(400, "A request has a content-length or a transfer-encoding, not both.")
-    if _value(lowered, b"transfer-encoding") != b"chunked":
+    if minor == b"0":  # section 6.1: whoever handed it on may not have understood it
+        raise _Refused(400, "A request of HTTP/1.0 has no transfer-encoding.")
+    if coding != b"chunked":
         raise _Refused(501, "The only transfer-encoding known here is chunked.")
     return True
 
 
-def _keeps_alive(lowered: bytes, minor: bytes) -> bool:
-    if b"\r\nconnection:" not in lowered:
-        return minor != b"0"
-    options = b",".join(re.findall(rb"\r\nconnection:([^\r]*)", lowered)).split(b",")
-    if minor == b"0":
-        return any(option.strip() == b"keep-alive" for option in options)
-    return all(option.strip() != b"close" for option in options)
+def _keeps_alive(connection: bytes, minor: bytes) -> bool:
+    options = [option.strip(b" \t") for option in connection.split(b",")] if connection else []
+    return b"close" not in options and (minor != b"0" or b"keep-alive" in options)

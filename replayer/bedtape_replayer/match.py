@@ -76,7 +76,9 @@ class Miss:
         """The report, the same in the HTTP answer, the log and a failing test."""
         if self.exhausted:
             times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
-            lines = [f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."]
+            lines = [
+                f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
+            ]
             return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
         lines = [f"No recording answers {self.request} (session {self.session}, {self.recordings} recordings)."]
         if not self.nearest:

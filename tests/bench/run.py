@@ -72,7 +72,10 @@ def _stream(number: int) -> Interaction:
     for n in range(0, len(pieces), 12):
         delta = {"contentBlockIndex": 0, "delta": {"text": " ".join(pieces[n : n + 12])}, "p": "abcdef"}
         events.append(("contentBlockDelta", delta))
-    events += [("contentBlockStop", {"contentBlockIndex": 0, "p": "ab"}), ("messageStop", {"p": "abc", "stopReason": "end_turn"})]
+    events += [
+        ("contentBlockStop", {"contentBlockIndex": 0, "p": "ab"}),
+        ("messageStop", {"p": "abc", "stopReason": "end_turn"}),
+    ]
     body = b"".join(eventstream.encode_strings(event_headers(name), bodies.compact(value)) for name, value in events)
     return interaction_of(
         method="POST",
@@ -201,7 +204,10 @@ def starting(folder: Path) -> list[tuple[str, str]]:
     ready = statistics.median(_timed(lambda: Replayer(folder).start().stop()) for _ in range(9))
     return [
         ("`import bedtape_replayer`, over a bare Python", f"{(times['imported'] - times['python']) * 1000:.0f} ms"),
-        ("`bedtape replay` on the samples: from the command to the first answer and the end", f"{times['answered'] * 1000:.0f} ms"),
+        (
+            "`bedtape replay` on the samples: from the command to the first answer and the end",
+            f"{times['answered'] * 1000:.0f} ms",
+        ),
         ("`Replayer` on the samples: start to stop", f"{ready * 1000:.1f} ms"),
     ]
 
@@ -253,8 +259,14 @@ def answering(work: Path) -> list[tuple[str, str]]:
         ("a Converse call, one keep-alive connection, p50", f"{p50 * 1e6:.0f} µs"),
         ("the same, p99", f"{p99 * 1e6:.0f} µs"),
         ("the same, where the request repeats, p50", f"{statistics.median(same) * 1e6:.0f} µs"),
-        ("an asyncio server that writes one constant answer, p50", f"{base * 1e6:.0f} µs (bedtape: {p50 / base:.2f} of it)"),
-        ("boto3's `converse`, whole", f"{calls['bedtape'] * 1e3:.2f} ms ({calls['bedtape'] / calls['constant']:.2f} of the same to the constant)"),
+        (
+            "an asyncio server that writes one constant answer, p50",
+            f"{base * 1e6:.0f} µs (bedtape: {p50 / base:.2f} of it)",
+        ),
+        (
+            "boto3's `converse`, whole",
+            f"{calls['bedtape'] * 1e3:.2f} ms ({calls['bedtape'] / calls['constant']:.2f} of the same to the constant)",
+        ),
     ]
 
 

@@ -134,5 +134,7 @@ def test_tests_mirror_the_source(name: str) -> None:
 def test_importing_is_light(package: str) -> None:
     """What costs seconds or megabytes is imported by the command that needs it."""
     code = f"import sys, {package}; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     assert not loaded & {"boto3", "botocore", "mitmproxy", "typer", "pydantic", "rich"}

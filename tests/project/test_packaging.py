@@ -60,7 +60,9 @@ def test_the_command_works_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path
     # -S: without site-packages' path file, so that the checkout is not found; the libraries are put back by hand.
     libraries = [path for path in sys.path if path.endswith("site-packages")]
     code = f"import sys; sys.path[:0] = {[str(tmp_path), *libraries]!r}; {code}; "
-    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     assert "a recorded answer is the same every time" in result.stdout
 

@@ -16,11 +16,11 @@ from threading import Thread
 from typing import IO
 
 import pytest
-from support.client import Http1
-from support.recordings import converse, path, prompt, stream
 
 from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette, Interaction
+from support.client import Http1
+from support.recordings import converse, path, prompt, stream
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli import main; main()"]
 _DEADLINE = 30.0
@@ -124,7 +124,9 @@ def test_a_line_a_call_and_a_report_for_a_miss(tmp_path: Path, start: Callable[.
     assert running.line() == f"bedtape: 1 interactions in 1 cassettes from {tmp_path / 'tapes'}"
     assert _ask(running.url, "a") == "one"
     call = running.line()
-    assert re.fullmatch(r"Converse  us\.amazon\.nova-lite-v1:0  200  suite/0001-converse-[0-9a-f]{8}\.yaml  [\d.]+ ms", call)
+    assert re.fullmatch(
+        r"Converse  us\.amazon\.nova-lite-v1:0  200  suite/0001-converse-[0-9a-f]{8}\.yaml  [\d.]+ ms", call
+    )
     assert "No recording answers" in _ask(running.url, "b")
     assert re.fullmatch(r"Converse  us\.amazon\.nova-lite-v1:0  400  MISS  [\d.]+ ms", running.line())
     assert running.line().startswith("  No recording answers Converse")
@@ -249,7 +251,9 @@ def test_match_options(tmp_path: Path, start: Callable[..., Running]) -> None:
     with Http1(running.url) as client:
         body = json.loads(prompt("On 2027-05-06 it rained")) | {"inferenceConfig": {"temperature": 1}}
         url = path(model="eu.amazon.nova-lite-v1:0")
-        assert client.request("POST", url, (), json.dumps(body).encode()).status == 400  # inferenceConfig is left, empty
+        assert (
+            client.request("POST", url, (), json.dumps(body).encode()).status == 400
+        )  # inferenceConfig is left, empty
         assert client.request("POST", url, (), prompt("On 2027-05-06 it rained")).status == 200
 
 

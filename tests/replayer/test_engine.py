@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from support.recordings import converse, path, prompt
-
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.call import Pairs
 from bedtape_replayer.engine import Answer, Engine
 from bedtape_replayer.library import Library
+from support.recordings import converse, path, prompt
 
 
 def _engine(*cassettes: Cassette, strict: bool = False) -> Engine:

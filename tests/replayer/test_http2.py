@@ -16,6 +16,9 @@ from hpack import Decoder, Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedtape_replayer.http2 import floods as http2_floods
+from bedtape_replayer.http2 import reader as http2_reader
+from bedtape_replayer.http2 import streams as http2_streams
 from bedtape_replayer.http2.connection import (
     CONNECTION_WINDOW,
     MAX_SETTINGS,
@@ -25,9 +28,6 @@ from bedtape_replayer.http2.connection import (
     RequestReceived,
     StreamClosed,
 )
-from bedtape_replayer.http2 import floods as http2_floods
-from bedtape_replayer.http2 import reader as http2_reader
-from bedtape_replayer.http2 import streams as http2_streams
 from bedtape_replayer.http2.frames import (
     ACK,
     CANCEL,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from support.recordings import converse
-
 from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.library import Library
+from support.recordings import converse
 
 
 def test_a_session_plays_from_the_cassette_of_its_name_else_from_all() -> None:
@@ -21,6 +20,8 @@ def test_a_session_plays_from_the_cassette_of_its_name_else_from_all() -> None:
 
 def test_rules_hold_for_every_index() -> None:
     rules = MatchRules(any_profile=True)
-    library = Library([Cassette("a", (converse("1", "x"), converse("1", "y", model="eu.amazon.nova-lite-v1:0")))], rules)
+    library = Library(
+        [Cassette("a", (converse("1", "x"), converse("1", "y", model="eu.amazon.nova-lite-v1:0")))], rules
+    )
     for session in ("default", "a"):
         assert len({recording.key for queue in library.index(session)._queues.values() for recording in queue}) == 1

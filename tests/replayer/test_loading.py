@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from support.recordings import converse
 
 from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing
@@ -14,6 +13,7 @@ from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import loading
 from bedtape_replayer.library import Library
+from support.recordings import converse
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
@@ -28,9 +28,7 @@ def test_a_broken_file_is_never_partly_loaded(tmp_path: Path) -> None:
         loading.load([tmp_path])
 
 
-def test_a_watch_reports_what_changed_and_what_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_watch_reports_what_changed_and_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_INTERVAL", 0.01)
     store.write(tmp_path, Cassette("c", (converse("a", "1"),)))
     seen = store.fingerprint([tmp_path])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.recordings import converse, path, prompt, recorded
 
 from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.call import Call, Pairs
 from bedtape_replayer.match import Index
+from support.recordings import converse, path, prompt, recorded
 
 
 def _call(body: bytes, url: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Call:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from support.recordings import answer, converse, prompt, recorded, stream
 
 from bedtape_cassettes.bodies import PADDING, compact
 from bedtape_replayer.reply import DATE, Reply, error_reply, reply_of
+from support.recordings import answer, converse, prompt, recorded, stream
 
 KEY = bytes(range(16))
 
@@ -20,7 +20,7 @@ def _names(reply: Reply) -> list[str]:
 
 
 def _header(reply: Reply, name: str) -> str:
-    return dict((n.decode().lower(), v.decode()) for n, v in reply.headers)[name]
+    return {n.decode().lower(): v.decode() for n, v in reply.headers}[name]
 
 
 def _events(reply: Reply) -> list[dict[str, object]]:

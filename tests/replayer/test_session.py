@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.recordings import converse
 
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.call import Pairs, RawHead
 from bedtape_replayer.match import Index
 from bedtape_replayer.session import Session, Sessions, name_of
+from support.recordings import converse
 
 _SIGNED = b"AWS4-HMAC-SHA256 Credential=%b/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00"
 _KEY = (b"authorization", _SIGNED % b"bedtape-checkout")
@@ -23,7 +23,11 @@ _HEADER = (b"x-bedtape-session", b"by-header")
         ("/s/one//model/m/converse", (), ("one", "//model/m/converse")),
         ("/s/dir%2Ftest%20a/model/m/converse", (), ("dir/test a", "/model/m/converse")),
         ("/model/m/converse", (_KEY,), ("checkout", "/model/m/converse")),
-        ("/model/m/converse", ((b"authorization", _SIGNED % b"AKIAIOSFODNN7EXAMPLE"),), ("default", "/model/m/converse")),
+        (
+            "/model/m/converse",
+            ((b"authorization", _SIGNED % b"AKIAIOSFODNN7EXAMPLE"),),
+            ("default", "/model/m/converse"),
+        ),
         ("/model/m/converse", ((b"authorization", b"Bearer abc"), _HEADER), ("by-header", "/model/m/converse")),
         ("/s/one/model/m/converse", (_KEY, _HEADER), ("one", "/model/m/converse")),
         ("/model/m/converse", (_KEY, _HEADER), ("checkout", "/model/m/converse")),

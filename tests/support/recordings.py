@@ -74,7 +74,10 @@ def stream(text: str, pieces: list[str], *, at_ms: Iterable[int] = (), after_ms:
     events += [
         ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}, "p": "abc"}) for piece in pieces
     ]
-    events += [("contentBlockStop", {"contentBlockIndex": 0, "p": "ab"}), ("messageStop", {"p": "abcde", "stopReason": "end_turn"})]
+    events += [
+        ("contentBlockStop", {"contentBlockIndex": 0, "p": "ab"}),
+        ("messageStop", {"p": "abcde", "stopReason": "end_turn"}),
+    ]
     data = b"".join(eventstream.encode_strings(event_headers(name), bodies.compact(value)) for name, value in events)
     headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
     url = path("converse-stream")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from support.client import Answer, Http1, Http2
 
 from bedtape_cassettes import document, store
 from bedtape_cassettes.model import Body, Event, Events, Interaction
 from bedtape_replayer import Replayer
+from support.client import Answer, Http1, Http2
 
 SAMPLES = [i for cassette in store.read([store.samples()]) for i in cassette.interactions]
 # What real recordings hold: every operation of the corpus.

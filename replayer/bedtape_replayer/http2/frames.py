@@ -104,7 +104,7 @@ SETTING: Final = Struct(">HI")
 _NUMBER: Final = Struct(">I")
 
 
-class Http2Fault(Exception):  # noqa: N818 - the RFC's "error" is the code that answers it
+class Http2Fault(Exception):
     """What the client did wrong: the error code to answer with, and why in words.
 
     Http2Fault

@@ -114,7 +114,7 @@ def response_block(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes
 # Requests
 
 
-class HeaderListTooLarge(Exception):  # noqa: N818 - the RFC's word for it, and 431's
+class HeaderListTooLarge(Exception):
     """The block was decoded, and is larger than MAX_HEADER_LIST_SIZE."""
 
 
