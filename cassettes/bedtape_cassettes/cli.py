@@ -9,7 +9,12 @@ import typer
 
 __all__ = ["main"]
 
-_COMMANDS = {"replay": "bedtape_replayer.cli", "demo": "bedtape_replayer.demo"}
+_COMMANDS = {
+    "replay": "bedtape_replayer.cli",
+    "record": "bedtape_recorder.cli",
+    "recover": "bedtape_recorder.cli",
+    "demo": "bedtape_replayer.demo",
+}
 
 
 def _app(arguments: list[str]) -> typer.Typer:

@@ -29,7 +29,6 @@ __all__ = [
     "scrub_event",
     "scrub_headers",
     "scrub_interaction",
-    "scrub_request_body",
 ]
 
 REDACTED = "REDACTED"
@@ -206,11 +205,6 @@ def scrub_body(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
 
 def _scrub_text(text: str, redaction: Redaction) -> str:
     return scrub(text.encode(), redaction).decode(errors="replace")
-
-
-def scrub_request_body(data: bytes, operation: str | None, redaction: Redaction = ALWAYS) -> bytes:  # noqa: ARG001
-    """As `scrub_body`, which looks into every operation's base64."""
-    return scrub_body(data, redaction)
 
 
 def scrub_headers(headers: Headers, redaction: Redaction = ALWAYS) -> Headers:

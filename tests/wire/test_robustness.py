@@ -415,6 +415,18 @@ def test_an_idle_client_may_stay(impatient: Replayer) -> None:
                 assert statuses(rest(loris)) == [408]
 
 
+def test_a_client_that_always_has_begun_another_request_may_stay(impatient: Replayer) -> None:
+    half, other = ask()[:70], ask()[70:]
+    with connect(impatient) as busy:
+        busy.sendall(half)
+        for _ in range(2):
+            with connect(impatient) as loris:
+                loris.sendall(b"G")
+                while not select.select([loris], [], [], 0)[0]:
+                    busy.sendall(other + half)
+                    assert statuses(busy.recv(1 << 16)) == [200]
+
+
 def test_connections_that_are_never_used(server: Replayer) -> None:
     clients = [connect(server) for _ in range(200)]
     until(lambda: len(running(server).connections) == 200)

@@ -912,22 +912,49 @@ def test_an_answer_that_takes_too_long_is_cut(replayer: Callable[..., Replayer])
         assert not rest.endswith(b"0\r\n\r\n")
 
 
-def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[..., Replayer]) -> None:
-    server = replayer(converse("a", "one")).start()
+def stop_without_haste(server: Replayer) -> None:
+    """Stops the server itself, which never cuts an answer off by its own will."""
     assert server._server is not None
-    lines = [Line(server) for _ in range(4)]
-    for line, sent in zip(lines, (b"", b"PRI", ask("a")[:30], ask("a")), strict=True):
-        line.send(sent)
-    assert lines[3].answer().text == "one"
-    two = Http2(server.url)
-    assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-    until(lambda: len(server._server.connections) == 5)
-    server.stop()
-    for line in lines:
+    assert server._loop is not None
+    asyncio.run_coroutine_threadsafe(server._server.stop(), server._loop).result(WAIT)
+
+
+def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[..., Replayer]) -> None:
+    with replayer(converse("a", "one")) as server:
+        running = server._server
+        assert running is not None
+        lines = [Line(server) for _ in range(4)]
+        for line, sent in zip(lines, (b"", b"PRI", ask("a")[:30], ask("a")), strict=True):
+            line.send(sent)
+        assert lines[3].answer().text == "one"
+        two = Http2(server.url)
+        assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        until(lambda: len(running.connections) == 5)
+        stop_without_haste(server)
+        for line in lines:
+            assert line.ends()
+            line.close()
+        (goaway,) = two._h2.receive_data(two._socket.recv(65536))
+        assert isinstance(goaway, h2.events.ConnectionTerminated)
+        assert goaway.error_code == 0
+        two.close()
+
+
+def test_a_pipelined_request_is_not_begun_any_more(replayer: Callable[..., Replayer]) -> None:
+    with replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1) as server, Line(server) as line:
+        line.send(ask("s", STREAM) * 2)
+        assert line.head()[0] == 200
+        stop_without_haste(server)
+        assert told(b"".join(iter(line.chunk, b""))) == ["x"]
         assert line.ends()
-        line.close()
-    assert two._h2.receive_data(two._socket.recv(65536))[-1].error_code == 0  # GOAWAY
-    two.close()
+
+
+def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Callable[..., Replayer]) -> None:
+    with replayer(converse("a", "one")) as server:
+        assert server._server is not None
+        server._server.stopping = True  # as `stop` does before the listener is closed
+        with Line(server) as line:
+            assert line.ends()
 
 
 def test_a_stopped_server_stops_once(replayer: Callable[..., Replayer]) -> None:

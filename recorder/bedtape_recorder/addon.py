@@ -1,0 +1,285 @@
+"""The proxy's side of recording, and the only file that knows mitmproxy (11.0.2 to 12.x).
+
+The addon sends reverse-proxied requests where their signature says, signs them again, and tells `capture` what passes.
+Streams pass event by event. Two shims make Node's default HTTP/2 work: cleartext HTTP/2, and a graceful GOAWAY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import mitmproxy.proxy.server
+from mitmproxy import http
+from mitmproxy.options import Options
+from mitmproxy.proxy import layer, mode_specs, server_hooks
+from mitmproxy.proxy.layers.http import _http_h2
+from mitmproxy.tools.dump import DumpMaster
+
+from bedtape_cassettes.model import Headers
+from bedtape_recorder.capture import Capture
+from bedtape_recorder.errors import RecorderError
+from bedtape_recorder.routing import Route, is_bedrock, route_of
+from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
+
+__all__ = ["Addon", "Playback", "Played", "Proxy", "Signer", "graceful_goaway"]
+
+_log = logging.getLogger("bedtape.record")
+
+# mitmproxy gives a connection up after ten silent minutes; botocore's own limit for a long answer is an hour.
+_SILENCE = 4000
+_BIDIRECTIONAL = "invoke-with-bidirectional-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An answer from a cassette, in place of the real one."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Signer(Protocol):
+    """Signs for the real service; see `credentials.Credentials`."""
+
+    def headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]: ...
+    def events(self, route: Route, signature: str) -> EventSigner: ...
+
+
+Playback = Callable[[str, str, str, Headers, bytes], Played | None]
+"""(session, method, path, headers, body) to an answer that need not be asked for, or None. May block."""
+
+
+class Addon:
+    """What mitmproxy calls. Its public methods are mitmproxy's hooks and nothing else."""
+
+    def __init__(
+        self, capture: Capture, *, signer: Signer, upstream: tuple[str, str, int] | None, playback: Playback
+    ) -> None:
+        self._capture = capture
+        self._signer = signer
+        self._upstream = upstream
+        self._playback = playback
+
+    # -- connections -------------------------------------------------------------------------------------------
+
+    def running(self) -> None:
+        graceful_goaway()
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """HTTP/2 over cleartext with prior knowledge, which mitmproxy refuses and Node's SDK speaks."""
+        client = nextlayer.context.client
+        reverse = isinstance(client.proxy_mode, mode_specs.ReverseMode)
+        if reverse and not client.alpn and nextlayer.data_client().startswith(b"PRI * HTTP/2.0"):
+            client.alpn = b"h2"
+            client.alpn_offers = [b"h2", b"http/1.1"]
+            nextlayer.context.server.alpn_offers = [b"h2", b"http/1.1"]
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """The upstream's own name in the TLS handshake, not that of the loopback address the client used."""
+        if data.server.address is None:
+            return
+        data.server.sni = data.server.address[0]
+        if self._upstream is not None and is_bedrock(data.server.address[0]):
+            data.server.address = self._upstream[1:]
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+        if not reverse and not is_bedrock(flow.request.pretty_host):
+            return
+        route = route_of(
+            flow.request.headers.get("authorization", ""),
+            flow.request.headers.get("x-bedtape-session"),
+            flow.request.data.path.decode("latin-1"),
+            host=None if reverse else flow.request.pretty_host,
+        )
+        flow.metadata["bedtape"] = live = _Live(route, reverse)
+        flow.request.data.path = route.path.encode("latin-1")
+        flow.request.headers.pop("x-bedtape-session", None)
+        if reverse:
+            scheme, host, port = self._upstream or ("https", route.host, 443)
+            flow.request.scheme, flow.request.host, flow.request.port = scheme, host, port
+            flow.request.host_header = route.host
+        if route.path.split("?")[0].endswith(_BIDIRECTIONAL):
+            self._begin_bidirectional(flow, live)
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Credentials may have to be fetched, and a cassette be asked: neither may hold other requests up."""
+        live = flow.metadata.get("bedtape")
+        if live is None or flow.request.stream:
+            return
+        try:
+            await asyncio.to_thread(self._prepare, flow, live)
+        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out unsigned
+            flow.response = _refusal(error)
+        if flow.response is None:
+            self._begin(flow, live, flow.request.raw_content or b"")
+
+    def _prepare(self, flow: http.HTTPFlow, live: _Live) -> None:
+        request, route = flow.request, live.route
+        body = request.raw_content or b""
+        headers = _pairs(request.headers)
+        played = self._playback(route.session, request.method, route.path, headers, body)
+        if played is not None:
+            fields = [(name.encode(), value.encode()) for name, value in played.headers]
+            flow.response = http.Response.make(played.status, played.body, http.Headers(fields))
+        elif live.reverse:
+            self._sign(flow, live, headers, body)
+
+    def _sign(self, flow: http.HTTPFlow, live: _Live, headers: Headers, body: bytes) -> None:
+        request, route = flow.request, live.route
+        signed = self._signer.headers(route, request.method, route.path, headers, body)
+        for name in SIGNATURE_HEADERS:
+            request.headers.pop(name, None)
+        for name, value in signed.items():
+            request.headers[name] = value
+
+    def _begin(self, flow: http.HTTPFlow, live: _Live, body: bytes) -> None:
+        route = live.route
+        live.exchange = self._capture.sent(
+            route.session, flow.request.method, route.path, _pairs(flow.request.headers), body
+        )
+
+    def _begin_bidirectional(self, flow: http.HTTPFlow, live: _Live) -> None:
+        """Both directions at once: signed as it passes, each event on the one before. Kept without its request."""
+        if not live.reverse:
+            flow.request.stream = True
+        else:
+            self._sign(flow, live, _pairs(flow.request.headers), b"")
+            signature = flow.request.headers.get("authorization", "").rpartition("Signature=")[2]
+            signer = self._signer.events(live.route, signature)
+            flow.request.stream = lambda data: signer.feed(data, datetime.now(UTC)) if data else b""
+        self._begin(flow, live, b"")
+
+    # -- responses ---------------------------------------------------------------------------------------------
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        live = flow.metadata.get("bedtape")
+        if live is None or live.exchange is None or flow.response is None:
+            return
+        exchange = live.exchange
+        self._capture.head(exchange, flow.response.status_code, _pairs(flow.response.headers))
+
+        def tap(data: bytes) -> bytes:
+            """Must not raise: mitmproxy would drop this chunk and go on with the next."""
+            try:
+                if data:
+                    self._capture.chunk(exchange, data)
+            except Exception:  # noqa: BLE001 - said, and passed by
+                _log.exception("a chunk was not recorded")
+            return data
+
+        flow.response.stream = tap
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self._end(flow, None)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        self._end(flow, flow.error.msg if flow.error else "broke off")
+
+    def _end(self, flow: http.HTTPFlow, error: str | None) -> None:
+        live = flow.metadata.get("bedtape")
+        if live is not None and live.exchange is not None:
+            self._capture.end(live.exchange, error)
+
+    def done(self) -> None:
+        """Called before the hooks of what is under way: that is cut here and now."""
+        self._capture.end_all("the recorder stopped")
+
+
+@dataclass(slots=True)
+class _Live:
+    """What the addon knows of a flow."""
+
+    route: Route
+    reverse: bool
+    exchange: int | None = None
+
+
+def _pairs(headers: http.Headers) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields)
+
+
+def _refusal(error: Exception) -> http.Response:
+    body = json.dumps({"message": f"bedtape record: {error}"}).encode()
+    fields = ((b"Content-Type", b"application/json"), (b"x-amzn-ErrorType", b"RecorderException"))
+    return http.Response.make(400, body, http.Headers(fields))
+
+
+def graceful_goaway() -> None:
+    """Lets streams end that a client's GOAWAY without an error leaves open (RFC 9113 section 6.8).
+
+    The h2 library closes the connection instead, and the AWS SDK for JavaScript, which sends GOAWAY as soon as it has
+    the response's head, would silently lose the rest of every stream. Private code: where it is gone, say so.
+    """
+    connection: Any = _http_h2.BufferedH2Connection
+    original = getattr(connection, "_receive_goaway_frame", None)
+    if original is None:
+        raise RecorderError("this mitmproxy cannot carry Node's HTTP/2 streams: use NodeHttpHandler, or mitmproxy 12.2")
+    if getattr(original, "bedtape", False):
+        return
+
+    def graceful(self: Any, frame: Any) -> Any:
+        if frame.error_code == 0 and not self.config.client_side:
+            return [], []
+        return original(self, frame)
+
+    graceful.bedtape = True  # type: ignore[attr-defined]
+    connection._receive_goaway_frame = graceful
+
+
+class Proxy:
+    """mitmproxy in this process, on loopback ports; run it in a thread of its own with a loop of its own."""
+
+    def __init__(
+        self, addon: Addon, *, confdir: str, modes: list[str], ready: Callable[[], None], trusted: str | None
+    ) -> None:
+        self._addon = addon
+        self._confdir = confdir
+        self._modes = modes
+        self._ready = ready
+        self._trusted = trusted
+        self._master: DumpMaster | None = None
+
+    async def run(self) -> None:
+        """Runs until `shutdown`. mitmproxy calls sys.exit where it cannot start."""
+        self._master = master = DumpMaster(
+            Options(confdir=self._confdir, mode=self._modes), with_termlog=False, with_dumper=False
+        )
+        master.addons.add(self._addon, _Ready(self._ready))
+        settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
+        if self._trusted:
+            settings["ssl_verify_upstream_trusted_ca"] = self._trusted
+        if "tcp_timeout" in master.options:
+            settings["tcp_timeout"] = _SILENCE
+        else:
+            mitmproxy.proxy.server.TCP_TIMEOUT = _SILENCE
+        master.options.update(**settings)
+        await master.run()
+
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._master is not None
+        servers = self._master.addons.get("proxyserver").servers
+        return int(next(iter(servers)).listen_addrs[0][1])
+
+    def shutdown(self) -> None:
+        """Ends `run`. May be called from any thread."""
+        if self._master is not None:
+            self._master.shutdown()
+
+
+class _Ready:
+    def __init__(self, ready: Callable[[], None]) -> None:
+        self._told = ready
+
+    def running(self) -> None:
+        self._told()

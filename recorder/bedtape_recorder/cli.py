@@ -1,0 +1,206 @@
+"""The commands `bedtape record` and `bedtape recover`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
+
+import typer
+
+from bedtape_cassettes import journal
+from bedtape_cassettes.errors import CassetteError
+from bedtape_recorder import gate
+from bedtape_recorder.errors import ExtraMissing, RecorderError
+from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.settings import Settings, state_folder
+
+__all__ = ["record", "recover"]
+
+
+class Mode(StrEnum):
+    """How a program's calls come to the recorder."""
+
+    reverse = "reverse"
+    forward = "forward"
+
+
+class Record(StrEnum):
+    """What is recorded where a cassette exists: nothing, what it lacks, or everything anew."""
+
+    once = "once"
+    new = "new"
+    all = "all"
+
+
+def record(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="COMMAND", help="The program to record, after --.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder of cassettes to record into.")] = Path("cassettes"),
+    name: Annotated[
+        str | None, typer.Option(help="Record into one cassette of this name; else each session makes one.")
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="reverse: endpoint variables, signed again. forward: HTTPS_PROXY, untouched.")
+    ] = Mode.reverse,
+    record: Annotated[
+        Record, typer.Option(help="once: only cassettes that do not exist yet. new: also what they lack. all: anew.")
+    ] = Record.once,
+    region: Annotated[str | None, typer.Option(help="Region of requests that do not say theirs.")] = None,
+    profile: Annotated[str | None, typer.Option(help="AWS profile to sign with.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Record nothing: ask again what the cassettes hold, and report drift in shape."),
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Keep every byte and header of the answers, less secrets.")
+    ] = False,
+    upstream: Annotated[
+        str | None, typer.Option(help="Send to this URL in place of Bedrock's endpoints (a VPC endpoint).")
+    ] = None,
+) -> None:
+    """Record what a program and real Amazon Bedrock say to each other. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
+
+    With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
+    set and records until Ctrl-C.
+    """
+    try:
+        gate.require(os.environ)
+        settings = Settings(to, name, mode.value, record.value, region, profile, port, exact, _address(upstream))
+        if verify:
+            raise typer.Exit(_verify(settings))
+        recording = _session().Recording(settings, os.environ).start()
+    except (RecorderError, CassetteError) as error:
+        _fail(str(error))
+    code = 0
+    try:
+        with _progress(recording):
+            code = recording.run(command) if command else _until_stopped(recording)
+    finally:
+        _finish(recording)
+    raise typer.Exit(code)
+
+
+def recover(
+    to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
+) -> None:
+    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial."""
+    folder = state_folder(os.environ) / "journals"
+    found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
+    if not found:
+        _say(f"bedtape: nothing to recover in {folder}")
+    for path in found:
+        try:
+            _say(_summary(recover_file(path, to, append=True)))
+        except (CassetteError, OSError) as error:
+            _fail(f"{error}\nthe journal is kept: {path}")
+
+
+def _verify(settings: Settings) -> int:
+    """Prints every drift; 1 where there is one."""
+    drifted = asked = 0
+    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ):
+        asked += verdict.skipped is None
+        drifted += bool(verdict.drifts)
+        if verdict.skipped:
+            _say(f"bedtape: {verdict.file}: not asked: {verdict.skipped}")
+        for drift in verdict.drifts:
+            print(f"{verdict.file}: {drift}", flush=True)
+    _say(f"bedtape: asked {asked} again: {drifted} drifted")
+    return 1 if drifted else 0
+
+
+def _session() -> Any:
+    """The module that needs the extra, or a word on how to get it."""
+    try:
+        return import_module("bedtape_recorder.session")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("mitmproxy", "certifi"):
+            raise
+        raise ExtraMissing(
+            "recording needs mitmproxy: pip install 'bedtape[record]', or, where its pins are in the way, "
+            "pipx install 'bedtape[record]' and run that one: the recorded program needs nothing from it"
+        ) from None
+
+
+def _address(url: str | None) -> tuple[str, str, int] | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RecorderError(f"--upstream: expected a URL such as https://HOST:PORT, found {url}")
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _until_stopped(recording: Any) -> int:
+    for name, value in recording.exports().items():
+        print(f"export {name}={value}", flush=True)
+    _say("bedtape: recording; Ctrl-C writes the cassettes")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    stopped.wait()
+    return 0
+
+
+@contextmanager
+def _progress(recording: Any) -> Iterator[None]:
+    """A live line on a terminal: what was recorded so far."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+
+    def show() -> None:
+        while not over.wait(0.5):
+            counts = recording.capture.counts
+            sys.stderr.write(f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB")
+            sys.stderr.flush()
+        sys.stderr.write("\r\x1b[K")
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _finish(recording: Any) -> None:
+    try:
+        written = recording.stop()
+    except CassetteError as error:
+        _fail(f"{error}\nthe journal is kept: {recording.journal}; mend what is wrong, then bedtape recover")
+    counts = recording.capture.counts
+    _say(_summary(written))
+    if counts.models:
+        _say(f"bedtape: models: {', '.join(sorted(counts.models))}; {counts.bytes / 1000:.1f} kB received")
+
+
+def _summary(written: Written) -> str:
+    lines = [f"bedtape: recorded {written.interactions} interactions into {len(written.cassettes)} cassettes"]
+    lines += [f"  {name}" for name in written.cassettes]
+    if written.partial:
+        lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")
+    lines += [f"bedtape: not recorded, for Bedrock never answered: {failed}" for failed in written.failed]
+    return "\n".join(lines)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _fail(message: str) -> NoReturn:
+    _say(f"bedtape: {message}")
+    raise typer.Exit(2)

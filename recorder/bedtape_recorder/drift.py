@@ -1,0 +1,197 @@
+"""How an answer of today differs from the recorded one in shape; wording is not looked at. Pure.
+
+Fields gained and lost, types, the order of events, headers, error types, stop reasons, models that are retired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from bedtape_cassettes import bodies
+from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
+
+__all__ = ["Drift", "drifts"]
+
+_RETIRED = ("end of its life", "model identifier is invalid")
+_STOP_REASONS = ("stopReason", "stop_reason", "completionReason", "finish_reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference: what kind, where, what was recorded, and what is answered now."""
+
+    kind: str
+    where: str
+    recorded: str
+    now: str
+
+    def __str__(self) -> str:
+        place = f" {self.where}" if self.where else ""
+        return f"{self.kind}{place}: recorded {self.recorded}, now {self.now}"
+
+
+def drifts(recorded: Interaction, now: Interaction) -> list[Drift]:
+    """Every drift of an interaction's answer, the gravest first."""
+    if retired := _retired(recorded.response, now.response):
+        return [retired]
+    before, after = recorded.response, now.response
+    if before.status != after.status:
+        return [Drift("status", "", str(before.status), f"{after.status} {_error_type(after)}".strip())]
+    found = [*_error_types(before, after), *_headers(before, after)]
+    if isinstance(before.body, Events) != isinstance(after.body, Events):
+        return [*found, Drift("body", "", _form(before), _form(after))]
+    return [*found, *_bodies(before.body, after.body)]
+
+
+def _form(response: Response) -> str:
+    return "a stream" if isinstance(response.body, Events) else "no stream"
+
+
+def _text(response: Response) -> str:
+    return response.body.data.decode(errors="replace") if isinstance(response.body, Body) else ""
+
+
+def _retired(before: Response, after: Response) -> Drift | None:
+    said = _text(after)
+    if before.status == 200 and after.status in (400, 404) and any(words in said for words in _RETIRED):
+        return Drift("model retired", "", "an answer", said)
+    return None
+
+
+def _named(response: Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers}
+
+
+def _error_type(response: Response) -> str:
+    return _named(response).get("x-amzn-errortype", "").split(":")[0]
+
+
+def _error_types(before: Response, after: Response) -> Iterator[Drift]:
+    if _error_type(before) != _error_type(after):
+        yield Drift("error type", "", _error_type(before) or "none", _error_type(after) or "none")
+
+
+def _headers(before: Response, after: Response) -> Iterator[Drift]:
+    one, other = _named(before), _named(after)
+    for name in sorted(one.keys() - other.keys()):
+        yield Drift("header lost", name, "there", "not there")
+    for name in sorted(other.keys() - one.keys()):
+        yield Drift("header gained", name, "not there", "there")
+    kinds = one.get("content-type"), other.get("content-type")
+    if None not in kinds and kinds[0] != kinds[1]:
+        yield Drift("content type", "", str(kinds[0]), str(kinds[1]))
+
+
+def _bodies(before: Body | Events, after: Body | Events) -> Iterator[Drift]:
+    if isinstance(before, Events) and isinstance(after, Events):
+        yield from _event_order(before, after)
+        yield from _shapes(_events_shape(before), _events_shape(after))
+        yield from _stops(_payloads(before), _payloads(after))
+    elif isinstance(before, Body) and isinstance(after, Body):
+        one, other = _value(before.data), _value(after.data)
+        yield from _shapes(dict(_leaves("", one)), dict(_leaves("", other)))
+        yield from _stops([one], [other])
+
+
+def _value(data: bytes) -> JsonValue:
+    try:
+        return bodies.parse(data)
+    except (ValueError, RecursionError):
+        return data.decode(errors="replace")
+
+
+def _payload(event: Event) -> JsonValue:
+    match event.form:
+        case "bytes":
+            return bodies.open_chunk(event.payload)
+        case "data":
+            return bodies.open_data(event.payload)
+    return _value(event.payload)
+
+
+def _payloads(body: Events) -> list[JsonValue]:
+    return [_payload(event) for event in body.events]
+
+
+# -- shapes ----------------------------------------------------------------------------------------------------
+
+
+def _kind(value: JsonValue) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case list():
+            return "list"
+    return "mapping"
+
+
+def _leaves(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+    """Each field and its type; the items of a list count as one, for how many there are is wording."""
+    if path:
+        yield path, _kind(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}" if path else key, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(f"{path}[]", item)
+
+
+def _label(event: Event) -> str:
+    """What an event is: its type, and below that what its delta or chunk says of itself."""
+    value = _payload(event)
+    name = event.type or "data"
+    if not isinstance(value, dict):
+        return name
+    detail = value.get("type") or next(iter(value), "") if event.form in ("bytes", "data") else ""
+    delta = value.get("delta")
+    if isinstance(delta, dict):
+        detail = f"{detail} {delta.get('type') or next(iter(delta), '')}".strip()
+    return f"{name} {detail}".strip()
+
+
+def _event_order(before: Events, after: Events) -> Iterator[Drift]:
+    """Repeats count as one: how a text is cut into pieces is wording."""
+    one, other = ([label for label, _ in groupby(map(_label, body.events))] for body in (before, after))
+    if one != other:
+        yield Drift("event order", "", " → ".join(one), " → ".join(other))
+
+
+def _events_shape(body: Events) -> dict[str, str]:
+    return {f"{_label(event)}: {path}": kind for event in body.events for path, kind in _leaves("", _payload(event))}
+
+
+def _shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[Drift]:
+    for path in [*before, *(path for path in after if path not in before)]:
+        if path not in after:
+            yield Drift("field lost", path, before[path], "not there")
+        elif path not in before:
+            yield Drift("field gained", path, "not there", after[path])
+        elif before[path] != after[path]:
+            yield Drift("type", path, before[path], after[path])
+
+
+def _stops(before: list[JsonValue], after: list[JsonValue]) -> Iterator[Drift]:
+    one, other = (sorted({stop for value in values for stop in _stop_reasons(value)}) for values in (before, after))
+    if one != other:
+        yield Drift("stop reason", "", ", ".join(one) or "none", ", ".join(other) or "none")
+
+
+def _stop_reasons(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in _STOP_REASONS and isinstance(item, str):
+                yield item
+            else:
+                yield from _stop_reasons(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _stop_reasons(item)

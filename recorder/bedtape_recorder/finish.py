@@ -1,0 +1,204 @@
+"""From a journal to cassettes: at the end of a recording, and after a crash. Pure but for the store it writes to.
+
+What was recorded before and did not change stays as it is, to the byte, so that a review shows what the model changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bedtape_cassettes import bodies, eventstream, journal, store
+from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.key import key_of_request
+from bedtape_cassettes.model import Body, Cassette, Event, Interaction
+from bedtape_cassettes.normalise import interaction_of
+
+__all__ = ["Recorded", "Written", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One exchange as the journal has it."""
+
+    sent: journal.Sent
+    head: journal.Head | None = None
+    chunks: list[journal.Chunk] = field(default_factory=list)
+    end: journal.End | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was cut: the client saw no end, or a broken one."""
+        return self.end is None or self.end.error is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded."""
+
+    interactions: int
+    partial: int
+    failed: tuple[str, ...]
+    files: tuple[Path, ...]
+    cassettes: tuple[str, ...]
+
+
+def recorded_in(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[Recorded]]:
+    """The exchanges of a journal in the order in which they were sent."""
+    opened = None
+    found: dict[int, Recorded] = {}
+    for record in records:
+        match record:
+            case journal.Opened():
+                opened = record
+            case journal.Sent():
+                found[record.exchange] = Recorded(record)
+            case journal.Head() if record.exchange in found:
+                found[record.exchange].head = record
+            case journal.Chunk() if record.exchange in found:
+                found[record.exchange].chunks.append(record)
+            case journal.End() if record.exchange in found:
+                found[record.exchange].end = record
+    return opened, list(found.values())
+
+
+def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Interaction:
+    sent = recorded.sent
+    interaction = interaction_of(
+        method=sent.method,
+        path=sent.path,
+        request_headers=sent.headers,
+        request_body=sent.body,
+        status=head.status,
+        response_headers=head.headers,
+        response_body=b"".join(chunk.data for chunk in recorded.chunks),
+        exact=exact,
+        after_ms=round((head.at - sent.at) * 1000),
+        at_ms=_times(recorded, head),
+    )
+    return replace(interaction, partial=recorded.partial)
+
+
+def _times(recorded: Recorded, head: journal.Head) -> list[int]:
+    """When each event came: a chunk holds whole events, for it was scrubbed by them."""
+    times: list[int] = []
+    for chunk in recorded.chunks:
+        times += [max(0, round((chunk.at - head.at) * 1000))] * _events_in(chunk.data)
+    return times
+
+
+def _events_in(data: bytes) -> int:
+    try:
+        return len(eventstream.decode_all(data))
+    except eventstream.FrameError:
+        return max(1, data.count(b"\n\n"))
+
+
+def cassettes_of(opened: journal.Opened, exchanges: Iterable[Recorded]) -> tuple[list[Cassette], tuple[str, ...]]:
+    """The cassettes that the exchanges make, by session or under the one name; and what never got an answer."""
+    found: dict[str, list[Interaction]] = {}
+    failed = []
+    for recorded in exchanges:
+        if recorded.head is None:
+            why = recorded.end.error if recorded.end else "the recorder was killed"
+            failed.append(f"{recorded.sent.method} {recorded.sent.path}: {why}")
+            continue
+        name = opened.name or _safe(recorded.sent.session)
+        found.setdefault(name, []).append(_interaction(recorded, recorded.head, exact=opened.exact))
+    return [Cassette(name, tuple(interactions)) for name, interactions in found.items()], tuple(failed)
+
+
+def _safe(session: str) -> str:
+    """A session's name as a cassette's: parts of it that no file may be called are replaced."""
+    parts = [re.sub(r"[^\w.@+=,()\[\]-]+", "-", part).strip(".- ") for part in session.split("/")]
+    return "/".join(part for part in parts if part) or "default"
+
+
+# -- what was recorded before ----------------------------------------------------------------------------------
+
+_TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)":)\d+(?:\.\d+)?')
+
+
+def _steady(interaction: Interaction) -> object:
+    """The interaction without what is never the same twice and means nothing: how long things took."""
+    response = interaction.response
+    headers = tuple((n, v) for n, v in response.headers if n.lower() != "x-amzn-bedrock-invocation-latency")
+    body: object
+    if isinstance(response.body, Body):
+        body = _TIMINGS.sub(rb"\g<1>0", response.body.data)
+    else:
+        body = tuple((event.headers, _steady_payload(event)) for event in response.body.events)
+    return interaction.partial, interaction.request, response.status, headers, body
+
+
+def _steady_payload(event: Event) -> bytes:
+    payload = bodies.compact(bodies.open_chunk(event.payload)) if event.form == "bytes" else event.payload
+    return _TIMINGS.sub(rb"\g<1>0", payload)
+
+
+def merge(before: Cassette | None, now: Cassette, *, keep: bool) -> Cassette:
+    """The cassette to write: in the old order where requests are the old ones, unchanged answers as they were.
+
+    keep: keep recordings of requests that were not made this time.
+    """
+    if before is None:
+        return now
+    places: dict[tuple[bytes, int], tuple[int, Interaction]] = {}
+    for place, (key, interaction) in enumerate(_keyed(before.interactions)):
+        places[key] = (place, interaction)
+    chosen: list[tuple[int, Interaction]] = []
+    fresh = set()
+    for number, (key, interaction) in enumerate(_keyed(now.interactions)):
+        place, old = places.get(key, (len(places) + number, None))
+        fresh.add(key)
+        chosen.append((place, old if old is not None and _steady(old) == _steady(interaction) else interaction))
+    if keep:
+        chosen += [found for key, found in places.items() if key not in fresh]
+    ordered = [interaction for _, interaction in sorted(chosen, key=lambda pair: pair[0])]
+    return Cassette(now.name, tuple(ordered))
+
+
+def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
+    """Each with its match key and how many of that key came before it."""
+    seen: dict[bytes, int] = {}
+    for interaction in interactions:
+        key = key_of_request(interaction.request)
+        number = seen.get(key, 0)
+        seen[key] = number + 1
+        yield (key, number), interaction
+
+
+def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, append: bool) -> Written:
+    """Writes the cassettes under `folder`. Raises CassetteError, and then the journal is still all there is.
+
+    append: the exchanges come after what the cassettes hold (record mode `new`); else they take its place.
+    """
+    try:
+        before = {cassette.name: cassette for cassette in store.read([folder])} if folder.is_dir() else {}
+    except CassetteMissing:
+        before = {}
+    cassettes, failed = cassettes_of(opened, exchanges)
+    files: list[Path] = []
+    for cassette in cassettes:
+        old = before.get(cassette.name)
+        if append and old is not None:
+            cassette = Cassette(cassette.name, (*old.interactions, *cassette.interactions))
+        else:
+            cassette = merge(old, cassette, keep=False)
+        files += store.write(folder, cassette)
+    interactions = [i for cassette in cassettes for i in cassette.interactions]
+    partial = sum(interaction.partial for interaction in interactions)
+    names = tuple(sorted(cassette.name for cassette in cassettes))
+    return Written(len(interactions), partial, failed, tuple(files), names)
+
+
+def recover_file(path: Path, folder: Path, *, append: bool = False) -> Written:
+    """Turns a journal into cassettes, and removes it when they are written. Raises CassetteError or OSError."""
+    opened, exchanges = recorded_in(journal.read(path.read_bytes(), str(path)))
+    if opened is None:
+        opened = journal.Opened(journal.VERSION, None, False)
+    written = write(folder, opened, exchanges, append=append)
+    path.unlink()
+    return written

@@ -1,0 +1,236 @@
+"""One recording from beginning to end: gate, credentials, proxy, the child and its environment, the journal.
+
+The recorder's only file with threads, processes and the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import certifi
+
+from bedtape_cassettes import journal, store
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.model import Headers
+from bedtape_recorder import finish, gate
+from bedtape_recorder.addon import Addon, Played, Proxy
+from bedtape_recorder.capture import Capture
+from bedtape_recorder.credentials import BEARER, Credentials
+from bedtape_recorder.errors import RecorderError
+from bedtape_recorder.settings import Settings, state_folder
+
+__all__ = ["Recording", "child_environment"]
+
+_NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
+_DRAIN = 5.0
+
+
+def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
+    """The environment in which a program's Bedrock calls come to the recorder."""
+    child = dict(environ)
+    if settings.mode == "forward":
+        assert ca is not None
+        bundle = str(ca.with_name("bundle.pem"))
+        child |= {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
+        child |= dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), bundle)
+        return child | {"NODE_EXTRA_CA_CERTS": str(ca)}
+    child |= {
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
+        "AWS_ENDPOINT_URL_BEDROCK": f"{url}/service/bedrock",
+        "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"{url}/service/bedrock-agent",
+        "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"{url}/service/bedrock-agent-runtime",
+        "ANTHROPIC_BEDROCK_BASE_URL": url,
+        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{url}/service/bedrock-mantle/anthropic",
+        "AWS_BEDROCK_BASE_URL": f"{url}/service/bedrock-mantle/openai/v1",
+    }
+    child.pop("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None)
+    if child.pop(BEARER, None):  # boto3 refuses to send one over http; the recorder does it instead
+        child.setdefault("AWS_ACCESS_KEY_ID", "bedtape")
+        child.setdefault("AWS_SECRET_ACCESS_KEY", "bedtape")
+    return child
+
+
+@dataclass
+class Recording:
+    """A recording that runs: enter it, run the child, leave it to have the cassettes written."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        gate.require(self.environ)
+        self.state = state_folder(self.environ)
+        self.credentials = Credentials(self.settings.profile, self.settings.region, self.environ)
+        self.written: finish.Written | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._replay: subprocess.Popen[str] | None = None
+        self._replay_at: tuple[str, int] | None = None
+        self._existing: frozenset[str] = frozenset()
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def start(self) -> Recording:
+        """Opens the journal and starts the proxy. Raises RecorderError where that cannot be."""
+        confdir = self.state / "ca"
+        confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journals = self.state / "journals"
+        journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._start_replay()
+        self.journal = journals / f"{time.time_ns()}-{os.getpid()}{journal.SUFFIX}"
+        handle = os.open(self.journal, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        self._file = os.fdopen(handle, "wb", buffering=0)
+        self.capture = Capture(self._file.write, time.monotonic, name=self.settings.name, exact=self.settings.exact)
+        addon = Addon(self.capture, signer=self.credentials, upstream=self.settings.upstream, playback=self._playback)
+        self._proxy = Proxy(
+            addon,
+            confdir=str(confdir),
+            modes=[self._mode()],
+            ready=self._ready.set,
+            trusted=self.environ.get("AWS_CA_BUNDLE"),
+        )
+        self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
+        self.url = f"http://127.0.0.1:{self._proxy.port()}"
+        self.ca = confdir / "mitmproxy-ca-cert.pem"
+        if self.settings.mode == "forward":
+            self._write_bundle()
+        return self
+
+    def _mode(self) -> str:
+        port = self.settings.port
+        if self.settings.mode == "forward":
+            return f"regular@127.0.0.1:{port}"
+        return f"reverse:https://bedrock-runtime.{self.credentials.region}.amazonaws.com@127.0.0.1:{port}"
+
+    def _run(self) -> None:
+        logs = _Collect(self.errors)
+        logging.getLogger().addHandler(logs)
+        try:
+            asyncio.run(self._proxy.run())
+        except BaseException as error:  # noqa: BLE001 - mitmproxy ends with SystemExit, in a thread of ours
+            self._failure = error
+        finally:
+            logging.getLogger().removeHandler(logs)
+            self._ready.set()
+
+    def _write_bundle(self) -> None:
+        found = next(
+            (self.environ[n] for n in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if self.environ.get(n)),
+            None,
+        )
+        known = Path(found or certifi.where()).read_bytes()
+        self.ca.with_name("bundle.pem").write_bytes(known + b"\n" + self.ca.read_bytes())
+
+    def stop(self) -> finish.Written:
+        """Ends the proxy and turns the journal into cassettes; the journal goes only when they are written."""
+        deadline = time.monotonic() + _DRAIN
+        while self.capture.live and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._proxy.shutdown()
+        self._thread.join()
+        self._file.close()
+        if self._replay is not None:
+            self._replay.terminate()
+            self._replay.wait()
+        self.written = finish.recover_file(self.journal, self.settings.folder, append=self.settings.record == "new")
+        return self.written
+
+    # -- the child ---------------------------------------------------------------------------------------------
+
+    def run(self, command: Sequence[str]) -> int:
+        """Runs the command with its calls recorded; its exit code. Signals are the child's: we outlive it."""
+        environment = child_environment(self.environ, self.url, self.settings, self.ca)
+        with _signals_ignored(), subprocess.Popen(command, env=environment, preexec_fn=_signals_default) as child:  # noqa: S603
+            code = child.wait()
+        return code if code >= 0 else 128 - code
+
+    def exports(self) -> dict[str, str]:
+        """The variables to set for a program that is started elsewhere."""
+        child = child_environment(self.environ, self.url, self.settings, self.ca)
+        return {name: value for name, value in child.items() if self.environ.get(name) != value}
+
+    # -- what is recorded already ------------------------------------------------------------------------------
+
+    def _start_replay(self) -> None:
+        """For the modes that play what is there: `once` whole cassettes, `new` whatever they hold."""
+        folder = self.settings.folder
+        if self.settings.record == "all" or not folder.is_dir():
+            return
+        try:
+            self._existing = frozenset(cassette.name for cassette in store.read([folder]))
+        except CassetteError as error:
+            raise RecorderError(f"the cassettes to add to cannot be read\n{error}") from None
+        if not self._existing:
+            return
+        code = "from bedtape_cassettes.cli import main; main()"
+        command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
+        self._replay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+        assert self._replay.stdout is not None
+        line = self._replay.stdout.readline()
+        url = urlsplit(line.split()[-1] if line else "")
+        if url.hostname is None or url.port is None:
+            raise RecorderError("the cassettes that exist could not be played")
+        self._replay_at = (url.hostname, url.port)
+
+    def _playback(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> Played | None:
+        name = self.settings.name or session
+        if self._replay_at is None or name not in self._existing:
+            return None
+        connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
+        try:
+            kept = {
+                n: v for n, v in headers if n.lower() not in ("host", "content-length", "authorization", "connection")
+            }
+            connection.request(method, f"/s/{quote(name, safe='')}{path}", body, kept)
+            response = connection.getresponse()
+            data = response.read()
+        finally:
+            connection.close()
+        if response.getheader("x-amzn-errortype") == "CassetteMissException" and self.settings.record == "new":
+            return None
+        hops = ("connection", "transfer-encoding", "content-length")
+        return Played(response.status, tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops), data)
+
+
+class _Collect(logging.Handler):
+    """Keeps mitmproxy's complaints: it prints nothing, and ends without saying why."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(record.getMessage())
+
+
+class _signals_ignored:  # noqa: N801 - used as a statement
+    """Ctrl-C goes to the whole terminal group: the child decides what it means, and we write its cassettes."""
+
+    def __enter__(self) -> None:
+        self._before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before:
+            signal.signal(number, before)
+
+
+def _signals_default() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

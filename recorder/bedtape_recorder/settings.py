@@ -1,0 +1,32 @@
+"""What a recording was asked to be, and where its private files are. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Settings", "state_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a recording was asked to be. upstream: (scheme, host, port) in place of Bedrock's own endpoints."""
+
+    folder: Path
+    name: str | None = None
+    mode: str = "reverse"
+    record: str = "once"
+    region: str | None = None
+    profile: str | None = None
+    port: int = 0
+    exact: bool = False
+    upstream: tuple[str, str, int] | None = None
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the certificate authority and the journals are: private, and kept from one recording to the next."""
+    if named := environ.get("BEDTAPE_STATE_DIR"):
+        return Path(named)
+    base = environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"

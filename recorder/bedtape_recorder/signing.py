@@ -1,0 +1,118 @@
+"""Signing again what the recorder forwards: its host is another than the one the client signed for.
+
+Requests with botocore's own signer; the events of a bidirectional stream one by one, each signature building on the
+one before (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens hold for any host and pass as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zlib import crc32
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+
+from bedtape_cassettes.model import Headers
+
+__all__ = ["SIGNATURE_HEADERS", "EventSigner", "Scope", "scope_of", "sign"]
+
+# What a client's signature consists of; a stale content hash would be trusted by botocore.
+SIGNATURE_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
+
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a client's signature says of itself."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+def scope_of(authorization: str) -> Scope | None:
+    """The credential scope of an Authorization header; None where it is not SigV4."""
+    found = _SCOPE.search(authorization)
+    return Scope(*found.groups()) if found else None
+
+
+def sign(
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    credentials: ReadOnlyCredentials,
+    service: str,
+    region: str,
+) -> Mapping[str, str]:
+    """The headers that sign this request: to set in place of SIGNATURE_HEADERS.
+
+    url: as it goes over the wire, path percent-encoded. A streaming body signs only the head; its events follow.
+    """
+    named = {name.lower(): value for name, value in headers}
+    streaming = named.get("x-amz-content-sha256") == _STREAMING
+    signed = {
+        name: value
+        for name, value in named.items()
+        if name == "content-type" or (name.startswith("x-amz") and name not in SIGNATURE_HEADERS)
+    }
+    if streaming:
+        signed["x-amz-content-sha256"] = _STREAMING
+    request = AWSRequest(method=method, url=url, headers=signed, data=b"" if streaming else body)
+    SigV4Auth(credentials, service, region).add_auth(request)
+    names = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "x-amz-content-sha256")
+    return {name: request.headers[name] for name in names if name in request.headers}
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+class EventSigner:
+    """Signs the events of one bidirectional stream again, as they pass; what is fed may be cut anywhere."""
+
+    def __init__(self, credentials: ReadOnlyCredentials, *, service: str, region: str, signature: str) -> None:
+        self._secret = str(credentials.secret_key)
+        self._service = service
+        self._region = region
+        self._prior = signature
+        self._held = b""
+
+    def feed(self, data: bytes, now: datetime) -> bytes:
+        """The messages that are whole now, signed by the time `now` (UTC)."""
+        self._held += data
+        signed = b""
+        while len(self._held) >= 12 and len(self._held) >= (total := int.from_bytes(self._held[:4], "big")) >= 16:
+            message, self._held = self._held[:total], self._held[total:]
+            headers_length = int.from_bytes(message[4:8], "big")
+            signed += self._sign(message[12 + headers_length : -4], now)
+        return signed
+
+    def _sign(self, payload: bytes, now: datetime) -> bytes:
+        date = b"\x05:date\x08" + struct.pack(">q", int(now.timestamp() * 1000))
+        signature = self._signature(date, payload, now)
+        self._prior = signature.hex()
+        headers = date + b"\x10:chunk-signature\x06" + struct.pack(">H", len(signature)) + signature
+        lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
+        message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
+        return message + struct.pack(">I", crc32(message))
+
+    def _signature(self, date: bytes, payload: bytes, now: datetime) -> bytes:
+        day = now.strftime("%Y%m%d")
+        scope = f"{day}/{self._region}/{self._service}/aws4_request"
+        hashes = [hashlib.sha256(part).hexdigest() for part in (date, payload)]
+        lines = ["AWS4-HMAC-SHA256-PAYLOAD", now.strftime("%Y%m%dT%H%M%SZ"), scope, self._prior, *hashes]
+        key = _hmac(("AWS4" + self._secret).encode(), day)
+        for part in (self._region, self._service, "aws4_request"):
+            key = _hmac(key, part)
+        return _hmac(key, "\n".join(lines))
