@@ -6,6 +6,11 @@ BIN := $(VENV)/bin
 BASE := $(VENV)/.base-installed
 TEST := $(VENV)/.test-installed
 CHECK := $(VENV)/.check-installed
+# mitmproxy pins what others need newer, so recorders have environments of their own: one with this Python, and one with
+# a newer Python where there is one, for that gets a newer mitmproxy.
+RECORD := .venv-record/.installed
+NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
+RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
 NODE_MODULES := tests/clients/javascript/node_modules/.package-lock.json
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
@@ -16,7 +21,7 @@ PYTEST_ARGS ?= -n auto
 demo: $(BASE)
 	$(BIN)/bedtape demo
 
-test: $(TEST) javascript
+test: $(TEST) $(RECORD) $(RECORD_NEWER) javascript
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(CHECK)
@@ -33,7 +38,7 @@ bench: $(TEST)
 	$(BIN)/python tests/bench/run.py
 
 clean:
-	rm -rf $(VENV) tests/clients/javascript/node_modules
+	rm -rf $(VENV) .venv-record .venv-record-newer tests/clients/javascript/node_modules
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +53,16 @@ $(TEST): $(BASE)
 
 $(CHECK): $(TEST)
 	$(PIP) -e '.[check]'
+	touch $@
+
+.venv-record/.installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[record]'
+	touch $@
+
+.venv-record-newer/.installed: pyproject.toml
+	$(NEWER_PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[record]'
 	touch $@
 
 # The JavaScript clients are tested where node is; the tests that need it say so where it is not.

@@ -1,13 +1,14 @@
 """The recorder's journal: what was seen, in the order it was seen, append-only, so that a crash loses nothing.
 
-Each record is `length, CRC-32, msgpack`; a torn one at the end is where a crash was. No disk: bytes out, bytes in.
+After a word that says what it is, each record is `length, CRC-32, msgpack`; a torn one is where a crash was. No disk.
 Whoever writes scrubs first: a journal is a file like any other.
 """
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 from zlib import crc32
@@ -22,6 +23,7 @@ __all__ = ["SUFFIX", "Chunk", "End", "Head", "Opened", "Record", "Sent", "encode
 SUFFIX = ".journal"
 VERSION = 1
 
+_MAGIC = b"bedtape journal\n"  # so that a torn first record is not taken for somebody else's file
 _FRAME = struct.Struct(">II")
 # The largest body is 25 MB; a record that claims to be longer is a torn or foreign one.
 _LONGEST = 256 * 1024 * 1024
@@ -83,46 +85,84 @@ _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 
 
 def encode(record: Record) -> bytes:
-    """The record as it is appended."""
+    """The record as it is appended. The first of a journal must be `Opened`: it brings the file's beginning along."""
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
-    return _FRAME.pack(len(data), crc32(data)) + data
+    begin = _MAGIC if isinstance(record, Opened) else b""
+    return begin + _FRAME.pack(len(data), crc32(data)) + data
 
 
 def read(data: bytes, file: str) -> Iterator[Record]:
-    """The records of a journal up to the first that is torn. Raises CassetteInvalid where it is no journal of ours."""
-    records = _records(data)
-    first = next(records, None)
-    if first is None and not data:
-        return
-    if not isinstance(first, Opened) or first.version != VERSION:
-        found = "something else" if not isinstance(first, Opened) else f"version {first.version}"
-        raise CassetteInvalid(
-            [Problem(file, 0, f"a journal of version {VERSION}", found, "recover it with the bedtape that wrote it")]
-        )
-    yield first
-    yield from records
+    """The records of a journal up to the first that is torn.
+
+    Raises CassetteInvalid where it is no journal of ours, or holds what no recorder of ours writes.
+    """
+    if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
+        raise _invalid(file, "a journal", "something else", "name the file that `bedtape record` left")
+    for number, packed in enumerate(_whole(data[len(_MAGIC) :])):
+        yield _decode(packed, number, file)
 
 
-def _records(data: bytes) -> Iterator[Record]:
+def _whole(data: bytes) -> Iterator[bytes]:
+    """What is packed in each record whose bytes are all there and right. A disk may leave zeros at the end."""
     at = 0
     while at + _FRAME.size <= len(data):
         length, checksum = _FRAME.unpack_from(data, at)
         at += _FRAME.size
         packed = data[at : at + length]
-        if length > _LONGEST or len(packed) < length or crc32(packed) != checksum:
+        if not 0 < length <= _LONGEST or len(packed) < length or crc32(packed) != checksum:
             return
-        record = _decode(packed)
-        if record is None:
-            return
-        yield record
+        yield packed
         at += length
 
 
-def _decode(packed: bytes) -> Record | None:
+def _decode(packed: bytes, number: int, file: str) -> Record:
+    """Record `number` of a journal. Its bytes are as they were written: what is wrong now was not written by us."""
     try:
-        number, *values = msgpack.unpackb(packed, use_list=False, raw=False)
-        record: Record = _KINDS[number](*values)
-        return record
-    except (ValueError, TypeError, IndexError, msgpack.UnpackException):
-        return None
+        kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        raise _invalid(file, "records", f"something else in record {number}", _MEND) from None
+    if number == 0 and kind == 0 and values and values[0] != VERSION:
+        raise _invalid(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _MEND)
+    if (number == 0) != (kind == 0) or type(kind) is not int or not _fits(kind, values):
+        raise _invalid(file, "records", f"something else in record {number}", _MEND)
+    record: Record = _KINDS[kind](*values)
+    return record
+
+
+# -- what a record's fields may hold ---------------------------------------------------------------------------
+
+_MEND = "recover it with the bedtape that wrote it"
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _is_pairs(value: object) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in value
+    )
+
+
+# By the field's annotation; bool is no int here.
+_CHECKS: dict[str, Callable[[object], bool]] = {
+    "int": lambda value: type(value) is int,
+    "float": _is_time,
+    "str": lambda value: isinstance(value, str),
+    "str | None": lambda value: value is None or isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "bytes": lambda value: isinstance(value, bytes),
+    "Headers": _is_pairs,
+}
+_FIELDS = [[_CHECKS[str(field.type)] for field in fields(kind)] for kind in _KINDS]
+
+
+def _fits(kind: int, values: list[object]) -> bool:
+    if not 0 <= kind < len(_KINDS) or len(values) != len(_FIELDS[kind]):
+        return False
+    return all(check(value) for check, value in zip(_FIELDS[kind], values, strict=True))
+
+
+def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid:
+    return CassetteInvalid([Problem(file, 0, expected, found, mend)])

@@ -9,25 +9,33 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Optional, Protocol
 
 import mitmproxy.proxy.server
-from mitmproxy import http
+from mitmproxy import ctx, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.options import Options
 from mitmproxy.proxy import layer, mode_specs, server_hooks
 from mitmproxy.proxy.layers.http import _http_h2
 from mitmproxy.tools.dump import DumpMaster
 
 from bedtape_cassettes.model import Headers
+from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
+from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
+from bedtape_recorder.journalled import Journalled
 from bedtape_recorder.routing import Route, is_bedrock, route_of
+from bedtape_recorder.settings import address_of, state_folder
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
-__all__ = ["Addon", "Playback", "Played", "Proxy", "Signer", "graceful_goaway"]
+__all__ = ["Addon", "Playback", "Played", "Proxy", "Script", "Signer", "graceful_goaway"]
 
 _log = logging.getLogger("bedtape.record")
 
@@ -236,17 +244,67 @@ def graceful_goaway() -> None:
     connection._receive_goaway_frame = graceful
 
 
+class Script(Addon):
+    """The addon for people who run mitmproxy themselves: `mitmdump -s "$(bedtape record --print-addon)"`.
+
+    Its settings are mitmproxy options: `--set bedtape_to=cassettes --set bedtape_name=NAME`.
+    """
+
+    def __init__(self) -> None:
+        self._journalled: Journalled | None = None
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option("bedtape_to", str, "cassettes", "Folder of cassettes to record into.")
+        loader.add_option("bedtape_name", Optional[str], None, "Record into one cassette of this name.")  # noqa: UP045
+        loader.add_option("bedtape_upstream", Optional[str], None, "Send to this URL in place of Bedrock's endpoints.")  # noqa: UP045
+
+    def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - all are looked at
+        for name in ("stream_large_bodies", "body_size_limit"):
+            if getattr(ctx.options, name):
+                raise OptionsError(f"bedtape records whole bodies: take --set {name} out")
+        if ctx.options.connection_strategy != "lazy":
+            raise OptionsError("bedtape needs --set connection_strategy=lazy, or failed connections go unseen")
+
+    def running(self) -> None:
+        super().running()
+        gate.require(os.environ)
+        self._to = Path(ctx.options.bedtape_to)
+        self._journalled = Journalled(state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
+        signer = Credentials(None, None, os.environ)
+        upstream = address_of(ctx.options.bedtape_upstream)
+        super().__init__(self._journalled.capture, signer=signer, upstream=upstream, playback=lambda *_: None)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if self._journalled is None:  # the gate is shut, or there are no credentials: mitmproxy has said so
+            flow.response = _refusal(RecorderError("this recorder did not start; its log says why"))
+        else:
+            super().requestheaders(flow)
+
+    def done(self) -> None:
+        if self._journalled is not None:
+            super().done()
+            self._journalled.finish(self._to, append=False)
+
+
 class Proxy:
     """mitmproxy in this process, on loopback ports; run it in a thread of its own with a loop of its own."""
 
     def __init__(
-        self, addon: Addon, *, confdir: str, modes: list[str], ready: Callable[[], None], trusted: str | None
+        self,
+        addon: Addon,
+        *,
+        confdir: str,
+        modes: list[str],
+        ready: Callable[[], None],
+        trusted: str | None,
+        only: str | None,
     ) -> None:
         self._addon = addon
         self._confdir = confdir
         self._modes = modes
         self._ready = ready
         self._trusted = trusted
+        self._only = only
         self._master: DumpMaster | None = None
 
     async def run(self) -> None:
@@ -256,6 +314,8 @@ class Proxy:
         )
         master.addons.add(self._addon, _Ready(self._ready))
         settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
+        if self._only:  # everything else is a blind tunnel, with its own certificate
+            settings["allow_hosts"] = [self._only]
         if self._trusted:
             settings["ssl_verify_upstream_trusted_ca"] = self._trusted
         if "tcp_timeout" in master.options:

@@ -29,6 +29,10 @@ class Counts:
     models: set[str] = field(default_factory=set)
 
 
+def _scrub_text(text: str) -> str:
+    return scrub(text.encode(errors="replace")).decode()
+
+
 class Capture:
     """The journal of one recorder. `write` appends and flushes; `clock` gives seconds that only go up."""
 
@@ -56,11 +60,11 @@ class Capture:
     def sent(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
         """A whole request is on its way; gives the number of its exchange."""
         self._next += 1
+        path = _scrub_text(path)
         target = identify(method, path)
         kept = scrub_headers(kept_request_headers(headers, exact=self._exact))
-        clean = scrub_body(body)
-        path = scrub(path.encode()).decode()
-        self._append(journal.Sent(self._next, self._clock(), session, method, path, kept, clean))
+        sent = journal.Sent(self._next, self._clock(), _scrub_text(session), method, path, kept, scrub_body(body))
+        self._append(sent)
         self._live[self._next] = None
         self.counts.requests += 1
         if target.model:
@@ -71,7 +75,7 @@ class Capture:
         """The response's head has come."""
         if exchange not in self._live:
             return
-        named = {name.lower(): value for name, value in headers}
+        named = {name.lower(): value for name, value in reversed(headers)}  # the first of a name counts
         self._live[exchange] = scrubber_for(named.get("content-type", ""), named.get("content-length"))
         self._append(journal.Head(exchange, self._clock(), status, scrub_headers(headers)))
 
@@ -83,15 +87,17 @@ class Capture:
         self.counts.bytes += len(data)
         if clean := scrubber.feed(data):
             self._append(journal.Chunk(exchange, self._clock(), clean))
+        if scrubber.complete:  # the client may hang up on its last byte, before anybody says that this is the end
+            self.end(exchange)
 
     def end(self, exchange: int, error: str | None = None) -> None:
         """The exchange is over, or broke off. Only the first word on it counts."""
         if exchange not in self._live:
             return
         scrubber = self._live.pop(exchange)
-        if scrubber is not None and (rest := scrubber.close()):
+        if scrubber is not None and (rest := scrubber.close(cut=error is not None)):
             self._append(journal.Chunk(exchange, self._clock(), rest))
-        self._append(journal.End(exchange, self._clock(), error and scrub(error.encode()).decode()))
+        self._append(journal.End(exchange, self._clock(), error and _scrub_text(error)))
         if error is None:
             self.counts.responses += 1
         else:

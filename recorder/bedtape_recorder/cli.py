@@ -12,7 +12,6 @@ from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 
@@ -21,7 +20,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
-from bedtape_recorder.settings import Settings, state_folder
+from bedtape_recorder.settings import Settings, address_of, state_folder
 
 __all__ = ["record", "recover"]
 
@@ -62,6 +61,12 @@ def record(
         bool,
         typer.Option("--verify", help="Record nothing: ask again what the cassettes hold, and report drift in shape."),
     ] = False,
+    print_addon: Annotated[
+        bool,
+        typer.Option(
+            "--print-addon", help='Print the addon\'s path, for mitmdump -s "$(bedtape record --print-addon)".'
+        ),
+    ] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="Keep every byte and header of the answers, less secrets.")
     ] = False,
@@ -74,20 +79,27 @@ def record(
     With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
     set and records until Ctrl-C.
     """
+    if print_addon:
+        print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
+        return
     try:
         gate.require(os.environ)
-        settings = Settings(to, name, mode.value, record.value, region, profile, port, exact, _address(upstream))
+        settings = Settings(to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream))
         if verify:
             raise typer.Exit(_verify(settings))
         recording = _session().Recording(settings, os.environ).start()
     except (RecorderError, CassetteError) as error:
         _fail(str(error))
-    code = 0
+    code, problem = 0, None
     try:
         with _progress(recording):
             code = recording.run(command) if command else _until_stopped(recording)
+    except RecorderError as error:
+        problem = str(error)
     finally:
         _finish(recording)
+    if problem:
+        _fail(problem)
     raise typer.Exit(code)
 
 
@@ -131,15 +143,6 @@ def _session() -> Any:
             "recording needs mitmproxy: pip install 'bedtape[record]', or, where its pins are in the way, "
             "pipx install 'bedtape[record]' and run that one: the recorded program needs nothing from it"
         ) from None
-
-
-def _address(url: str | None) -> tuple[str, str, int] | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RecorderError(f"--upstream: expected a URL such as https://HOST:PORT, found {url}")
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _until_stopped(recording: Any) -> int:

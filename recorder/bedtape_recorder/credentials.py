@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import botocore.session
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError
 
 from bedtape_cassettes.model import Headers
+from bedtape_recorder import gate
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.routing import Route
 from bedtape_recorder.signing import EventSigner, sign
@@ -15,32 +17,45 @@ from bedtape_recorder.signing import EventSigner, sign
 __all__ = ["BEARER", "Credentials"]
 
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+_MEND = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
+
+
+def _unusable(error: BotoCoreError) -> RecorderError:
+    return RecorderError(f"expected AWS credentials, found: {error}; {_MEND}")
 
 
 class Credentials:
-    """Signs requests to the real service. Raises RecorderError where there is nothing to sign with."""
+    """Signs requests to the real service, behind the gate. Raises RecorderError where there is nothing to sign with."""
 
     def __init__(self, profile: str | None, region: str | None, environ: Mapping[str, str]) -> None:
+        gate.require(environ)
         session = botocore.session.Session(profile=profile)
-        self.bearer = environ.get(BEARER)
-        self.region = region or session.get_config_variable("region") or "us-east-1"
-        self._credentials = None if self.bearer else session.get_credentials()
-        if self.bearer is None and self._credentials is None:
-            raise RecorderError(
-                f"found no AWS credentials: configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
-            )
+        self.bearer = environ.get(BEARER) or None
+        try:
+            self._credentials = None if self.bearer else session.get_credentials()
+            self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
+        except BotoCoreError as error:
+            raise _unusable(error) from None
+        if self.bearer is None:
+            if self._credentials is None:
+                raise RecorderError(f"found no AWS credentials: {_MEND}")
+            self._frozen()
 
     def _frozen(self) -> ReadOnlyCredentials:
+        """The keys as they are now. May fetch them over the network."""
         if self._credentials is None:
             raise RecorderError(
                 "a bidirectional stream is signed event by event: it needs access keys, not a bearer token"
             )
-        return self._credentials.get_frozen_credentials()
+        try:
+            return self._credentials.get_frozen_credentials()
+        except BotoCoreError as error:  # an SSO login that has expired, a role that may not be assumed
+            raise _unusable(error) from None
 
     def headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]:
         """The headers that authorise a request to the real service. May fetch credentials over the network."""
         sent = next((value for name, value in headers if name.lower() == "authorization"), "")
-        if sent.startswith("Bearer "):
+        if sent[:7].lower() == "bearer ":
             return {"Authorization": sent}
         if self.bearer is not None:
             return {"Authorization": f"Bearer {self.bearer}"}

@@ -9,19 +9,24 @@ from urllib.parse import unquote
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.signing import scope_of
 
-__all__ = ["SERVICES", "Route", "is_bedrock", "route_of"]
+__all__ = ["BEDROCK_HOSTS", "SERVICES", "Route", "is_bedrock", "route_of"]
 
 SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock-agent", "bedrock", "bedrock-mantle")
 
 _HOST = re.compile(r"(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
+# As mitmproxy's allow_hosts wants it.
+BEDROCK_HOSTS = rf"^{_HOST.pattern}:443$"
 _SERVICE_PREFIX = re.compile(r"/+service/([a-z-]+)(?=/)")
 _SESSION_PREFIX = re.compile(r"/+s/([^/?]+)(?=/)")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """session: as in replay. path: percent-encoded, without prefixes. service names the host, signing_name the scope."""
+    """session: as in replay. path: percent-encoded, without prefixes. service names the host, signing_name the scope.
+
+    Raises RecorderError where service or region cannot be: they come from clients, and `host` must be one of AWS's.
+    """
 
     session: str
     service: str
@@ -29,6 +34,10 @@ class Route:
     region: str
     path: str
     access_key: str | None
+
+    def __post_init__(self) -> None:
+        if self.service not in SERVICES or not _REGION.fullmatch(self.region):
+            raise RecorderError(f"expected a Bedrock service and region, found {self.service!r} in {self.region!r}")
 
     @property
     def host(self) -> str:
@@ -40,7 +49,7 @@ class Route:
 
 def is_bedrock(host: str) -> bool:
     """Whether a host is one of Bedrock's."""
-    return _HOST.fullmatch(host) is not None
+    return _HOST.fullmatch(host.lower()) is not None
 
 
 def route_of(
@@ -48,22 +57,32 @@ def route_of(
 ) -> Route:
     """The route of a request. host: the one it was addressed to; None where it came to the reverse port.
 
-    Raises RecorderError where it names a service or region that cannot be.
+    Raises RecorderError where it names a service or region that cannot be. A path that is addressed to Bedrock itself
+    has no prefixes, and is signed as it stands.
     """
-    service, path = _prefix(_SERVICE_PREFIX, path)
-    session, path = _prefix(_SESSION_PREFIX, path)
     scope = scope_of(authorization)
+    session, service, region = None, None, scope.region if scope else default_region
+    if host is None:
+        session, service, path = _prefixes(path)
+    elif found := _HOST.fullmatch(host.lower()):
+        service, region = found[1], found[2]
+    else:
+        raise RecorderError(f"expected one of Bedrock's hosts, found {host!r}")
     if scope is not None and scope.access_key.startswith("bedtape-"):
         session = session or scope.access_key.removeprefix("bedtape-")
-    region = scope.region if scope else default_region
-    if host is not None and (found := _HOST.fullmatch(host)):
-        service, region = found[1], found[2]
     service = service or "bedrock-runtime"
-    if service not in SERVICES or not _REGION.fullmatch(region):
-        raise RecorderError(f"expected a Bedrock service and region, found {service} in {region}")
     signing = "bedrock-mantle" if service == "bedrock-mantle" else "bedrock"
     name = session or session_header or "default"
     return Route(name, service, signing, region, path, scope.access_key if scope else None)
+
+
+def _prefixes(path: str) -> tuple[str | None, str | None, str]:
+    """Session and service, in whichever order they stand before the path, and the path."""
+    session, path = _prefix(_SESSION_PREFIX, path)
+    service, path = _prefix(_SERVICE_PREFIX, path)
+    if session is None:
+        session, path = _prefix(_SESSION_PREFIX, path)
+    return session, service, path
 
 
 def _prefix(pattern: re.Pattern[str], path: str) -> tuple[str | None, str]:

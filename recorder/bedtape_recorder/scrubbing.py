@@ -6,25 +6,45 @@ more: whole event-stream frames, whole server-sent events, or nothing before the
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Protocol
 
 from bedtape_cassettes import bodies, eventstream
-from bedtape_cassettes.model import Events
-from bedtape_cassettes.redact import scrub, scrub_body, scrub_event
+from bedtape_cassettes.eventstream import HeaderType, HeaderValue
+from bedtape_cassettes.redact import scrub, scrub_body
 
 __all__ = ["Scrubber", "scrubber_for"]
 
+_LENGTH = re.compile("[0-9]{1,18}")
+# What secrets and base64 are made of, also where JSON or a URL escapes it. Bounded by what precedes it: one pass.
+_LAST_WORD = re.compile(rb"(?<![\w~+=./%\\-])[\w~+=./%\\-]+\Z")
+
 
 class Scrubber(Protocol):
-    """`feed` gives what may be written now, `close` the rest."""
+    """`feed` gives what may be written now, `close` the rest; cut: the body broke off.
+
+    complete: the body is whole by its content length. Streams never say so: their end is said by HTTP.
+    """
+
+    complete: bool
 
     def feed(self, data: bytes) -> bytes: ...
-    def close(self) -> bytes: ...
+    def close(self, *, cut: bool) -> bytes: ...
+
+
+def _clean(data: bytes, *, cut: bool) -> bytes:
+    """What is left when no more comes. A cut body's last word may be most of a secret that no pattern knows any more."""
+    return scrub_body(_LAST_WORD.sub(b"", data) if cut else data)
 
 
 class FrameScrubber:
-    """An event stream, a frame at a time; checksums are made anew where a frame changes."""
+    """An event stream, a frame at a time; checksums are made anew where a frame changes.
+
+    A frame that never came whole is dropped: no client ever saw it, and base64 that is cut cannot be searched.
+    """
+
+    complete = False
 
     def __init__(self) -> None:
         self._decoder = eventstream.Decoder()
@@ -34,27 +54,47 @@ class FrameScrubber:
         if self._broken is not None:
             return self._broken.feed(data)
         try:
-            return b"".join(map(_clean_frame, self._decoder.feed(data)))
-        except eventstream.FrameError:  # not an event stream, or not from here on: what is left is kept as it came
+            frames = self._decoder.feed(data)
+        except eventstream.FrameError:  # not an event stream, or not from here on: what is left is kept to the end
+            frames, rest = _until_broken(self._decoder.rest)
             self._broken = WholeScrubber(None)
-            return self._broken.feed(self._decoder.rest)
+            self._broken.feed(rest)
+        return b"".join(map(_clean_frame, frames))
 
-    def close(self) -> bytes:
-        return self._broken.close() if self._broken is not None else scrub(self._decoder.rest)
+    def close(self, *, cut: bool) -> bytes:
+        return self._broken.close(cut=cut) if self._broken is not None else b""
+
+
+def _until_broken(data: bytes) -> tuple[list[eventstream.Frame], bytes]:
+    """The frames before the one that cannot be read, and what is left from there."""
+    frames: list[eventstream.Frame] = []
+    while True:
+        total = int.from_bytes(data[:4], "big")
+        try:
+            frames += eventstream.decode_all(data[:total])
+        except eventstream.FrameError:
+            return frames, data
+        data = data[total:]
 
 
 def _clean_frame(frame: eventstream.Frame) -> bytes:
-    data = eventstream.encode(frame)
-    opened = bodies.events_of(data, exact=True)
-    if not isinstance(opened, Events):
-        return eventstream.encode(replace(frame, payload=scrub_body(frame.payload)))
-    (event,) = opened.events
-    clean = scrub_event(event)
-    return data if clean is event else eventstream.encode_strings(clean.headers, clean.payload)
+    headers = tuple((name, _clean_value(value)) for name, value in frame.headers)
+    return eventstream.encode(replace(frame, headers=headers, payload=scrub_body(frame.payload)))
+
+
+def _clean_value(header: HeaderValue) -> HeaderValue:
+    match header.value:
+        case str() as text:
+            return HeaderValue(HeaderType.STRING, scrub(text.encode()).decode())
+        case bytes() as data:
+            return HeaderValue(HeaderType.BYTES, scrub(data))
+    return header
 
 
 class PieceScrubber:
     """Server-sent events: each ends with an empty line."""
+
+    complete = False
 
     def __init__(self) -> None:
         self._held = b""
@@ -67,23 +107,25 @@ class PieceScrubber:
         whole, self._held = self._held[: end + 2], self._held[end + 2 :]
         return scrub_body(whole)
 
-    def close(self) -> bytes:
-        return scrub_body(self._held)
+    def close(self, *, cut: bool) -> bytes:
+        return _clean(self._held, cut=cut)
 
 
 class WholeScrubber:
     """A plain body: let go when it is whole by its content length, or closed."""
 
     def __init__(self, length: int | None) -> None:
+        self.complete = False
         self._held = bytearray()
         self._length = length
 
     def feed(self, data: bytes) -> bytes:
         self._held += data
-        return self.close() if self._length is not None and len(self._held) >= self._length else b""
+        self.complete = self._length is not None and len(self._held) >= self._length
+        return self.close(cut=False) if self.complete else b""
 
-    def close(self) -> bytes:
-        whole = scrub_body(bytes(self._held))
+    def close(self, *, cut: bool) -> bytes:
+        whole = _clean(bytes(self._held), cut=cut)
         self._held.clear()
         return whole
 
@@ -95,4 +137,4 @@ def scrubber_for(content_type: str, content_length: str | None) -> Scrubber:
             return FrameScrubber()
         case bodies.SERVER_SENT:
             return PieceScrubber()
-    return WholeScrubber(int(content_length) if content_length and content_length.isdigit() else None)
+    return WholeScrubber(int(content_length) if content_length and _LENGTH.fullmatch(content_length) else None)

@@ -8,27 +8,28 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import certifi
 
-from bedtape_cassettes import journal, store
+from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Headers
 from bedtape_recorder import finish, gate
 from bedtape_recorder.addon import Addon, Played, Proxy
-from bedtape_recorder.capture import Capture
 from bedtape_recorder.credentials import BEARER, Credentials
 from bedtape_recorder.errors import RecorderError
+from bedtape_recorder.journalled import Journalled
+from bedtape_recorder.routing import BEDROCK_HOSTS
 from bedtape_recorder.settings import Settings, state_folder
 
 __all__ = ["Recording", "child_environment"]
@@ -87,13 +88,9 @@ class Recording:
         """Opens the journal and starts the proxy. Raises RecorderError where that cannot be."""
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journals = self.state / "journals"
-        journals.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._start_replay()
-        self.journal = journals / f"{time.time_ns()}-{os.getpid()}{journal.SUFFIX}"
-        handle = os.open(self.journal, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        self.capture = Capture(self._file.write, time.monotonic, name=self.settings.name, exact=self.settings.exact)
+        self._journalled = Journalled(self.state, name=self.settings.name, exact=self.settings.exact)
+        self.journal, self.capture = self._journalled.path, self._journalled.capture
         addon = Addon(self.capture, signer=self.credentials, upstream=self.settings.upstream, playback=self._playback)
         self._proxy = Proxy(
             addon,
@@ -101,6 +98,7 @@ class Recording:
             modes=[self._mode()],
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
+            only=BEDROCK_HOSTS if self.settings.mode == "forward" else None,
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
@@ -145,19 +143,22 @@ class Recording:
             time.sleep(0.02)
         self._proxy.shutdown()
         self._thread.join()
-        self._file.close()
         if self._replay is not None:
             self._replay.terminate()
             self._replay.wait()
-        self.written = finish.recover_file(self.journal, self.settings.folder, append=self.settings.record == "new")
+        self.written = self._journalled.finish(self.settings.folder, append=self.settings.record == "new")
         return self.written
 
     # -- the child ---------------------------------------------------------------------------------------------
 
     def run(self, command: Sequence[str]) -> int:
-        """Runs the command with its calls recorded; its exit code. Signals are the child's: we outlive it."""
+        """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
         environment = child_environment(self.environ, self.url, self.settings, self.ca)
-        with _signals_ignored(), subprocess.Popen(command, env=environment, preexec_fn=_signals_default) as child:  # noqa: S603
+        try:
+            child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
+        except OSError as error:
+            raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
+        with _outliving(child):
             code = child.wait()
         return code if code >= 0 else 128 - code
 
@@ -220,17 +221,12 @@ class _Collect(logging.Handler):
         self._lines.append(record.getMessage())
 
 
-class _signals_ignored:  # noqa: N801 - used as a statement
-    """Ctrl-C goes to the whole terminal group: the child decides what it means, and we write its cassettes."""
-
-    def __enter__(self) -> None:
-        self._before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before:
-            signal.signal(number, before)
-
-
-def _signals_default() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+@contextmanager
+def _outliving(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on. Then we write the cassettes."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-__all__ = ["Settings", "state_folder"]
+from bedtape_recorder.errors import RecorderError
+
+__all__ = ["Settings", "address_of", "state_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +33,13 @@ def state_folder(environ: Mapping[str, str]) -> Path:
         return Path(named)
     base = environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"
+
+
+def address_of(url: str | None) -> tuple[str, str, int] | None:
+    """(scheme, host, port) of an upstream's URL. Raises RecorderError where it is none."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RecorderError(f"--upstream: expected a URL such as https://HOST:PORT, found {url}")
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)

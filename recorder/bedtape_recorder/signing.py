@@ -26,7 +26,8 @@ __all__ = ["SIGNATURE_HEADERS", "EventSigner", "Scope", "scope_of", "sign"]
 # What a client's signature consists of; a stale content hash would be trusted by botocore.
 SIGNATURE_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
-_SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+# Wide: a region that cannot be must be refused by whoever uses it, not be taken for none.
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/[0-9]{8}/([^/,\s]*)/([^/,\s]*)/aws4_request")
 _STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 
 

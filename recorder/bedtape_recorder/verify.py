@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.compat import HTTPHeaders
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from bedtape_cassettes import store
-from bedtape_cassettes.model import Interaction
-from bedtape_cassettes.normalise import interaction_of
+from bedtape_cassettes.model import Interaction, Request
+from bedtape_cassettes.normalise import interaction_of, kept_request_headers
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redact import ACCOUNT
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.drift import Drift, drifts
+from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.routing import Route
 from bedtape_recorder.settings import Settings
 
 __all__ = ["Verdict", "verify"]
+
+
+_ACCOUNT = re.compile(rf"(?<![0-9]){ACCOUNT}(?![0-9])|(?<=%3[Aa]){ACCOUNT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,48 +37,51 @@ class Verdict:
     skipped: str | None = None
 
 
+# To connect, and between two pieces: a long answer that does not stream says nothing for minutes.
+_TIMEOUT = (60, 3600)
+_BIDIRECTIONAL = "InvokeModelWithBidirectionalStream"
+
+
 def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
     """Asks every interaction of the cassettes again, in order. Raises RecorderError or CassetteError.
 
     With a name, only that cassette's. Goes through the gate like every call to the real service.
     """
     gate.require(environ)
+    cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
+    if not cassettes:
+        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; mend --to or --name")
     credentials = Credentials(settings.profile, settings.region, environ)
-    session = URLLib3Session(verify=environ.get("AWS_CA_BUNDLE") or True)  # type: ignore[arg-type]  # a bundle's path will do
-    for cassette in store.read([settings.folder]):
-        if settings.name in (None, cassette.name):
-            for interaction in cassette.interactions:
-                yield _verdict(interaction, settings, credentials, session)
+    bundle = environ.get("AWS_CA_BUNDLE")
+    session = URLLib3Session(verify=bundle or True, timeout=_TIMEOUT)  # type: ignore[arg-type]  # a path, a pair will do
+    return (_verdict(i, settings, credentials, session) for cassette in cassettes for i in cassette.interactions)
 
 
 def _verdict(
     interaction: Interaction, settings: Settings, credentials: Credentials, session: URLLib3Session
 ) -> Verdict:
-    if interaction.partial:
-        return Verdict(interaction.file, (), "it is partial")
-    if ACCOUNT in interaction.request.path:
-        return Verdict(interaction.file, (), "its account id was redacted")
+    if why := _unaskable(interaction):
+        return Verdict(interaction.file, (), why)
     now = _ask(interaction, settings, credentials, session)
     return Verdict(interaction.file, tuple(drifts(interaction, now)))
+
+
+def _unaskable(interaction: Interaction) -> str | None:
+    """Why the real service cannot be asked this again."""
+    request = interaction.request
+    if interaction.partial:
+        return "it is partial"
+    if interaction.operation == _BIDIRECTIONAL:
+        return "both sides of a bidirectional stream would have to be there"
+    places = (request.path, request.body.data.decode(errors="replace"), *(value for _, value in request.headers))
+    return "its account id was redacted" if any(_ACCOUNT.search(place) for place in places) else None
 
 
 def _ask(
     interaction: Interaction, settings: Settings, credentials: Credentials, session: URLLib3Session
 ) -> Interaction:
     request = interaction.request
-    operation = identify(request.method, request.path).operation
-    service = operation.service if operation else "bedrock-runtime"
-    signing = "bedrock-mantle" if service == "bedrock-mantle" else "bedrock"
-    route = Route("default", service, signing, credentials.region, request.path, None)
-    signed = credentials.headers(route, request.method, request.path, request.headers, request.body.data)
-    scheme, host, port = settings.upstream or ("https", route.host, 443)
-    headers = HTTPHeaders()
-    for name, value in {**dict(request.headers), **signed, "Host": route.host, "Accept-Encoding": "identity"}.items():
-        headers[name] = value
-    sent = AWSPreparedRequest(
-        request.method, f"{scheme}://{host}:{port}{request.path}", headers, request.body.data, stream_output=False
-    )
-    answer = session.send(sent)
+    answer = _send(request, settings, credentials, session)
     return interaction_of(
         method=request.method,
         path=request.path,
@@ -84,3 +92,21 @@ def _ask(
         response_body=answer.content,
         exact=interaction.exact,
     )
+
+
+def _send(request: Request, settings: Settings, credentials: Credentials, session: URLLib3Session) -> AWSResponse:
+    operation = identify(request.method, request.path).operation
+    service = operation.service if operation else "bedrock-runtime"
+    signing = "bedrock-mantle" if service == "bedrock-mantle" else "bedrock"
+    route = Route("default", service, signing, credentials.region, request.path, None)
+    kept = kept_request_headers(request.headers)  # an exact recording has the old signature, too
+    signed = credentials.headers(route, request.method, request.path, kept, request.body.data)
+    scheme, host, port = settings.upstream or ("https", route.host, 443)
+    headers = HeadersDict()
+    for name, value in {**dict(kept), **signed, "Host": route.host, "Accept-Encoding": "identity"}.items():
+        headers[name] = value
+    url = f"{scheme}://{host}:{port}{request.path}"
+    try:
+        return session.send(AWSPreparedRequest(request.method, url, headers, request.body.data, stream_output=False))
+    except BotoCoreError as error:
+        raise RecorderError(f"{request.path} could not be asked again: {error}") from None

@@ -247,7 +247,7 @@ CANNOT_BE_WRITTEN = {
     "a flag in a number": ("a", HeaderValue(HeaderType.BYTE, True), "BYTE cannot hold"),
     "the other flag": ("a", HeaderValue(HeaderType.TRUE, False), "TRUE cannot hold"),
     "a text as uuid": ("a", HeaderValue(HeaderType.UUID, str(uuid.UUID(int=1))), "UUID cannot hold"),
-    "too large a byte": ("a", HeaderValue(HeaderType.BYTE, 128), "byte format requires"),
+    "too large a byte": ("a", HeaderValue(HeaderType.BYTE, 128), "format requires"),
     "too large a long": ("a", HeaderValue(HeaderType.LONG, 2**63), "cannot be written"),
 }
 

@@ -32,6 +32,7 @@ from bedtape_cassettes import eventstream
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.store import write
 from bedtape_replayer import Replayer
+from bedtape_replayer.connection import Connection, Player
 from bedtape_replayer.http1 import Http1Connection
 from bedtape_replayer.http2 import PREFACE, Http2Connection
 from bedtape_replayer.http2.frames import (
@@ -50,7 +51,7 @@ from bedtape_replayer.http2.frames import (
     number,
 )
 from bedtape_replayer.loops import new_event_loop
-from bedtape_replayer.server import Server, _Connection, _Player
+from bedtape_replayer.server import Server
 from support.client import Http1, Http2
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -454,7 +455,7 @@ def test_requests_behind_a_long_answer_are_not_read_without_end(serving: Callabl
         assert statuses(rest(client)) == [200] * (2 + sent // len(ask()))
 
 
-def awaited(server: Replayer, count: int) -> list[_Connection]:
+def awaited(server: Replayer, count: int) -> list[Connection]:
     """The connections, once there are so many and each of them has an answer in flight."""
     found = running(server).connections
     until(lambda: len(found) == count and all(connection._players for connection in list(found)))
@@ -611,7 +612,7 @@ def rude(server: Replayer, rounds: int) -> None:
             reset(client) if (turn + at) % 2 else client.close()
 
 
-OURS = (_Connection, _Player, Http1Connection, Http2Connection)
+OURS = (Connection, Player, Http1Connection, Http2Connection)
 
 
 def alive() -> list[object]:

@@ -1,0 +1,31 @@
+"""The recorders to test with: each an environment of its own, as people install them, for mitmproxy pins a lot."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RECORDERS = sorted(path.parent for path in ROOT.glob(".venv-record*/bin/bedtape"))
+_MISSING = pytest.mark.skip(
+    reason="no recorder is installed: `make test` makes .venv-record with bedtape[record] in it"
+)
+
+
+@pytest.fixture(
+    params=[pytest.param(path, id=path.parent.name) for path in RECORDERS]
+    or [pytest.param(None, marks=_MISSING, id="none")],
+    scope="session",
+)
+def recorder(request: pytest.FixtureRequest) -> Path:
+    """The folder of an installed recorder's commands."""
+    found: Path = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def mitmproxy_version(recorder: Path) -> str:
+    code = "import importlib.metadata as m; print(m.version('mitmproxy'))"
+    return subprocess.run([recorder / "python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,436 @@
+"""`bedtape record` as its users run it: real clients, a real mitmproxy, and an upstream that checks every signature."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.eventstream import EventStreamBuffer
+
+from bedtape_cassettes import store
+from bedtape_cassettes.model import Body, Cassette, Interaction
+from bedtape_cassettes.redact import scrub_body
+from bedtape_replayer import Replayer
+from bedtape_replayer.reply import reply_of
+from support.client import Http1, prefixed
+from support.corpus import Exchange, every, needs_corpus
+from support.recorder import Running, command, environment
+from support.recordings import MODEL, answer, converse, path, prompt, stream
+from support.upstream import BEARER_TOKEN, Answer, Upstream, answer_of
+
+Start = Callable[..., Running]
+_STREAM = (("Content-Type", "application/vnd.amazon.eventstream"),)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as found:
+        yield found
+
+
+@pytest.fixture
+def start(recorder: Path, upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
+    running: list[Running] = []
+
+    def begin(*options: str, **more: str) -> Running:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        running.append(Running(recorder, upstream, tmp_path / "tapes", home, *options, **more))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        with each:
+            pass
+
+
+def _client(url: str, region: str = "us-east-1", key: str = "any", **more: Any) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, signature_version="v4", read_timeout=20, **more)
+    session = boto3.Session(aws_access_key_id=key, aws_secret_access_key="any", region_name=region)
+    return session.client("bedrock-runtime", endpoint_url=url, config=config)
+
+
+def _ask_for(text: str) -> dict[str, Any]:
+    return {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": text}]}]}
+
+
+def _converse(url: str, text: str, **options: Any) -> str:
+    with closing(_client(url, **options)) as client:
+        return str(client.converse(**_ask_for(text))["output"]["message"]["content"][0]["text"])
+
+
+def _stream_events(url: str, text: str) -> Iterator[Any]:
+    with closing(_client(url)) as client, closing(client.converse_stream(**_ask_for(text))["stream"]) as events:
+        yield from events
+
+
+def _says(text: str, said: str, **options: Any) -> Answer:
+    return Answer(path(), prompt(text), frames=(json.dumps(answer(said)).encode(),), **options)
+
+
+def _streams(text: str, pieces: list[str], **options: Any) -> Answer:
+    body = _body(stream(text, pieces))
+    recorded = answer_of(_Like(path("converse-stream"), prompt(text), 200, _STREAM, body))
+    return Answer(**(vars(recorded) | options))
+
+
+class _Like:
+    """What `answer_of` takes."""
+
+    def __init__(self, path: str, request_body: bytes, status: int, headers: Any, body: bytes) -> None:
+        self.path, self.request_body, self.status = path, request_body, status
+        self.response_headers, self.response_body = headers, body
+
+
+def _body(interaction: Interaction) -> bytes:
+    return b"".join(piece.data for piece in reply_of(interaction, bytes(16), 0).pieces)
+
+
+def _tapes(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.yaml"))}
+
+
+# -- what passes -----------------------------------------------------------------------------------------------
+
+
+def _spread(count: int) -> list[Exchange]:
+    """Exchanges of every operation and status, then some more; one a recorder's file, so that none shadows another."""
+    rows = [row for row in every() if row.index == 0]
+    Random(3).shuffle(rows)
+    kinds: dict[tuple[object, ...], Exchange] = {}
+    for row in rows:
+        kinds.setdefault((row.operation, row.status, row.stream, row.model.split(".")[0]), row)
+    chosen = list(kinds.values())
+    return chosen + [row for row in rows if row not in chosen][: max(0, count - len(chosen))]
+
+
+_PREFIX = {
+    "InvokeAgent": "/service/bedrock-agent-runtime",
+    "Retrieve": "/service/bedrock-agent-runtime",
+    "RetrieveAndGenerate": "/service/bedrock-agent-runtime",
+    "GetInferenceProfile": "/service/bedrock",
+    "ListFoundationModels": "/service/bedrock",
+    "MantleResponses": "/service/bedrock-mantle",
+    "MantleChatCompletions": "/service/bedrock-mantle",
+}
+
+
+@needs_corpus
+def test_the_corpus_passes_unchanged_and_is_replayed_from_what_was_recorded(
+    upstream: Upstream, start: Start, record_property: Callable[[str, object], None]
+) -> None:
+    rows = _spread(120)
+    upstream.add(*rows)
+    running = start()
+    with Http1(running.url) as client:
+        for row in rows:
+            through = _ask(client, row, _PREFIX.get(row.operation, ""))
+            assert (through.status, through.body) == (row.status, row.response_body), str(row)
+    assert not upstream.failures
+    said = running.stop()
+    assert f"recorded {len(rows)} interactions" in said
+    with Replayer(running.to) as bedrock, Http1(bedrock.url) as client:
+        for row in rows:
+            again = _ask(client, row, "")
+            assert again.status == row.status, str(row)
+            assert _steady(again.body) == _steady(row.response_body), str(row)
+    record_property(
+        "counted", f"recorded and replayed: {len(rows)} exchanges of {len({r.operation for r in rows})} operations"
+    )
+
+
+def _ask(client: Http1, row: Exchange, prefix: str) -> Any:
+    kept = [(n, v) for n, v in row.request_headers if n.lower() in ("content-type", "accept") or "bedrock" in n.lower()]
+    session = f"{row.source}/{row.cassette.rpartition('/')[2]}"
+    return client.request(row.method, prefix + prefixed(row.path, session), kept, row.request_body)
+
+
+def _steady(body: bytes) -> object:
+    """A body as a client understands it, account ids redacted as the recorder does."""
+    if body[:4] and body[8:12] and b":message-type" in body[:200]:
+        buffer = EventStreamBuffer()
+        buffer.add_data(body)
+        events = [(dict(event.headers), json.loads(scrub_body(event.payload))) for event in buffer]
+        return [(headers, {k: v for k, v in payload.items() if k != "p"}) for headers, payload in events]
+    try:
+        return json.loads(scrub_body(body))
+    except ValueError:
+        return body
+
+
+def test_events_pass_one_by_one_while_they_are_captured(upstream: Upstream, start: Start) -> None:
+    """The upstream holds the rest back until the client has the first: no clock is needed to see that it passed."""
+    upstream.add(_streams("a", ["1", "2", "3"], stall_after=(1, 2, 3)))
+    running = start()
+    received = []
+    for event in _stream_events(running.url, "a"):
+        received.append(next(iter(event)))
+        if len(received) <= 3:
+            upstream.resume()
+    assert len(received) == 6
+    assert "recorded 1 interactions" in running.stop()
+
+
+def test_the_region_comes_from_the_clients_signature(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"))
+    running = start()
+    for region in ("us-west-2", "eu-central-1", "us-east-1"):
+        assert _converse(running.url, "a", region=region) == "one"
+    hosts = [request.host.split(":")[0] for request in upstream.requests]
+    assert hosts == [f"bedrock-runtime.{region}.amazonaws.com" for region in ("us-west-2", "eu-central-1", "us-east-1")]
+    assert not upstream.failures
+
+
+def test_a_bearer_token_stays_with_the_recorder(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"))
+    running = start(AWS_BEARER_TOKEN_BEDROCK=BEARER_TOKEN)
+    assert _converse(running.url, "a") == "one"
+    assert upstream.requests[0].header("authorization") == f"Bearer {BEARER_TOKEN}"
+    running.stop()
+    assert BEARER_TOKEN.encode() not in b"".join(_tapes(running.to).values())
+
+
+def test_forward_mode_leaves_signatures_alone(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"), _streams("b", ["1", "2"]))
+    running = start("--mode", "forward")
+    session = boto3.Session(
+        aws_access_key_id=upstream.credentials.access_key,
+        aws_secret_access_key=upstream.credentials.secret_key,
+        region_name="us-east-1",
+    )
+    proxies = {"https": running.exports["HTTPS_PROXY"]}
+    config = Config(proxies=proxies, retries={"total_max_attempts": 1})
+    with closing(session.client("bedrock-runtime", config=config, verify=running.exports["AWS_CA_BUNDLE"])) as client:
+        assert client.converse(**_ask_for("a"))["output"]["message"]["content"][0]["text"] == "one"
+        with closing(client.converse_stream(**_ask_for("b"))["stream"]) as events:
+            assert len(list(events)) == 5
+    assert not upstream.failures
+    assert "recorded 2 interactions" in running.stop()
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------------
+
+
+def test_a_transport_failure_is_never_recorded_as_an_answer(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one", reset_before=True))
+    running = start()
+    with pytest.raises(Exception, match=r"502|Bad Gateway|closed"):
+        _converse(running.url, "a")
+    said = running.stop()
+    assert "recorded 0 interactions" in said
+    assert "not recorded, for Bedrock never answered" in said
+    assert not running.to.exists() or _tapes(running.to) == {}
+
+
+def test_a_broken_stream_is_kept_as_partial_and_never_replayed(upstream: Upstream, start: Start) -> None:
+    upstream.add(_streams("a", ["1", "2", "3"], reset_after=3))
+    running = start()
+    with pytest.raises(Exception, match=r"ended prematurely|Connection broken|closed"):
+        list(_stream_events(running.url, "a"))
+    assert "1 were cut" in running.stop()
+    (interaction,) = store.read([running.to])[0].interactions
+    assert interaction.partial
+    assert not isinstance(interaction.response.body, Body)
+    assert len(interaction.response.body.events) == 3
+
+
+def test_killed_at_any_moment_nothing_that_the_client_had_is_lost(upstream: Upstream, start: Start) -> None:
+    """Ten recorders, each killed when its client has so many events and the upstream holds the next one back."""
+    moments = Random(9).sample(range(1, 24), 10)
+    for moment in moments:
+        upstream.clear()
+        upstream.add(_says("before", "whole"), _streams("a", [str(n) for n in range(22)], stall_after=(moment,)))
+        running = start()
+        assert _converse(running.url, "before") == "whole"
+        events = _stream_events(running.url, "a")
+        received = [next(events) for _ in range(moment)]
+        running.kill()
+        events.close()
+        assert "1 were cut" in running.recover()
+        whole, cut = store.read([running.to])[0].interactions[-2:]
+        assert (whole.partial, cut.partial) == (False, True)
+        assert not isinstance(cut.response.body, Body)
+        assert [event.type for event in cut.response.body.events] == [next(iter(event)) for event in received]
+        for file in running.to.rglob("*.yaml"):
+            file.unlink()
+
+
+# -- what is left behind ---------------------------------------------------------------------------------------
+
+
+def test_nothing_private_is_left_in_the_clear(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    secret = {"note": "key AKIAQWERTYUIOPASDFGH, arn:aws:bedrock:us-east-1:998877665544:x, Bearer " + "t" * 40}
+    body = json.dumps(answer("one") | {"additionalModelResponseFields": secret}).encode()
+    upstream.add(
+        Answer(
+            path(),
+            None,
+            headers=(("Content-Type", "application/json"), ("Set-Cookie", "s=s3cr3tcookie")),
+            frames=(body,),
+        )
+    )
+    running = start()
+    _converse(running.url, "my account is arn:aws:iam::998877665544:role/x")
+    (journal,) = (tmp_path / "home").rglob("*.journal")
+    assert journal.stat().st_mode & 0o777 == 0o600
+    before = journal.read_bytes()
+    running.stop()
+    written = before + b"".join(_tapes(running.to).values())
+    for private in (b"AKIAQWERTYUIOPASDFGH", b"998877665544", b"t" * 40, b"s3cr3tcookie", b"Signature="):
+        assert private not in written
+    assert upstream.credentials.secret_key.encode() not in written
+    assert not list((tmp_path / "home").rglob("*.journal"))
+    assert not (tmp_path / "home" / ".mitmproxy").exists()
+    (ca,) = (tmp_path / "home").rglob("mitmproxy-ca.pem")
+    assert ca.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_recorded_again_unchanged_answers_leave_no_diff(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"), _says("b", "two"), _streams("c", ["1", "2"]))
+    for again in range(2):
+        running = start("--record", "all", "--name", "suite")
+        for text in ("a", "b") if not again else ("b", "a"):
+            _converse(running.url, text)
+        list(_stream_events(running.url, "c"))
+        running.stop()
+        if not again:
+            first = _tapes(running.to)
+    assert _tapes(running.to) == first
+
+
+def test_a_review_shows_only_the_answer_that_changed(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"), _says("b", "two"))
+    tapes = []
+    for _ in range(2):
+        running = start("--record", "all")
+        for text in "ab":
+            _converse(running.url, text)
+        running.stop()
+        tapes.append(_tapes(running.to))
+        upstream.clear()
+        upstream.add(_says("a", "one"), _says("b", "deux"))
+    assert tapes[0].keys() == tapes[1].keys()
+    changed = [name for name in tapes[0] if tapes[0][name] != tapes[1][name]]
+    assert [name.split("/")[1][:4] for name in changed] == ["0002"]
+
+
+def test_record_modes(upstream: Upstream, start: Start) -> None:
+    """once plays what exists and asks for nothing more; new asks for what misses; all asks for everything."""
+    upstream.add(_says("a", "one"), _says("b", "two"))
+    running = start("--name", "suite")
+    assert _converse(running.url, "a") == "one"
+    running.stop()
+    asked = len(upstream.requests)
+    once = start("--name", "suite")
+    assert _converse(once.url, "a") == "one"
+    with pytest.raises(Exception, match="CassetteMissException"):
+        _converse(once.url, "b")
+    once.stop()
+    assert len(upstream.requests) == asked
+    new = start("--name", "suite", "--record", "new")
+    assert [_converse(new.url, text) for text in "ab"] == ["one", "two"]
+    new.stop()
+    assert len(upstream.requests) == asked + 1
+    assert len(store.read([new.to])[0].interactions) == 2
+    everything = start("--name", "suite", "--record", "all")
+    assert [_converse(everything.url, text) for text in "ab"] == ["one", "two"]
+    everything.stop()
+    assert len(upstream.requests) == asked + 3
+
+
+def test_each_session_makes_its_cassette(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"))
+    running = start()
+    _converse(f"{running.url}/s/tests%2Ftest_a", "a")
+    _converse(running.url, "a", key="bedtape-by-key")
+    _converse(running.url, "a")
+    running.stop()
+    assert [cassette.name for cassette in store.read([running.to])] == ["by-key", "default", "tests/test_a"]
+
+
+# -- the command -----------------------------------------------------------------------------------------------
+
+_APP = f"""
+import boto3, os, sys
+from botocore.config import Config
+from botocore.eventstream import EventStreamBuffer
+client = boto3.client("bedrock-runtime", region_name="us-east-1", config=Config(signature_version="v4"))
+print(client.converse(modelId={MODEL!r}, messages=[{{"role": "user", "content": [{{"text": "a"}}]}}])["stopReason"])
+print("AWS_BEARER_TOKEN_BEDROCK" in os.environ)
+sys.exit(7)
+"""
+
+
+def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
+    recorder: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.add(_says("a", "one"))
+    result = subprocess.run(
+        [*command(recorder, upstream, tmp_path / "tapes"), "--", sys.executable, "-c", _APP],
+        env=environment(upstream, tmp_path, AWS_BEARER_TOKEN_BEDROCK=BEARER_TOKEN),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 7, result.stderr
+    assert result.stdout == "end_turn\nFalse\n"
+    assert "recorded 1 interactions into 1 cassettes" in result.stderr
+    assert f"models: {MODEL}" in result.stderr
+
+
+def test_a_command_that_is_not_there_is_one_line(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [*command(recorder, upstream, tmp_path / "tapes"), "--", "no-such-command"],
+        env=environment(upstream, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "bedtape: cannot run no-such-command: No such file or directory" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_in_use_is_one_line(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
+    result = subprocess.run(
+        command(recorder, upstream, tmp_path / "tapes", "--port", str(upstream.port)),
+        env=environment(upstream, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "the proxy did not start" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_verify_reports_the_drift_and_nothing_else(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
+    tapes = tmp_path / "tapes"
+    store.write(tapes, Cassette("suite", (converse("a", "one"), converse("b", "two"))))
+    changed = answer("other words") | {"stopReason": "max_tokens"}
+    upstream.add(_says("a", "quite other words"), Answer(path(), prompt("b"), frames=(json.dumps(changed).encode(),)))
+    result = subprocess.run(
+        command(recorder, upstream, tapes, "--verify"),
+        env=environment(upstream, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1, result.stderr
+    (line,) = result.stdout.splitlines()
+    assert line.endswith("stop reason: recorded end_turn, now max_tokens")
+    assert "asked 2 again: 1 drifted" in result.stderr
+    assert not upstream.failures

@@ -1,0 +1,117 @@
+"""A `bedtape record` that runs beside the test, as a user runs it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import IO
+
+from support.upstream import Upstream
+
+_DEADLINE = 60.0
+
+
+def environment(upstream: Upstream, home: Path, **more: str) -> dict[str, str]:
+    """The environment of someone who records: the gate open, credentials, and nothing of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BEDTAPE_", "XDG_"))}
+    credentials = upstream.credentials
+    return {
+        **kept,
+        "HOME": str(home),
+        "RUN_REAL_BEDROCK_TESTS": "1",
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_CA_BUNDLE": str(upstream.ca),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **more,
+    }
+
+
+def command(recorder: Path, upstream: Upstream, to: Path, *options: str) -> list[str]:
+    return [str(recorder / "bedtape"), "record", "--to", str(to), "--upstream", upstream.url, *options]
+
+
+class Running:
+    """A recorder without a command: it prints the variables to set, and records until it is stopped."""
+
+    def __init__(self, recorder: Path, upstream: Upstream, to: Path, home: Path, *options: str, **more: str) -> None:
+        self.recorder = recorder
+        self.to = to
+        self.environment = environment(upstream, home, **more)
+        self.process = subprocess.Popen(
+            command(recorder, upstream, to, *options),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: Queue[str | None] = Queue()
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self._pump = Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self._pump.start()
+        self.told = self._until_ready()
+        self.exports = dict(line.removeprefix("export ").split("=", 1) for line in self._exported())
+
+    def _read(self, pipe: IO[str]) -> None:
+        for line in pipe:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _until_ready(self) -> list[str]:
+        told = []
+        while (line := self._lines.get(timeout=_DEADLINE)) is not None:
+            told.append(line)
+            if "recording; Ctrl-C" in line:
+                return told
+        raise AssertionError(f"the recorder ended: {told}")
+
+    def _exported(self) -> list[str]:
+        assert self.process.stdout is not None
+        lines = []
+        while len(lines) < (8 if "forward" in " ".join(map(str, self.process.args)) else 7):  # type: ignore[arg-type]
+            lines.append(self.process.stdout.readline().rstrip("\n"))
+        return lines
+
+    @property
+    def url(self) -> str:
+        """The reverse port."""
+        return self.exports["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+
+    def stop(self, number: int = signal.SIGINT) -> str:
+        """Ends it as Ctrl-C does; what it said at the end."""
+        self.process.send_signal(number)
+        self.process.wait(_DEADLINE)
+        return self._rest()
+
+    def kill(self) -> None:
+        """As the kernel does it when memory is out."""
+        self.process.kill()
+        self.process.wait(_DEADLINE)
+        self._rest()
+
+    def recover(self) -> str:
+        """What `bedtape recover` says."""
+        arguments = [str(self.recorder / "bedtape"), "recover", "--to", str(self.to)]
+        done = subprocess.run(arguments, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def _rest(self) -> str:
+        lines = list(iter(lambda: self._lines.get(timeout=_DEADLINE), None))
+        self._pump.join(_DEADLINE)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return "\n".join(lines)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
