@@ -5,16 +5,19 @@ Fields gained and lost, types, the order of events, headers, error types, stop r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from bedtape_cassettes import bodies
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
+from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS
 
 __all__ = ["Drift", "drifts"]
 
 _RETIRED = ("end of its life", "model identifier is invalid")
+_DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 _STOP_REASONS = ("stopReason", "stop_reason", "completionReason", "finish_reason")
 
 
@@ -40,9 +43,9 @@ def drifts(recorded: Interaction, now: Interaction) -> list[Drift]:
     if before.status != after.status:
         return [Drift("status", "", str(before.status), f"{after.status} {_error_type(after)}".strip())]
     found = [*_error_types(before, after), *_headers(before, after)]
-    if isinstance(before.body, Events) != isinstance(after.body, Events):
+    if isinstance(before.body, Events) != isinstance(after.body, Events):  # so their content types differ, of course
         return [*found, Drift("body", "", _form(before), _form(after))]
-    return [*found, *_bodies(before.body, after.body)]
+    return [*found, *_content_types(before, after), *_bodies(before.body, after.body)]
 
 
 def _form(response: Response) -> str:
@@ -61,7 +64,9 @@ def _retired(before: Response, after: Response) -> Drift | None:
 
 
 def _named(response: Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers}
+    """Less what an exact recording keeps of the connection and the moment."""
+    lowered = ((name.lower(), value) for name, value in response.headers)
+    return {name: value for name, value in lowered if name not in VOLATILE_RESPONSE_HEADERS}
 
 
 def _error_type(response: Response) -> str:
@@ -79,9 +84,12 @@ def _headers(before: Response, after: Response) -> Iterator[Drift]:
         yield Drift("header lost", name, "there", "not there")
     for name in sorted(other.keys() - one.keys()):
         yield Drift("header gained", name, "not there", "there")
-    kinds = one.get("content-type"), other.get("content-type")
-    if None not in kinds and kinds[0] != kinds[1]:
-        yield Drift("content type", "", str(kinds[0]), str(kinds[1]))
+
+
+def _content_types(before: Response, after: Response) -> Iterator[Drift]:
+    one, other = (_named(response).get("content-type") for response in (before, after))
+    if one is not None and other is not None and one != other:
+        yield Drift("content type", "", one, other)
 
 
 def _bodies(before: Body | Events, after: Body | Events) -> Iterator[Drift]:
@@ -108,6 +116,8 @@ def _payload(event: Event) -> JsonValue:
             return bodies.open_chunk(event.payload)
         case "data":
             return bodies.open_data(event.payload)
+        case "text" if not event.headers:
+            return _value(b"\n".join(_DATA.findall(event.payload)) or event.payload)
     return _value(event.payload)
 
 
@@ -139,19 +149,34 @@ def _leaves(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
         yield path, _kind(value)
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(f"{path}.{key}" if path else key, item)
+            inner = f"{path}.{key}" if path else key
+            if _is_arguments(value, path, key):
+                yield inner, _kind(item)
+            else:
+                yield from _leaves(inner, item)
     elif isinstance(value, list):
         for item in value:
             yield from _leaves(f"{path}[]", item)
 
 
-def _label(event: Event) -> str:
+def _is_arguments(owner: dict[str, JsonValue], path: str, key: str) -> bool:
+    """Whether it is what a model calls a tool with: an object of the model's own making, and so wording."""
+    return key == "input" and (path.endswith("toolUse") or owner.get("type") == "tool_use")
+
+
+def _labelled(body: Events) -> Iterator[tuple[str, JsonValue]]:
+    """The events but for pings, which come when an answer takes long."""
+    labelled = ((_label(event, value), value) for event in body.events for value in [_payload(event)])
+    return ((label, value) for label, value in labelled if label.split()[-1] != "ping")
+
+
+def _label(event: Event, value: JsonValue) -> str:
     """What an event is: its type, and below that what its delta or chunk says of itself."""
-    value = _payload(event)
     name = event.type or "data"
     if not isinstance(value, dict):
         return name
-    detail = value.get("type") or next(iter(value), "") if event.form in ("bytes", "data") else ""
+    named = event.form == "bytes" or not event.headers
+    detail = (value.get("type") or next(iter(value), "")) if named else ""
     delta = value.get("delta")
     if isinstance(delta, dict):
         detail = f"{detail} {delta.get('type') or next(iter(delta), '')}".strip()
@@ -160,13 +185,13 @@ def _label(event: Event) -> str:
 
 def _event_order(before: Events, after: Events) -> Iterator[Drift]:
     """Repeats count as one: how a text is cut into pieces is wording."""
-    one, other = ([label for label, _ in groupby(map(_label, body.events))] for body in (before, after))
+    one, other = ([label for label, _ in groupby(label for label, _ in _labelled(body))] for body in (before, after))
     if one != other:
         yield Drift("event order", "", " → ".join(one), " → ".join(other))
 
 
 def _events_shape(body: Events) -> dict[str, str]:
-    return {f"{_label(event)}: {path}": kind for event in body.events for path, kind in _leaves("", _payload(event))}
+    return {f"{label}: {path}": kind for label, value in _labelled(body) for path, kind in _leaves("", value)}
 
 
 def _shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[Drift]:

@@ -6,17 +6,21 @@ What was recorded before and did not change stays as it is, to the byte, so that
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bedtape_cassettes import bodies, eventstream, journal, store
-from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.key import key_of_request
-from bedtape_cassettes.model import Body, Cassette, Event, Interaction
-from bedtape_cassettes.normalise import interaction_of
+from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
+from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
+from bedtape_cassettes.tape import safe_name
 
-__all__ = ["Recorded", "Written", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
+__all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
+
+_LONGEST_PART = 200  # bytes of a folder's name: file systems hold 255
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Inte
         response_headers=head.headers,
         response_body=b"".join(chunk.data for chunk in recorded.chunks),
         exact=exact,
-        after_ms=round((head.at - sent.at) * 1000),
+        after_ms=_between(sent.at, head.at),
         at_ms=_times(recorded, head),
     )
     return replace(interaction, partial=recorded.partial)
@@ -85,8 +89,13 @@ def _times(recorded: Recorded, head: journal.Head) -> list[int]:
     """When each event came: a chunk holds whole events, for it was scrubbed by them."""
     times: list[int] = []
     for chunk in recorded.chunks:
-        times += [max(0, round((chunk.at - head.at) * 1000))] * _events_in(chunk.data)
+        times += [_between(head.at, chunk.at)] * _events_in(chunk.data)
     return times
+
+
+def _between(one: float, other: float) -> int:
+    """Milliseconds, as a cassette may hold them; a laptop may have slept for days in between."""
+    return min(max(0, round((other - one) * 1000)), LONGEST_MS)
 
 
 def _events_in(data: bytes) -> int:
@@ -101,40 +110,55 @@ def cassettes_of(opened: journal.Opened, exchanges: Iterable[Recorded]) -> tuple
     found: dict[str, list[Interaction]] = {}
     failed = []
     for recorded in exchanges:
-        if recorded.head is None:
-            why = recorded.end.error if recorded.end else "the recorder was killed"
-            failed.append(f"{recorded.sent.method} {recorded.sent.path}: {why}")
+        sent, head = recorded.sent, recorded.head
+        if head is None or not (is_method(sent.method) and is_path(sent.path)):
+            failed.append(f"{sent.method} {sent.path}: {_why_not(recorded)}")
             continue
-        name = opened.name or _safe(recorded.sent.session)
-        found.setdefault(name, []).append(_interaction(recorded, recorded.head, exact=opened.exact))
+        name = cassette_name(opened.name or sent.session)
+        found.setdefault(name, []).append(_interaction(recorded, head, exact=opened.exact))
     return [Cassette(name, tuple(interactions)) for name, interactions in found.items()], tuple(failed)
 
 
-def _safe(session: str) -> str:
-    """A session's name as a cassette's: parts of it that no file may be called are replaced."""
-    parts = [re.sub(r"[^\w.@+=,()\[\]-]+", "-", part).strip(".- ") for part in session.split("/")]
-    return "/".join(part for part in parts if part) or "default"
+def _why_not(recorded: Recorded) -> str:
+    if recorded.head is not None:
+        return "no cassette can hold such a method or path"
+    return str(recorded.end.error) if recorded.end else "the recorder was killed"
+
+
+def cassette_name(wanted: str) -> str:
+    """A session's or a user's name as a cassette's: what no folder may be called is replaced, and what is too long cut."""
+    parts = wanted.split("/") if safe_name(wanted) else [_safe(part) for part in wanted.split("/")]
+    return "/".join(part.encode()[:_LONGEST_PART].decode(errors="ignore") for part in parts if part) or "default"
+
+
+def _safe(part: str) -> str:
+    return re.sub(r"[^\w.@+=,()\[\]-]+", "-", part).strip(".- ")
 
 
 # -- what was recorded before ----------------------------------------------------------------------------------
 
-_TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)":)\d+(?:\.\d+)?')
+_TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)"\s*:\s*)\d+(?:\.\d+)?')
+# An exact recording keeps them; else they are gone already, but for the last.
+_NEVER_THE_SAME = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-latency"}
 
 
 def _steady(interaction: Interaction) -> object:
-    """The interaction without what is never the same twice and means nothing: how long things took."""
-    response = interaction.response
-    headers = tuple((n, v) for n, v in response.headers if n.lower() != "x-amzn-bedrock-invocation-latency")
+    """The interaction without what is never the same twice and means nothing: how long things took, padding, ids."""
+    request, response = interaction.request, interaction.response
+    asked = replace(request, headers=kept_request_headers(request.headers))
+    headers = tuple((n, v) for n, v in response.headers if n.lower() not in _NEVER_THE_SAME)
     body: object
     if isinstance(response.body, Body):
         body = _TIMINGS.sub(rb"\g<1>0", response.body.data)
     else:
-        body = tuple((event.headers, _steady_payload(event)) for event in response.body.events)
-    return interaction.partial, interaction.request, response.status, headers, body
+        body = response.body.padded, tuple((event.headers, _steady_payload(event)) for event in response.body.events)
+    return interaction.partial, interaction.exact, asked, response.status, headers, body
 
 
 def _steady_payload(event: Event) -> bytes:
-    payload = bodies.compact(bodies.open_chunk(event.payload)) if event.form == "bytes" else event.payload
+    payload, _ = bodies.unpad(event.payload)
+    if event.form == "bytes" and payload == event.payload:
+        payload = bodies.compact(bodies.open_chunk(payload))
     return _TIMINGS.sub(rb"\g<1>0", payload)
 
 
@@ -171,7 +195,7 @@ def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, i
 
 
 def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, append: bool) -> Written:
-    """Writes the cassettes under `folder`. Raises CassetteError, and then the journal is still all there is.
+    """Writes the cassettes under `folder`. Raises CassetteError when all that can be written are.
 
     append: the exchanges come after what the cassettes hold (record mode `new`); else they take its place.
     """
@@ -181,17 +205,28 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ap
         before = {}
     cassettes, failed = cassettes_of(opened, exchanges)
     files: list[Path] = []
+    refused: list[CassetteError] = []
     for cassette in cassettes:
         old = before.get(cassette.name)
-        if append and old is not None:
-            cassette = Cassette(cassette.name, (*old.interactions, *cassette.interactions))
-        else:
-            cassette = merge(old, cassette, keep=False)
-        files += store.write(folder, cassette)
+        try:
+            files += store.write(folder, _appended(old, cassette) if append else merge(old, cassette, keep=False))
+        except CassetteError as error:  # a secret in one test's answer is no reason to lose the others
+            refused.append(error)
+    if refused:
+        raise CassetteError("\n".join(map(str, refused)))
     interactions = [i for cassette in cassettes for i in cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
     return Written(len(interactions), partial, failed, tuple(files), names)
+
+
+def _appended(before: Cassette | None, now: Cassette) -> Cassette:
+    """What is there already is not added again: recovering a journal twice does no harm."""
+    if before is None:
+        return now
+    if Counter(map(_steady, now.interactions)) <= Counter(map(_steady, before.interactions)):
+        return before
+    return Cassette(now.name, (*before.interactions, *now.interactions))
 
 
 def recover_file(path: Path, folder: Path, *, append: bool = False) -> Written:

@@ -25,7 +25,7 @@ from bedtape_recorder.settings import Settings
 __all__ = ["Verdict", "verify"]
 
 
-_ACCOUNT = re.compile(rf"(?<![0-9]){ACCOUNT}(?![0-9])|(?<=%3[Aa]){ACCOUNT}")
+_ACCOUNT = re.compile(rf"(?<![0-9]){ACCOUNT}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     for name, value in {**dict(kept), **signed, "Host": route.host, "Accept-Encoding": "identity"}.items():
         headers[name] = value
     url = f"{scheme}://{host}:{port}{request.path}"
+    sent = AWSPreparedRequest(request.method, url, headers, request.body.data, stream_output=False)  # type: ignore[arg-type]  # as botocore's own
     try:
-        return session.send(AWSPreparedRequest(request.method, url, headers, request.body.data, stream_output=False))
+        return session.send(sent)
     except BotoCoreError as error:
         raise RecorderError(f"{request.path} could not be asked again: {error}") from None

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bedtape_cassettes import document
 from bedtape_cassettes.store import samples
@@ -46,8 +47,11 @@ def test_python_examples_run(where: str, code: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "text"), _blocks("yaml"))
-def test_cassettes_shown_are_cassettes(where: str, text: str) -> None:
-    assert document.read(text.encode(), where).operation
+def test_cassettes_shown_are_cassettes_and_other_yaml_is_yaml(where: str, text: str) -> None:
+    if text.startswith("bedtape:"):
+        assert document.read(text.encode(), where).operation
+    else:
+        assert yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -27,8 +27,11 @@ class Line(Protocol):
 
     @property
     def wire(self) -> Wire: ...
-    def over(self, stream: int) -> None:
-        """An answer is given."""
+    def ending(self, stream: int) -> None:
+        """An answer is about to end."""
+
+    def over(self) -> None:
+        """An answer has ended."""
 
     def reset(self, stream: int) -> None:
         """Breaks a stream off, or the connection if it has no others."""
@@ -104,19 +107,20 @@ class Answering:
 
     def _head(self, answer: Answer) -> None:
         length = None if answer.streamed else sum(map(len, answer.frames))
-        self._line.wire.head(self._stream, answer.status, _unframed(answer.headers), length)
         self._sent.head_at = self._service.monotonic()
+        self._line.wire.head(self._stream, answer.status, _unframed(answer.headers), length)
         self._service.log.notify()
 
     def _frame(self, frame: bytes) -> None:
+        self._sent.frames.append(self._service.monotonic())  # first: what a client has had is always logged
         self._line.wire.data(self._stream, frame)
-        self._sent.frames.append(self._service.monotonic())
         self._service.log.notify()
 
     def _whole(self) -> None:
-        self._line.wire.end(self._stream)
+        self._line.ending(self._stream)
         self._end("whole")
-        self._line.over(self._stream)
+        self._line.wire.end(self._stream)
+        self._line.over()
 
     def _cut(self, partial: bytes) -> None:
         if partial:

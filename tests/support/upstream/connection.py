@@ -44,6 +44,7 @@ class _Exchange:
     body: bytearray = field(default_factory=bytearray)
     pieces: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     task: asyncio.Task[None] | None = None
+    logged: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -96,6 +97,8 @@ class Connection(asyncio.Protocol):
         self._gone()
 
     def _gone(self) -> None:
+        for stream in tuple(self._exchanges):
+            self._dropped(stream)
         for task in self._tasks:
             task.cancel()
         self._owner.closed(self)
@@ -149,45 +152,52 @@ class Connection(asyncio.Protocol):
                 if exchange := self._exchanges.get(stream):
                     self._ended(stream, exchange)
             case Dropped(stream):
-                if (dropped := self._exchanges.pop(stream, None)) and dropped.task:
-                    dropped.task.cancel()
+                self._dropped(stream)
 
     def _ended(self, stream: int, exchange: _Exchange) -> None:
         exchange.pieces.put_nowait(b"")
         if exchange.task is None:
             exchange.task = self._spawn(self._respond(stream, exchange))
+        else:
+            self._log(exchange, self._request(exchange))
 
-    def _request(self, exchange: _Exchange, body: bytes) -> Request:
-        began, version = exchange.began, self._wire.version if self._wire else "1.1"
-        headers, ended = began.headers, self.service.monotonic()
-        return Request(self.number, version, began.method, began.target, headers, body, exchange.at, ended)
+    def _dropped(self, stream: int) -> None:
+        exchange = self._exchanges.pop(stream, None)
+        if exchange and exchange.task:
+            exchange.task.cancel()
+            self._log(exchange, self._request(exchange))
 
-    def _log_request(self, request: Request) -> None:
-        self.service.log.requests.append(request)
-        self.service.log.notify()
+    def _request(self, exchange: _Exchange) -> Request:
+        """As much of it as has come."""
+        began, headers = exchange.began, exchange.began.headers
+        body, ended = bytes(exchange.body), self.service.monotonic()
+        return Request(self.number, self.wire.version, began.method, began.target, headers, body, exchange.at, ended)
+
+    def _log(self, exchange: _Exchange, request: Request) -> None:
+        """Logs the request, unless it is already."""
+        if not exchange.logged:
+            exchange.logged = True
+            self.service.log.requests.append(request)
+            self.service.log.notify()
 
     # -- answers
 
     async def _respond(self, stream: int, exchange: _Exchange) -> None:
-        request = self._request(exchange, bytes(exchange.body))
+        request = self._request(exchange)
         answer = self.service.answer(request)
         answering = Answering(self, stream, request, answer.status)
-        self._log_request(request)
+        self._log(exchange, request)  # last: who sees the request sees what became of it
         await answering.play(answer)
 
     async def _converse(self, stream: int, exchange: _Exchange) -> None:
-        request = self._request(exchange, b"")
+        request = self._request(exchange)
         try:
             chain = self.service.chain(request)
         except Refused as refused:
             answer = self.service.refusal(request, refused)
-            self._log_request(request)
             await Answering(self, stream, request, answer.status).play(answer)
-            return
-        try:
+        else:
             await Answering(self, stream, request, 200).echo(chain, exchange.pieces)
-        finally:
-            self._log_request(self._request(exchange, bytes(exchange.body)))
 
     @property
     def wire(self) -> Wire:
@@ -202,14 +212,18 @@ class Connection(asyncio.Protocol):
     def resumed(self) -> asyncio.Semaphore:
         return self._owner.resumed
 
-    def over(self, stream: int) -> None:
-        """An answer is given: what came behind its request is read now."""
-        self._exchanges.pop(stream, None)
+    def ending(self, stream: int) -> None:
+        """An answer is about to end, perhaps before its request."""
+        if exchange := self._exchanges.pop(stream, None):
+            self._log(exchange, self._request(exchange))
+
+    def over(self) -> None:
+        """An answer has ended: what came behind its request is read now."""
         self.data_received(b"")
 
     def reset(self, stream: int) -> None:
         """TCP RST, or where a connection carries several streams, the end of this one."""
-        self._exchanges.pop(stream, None)
+        self.ending(stream)
         if not self.wire.reset(stream):
             peer: socket.socket = self._transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

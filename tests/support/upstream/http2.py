@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
@@ -36,7 +37,7 @@ class Http2:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
         self._h2 = _Graceful(h2.config.H2Configuration(client_side=False, header_encoding=None))
-        self._held: dict[int, bytearray] = {}  # data that the client has no window for yet
+        self._held: dict[int, deque[bytes]] = {}  # frames that the client has no window for yet
         self._last: set[int] = set()  # streams that end with what is held
         self._start()
 
@@ -57,11 +58,13 @@ class Http2:
     def _send_held(self, stream: int) -> None:
         held = self._held[stream]
         while held:
-            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(held))
-            if size <= 0:
+            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(held[0]))
+            if size <= 0 < len(held[0]):
                 return
-            self._h2.send_data(stream, bytes(held[:size]))
-            del held[:size]
+            frame = held.popleft()
+            self._h2.send_data(stream, frame[:size])
+            if rest := frame[size:]:
+                held.appendleft(rest)
         if stream in self._last:
             self._h2.end_stream(stream)
             self._forget(stream)
@@ -93,7 +96,7 @@ class Http2:
 
     def _began(self, stream: int, headers: Headers) -> Began:
         named = dict(headers)
-        self._held[stream] = bytearray()
+        self._held[stream] = deque()
         return Began(stream, named[":method"], named[":path"], headers)
 
     def _terminated(self) -> list[Event]:
@@ -108,7 +111,7 @@ class Http2:
         self._flush()
 
     def data(self, stream: int, data: bytes) -> None:
-        self._held[stream] += data
+        self._held[stream].append(data)
         self._flush()
 
     def end(self, stream: int) -> None:

@@ -16,7 +16,8 @@ End: TypeAlias = Literal["", "whole", "cut", "reset", "dropped"]
 class Request:
     """A request as it came: header names in their case and order, over HTTP/2 with the pseudo-headers among them.
 
-    Bytes that are not UTF-8 are surrogates (PEP 383). at: when its head was whole; ended: when its body was.
+    Bytes that are not UTF-8 are surrogates (PEP 383). at: when its head was whole; ended: when its body was. A
+    bidirectional one is as much as came before its answer ended.
     """
 
     connection: int
@@ -44,7 +45,7 @@ class Request:
 
 @dataclass
 class Sent:
-    """An answer on its way: `head_at` and `frames` tell when each piece was written to the connection.
+    """An answer on its way: `head_at` and `frames` tell when each piece was about to be written to the connection.
 
     request: without its body where that was still to come (a bidirectional stream). end: "" while it runs, "dropped"
     when the client left first.

@@ -47,6 +47,7 @@ class Upstream:
         self.ca = Path(self._folder.name) / "ca.pem"
         self.context: ssl.SSLContext | None = server_context(self.ca, alpn) if tls else None
         self.port = 0
+        self.resumed = asyncio.Semaphore(0)
         self._errors: list[BaseException] = []
         self._connections: set[Connection] = set()
         self._thread = threading.Thread(target=self._run, name="upstream")
@@ -95,6 +96,7 @@ class Upstream:
         """Forgets all answers and all that was seen: for the next test on the same upstream."""
         self._answers.clear()
         self.log.clear()
+        self.resumed = asyncio.Semaphore(0)
 
     def resume(self, stalls: int = 1) -> None:
         """Lets so many stalled answers go on; one that has not stalled yet will not stop."""
@@ -107,9 +109,13 @@ class Upstream:
 
     # -- its life
 
-    def __enter__(self) -> Upstream:
+    def start(self) -> None:
+        """Listens when it returns."""
         self._thread.start()
         self.port = self._listening.result()
+
+    def __enter__(self) -> Upstream:
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,7 +145,6 @@ class Upstream:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self.resumed = asyncio.Semaphore(0)
         numbers = count()
         server = await self._loop.create_server(lambda: Connection(self, next(numbers)), "127.0.0.1", 0, backlog=512)
         async with server:

@@ -1,0 +1,70 @@
+"""A capture without a proxy: a clock that a test moves, and a journal in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from bedtape_cassettes import journal
+from bedtape_cassettes.model import Headers
+from bedtape_recorder.capture import Capture
+from bedtape_recorder.finish import Written, recover_file
+
+JSON: Headers = (("Content-Type", "application/json"),)
+STREAM: Headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
+SSE: Headers = (("Content-Type", "text/event-stream"),)
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """The data in pieces; a place beyond it is where it ends."""
+    ends = sorted({0, len(data), *(min(place, len(data)) for place in places)})
+    return [data[one:other] for one, other in pairwise(ends)]
+
+
+class Taken:
+    """A capture, the time it goes by, and what it wrote."""
+
+    def __init__(self, *, name: str | None = None, exact: bool = False) -> None:
+        self.now = 100.0
+        self.data = b""
+        self.capture = Capture(self._write, lambda: self.now, name=name, exact=exact)
+
+    def _write(self, data: bytes) -> None:
+        self.data += data
+
+    @property
+    def records(self) -> list[journal.Record]:
+        return list(journal.read(self.data, "test.journal"))
+
+    @property
+    def body(self) -> bytes:
+        """Every byte of every response body that is in the journal."""
+        return b"".join(record.data for record in self.records if isinstance(record, journal.Chunk))
+
+    def exchange(
+        self,
+        path: str,
+        request: bytes,
+        response: bytes,
+        *,
+        cuts: Iterable[int] = (),
+        method: str = "POST",
+        session: str = "default",
+        status: int = 200,
+        sent: Headers = JSON,
+        headers: Headers = JSON,
+        error: str | None = None,
+    ) -> None:
+        """One exchange from beginning to end."""
+        number = self.capture.sent(session, method, path, sent, request)
+        self.capture.head(number, status, headers)
+        for piece in cut(response, cuts):
+            self.capture.chunk(number, piece)
+        self.capture.end(number, error)
+
+    def recover(self, folder: Path, *, append: bool = False) -> Written:
+        """Makes cassettes of the journal as it is now, in `folder`."""
+        path = folder.parent / f"{folder.name}.journal"
+        path.write_bytes(self.data)
+        return recover_file(path, folder, append=append)
