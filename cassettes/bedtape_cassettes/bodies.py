@@ -35,6 +35,7 @@ __all__ = [
     "seal_chunk",
     "seal_data",
     "unpad",
+    "value_of",
     "wire",
 ]
 
@@ -163,6 +164,19 @@ def unpad(payload: bytes) -> tuple[bytes, bool]:
 
 def _is_padding(value: JsonValue) -> TypeGuard[str]:
     return isinstance(value, str) and _SHORTEST <= len(value) <= _LONGEST and PADDING.startswith(value)
+
+
+def value_of(form: str, data: bytes) -> JsonValue:
+    """What a body or an event's payload says: its JSON, opened where the form says so, else its text."""
+    match form:
+        case "bytes":
+            return open_chunk(data)
+        case "data":
+            return open_data(data)
+    try:
+        return parse(data)
+    except (ValueError, RecursionError):
+        return data.decode(errors="replace")
 
 
 # -- opened payloads -------------------------------------------------------------------------------------------

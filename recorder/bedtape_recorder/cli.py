@@ -188,7 +188,9 @@ def _finish(recording: Any) -> None:
     counts = recording.capture.counts
     _say(_summary(written))
     if counts.models:
-        _say(f"bedtape: models: {', '.join(sorted(counts.models))}; {counts.bytes / 1000:.1f} kB received")
+        asked, answered = written.tokens
+        size = f"{counts.bytes / 1000:.1f} kB received"
+        _say(f"bedtape: models: {', '.join(sorted(counts.models))}; {asked} tokens in, {answered} out; {size}")
 
 
 def _summary(written: Written) -> str:

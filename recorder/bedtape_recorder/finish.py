@@ -17,6 +17,7 @@ from bedtape_cassettes.key import key_of_request
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
 from bedtape_cassettes.tape import safe_name
+from bedtape_recorder.tokens import Tokens, tokens_of
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
 
@@ -47,6 +48,7 @@ class Written:
     failed: tuple[str, ...]
     files: tuple[Path, ...]
     cassettes: tuple[str, ...]
+    tokens: Tokens
 
 
 def recorded_in(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[Recorded]]:
@@ -217,7 +219,9 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ap
     interactions = [i for cassette in cassettes for i in cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
-    return Written(len(interactions), partial, failed, tuple(files), names)
+    tokens = [tokens_of(interaction) for interaction in interactions]
+    total = sum(asked for asked, _ in tokens), sum(answered for _, answered in tokens)
+    return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 
 def _appended(before: Cassette | None, now: Cassette) -> Cassette:

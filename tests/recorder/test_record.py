@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -243,6 +245,20 @@ def test_a_broken_stream_is_kept_as_partial_and_never_replayed(upstream: Upstrea
     assert len(interaction.response.body.events) == 3
 
 
+def test_a_client_that_hangs_up_leaves_what_it_had(upstream: Upstream, start: Start) -> None:
+    upstream.add(_streams("a", ["1", "2", "3"], stall_after=(2,)))
+    running = start()
+    events = _stream_events(running.url, "a")
+    received = [next(events), next(events)]
+    events.close()
+    upstream.wait_for(lambda: upstream.sent[0].end == "dropped")  # it hangs up there too
+    assert "1 were cut" in running.stop()
+    (interaction,) = store.read([running.to])[0].interactions
+    assert interaction.partial
+    assert not isinstance(interaction.response.body, Body)
+    assert [event.type for event in interaction.response.body.events] == [next(iter(event)) for event in received]
+
+
 def test_killed_at_any_moment_nothing_that_the_client_had_is_lost(upstream: Upstream, start: Start) -> None:
     """Ten recorders, each killed when its client has so many events and the upstream holds the next one back."""
     moments = Random(9).sample(range(1, 24), 10)
@@ -385,7 +401,33 @@ def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
     assert result.returncode == 7, result.stderr
     assert result.stdout == "end_turn\nFalse\n"
     assert "recorded 1 interactions into 1 cassettes" in result.stderr
-    assert f"models: {MODEL}" in result.stderr
+    assert f"models: {MODEL}; 1 tokens in, 1 out;" in result.stderr
+
+
+def test_a_live_line_on_a_terminal(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
+    upstream.add(_says("a", "one"))
+    ours, theirs = pty.openpty()
+    code = _APP.replace("sys.exit(7)", "import time; time.sleep(2)")
+    with subprocess.Popen(
+        [*command(recorder, upstream, tmp_path / "tapes"), "--", sys.executable, "-c", code],
+        env=environment(upstream, tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as running:
+        os.close(theirs)
+        shown = b"".join(_until_closed(ours))
+        assert running.wait(60) == 0
+    os.close(ours)
+    assert b"\r\x1b[Kbedtape: recording: 1 requests, 0.2 kB" in shown
+    assert b"recorded 1 interactions" in shown
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            yield os.read(terminal, 65536)
+        except OSError:  # EIO: the other end is closed
+            return
 
 
 def test_a_command_that_is_not_there_is_one_line(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:

@@ -146,6 +146,18 @@ REFUSED = {
     ),
     "another token": (lambda: request(credentials=CREDENTIALS._replace(token="x")), "403 UnrecognizedClientException"),
     "another body hash": (lambda: request(headers=(("X-Amz-Content-SHA256", "0" * 64),)), INVALID),
+    "another method": (lambda: replace(request(), method="PUT"), INVALID),
+    "another path": (lambda: replace(request(), target=PATH.replace("%3A", ":")), INVALID),
+    "another query": (lambda: replace(request(PATH + "?a=1"), target=PATH + "?a=2"), INVALID),
+    "another body": (lambda: replace(request(), body=b"{ }"), INVALID),
+    "another content type": (lambda: with_header(request(), "content-type", "text/plain"), INVALID),
+    "a second host": (lambda: replace(request(), headers=(("Host", RUNTIME), *request().headers)), INVALID),
+    "a header of AWS's that is not signed": (
+        lambda: replace(request(), headers=(*request().headers, ("X-Amz-Added", "1"))),
+        INVALID,
+    ),
+    "a signed header that is not there": (lambda: replace(request(), headers=request().headers[1:]), "404|403"),
+    "two signatures": (lambda: replace(request(), headers=request().headers + request().headers[-1:]), INCOMPLETE),
     "another bearer token": (lambda: replace(request(), headers=(("authorization", "Bearer x"),)), "403 AccessDenied"),
 }
 
