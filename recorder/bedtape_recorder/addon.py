@@ -68,9 +68,16 @@ class Addon:
     """What mitmproxy calls. Its public methods are mitmproxy's hooks and nothing else."""
 
     def __init__(
-        self, capture: Capture, *, signer: Signer, upstream: tuple[str, str, int] | None, playback: Playback
+        self,
+        capture: Capture,
+        *,
+        signer: Signer,
+        upstream: tuple[str, str, int] | None,
+        playback: Playback,
+        region: str,
     ) -> None:
         self._capture = capture
+        self._region = region
         self._signer = signer
         self._upstream = upstream
         self._playback = playback
@@ -103,19 +110,26 @@ class Addon:
         reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
         if not reverse and not is_bedrock(flow.request.pretty_host):
             return
+        try:
+            self._route(flow, reverse)
+        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
+            flow.response = _refusal(error)
+
+    def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
+        """Sends the request to where its signature says, in mitmproxy's reverse mode; notes whose it is in both."""
+        request = flow.request
         route = route_of(
-            flow.request.headers.get("authorization", ""),
-            flow.request.headers.get("x-bedtape-session"),
-            flow.request.data.path.decode("latin-1"),
-            host=None if reverse else flow.request.pretty_host,
+            request.headers.get("authorization", ""),
+            request.headers.pop("x-bedtape-session", None),
+            request.data.path.decode("latin-1"),
+            host=None if reverse else request.pretty_host,
+            default_region=self._region,
         )
         flow.metadata["bedtape"] = live = _Live(route, reverse)
-        flow.request.data.path = route.path.encode("latin-1")
-        flow.request.headers.pop("x-bedtape-session", None)
+        request.data.path = route.path.encode("latin-1")
         if reverse:
-            scheme, host, port = self._upstream or ("https", route.host, 443)
-            flow.request.scheme, flow.request.host, flow.request.port = scheme, host, port
-            flow.request.host_header = route.host
+            request.scheme, request.host, request.port = self._upstream or ("https", route.host, 443)
+            request.host_header = route.host
         if route.path.split("?")[0].endswith(_BIDIRECTIONAL):
             self._begin_bidirectional(flow, live)
 
@@ -272,7 +286,9 @@ class Script(Addon):
         self._journalled = Journalled(state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
         signer = Credentials(None, None, os.environ)
         upstream = address_of(ctx.options.bedtape_upstream)
-        super().__init__(self._journalled.capture, signer=signer, upstream=upstream, playback=lambda *_: None)
+        super().__init__(
+            self._journalled.capture, signer=signer, upstream=upstream, playback=lambda *_: None, region=signer.region
+        )
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if self._journalled is None:  # the gate is shut, or there are no credentials: mitmproxy has said so

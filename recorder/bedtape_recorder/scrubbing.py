@@ -68,13 +68,13 @@ class FrameScrubber:
 def _until_broken(data: bytes) -> tuple[list[eventstream.Frame], bytes]:
     """The frames before the one that cannot be read, and what is left from there."""
     frames: list[eventstream.Frame] = []
-    while True:
-        total = int.from_bytes(data[:4], "big")
+    while total := int.from_bytes(data[:4], "big"):
         try:
             frames += eventstream.decode_all(data[:total])
         except eventstream.FrameError:
-            return frames, data
+            break
         data = data[total:]
+    return frames, data
 
 
 def _clean_frame(frame: eventstream.Frame) -> bytes:

@@ -91,7 +91,13 @@ class Recording:
         self._start_replay()
         self._journalled = Journalled(self.state, name=self.settings.name, exact=self.settings.exact)
         self.journal, self.capture = self._journalled.path, self._journalled.capture
-        addon = Addon(self.capture, signer=self.credentials, upstream=self.settings.upstream, playback=self._playback)
+        addon = Addon(
+            self.capture,
+            signer=self.credentials,
+            upstream=self.settings.upstream,
+            playback=self._playback,
+            region=self.credentials.region,
+        )
         self._proxy = Proxy(
             addon,
             confdir=str(confdir),

@@ -192,6 +192,26 @@ def test_the_region_comes_from_the_clients_signature(upstream: Upstream, start: 
     assert not upstream.failures
 
 
+def test_a_region_that_cannot_be_is_refused_and_sent_nowhere(upstream: Upstream, start: Start) -> None:
+    """It comes from the client: unchecked, it could make the recorder sign requests to any host."""
+    running = start()
+    scope = "AWS4-HMAC-SHA256 Credential=AKID/20261122/evil/bedrock/aws4_request, SignedHeaders=host, Signature=00"
+    with Http1(running.url) as client:
+        refused = client.request("POST", path(), (("Authorization", scope),), prompt("a"))
+    assert (refused.status, refused.header("x-amzn-errortype")) == (400, "RecorderException")
+    assert "expected a Bedrock service and region" in refused.body.decode()
+    assert upstream.requests == []
+
+
+def test_requests_that_say_no_region_go_to_the_one_given(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("a", "one"))
+    running = start("--region", "eu-central-1")
+    with Http1(running.url) as client:
+        assert client.request("POST", path(), (("Content-Type", "application/json"),), prompt("a")).status == 200
+    assert upstream.requests[0].host.startswith("bedrock-runtime.eu-central-1.amazonaws.com")
+    assert not upstream.failures
+
+
 def test_a_bearer_token_stays_with_the_recorder(upstream: Upstream, start: Start) -> None:
     upstream.add(_says("a", "one"))
     running = start(AWS_BEARER_TOKEN_BEDROCK=BEARER_TOKEN)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.upstream import BEARER_TOKEN, CREDENTIALS, Credentials, Keys, Refused, Request, verify
@@ -95,6 +95,7 @@ def _changed(draw: st.DrawFn, told: Request) -> Request:
     return draw(st.sampled_from(changes))
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(_requests())
 def test_what_botocore_signs_is_accepted(told: Request) -> None:
     signature = verify(told, KEYS, now())
@@ -102,6 +103,7 @@ def test_what_botocore_signs_is_accepted(told: Request) -> None:
     assert str(told.header("authorization")).endswith(signature.value)
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.data())
 def test_with_any_one_thing_changed_it_is_refused(data: st.DataObject) -> None:
     changed = data.draw(_changed(data.draw(_requests())))

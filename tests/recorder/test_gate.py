@@ -1,0 +1,124 @@
+"""The gate: shut unless it says exactly 1, for every command and for whatever can talk to AWS."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+import bedtape_recorder
+from bedtape_cassettes import store
+from bedtape_cassettes.model import Cassette
+from bedtape_recorder import gate
+from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.errors import GateShut, RecorderError
+from bedtape_recorder.settings import Settings
+from bedtape_recorder.verify import verify
+from support import interactions as some
+
+SHUT = [{}, {gate.VARIABLE: ""}, {gate.VARIABLE: "0"}, {gate.VARIABLE: "true"}, {gate.VARIABLE: " 1"}, {gate.VARIABLE: "11"}]
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def bedtape(*arguments: str, before: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, with an environment of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != gate.VARIABLE}
+    code = f"{before}\nfrom bedtape_cassettes.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**kept, **environ}, timeout=60
+    )
+
+
+@pytest.fixture
+def cassettes(tmp_path: Path) -> Path:
+    store.write(tmp_path / "cassettes", Cassette("a", (some.small(),)))
+    return tmp_path / "cassettes"
+
+
+@pytest.mark.parametrize("environ", SHUT, ids=str)
+def test_it_is_shut(environ: dict[str, str]) -> None:
+    with pytest.raises(GateShut, match="costs money: set RUN_REAL_BEDROCK_TESTS=1 to allow it"):
+        gate.require(environ)
+
+
+def test_it_opens_for_exactly_one_value() -> None:
+    gate.require({gate.VARIABLE: "1"})
+
+
+def test_a_refusal_says_what_was_found() -> None:
+    with pytest.raises(GateShut, match=r"\(it is not set\)"):
+        gate.require({})
+    with pytest.raises(GateShut, match=r"\(it is 'yes'\)"):
+        gate.require({gate.VARIABLE: "yes"})
+
+
+@pytest.mark.parametrize("value", [None, "true"])
+@pytest.mark.parametrize("options", [("--", "echo", "hi"), ("--verify",), (), ("--mode", "forward", "--", "echo", "hi")])
+def test_the_commands_refuse_in_one_line(options: tuple[str, ...], value: str | None, cassettes: Path) -> None:
+    environ = {**KEYS, "BEDTAPE_STATE_DIR": str(cassettes.parent / "state")}
+    if value is not None:
+        environ[gate.VARIABLE] = value
+    ended = bedtape("record", "--to", str(cassettes), *options, **environ)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("bedtape: this calls real Amazon Bedrock, which costs money: set RUN_REAL_BEDROCK_TESTS=1")
+    assert not (cassettes.parent / "state").exists()
+
+
+def test_without_mitmproxy_the_command_says_how_to_get_it(cassettes: Path) -> None:
+    absent = "import sys; sys.modules['mitmproxy'] = sys.modules['certifi'] = None"
+    ended = bedtape("record", "--to", str(cassettes), "--", "echo", "hi", before=absent, **KEYS, **{gate.VARIABLE: "1"})
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert "pip install 'bedtape[record]'" in line
+    assert "pipx install 'bedtape[record]'" in line
+
+
+# -- the code, under the guard that fails whatever leaves this machine -----------------------------------------
+
+
+def _absent(name: str) -> bool:
+    return importlib.util.find_spec(name) is None
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mitmproxy and certifi, or something in their place, so that every module can be imported."""
+    outside = ["certifi", "mitmproxy", "mitmproxy.proxy", "mitmproxy.proxy.server", "mitmproxy.options", "mitmproxy.tools"]
+    outside += ["mitmproxy.tools.dump", "mitmproxy.proxy.layers", "mitmproxy.proxy.layers.http"]
+    for name in outside:
+        if _absent(name.split(".")[0]):
+            monkeypatch.setitem(sys.modules, name, MagicMock())
+    for name in [name for name in sys.modules if name.startswith("bedtape_recorder.")]:
+        if name.rpartition(".")[2] in ("addon", "session"):
+            monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize("environ", SHUT, ids=str)
+def test_nothing_that_can_talk_to_aws_begins(environ: dict[str, str], cassettes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")  # asking for keys would ask the network
+    names = [module.name for module in pkgutil.iter_modules(bedtape_recorder.__path__)]
+    modules = {name: importlib.import_module(f"bedtape_recorder.{name}") for name in names if name != "mitmproxy_script"}
+    settings = Settings(cassettes)
+    for begin in (
+        lambda: modules["session"].Recording(settings, environ),
+        lambda: verify(settings, environ),
+        lambda: Credentials(None, None, environ),
+    ):
+        with pytest.raises(GateShut):
+            begin()
+    for name in ("addon", "session"):  # made with what stood in for mitmproxy
+        monkeypatch.delitem(sys.modules, f"bedtape_recorder.{name}")
+
+
+def test_a_shut_gate_is_a_recorders_error() -> None:
+    assert issubclass(GateShut, RecorderError)
