@@ -7,6 +7,7 @@ check is made here, once, when a body is taken in. No disk, no clock; chance com
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -39,6 +40,7 @@ __all__ = [
     "wire",
 ]
 
+_DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 SERVER_SENT = "text/event-stream"
 
@@ -173,8 +175,9 @@ def value_of(form: str, data: bytes) -> JsonValue:
             return open_chunk(data)
         case "data":
             return open_data(data)
+    lines = _DATA.findall(data)  # a server-sent event that has other lines too
     try:
-        return parse(data)
+        return parse(b"\n".join(lines) if lines and form == "text" else data)
     except (ValueError, RecursionError):
         return data.decode(errors="replace")
 

@@ -89,6 +89,12 @@ _SCRUBS = (
         rb"\g<1>" + ACCOUNT.encode(),
     ),
     _Kind(
+        "an account id",
+        (b"accountid", b"bucketowner"),
+        re.compile(rb'(\\*"(?:bucketOwner|[A-Za-z]*[aA]ccountId)\\*"\s*:\s*\\*")(?!123456789012)\d{12}(?=\\*")'),
+        rb"\g<1>" + ACCOUNT.encode(),
+    ),
+    _Kind(
         "a presigned URL's signature",
         (b"signature", b"x-amz-", b"awsaccesskeyid"),
         re.compile(

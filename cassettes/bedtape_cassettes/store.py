@@ -19,6 +19,7 @@ from bedtape_cassettes import document, tape, yamlio
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing, Problem, SecretFound
 from bedtape_cassettes.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.redact import ALWAYS, Redaction, scan, scrub_interaction
 
@@ -291,7 +292,7 @@ def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
 
 
 def _checked_name(name: str) -> str:
-    if not tape.safe_name(name):
+    if not safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
     return name
 

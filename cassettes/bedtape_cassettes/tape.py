@@ -28,9 +28,10 @@ from bedtape_cassettes.model import (
     is_method,
     is_path,
 )
+from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.operations import identify
 
-__all__ = ["MAGIC", "Row", "from_row", "pack", "pack_rows", "safe_name", "to_row", "unpack", "unpack_rows"]
+__all__ = ["MAGIC", "Row", "from_row", "pack", "pack_rows", "to_row", "unpack", "unpack_rows"]
 
 MAGIC = b"bedtape\x01"
 _DIGEST = 16
@@ -156,14 +157,6 @@ def _unseal(data: bytes, file: str) -> Any:
 
 def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid:
     return CassetteInvalid([Problem(file, 0, expected, found, mend)])
-
-
-def safe_name(name: str) -> bool:
-    """Whether a cassette's or file's name, parts joined by `/`, stays inside its folder on every system."""
-    return all(
-        part and part[0] != "." and part.isprintable() and not set(part) & set('\\:*?"<>|') and part[-1] not in ". "
-        for part in name.split("/")
-    )
 
 
 def pack(cassettes: Iterable[Cassette]) -> bytes:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,7 @@ class Addon:
         flow.metadata["bedtape"] = live = _Live(route, reverse)
         request.data.path = route.path.encode("latin-1")
         if reverse:
+            request.headers["accept-encoding"] = "identity"  # what is compressed can neither be scrubbed nor reviewed
             request.scheme, request.host, request.port = self._upstream or ("https", route.host, 443)
             request.host_header = route.host
         if route.path.split("?")[0].endswith(_BIDIRECTIONAL):
@@ -195,11 +197,16 @@ class Addon:
             try:
                 if data:
                     self._capture.chunk(exchange, data)
-            except Exception:  # noqa: BLE001 - said, and passed by
-                _log.exception("a chunk was not recorded")
+            except Exception as error:  # noqa: BLE001 - the client gets its answer, and the recording is said to be cut
+                _log.exception("an answer was not recorded to its end")
+                self._cut(exchange, error)
             return data
 
         flow.response.stream = tap
+
+    def _cut(self, exchange: int, error: Exception) -> None:
+        with suppress(OSError):  # the disk is full, most likely; without an end it counts as cut too
+            self._capture.end(exchange, f"not recorded to its end: {error}")
 
     def response(self, flow: http.HTTPFlow) -> None:
         self._end(flow, None)
@@ -283,8 +290,8 @@ class Script(Addon):
         super().running()
         gate.require(os.environ)
         self._to = Path(ctx.options.bedtape_to)
-        self._journalled = Journalled(state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
         signer = Credentials(None, None, os.environ)
+        self._journalled = Journalled(state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
         upstream = address_of(ctx.options.bedtape_upstream)
         super().__init__(
             self._journalled.capture, signer=signer, upstream=upstream, playback=lambda *_: None, region=signer.region
@@ -299,7 +306,7 @@ class Script(Addon):
     def done(self) -> None:
         if self._journalled is not None:
             super().done()
-            self._journalled.finish(self._to, append=False)
+            self._journalled.finish(self._to, keep=True)
 
 
 class Proxy:

@@ -97,6 +97,8 @@ class Capture:
         scrubber = self._live.pop(exchange)
         if scrubber is not None and (rest := scrubber.close(cut=error is not None)):
             self._append(journal.Chunk(exchange, self._clock(), rest))
+        if error is None and scrubber is not None and scrubber.lost:
+            error = "the event stream was broken"
         self._append(journal.End(exchange, self._clock(), error and _scrub_text(error)))
         if error is None:
             self.counts.responses += 1

@@ -17,9 +17,11 @@ import typer
 
 from bedtape_cassettes import journal
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.names import safe_name
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.journalled import in_use
 from bedtape_recorder.settings import Settings, address_of, state_folder
 
 __all__ = ["record", "recover"]
@@ -84,6 +86,8 @@ def record(
         return
     try:
         gate.require(os.environ)
+        if name is not None and not safe_name(name):
+            raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
         settings = Settings(to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream))
         if verify:
             raise typer.Exit(_verify(settings))
@@ -111,11 +115,18 @@ def recover(
     found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not found:
         _say(f"bedtape: nothing to recover in {folder}")
+    failed = False
     for path in found:
+        if in_use(path):
+            _say(f"bedtape: still being recorded, and left alone: {path}")
+            continue
         try:
-            _say(_summary(recover_file(path, to, append=True)))
+            _say(_summary(recover_file(path, to)))
         except (CassetteError, OSError) as error:
-            _fail(f"{error}\nthe journal is kept: {path}")
+            _say(f"bedtape: {error}\nthe journal is kept: {path}")
+            failed = True
+    if failed:
+        raise typer.Exit(2)
 
 
 def _verify(settings: Settings) -> int:
@@ -183,8 +194,15 @@ def _progress(recording: Any) -> Iterator[None]:
 def _finish(recording: Any) -> None:
     try:
         written = recording.stop()
-    except CassetteError as error:
+    except (CassetteError, OSError) as error:
         _fail(f"{error}\nthe journal is kept: {recording.journal}; mend what is wrong, then bedtape recover")
+    for line in recording.errors:
+        _say(f"bedtape: {line}")
+    if recording.played or recording.missed:
+        _say(
+            f"bedtape: {recording.played} calls were played from cassettes that exist, {recording.missed} missed there"
+            " (--record new records what is missing, --record all everything anew)"
+        )
     counts = recording.capture.counts
     _say(_summary(written))
     if counts.models:

@@ -20,7 +20,7 @@ BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _MEND = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
 
 
-def _unusable(error: BotoCoreError) -> RecorderError:
+def _unusable(error: Exception) -> RecorderError:
     return RecorderError(f"expected AWS credentials, found: {error}; {_MEND}")
 
 
@@ -34,7 +34,7 @@ class Credentials:
         try:
             self._credentials = None if self.bearer else session.get_credentials()
             self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
-        except BotoCoreError as error:
+        except (BotoCoreError, OSError) as error:  # OSError: a profile's program that is not there
             raise _unusable(error) from None
         if self.bearer is None:
             if self._credentials is None:
@@ -49,7 +49,7 @@ class Credentials:
             )
         try:
             return self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:  # an SSO login that has expired, a role that may not be assumed
+        except (BotoCoreError, OSError) as error:  # an SSO login that has expired, a role that may not be assumed
             raise _unusable(error) from None
 
     def headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]:

@@ -5,7 +5,6 @@ Fields gained and lost, types, the order of events, headers, error types, stop r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,8 +15,7 @@ from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS
 
 __all__ = ["Drift", "drifts"]
 
-_RETIRED = ("end of its life", "model identifier is invalid")
-_DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
+_RETIRED = ("end of its life",)
 _STOP_REASONS = ("stopReason", "stop_reason", "completionReason", "finish_reason")
 
 
@@ -98,31 +96,13 @@ def _bodies(before: Body | Events, after: Body | Events) -> Iterator[Drift]:
         yield from _shapes(_events_shape(before), _events_shape(after))
         yield from _stops(_payloads(before), _payloads(after))
     elif isinstance(before, Body) and isinstance(after, Body):
-        one, other = _value(before.data), _value(after.data)
+        one, other = (bodies.value_of(body.form, body.data) for body in (before, after))
         yield from _shapes(dict(_leaves("", one)), dict(_leaves("", other)))
         yield from _stops([one], [other])
 
 
-def _value(data: bytes) -> JsonValue:
-    try:
-        return bodies.parse(data)
-    except (ValueError, RecursionError):
-        return data.decode(errors="replace")
-
-
-def _payload(event: Event) -> JsonValue:
-    match event.form:
-        case "bytes":
-            return bodies.open_chunk(event.payload)
-        case "data":
-            return bodies.open_data(event.payload)
-        case "text" if not event.headers:
-            return _value(b"\n".join(_DATA.findall(event.payload)) or event.payload)
-    return _value(event.payload)
-
-
 def _payloads(body: Events) -> list[JsonValue]:
-    return [_payload(event) for event in body.events]
+    return [bodies.value_of(event.form, event.payload) for event in body.events]
 
 
 # -- shapes ----------------------------------------------------------------------------------------------------
@@ -166,7 +146,9 @@ def _is_arguments(owner: dict[str, JsonValue], path: str, key: str) -> bool:
 
 def _labelled(body: Events) -> Iterator[tuple[str, JsonValue]]:
     """The events but for pings, which come when an answer takes long."""
-    labelled = ((_label(event, value), value) for event in body.events for value in [_payload(event)])
+    labelled = (
+        (_label(event, value), value) for event in body.events for value in [bodies.value_of(event.form, event.payload)]
+    )
     return ((label, value) for label, value in labelled if label.split()[-1] != "ping")
 
 

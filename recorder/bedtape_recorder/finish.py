@@ -6,7 +6,6 @@ What was recorded before and did not change stays as it is, to the byte, so that
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +14,11 @@ from bedtape_cassettes import bodies, eventstream, journal, store
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.key import key_of_request
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
+from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
-from bedtape_cassettes.tape import safe_name
 from bedtape_recorder.tokens import Tokens, tokens_of
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
-
-_LONGEST_PART = 200  # bytes of a folder's name: file systems hold 255
 
 
 @dataclass(slots=True)
@@ -127,16 +124,6 @@ def _why_not(recorded: Recorded) -> str:
     return str(recorded.end.error) if recorded.end else "the recorder was killed"
 
 
-def cassette_name(wanted: str) -> str:
-    """A session's or a user's name as a cassette's: what no folder may be called is replaced, and what is too long cut."""
-    parts = wanted.split("/") if safe_name(wanted) else [_safe(part) for part in wanted.split("/")]
-    return "/".join(part.encode()[:_LONGEST_PART].decode(errors="ignore") for part in parts if part) or "default"
-
-
-def _safe(part: str) -> str:
-    return re.sub(r"[^\w.@+=,()\[\]-]+", "-", part).strip(".- ")
-
-
 # -- what was recorded before ----------------------------------------------------------------------------------
 
 _TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)"\s*:\s*)\d+(?:\.\d+)?')
@@ -167,23 +154,20 @@ def _steady_payload(event: Event) -> bytes:
 def merge(before: Cassette | None, now: Cassette, *, keep: bool) -> Cassette:
     """The cassette to write: in the old order where requests are the old ones, unchanged answers as they were.
 
-    keep: keep recordings of requests that were not made this time.
+    keep: keep recordings of requests that were not made this time. A cut recording never replaces a whole one.
     """
-    if before is None:
-        return now
-    places: dict[tuple[bytes, int], tuple[int, Interaction]] = {}
-    for place, (key, interaction) in enumerate(_keyed(before.interactions)):
-        places[key] = (place, interaction)
-    chosen: list[tuple[int, Interaction]] = []
-    fresh = set()
-    for number, (key, interaction) in enumerate(_keyed(now.interactions)):
-        place, old = places.get(key, (len(places) + number, None))
-        fresh.add(key)
-        chosen.append((place, old if old is not None and _steady(old) == _steady(interaction) else interaction))
-    if keep:
-        chosen += [found for key, found in places.items() if key not in fresh]
-    ordered = [interaction for _, interaction in sorted(chosen, key=lambda pair: pair[0])]
-    return Cassette(now.name, tuple(ordered))
+    old = {} if before is None else dict(_keyed(before.interactions))
+    new = dict(_keyed(now.interactions))
+    places = {key: place for place, key in enumerate([*old, *(key for key in new if key not in old)])}
+    chosen = {key: interaction for key, interaction in old.items() if keep or key in new}
+    for key, interaction in new.items():
+        if key not in old or not (_steady(old[key]) == _steady(interaction) or _worse(interaction, old[key])):
+            chosen[key] = interaction
+    return Cassette(now.name, tuple(chosen[key] for key in sorted(chosen, key=places.__getitem__)))
+
+
+def _worse(now: Interaction, before: Interaction) -> bool:
+    return now.partial and not before.partial
 
 
 def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
@@ -196,11 +180,13 @@ def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, i
         yield (key, number), interaction
 
 
-def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, append: bool) -> Written:
+def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, keep: bool) -> Written:
     """Writes the cassettes under `folder`. Raises CassetteError when all that can be written are.
 
-    append: the exchanges come after what the cassettes hold (record mode `new`); else they take its place.
+    keep: what the cassettes hold of other requests stays (record mode `new`, and after a crash); else only what was
+    recorded now is left. A recording that was cut somewhere is no reason to think the rest gone: then it stays too.
     """
+    keep = keep or any(recorded.partial for recorded in exchanges)
     try:
         before = {cassette.name: cassette for cassette in store.read([folder])} if folder.is_dir() else {}
     except CassetteMissing:
@@ -211,7 +197,7 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ap
     for cassette in cassettes:
         old = before.get(cassette.name)
         try:
-            files += store.write(folder, _appended(old, cassette) if append else merge(old, cassette, keep=False))
+            files += store.write(folder, merge(old, cassette, keep=keep))
         except CassetteError as error:  # a secret in one test's answer is no reason to lose the others
             refused.append(error)
     if refused:
@@ -224,20 +210,11 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ap
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 
-def _appended(before: Cassette | None, now: Cassette) -> Cassette:
-    """What is there already is not added again: recovering a journal twice does no harm."""
-    if before is None:
-        return now
-    if Counter(map(_steady, now.interactions)) <= Counter(map(_steady, before.interactions)):
-        return before
-    return Cassette(now.name, (*before.interactions, *now.interactions))
-
-
-def recover_file(path: Path, folder: Path, *, append: bool = False) -> Written:
+def recover_file(path: Path, folder: Path, *, keep: bool = True) -> Written:
     """Turns a journal into cassettes, and removes it when they are written. Raises CassetteError or OSError."""
     opened, exchanges = recorded_in(journal.read(path.read_bytes(), str(path)))
     if opened is None:
         opened = journal.Opened(journal.VERSION, None, False)
-    written = write(folder, opened, exchanges, append=append)
+    written = write(folder, opened, exchanges, keep=keep)
     path.unlink()
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from bedtape_cassettes.journal import SUFFIX
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import Written, recover_file
 
-__all__ = ["Journalled"]
+__all__ = ["Journalled", "in_use"]
 
 
 class Journalled:
@@ -24,10 +25,34 @@ class Journalled:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{time.time_ns()}-{os.getpid()}{SUFFIX}"
         handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        self._file = os.fdopen(handle, "wb", buffering=0)
-        self.capture = Capture(self._file.write, time.monotonic, name=name, exact=exact)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # so that nobody recovers what is still being recorded
+        self._handle = handle
+        self.capture = Capture(self._write, time.monotonic, name=name, exact=exact)
 
-    def finish(self, folder: Path, *, append: bool) -> Written:
-        """Writes the cassettes and removes the journal. Raises CassetteError, and then the journal stays."""
-        self._file.close()
-        return recover_file(self.path, folder, append=append)
+    def _write(self, data: bytes) -> None:
+        """All of it, or OSError: a record that is cut would hide all that follow."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._handle, left) :]
+
+    def finish(self, folder: Path, *, keep: bool) -> Written:
+        """Writes the cassettes and removes the journal. Raises CassetteError or OSError, and then the journal stays."""
+        try:
+            return recover_file(self.path, folder, keep=keep)
+        finally:
+            os.close(self._handle)
+
+    def discard(self) -> None:
+        """Removes a journal in which nothing was recorded."""
+        os.close(self._handle)
+        self.path.unlink(missing_ok=True)
+
+
+def in_use(path: Path) -> bool:
+    """Whether a recorder that runs still writes this journal."""
+    with path.open("rb") as journal:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

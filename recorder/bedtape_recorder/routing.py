@@ -16,7 +16,7 @@ SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock-agent", "bedroc
 _HOST = re.compile(r"(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
 # As mitmproxy's allow_hosts wants it.
 BEDROCK_HOSTS = rf"^{_HOST.pattern}:443$"
-_SERVICE_PREFIX = re.compile(r"/+service/([a-z-]+)(?=/)")
+_SERVICE_PREFIX = re.compile(r"/+service/([^/?]+)(?=/)")
 _SESSION_PREFIX = re.compile(r"/+s/([^/?]+)(?=/)")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
 

@@ -62,7 +62,17 @@ class FrameScrubber:
         return b"".join(map(_clean_frame, frames))
 
     def close(self, *, cut: bool) -> bytes:
-        return self._broken.close(cut=cut) if self._broken is not None else b""
+        rest = self._decoder.rest if self._broken is None else self._broken.close(cut=cut)
+        kept = rest if self._broken is not None and _is_text(rest) else b""
+        self.lost = kept != rest
+        return kept
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _until_broken(data: bytes) -> tuple[list[eventstream.Frame], bytes]:
@@ -94,6 +104,8 @@ def _clean_value(header: HeaderValue) -> HeaderValue:
 class PieceScrubber:
     """Server-sent events: each ends with an empty line."""
 
+    lost = False
+
     complete = False
 
     def __init__(self) -> None:
@@ -113,6 +125,8 @@ class PieceScrubber:
 
 class WholeScrubber:
     """A plain body: let go when it is whole by its content length, or closed."""
+
+    lost = False
 
     def __init__(self, length: int | None) -> None:
         self.complete = False

@@ -24,6 +24,7 @@ import certifi
 from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Headers
+from bedtape_cassettes.names import cassette_name
 from bedtape_recorder import finish, gate
 from bedtape_recorder.addon import Addon, Played, Proxy
 from bedtape_recorder.credentials import BEARER, Credentials
@@ -36,6 +37,8 @@ __all__ = ["Recording", "child_environment"]
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
+# Headers that belong to one connection, or that we set ourselves.
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "authorization", "connection"})
 
 
 def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
@@ -57,6 +60,8 @@ def child_environment(environ: Mapping[str, str], url: str, settings: Settings, 
         "AWS_BEDROCK_BASE_URL": f"{url}/service/bedrock-mantle/openai/v1",
     }
     child.pop("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None)
+    for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
+        child[name] = ",".join(filter(None, (child.get(name), "127.0.0.1,localhost")))
     if child.pop(BEARER, None):  # boto3 refuses to send one over http; the recorder does it instead
         child.setdefault("AWS_ACCESS_KEY_ID", "bedtape")
         child.setdefault("AWS_SECRET_ACCESS_KEY", "bedtape")
@@ -70,6 +75,8 @@ class Recording:
     settings: Settings
     environ: Mapping[str, str]
     errors: list[str] = field(default_factory=list)
+    played: int = 0  # calls that cassettes answered, and those that they did not
+    missed: int = 0
 
     def __post_init__(self) -> None:
         gate.require(self.environ)
@@ -110,6 +117,8 @@ class Recording:
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
+            self._journalled.discard()
+            self._stop_replay()
             raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
         self.url = f"http://127.0.0.1:{self._proxy.port()}"
         self.ca = confdir / "mitmproxy-ca-cert.pem"
@@ -149,11 +158,14 @@ class Recording:
             time.sleep(0.02)
         self._proxy.shutdown()
         self._thread.join()
+        self._stop_replay()
+        self.written = self._journalled.finish(self.settings.folder, keep=self.settings.record == "new")
+        return self.written
+
+    def _stop_replay(self) -> None:
         if self._replay is not None:
             self._replay.terminate()
             self._replay.wait()
-        self.written = self._journalled.finish(self.settings.folder, append=self.settings.record == "new")
-        return self.written
 
     # -- the child ---------------------------------------------------------------------------------------------
 
@@ -181,14 +193,16 @@ class Recording:
         if self.settings.record == "all" or not folder.is_dir():
             return
         try:
-            self._existing = frozenset(cassette.name for cassette in store.read([folder]))
+            held = store.read([folder])
         except CassetteError as error:
             raise RecorderError(f"the cassettes to add to cannot be read\n{error}") from None
+        self._existing = frozenset(c.name for c in held if not all(i.partial for i in c.interactions))
         if not self._existing:
             return
         code = "from bedtape_cassettes.cli import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
-        self._replay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+        # In a session of its own: Ctrl-C is for the recorded program, which may still ask something as it ends.
+        self._replay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
         assert self._replay.stdout is not None
         line = self._replay.stdout.readline()
         url = urlsplit(line.split()[-1] if line else "")
@@ -197,21 +211,22 @@ class Recording:
         self._replay_at = (url.hostname, url.port)
 
     def _playback(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> Played | None:
-        name = self.settings.name or session
+        name = self.settings.name or cassette_name(session)
         if self._replay_at is None or name not in self._existing:
             return None
         connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
         try:
-            kept = {
-                n: v for n, v in headers if n.lower() not in ("host", "content-length", "authorization", "connection")
-            }
+            kept = {n: v for n, v in headers if n.lower() not in _OURS}
             connection.request(method, f"/s/{quote(name, safe='')}{path}", body, kept)
             response = connection.getresponse()
             data = response.read()
         finally:
             connection.close()
-        if response.getheader("x-amzn-errortype") == "CassetteMissException" and self.settings.record == "new":
+        missed = response.getheader("x-amzn-errortype") == "CassetteMissException"
+        if missed and self.settings.record == "new":
             return None
+        self.played += not missed
+        self.missed += missed
         hops = ("connection", "transfer-encoding", "content-length")
         return Played(response.status, tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops), data)
 

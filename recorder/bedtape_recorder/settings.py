@@ -39,7 +39,11 @@ def address_of(url: str | None) -> tuple[str, str, int] | None:
     """(scheme, host, port) of an upstream's URL. Raises RecorderError where it is none."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:  # a port that is none
+        scheme, host, port = "", None, None
+    if scheme not in ("http", "https") or not host:
         raise RecorderError(f"--upstream: expected a URL such as https://HOST:PORT, found {url}")
-    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    return scheme, host, port or (443 if scheme == "https" else 80)

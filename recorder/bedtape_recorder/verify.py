@@ -28,6 +28,10 @@ __all__ = ["Verdict", "verify"]
 _ACCOUNT = re.compile(rf"(?<![0-9]){ACCOUNT}(?![0-9])")
 
 
+# Not what the request is answered, but when: no drift, recorded or now.
+_BUSY = (429, 500, 502, 503, 504)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What became of one interaction: its drifts, or why it could not be asked again."""
@@ -62,7 +66,12 @@ def _verdict(
 ) -> Verdict:
     if why := _unaskable(interaction):
         return Verdict(interaction.file, (), why)
-    now = _ask(interaction, settings, credentials, session)
+    try:
+        now = _ask(interaction, settings, credentials, session)
+    except RecorderError as error:  # the others are asked all the same
+        return Verdict(interaction.file, (), str(error))
+    if now.response.status in _BUSY:
+        return Verdict(interaction.file, (), f"Bedrock is busy: {now.response.status}")
     return Verdict(interaction.file, tuple(drifts(interaction, now)))
 
 
@@ -71,6 +80,8 @@ def _unaskable(interaction: Interaction) -> str | None:
     request = interaction.request
     if interaction.partial:
         return "it is partial"
+    if interaction.response.status in _BUSY:
+        return f"a {interaction.response.status} comes when it comes"
     if interaction.operation == _BIDIRECTIONAL:
         return "both sides of a bidirectional stream would have to be there"
     places = (request.path, request.body.data.decode(errors="replace"), *(value for _, value in request.headers))

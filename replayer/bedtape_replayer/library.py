@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.names import cassette_name
 from bedtape_replayer.match import Index
 from bedtape_replayer.session import DEFAULT_SESSION
 
@@ -27,7 +28,7 @@ class Library:
         return len(self._all.interactions)
 
     def index(self, session: str) -> Index:
-        cassette = self._named.get(session) if session != DEFAULT_SESSION else None
+        cassette = self._named.get(cassette_name(session)) if session != DEFAULT_SESSION else None
         if cassette is None:
             return self._all
         index = self._indexes.get(session)

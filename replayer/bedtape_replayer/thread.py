@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.store import cache_folder
@@ -70,7 +71,7 @@ class Replayer:
 
     def session_url(self, session: str) -> str:
         """The endpoint that names a session, which then has its own place in the recordings."""
-        return f"{self.url}/s/{session}"
+        return f"{self.url}/s/{quote(session, safe='')}"
 
     def reload(self) -> None:
         """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""

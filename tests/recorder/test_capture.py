@@ -179,7 +179,7 @@ def test_no_secret_of_a_json_answer_is_written(
     assert json.loads(taken.body).keys() >= {"output"}
 
 
-@quick
+@settings(quick, max_examples=40)
 @given(planted, st.booleans(), places, st.integers(0, 1500))
 def test_no_secret_of_an_event_stream_is_written(secret: str, exact: bool, cuts: list[int], broken: int) -> None:
     data = b"".join(frames_of(secret))
@@ -258,7 +258,17 @@ def test_whole_frames_before_a_broken_one_are_in_the_journal_at_once() -> None:
     assert taken.body == good * 2
     taken.capture.chunk(number, b"more")
     taken.capture.end(number)
-    assert taken.body == good * 2 + bytes(bad) + good + b"more"
+    assert taken.body == good * 2
+    assert taken.records[-1] == journal.End(number, 100.0, "the event stream was broken")
+
+
+def test_a_stream_that_ends_within_a_frame_is_cut_whatever_the_connection_says() -> None:
+    good = eventstream.encode_strings(event_headers("messageStart"), b'{"role":"assistant"}')
+    taken = Taken()
+    taken.exchange(path("converse-stream"), b"", good + good[:-1], headers=STREAM)
+    assert taken.body == good
+    assert taken.records[-1] == journal.End(1, 100.0, "the event stream was broken")
+    assert taken.capture.counts.failures == 1
 
 
 def test_whole_server_sent_events_are_in_the_journal_at_once() -> None:

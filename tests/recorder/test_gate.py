@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import MagicMock
 
 import pytest
@@ -22,8 +26,19 @@ from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import verify
 from support import interactions as some
 
-SHUT = [{}, {gate.VARIABLE: ""}, {gate.VARIABLE: "0"}, {gate.VARIABLE: "true"}, {gate.VARIABLE: " 1"}, {gate.VARIABLE: "11"}]
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+SHUT = [
+    {},
+    {gate.VARIABLE: ""},
+    {gate.VARIABLE: "0"},
+    {gate.VARIABLE: "true"},
+    {gate.VARIABLE: " 1"},
+    {gate.VARIABLE: "11"},
+]
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 def bedtape(*arguments: str, before: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +74,9 @@ def test_a_refusal_says_what_was_found() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "true"])
-@pytest.mark.parametrize("options", [("--", "echo", "hi"), ("--verify",), (), ("--mode", "forward", "--", "echo", "hi")])
+@pytest.mark.parametrize(
+    "options", [("--", "echo", "hi"), ("--verify",), (), ("--mode", "forward", "--", "echo", "hi")]
+)
 def test_the_commands_refuse_in_one_line(options: tuple[str, ...], value: str | None, cassettes: Path) -> None:
     environ = {**KEYS, "BEDTAPE_STATE_DIR": str(cassettes.parent / "state")}
     if value is not None:
@@ -85,29 +102,50 @@ def test_without_mitmproxy_the_command_says_how_to_get_it(cassettes: Path) -> No
 # -- the code, under the guard that fails whatever leaves this machine -----------------------------------------
 
 
-def _absent(name: str) -> bool:
-    return importlib.util.find_spec(name) is None
+class _Anything(ModuleType):
+    """A module in which every name is something."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return MagicMock()
+
+
+class _StandIn(MetaPathFinder, Loader):
+    """Finds mitmproxy and certifi where they are not installed, so that every module can be imported."""
+
+    absent = tuple(name for name in ("certifi", "mitmproxy") if importlib.util.find_spec(name) is None)
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self, is_package=True) if fullname.split(".")[0] in self.absent else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Anything(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
 
 
 @pytest.fixture
-def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mitmproxy and certifi, or something in their place, so that every module can be imported."""
-    outside = ["certifi", "mitmproxy", "mitmproxy.proxy", "mitmproxy.proxy.server", "mitmproxy.options", "mitmproxy.tools"]
-    outside += ["mitmproxy.tools.dump", "mitmproxy.proxy.layers", "mitmproxy.proxy.layers.http"]
-    for name in outside:
-        if _absent(name.split(".")[0]):
-            monkeypatch.setitem(sys.modules, name, MagicMock())
-    for name in [name for name in sys.modules if name.startswith("bedtape_recorder.")]:
-        if name.rpartition(".")[2] in ("addon", "session"):
-            monkeypatch.delitem(sys.modules, name)
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every module of the recorder can be imported; afterwards none is left that was made with a stand-in."""
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, _StandIn()])
+    before = dict(sys.modules)
+    yield
+    for name in sys.modules.keys() - before.keys():
+        del sys.modules[name]
 
 
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.parametrize("environ", SHUT, ids=str)
-def test_nothing_that_can_talk_to_aws_begins(environ: dict[str, str], cassettes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_that_can_talk_to_aws_begins(
+    environ: dict[str, str], cassettes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")  # asking for keys would ask the network
     names = [module.name for module in pkgutil.iter_modules(bedtape_recorder.__path__)]
-    modules = {name: importlib.import_module(f"bedtape_recorder.{name}") for name in names if name != "mitmproxy_script"}
+    modules = {
+        name: importlib.import_module(f"bedtape_recorder.{name}") for name in names if name != "mitmproxy_script"
+    }
     settings = Settings(cassettes)
     for begin in (
         lambda: modules["session"].Recording(settings, environ),
@@ -116,8 +154,6 @@ def test_nothing_that_can_talk_to_aws_begins(environ: dict[str, str], cassettes:
     ):
         with pytest.raises(GateShut):
             begin()
-    for name in ("addon", "session"):  # made with what stood in for mitmproxy
-        monkeypatch.delitem(sys.modules, f"bedtape_recorder.{name}")
 
 
 def test_a_shut_gate_is_a_recorders_error() -> None:

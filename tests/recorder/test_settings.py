@@ -27,7 +27,10 @@ def test_the_state_folder(environ: dict[str, str], folder: Path) -> None:
     ("url", "address"),
     [
         (None, None),
-        ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", ("https", "vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", 443)),
+        (
+            "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+            ("https", "vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", 443),
+        ),
         ("http://127.0.0.1:8080", ("http", "127.0.0.1", 8080)),
         ("http://[::1]/", ("http", "::1", 80)),
     ],
@@ -36,7 +39,9 @@ def test_an_upstream(url: str | None, address: tuple[str, str, int] | None) -> N
     assert address_of(url) == address
 
 
-@pytest.mark.parametrize("url", ["", "localhost:80", "ftp://a", "https://", "https://:80", "//a", "http://a:port", "http://a:99999"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:80", "ftp://a", "https://", "https://:80", "//a", "http://a:port", "http://a:99999"]
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(RecorderError, match=r"--upstream: expected a URL such as https://HOST:PORT, found"):
         address_of(url)

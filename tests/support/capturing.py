@@ -63,8 +63,8 @@ class Taken:
             self.capture.chunk(number, piece)
         self.capture.end(number, error)
 
-    def recover(self, folder: Path, *, append: bool = False) -> Written:
+    def recover(self, folder: Path, *, keep: bool = False) -> Written:
         """Makes cassettes of the journal as it is now, in `folder`."""
         path = folder.parent / f"{folder.name}.journal"
         path.write_bytes(self.data)
-        return recover_file(path, folder, append=append)
+        return recover_file(path, folder, keep=keep)

@@ -1,0 +1,145 @@
+"""Credentials: found early, in boto3's order, or refused with a word on what to do. No network."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bedtape_recorder import gate
+from bedtape_recorder.credentials import BEARER, Credentials
+from bedtape_recorder.errors import GateShut, RecorderError
+from bedtape_recorder.routing import route_of
+
+OPEN = {gate.VARIABLE: "1"}
+ROUTE = route_of("", None, "/model/a/converse", host=None, default_region="eu-west-1")
+CONFIG = """
+[profile work]
+region = ap-south-1
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/x
+source_profile = nobody
+[profile half]
+aws_access_key_id = AKIAHALF
+[profile process]
+credential_process = /nonexistent/program
+"""
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / "credentials").write_text("[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
+
+
+def sent(credentials: Credentials, *headers: tuple[str, str]) -> dict[str, str]:
+    return credentials.headers(ROUTE, "POST", ROUTE.path, headers, b"{}")
+
+
+@pytest.mark.usefixtures("keys")
+def test_from_the_environment() -> None:
+    found = sent(Credentials(None, None, OPEN))
+    assert "Credential=AKIAENV/" in found["Authorization"]
+    assert "/eu-west-1/bedrock/aws4_request" in found["Authorization"]
+    assert found["X-Amz-Security-Token"] == "the-token"
+
+
+def test_from_a_profile() -> None:
+    credentials = Credentials("work", None, OPEN)
+    found = sent(credentials)
+    assert "Credential=AKIAWORK/" in found["Authorization"]
+    assert "X-Amz-Security-Token" not in found
+    assert credentials.region == "ap-south-1"
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_profile_that_is_named_comes_before_the_environment() -> None:
+    assert "Credential=AKIAWORK/" in sent(Credentials("work", None, OPEN))["Authorization"]
+
+
+def test_nothing_is_refused_at_once() -> None:
+    with pytest.raises(RecorderError, match=f"found no AWS credentials: configure them .* or set {BEARER}"):
+        Credentials(None, None, OPEN)
+
+
+@pytest.mark.parametrize("profile", ["unknown", "role", "half", "process"])
+def test_a_profile_that_does_not_work_is_refused_at_once(profile: str) -> None:
+    with pytest.raises(RecorderError, match=f"AWS credentials.* or set {BEARER}"):
+        Credentials(profile, None, OPEN)
+
+
+def test_half_a_pair_of_keys_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
+    with pytest.raises(RecorderError, match="expected AWS credentials, found: "):
+        Credentials(None, None, OPEN)
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_bearer_token_comes_first() -> None:
+    assert sent(Credentials("work", None, {**OPEN, BEARER: "token"})) == {"Authorization": "Bearer token"}
+    assert "AKIAENV" in sent(Credentials(None, None, {**OPEN, BEARER: ""}))["Authorization"]
+
+
+def test_an_empty_bearer_token_is_none() -> None:
+    with pytest.raises(RecorderError, match="found no AWS credentials"):
+        Credentials(None, None, {**OPEN, BEARER: ""})
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("environ", [OPEN, {**OPEN, BEARER: "ours"}])
+@pytest.mark.parametrize("value", ["Bearer theirs", "bearer theirs"])
+def test_a_clients_own_bearer_token_is_passed_on(environ: dict[str, str], value: str) -> None:
+    assert sent(Credentials(None, None, environ), ("authorization", value)) == {"Authorization": value}
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_clients_own_signature_is_replaced() -> None:
+    old = "AWS4-HMAC-SHA256 Credential=bedtape/20240101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0"
+    assert "bedtape" not in sent(Credentials(None, None, OPEN), ("Authorization", old))["Authorization"]
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    ("region", "environ", "default", "found"),
+    [
+        ("eu-west-1", {"AWS_REGION": "us-west-2"}, "us-east-2", "eu-west-1"),
+        (None, {"AWS_REGION": "us-west-2"}, "us-east-2", "us-west-2"),
+        (None, {}, "us-east-2", "us-east-2"),
+        (None, {}, None, "us-east-1"),
+    ],
+)
+def test_the_region(
+    region: str | None, environ: dict[str, str], default: str | None, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if default is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", default)
+    assert Credentials(None, region, {**OPEN, **environ}).region == found
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_events_of_a_stream_are_signed_with_keys() -> None:
+    signer = Credentials(None, None, OPEN).events(ROUTE, "00" * 32)
+    assert signer.feed(b"\0\0\0\x10" + b"\0" * 12, datetime.now(UTC))
+
+
+def test_the_events_of_a_stream_cannot_be_signed_with_a_bearer_token() -> None:
+    with pytest.raises(RecorderError, match="needs access keys, not a bearer token"):
+        Credentials(None, None, {**OPEN, BEARER: "token"}).events(ROUTE, "00" * 32)
+
+
+@pytest.mark.usefixtures("keys")
+def test_nothing_is_looked_up_behind_a_shut_gate() -> None:
+    with pytest.raises(GateShut):
+        Credentials(None, None, {})

@@ -1,0 +1,521 @@
+"""From a journal to cassettes: all that was answered, in order and time, and what did not change stays to the byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bedtape_cassettes import bodies, eventstream, journal, store
+from bedtape_cassettes.errors import CassetteError, CassetteInvalid
+from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, event_headers
+from bedtape_cassettes.names import safe_name
+from bedtape_recorder.finish import Written, merge, recover_file
+from support.capturing import JSON, SSE, STREAM, Taken, cut
+from support.corpus import Exchange, every, needs_corpus
+from support.recordings import answer, converse, path, prompt
+
+quick = settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+GITHUB = "ghp_" + "a1B2" * 9  # what a cassette may not hold, and nobody knows a placeholder for
+
+
+def reply(text: str, latency: int = 5) -> bytes:
+    return bodies.compact({**answer(text), "metrics": {"latencyMs": latency}})
+
+
+def frames(texts: list[str], latency: int = 5, padding: str = "abcd") -> list[bytes]:
+    rows: list[tuple[str, dict[str, Any]]] = [("contentBlockDelta", {"delta": {"text": text}}) for text in texts]
+    rows.append(("metadata", {"metrics": {"latencyMs": latency}}))
+    return [
+        eventstream.encode_strings(event_headers(name), bodies.compact({**value, "p": padding})) for name, value in rows
+    ]
+
+
+def chunk_frames(latency: int) -> bytes:
+    value = {
+        "type": "message_stop",
+        "amazon-bedrock-invocationMetrics": {"invocationLatency": latency, "firstByteLatency": latency},
+    }
+    return eventstream.encode_strings(event_headers("chunk"), bodies.seal_chunk(value))
+
+
+def record(
+    folder: Path,
+    *asked: tuple[str, str],
+    latency: int = 5,
+    gap: float = 0.25,
+    keep: bool = False,
+    session: str = "default",
+    exact: bool = False,
+) -> Written:
+    """Records converse calls, (question, answer) each, that take `gap` seconds."""
+    taken = Taken(exact=exact)
+    for question, text in asked:
+        number = taken.capture.sent(session, "POST", path(), JSON, prompt(question))
+        taken.now += gap
+        headers = (*JSON, ("Date", f"day {latency}"), ("X-Amzn-Bedrock-Invocation-Latency", str(latency)))
+        taken.capture.head(number, 200, headers)
+        taken.capture.chunk(number, reply(text, latency))
+        taken.capture.end(number)
+    return taken.recover(folder, keep=keep)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.yaml"))}
+
+
+def only(folder: Path, name: str = "default") -> tuple[Interaction, ...]:
+    return next(cassette.interactions for cassette in store.read([folder]) if cassette.name == name)
+
+
+def texts(folder: Path, name: str = "default") -> list[str]:
+    found = []
+    for interaction in only(folder, name):
+        assert not isinstance(interaction.response.body, Events)
+        found.append(json.loads(interaction.response.body.data)["output"]["message"]["content"][0]["text"])
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cassettes"
+
+
+# -- what was seen ---------------------------------------------------------------------------------------------
+
+
+def test_exchanges_come_in_the_order_in_which_they_were_sent(folder: Path) -> None:
+    taken = Taken()
+    numbers = [taken.capture.sent("default", "POST", path(), JSON, prompt(text)) for text in "abc"]
+    for number in reversed(numbers):
+        taken.capture.head(number, 200, JSON)
+        taken.capture.chunk(number, reply(str(number)))
+        taken.capture.end(number)
+    written = taken.recover(folder)
+    assert texts(folder) == [str(number) for number in numbers]
+    assert (written.interactions, written.partial, written.failed, written.cassettes) == (3, 0, (), ("default",))
+    assert [file.name[:5] for file in written.files] == ["0001-", "0002-", "0003-"]
+
+
+def test_times_are_the_journals(folder: Path) -> None:
+    taken = Taken()
+    one, two, three, last = frames(["a", "b", "c"])
+    number = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("a"))
+    for later, piece in (
+        (0.2504, None),
+        (0.1, one[:9]),
+        (0.05, one[9:] + two + three[:3]),
+        (0.3, three[3:]),
+        (1, last),
+    ):
+        taken.now += later
+        if piece is None:
+            taken.capture.head(number, 200, STREAM)
+        else:
+            taken.capture.chunk(number, piece)
+    taken.now += 5
+    taken.capture.end(number)
+    taken.recover(folder)
+    (interaction,) = only(folder)
+    assert isinstance(interaction.response.body, Events)
+    assert interaction.response.after_ms == 250
+    assert [event.at_ms for event in interaction.response.body.events] == [150, 150, 450, 1450]
+
+
+def test_times_of_server_sent_events(folder: Path) -> None:
+    taken = Taken()
+    number = taken.capture.sent("default", "POST", "/v1/responses", JSON, b"{}")
+    taken.capture.head(number, 200, SSE)
+    for piece in (b'data: {"a":1}\n\nevent: b\ndata: 2\n\nda', b"ta: 3\n\n", b"data: 4"):
+        taken.now += 0.1
+        taken.capture.chunk(number, piece)
+    taken.now += 0.1
+    taken.capture.end(number)
+    taken.recover(folder)
+    (interaction,) = only(folder)
+    assert isinstance(interaction.response.body, Events)
+    assert [event.at_ms for event in interaction.response.body.events] == [100, 100, 200, 400]
+
+
+def test_a_clock_that_jumps_gives_times_that_a_cassette_can_hold(folder: Path) -> None:
+    taken = Taken()
+    for later in (-5.0, 1e9):
+        number = taken.capture.sent("default", "POST", path(), JSON, prompt(str(later)))
+        taken.now += later
+        taken.capture.head(number, 200, JSON)
+        taken.capture.end(number)
+    taken.recover(folder)
+    assert [interaction.response.after_ms for interaction in only(folder)] == [0, LONGEST_MS]
+
+
+def test_what_was_cut_is_partial_and_keeps_its_whole_events(folder: Path) -> None:
+    taken = Taken()
+    data = b"".join(frames(["a", "b"]))
+    taken.exchange(path("converse-stream"), prompt("1"), data[:-3], headers=STREAM, error="connection reset")
+    taken.exchange(path("converse-stream"), prompt("2"), data[:-3], headers=STREAM)
+    taken.exchange(path(), prompt("3"), b'{"output": "cut he', error="connection reset")
+    killed = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("4"))
+    taken.capture.head(killed, 200, STREAM)
+    taken.capture.chunk(killed, data[:-3])
+    taken.exchange(path("converse-stream"), prompt("5"), data, headers=STREAM)
+    written = taken.recover(folder)
+    assert (written.interactions, written.partial, written.failed) == (5, 4, ())
+    found = only(folder)
+    assert [interaction.partial for interaction in found] == [True] * 4 + [False]
+    for interaction in (found[0], found[1], found[3]):
+        assert isinstance(interaction.response.body, Events)
+        assert [event.type for event in interaction.response.body.events] == ["contentBlockDelta"] * 2
+
+
+def test_what_was_never_answered_is_reported_and_not_recorded(folder: Path) -> None:
+    taken = Taken()
+    refused = taken.capture.sent("default", "POST", path(), JSON, prompt("a"))
+    taken.capture.end(refused, "connection refused")
+    taken.exchange(path(), prompt("b"), reply("Hi"))
+    taken.capture.sent("default", "GET", "/foundation-models", (), b"")
+    taken.exchange("/not a path", b"", b"{}")
+    taken.exchange(path(), b"", b"{}", method="get")
+    written = taken.recover(folder)
+    assert texts(folder) == ["Hi"]
+    assert written.failed == (
+        f"POST {path()}: connection refused",
+        "GET /foundation-models: the recorder was killed",
+        "POST /not a path: no cassette can hold such a method or path",
+        f"get {path()}: no cassette can hold such a method or path",
+    )
+
+
+@quick
+@given(st.integers(0, 4000))
+def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
+    taken = Taken()
+    for text in "abc":
+        taken.exchange(path("converse-stream"), prompt(text), b"".join(frames([text])), headers=STREAM)
+    records = list(journal.read(taken.data[:length], "x"))
+    sent, heads, ended = (
+        sum(isinstance(r, kind) for r in records) for kind in (journal.Sent, journal.Head, journal.End)
+    )
+    taken.data = taken.data[:length]
+    with pytest.MonkeyPatch.context() as patch:
+        written_to: list[Cassette] = []
+        patch.setattr(store, "write", lambda folder, cassette: written_to.append(cassette) or ())
+        patch.setattr(Path, "unlink", lambda self: None)
+        patch.setattr(Path, "read_bytes", lambda self: taken.data)
+        written = recover_file(Path("x.journal"), Path("/nonexistent"))
+    assert (written.interactions, written.partial, len(written.failed)) == (heads, heads - ended, sent - heads)
+
+
+# -- names -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("session", "name"),
+    [
+        ("default", "default"),
+        ("tests/test_a.py::test_b[x y]", "tests/test_a.py-test_b[x-y]"),
+        ("a b", "a b"),
+        ("../../etc/passwd", "etc/passwd"),
+        ("/etc/passwd", "etc/passwd"),
+        ("..", "default"),
+        ("", "default"),
+        ("//", "default"),
+        (".hidden/x.", "hidden/x"),
+        ("a\\..\\b", "a-..-b"),
+        ("C:\\x", "C-x"),
+        ("a\nb\0c", "a-b-c"),
+        ("日本語", "日本語"),
+        ("x" * 300, "x" * 200),
+        ("é" * 300, "é" * 100),
+    ],
+)
+def test_a_session_makes_a_cassette_of_its_name(session: str, name: str, folder: Path) -> None:
+    written = record(folder, ("a", "b"), session=session)
+    assert written.cassettes == (name,)
+    assert safe_name(name)
+    assert all(file.resolve().is_relative_to(folder.resolve()) for file in written.files)
+    assert texts(folder, name) == ["b"]
+
+
+@pytest.mark.parametrize(("name", "found"), [("suite/one", "suite/one"), ("../x", "x"), ("/abs", "abs")])
+def test_one_name_takes_every_session(name: str, found: str, folder: Path) -> None:
+    taken = Taken(name=name)
+    for session in ("a", "b"):
+        taken.exchange(path(), prompt(session), reply(session), session=session)
+    assert taken.recover(folder).cassettes == (found,)
+    assert texts(folder, found) == ["a", "b"]
+
+
+def test_sessions_are_kept_apart(folder: Path) -> None:
+    taken = Taken()
+    for session in ("b", "a", "b"):
+        taken.exchange(path(), prompt("same"), reply(session), session=session)
+    assert taken.recover(folder).cassettes == ("a", "b")
+    assert (texts(folder, "a"), texts(folder, "b")) == (["a"], ["b", "b"])
+
+
+# -- what was recorded before ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_same_again_changes_no_byte(folder: Path, exact: bool) -> None:
+    record(folder, ("a", "one"), ("b", "two"), ("a", "three"), exact=exact)
+    before = tree(folder)
+    record(folder, ("a", "one"), ("b", "two"), ("a", "three"), latency=99, gap=3.0, exact=exact)
+    assert tree(folder) == before
+    record(folder, ("b", "two"), ("a", "one"), ("a", "three"), latency=98, gap=2.0, exact=exact)
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_same_stream_again_changes_no_byte(folder: Path, exact: bool) -> None:
+    seen = []
+    for latency, padding, later in ((5, "ab", 0.1), (77, "abcdefgh", 9.0)):
+        taken = Taken(exact=exact)
+        taken.now += later
+        stream = b"".join(frames(["a", "b"], latency, padding))
+        headers: Headers = (*STREAM, ("x-amzn-requestid", str(latency)))
+        sent: Headers = (*JSON, ("amz-sdk-invocation-id", str(latency)))
+        taken.exchange(path("converse-stream"), prompt("a"), stream, cuts=[50, 60], headers=headers, sent=sent)
+        url = path("invoke-with-response-stream")
+        taken.exchange(url, prompt("a"), chunk_frames(latency), headers=headers, sent=sent)
+        taken.recover(folder)
+        seen.append(tree(folder))
+    assert seen[0] == seen[1]
+
+
+def test_a_changed_answer_shows_alone(folder: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"), ("c", "three"))
+    before = tree(folder)
+    record(folder, ("a", "one"), ("b", "TWO"), ("c", "three"), latency=99, gap=3.0)
+    after = tree(folder)
+    assert after.keys() == before.keys()
+    assert [name[:13] for name in after if after[name] != before[name]] == ["default/0002-"]
+    assert texts(folder) == ["one", "TWO", "three"]
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "the status": {"status": 429},
+    "a header": {"headers": (*JSON, ("x-new", "1"))},
+    "the body": {"response": reply("other")},
+    "a number beside the latency": {"response": reply("one").replace(b'"inputTokens":1', b'"inputTokens":2')},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_is_a_change(change: dict[str, Any], folder: Path) -> None:
+    for changed in ({}, change):
+        taken = Taken()
+        taken.exchange(path(), prompt("a"), **{"response": reply("one"), **changed})
+        taken.recover(folder)
+        before = tree(folder) if not changed else before
+    assert tree(folder) != before
+
+
+def test_an_exact_recording_replaces_one_that_is_not(folder: Path) -> None:
+    record(folder, ("a", "one"))
+    record(folder, ("a", "one"), exact=True)
+    assert [interaction.exact for interaction in only(folder)] == [True]
+
+
+def test_the_order_of_a_second_recording_does_not_matter(folder: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"), ("c", "three"))
+    before = tree(folder)
+    record(folder, ("c", "three"), ("a", "one"), ("b", "two"), latency=9)
+    assert tree(folder) == before
+
+
+def test_requests_that_are_no_longer_made_disappear(folder: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"), ("c", "three"))
+    record(folder, ("a", "one"), ("c", "three"), ("d", "four"))
+    assert texts(folder) == ["one", "three", "four"]
+
+
+def test_they_stay_where_they_are_to_be_kept(folder: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"))
+    before = tree(folder)
+    record(folder, ("d", "four"), ("c", "three"), keep=True)
+    assert texts(folder) == ["one", "two", "four", "three"]
+    assert tree(folder).items() >= before.items()
+
+
+def test_they_stay_where_the_second_recording_was_cut(folder: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"))
+    taken = Taken()
+    taken.exchange(path(), prompt("a"), b'{"outp', error="the recorder stopped")
+    written = taken.recover(folder)
+    assert written.partial == 1
+    assert texts(folder) == ["one", "two"]
+    assert not any(interaction.partial for interaction in only(folder))
+
+
+def test_a_whole_answer_takes_the_place_of_a_cut_one(folder: Path) -> None:
+    taken = Taken()
+    taken.exchange(path(), prompt("a"), b'{"outp', error="reset")
+    taken.recover(folder)
+    record(folder, ("a", "one"))
+    assert texts(folder) == ["one"]
+
+
+def test_repeated_requests_pair_up_by_occurrence(folder: Path) -> None:
+    record(folder, ("a", "one"), ("a", "two"), ("b", "x"), ("a", "three"))
+    before = tree(folder)
+    record(folder, ("b", "x"), ("a", "one"), ("a", "TWO"), ("a", "three"), latency=9)
+    after = tree(folder)
+    assert texts(folder) == ["one", "TWO", "x", "three"]
+    assert sum(after[name] != before[name] for name in before) == 1
+    record(folder, ("a", "one"), ("b", "x"))
+    assert texts(folder) == ["one", "x"]
+
+
+def test_other_cassettes_are_not_touched(folder: Path) -> None:
+    record(folder, ("a", "one"), session="one")
+    before = tree(folder)
+    record(folder, ("a", "two"), session="two")
+    assert tree(folder).items() > before.items()
+
+
+interactions = st.lists(st.builds(converse, st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, max_size=6)
+
+
+def _held(cassette: Cassette) -> list[str]:
+    return sorted(repr((i.request.body.data, i.response.body)) for i in cassette.interactions)
+
+
+@quick
+@given(interactions, interactions, st.booleans())
+def test_merging_keeps_what_is_new_and_loses_nothing_it_is_to_keep(
+    before: list[Interaction], now: list[Interaction], keep: bool
+) -> None:
+    old, new = Cassette("a", tuple(before)), Cassette("a", tuple(now))
+    merged = merge(old, new, keep=keep)
+    assert merge(merged, new, keep=keep) == merged
+    assert merge(None, new, keep=keep) == new
+    for text in "abc":  # each request is answered as it was now, in the order of now
+        asked = [
+            i.response.body for i in merged.interactions if i.request.body.data == converse(text, "").request.body.data
+        ]
+        fresh = [i.response.body for i in now if i.request.body.data == converse(text, "").request.body.data]
+        assert asked[: len(fresh)] == fresh
+        assert keep or len(asked) == len(fresh)
+    if not keep:
+        assert _held(merged) == _held(new)
+
+
+@quick
+@given(interactions, st.randoms(use_true_random=False))
+def test_merging_concurrent_requests_does_not_depend_on_their_order(before: list[Interaction], chance: Any) -> None:
+    unique = {i.request: i for i in before}
+    shuffled = [replace(i, response=replace(i.response, after_ms=7)) for i in unique.values()]
+    chance.shuffle(shuffled)
+    old = Cassette("a", tuple(unique.values()))
+    assert merge(old, Cassette("a", tuple(shuffled)), keep=False) == old
+
+
+# -- failing and recovering ------------------------------------------------------------------------------------
+
+
+def test_the_journal_goes_when_the_cassettes_are_written(folder: Path, tmp_path: Path) -> None:
+    record(folder, ("a", "one"))
+    assert not (tmp_path / "cassettes.journal").exists()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_recovering_the_same_journal_again_is_harmless(times: int, folder: Path) -> None:
+    record(folder, ("z", "before"))
+    taken = Taken()
+    for text in ("one", "two", "one"):
+        taken.exchange(path(), prompt("a"), reply(text))
+    taken.recover(folder, keep=True)
+    before = tree(folder)
+    for _ in range(times - 1):
+        taken.recover(folder, keep=True)
+    assert tree(folder) == before
+    assert texts(folder) == ["before", "one", "two", "one"]
+
+
+def test_a_secret_in_one_answer_keeps_the_journal_and_does_not_keep_the_others(folder: Path, tmp_path: Path) -> None:
+    taken = Taken()
+    for session, text in (("a", "fine"), ("b", GITHUB), ("c", "fine too")):
+        taken.exchange(path(), prompt("a"), reply(text), session=session)
+    for _ in range(2):
+        with pytest.raises(CassetteError, match="a GitHub token in response.body"):
+            taken.recover(folder)
+        assert (tmp_path / "cassettes.journal").read_bytes() == taken.data
+        assert (texts(folder, "a"), texts(folder, "c")) == (["fine"], ["fine too"])
+        assert not (folder / "b").exists()
+
+
+def test_a_cassette_that_cannot_be_read_keeps_the_journal(folder: Path, tmp_path: Path) -> None:
+    record(folder, ("a", "one"))
+    (folder / "default" / "0002-x.yaml").write_text("not: [a cassette")
+    before = tree(folder)
+    with pytest.raises(CassetteInvalid):
+        record(folder, ("a", "two"))
+    assert (tmp_path / "cassettes.journal").is_file()
+    assert tree(folder) == before
+
+
+def test_somebody_elses_file_is_refused_and_kept(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.journal"
+    file.write_bytes(b"PK\x03\x04 not ours")
+    with pytest.raises(CassetteInvalid, match="expected a journal"):
+        recover_file(file, folder)
+    assert file.is_file()
+
+
+@pytest.mark.parametrize("data", [b"", b"bedtape jour", Taken().data, Taken().data[:-1]])
+def test_a_journal_of_nothing_makes_nothing(data: bytes, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.journal"
+    file.write_bytes(data)
+    written = recover_file(file, folder)
+    assert (written.interactions, written.files, written.cassettes, written.failed) == (0, (), (), ())
+    assert not folder.exists()
+    assert not file.exists()
+
+
+# -- the corpus ------------------------------------------------------------------------------------------------
+
+
+def _untimed(interaction: Interaction) -> Interaction:
+    response = interaction.response
+    body = response.body
+    if isinstance(body, Events):
+        body = Events.of([replace(event, at_ms=0) for event in body.events], padded=body.padded)
+    return replace(interaction, response=replace(response, body=body, after_ms=0))
+
+
+def _through(exchanges: list[Exchange], folder: Path, *, exact: bool) -> list[Interaction]:
+    taken = Taken(name="corpus", exact=exact)
+    for number, exchange in enumerate(exchanges):
+        one = taken.capture.sent("x", exchange.method, exchange.path, exchange.request_headers, exchange.request_body)
+        taken.now += 0.5
+        taken.capture.head(one, exchange.status, exchange.response_headers)
+        for piece in cut(exchange.response_body, range(number % 700, len(exchange.response_body), 701)):
+            taken.now += 0.01
+            taken.capture.chunk(one, piece)
+        taken.capture.end(one)
+    records = taken.records
+    opened = records[0]
+    assert isinstance(opened, journal.Opened)
+    written = taken.recover(folder)
+    assert written.interactions == len(exchanges)
+    return list(only(folder, "corpus"))
+
+
+@pytest.mark.corpus
+@needs_corpus
+@pytest.mark.parametrize("exact", [False, True])
+def test_every_exchange_of_the_corpus_becomes_the_interaction_that_it_is(
+    exact: bool, folder: Path, record_property: Any
+) -> None:
+    exchanges = [e for number, e in enumerate(every()) if not exact or number % 5 == 0]
+    found = _through(exchanges, folder, exact=exact)
+    for exchange, interaction in zip(exchanges, found, strict=True):
+        assert _untimed(interaction) == exchange.interaction(exact=exact), exchange
+        assert interaction.response.after_ms == 500
+    record_property("counted", f"recorded through the journal{', exactly' * exact}: {len(found)} exchanges")
