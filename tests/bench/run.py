@@ -197,6 +197,7 @@ def starting(folder: Path) -> list[tuple[str, str]]:
         9,
         python=lambda: _python("pass"),
         imported=lambda: _python("import bedtape_replayer"),
+        used=lambda: _python("from bedtape_replayer import Replayer"),
         answered=first_answer,
     )
     with Replayer(folder):  # warms the imports
@@ -204,6 +205,7 @@ def starting(folder: Path) -> list[tuple[str, str]]:
     ready = statistics.median(_timed(lambda: Replayer(folder).start().stop()) for _ in range(9))
     return [
         ("`import bedtape_replayer`, over a bare Python", f"{(times['imported'] - times['python']) * 1000:.0f} ms"),
+        ("`from bedtape_replayer import Replayer`, the same", f"{(times['used'] - times['python']) * 1000:.0f} ms"),
         (
             "`bedtape replay` on the samples: from the command to the first answer and the end",
             f"{times['answered'] * 1000:.0f} ms",

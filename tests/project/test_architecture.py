@@ -168,7 +168,7 @@ def test_tests_mirror_the_source(name: str) -> None:
 @pytest.mark.parametrize("package", [f"bedtape_{folder}" for folder in PACKAGES])
 def test_importing_is_light(package: str) -> None:
     """What costs seconds or megabytes is imported by the command that needs it."""
-    code = f"import sys, {package}; print(*sys.modules)"
+    code = f"import sys, {package}; [getattr({package}, n) for n in getattr({package}, '__all__', ())]; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import ssl
 import subprocess
 import time
 from base64 import b64encode
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic import AnthropicBedrock, DefaultHttpxClient
 
 from bedtape_cassettes import store
 from bedtape_cassettes.model import Body
@@ -104,6 +105,26 @@ def test_the_javascript_sdk_sees_every_event_over_both_handlers(
     assert [(r["output"], r.get("events")) for r in again] == [(r["output"], r.get("events")) for r in through]
 
 
+def test_a_bidirectional_stream_is_signed_again_event_by_event(upstream: Upstream, start: Start) -> None:
+    """The upstream checks the chain of signatures; each event goes out only when the one before was echoed."""
+    node = shutil.which("node")
+    if node is None or not (_JAVASCRIPT / "node_modules" / "@aws-sdk").is_dir():
+        pytest.skip("the AWS SDK for JavaScript is not installed: it needs Node.js 20 or later and `make test`")
+    running = start()
+    ended = subprocess.run(
+        [node, "bidirectional.mjs", "any"],
+        env={"UPSTREAM": running.url},
+        cwd=_JAVASCRIPT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout.split() == ['"one"', '"two"', '"three"']
+    assert not upstream.failures
+    assert "recorded 1 interactions" in running.stop()
+
+
 def test_anthropics_client_sees_what_was_said(upstream: Upstream, start: Start) -> None:
     upstream.add(_answer_of(authored.invoke(CLAUDE, "hello", "Hello to you."), request=None))
     upstream.add(_answer_of(authored.invoke_stream(CLAUDE, "hello", ["Hel", "lo ", "to you."]), request=None))
@@ -123,6 +144,25 @@ def test_anthropics_client_sees_what_was_said(upstream: Upstream, start: Start) 
     running.stop()
     with Replayer(running.to) as bedrock:
         assert ask(bedrock.url) == ("Hello to you.", "Hello to you.")
+
+
+def test_anthropics_client_through_the_forward_proxy(upstream: Upstream, start: Start) -> None:
+    """Its own endpoint, its own signature: only a proxy and a certificate are told to it."""
+    upstream.add(_answer_of(authored.invoke(CLAUDE, "hello", "Hello to you."), request=None))
+    running = start("--mode", "forward")
+    trusted = ssl.create_default_context(cafile=running.exports["AWS_CA_BUNDLE"])
+    keys = upstream.credentials
+    with AnthropicBedrock(
+        aws_access_key=keys.access_key,
+        aws_secret_key=keys.secret_key,
+        aws_region="us-east-1",
+        http_client=DefaultHttpxClient(proxy=running.exports["HTTPS_PROXY"], verify=trusted, trust_env=False),
+    ) as client:
+        said = client.messages.create(model=CLAUDE, **authored.say("hello")).content[0]
+    assert said.type == "text"
+    assert said.text == "Hello to you."
+    assert not upstream.failures
+    assert "recorded 1 interactions" in running.stop()
 
 
 def test_a_body_of_twenty_megabytes_passes_both_ways(upstream: Upstream, start: Start) -> None:

@@ -545,34 +545,9 @@ def test_the_javascript_sdk_is_answered(node: str, for_node: Upstream) -> None:
     assert [request.version for request in for_node.requests] == ["2", "1.1"]
 
 
-BIDIRECTIONAL = """
-import { BedrockRuntimeClient, InvokeModelWithBidirectionalStreamCommand } from "@aws-sdk/client-bedrock-runtime";
-const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: process.argv[1] };
-const client = new BedrockRuntimeClient({ endpoint: process.env.UPSTREAM, region: "us-east-1", credentials });
-let echoed = () => {};
-async function* body() {
-  for (const text of ["one", "two", "three"]) {
-    const answered = new Promise((resolve) => (echoed = resolve));
-    yield { chunk: { bytes: Buffer.from(text) } };
-    await answered;
-  }
-}
-try {
-  const command = new InvokeModelWithBidirectionalStreamCommand({ modelId: "amazon.nova-sonic-v1:0", body: body() });
-  for await (const event of (await client.send(command)).body) {
-    console.log(JSON.stringify(Buffer.from(event.chunk.bytes).toString()));
-    echoed();
-  }
-} catch (error) {
-  console.log(JSON.stringify(error.name));
-}
-client.destroy();
-"""
-
-
 def test_a_bidirectional_stream_is_echoed_event_by_event(node: str, for_node: Upstream) -> None:
     for_node.clear()
-    echoes = run(node, for_node, "--input-type=module", "-e", BIDIRECTIONAL, "secret")
+    echoes = run(node, for_node, "bidirectional.mjs", "secret")
     assert not for_node.failures
     assert echoes == ["one", "two", "three"]
     assert for_node.requests[0].header("x-amz-content-sha256") == "STREAMING-AWS4-HMAC-SHA256-EVENTS"
@@ -581,7 +556,7 @@ def test_a_bidirectional_stream_is_echoed_event_by_event(node: str, for_node: Up
 
 def test_a_bidirectional_stream_of_a_stranger_is_refused(node: str, for_node: Upstream) -> None:
     for_node.clear()
-    assert run(node, for_node, "--input-type=module", "-e", BIDIRECTIONAL, "x") == ["InvalidSignatureException"]
+    assert run(node, for_node, "bidirectional.mjs", "x") == ["InvalidSignatureException"]
 
 
 def test_a_bidirectional_stream_that_is_tampered_with_ends_with_an_exception(upstream: Upstream) -> None:

@@ -27,11 +27,16 @@ class Taken:
 
     def __init__(self, *, name: str | None = None, exact: bool = False) -> None:
         self.now = 100.0
-        self.data = b""
+        self._written = bytearray()
         self.capture = Capture(self._write, lambda: self.now, name=name, exact=exact)
 
     def _write(self, data: bytes) -> None:
-        self.data += data
+        self._written += data
+
+    @property
+    def data(self) -> bytes:
+        """The journal as it is now."""
+        return bytes(self._written)
 
     @property
     def records(self) -> list[journal.Record]:
