@@ -25,9 +25,11 @@ class Scrubber(Protocol):
     """`feed` gives what may be written now, `close` the rest; cut: the body broke off.
 
     complete: the body is whole by its content length. Streams never say so: their end is said by HTTP.
+    lost: `close` had to drop some of it.
     """
 
     complete: bool
+    lost: bool
 
     def feed(self, data: bytes) -> bytes: ...
     def close(self, *, cut: bool) -> bytes: ...
