@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes import bodies, eventstream, journal
 from bedtape_cassettes.eventstream import Frame, HeaderType, HeaderValue
-from bedtape_cassettes.model import Headers, event_headers, exception_headers
+from bedtape_cassettes.model import Headers, JsonValue, event_headers, exception_headers
 from bedtape_cassettes.redact import ACCESS_KEY, ACCOUNT, REDACTED
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.recordings import MODEL, path, prompt
@@ -123,7 +123,7 @@ def frames_of(secret: str) -> list[bytes]:
 
 
 def sse_of(secret: str) -> bytes:
-    value = {"delta": {"content": f"x {secret}"}}
+    value: JsonValue = {"delta": {"content": f"x {secret}"}}
     return bodies.seal_data(value) + b"event: a\n" + bodies.seal_data(value) + b"data: [DONE]\n\n"
 
 
@@ -296,8 +296,9 @@ def test_an_announced_body_is_in_the_journal_with_its_last_byte(cuts: list[int])
         assert taken.body == b""
     taken.capture.chunk(number, last)
     assert taken.body == body
-    taken.capture.end(number)
+    taken.capture.end(number, "the client hung up")  # it has what it wanted
     assert taken.body == body
+    assert taken.records[-1] == journal.End(number, 100.0, None)
 
 
 @pytest.mark.parametrize("length", ["", "²", "-1", "x", "9" * 5000, None])

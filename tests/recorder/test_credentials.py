@@ -24,6 +24,11 @@ source_profile = nobody
 aws_access_key_id = AKIAHALF
 [profile process]
 credential_process = /nonexistent/program
+[profile expired]
+sso_start_url = https://nobody-has-this.awsapps.com/start
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = x
 """
 
 
@@ -74,7 +79,7 @@ def test_nothing_is_refused_at_once() -> None:
         Credentials(None, None, OPEN)
 
 
-@pytest.mark.parametrize("profile", ["unknown", "role", "half", "process"])
+@pytest.mark.parametrize("profile", ["unknown", "role", "half", "process", "expired"])
 def test_a_profile_that_does_not_work_is_refused_at_once(profile: str) -> None:
     with pytest.raises(RecorderError, match=f"AWS credentials.* or set {BEARER}"):
         Credentials(profile, None, OPEN)

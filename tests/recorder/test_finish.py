@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes import bodies, eventstream, journal, store
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
-from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, event_headers
+from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
 from bedtape_cassettes.names import safe_name
 from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
@@ -37,7 +37,7 @@ def frames(texts: list[str], latency: int = 5, padding: str = "abcd") -> list[by
 
 
 def chunk_frames(latency: int) -> bytes:
-    value = {
+    value: JsonValue = {
         "type": "message_stop",
         "amazon-bedrock-invocationMetrics": {"invocationLatency": latency, "firstByteLatency": latency},
     }
@@ -201,8 +201,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
         sum(isinstance(r, kind) for r in records) for kind in (journal.Sent, journal.Head, journal.End)
     )
     with pytest.MonkeyPatch.context() as patch:
-        written_to: list[Cassette] = []
-        patch.setattr(store, "write", lambda folder, cassette: written_to.append(cassette) or ())
+        patch.setattr(store, "write", lambda folder, cassette: ())
         patch.setattr(Path, "unlink", lambda self: None)
         patch.setattr(Path, "read_bytes", lambda self: taken.data[:length])
         written = recover_file(Path("x.journal"), Path("/nonexistent"))
@@ -317,8 +316,10 @@ def test_what_is_a_change(change: dict[str, Any], folder: Path) -> None:
 
 
 def test_an_exact_recording_replaces_one_that_is_not(folder: Path) -> None:
-    record(folder, ("a", "one"))
-    record(folder, ("a", "one"), exact=True)
+    for exact in (False, True):
+        taken = Taken(exact=exact)
+        taken.exchange(path(), b"{}", reply("one"), headers=(("content-type", "application/json"),), sent=())
+        taken.recover(folder)
     assert [interaction.exact for interaction in only(folder)] == [True]
 
 
@@ -495,7 +496,10 @@ def _through(exchanges: list[Exchange], *, exact: bool) -> Taken:
         one = taken.capture.sent("x", exchange.method, exchange.path, exchange.request_headers, exchange.request_body)
         taken.now += 0.5
         taken.capture.head(one, exchange.status, exchange.response_headers)
-        for piece in cut(exchange.response_body, range(number % 700, len(exchange.response_body), 701)):
+        length = dict(exchange.response_headers).get("content-length", "")
+        honest = not length.isdigit() or int(length) == len(exchange.response_body)  # a body may have been spelt anew
+        cuts = range(number % 700, len(exchange.response_body), 701) if honest else ()
+        for piece in cut(exchange.response_body, cuts):
             taken.now += 0.01
             taken.capture.chunk(one, piece)
         taken.capture.end(one)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, unquote
 
 import botocore.session
 from botocore.awsrequest import HeadersDict
@@ -86,7 +86,7 @@ def of_samples() -> list[Recorded]:
 
 def endpoint(bedrock: Replayer, session: str) -> str:
     """The endpoint of a session, whatever its name is made of."""
-    return bedrock.session_url(quote(session, safe=""))
+    return bedrock.session_url(session)
 
 
 def _pieces(body: Events) -> Iterator[bytes]:
