@@ -140,6 +140,8 @@ def _verify(settings: Settings) -> int:
         for drift in verdict.drifts:
             print(f"{verdict.file}: {drift}", flush=True)
     _say(f"bedtape: asked {asked} again: {drifted} drifted")
+    if not asked:
+        _fail("nothing could be asked again, so nothing was verified")
     return 1 if drifted else 0
 
 
