@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from support.recorder import Running
+from support.upstream import Upstream
 
 ROOT = Path(__file__).parents[2]
 RECORDERS = sorted(path.parent for path in ROOT.glob(".venv-record*/bin/bedtape"))
@@ -29,3 +33,25 @@ def recorder(request: pytest.FixtureRequest) -> Path:
 def mitmproxy_version(recorder: Path) -> str:
     code = "import importlib.metadata as m; print(m.version('mitmproxy'))"
     return subprocess.run([recorder / "python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as found:
+        yield found
+
+
+@pytest.fixture
+def start(recorder: Path, upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    running: list[Running] = []
+
+    def begin(*options: str, **more: str) -> Running:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        running.append(Running(recorder, upstream, tmp_path / "tapes", home, *options, **more))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        with each:
+            pass

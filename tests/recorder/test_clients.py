@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,26 +29,6 @@ from support.upstream import Answer, Upstream, answer_of
 Start = Callable[..., Running]
 CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 _JAVASCRIPT = Path(__file__).parents[1] / "clients" / "javascript"
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as found:
-        yield found
-
-
-@pytest.fixture
-def start(recorder: Path, upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
-    running: list[Running] = []
-
-    def begin(*options: str, **more: str) -> Running:
-        running.append(Running(recorder, upstream, tmp_path / "tapes", tmp_path, *options, **more))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        with each:
-            pass
 
 
 @pytest.fixture

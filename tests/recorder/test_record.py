@@ -33,28 +33,6 @@ Start = Callable[..., Running]
 _STREAM = (("Content-Type", "application/vnd.amazon.eventstream"),)
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with Upstream() as found:
-        yield found
-
-
-@pytest.fixture
-def start(recorder: Path, upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
-    running: list[Running] = []
-
-    def begin(*options: str, **more: str) -> Running:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        running.append(Running(recorder, upstream, tmp_path / "tapes", home, *options, **more))
-        return running[-1]
-
-    yield begin
-    for each in running:
-        with each:
-            pass
-
-
 def _client(url: str, region: str = "us-east-1", key: str = "any", **more: Any) -> Any:
     config = Config(retries={"total_max_attempts": 1}, signature_version="v4", read_timeout=20, **more)
     session = boto3.Session(aws_access_key_id=key, aws_secret_access_key="any", region_name=region)
