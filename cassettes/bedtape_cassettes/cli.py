@@ -13,6 +13,7 @@ _COMMANDS = {
     "replay": "bedtape_replayer.cli",
     "record": "bedtape_recorder.cli",
     "recover": "bedtape_recorder.cli",
+    "overlay": "bedtape_replayer.overlay.cli",
     "demo": "bedtape_replayer.demo",
 }
 
@@ -29,7 +30,11 @@ def _app(arguments: list[str]) -> typer.Typer:
     app.callback()(lambda: None)
     asked = next(iter(arguments), "")
     for name in [asked] if asked in _COMMANDS else _COMMANDS:
-        app.command(name)(getattr(import_module(_COMMANDS[name]), name))
+        command = getattr(import_module(_COMMANDS[name]), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 

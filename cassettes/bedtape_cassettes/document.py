@@ -34,7 +34,7 @@ from bedtape_cassettes.model import (
 )
 from bedtape_cassettes.operations import Target, identify
 
-__all__ = ["VERSION", "read", "write"]
+__all__ = ["VERSION", "document_of", "read", "write"]
 
 VERSION = 1
 MAX_PROBLEMS = 100  # more than anybody mends in one sitting
@@ -55,10 +55,10 @@ _PAYLOAD_FORMS: tuple[PayloadForm, ...] = ("json", "bytes", "data", "text", "bas
 
 def write(interaction: Interaction) -> bytes:
     """The file's bytes. Raises ValueError for what YAML cannot hold, such as half of a surrogate pair."""
-    return yamlio.dump(_document(interaction))
+    return yamlio.dump(document_of(interaction))
 
 
-def _document(interaction: Interaction) -> Document:
+def document_of(interaction: Interaction) -> Document:
     document: Document = {"bedtape": VERSION}
     if interaction.operation:
         document["operation"] = interaction.operation

@@ -16,7 +16,7 @@ __all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "Problem", "Se
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one file: what was expected, what was found, where, and what mends it.
+    """One thing wrong with one file: what was expected, what was found, where, and what mends it, if that is not plain.
 
     `line` counts from 1; 0 means the file as a whole.
     """
@@ -29,7 +29,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: expected {self.expected}, found {self.found}; {self.mend}"
+        said = f"{where}: expected {self.expected}, found {self.found}"
+        return f"{said}; {self.mend}" if self.mend else said
 
 
 class CassetteError(Exception):

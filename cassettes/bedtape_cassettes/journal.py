@@ -1,12 +1,14 @@
 """The recorder's journal: what was seen, in the order it was seen, append-only, so that a crash loses nothing.
 
-After a word that says what it is, each record is `length, CRC-32, msgpack`; a torn one is where a crash was. No disk.
-Whoever writes scrubs first: a journal is a file like any other.
+After a word that says what it is, each record is `length, CRC-32, msgpack`; a torn one at the end is where a crash was,
+and what cannot be read before others that can is damage. No disk. Whoever writes scrubs first: a journal is a file like
+any other.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -18,10 +20,11 @@ import msgpack
 from bedtape_cassettes.errors import CassetteInvalid, Problem
 from bedtape_cassettes.model import Headers
 
-__all__ = ["SUFFIX", "Chunk", "End", "Head", "Opened", "Record", "Sent", "encode", "read"]
+__all__ = ["SUFFIX", "Chunk", "Damaged", "End", "Head", "Opened", "Record", "Sent", "encode", "read"]
 
 SUFFIX = ".journal"
-VERSION = 1
+VERSION = 2
+_WITHOUT_MODE = 1  # a version that did not say the record mode
 
 _MAGIC = b"bedtape journal\n"  # so that a torn first record is not taken for somebody else's file
 _FRAME = struct.Struct(">II")
@@ -31,11 +34,15 @@ _LONGEST = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The first record: the format's version and what the recording was asked to be."""
+    """The first record: the format's version and what the recording was asked to be.
+
+    mode: the record mode (`once`, `new`, `all`), which says how to merge; None where nobody said.
+    """
 
     version: int
     name: str | None
     exact: bool
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,20 @@ class End:
     error: str | None
 
 
-Record: TypeAlias = Opened | Sent | Head | Chunk | End
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """Bytes that cannot be read, from here in the file to the next record. Only read, never written."""
+
+    at: int
+
+
+Record: TypeAlias = Opened | Sent | Head | Chunk | End | Damaged
 _KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End)
-_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
+_NUMBERS: dict[type[Record], int] = {kind: number for number, kind in enumerate(_KINDS)}
+# How what is packed begins, of all but the first: msgpack's short array of so many, and the kind.
+_BEGINS = re.compile(
+    b"|".join(re.escape(bytes((0x91 + len(fields(kind)), number))) for kind, number in _NUMBERS.items() if number)
+)
 
 
 def encode(record: Record) -> bytes:
@@ -93,27 +111,55 @@ def encode(record: Record) -> bytes:
 
 
 def read(data: bytes, file: str) -> Iterator[Record]:
-    """The records of a journal up to the first that is torn.
+    """The records of a journal that are whole, and `Damaged` wherever there are none in between.
 
     Raises CassetteInvalid where it is no journal of ours, or holds what no recorder of ours writes.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise _invalid(file, "a journal", "something else", "name the file that `bedtape record` left")
-    for number, packed in enumerate(_whole(data[len(_MAGIC) :])):
-        yield _decode(packed, number, file)
+    for number, found in enumerate(_found(data, len(_MAGIC))):
+        yield found if isinstance(found, Damaged) else _decode(found, number, file)
 
 
-def _whole(data: bytes) -> Iterator[bytes]:
-    """What is packed in each record whose bytes are all there and right. A disk may leave zeros at the end."""
-    at = 0
-    while at + _FRAME.size <= len(data):
-        length, checksum = _FRAME.unpack_from(data, at)
-        at += _FRAME.size
-        packed = data[at : at + length]
-        if not 0 < length <= _LONGEST or len(packed) < length or crc32(packed) != checksum:
-            return
-        yield packed
-        at += length
+def _found(data: bytes, at: int) -> Iterator[bytes | Damaged]:
+    """What is packed in each record whose bytes are all there and right."""
+    while at < len(data):
+        packed = _packed(data, at)
+        if packed is not None:
+            yield packed
+            at += _FRAME.size + len(packed)
+            continue
+        after = _next(data, at)
+        if after is not None or not _is_torn(data, at):
+            yield Damaged(at)
+        at = len(data) if after is None else after
+
+
+def _packed(data: bytes, at: int) -> bytes | None:
+    if at + _FRAME.size > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, at)
+    at += _FRAME.size
+    if not 0 < length <= min(_LONGEST, len(data) - at):
+        return None
+    packed = data[at : at + length]
+    return packed if crc32(packed) == checksum else None
+
+
+def _next(data: bytes, damaged: int) -> int | None:
+    """Where the next whole record begins: its length may be what is damaged, so it is found by how records begin."""
+    for begin in _BEGINS.finditer(data, damaged + 1 + _FRAME.size):
+        at = begin.start() - _FRAME.size
+        if _packed(data, at) is not None:
+            return at
+    return None
+
+
+def _is_torn(data: bytes, at: int) -> bool:
+    """Whether writing just stopped here: in the middle of a record, and a disk may leave zeros then."""
+    if at + _FRAME.size > len(data) or not data[at:].strip(b"\0"):
+        return True
+    return bool(_FRAME.unpack_from(data, at)[0] > len(data) - at - _FRAME.size)
 
 
 def _decode(packed: bytes, number: int, file: str) -> Record:
@@ -122,6 +168,8 @@ def _decode(packed: bytes, number: int, file: str) -> Record:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):
         raise _invalid(file, "records", f"something else in record {number}", _MEND) from None
+    if number == 0 and kind == 0 and values[:1] == [_WITHOUT_MODE]:
+        values = [VERSION, *values[1:], None]
     if number == 0 and kind == 0 and values and values[0] != VERSION:
         raise _invalid(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _MEND)
     if (number == 0) != (kind == 0) or type(kind) is not int or not _fits(kind, values):

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TypeAlias
+from urllib.parse import quote
 
 import orjson
 
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
-from bedtape_cassettes.redact import scrub, scrub_body
+from bedtape_cassettes.patterns import in_path
+from bedtape_cassettes.redact import Redaction, scrub, scrub_body, scrub_text
 
 __all__ = [
     "ANSWER_HEADERS",
@@ -45,21 +47,27 @@ ANSWER_HEADERS = (
 # What clients send in Accept without asking for anything in particular; SDKs differ here for the same call.
 _ANY = "*/*"
 _USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
-_PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
+PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
 
 
 @dataclass(frozen=True)
 class MatchRules:
-    """What to leave out of the match key.
+    """What to leave out of the match key; of recordings and of requests alike.
 
     ignore: JSON paths of members to leave out, parts joined by dots, `*` for any (`messages.*.cachePoint`).
     placeholders: patterns whose matches in text count as equal (dates, uuids).
     any_profile: whether `us.`, `eu.`, `global.` and the like before a model id are left out.
+    redact: the patterns that the recording was made with (`bedtape record --redact`).
     """
 
     ignore: tuple[str, ...] = ("anthropic_version",)
     placeholders: tuple[re.Pattern[str], ...] = ()
     any_profile: bool = False
+    redact: tuple[re.Pattern[str], ...] = ()
+
+    @cached_property
+    def redaction(self) -> Redaction:
+        return Redaction(self.redact)
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
@@ -144,23 +152,41 @@ def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
             data = orjson.dumps(_walk(value, rules), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or deeper than orjson writes
         return None
-    return scrub_body(data)
+    return scrub_body(data, rules.redaction)
 
 
 def _model(target: Target, rules: MatchRules) -> str | None:
-    model = _PROFILE.sub("", target.model) if target.model and rules.any_profile else target.model
+    model = PROFILE.sub("", target.model) if target.model and rules.any_profile else target.model
     return model and scrub(model.encode()).decode()
 
 
 def _address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
     if target.model and rules.any_profile:
-        path = path.replace(target.model, _PROFILE.sub("", target.model), 1)
+        path = path.replace(target.model, PROFILE.sub("", target.model), 1)
     return scrub(f"{target.name or method} {path}".encode())
+
+
+def _kept(
+    method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
+) -> tuple[Target, AnswerHeaders, bytes]:
+    """What a recorder that takes out the same would have kept of the request.
+
+    Only the user's own patterns are looked for in the body here, in its own spelling, as the recorder does.
+    """
+    headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
+    if not rules.redact:
+        return target, headers, body
+    path = in_path(target.path, rules.redaction, decoded=True)
+    if path != target.path:
+        raw, mark, query = path.partition("?")
+        target = identify(method, quote(raw, safe="/:") + mark + query)
+    return target, headers, scrub_body(body, rules.redaction)
 
 
 def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
     """The match key, 16 bytes."""
+    target, headers, body = _kept(method, target, headers, body, rules)
     digest = blake2b(_address(target, method, rules), digest_size=16)
     for name, value in headers:
         digest.update(f"\n{name}: {value}".encode())
@@ -185,6 +211,7 @@ def canonical(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
 ) -> Canonical:
     """What `key_of` digests, kept apart so that two requests can be compared field by field."""
+    target, headers, body = _kept(method, target, headers, body, rules)
     clean = _canonical_body(body, rules)
     value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
     if clean is not None:

@@ -8,13 +8,14 @@ documents an example value.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bedtape_cassettes import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, Response
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.patterns import REDACTED, Redaction, in_body, in_path, in_text, inner_text
 
 __all__ = [
     "ACCESS_KEY",
@@ -29,9 +30,10 @@ __all__ = [
     "scrub_event",
     "scrub_headers",
     "scrub_interaction",
+    "scrub_path",
+    "scrub_text",
 ]
 
-REDACTED = "REDACTED"
 ACCOUNT = "123456789012"  # the account of AWS's documentation
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"  # the access key id of AWS's documentation
 
@@ -148,13 +150,6 @@ _REFUSALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """What to take out besides what always is: patterns over the bytes of paths, headers and bodies."""
-
-    patterns: tuple[re.Pattern[bytes], ...] = ()
-
-
 ALWAYS = Redaction()
 
 
@@ -171,14 +166,12 @@ def is_secret_header(name: str) -> bool:
     return _SECRET_HEADER.fullmatch(name) is not None
 
 
-def scrub(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
+def scrub(data: bytes) -> bytes:
     """The bytes with every secret replaced. The same object where there is none."""
     lowered = data.lower()
     for kind in _SCRUBS:
         if kind.placeholder is not None and kind.hinted(lowered):
             data = kind.pattern.sub(kind.placeholder, data)
-    for pattern in redaction.patterns:
-        data = pattern.sub(REDACTED.encode(), data)
     return data
 
 
@@ -187,42 +180,42 @@ _INNER_NAMES = (b'"bytes"', b'"body"', b'"data"')
 _INNER = re.compile(rb'("(?:bytes|body|data)"\s*:\s*")([A-Za-z0-9+/]{24,}={0,2})(")')
 
 
-def _inner_text(encoded: bytes) -> bytes | None:
-    """The text in base64, or None where it holds something else, such as an image."""
-    try:
-        text = b64decode(encoded, validate=True)
-        text.decode()
-    except ValueError:
-        return None
-    return text
-
-
 def scrub_body(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
     """A body, or an event's payload, as it may be kept and is matched: as `scrub`, and inside base64 too."""
 
     def inner(found: re.Match[bytes]) -> bytes:
-        text = _inner_text(found[2])
-        clean = text and scrub_body(text, redaction)
+        text = inner_text(found[2])
+        clean = text and scrub_body(text)
         return found[0] if not clean or clean == text else found[1] + b64encode(clean) + found[3]
 
-    data = scrub(data, redaction)
-    return _INNER.sub(inner, data) if any(name in data for name in _INNER_NAMES) else data
+    data = scrub(data)
+    if any(name in data for name in _INNER_NAMES):
+        data = _INNER.sub(inner, data)
+    return in_body(data, redaction) if redaction.patterns else data
 
 
-def _scrub_text(text: str, redaction: Redaction) -> str:
-    return scrub(text.encode(), redaction).decode(errors="replace")
+def scrub_text(text: str, redaction: Redaction = ALWAYS) -> str:
+    """A header's value, a session's name and the like as they may be kept."""
+    clean = scrub(text.encode(errors="replace")).decode(errors="replace")
+    return in_text(clean, redaction) if redaction.patterns else clean
+
+
+def scrub_path(path: str, redaction: Redaction = ALWAYS) -> str:
+    """A request's path with its query, percent-encoded, as it may be kept."""
+    clean = scrub_text(path)
+    return in_path(clean, redaction) if redaction.patterns else clean
 
 
 def scrub_headers(headers: Headers, redaction: Redaction = ALWAYS) -> Headers:
     """The headers of a request or response as they may be kept."""
     return tuple(
-        (name, REDACTED if is_secret_header(name) else _scrub_text(value, redaction)) for name, value in headers
+        (name, REDACTED if is_secret_header(name) else scrub_text(value, redaction)) for name, value in headers
     )
 
 
 def scrub_event(event: Event, redaction: Redaction = ALWAYS) -> Event:
     """The event as it may be kept; the same object where it holds no secret."""
-    headers = tuple((name, _scrub_text(value, redaction)) for name, value in event.headers)
+    headers = tuple((name, scrub_text(value, redaction)) for name, value in event.headers)
     payload = event.payload if event.form == "base64" else scrub_body(event.payload, redaction)
     form = event.form if payload == event.payload else bodies.event_form(payload, framed=bool(headers))
     clean = replace(event, headers=headers, payload=payload, form=form)
@@ -246,7 +239,7 @@ def _scrub_response(response: Response, redaction: Redaction) -> Response:
 def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -> Interaction:
     """The interaction as it may be written."""
     request = interaction.request
-    path = _scrub_text(request.path, redaction)
+    path = scrub_path(request.path, redaction)
     target = identify(request.method, path)
     return replace(
         interaction,
@@ -282,7 +275,7 @@ def _texts(data: bytes) -> Iterator[bytes]:
     """The data, and every text in base64 within."""
     yield data
     for found in _INNER.finditer(data):
-        if text := _inner_text(found[2]):
+        if text := inner_text(found[2]):
             yield from _texts(text)
 
 

@@ -282,8 +282,9 @@ def file_name(order: int, interaction: Interaction) -> str:
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
+    mend = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
     problems = [
-        _problem(path, "no secret", f"{finding.kind} in {finding.where}", "take it out, or name a pattern to redact")
+        _problem(path, "no secret", f"{finding.kind} in {finding.where}", mend)
         for path, interaction in named
         for finding in scan(interaction)
     ]

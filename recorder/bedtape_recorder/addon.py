@@ -21,18 +21,24 @@ import mitmproxy.proxy.server
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.net import encoding
 from mitmproxy.options import Options
 from mitmproxy.proxy import layer, mode_specs, server_hooks
-from mitmproxy.proxy.layers.http import _http_h2
+from mitmproxy.proxy.layers import TCPLayer
+from mitmproxy.proxy.layers.http import _http_h2, _upstream_proxy
 from mitmproxy.tools.dump import DumpMaster
 
+from bedtape_cassettes.eventstream import FrameError
 from bedtape_cassettes.model import Headers
+from bedtape_cassettes.redact import ALWAYS, Redaction
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journalled import Journalled
-from bedtape_recorder.routing import Route, is_bedrock, route_of
+from bedtape_recorder.packed import Receiving, receiving
+from bedtape_recorder.proxies import Proxies, proxies_of
+from bedtape_recorder.routing import DEFAULT_REGION, Route, is_bedrock, route_of
 from bedtape_recorder.settings import address_of, state_folder
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
@@ -43,6 +49,10 @@ _log = logging.getLogger("bedtape.record")
 # mitmproxy gives a connection up after ten silent minutes; botocore's own limit for a long answer is an hour.
 _SILENCE = 4000
 _BIDIRECTIONAL = "invoke-with-bidirectional-stream"
+# What a client's credentials are in. The libraries for Mantle send a placeholder as x-api-key beside a signature.
+_AUTHORISING = (*SIGNATURE_HEADERS, "x-api-key")
+# An event that no service takes: its length cannot be. So the service ends a stream that the client broke.
+_NO_EVENT = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,17 @@ class Addon:
         self,
         capture: Capture,
         *,
-        signer: Signer,
+        signer: Signer | None,
         upstream: tuple[str, str, int] | None,
         playback: Playback,
         region: str,
+        proxies: Proxies,
+        redaction: Redaction = ALWAYS,
     ) -> None:
+        """signer: None in forward mode, where clients sign for themselves."""
+        self._redaction = redaction
         self._capture = capture
+        self._proxies = proxies
         self._region = region
         self._signer = signer
         self._upstream = upstream
@@ -89,32 +104,67 @@ class Addon:
         graceful_goaway()
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """HTTP/2 over cleartext with prior knowledge, which mitmproxy refuses and Node's SDK speaks."""
+        """HTTP/2 over cleartext with prior knowledge, which mitmproxy refuses and Node's SDK speaks.
+
+        And what is a blind tunnel here goes through the company's proxy as it would have without us.
+        """
         client = nextlayer.context.client
         reverse = isinstance(client.proxy_mode, mode_specs.ReverseMode)
         if reverse and not client.alpn and nextlayer.data_client().startswith(b"PRI * HTTP/2.0"):
             client.alpn = b"h2"
             client.alpn_offers = [b"h2", b"http/1.1"]
             nextlayer.context.server.alpn_offers = [b"h2", b"http/1.1"]
+        if isinstance(nextlayer.layer, TCPLayer) and isinstance(client.proxy_mode, mode_specs.RegularMode):
+            nextlayer.layer = self._tunnelled(nextlayer.context, nextlayer.layer)
+
+    def _tunnelled(self, context: Any, blind: TCPLayer) -> layer.Layer:
+        if context.server.address is None or (via := self._via("https", context.server.address)) is None:
+            return blind
+        context.server.via = via
+        stack = _upstream_proxy.HttpUpstreamProxy.make(context, True)
+        stack /= blind
+        return stack[0]
+
+    def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
+        """The company's proxy is about to be asked for a host: with its password, and for the upstream that we use."""
+        request, asked = flow.request, flow.server_conn.address
+        if asked is not None and (authorization := self._proxies.authorization_at(asked[:2])):
+            request.headers["Proxy-Authorization"] = authorization
+        request.host, request.port = self._address((request.host, request.port))
+
+    def _address(self, asked: tuple[str, int]) -> tuple[str, int]:
+        """Where a host of Bedrock's really is."""
+        if self._upstream is not None and is_bedrock(asked[0]):
+            return self._upstream[1:]
+        return asked
+
+    def _via(self, scheme: str, asked: tuple[Any, ...]) -> Any:
+        """The company's proxy before a host, as mitmproxy wants it."""
+        proxy = self._proxies.proxy_for(scheme, *self._address((asked[0], asked[1])))
+        return proxy and (proxy.scheme, (proxy.host, proxy.port))
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The upstream's own name in the TLS handshake, not that of the loopback address the client used."""
         if data.server.address is None:
             return
         data.server.sni = data.server.address[0]
-        if self._upstream is not None and is_bedrock(data.server.address[0]):
-            data.server.address = self._upstream[1:]
+        if (found := self._address(data.server.address[:2])) != data.server.address[:2]:
+            data.server.address = found
 
     # -- requests ----------------------------------------------------------------------------------------------
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
-        if not reverse and not is_bedrock(flow.request.pretty_host):
-            return
         try:
-            self._route(flow, reverse)
+            if reverse or self._is_recorded(flow.request.pretty_host):
+                self._route(flow, reverse)
+            if not isinstance(flow.client_conn.proxy_mode, mode_specs.UpstreamMode):  # who says that has said it all
+                flow.server_conn.via = self._via(flow.request.scheme, (flow.request.host, flow.request.port))
         except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
             flow.response = _refusal(error)
+
+    def _is_recorded(self, host: str) -> bool:
+        return is_bedrock(host) or (self._upstream is not None and host == self._upstream[1])
 
     def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
         """Sends the request to where its signature says, in mitmproxy's reverse mode; notes whose it is in both."""
@@ -125,6 +175,7 @@ class Addon:
             request.data.path.decode("latin-1"),
             host=None if reverse else request.pretty_host,
             default_region=self._region,
+            upstream=self._upstream and self._upstream[1],
         )
         flow.metadata["bedtape"] = live = _Live(route, reverse)
         request.data.path = route.path.encode("latin-1")
@@ -160,11 +211,16 @@ class Addon:
 
     def _sign(self, flow: http.HTTPFlow, live: _Live, headers: Headers, body: bytes) -> None:
         request, route = flow.request, live.route
-        signed = self._signer.headers(route, request.method, route.path, headers, body)
-        for name in SIGNATURE_HEADERS:
+        signed = self._known_signer().headers(route, request.method, route.path, headers, body)
+        for name in _AUTHORISING:
             request.headers.pop(name, None)
         for name, value in signed.items():
             request.headers[name] = value
+
+    def _known_signer(self) -> Signer:
+        if self._signer is None:
+            raise RecorderError("this recorder was started for forward mode: it has no credentials to sign with")
+        return self._signer
 
     def _begin(self, flow: http.HTTPFlow, live: _Live, body: bytes) -> None:
         route = live.route
@@ -179,8 +235,7 @@ class Addon:
         else:
             self._sign(flow, live, _pairs(flow.request.headers), b"")
             signature = flow.request.headers.get("authorization", "").rpartition("Signature=")[2]
-            signer = self._signer.events(live.route, signature)
-            flow.request.stream = lambda data: signer.feed(data, datetime.now(UTC)) if data else b""
+            flow.request.stream = _Events(self._known_signer().events(live.route, signature))
         self._begin(flow, live, b"")
 
     # -- responses ---------------------------------------------------------------------------------------------
@@ -190,13 +245,15 @@ class Addon:
         if live is None or live.exchange is None or flow.response is None:
             return
         exchange = live.exchange
-        self._capture.head(exchange, flow.response.status_code, _pairs(flow.response.headers))
+        live.answer = answer = receiving(
+            self._capture, exchange, flow.response.status_code, _pairs(flow.response.headers), _unpack, self._redaction
+        )
 
         def tap(data: bytes) -> bytes:
             """Must not raise: mitmproxy would drop this chunk and go on with the next."""
             try:
                 if data:
-                    self._capture.chunk(exchange, data)
+                    answer.feed(data)
             except Exception as error:  # noqa: BLE001 - the client gets its answer, and the recording is said to be cut
                 _log.exception("an answer was not recorded to its end")
                 self._cut(exchange, error)
@@ -216,7 +273,11 @@ class Addon:
 
     def _end(self, flow: http.HTTPFlow, error: str | None) -> None:
         live = flow.metadata.get("bedtape")
-        if live is not None and live.exchange is not None:
+        if live is None or live.exchange is None:
+            return
+        if live.answer is not None:
+            live.answer.end(error)
+        else:
             self._capture.end(live.exchange, error)
 
     def done(self) -> None:
@@ -231,6 +292,33 @@ class _Live:
     route: Route
     reverse: bool
     exchange: int | None = None
+    answer: Receiving | None = None
+
+
+class _Events:
+    """The events of a bidirectional stream on their way, signed; refused from the first that is none."""
+
+    def __init__(self, signer: EventSigner) -> None:
+        self._signer = signer
+        self._refused = False
+
+    def __call__(self, data: bytes) -> bytes:
+        """Must not raise: mitmproxy would go on, and the client wait."""
+        if self._refused or not data:
+            return b""
+        try:
+            return self._signer.feed(data, datetime.now(UTC))
+        except FrameError as error:
+            self._refused = True
+            _log.error("a bidirectional stream was refused, for what the client sent is no event: %s", error)
+            return _NO_EVENT
+
+
+def _unpack(body: bytes, coding: str) -> bytes:
+    data = encoding.decode(body, coding)
+    if not isinstance(data, bytes):  # Python's own codecs are taken for content codings
+        raise ValueError("it is no content coding that is known")
+    return data
 
 
 def _pairs(headers: http.Headers) -> Headers:
@@ -290,11 +378,18 @@ class Script(Addon):
         super().running()
         gate.require(os.environ)
         self._to = Path(ctx.options.bedtape_to)
-        signer = Credentials(None, None, os.environ)
+        proxies = proxies_of(os.environ)
+        signs = any(mode.startswith("reverse") for mode in ctx.options.mode)
+        signer = Credentials(None, None, os.environ) if signs else None
         self._journalled = Journalled(state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
         upstream = address_of(ctx.options.bedtape_upstream)
         super().__init__(
-            self._journalled.capture, signer=signer, upstream=upstream, playback=lambda *_: None, region=signer.region
+            self._journalled.capture,
+            signer=signer,
+            upstream=upstream,
+            playback=lambda *_: None,
+            region=signer.region if signer else DEFAULT_REGION,
+            proxies=proxies,
         )
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -320,7 +415,7 @@ class Proxy:
         modes: list[str],
         ready: Callable[[], None],
         trusted: str | None,
-        only: str | None,
+        only: list[str],
     ) -> None:
         self._addon = addon
         self._confdir = confdir
@@ -338,7 +433,7 @@ class Proxy:
         master.addons.add(self._addon, _Ready(self._ready))
         settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
         if self._only:  # everything else is a blind tunnel, with its own certificate
-            settings["allow_hosts"] = [self._only]
+            settings["allow_hosts"] = self._only
         if self._trusted:
             settings["ssl_verify_upstream_trusted_ca"] = self._trusted
         if "tcp_timeout" in master.options:

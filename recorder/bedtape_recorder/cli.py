@@ -18,6 +18,7 @@ import typer
 from bedtape_cassettes import journal
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.patterns import redaction_of
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
@@ -25,6 +26,9 @@ from bedtape_recorder.journalled import in_use
 from bedtape_recorder.settings import Settings, address_of, state_folder
 
 __all__ = ["record", "recover"]
+
+
+_REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
 
 
 class Mode(StrEnum):
@@ -75,6 +79,7 @@ def record(
     upstream: Annotated[
         str | None, typer.Option(help="Send to this URL in place of Bedrock's endpoints (a VPC endpoint).")
     ] = None,
+    redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
     """Record what a program and real Amazon Bedrock say to each other. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
@@ -88,7 +93,10 @@ def record(
         gate.require(os.environ)
         if name is not None and not safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
-        settings = Settings(to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream))
+        redaction = redaction_of(redact or [])
+        settings = Settings(
+            to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream), redaction
+        )
         if verify:
             raise typer.Exit(_verify(settings))
         recording = _session().Recording(settings, os.environ).start()
@@ -109,8 +117,13 @@ def record(
 
 def recover(
     to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
+    redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
     """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial."""
+    try:
+        redaction = redaction_of(redact or [])
+    except CassetteError as error:
+        _fail(str(error))
     folder = state_folder(os.environ) / "journals"
     found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not found:
@@ -121,7 +134,7 @@ def recover(
             _say(f"bedtape: still being recorded, and left alone: {path}")
             continue
         try:
-            _say(_summary(recover_file(path, to)))
+            _say(_summary(recover_file(path, to, redaction=redaction)))
         except (CassetteError, OSError) as error:
             _say(f"bedtape: {error}\nthe journal is kept: {path}")
             failed = True
@@ -218,6 +231,10 @@ def _summary(written: Written) -> str:
     lines += [f"  {name}" for name in written.cassettes]
     if written.partial:
         lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")
+    lines += [
+        f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is kept: {written.kept}"
+        for at in written.damaged
+    ]
     lines += [f"bedtape: not recorded, for Bedrock never answered: {failed}" for failed in written.failed]
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import botocore.session
@@ -11,13 +12,16 @@ from botocore.exceptions import BotoCoreError
 from bedtape_cassettes.model import Headers
 from bedtape_recorder import gate
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.routing import Route
+from bedtape_recorder.routing import DEFAULT_REGION, Route
 from bedtape_recorder.signing import EventSigner, sign
 
 __all__ = ["BEARER", "Credentials"]
 
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _MEND = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
+
+# A Bedrock API key, of either kind; anything else that a client sends as x-api-key is there to satisfy its library.
+_API_KEY = re.compile(r"(?:ABSK|bedrock-api-key-)\S{20,}")
 
 
 def _unusable(error: Exception) -> RecorderError:
@@ -33,7 +37,7 @@ class Credentials:
         self.bearer = environ.get(BEARER) or None
         try:
             self._credentials = None if self.bearer else session.get_credentials()
-            self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or "us-east-1"
+            self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or DEFAULT_REGION
         except (BotoCoreError, OSError) as error:  # OSError: a profile's program that is not there
             raise _unusable(error) from None
         if self.bearer is None:
@@ -53,10 +57,17 @@ class Credentials:
             raise _unusable(error) from None
 
     def headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]:
-        """The headers that authorise a request to the real service. May fetch credentials over the network."""
-        sent = next((value for name, value in headers if name.lower() == "authorization"), "")
+        """The headers that authorise a request to the real service. May fetch credentials over the network.
+
+        What the client authorises itself with stays: a bearer token, or a Bedrock API key as x-api-key.
+        """
+        named = {name.lower(): value for name, value in reversed(headers)}
+        sent, key = named.get("authorization", ""), named.get("x-api-key", "")
+        own = {"x-api-key": key} if _API_KEY.fullmatch(key) else {}
         if sent[:7].lower() == "bearer ":
-            return {"Authorization": sent}
+            own["Authorization"] = sent
+        if own:
+            return own
         if self.bearer is not None:
             return {"Authorization": f"Bearer {self.bearer}"}
         url = f"https://{route.host}{path}"

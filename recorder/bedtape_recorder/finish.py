@@ -16,6 +16,7 @@ from bedtape_cassettes.key import key_of_request
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
+from bedtape_cassettes.redact import ALWAYS, Redaction, scrub_interaction
 from bedtape_recorder.tokens import Tokens, tokens_of
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
@@ -38,7 +39,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded."""
+    """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded.
+
+    damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
+    """
 
     interactions: int
     partial: int
@@ -46,6 +50,8 @@ class Written:
     files: tuple[Path, ...]
     cassettes: tuple[str, ...]
     tokens: Tokens
+    damaged: tuple[int, ...] = ()
+    kept: Path | None = None
 
 
 def recorded_in(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[Recorded]]:
@@ -58,13 +64,28 @@ def recorded_in(records: Iterable[journal.Record]) -> tuple[journal.Opened | Non
                 opened = record
             case journal.Sent():
                 found[record.exchange] = Recorded(record)
-            case journal.Head() if record.exchange in found:
-                found[record.exchange].head = record
-            case journal.Chunk() if record.exchange in found:
-                found[record.exchange].chunks.append(record)
-            case journal.End() if record.exchange in found:
-                found[record.exchange].end = record
+            case journal.Damaged():
+                _cut_all(found.values())
+            case _ if record.exchange in found and found[record.exchange].end is None:
+                _add(found[record.exchange], record)
     return opened, list(found.values())
+
+
+def _add(recorded: Recorded, record: journal.Head | journal.Chunk | journal.End) -> None:
+    match record:
+        case journal.Head():
+            recorded.head = record
+        case journal.Chunk():
+            recorded.chunks.append(record)
+        case journal.End():
+            recorded.end = record
+
+
+def _cut_all(exchanges: Iterable[Recorded]) -> None:
+    """What is under way where the journal is damaged may have lost something there: what comes later is not its end."""
+    for recorded in exchanges:
+        if recorded.end is None:
+            recorded.end = journal.End(recorded.sent.exchange, recorded.sent.at, "the journal is damaged")
 
 
 def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Interaction:
@@ -151,23 +172,26 @@ def _steady_payload(event: Event) -> bytes:
     return _TIMINGS.sub(rb"\g<1>0", payload)
 
 
-def merge(before: Cassette | None, now: Cassette, *, keep: bool) -> Cassette:
+def merge(before: Cassette | None, now: Cassette, *, keep: bool, add: bool = False) -> Cassette:
     """The cassette to write: in the old order where requests are the old ones, unchanged answers as they were.
 
-    keep: keep recordings of requests that were not made this time. A cut recording never replaces a whole one.
+    keep: keep recordings of requests that were not made this time. add: whole recordings that exist stay as they are. A
+    cut recording never replaces a whole one.
     """
     old = {} if before is None else dict(_keyed(before.interactions))
     new = dict(_keyed(now.interactions))
     places = {key: place for place, key in enumerate([*old, *(key for key in new if key not in old)])}
     chosen = {key: interaction for key, interaction in old.items() if keep or key in new}
     for key, interaction in new.items():
-        if key not in old or not (_steady(old[key]) == _steady(interaction) or _worse(interaction, old[key])):
+        if key not in old or _replaces(interaction, old[key], add=add):
             chosen[key] = interaction
     return Cassette(now.name, tuple(chosen[key] for key in sorted(chosen, key=places.__getitem__)))
 
 
-def _worse(now: Interaction, before: Interaction) -> bool:
-    return now.partial and not before.partial
+def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
+    if not before.partial and (add or now.partial):
+        return False
+    return _steady(before) != _steady(now)
 
 
 def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
@@ -180,7 +204,9 @@ def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, i
         yield (key, number), interaction
 
 
-def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, keep: bool) -> Written:
+def write(
+    folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, keep: bool, redaction: Redaction = ALWAYS
+) -> Written:
     """Writes the cassettes under `folder`. Raises CassetteError when all that can be written are.
 
     keep: what the cassettes hold of other requests stays (record mode `new`, and after a crash); else only what was
@@ -195,9 +221,11 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ke
     files: list[Path] = []
     refused: list[CassetteError] = []
     for cassette in cassettes:
+        now = _redacted(cassette, redaction)
         old = before.get(cassette.name)
         try:
-            files += store.write(folder, merge(old, cassette, keep=keep))
+            merged = merge(old and _redacted(old, redaction), now, keep=keep, add=opened.mode == "new")
+            files += store.write(folder, merged, redaction=redaction)
         except CassetteError as error:  # a secret in one test's answer is no reason to lose the others
             refused.append(error)
     if refused:
@@ -210,11 +238,28 @@ def write(folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, ke
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 
-def recover_file(path: Path, folder: Path, *, keep: bool = True) -> Written:
-    """Turns a journal into cassettes, and removes it when they are written. Raises CassetteError or OSError."""
-    opened, exchanges = recorded_in(journal.read(path.read_bytes(), str(path)))
+def _redacted(cassette: Cassette, redaction: Redaction) -> Cassette:
+    """With the user's patterns taken out, so that what was recorded without them pairs up with what is recorded now."""
+    if not redaction.patterns:
+        return cassette
+    return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
+
+
+def recover_file(path: Path, folder: Path, *, keep: bool | None = None, redaction: Redaction = ALWAYS) -> Written:
+    """Turns a journal into cassettes, and removes it when they are written. Raises CassetteError or OSError.
+
+    keep: as in `write`; None: as the journal's record mode says. A damaged journal is put aside, not removed.
+    """
+    records = list(journal.read(path.read_bytes(), str(path)))
+    opened, exchanges = recorded_in(records)
     if opened is None:
         opened = journal.Opened(journal.VERSION, None, False)
-    written = write(folder, opened, exchanges, keep=keep)
-    path.unlink()
-    return written
+    if keep is None:
+        keep = opened.mode in (None, "new")
+    damaged = tuple(record.at for record in records if isinstance(record, journal.Damaged))
+    written = write(folder, opened, exchanges, keep=keep or bool(damaged), redaction=redaction)
+    if not damaged:
+        path.unlink()
+        return written
+    path.chmod(0o600)
+    return replace(written, damaged=damaged, kept=path.replace(path.with_name(f"{path.name}.damaged")))

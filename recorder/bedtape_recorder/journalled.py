@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from bedtape_cassettes.journal import SUFFIX
-from bedtape_recorder.capture import Capture
+from bedtape_cassettes.redact import ALWAYS, Redaction
 from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.redacting import RedactingCapture
 
 __all__ = ["Journalled", "in_use"]
 
@@ -20,14 +21,19 @@ class Journalled:
     Written without a buffer: what is recorded is with the kernel, and outlives this process however it ends.
     """
 
-    def __init__(self, state: Path, *, name: str | None, exact: bool) -> None:
+    def __init__(
+        self, state: Path, *, name: str | None, exact: bool, mode: str | None = None, redaction: Redaction = ALWAYS
+    ) -> None:
         folder = state / "journals"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{time.time_ns()}-{os.getpid()}{SUFFIX}"
         handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)  # so that nobody recovers what is still being recorded
         self._handle = handle
-        self.capture = Capture(self._write, time.monotonic, name=name, exact=exact)
+        self._redaction = redaction
+        self.capture = RedactingCapture(
+            self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction
+        )
 
     def _write(self, data: bytes) -> None:
         """All of it, or OSError: a record that is cut would hide all that follow."""
@@ -38,7 +44,7 @@ class Journalled:
     def finish(self, folder: Path, *, keep: bool) -> Written:
         """Writes the cassettes and removes the journal. Raises CassetteError or OSError, and then the journal stays."""
         try:
-            return recover_file(self.path, folder, keep=keep)
+            return recover_file(self.path, folder, keep=keep, redaction=self._redaction)
         finally:
             os.close(self._handle)
 

@@ -9,11 +9,16 @@ from urllib.parse import unquote
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.signing import scope_of
 
-__all__ = ["BEDROCK_HOSTS", "SERVICES", "Route", "is_bedrock", "route_of"]
+__all__ = ["BEDROCK_HOSTS", "DEFAULT_REGION", "SERVICES", "Route", "is_bedrock", "recorded_hosts", "route_of"]
+
+DEFAULT_REGION = "us-east-1"
 
 SERVICES = ("bedrock-runtime", "bedrock-agent-runtime", "bedrock-agent", "bedrock", "bedrock-mantle")
 
-_HOST = re.compile(r"(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
+# A VPC endpoint's hosts begin with its id, and have `vpce` before the domain.
+_HOST = re.compile(
+    r"(?:vpce-[a-z0-9-]+\.)?(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+)
 # As mitmproxy's allow_hosts wants it.
 BEDROCK_HOSTS = rf"^{_HOST.pattern}:443$"
 _SERVICE_PREFIX = re.compile(r"/+service/([^/?]+)(?=/)")
@@ -52,10 +57,24 @@ def is_bedrock(host: str) -> bool:
     return _HOST.fullmatch(host.lower()) is not None
 
 
+def recorded_hosts(upstream: tuple[str, str, int] | None) -> list[str]:
+    """Patterns of `host:port` whose connections are opened in forward mode; all others are blind tunnels."""
+    own = [] if upstream is None else [rf"^{re.escape(upstream[1])}:{upstream[2]}$"]
+    return [BEDROCK_HOSTS, *own]
+
+
 def route_of(
-    authorization: str, session_header: str | None, path: str, *, host: str | None, default_region: str = "us-east-1"
+    authorization: str,
+    session_header: str | None,
+    path: str,
+    *,
+    host: str | None,
+    default_region: str = DEFAULT_REGION,
+    upstream: str | None = None,
 ) -> Route:
     """The route of a request. host: the one it was addressed to; None where it came to the reverse port.
+
+    upstream: a host that stands for Bedrock's own, as `--upstream` says.
 
     Raises RecorderError where it names a service or region that cannot be. A path that is addressed to Bedrock itself
     has no prefixes, and is signed as it stands.
@@ -66,7 +85,7 @@ def route_of(
         session, service, path = _prefixes(path)
     elif found := _HOST.fullmatch(host.lower()):
         service, region = found[1], found[2]
-    else:
+    elif host != upstream:
         raise RecorderError(f"expected one of Bedrock's hosts, found {host!r}")
     if scope is not None and scope.access_key.startswith("bedtape-"):
         session = session or scope.access_key.removeprefix("bedtape-")

@@ -25,12 +25,14 @@ from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
+from bedtape_cassettes.redact import scrub_text
 from bedtape_recorder import finish, gate
 from bedtape_recorder.addon import Addon, Played, Proxy
 from bedtape_recorder.credentials import BEARER, Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journalled import Journalled
-from bedtape_recorder.routing import BEDROCK_HOSTS
+from bedtape_recorder.proxies import proxies_of
+from bedtape_recorder.routing import DEFAULT_REGION, recorded_hosts
 from bedtape_recorder.settings import Settings, state_folder
 
 __all__ = ["Recording", "child_environment"]
@@ -81,13 +83,21 @@ class Recording:
     def __post_init__(self) -> None:
         gate.require(self.environ)
         self.state = state_folder(self.environ)
-        self.credentials = Credentials(self.settings.profile, self.settings.region, self.environ)
+        self._proxies = proxies_of(self.environ)
+        self._signer = self._credentials()
+        self._region = self._signer.region if self._signer else DEFAULT_REGION
         self.written: finish.Written | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._replay: subprocess.Popen[str] | None = None
         self._replay_at: tuple[str, int] | None = None
         self._existing: frozenset[str] = frozenset()
+
+    def _credentials(self) -> Credentials | None:
+        """None in forward mode: clients sign for themselves, and whoever records needs no keys."""
+        if self.settings.mode == "forward":
+            return None
+        return Credentials(self.settings.profile, self.settings.region, self.environ)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -96,14 +106,19 @@ class Recording:
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._start_replay()
-        self._journalled = Journalled(self.state, name=self.settings.name, exact=self.settings.exact)
+        settings = self.settings
+        self._journalled = Journalled(
+            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=settings.redaction
+        )
         self.journal, self.capture = self._journalled.path, self._journalled.capture
         addon = Addon(
             self.capture,
-            signer=self.credentials,
+            signer=self._signer,
             upstream=self.settings.upstream,
             playback=self._playback,
-            region=self.credentials.region,
+            region=self._region,
+            proxies=self._proxies,
+            redaction=settings.redaction,
         )
         self._proxy = Proxy(
             addon,
@@ -111,7 +126,7 @@ class Recording:
             modes=[self._mode()],
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
-            only=BEDROCK_HOSTS if self.settings.mode == "forward" else None,
+            only=recorded_hosts(self.settings.upstream) if self.settings.mode == "forward" else [],
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
@@ -130,7 +145,7 @@ class Recording:
         port = self.settings.port
         if self.settings.mode == "forward":
             return f"regular@127.0.0.1:{port}"
-        return f"reverse:https://bedrock-runtime.{self.credentials.region}.amazonaws.com@127.0.0.1:{port}"
+        return f"reverse:https://bedrock-runtime.{self._region}.amazonaws.com@127.0.0.1:{port}"
 
     def _run(self) -> None:
         logs = _Collect(self.errors)
@@ -201,6 +216,7 @@ class Recording:
             return
         code = "from bedtape_cassettes.cli import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
+        command += [f"--redact={pattern.pattern}" for pattern in self.settings.redaction.patterns]
         # In a session of its own: Ctrl-C is for the recorded program, which may still ask something as it ends.
         self._replay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
         assert self._replay.stdout is not None
@@ -211,7 +227,7 @@ class Recording:
         self._replay_at = (url.hostname, url.port)
 
     def _playback(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> Played | None:
-        name = self.settings.name or cassette_name(session)
+        name = self.settings.name or cassette_name(scrub_text(session, self.settings.redaction))
         if self._replay_at is None or name not in self._existing:
             return None
         connection = http.client.HTTPConnection(*self._replay_at, timeout=60)

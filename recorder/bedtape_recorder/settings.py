@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bedtape_cassettes.redact import ALWAYS, Redaction
 from bedtape_recorder.errors import RecorderError
 
 __all__ = ["Settings", "address_of", "state_folder"]
@@ -14,7 +15,10 @@ __all__ = ["Settings", "address_of", "state_folder"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a recording was asked to be. upstream: (scheme, host, port) in place of Bedrock's own endpoints."""
+    """What a recording was asked to be.
+
+    upstream: (scheme, host, port) in place of Bedrock's own endpoints. redaction: what to take out besides secrets.
+    """
 
     folder: Path
     name: str | None = None
@@ -25,6 +29,7 @@ class Settings:
     port: int = 0
     exact: bool = False
     upstream: tuple[str, str, int] | None = None
+    redaction: Redaction = ALWAYS
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -19,6 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
+from bedtape_cassettes import eventstream
 from bedtape_cassettes.model import Headers
 
 __all__ = ["SIGNATURE_HEADERS", "EventSigner", "Scope", "scope_of", "sign"]
@@ -87,17 +88,14 @@ class EventSigner:
         self._service = service
         self._region = region
         self._prior = signature
-        self._held = b""
+        self._decoder = eventstream.Decoder()
 
     def feed(self, data: bytes, now: datetime) -> bytes:
-        """The messages that are whole now, signed by the time `now` (UTC)."""
-        self._held += data
-        signed = b""
-        while len(self._held) >= 12 and len(self._held) >= (total := int.from_bytes(self._held[:4], "big")) >= 16:
-            message, self._held = self._held[:total], self._held[total:]
-            headers_length = int.from_bytes(message[4:8], "big")
-            signed += self._sign(message[12 + headers_length : -4], now)
-        return signed
+        """The messages that are whole now, signed by the time `now` (UTC).
+
+        Raises FrameError where they are none: a length that cannot be would be waited for forever.
+        """
+        return b"".join(self._sign(frame.payload, now) for frame in self._decoder.feed(data))
 
     def _sign(self, payload: bytes, now: datetime) -> bytes:
         date = b"\x05:date\x08" + struct.pack(">q", int(now.timestamp() * 1000))

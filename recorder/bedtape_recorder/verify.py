@@ -19,6 +19,7 @@ from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.drift import Drift, drifts
 from bedtape_recorder.errors import RecorderError
+from bedtape_recorder.proxies import CompanyProxy, Proxies, proxies_of
 from bedtape_recorder.routing import Route
 from bedtape_recorder.settings import Settings
 
@@ -56,18 +57,32 @@ def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
     if not cassettes:
         raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; mend --to or --name")
     credentials = Credentials(settings.profile, settings.region, environ)
-    bundle = environ.get("AWS_CA_BUNDLE")
-    session = URLLib3Session(verify=bundle or True, timeout=_TIMEOUT)  # type: ignore[arg-type]  # a path, a pair will do
-    return (_verdict(i, settings, credentials, session) for cassette in cassettes for i in cassette.interactions)
+    sessions = _Sessions(proxies_of(environ), environ.get("AWS_CA_BUNDLE"))
+    return (_verdict(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)
 
 
-def _verdict(
-    interaction: Interaction, settings: Settings, credentials: Credentials, session: URLLib3Session
-) -> Verdict:
+class _Sessions:
+    """Connections that are kept: direct ones, and those through each of the company's proxies."""
+
+    def __init__(self, proxies: Proxies, bundle: str | None) -> None:
+        self._proxies = proxies
+        self._bundle = bundle
+        self._open: dict[CompanyProxy | None, URLLib3Session] = {}
+
+    def to(self, scheme: str, host: str, port: int) -> URLLib3Session:
+        """The session that a host is asked in."""
+        proxy = self._proxies.proxy_for(scheme, host, port)
+        if proxy not in self._open:
+            through = {scheme: proxy.url} if proxy else {}
+            self._open[proxy] = URLLib3Session(verify=self._bundle or True, proxies=through, timeout=_TIMEOUT)  # type: ignore[arg-type]  # a path, a pair will do
+        return self._open[proxy]
+
+
+def _verdict(interaction: Interaction, settings: Settings, credentials: Credentials, sessions: _Sessions) -> Verdict:
     if why := _unaskable(interaction):
         return Verdict(interaction.file, (), why)
     try:
-        now = _ask(interaction, settings, credentials, session)
+        now = _ask(interaction, settings, credentials, sessions)
     except RecorderError as error:  # the others are asked all the same
         return Verdict(interaction.file, (), str(error))
     if now.response.status in _BUSY:
@@ -88,11 +103,9 @@ def _unaskable(interaction: Interaction) -> str | None:
     return "its account id was redacted" if any(_ACCOUNT.search(place) for place in places) else None
 
 
-def _ask(
-    interaction: Interaction, settings: Settings, credentials: Credentials, session: URLLib3Session
-) -> Interaction:
+def _ask(interaction: Interaction, settings: Settings, credentials: Credentials, sessions: _Sessions) -> Interaction:
     request = interaction.request
-    answer = _send(request, settings, credentials, session)
+    answer = _send(request, settings, credentials, sessions)
     return interaction_of(
         method=request.method,
         path=request.path,
@@ -105,7 +118,7 @@ def _ask(
     )
 
 
-def _send(request: Request, settings: Settings, credentials: Credentials, session: URLLib3Session) -> AWSResponse:
+def _send(request: Request, settings: Settings, credentials: Credentials, sessions: _Sessions) -> AWSResponse:
     operation = identify(request.method, request.path).operation
     service = operation.service if operation else "bedrock-runtime"
     signing = "bedrock-mantle" if service == "bedrock-mantle" else "bedrock"
@@ -119,6 +132,6 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     url = f"{scheme}://{host}:{port}{request.path}"
     sent = AWSPreparedRequest(request.method, url, headers, request.body.data, stream_output=False)  # type: ignore[arg-type]  # as botocore's own
     try:
-        return session.send(sent)
-    except BotoCoreError as error:
+        return sessions.to(scheme, host, port).send(sent)
+    except (BotoCoreError, UnicodeError) as error:  # UnicodeError: botocore's proxies take ASCII passwords alone
         raise RecorderError(f"{request.path} could not be asked again: {error}") from None

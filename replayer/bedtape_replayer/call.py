@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+from bedtape_cassettes.bodies import parse
+from bedtape_cassettes.content import Prompt
+from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.reading import prompt_of
 
 __all__ = ["Call", "Head", "Pairs", "RawHead"]
 
@@ -60,16 +66,67 @@ class Pairs:
         return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._pairs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Call:
-    """One request. `path` is percent-encoded with its query, less the session prefix."""
+    """One request that the server received, read further as somebody asks.
+
+    path: percent-encoded with its query, less the session prefix. number: its place among its session's calls, from 1.
+    """
 
     session: str
     method: str
     path: str
     head: Head
     body: bytes
+    number: int = 1
 
-    @property
+    @cached_property
     def target(self) -> Target:
         return identify(self.method, self.path)
+
+    @property
+    def operation(self) -> str | None:
+        """The operation's name, as botocore's; None where the path is none of Bedrock's."""
+        return self.target.name
+
+    @property
+    def model(self) -> str | None:
+        """The model id, percent-decoded, ARNs whole."""
+        return self.target.model
+
+    @cached_property
+    def json(self) -> JsonValue:
+        """The body parsed; None where it is not JSON."""
+        try:
+            return parse(self.body)
+        except ValueError:
+            return None
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """What it asks: system, messages, tools, parameters, whatever its model family calls them."""
+        return prompt_of(self.operation, self.model, self.body)
+
+    @cached_property
+    def attempt(self) -> int:
+        """Which attempt of one invocation it is, from 1, as its SDK says."""
+        if found := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
+            return int(found[1])
+        retried = self.head.get("x-stainless-retry-count") or ""
+        return int(retried) + 1 if _SMALL.fullmatch(retried) else 1
+
+    @property
+    def invocation_id(self) -> str | None:
+        """What groups the attempts of one SDK call, where the SDK says it."""
+        return self.head.get("amz-sdk-invocation-id")
+
+    @cached_property
+    def scope(self) -> tuple[str | None, str | None]:
+        """Access key id and region of its signature; None where it is not signed so."""
+        found = _SCOPE.search(self.head.get("authorization") or "")
+        return (found[1], found[2]) if found else (None, None)
+
+
+_ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
+_SMALL = re.compile(r"[0-9]{1,4}")
+_SCOPE = re.compile(r"Credential=([^/\s,]+)/[0-9]+/([^/\s,]+)/")

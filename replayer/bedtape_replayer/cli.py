@@ -18,10 +18,14 @@ import typer
 from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.key import MatchRules
+from bedtape_cassettes.patterns import redaction_of
+from bedtape_replayer.checks import checks_of
+from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.library import Library
-from bedtape_replayer.loading import load, watch
+from bedtape_replayer.loading import load, read_overlay, watch
 from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.server import Observer, Outcome, Server
 
 __all__ = ["replay"]
@@ -35,6 +39,18 @@ class LogLevel(StrEnum):
     info = "info"
     warning = "warning"
     error = "error"
+
+
+class Validating(StrEnum):
+    """When requests are checked as Bedrock checks them."""
+
+    always = "always"
+    rules = "rules"
+    never = "never"
+
+
+# A token that is guessed by trying is none.
+_SHORTEST_TOKEN = 16
 
 
 def replay(
@@ -65,6 +81,26 @@ def replay(
     any_profile: Annotated[
         bool, typer.Option("--any-profile", help="Take us.MODEL, eu.MODEL, global.MODEL for the same model.")
     ] = False,
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Pattern that the cassettes were recorded with. Repeatable."),
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Rules and faults that every session has (bedtape overlay check)."),
+    ] = None,
+    validate: Annotated[
+        Validating, typer.Option(help="When to refuse what Bedrock would: before a rule answers, always, or never.")
+    ] = Validating.rules,
+    control_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            envvar="BEDTAPE_CONTROL_TOKEN",
+            help="Ask for this token in the control API, and then answer any host, not loopback alone.",
+        ),
+    ] = None,
+    control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
     log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
@@ -75,13 +111,20 @@ def replay(
     try:
         if speed is not None and not 0 < speed < float("inf"):
             raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")
-        rules = _rules(ignore or [], placeholder or [], any_profile=any_profile)
+        rules = _rules(ignore or [], placeholder or [], redact or [], any_profile=any_profile)
         chosen = folders or _default_folders()
         seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
+        laid = read_overlay(overlay) if overlay is not None else NOTHING
+        if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
+            raise CassetteError(
+                f"--control-token: expected at least {_SHORTEST_TOKEN} characters, and no --no-control beside it"
+            )
     except CassetteError as error:
         _fail(str(error))
-    engine = Engine(library, strict=strict)
+    engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
+    if control:
+        engine.desk = Desk(engine, control_token)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(engine, chosen, seen, rules, host, port, speed, log_level))
 
@@ -91,14 +134,16 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _rules(ignore: Sequence[str], placeholders: Sequence[str], *, any_profile: bool) -> MatchRules:
+def _rules(
+    ignore: Sequence[str], placeholders: Sequence[str], redact: Sequence[str], *, any_profile: bool
+) -> MatchRules:
     try:
         compiled = tuple(re.compile(pattern) for pattern in placeholders)
     except re.error as error:
         raise CassetteError(
             f"--placeholder: expected a regular expression, found {error.pattern!r} ({error})"
         ) from None
-    return MatchRules((*MatchRules().ignore, *ignore), compiled, any_profile)
+    return MatchRules((*MatchRules().ignore, *ignore), compiled, any_profile, redaction_of(redact).patterns)
 
 
 def _default_folders() -> list[Path]:
@@ -172,10 +217,21 @@ def _tell(line: str, level: LogLevel) -> None:
 
 def _teller(level: LogLevel) -> Observer:
     def tell(outcome: Outcome) -> None:
-        if level is LogLevel.info or outcome.answer.miss is not None:
+        source = outcome.answer.source
+        if source != "control" and (level is LogLevel.info or source in ("miss", "overlay")):
             print(_line(outcome), file=sys.stderr, flush=True)
 
     return tell
+
+
+# What is said of an answer before the name of what gave it; a recording's file says enough.
+_BY = {
+    "rule": "rule ",
+    "fault": "fault ",
+    "miss": "MISS",
+    "validation": "refused as Bedrock would",
+    "overlay": "OVERLAY ",
+}
 
 
 def _line(outcome: Outcome) -> str:
@@ -183,7 +239,8 @@ def _line(outcome: Outcome) -> str:
     answer = outcome.answer
     target = answer.call.target
     what = target.name or f"{answer.call.method} {target.path}"
-    by = answer.file or "MISS"
+    by = _BY.get(answer.source, "") + (answer.by or "")
+    by = " + ".join((by, *answer.faults)) if answer.source != "fault" else by
     parts = [what, target.model or "-", str(answer.reply.status), by, f"{outcome.seconds * 1000:.1f} ms"]
     if answer.call.session != "default":
         parts.append(f"session {answer.call.session}")

@@ -6,20 +6,23 @@ With `server`, the only files with sockets, timers and the clock. What is answer
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, cast
 
 from bedtape_replayer import http1, http2
+from bedtape_replayer.answer import Answer, Outcome
 from bedtape_replayer.call import Head, Pairs, RawHead
-from bedtape_replayer.engine import Answer, Engine
-from bedtape_replayer.http2.frames import NO_ERROR, REFUSED_STREAM
+from bedtape_replayer.engine import Engine
+from bedtape_replayer.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
 from bedtape_replayer.http2.headers import RequestHead
-from bedtape_replayer.reply import HeaderPairs, Piece, Reply, error_reply, request_id_for
-from bedtape_replayer.steps import Finish, Send, Start, Step, Wait, paced
+from bedtape_replayer.reply import HeaderPairs, Reply, error_reply, request_id_for
+from bedtape_replayer.steps import Close, Finish, Reset, Send, Stall, Start, Step, Wait, paced, unpaced
 
-__all__ = ["Connection", "Observer", "Outcome", "Player"]
+__all__ = ["Connection", "Observer", "Player"]
 
 # Above this much unsent, an answer waits for its reader.
 _HIGH_WATER = 256 * 1024
@@ -27,15 +30,8 @@ _HIGH_WATER = 256 * 1024
 _PART = 128 * 1024
 # Above this much unread of pipelined requests, the connection is not read.
 _PIPELINED = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One call when it is over: what answered, how long it took, whether the client stayed to the end."""
-
-    answer: Answer
-    seconds: float
-    complete: bool
+# SO_LINGER on, for 0 seconds: closing then sends RST instead of FIN, and drops what is unsent.
+_RESETTING = struct.pack("ii", 1, 0)
 
 
 Observer = Callable[[Outcome], None]
@@ -104,6 +100,8 @@ class Connection(asyncio.Protocol):
         self._holding_back = False
         self._lingering = False
         self._waiting: tuple[int, float] | None = None
+        self._broken: Close | Reset | None = None
+        self._half_closed = False
 
     # -- what asyncio tells ------------------------------------------------------------------------------------
 
@@ -129,8 +127,9 @@ class Connection(asyncio.Protocol):
 
         One of HTTP/2 says that with GOAWAY; without its WINDOW_UPDATE most answers could not be finished.
         """
-        if self._http1 is None:
-            return False
+        self._half_closed = True
+        if self._http1 is None or any(player.stalled for player in self._players.values()):
+            return False  # who has hung up altogether looks the same, and nothing would ever be written that tells
         self._http1.eof()
         self.flush()
         return True
@@ -190,18 +189,18 @@ class Connection(asyncio.Protocol):
         reply = answer.reply
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if self.server.speed is not None or reply.streamed or not self.writable:
-            self._play(stream, answer, began, _steps(reply, self.server.speed))
+        if self.server.speed is not None or reply.streamed or not self.writable or answer.disturb is not None:
+            self._play(stream, answer, began, _steps(reply, self.server.speed, answer.disturb))
             return
         data = reply.pieces[0].data if reply.pieces else b""
         if len(data) > _PART:
-            self._play(stream, answer, began, _steps(reply, None))
+            self._play(stream, answer, began, _steps(reply, None, None))
             return
         wire.respond(stream, reply.status, self.server.dated(reply.headers), data)
         if self._http2 is not None and wire.pending(stream):
             self._play(stream, answer, began, iter((Finish(),)))  # it is over when all of it found a window
         else:
-            self.observe(answer, began, complete=True)
+            self.observe(answer, began, complete=True, sent=len(reply.pieces))
 
     def _play(self, stream: int, answer: Answer, began: float, steps: Iterator[Step]) -> None:
         player = self._players[stream] = Player(self, stream, answer, began, steps)
@@ -217,12 +216,15 @@ class Connection(asyncio.Protocol):
         assert self.wire is not None
         self.wire.respond(stream, reply.status, self.server.dated(reply.headers), reply.pieces[0].data)
 
-    def observe(self, answer: Answer, began: float, *, complete: bool) -> None:
-        """Tells the observer. Its errors are its own: they take no answer from a client."""
+    def observe(self, answer: Answer, began: float, *, complete: bool, sent: int) -> None:
+        """The call is over. An observer's errors are its own: they take no answer from a client."""
+        seconds = time.perf_counter() - began
+        outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent)
+        self.server.engine.ended(outcome)
         if self.server.observer is None:
             return
         try:
-            self.server.observer(Outcome(answer, time.perf_counter() - began, complete))
+            self.server.observer(outcome)
         except Exception as error:  # noqa: BLE001 - somebody else's code
             self.server.complain(f"the observer failed: {_named(error)} ({_place(error)})")
 
@@ -260,13 +262,16 @@ class Connection(asyncio.Protocol):
     def _begin_next(self) -> bool:
         """Reads on behind an answer; whether that led anywhere: to a request, to a part of one, or to a refusal."""
         wire = self._http1
-        if wire is None or self._players or self.winding_down or not (unread := wire.buffered):
+        if wire is None or self._players or self.winding_down or self._broken or not (unread := wire.buffered):
             return False
         self._receive1(wire, b"")
         return wire.buffered != unread
 
     def _end_if_over(self, wire: _Wire) -> None:
-        over = wire.closing
+        if isinstance(self._broken, Reset):
+            self._reset()
+            return
+        over = wire.closing or self._broken is not None
         if self.winding_down and not self._players:
             over = True
             if self._http2 is not None:
@@ -299,22 +304,44 @@ class Connection(asyncio.Protocol):
     # -- ends --------------------------------------------------------------------------------------------------
 
     def wind_down(self) -> None:
-        """Finish what is in flight, then close."""
+        """Finish what is in flight, then close. What has stalled never would."""
         self.winding_down = True
         if self.wire is None:
             self._transport.close()
+        for player in [player for player in self._players.values() if player.stalled]:
+            self.stalled(player)
         self.flush()
+
+    def stalled(self, player: Player) -> None:
+        """The player says nothing more: it waits for the client to go, if nobody is going yet."""
+        if self._half_closed or self.winding_down:
+            player.end(Reset(CANCEL) if self._http2 is not None else Close())
+
+    def break_off(self, stream: int, how: Close | Reset) -> None:
+        """Ends an answer as a fault says. Whatever else the connection carries ends with it, but by RST_STREAM."""
+        if self._http2 is not None and isinstance(how, Reset) and how.code is not None:
+            self._http2.reset(stream, how.code)
+        elif self._broken is None:
+            self._broken = how
+
+    def _reset(self) -> None:
+        """RST, once the kernel has all that was written: what it has not, RST would drop."""
+        if self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(0)  # so that `resume_writing` tells when it has
+            return
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
+        self._transport.abort()
 
     def abort(self) -> None:
         self._transport.abort()
 
     def _abandon(self) -> None:
-        """Nothing more reaches the client."""
+        """Nothing more reaches the client; where a fault cut the connection, that is no doing of the client's."""
         players = list(self._players.values())
         self._players.clear()
         self._blocked.clear()
         for player in players:
-            player.abandon()
+            player.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:
         """Ends a request that does not become whole: a slow loris, or a client that died on the way."""
@@ -345,7 +372,10 @@ class Player:
         self._answer = answer
         self._began = began
         self._steps = steps
+        self.stalled = False
         self._finished = False
+        self._last: Close | Reset | None = None
+        self._sent = 0
         self._due = connection.loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -365,6 +395,7 @@ class Player:
             match next(self._steps, None):
                 case Send(data):
                     wire.send(self.stream, data)
+                    self._sent += 1
                 case Wait(seconds):
                     self._wait(seconds)
                     return
@@ -374,8 +405,14 @@ class Player:
                 case Finish():
                     wire.finish(self.stream)
                     self._finished = True
+                case Stall():
+                    self.stalled = True
+                    connection.stalled(self)
+                    return
+                case Close() | Reset() as last:  # when what was said before is on its way
+                    self._steps, self._last, self._finished = iter(()), last, True
                 case None:
-                    self._end(complete=True)
+                    self.end(self._last)
                     return
         connection.block(self)
 
@@ -389,25 +426,31 @@ class Player:
         self.play()
         self._connection.flush()
 
+    def end(self, how: Close | Reset | None) -> None:
+        """It is over, in order or as a fault says."""
+        if how is not None:
+            self._connection.break_off(self.stream, how)
+        self._end(complete=True)
+
     def _end(self, *, complete: bool) -> None:
         self._connection.played(self)
-        self._connection.observe(self._answer, self._began, complete=complete)
+        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent)
 
-    def abandon(self) -> None:
-        """The client is gone."""
+    def abandon(self, *, complete: bool = False) -> None:
+        """The client is gone, or its connection."""
         if self._timer is not None:
             self._timer.cancel()
-        self._end(complete=False)
+        self._end(complete=complete)
 
 
-def _steps(reply: Reply, speed: float | None) -> Iterator[Step]:
-    """The reply's steps. What is not streamed is cut: its parts are nobody's events."""
-    steps = iter((Start(), *map(_sent, reply.pieces), Finish())) if speed is None else paced(reply, speed)
+def _steps(
+    reply: Reply, speed: float | None, disturb: Callable[[Iterator[Step]], Iterator[Step]] | None
+) -> Iterator[Step]:
+    """The reply's steps, as faults change them. What is not streamed is cut: its parts are nobody's events."""
+    steps = unpaced(reply) if speed is None else paced(reply, speed)
+    if disturb is not None:
+        steps = disturb(steps)
     return steps if reply.streamed else _in_parts(steps)
-
-
-def _sent(piece: Piece) -> Step:
-    return Send(piece.data)
 
 
 def _in_parts(steps: Iterator[Step]) -> Iterator[Step]:

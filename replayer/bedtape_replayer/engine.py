@@ -1,43 +1,64 @@
-"""The line that a request takes: call, session, match, reply. And nothing else.
+"""The line that a request takes: call, session, overlay, match, reply. And nothing else.
 
-Given the same cassettes and the same calls of a session in the same order, it gives the same answers. It knows
-neither sockets nor the clock; what goes over the wire when is in `steps` and done by `server`.
+Given the same cassettes and layers and the same calls of a session in the same order, it gives the same answers. It
+knows neither sockets nor the clock; what goes over the wire when is in `steps` and done by `server`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
+from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
+from bedtape_replayer.answer import Answer, Outcome, Source
 from bedtape_replayer.call import Call, Head
+from bedtape_replayer.checks import NO_CHECKS, Checks, refusal
+from bedtape_replayer.clock import Clock
+from bedtape_replayer.history import History
+from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library
-from bedtape_replayer.match import Index, Miss, Recording
+from bedtape_replayer.match import Index, Recording
+from bedtape_replayer.overlay.overlay import NOTHING, Happening, Overlay, Refused, Ruled
 from bedtape_replayer.reply import Reply, error_reply, reply_of, request_id_for
-from bedtape_replayer.session import Sessions, name_of
+from bedtape_replayer.session import Sessions, SessionState, name_of
+from bedtape_replayer.steps import Step
 
-__all__ = ["Answer", "Engine"]
+__all__ = ["Desk", "Engine"]
 
 MISS = "CassetteMissException"
+OVERLAY = "OverlayException"
 
 # Rendered replies are kept, for the same recordings are asked for again and again. Bounded by what they hold.
 _KEPT_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call gets, and from where: a recording's file, or a miss."""
+class Desk(Protocol):
+    """Answers the paths that are bedtape's own; None for one that is not its. session: whom the request names."""
 
-    call: Call
-    reply: Reply
-    file: str | None = None
-    miss: Miss | None = None
+    def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None: ...
 
 
 class Engine:
-    """Answers calls from a library. `library` may be replaced while it runs; playback positions stay."""
+    """Answers calls from a library, under an overlay. `library` may be replaced while it runs; positions stay.
 
-    def __init__(self, library: Library, *, strict: bool = False) -> None:
+    checks: when requests are checked. desk: asked first for paths that begin with `/_`.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        strict: bool = False,
+        overlay: Overlay = NOTHING,
+        history_limit: int = History.LIMIT,
+        checks: Checks = NO_CHECKS,
+    ) -> None:
         self.strict = strict
-        self.sessions = Sessions()
+        self.clock = Clock()
+        self.overlay = overlay
+        self.sessions = Sessions(overlay, history_limit)
+        self.desk: Desk | None = None
+        self._checks = checks
         self._replies: dict[Recording, Reply] = {}
         self._kept = 0
         self._library = library
@@ -55,18 +76,43 @@ class Engine:
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """The answer to a request; `target` is its percent-encoded path with query."""
         name, path = name_of(target, head)
-        call = Call(name, method, path, head, body)
-        index = self._library.index(name)
+        if self.desk is not None and path.startswith("/_"):
+            reply = self.desk(name, method, path, head, body)
+            if reply is not None:
+                return Answer(Call(name, method, path, head, body), reply, "control")
+        session = self.sessions.get(name)
+        call = session.call(method, path, head, body)
+        if self._checks.all and (refused := refusal(call)) is not None:
+            return self._said(session, call, refused, "validation")
+        return self._overlaid(session, call) if session.layers else self._recorded(session, call)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The call is over, and becomes history."""
+        answer = outcome.answer
+        if answer.source != "control" and (session := self.sessions.find(answer.call.session)) is not None:
+            session.history.add(outcome)
+
+    # -- recordings --------------------------------------------------------------------------------------------
+
+    def _recorded(self, session: SessionState, call: Call) -> Answer:
+        index = session.index(self._library)
         key = index.key(call)
-        recording = self.sessions.get(name).next(index, key, strict=self.strict)
+        recording = session.next(index, key, strict=self._strict(session))
         if recording is None:
             return self._missed(call, index, key)
-        return Answer(call, self._reply(recording), recording.interaction.file)
+        return self._played(call, recording)
+
+    def _strict(self, session: SessionState) -> bool:
+        return self.strict if session.strict is None else session.strict
+
+    def _played(self, call: Call, recording: Recording) -> Answer:
+        interaction = recording.interaction
+        return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
     def _missed(self, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.exhausted(call, queue) if queue else index.miss(call)
-        return Answer(call, error_reply(400, MISS, str(miss), request_id_for(key)), miss=miss)
+        return Answer(call, error_reply(400, MISS, str(miss), request_id_for(key)), "miss", miss=miss)
 
     def _reply(self, recording: Recording) -> Reply:
         reply = self._replies.get(recording)
@@ -78,3 +124,62 @@ class Engine:
                 self._kept = 0
             self._replies[recording] = reply
         return reply
+
+    # -- the overlay -------------------------------------------------------------------------------------------
+
+    def _overlaid(self, session: SessionState, call: Call) -> Answer:
+        """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
+        happening, instead = session.layers.faults(call, self.clock.now)
+        try:
+            if instead is not None:
+                answer = self._said(session, call, instead.response, "fault", instead.layer)
+            elif (ruled := self._ruled(session, call)) is not None:
+                source: Source = "rule" if ruled.layer else "validation"
+                answer = self._said(session, call, ruled.response, source, ruled.layer or None)
+            else:
+                answer = self._recorded(session, call)
+            return self._harmed(session, answer, happening) if happening and answer.response else answer
+        except Refused as error:
+            key = session.index(self._library).key(call)
+            reply = error_reply(400, OVERLAY, f"bedtape: {error}", request_id_for(key))
+            return Answer(call, reply, "overlay", str(error))
+
+    def _ruled(self, session: SessionState, call: Call) -> Ruled | None:
+        return session.layers.answer(call, refusal if self._checks.rules else None)
+
+    def _said(
+        self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None
+    ) -> Answer:
+        """An answer that no recording gave, with everything put back that one would have."""
+        key = session.index(self._library).key(call)
+        said = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
+        return Answer(call, reply_of(said, key, call.number), source, by, response)
+
+    def _harmed(self, session: SessionState, answer: Answer, happening: list[Happening]) -> Answer:
+        call, response, reply = answer.call, answer.response, answer.reply
+        assert response is not None
+        changed = response
+        for happens in happening:
+            changed = happens.fault.harm.on_response(changed, call, happens.moment)
+        if changed is not response:
+            reply = self._said(session, call, changed, answer.source).reply
+        for happens in happening:
+            reply = happens.fault.harm.on_reply(reply, call, happens.moment)
+        ids = tuple(happens.fault.id for happens in happening)
+        return Answer(
+            call, reply, answer.source, answer.by, changed, answer.miss, ids, disturb=_disturbing(call, happening)
+        )
+
+
+def _disturbing(call: Call, happening: list[Happening]) -> Callable[[Iterator[Step]], Iterator[Step]] | None:
+    """What the faults do to steps, in order; None where none does anything."""
+    active = [happens for happens in happening if type(happens.fault.harm).on_steps is not Harm.on_steps]
+    if not active:
+        return None
+
+    def disturb(steps: Iterator[Step]) -> Iterator[Step]:
+        for happens in active:
+            steps = happens.fault.harm.on_steps(steps, call, happens.moment)
+        return steps
+
+    return disturb

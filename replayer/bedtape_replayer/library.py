@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name
+from bedtape_cassettes.redact import scrub_text
 from bedtape_replayer.match import Index
-from bedtape_replayer.session import DEFAULT_SESSION
 
 __all__ = ["Library"]
 
@@ -27,11 +27,25 @@ class Library:
         """How many interactions can be played."""
         return len(self._all.interactions)
 
-    def index(self, session: str) -> Index:
-        cassette = self._named.get(cassette_name(session)) if session != DEFAULT_SESSION else None
-        if cassette is None:
-            return self._all
-        index = self._indexes.get(session)
+    def index(self, session: str | None, cassette: str | None = None) -> Index:
+        """What a session plays from: the cassette that it chose, else that of its name, else all; None has no name.
+
+        A chosen cassette that is not there has no recordings.
+        """
+        if cassette is not None:
+            chosen = self._named.get(cassette)
+            return self._index(chosen) if chosen else Index((), self._rules)
+        named = self._cassette(session) if session is not None else None
+        return self._index(named) if named else self._all
+
+    def _index(self, cassette: Cassette) -> Index:
+        index = self._indexes.get(cassette.name)
         if index is None:
-            index = self._indexes[session] = Index([cassette], self._rules)
+            index = self._indexes[cassette.name] = Index([cassette], self._rules)
         return index
+
+    def _cassette(self, session: str) -> Cassette | None:
+        named = self._named.get(cassette_name(session))
+        if named is None and self._rules.redact:  # the recorder took the patterns out of the name too
+            named = self._named.get(cassette_name(scrub_text(session, self._rules.redaction)))
+        return named

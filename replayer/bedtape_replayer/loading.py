@@ -10,8 +10,10 @@ from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_replayer.library import Library
+from bedtape_replayer.overlay.document import read
+from bedtape_replayer.overlay.overlay import Overlay
 
-__all__ = ["load", "watch"]
+__all__ = ["load", "read_overlay", "watch"]
 
 # Looking at 5,000 files takes 15 ms, so a look every half second at the least and never more than a fiftieth of the time.
 _INTERVAL = 0.5
@@ -27,6 +29,15 @@ def load(folders: Sequence[Path], *, rules: MatchRules = DEFAULT, cache: Path | 
             f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found none"
         )
     return library
+
+
+def read_overlay(file: Path) -> Overlay:
+    """The overlay in a file. Raises CassetteError, with every problem and its line."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CassetteMissing(f"{file}: expected an overlay file, found none ({error.strerror})") from None
+    return read(data, str(file))
 
 
 async def watch(

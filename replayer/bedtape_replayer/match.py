@@ -131,6 +131,10 @@ class Index:
         """The recordings with this key, in the order to play them; none for a miss."""
         return self._queues.get(key, [])
 
+    def queues(self) -> Iterable[list[Recording]]:
+        """All recordings, those with the same match key together."""
+        return self._queues.values()
+
     def miss(self, call: Call) -> Miss:
         """The report on a call that nothing answers."""
         sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
-from bedtape_replayer.connection import Connection, Observer, Outcome
+from bedtape_replayer.answer import Outcome
+from bedtape_replayer.connection import Connection, Observer
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.http2.headers import RequestHead
 from bedtape_replayer.reply import DATE, HeaderPairs

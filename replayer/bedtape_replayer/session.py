@@ -1,18 +1,21 @@
-"""Sessions: one test's own place in its recordings, so that tests share a server and nothing else.
+"""Sessions: one test's own place in its recordings, overlay and call history, so that tests share a server and no more.
 
-A session is named by the request itself, is made on first use, and remembers how often each match key was played.
-Pure: no sockets, no clock.
+A session is named by the request itself and is made on first use. Pure: no sockets, no clock.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote
 
-from bedtape_replayer.call import Head
+from bedtape_replayer.call import Call, Head
+from bedtape_replayer.history import History
+from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
+from bedtape_replayer.overlay.overlay import NOTHING, Layers, Overlay
 
-__all__ = ["DEFAULT_SESSION", "Session", "Sessions", "name_of"]
+__all__ = ["DEFAULT_SESSION", "SessionState", "Sessions", "name_of"]
 
 DEFAULT_SESSION = "default"
 
@@ -35,35 +38,91 @@ def name_of(path: str, head: Head) -> tuple[str, str]:
     return head.get("x-bedtape-session") or DEFAULT_SESSION, path
 
 
-class Session:
-    """Playback positions: each match key's recordings play in order, then the last one again."""
+class SessionState:
+    """Playback positions, layers and history under one name.
 
-    def __init__(self, name: str) -> None:
+    cassette: the one to play; None for that of its name, or all where there is none. library: its own cassettes, in
+    place of the server's. strict: whether each recording plays once; None for the server's word.
+    """
+
+    def __init__(self, name: str, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
         self.name = name
+        self.layers = Layers(shared)
+        self.history = History(limit)
+        self.cassette: str | None = None
+        self.library: Library | None = None
+        self.strict: bool | None = None
+        self._calls = 0
         self._played: dict[bytes, int] = {}
 
+    def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
+        """Its next call."""
+        self._calls += 1
+        return Call(self.name, method, path, head, body, self._calls)
+
+    def index(self, library: Library) -> Index:
+        """What it plays from, of the server's library or its own."""
+        return (self.library or library).index(self.name if self.name != DEFAULT_SESSION else None, self.cassette)
+
     def next(self, index: Index, key: bytes, *, strict: bool) -> Recording | None:
-        """The recording to play now; None where there is none, or, if strict, none is left."""
+        """The recording to play now; None where there is none, or, if strict, none is left.
+
+        Each match key's recordings play in order, then the last one again.
+        """
         queue = index.queue(key)
-        if len(queue) == 1 and not strict:
-            return queue[0]
         played = self._played.get(key, 0)
         if not queue or (strict and played >= len(queue)):
             return None
         self._played[key] = played + 1
         return queue[min(played, len(queue) - 1)]
 
+    def unplayed(self, index: Index) -> Iterator[Recording]:
+        """The recordings that were never asked for."""
+        for queue in index.queues():
+            yield from queue[self._played.get(queue[0].key, 0) :]
+
 
 class Sessions:
-    """All sessions of a server by name. Past a bound, the oldest starts anew when it comes again."""
+    """All sessions of a server by name. Past a bound, the oldest starts anew when it comes again.
 
-    def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
+    shared: the overlay that every session has. limit: how many calls each one's history keeps.
+    """
 
-    def get(self, name: str) -> Session:
+    def __init__(self, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
+        self._sessions: dict[str, SessionState] = {}
+        self._shared = shared
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[SessionState]:
+        return iter(tuple(self._sessions.values()))
+
+    def get(self, name: str) -> SessionState:
+        """The session, made where there is none yet."""
         session = self._sessions.get(name)
-        if session is None:
-            if len(self._sessions) >= _MOST:
-                del self._sessions[next(iter(self._sessions))]
-            session = self._sessions[name] = Session(name)
+        return session if session is not None else self._make(name)
+
+    def find(self, name: str) -> SessionState | None:
+        """The session, if there is one."""
+        return self._sessions.get(name)
+
+    def reset(self, name: str) -> SessionState:
+        """A fresh session under the name, with the same cassettes: as if it had never been called."""
+        old = self._sessions.pop(name, None)
+        fresh = self._make(name)
+        if old is not None:
+            fresh.cassette, fresh.library, fresh.strict = old.cassette, old.library, old.strict
+        return fresh
+
+    def drop(self, name: str) -> bool:
+        """Forgets the session; whether there was one."""
+        return self._sessions.pop(name, None) is not None
+
+    def clear(self) -> None:
+        """Forgets them all."""
+        self._sessions.clear()
+
+    def _make(self, name: str) -> SessionState:
+        if len(self._sessions) >= _MOST:
+            del self._sessions[next(iter(self._sessions))]
+        session = self._sessions[name] = SessionState(name, self._shared, self._limit)
         return session

@@ -5,34 +5,46 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.store import cache_folder
+from bedtape_replayer.checks import Validate, checks_of
+from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.handle import Session
+from bedtape_replayer.history import History
 from bedtape_replayer.library import Library
-from bedtape_replayer.loading import load
+from bedtape_replayer.loading import load, read_overlay
 from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.server import Observer, Server
+from bedtape_replayer.session import DEFAULT_SESSION
 
 __all__ = ["Replayer"]
+
+_T = TypeVar("_T")
 
 # When a test ends, its server does: answers in flight get this many seconds, then they are cut.
 _GRACE = 1.0
 
 
-class Replayer:
-    """Replays cassettes over HTTP on a local port, as a context manager, sync or async.
+class Replayer(Session):
+    """Replays cassettes over HTTP on a local port, as a context manager, sync or async. It is its own default session.
 
-    cassettes: a folder of cassettes or a `.tape` file, or several. speed: None for as fast as possible, else a
-    multiple of the recorded pace. strict: play each recording once only. match: what to leave out when requests
-    are compared. observer: told of every call, in the server's thread.
+    cassettes: a folder of cassettes or a `.tape` file, or several; none, where rules answer everything. speed: None
+    for as fast as possible, else a multiple of the recorded pace. strict: play each recording once only. match: what
+    to leave out when requests are compared. overlay: a file of layers, or such a document, that every session has.
+    validate: whether requests are checked as Bedrock does: `rules` before a rule answers, `always`, `never`.
+    history: how many calls each session keeps. observer: told of every call, in the server's thread.
 
-    Raises CassetteError on entering where the cassettes cannot be read, OSError where the port cannot be had.
+    Raises CassetteError on entering where cassettes or overlay cannot be read, OSError where the port cannot be had.
     """
 
     def __init__(
@@ -44,20 +56,27 @@ class Replayer:
         speed: float | None = None,
         strict: bool = False,
         match: MatchRules = DEFAULT,
+        overlay: str | Path | Mapping[str, Any] | None = None,
+        validate: Validate = "rules",
+        history: int = History.LIMIT,
         observer: Observer | None = None,
     ) -> None:
         if speed is not None and not 0 < speed < float("inf"):
             raise ValueError(f"expected a speed above 0 (1 is the recorded pace), found {speed}")
+        super().__init__(DEFAULT_SESSION, self)
         named = [cassettes] if isinstance(cassettes, str | Path) else cassettes
         self._folders = [Path(folder) for folder in named]
         self._address = (host, port)
         self._strict = strict
         self._match = match
+        self._overlay = overlay
+        self._checks = checks_of(validate)
+        self._history = history
         self._speed = speed
         self._observer = observer
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._server: Server | None = None
+        self._running: Server | None = None
 
     @property
     def url(self) -> str:
@@ -67,58 +86,90 @@ class Replayer:
 
     @property
     def port(self) -> int:
-        return self._running().port
+        return self._server_running().port
 
     def session_url(self, session: str) -> str:
         """The endpoint that names a session, which then has its own place in the recordings."""
+        if session == DEFAULT_SESSION:
+            return self.url
         return f"{self.url}/s/{quote(session, safe='')}"
 
     def reload(self) -> None:
         """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""
-        server, library = self._running(), self._load()
+        library = self._load()
+        self.run(lambda: setattr(self.engine, "library", library))
+
+    def session(self, name: str) -> Session:
+        """A session of its own on this server: other layers, positions and calls."""
+        return Session(name, self)
+
+    @property
+    def engine(self) -> Engine:
+        """What answers. Not for tests: a session has what they need."""
+        return self._server_running().engine
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Runs a function in the server's thread, between two requests, and gives what it gave."""
+        self._server_running()
+        if threading.current_thread() is self._thread:
+            return function()
+        done: Future[_T] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
+                done.set_exception(error)
+
         assert self._loop is not None
-        done = threading.Event()
-
-        def swap() -> None:
-            server.engine.library = library
-            done.set()
-
-        self._loop.call_soon_threadsafe(swap)
-        done.wait()
+        self._loop.call_soon_threadsafe(do)
+        return done.result()
 
     def start(self) -> Self:
         """Starts the server and returns when it takes connections."""
-        if self._server is not None:
+        if self._running is not None:
             raise RuntimeError("this Replayer runs already; make another one")
-        engine = Engine(self._load(), strict=self._strict)
+        engine = Engine(
+            self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
+        )
+        engine.desk = Desk(engine)
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
         self._thread.start()
         server = Server(engine, speed=self._speed, observer=self._observer)
         try:
-            self._run(server.start(*self._address))
+            self._await(server.start(*self._address))
         except BaseException:
             self._end_thread()
             raise
-        self._server = server
+        self._running = server
         return self
 
     def stop(self) -> None:
         """Stops the server; does nothing where it does not run."""
-        server, self._server = self._server, None
+        server, self._running = self._running, None
         if server is not None:
-            self._run(server.stop(_GRACE))
+            self._await(server.stop(_GRACE))
             self._end_thread()
 
     def _load(self) -> Library:
+        if not self._folders:
+            return Library((), self._match)
         return load(self._folders, rules=self._match, cache=cache_folder(os.environ))
 
-    def _running(self) -> Server:
-        if self._server is None:
-            raise RuntimeError("this Replayer does not run; use it in a `with` block, or call start()")
-        return self._server
+    def _laid(self) -> Overlay:
+        if self._overlay is None:
+            return NOTHING
+        if isinstance(self._overlay, str | Path):
+            return read_overlay(Path(self._overlay))
+        return overlay_of(dict(self._overlay))
 
-    def _run(self, coroutine: Coroutine[None, None, None]) -> None:
+    def _server_running(self) -> Server:
+        if self._running is None:
+            raise RuntimeError("this Replayer does not run; use it in a `with` block, or call start()")
+        return self._running
+
+    def _await(self, coroutine: Coroutine[None, None, None]) -> None:
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 

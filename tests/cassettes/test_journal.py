@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes import journal
 from bedtape_cassettes.errors import CassetteInvalid
-from bedtape_cassettes.journal import Chunk, End, Head, Opened, Record, Sent
+from bedtape_cassettes.journal import Chunk, Damaged, End, Head, Opened, Record, Sent
 from support import interactions as some
 
 quick = settings(derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -24,7 +24,13 @@ FIRST = Opened(journal.VERSION, None, False)
 
 numbers = st.integers(0, 2**40)
 times = st.floats(0, 1e9)
-opened = st.builds(Opened, st.just(journal.VERSION), st.one_of(st.none(), some.texts), st.booleans())
+opened = st.builds(
+    Opened,
+    st.just(journal.VERSION),
+    st.one_of(st.none(), some.texts),
+    st.booleans(),
+    st.sampled_from([None, "once", "new", "all"]),
+)
 records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Sent, numbers, times, some.texts, st.just("POST"), some.paths, some.headers, st.binary(max_size=40)),
     st.builds(Head, numbers, times, st.integers(100, 599), some.headers),
@@ -48,7 +54,7 @@ def framed(content: object) -> bytes:
     return struct.pack(">II", len(data), crc32(data)) + data
 
 
-BEGIN = journal.encode(FIRST)[: -len(framed([0, journal.VERSION, None, False]))]
+BEGIN = journal.encode(FIRST)[: -len(framed([0, journal.VERSION, None, False, None]))]
 
 
 def refused(data: bytes) -> str:
@@ -77,14 +83,37 @@ def test_every_truncation_gives_the_records_that_are_whole(written: list[Record]
 
 @quick
 @given(journals, st.integers(1, 255), st.data())
-def test_a_changed_byte_ends_the_journal_where_it_is(written: list[Record], flip: int, data: st.DataObject) -> None:
+def test_a_changed_byte_costs_the_record_that_it_is_in_and_says_where(
+    written: list[Record], flip: int, data: st.DataObject
+) -> None:
     whole = encoded(written)
     at = data.draw(st.integers(len(BEGIN), len(whole) - 1))
-    torn = bytearray(whole)
-    torn[at] ^= flip
-    found = read(bytes(torn))
-    assert found == written[: len(found)]
-    assert len(encoded(list(found))) <= at
+    damaged = bytearray(whole)
+    damaged[at] ^= flip
+    begins = [len(BEGIN), *(len(encoded(written[:n])) for n in range(1, len(written)))]
+    hit = max(number for number, begin in enumerate(begins) if begin <= at)
+    found = read(bytes(damaged))
+    if hit == len(written) - 1:  # at the end it may be that writing stopped there
+        assert found in (written[:hit], [*written[:hit], Damaged(begins[hit])])
+    else:
+        assert found == [*written[:hit], Damaged(begins[hit]), *written[hit + 1 :]]
+
+
+def test_records_after_a_hole_of_any_bytes_are_found() -> None:
+    rest: list[Record] = [Sent(2, 1.0, "s", "POST", "/", (), b"{}"), Head(2, 1.5, 200, ()), End(2, 2.0, None)]
+    for hole in (b"\0" * 4096, b"\xff" * 99, b"\x94\x03" * 50, bytes(range(256)) * 3, b"x"):
+        begun = encoded([FIRST, Chunk(1, 0.5, b"a")])
+        assert read(begun + hole + encoded(rest)) == [FIRST, Chunk(1, 0.5, b"a"), Damaged(len(begun)), *rest]
+
+
+def test_a_last_record_whose_bytes_are_there_and_wrong_is_damage() -> None:
+    whole = encoded([FIRST, Chunk(1, 0.5, b"abc")])
+    assert read(whole[:-1] + b"x") == [FIRST, Damaged(len(encoded([FIRST])))]
+
+
+def test_a_journal_of_the_version_before_has_no_mode() -> None:
+    old = BEGIN + framed([0, 1, "suite", True]) + encoded([Chunk(1, 0.5, b"a")])
+    assert read(old) == [Opened(journal.VERSION, "suite", True, None), Chunk(1, 0.5, b"a")]
 
 
 def test_a_changed_byte_of_the_beginning_makes_it_somebody_elses_file() -> None:
@@ -112,7 +141,7 @@ def test_zeros_at_the_end_are_where_the_disk_stopped() -> None:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ([0, journal.VERSION + 1, None, False], f"version {journal.VERSION + 1}"),
+        ([0, journal.VERSION + 1, None, False, None], f"version {journal.VERSION + 1}"),
         ([0, journal.VERSION + 1, "of", {"another": "shape"}], f"version {journal.VERSION + 1}"),
         ([0, "two"], "version 'two'"),
         ([0], "something else in record 0"),
@@ -142,7 +171,7 @@ WRONG: list[object] = [
     [4.0, 1, 0.0, None],
     [True, 1, 0.0, "s", "POST", "/", [], b""],
     ["4", 1, 0.0, None],
-    [0, journal.VERSION, None, False],  # a second beginning
+    [0, journal.VERSION, None, False, None],  # a second beginning
     [4, 1, 0.0],
     [4, 1, 0.0, None, None],
     [4, "1", 0.0, None],

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies
+from bedtape_cassettes import bodies, redact
+from bedtape_cassettes import key as key_module
 from bedtape_cassettes.key import (
     ANSWER_HEADERS,
     DEFAULT,
@@ -27,6 +28,7 @@ from bedtape_cassettes.key import (
 from bedtape_cassettes.model import Headers, JsonValue, Request
 from bedtape_cassettes.normalise import interaction_of
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redact import scrub_body
 from support import interactions as some
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
@@ -397,3 +399,69 @@ def test_a_body_that_is_not_json_is_told_as_text() -> None:
 def test_keys_stay_as_they_are() -> None:
     """File names begin with them: a change renames every file of every cassette."""
     assert key().hex() == "b7240b00b6b41e3897c498840c1b935b"
+
+
+# -- users' own patterns ---------------------------------------------------------------------------------------
+
+OWN = MatchRules(redact=(re.compile("Zo\u00eb"), re.compile("acme[a-z]*"), re.compile(r"(?<=\"id\": )\d+")))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        (PATH, b'{"text":"Zo\\u00eb asks"}', {}),
+        (PATH, '{ "text" : "Zo\u00eb asks", "id": 5 }'.encode(), {}),
+        (PATH, b'{"messages":[{"bytes":"WmFjbWVzIFpv\\u00eb"}],"b":"acmes"}', {}),
+        (PATH, "not JSON: Zo\u00eb".encode(), {}),
+        ("/model/arn%3Aaws%3Abedrock%3A%3A1%3Aprofile%2Facme-x/converse", b"{}", {}),
+        ("/agents/Zo%C3%AB", b"{}", {}),
+        ("/async-invoke?name=acmes&b=1", b"", {}),
+        (PATH, b"{}", {"x-amzn-bedrock-guardrailidentifier": "acmes-guard"}),
+    ],
+)
+def test_a_request_hits_what_was_recorded_of_it_without_what_users_take_out(
+    path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    recorded = interaction_of(
+        method="POST",
+        path=path,
+        request_headers=tuple(headers.items()),
+        request_body=body,
+        status=200,
+        response_headers=(),
+        response_body=b"",
+        redaction=OWN.redaction,
+    ).request
+    assert "REDACTED" in repr(recorded)
+    assert key_of_request(recorded, OWN) == key(body, path, headers, OWN)
+    assert canonical_of_request(recorded, OWN) == about(body, path, headers, OWN)
+    assert key_of_request(recorded) != key(body, path, headers)
+
+
+@quick
+@given(some.json_objects, st.sampled_from(["[a-z]+", ".+", r"\d", '"[^"]*"', r"\W", "a|b"]), st.booleans())
+def test_any_pattern_and_any_spelling_hits(value: dict[str, JsonValue], pattern: str, spaced: bool) -> None:
+    rules = MatchRules(redact=(re.compile(pattern),))
+    body = json.dumps(value, separators=None if spaced else (",", ":")).encode(errors="surrogatepass")
+    clean = scrub_body(body, rules.redaction)
+    recorded = Request("POST", PATH, (), bodies.body_from_request(clean))
+    assert key_of_request(recorded, rules) == key(body, PATH, rules=rules)
+
+
+def test_secrets_in_headers_make_no_difference() -> None:
+    name = "x-amzn-bedrock-guardrailidentifier"
+    assert key(headers={name: ARN}) == key(headers={name: ARN.replace("999988887777", "123456789012")})
+
+
+def test_without_patterns_none_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the hot path of replay: whoever has no patterns pays nothing for them."""
+
+    def paid(*_: object, **__: object) -> None:
+        raise AssertionError("looked for patterns where there are none")
+
+    for place, name in ((redact, "in_body"), (redact, "in_text"), (redact, "in_path"), (key_module, "in_path")):
+        monkeypatch.setattr(place, name, paid)
+    headers = {"x-amzn-bedrock-trace": "ENABLED"}
+    assert key(headers=headers) == key(BODY.replace(b":", b": "), headers=headers)
+    with pytest.raises(AssertionError, match="looked for patterns"):
+        key(rules=OWN)

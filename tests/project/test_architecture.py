@@ -29,7 +29,7 @@ OUTSIDE = {
     "threading": {"replayer.thread", "recorder.session", "recorder.cli"},
     "time": {"replayer.server", "replayer.connection", "replayer.demo", "recorder.session", "recorder.journalled"},
     "signal": {"replayer.cli", "recorder.cli", "recorder.session"},
-    "socket": set(),
+    "socket": {"replayer.connection"},
     "ssl": set(),
     "subprocess": {"recorder.session"},
     "tempfile": {"cassettes.store"},
@@ -44,6 +44,7 @@ OUTSIDE = {
         "replayer.thread",
         "replayer.loading",
         "replayer.cli",
+        "replayer.overlay.cli",
     },
     "os": {
         "recorder.addon",
@@ -54,15 +55,23 @@ OUTSIDE = {
         "replayer.thread",
         "replayer.cli",
     },
-    "typer": {"recorder.cli", "cassettes.cli", "replayer.cli"},
+    "typer": {"recorder.cli", "cassettes.cli", "replayer.cli", "replayer.overlay.cli"},
     "uvloop": {"replayer.loops"},
     "boto3": {"replayer.demo"},
-    "botocore": {"replayer.demo", "recorder.credentials", "recorder.signing", "recorder.verify"},
+    "botocore": {
+        "replayer.demo",
+        "recorder.credentials",
+        "recorder.signing",
+        "recorder.verify",
+        "replayer.validation.shapes",
+        "replayer.validation.values",
+    },
     "mitmproxy": {"recorder.addon"},
-    "random": {"cassettes.bodies", "replayer.reply"},
 }
+# Everywhere else chance is an argument: who makes it says what seeds it.
+MAKES_CHANCE = {"cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
-IMPORTED_BY_NOBODY = {"cassettes.cli", "recorder.cli", "replayer.cli", "replayer.demo"}
+IMPORTED_BY_NOBODY = {"cassettes.cli", "recorder.cli", "replayer.cli", "replayer.overlay.cli", "replayer.demo"}
 # Commands load on demand what only they need.
 LATE_IMPORTS = {"replayer.demo"}
 # Where a module's tests are, if not in the file of its name.
@@ -77,6 +86,10 @@ TESTED_ELSEWHERE = {
     "recorder.journalled": "recorder/test_finish.py",
     "recorder.mitmproxy_script.bedtape_addon": "recorder/test_record.py",
     "recorder.session": "recorder/test_record.py",
+    "replayer.answer": "replayer/test_engine.py",
+    "replayer.control.api": "replayer/test_control.py",
+    "replayer.control.routes": "replayer/test_control.py",
+    "replayer.keywords": "replayer/test_handle.py",
     "replayer.connection": "wire/test_server.py",
     "replayer.server": "wire/test_server.py",
     "replayer.thread": "wire/test_server.py",
@@ -137,6 +150,17 @@ def test_only_named_files_touch_the_outside(outside: str, allowed: set[str]) -> 
     assert importing <= allowed
 
 
+def test_chance_is_made_where_its_seed_is_known() -> None:
+    made = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Random"
+    }
+    assert made <= MAKES_CHANCE
+    assert not {name for name, tree in TREES.items() if "random.random" in set(_imports(tree))}
+
+
 def test_commands_are_imported_by_nobody() -> None:
     assert not {(name, other) for name in MODULES for other in _ours(name) & IMPORTED_BY_NOBODY}
 
@@ -160,9 +184,11 @@ def test_every_file_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n, p in MODULES.items() if p.name != "__init__.py"])
 def test_tests_mirror_the_source(name: str) -> None:
+    """In the file of its name, or, for what is in a package, in the package's."""
     folder, *parts = name.split(".")
-    mirror = TESTED_ELSEWHERE.get(name, f"{folder}/test_{parts[0]}.py")
-    assert (ROOT / "tests" / mirror).is_file()
+    own = "/".join([folder, *parts[:-1], f"test_{parts[-1]}.py"])
+    mirrors = [TESTED_ELSEWHERE[name]] if name in TESTED_ELSEWHERE else [own, f"{folder}/test_{parts[0]}.py"]
+    assert any((ROOT / "tests" / mirror).is_file() for mirror in mirrors), mirrors
 
 
 @pytest.mark.parametrize("package", [f"bedtape_{folder}" for folder in PACKAGES])

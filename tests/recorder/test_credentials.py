@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bedtape_cassettes import eventstream
+from bedtape_cassettes.eventstream import Frame
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import BEARER, Credentials
 from bedtape_recorder.errors import GateShut, RecorderError
@@ -109,6 +111,30 @@ def test_a_clients_own_bearer_token_is_passed_on(environ: dict[str, str], value:
     assert sent(Credentials(None, None, environ), ("authorization", value)) == {"Authorization": value}
 
 
+API_KEYS = ["ABSK" + "QmVkcm9ja0FQSUtleS0x" * 3, "bedrock-api-key-" + "YmVkcm9jay5hbWF6b25hd3Mu" * 3]
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("environ", [OPEN, {**OPEN, BEARER: "ours"}])
+@pytest.mark.parametrize("key", API_KEYS)
+def test_a_clients_own_api_key_is_passed_on(environ: dict[str, str], key: str) -> None:
+    credentials = Credentials(None, None, environ)
+    assert sent(credentials, ("X-Api-Key", key)) == {"x-api-key": key}
+    both = sent(credentials, ("X-Api-Key", key), ("Authorization", "Bearer theirs"))
+    assert both == {"x-api-key": key, "Authorization": "Bearer theirs"}
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize(
+    "key", ["", "placeholder", "sk-ant-api03-" + "a" * 40, "ABSK", "bedrock-api-key-", "xABSK" + "a" * 40]
+)
+def test_a_placeholder_is_not(key: str) -> None:
+    found = sent(Credentials(None, None, OPEN), ("x-api-key", key))
+    assert "x-api-key" not in {name.lower() for name in found}
+    assert "Credential=AKIAENV/" in found["Authorization"]
+    assert sent(Credentials(None, None, {**OPEN, BEARER: "o"}), ("x-api-key", key)) == {"Authorization": "Bearer o"}
+
+
 @pytest.mark.usefixtures("keys")
 def test_a_clients_own_signature_is_replaced() -> None:
     old = "AWS4-HMAC-SHA256 Credential=bedtape/20240101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=0"
@@ -136,7 +162,7 @@ def test_the_region(
 @pytest.mark.usefixtures("keys")
 def test_the_events_of_a_stream_are_signed_with_keys() -> None:
     signer = Credentials(None, None, OPEN).events(ROUTE, "00" * 32)
-    assert signer.feed(b"\0\0\0\x10" + b"\0" * 12, datetime.now(UTC))
+    assert signer.feed(eventstream.encode(Frame((), b"a")), datetime.now(UTC))
 
 
 def test_the_events_of_a_stream_cannot_be_signed_with_a_bearer_token() -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import struct
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +22,7 @@ from bedtape_cassettes import bodies, eventstream, journal, store
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
 from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.patterns import redaction_of
 from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.corpus import Exchange, every, needs_corpus
@@ -201,7 +209,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
         sum(isinstance(r, kind) for r in records) for kind in (journal.Sent, journal.Head, journal.End)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "write", lambda folder, cassette: ())
+        patch.setattr(store, "write", lambda folder, cassette, redaction: ())
         patch.setattr(Path, "unlink", lambda self: None)
         patch.setattr(Path, "read_bytes", lambda self: taken.data[:length])
         written = recover_file(Path("x.journal"), Path("/nonexistent"))
@@ -477,6 +485,215 @@ def test_a_journal_of_nothing_makes_nothing(data: bytes, folder: Path, tmp_path:
     assert (written.interactions, written.files, written.cassettes, written.failed) == (0, (), (), ())
     assert not folder.exists()
     assert not file.exists()
+
+
+# -- the record mode, which the journal says -------------------------------------------------------------------
+
+
+def journal_of(mode: str | None, *asked: tuple[str, str], session: str = "default") -> bytes:
+    """A journal of whole exchanges, (question, answer) each, by a recorder in this mode."""
+    taken = Taken()
+    for question, text in asked:
+        taken.exchange(path(), prompt(question), reply(text), session=session)
+    first, *rest = taken.records
+    assert isinstance(first, journal.Opened)
+    return b"".join(map(journal.encode, (replace(first, mode=mode), *rest)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("new", ["one", "two", "three"]),
+        ("once", ["ONE", "three"]),
+        ("all", ["ONE", "three"]),
+        (None, ["ONE", "two", "three"]),
+    ],
+)
+def test_recovering_merges_as_the_record_mode_says(
+    mode: str | None, expected: list[str], folder: Path, tmp_path: Path
+) -> None:
+    record(folder, ("a", "one"), ("b", "two"))
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of(mode, ("a", "ONE"), ("c", "three")))
+    recover_file(file, folder)
+    assert texts(folder) == expected
+    assert not file.exists()
+
+
+def test_a_journal_of_the_version_before_is_recovered_as_before(folder: Path, tmp_path: Path) -> None:
+    record(folder, ("a", "one"), ("b", "two"))
+    data = journal_of(None, ("a", "ONE"))
+    packed = msgpack.packb([0, 1, None, False])
+    begin = data.index(journal.encode(journal.Opened(journal.VERSION, None, False))[:16]) + 16
+    rest = data[len(journal.encode(journal.Opened(journal.VERSION, None, False))) :]
+    file = tmp_path / "x.journal"
+    file.write_bytes(data[:begin] + struct.pack(">II", len(packed), crc32(packed)) + packed + rest)
+    assert recover_file(file, folder).interactions == 1
+    assert texts(folder) == ["ONE", "two"]
+
+
+def test_adding_replaces_what_was_cut(folder: Path, tmp_path: Path) -> None:
+    taken = Taken()
+    taken.exchange(path(), prompt("a"), b'{"outp', error="reset")
+    taken.recover(folder)
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of("new", ("a", "one")))
+    recover_file(file, folder)
+    assert texts(folder) == ["one"]
+
+
+# -- a damaged journal -----------------------------------------------------------------------------------------
+
+
+def test_what_can_be_read_of_a_damaged_journal_is_recovered_and_the_file_put_aside(
+    folder: Path, tmp_path: Path
+) -> None:
+    record(folder, ("z", "before"))
+    data = bytearray(journal_of("all", ("a", "first"), ("b", "second"), ("c", "third")))
+    at = data.index(b"second")
+    data[at] ^= 1
+    file = tmp_path / "x.journal"
+    file.write_bytes(data)
+    file.chmod(0o644)
+    written = recover_file(file, folder)
+    assert (written.interactions, written.partial, written.failed) == (3, 1, ())
+    (begin,) = written.damaged
+    assert begin < at < begin + 600
+    assert {i.partial for i in only(folder) if i.request.body.data == bodies.compact(json.loads(prompt("b")))} == {True}
+    whole = [
+        text for text, interaction in zip(texts_or_none(folder), only(folder), strict=True) if not interaction.partial
+    ]
+    assert whole == ["before", "first", "third"]  # all there was stays: what is gone here may have been asked
+    assert written.kept == tmp_path / "x.journal.damaged"
+    assert written.kept.read_bytes() == bytes(data)
+    assert written.kept.stat().st_mode & 0o777 == 0o600
+    assert not file.exists()
+
+
+def texts_or_none(folder: Path) -> list[str | None]:
+    found: list[str | None] = []
+    for interaction in only(folder):
+        assert not isinstance(interaction.response.body, Events)
+        value = json.loads(interaction.response.body.data or b"null")
+        found.append(value and value["output"]["message"]["content"][0]["text"])
+    return found
+
+
+def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path, tmp_path: Path) -> None:
+    """A piece of it may be in the hole, and a recording that lacks one must not be played."""
+    taken = Taken()
+    one, two, last = frames(["a", "b"])
+    slow = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("slow"))
+    taken.capture.head(slow, 200, STREAM)
+    taken.capture.chunk(slow, one)
+    taken.exchange(path(), prompt("hit"), reply("hit"))
+    taken.capture.chunk(slow, two + last)
+    taken.capture.end(slow)
+    taken.exchange(path(), prompt("later"), reply("later"))
+    data = bytearray(taken.data)
+    data[data.index(b'"text":"hit"')] ^= 1
+    file = tmp_path / "x.journal"
+    file.write_bytes(data)
+    recover_file(file, folder)
+    found = only(folder)
+    assert [(i.operation, i.partial) for i in found] == [
+        ("ConverseStream", True),
+        ("Converse", True),
+        ("Converse", False),
+    ]
+    assert isinstance(found[0].response.body, Events)
+    assert len(found[0].response.body.events) == 1
+
+
+def test_a_journal_whose_first_record_is_damaged_is_recovered_by_session(folder: Path, tmp_path: Path) -> None:
+    data = bytearray(journal_of("all", ("a", "one"), session="test_a"))
+    data[20] ^= 1
+    file = tmp_path / "x.journal"
+    file.write_bytes(data)
+    written = recover_file(file, folder)
+    assert (written.damaged, written.cassettes) == ((16,), ("test_a",))
+    assert texts(folder, "test_a") == ["one"]
+
+
+# -- users' own patterns ---------------------------------------------------------------------------------------
+
+
+def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_with_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    record(folder, ("is Falcon in?", "Falcon is"), ("z", "other"))
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of(None, ("is Falcon in?", "Falcon was")))
+    recover_file(file, folder, redaction=redaction_of(["Falcon"]))
+    assert texts(folder) == ["REDACTED was", "other"]
+    assert b"Falcon" not in b"".join(tree(folder).values())
+
+
+def recover(home: Path, to: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`bedtape recover`, as a user runs it."""
+    code = "from bedtape_cassettes.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "recover", "--to", str(to), *options],
+        env={**os.environ, "BEDTAPE_STATE_DIR": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def left(home: Path, data: bytes) -> Path:
+    """A journal as a killed recorder leaves it."""
+    (home / "journals").mkdir(parents=True)
+    file = home / "journals" / "1-2.journal"
+    file.write_bytes(data)
+    return file
+
+
+def test_a_refused_write_is_got_past_as_its_message_says(folder: Path, tmp_path: Path) -> None:
+    file = left(tmp_path, journal_of("once", ("a", f"the token is {GITHUB}"), ("b", "fine")))
+    refused = recover(tmp_path, folder)
+    assert refused.returncode == 2
+    assert "a GitHub token in response.body" in refused.stderr
+    assert "bedtape recover --redact PATTERN" in refused.stderr
+    assert f"the journal is kept: {file}" in refused.stderr
+    assert not folder.exists()
+    mended = recover(tmp_path, folder, "--redact", "ghp_[A-Za-z0-9]+")
+    assert mended.returncode == 0, mended.stderr
+    assert texts(folder) == ["the token is REDACTED", "fine"]
+    assert GITHUB.encode() not in b"".join(tree(folder).values())
+    assert not file.exists()
+
+
+def test_the_command_says_where_the_damage_is_and_what_became_of_the_file(folder: Path, tmp_path: Path) -> None:
+    data = bytearray(journal_of("once", ("a", "one"), ("b", "two")))
+    data[data.index(b"one")] ^= 1
+    file = left(tmp_path, bytes(data))
+    done = recover(tmp_path, folder)
+    assert done.returncode == 0, done.stderr
+    (found,) = re.findall(r"damaged at byte (\d+): what can be read is recovered, and it is kept: (.+)", done.stderr)
+    assert int(found[0]) < data.index(b"two")
+    assert found[1] == f"{file}.damaged"
+    assert Path(found[1]).read_bytes() == bytes(data)
+    assert "nothing to recover" in recover(tmp_path, folder).stderr
+
+
+@pytest.mark.parametrize("command", ["recover", "record"])
+def test_bad_patterns_are_refused_all_at_once(command: str, tmp_path: Path) -> None:
+    code = "from bedtape_cassettes.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, "--redact", "[a", "--redact", "b)", "--redact", "fine"],
+        env={**os.environ, "BEDTAPE_STATE_DIR": str(tmp_path), "RUN_REAL_BEDROCK_TESTS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2
+    assert "'[a' (unterminated character set at position 0); mend it" in done.stderr
+    assert "'b)' (unbalanced parenthesis at position 1); mend it" in done.stderr
 
 
 # -- the corpus ------------------------------------------------------------------------------------------------

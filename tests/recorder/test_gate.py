@@ -99,6 +99,78 @@ def test_without_mitmproxy_the_command_says_how_to_get_it(cassettes: Path) -> No
     assert "pipx install 'bedtape[record]'" in line
 
 
+# -- nothing leaves this machine -------------------------------------------------------------------------------
+
+# Before anything of ours runs: whoever looks a name up or contacts a host that is not this machine ends the process.
+_TRIPWIRE = """
+import os, socket
+def tripped(host):
+    if str(host) not in ("localhost", "127.0.0.1", "::1", "None", "b'localhost'"):
+        os.write(2, f"contacted {host}".encode())
+        os._exit(99)
+lookup = socket.getaddrinfo
+def getaddrinfo(host, *rest, **more):
+    tripped(host)
+    return lookup(host, *rest, **more)
+class Guarded(socket.socket):
+    def connect(self, address):
+        tripped(address[0] if isinstance(address, tuple) else None)
+        return super().connect(address)
+    def connect_ex(self, address):
+        tripped(address[0] if isinstance(address, tuple) else None)
+        return super().connect_ex(address)
+    def sendto(self, data, *rest):
+        tripped(rest[-1][0])
+        return super().sendto(data, *rest)
+socket.getaddrinfo, socket.socket = getaddrinfo, Guarded
+"""
+# Each would be asked over the network by whoever asked: for keys, as a proxy, as the service.
+_TEMPTING = {
+    "AWS_EC2_METADATA_DISABLED": "false",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+    "HTTPS_PROXY": "http://192.0.2.1:3128",
+    "HTTP_PROXY": "http://192.0.2.1:3128",
+    "NO_PROXY": "",
+}
+EVERY_WAY = [
+    ("--verify",),
+    ("--verify", "--upstream", "https://192.0.2.1"),
+    ("--mode", "forward"),
+    ("--mode", "forward", "--upstream", "https://192.0.2.1"),
+    ("--mode", "forward", "--", "echo", "hi"),
+    ("--mode", "reverse", "--", "echo", "hi"),
+    ("--record", "all", "--", "echo", "hi"),
+]
+
+
+def _ends(python: Path, cassettes: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command with the wire in place; any that is not refused records, until the child or the test ends it."""
+    kept = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy") and n != gate.VARIABLE}
+    code = f"{_TRIPWIRE}\nfrom bedtape_cassettes.cli import main; main()"
+    told = [python, "-c", code, "record", "--to", cassettes, *options]
+    return subprocess.run(told, capture_output=True, text=True, env={**kept, **_TEMPTING, **environ}, timeout=60)
+
+
+@pytest.mark.parametrize("options", EVERY_WAY, ids=" ".join)
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["keys", "no keys"])
+def test_behind_a_shut_gate_no_command_contacts_anybody(
+    options: tuple[str, ...], keys: dict[str, str], recorder: Path, cassettes: Path
+) -> None:
+    """With mitmproxy installed, too: then nothing but the gate is in the way."""
+    state = cassettes.parent / "state"
+    ended = _ends(recorder / "python", cassettes, *options, **keys, BEDTAPE_STATE_DIR=str(state))
+    assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
+    assert "costs money" in ended.stderr
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["keys", "no keys"])
+def test_with_the_gate_open_the_wire_would_have_told(keys: dict[str, str], cassettes: Path) -> None:
+    ended = _ends(Path(sys.executable), cassettes, "--verify", **keys, **{gate.VARIABLE: "1"})
+    assert ended.returncode == 99, ended.stderr
+    assert ended.stderr == f"contacted {'192.0.2.1' if keys else '169.254.170.23'}"
+
+
 # -- the code, under the guard that fails whatever leaves this machine -----------------------------------------
 
 

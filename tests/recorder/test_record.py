@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes import store
+from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction
 from bedtape_cassettes.redact import scrub_body
 from bedtape_replayer import Replayer
@@ -306,6 +308,73 @@ def test_nothing_private_is_left_in_the_clear(upstream: Upstream, start: Start, 
     assert not (tmp_path / "home" / ".mitmproxy").exists()
     (ca,) = (tmp_path / "home").rglob("mitmproxy-ca.pem")
     assert ca.parent.stat().st_mode & 0o777 == 0o700
+
+
+def _every_byte(*folders: Path) -> bytes:
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+    return b"".join(str(file).encode() + file.read_bytes() for file in files)
+
+
+def test_what_users_take_out_is_in_no_byte_written_and_the_original_request_is_played(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    asked, wondered = "is Falcon in?", "where is Zo\u00eb of Falcon?"
+    upstream.add(_says(asked, "Falcon says hi"), _streams(wondered, ["the Falcon", " flies"]))
+    options = ("--redact", "Falcon", "--redact", "Zo\u00eb")
+    running = start(*options)
+    url = f"{running.url}/s/test-Falcon"
+    assert _converse(url, asked) == "Falcon says hi"
+    events = list(_stream_events(url, wondered))
+    assert events[1]["contentBlockDelta"]["delta"]["text"] == "the Falcon"
+    written = _every_byte(tmp_path)  # the journal is there
+    assert b".journal" in written
+    running.stop()
+    written += _every_byte(tmp_path)
+    assert b"test-REDACTED/0002-converse-stream-" in written
+    for private in (b"Falcon", "Zo\u00eb".encode(), b"Zo\\u00eb"):
+        assert private not in written
+    sent = len(upstream.requests)
+    with Replayer(running.to, match=MatchRules(redact=(re.compile("Falcon"), re.compile("Zo\u00eb")))) as bedrock:
+        assert _converse(bedrock.session_url("test-Falcon"), asked) == "REDACTED says hi"
+        assert len(list(_stream_events(bedrock.url, wondered))) == len(events)
+    for mode in ("once", "new"):
+        again = start("--record", mode, *options)
+        assert _converse(f"{again.url}/s/test-Falcon", asked) == "REDACTED says hi"
+        played = list(_stream_events(f"{again.url}/s/test-Falcon", wondered))
+        assert played[1]["contentBlockDelta"]["delta"]["text"] == "the REDACTED"
+        assert "2 calls were played from cassettes that exist, 0 missed" in again.stop()
+    assert len(upstream.requests) == sent
+
+
+def test_recorded_again_with_the_same_pattern_leaves_no_diff(upstream: Upstream, start: Start) -> None:
+    upstream.add(_says("is Falcon in?", "Falcon says hi"))
+    tapes = []
+    for _ in range(2):
+        running = start("--record", "all", "--redact", "Falcon")
+        _converse(running.url, "is Falcon in?")
+        running.stop()
+        tapes.append(_tapes(running.to))
+    assert tapes[0] == tapes[1]
+    assert len(tapes[0]) == 1
+
+
+def test_a_killed_recording_is_recovered_in_its_mode(upstream: Upstream, start: Start) -> None:
+    """The journal knows that everything was asked anew: what was not asked any more goes, as at a normal end."""
+    upstream.add(_says("a", "one"), _says("b", "two"))
+    running = start()
+    for text in "ab":
+        _converse(running.url, text)
+    running.stop()
+    upstream.clear()
+    upstream.add(_says("a", "uno"))
+    killed = start("--record", "all")
+    assert _converse(killed.url, "a") == "uno"
+    killed.kill()
+    assert "recorded 1 interactions" in killed.recover()
+    (interaction,) = store.read([killed.to])[0].interactions
+    assert not interaction.partial
+    assert isinstance(interaction.response.body, Body)
+    assert b"uno" in interaction.response.body.data
 
 
 def test_recorded_again_unchanged_answers_leave_no_diff(upstream: Upstream, start: Start) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.routing import BEDROCK_HOSTS, SERVICES, Route, is_bedrock, route_of
+from bedtape_recorder.routing import BEDROCK_HOSTS, SERVICES, Route, is_bedrock, recorded_hosts, route_of
 
 RUNTIME = "bedrock-runtime.us-east-1.amazonaws.com"
 CONVERSE = "/model/amazon.nova-lite-v1%3A0/converse"
@@ -161,6 +161,10 @@ HOSTS = [
     ("bedrock-runtime.eu-west-1.api.aws", "bedrock-runtime", "eu-west-1"),
     ("bedrock-mantle.us-east-1.api.aws", "bedrock-mantle", "us-east-1"),
     ("bedrock-agent-runtime.us-east-1.amazonaws.com", "bedrock-agent-runtime", "us-east-1"),
+    ("vpce-0a1b-c2d3.bedrock-runtime.eu-west-1.vpce.amazonaws.com", "bedrock-runtime", "eu-west-1"),
+    ("vpce-0a1b-c2d3-us-east-1a.bedrock.us-east-1.vpce.amazonaws.com", "bedrock", "us-east-1"),
+    ("vpce-0a1b-c2d3.bedrock-runtime-fips.us-gov-west-1.vpce.amazonaws.com", "bedrock-runtime", "us-gov-west-1"),
+    ("vpce-0a1b-c2d3.bedrock-agent-runtime.cn-north-1.vpce.amazonaws.com.cn", "bedrock-agent-runtime", "cn-north-1"),
 ]
 
 
@@ -178,6 +182,11 @@ OTHERS = [
     "bedrock-runtime.us-east-1.amazonaws.com.evil.com",
     "evil.bedrock-runtime.us-east-1.amazonaws.com",
     "evilbedrock.us-east-1.amazonaws.com",
+    "vpce-0a1b-c2d3.s3.us-east-1.vpce.amazonaws.com",
+    "evil.vpce-0a1b-c2d3.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+    "vpce-0a1b-c2d3.bedrock-runtime.us-east-1.vpce.amazonaws.com.evil.com",
+    "vpce-0a1b.evil.bedrock-runtime.us-east-1.vpce.amazonaws.com",
+    "bedrock-runtime.us-east-1.vpce.evil.com",
     "bedrock-runtime.us-east-1.evil.com",
     "bedrock-runtime.us-east-1xamazonaws.com",
     "bedrock-runtime.us-east-1.amazonaws.com:8443",
@@ -199,3 +208,20 @@ def test_a_path_addressed_to_bedrock_itself_is_not_touched() -> None:
     for path in (f"/s/a{CONVERSE}", "/service/bedrock/foundation-models"):
         route = route_of(signed(), "c", path, host=RUNTIME)
         assert (route.path, route.session, route.service) == (path, "c", "bedrock-runtime")
+
+
+@pytest.mark.parametrize("authorization", [signed("eu-west-1"), ""])
+def test_the_upstreams_own_host_is_one_of_ours(authorization: str) -> None:
+    route = route_of(authorization, None, f"/s/a{CONVERSE}", host="gateway.corp", upstream="gateway.corp")
+    region = "eu-west-1" if authorization else "us-east-1"
+    assert (route.service, route.region, route.path) == ("bedrock-runtime", region, f"/s/a{CONVERSE}")
+    with pytest.raises(RecorderError, match="expected one of Bedrock's hosts"):
+        route_of(authorization, None, CONVERSE, host="gateway.corp.evil.com", upstream="gateway.corp")
+
+
+def test_connections_to_the_upstream_are_opened_too() -> None:
+    assert recorded_hosts(None) == [BEDROCK_HOSTS]
+    _, own = recorded_hosts(("https", "gateway.corp", 8443))
+    assert re.search(own, "gateway.corp:8443")
+    for other in ("gateway.corp:443", "gatewayxcorp:8443", "a.gateway.corp:8443", "gateway.corp:84430"):
+        assert not re.search(own, other)

@@ -50,3 +50,4 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 def test_by_default_real_endpoints_and_only_what_is_new() -> None:
     settings = Settings(Path("a"))
     assert (settings.upstream, settings.record, settings.mode, settings.exact) == (None, "once", "reverse", False)
+    assert settings.redaction.patterns == ()

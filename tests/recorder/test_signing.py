@@ -8,6 +8,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zlib import crc32
 
 import botocore.auth
 import pytest
@@ -250,3 +251,37 @@ def test_the_chain_begins_with_the_heads_signature() -> None:
     sent = EventSigner(KEYS, service="bedrock", region="us-east-1", signature="00" * 32).feed(wrapped(b"a"), NOW)
     with pytest.raises(AssertionError):
         verified(sent, "11" * 32, KEYS, "us-east-1")
+
+
+def prelude(total: int, headers: int = 0) -> bytes:
+    lengths = struct.pack(">II", total, headers)
+    return lengths + struct.pack(">I", crc32(lengths))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        prelude(0),
+        prelude(15),
+        bytes(12),
+        prelude(16, 1),
+        prelude(2**32 - 1),
+        prelude(16 + eventstream.MAX_PAYLOAD + 1),
+        prelude(16)[:-1] + b"\0",
+        wrapped(b"a")[:-1] + b"\0",
+    ],
+    ids=["none", "under 16", "zeros", "headers beyond", "4 GB", "over the cap", "prelude's sum", "message's sum"],
+)
+def test_what_is_no_event_is_refused_and_not_waited_for(data: bytes) -> None:
+    signer = EventSigner(KEYS, service="bedrock", region="us-east-1", signature="00" * 32)
+    assert signer.feed(wrapped(b"one"), NOW)
+    for at in range(len(data) - 1):
+        assert signer.feed(data[at : at + 1], NOW) == b""
+    with pytest.raises(eventstream.FrameError):  # with its last byte, whatever length it claims
+        signer.feed(data[-1:], NOW)
+
+
+def test_the_largest_event_is_signed() -> None:
+    signer = EventSigner(KEYS, service="bedrock", region="us-east-1", signature="00" * 32)
+    payload = bytes(eventstream.MAX_PAYLOAD)
+    assert verified(signer.feed(wrapped(payload), NOW), "00" * 32, KEYS, "us-east-1") == [payload]

@@ -24,7 +24,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from support import client, corpus, recordings, sdk
-from support.upstream import BEARER_TOKEN, CREDENTIALS, Answer, Credentials, Upstream, answer_of, frames_of
+from support.upstream import (
+    BEARER_TOKEN,
+    CREDENTIALS,
+    VPC_ENDPOINT,
+    Answer,
+    Credentials,
+    Upstream,
+    answer_of,
+    frames_of,
+)
 from support.upstream.clients import JSON, RUNTIME, Plain, Response, Streams, secured, signed
 
 JAVASCRIPT = Path(__file__).parents[1] / "clients" / "javascript"
@@ -393,7 +402,7 @@ def test_what_it_offers_may_be_less() -> None:
 # TLS and its end
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "bedrock.us-west-2.amazonaws.com", RUNTIME])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "bedrock.us-west-2.amazonaws.com", RUNTIME, VPC_ENDPOINT])
 def test_the_certificate_is_valid_for_the_host(upstream: Upstream, host: str) -> None:
     with secured(upstream.port, upstream.ca, host=host) as connection:
         assert connection.version() in ("TLSv1.2", "TLSv1.3")

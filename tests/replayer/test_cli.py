@@ -19,6 +19,7 @@ import pytest
 
 from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.redact import Redaction
 from support.client import Http1
 from support.recordings import converse, path, prompt, stream
 
@@ -255,6 +256,27 @@ def test_match_options(tmp_path: Path, start: Callable[..., Running]) -> None:
             client.request("POST", url, (), json.dumps(body).encode()).status == 400
         )  # inferenceConfig is left, empty
         assert client.request("POST", url, (), prompt("On 2027-05-06 it rained")).status == 200
+
+
+def test_redact_takes_out_of_requests_what_was_taken_out_of_recordings(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    mine = Redaction((re.compile("Falcon"), re.compile(r"\d{4}")))
+    store.write(tmp_path / "tapes", Cassette("suite", (converse("is Falcon 4711 in?", "yes"),)), redaction=mine)
+    assert b"Falcon" not in b"".join(file.read_bytes() for file in (tmp_path / "tapes").rglob("*.yaml"))
+    running = start(str(tmp_path / "tapes"), "--redact", "Falcon", "--redact", r"\d{4}")
+    for _ in range(2):
+        assert _ask(running.url, "is Falcon 4711 in?") == "yes"
+    assert "No recording answers" in _ask(running.url, "is Eagle 4711 in?")
+    assert "No recording answers" in _ask(start(str(tmp_path / "tapes")).url, "is Falcon 4711 in?")
+
+
+def test_every_bad_pattern_is_told_at_once(tmp_path: Path) -> None:
+    lines = _refused("--redact", "[a", "--redact", "fine", "--redact", "b)", cwd=tmp_path)
+    assert [line.partition(")")[0] for line in lines] == [
+        "bedtape: --redact: expected a regular expression, found '[a' (unterminated character set at position 0",
+        "--redact: expected a regular expression, found 'b",
+    ]
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

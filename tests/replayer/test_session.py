@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bedtape_cassettes.content import Message, Text
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.call import Pairs, RawHead
+from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index
-from bedtape_replayer.session import Session, Sessions, name_of
+from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.session import Sessions, SessionState, name_of
 from support.recordings import converse
 
 _SIGNED = b"AWS4-HMAC-SHA256 Credential=%b/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00"
@@ -44,7 +47,7 @@ def test_path_prefix_then_access_key_then_header(
     assert name_of(path, RawHead(raw)) == expected
 
 
-def _play(session: Session, index: Index, key: bytes, *, strict: bool, times: int) -> list[int | None]:
+def _play(session: SessionState, index: Index, key: bytes, *, strict: bool, times: int) -> list[int | None]:
     found = (session.next(index, key, strict=strict) for _ in range(times))
     return [recording.number if recording else None for recording in found]
 
@@ -56,12 +59,12 @@ def index() -> Index:
 
 def test_recordings_play_in_order_then_the_last_again(index: Index) -> None:
     key = index.queue(next(iter(index._queues)))[0].key
-    assert _play(Session("s"), index, key, strict=False, times=5) == [0, 1, 2, 2, 2]
+    assert _play(SessionState("s"), index, key, strict=False, times=5) == [0, 1, 2, 2, 2]
 
 
 def test_strict_plays_each_once(index: Index) -> None:
     key = next(iter(index._queues))
-    assert _play(Session("s"), index, key, strict=True, times=5) == [0, 1, 2, None, None]
+    assert _play(SessionState("s"), index, key, strict=True, times=5) == [0, 1, 2, None, None]
 
 
 def test_sessions_do_not_share_their_place(index: Index) -> None:
@@ -74,9 +77,66 @@ def test_sessions_do_not_share_their_place(index: Index) -> None:
 
 def test_the_order_of_different_keys_does_not_matter(index: Index) -> None:
     first, second = list(index._queues)
-    session = Session("s")
+    session = SessionState("s")
     assert _play(session, index, second, strict=True, times=2) == [0, None]
     assert _play(session, index, first, strict=True, times=1) == [0]
+
+
+def test_what_was_never_asked_for_is_known(index: Index) -> None:
+    session = SessionState("s")
+    first, second = list(index._queues)
+    assert [r.interaction for r in session.unplayed(index)] == [
+        r.interaction for queue in index.queues() for r in queue
+    ]
+    _play(session, index, second, strict=False, times=3)
+    _play(session, index, first, strict=False, times=2)
+    assert [r.number for r in session.unplayed(index)] == [2]
+
+
+def test_a_chosen_cassette_goes_before_that_of_the_name() -> None:
+    library = Library(
+        [Cassette("s", (converse("a", "1"),)), Cassette("other", (converse("b", "2"), converse("c", "3")))]
+    )
+    session = SessionState("s")
+    assert len(session.index(library).interactions) == 1
+    session.cassette = "other"
+    assert len(session.index(library).interactions) == 2
+    session.cassette = "gone"
+    assert session.index(library).interactions == ()
+
+
+def test_a_session_may_bring_its_own_cassettes() -> None:
+    session = SessionState("s")
+    session.library = Library([Cassette("x", (converse("a", "1"),))])
+    assert len(session.index(Library(())).interactions) == 1
+
+
+def test_reset_forgets_all_but_the_cassette(index: Index) -> None:
+    sessions = Sessions()
+    old = sessions.get("s")
+    old.cassette, old.strict = "c", True
+    old.layers.add(Rule("rule-1", (Message((Text("x"),)),)))
+    key = next(iter(index._queues))
+    _play(old, index, key, strict=False, times=2)
+    fresh = sessions.reset("s")
+    assert fresh is sessions.get("s")
+    assert fresh is not old
+    assert (fresh.cassette, fresh.strict, bool(fresh.layers), len(fresh.history)) == ("c", True, False, 0)
+    assert _play(fresh, index, key, strict=False, times=1) == [0]
+    assert fresh.call("GET", "/", Pairs(()), b"").number == 1
+
+
+def test_sessions_are_listed_found_and_dropped() -> None:
+    sessions = Sessions()
+    assert sessions.find("a") is None
+    made = sessions.get("a")
+    assert sessions.find("a") is made
+    assert list(sessions) == [made]
+    assert sessions.drop("a")
+    assert not sessions.drop("a")
+    sessions.get("b")
+    sessions.clear()
+    assert list(sessions) == []
 
 
 def test_sessions_are_bounded() -> None:

@@ -11,12 +11,13 @@ from support.upstream.answers import Answer, answer_of, frames_of
 from support.upstream.log import Failure, Request, Sent
 from support.upstream.server import BEARER_TOKEN, CREDENTIALS, Upstream
 from support.upstream.sigv4 import Credentials, Keys, Refused, verify
-from support.upstream.tls import HOSTS
+from support.upstream.tls import HOSTS, VPC_ENDPOINT
 
 __all__ = [
     "BEARER_TOKEN",
     "CREDENTIALS",
     "HOSTS",
+    "VPC_ENDPOINT",
     "Answer",
     "Credentials",
     "Failure",

@@ -24,7 +24,9 @@ SKEW = timedelta(minutes=5)
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _TIME = "%Y%m%dT%H%M%SZ"
-_HOST = re.compile(r"(bedrock[a-z-]*)\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)(?::\d+)?")
+_HOST = re.compile(
+    r"(?:vpce-[a-z0-9-]+\.)?(bedrock[a-z-]*)\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)(?::\d+)?"
+)
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request,"

@@ -9,9 +9,11 @@ from pathlib import Path
 import trustme
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-northeast-1")
+VPC_ENDPOINT = "vpce-0123456789abcdef0-a1b2c3d4.bedrock-runtime.us-east-1.vpce.amazonaws.com"
 HOSTS = (
     "localhost",
     "127.0.0.1",
+    VPC_ENDPOINT,
     *(f"*.{region}.{suffix}" for region in REGIONS for suffix in ("amazonaws.com", "api.aws")),
 )
 

@@ -1,0 +1,95 @@
+"""Which family a model belongs to, by its id: inference profiles and ARNs that tell the model included."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from bedtape_cassettes.families.ai21_j2 import AI21_J2
+from bedtape_cassettes.families.amazon_image import AMAZON_IMAGE
+from bedtape_cassettes.families.anthropic import ANTHROPIC
+from bedtape_cassettes.families.anthropic_text import ANTHROPIC_TEXT
+from bedtape_cassettes.families.cohere_chat import COHERE_CHAT
+from bedtape_cassettes.families.cohere_command import COHERE_COMMAND
+from bedtape_cassettes.families.cohere_embed import COHERE_EMBED
+from bedtape_cassettes.families.cohere_rerank import AMAZON_RERANK, COHERE_RERANK
+from bedtape_cassettes.families.completions import COMPLETIONS
+from bedtape_cassettes.families.converse import CONVERSE
+from bedtape_cassettes.families.deepseek import DEEPSEEK
+from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.jamba import JAMBA
+from bedtape_cassettes.families.llama import LLAMA
+from bedtape_cassettes.families.mistral_chat import MISTRAL_CHAT
+from bedtape_cassettes.families.mistral_text import MISTRAL_TEXT
+from bedtape_cassettes.families.nova import NOVA
+from bedtape_cassettes.families.nova_embed import NOVA_EMBED
+from bedtape_cassettes.families.openai import OPENAI
+from bedtape_cassettes.families.stability import STABILITY
+from bedtape_cassettes.families.titan_embed import TITAN_EMBED
+from bedtape_cassettes.families.titan_text import TITAN_TEXT
+from bedtape_cassettes.families.twelvelabs_marengo import TWELVELABS_MARENGO
+from bedtape_cassettes.families.twelvelabs_pegasus import TWELVELABS_PEGASUS
+from bedtape_cassettes.families.writer import WRITER
+from bedtape_cassettes.key import PROFILE
+
+__all__ = ["FAMILIES", "bare", "family_of"]
+
+# In the order in which they are tried: the special before the general.
+FAMILIES: tuple[Family, ...] = (
+    CONVERSE,
+    ANTHROPIC_TEXT,
+    ANTHROPIC,
+    AMAZON_IMAGE,
+    COHERE_EMBED,
+    AMAZON_RERANK,
+    COHERE_RERANK,
+    NOVA_EMBED,
+    NOVA,
+    STABILITY,
+    TITAN_EMBED,
+    TWELVELABS_MARENGO,
+    TWELVELABS_PEGASUS,
+    OPENAI,
+    MISTRAL_TEXT,
+    MISTRAL_CHAT,
+    JAMBA,
+    AI21_J2,
+    WRITER,
+    DEEPSEEK,
+    LLAMA,
+    COHERE_COMMAND,
+    COHERE_CHAT,
+    TITAN_TEXT,
+    COMPLETIONS,
+)
+
+_ARN = re.compile(r"^arn:[^:]*:bedrock:[^:]*:[^:]*:(?:foundation-model|inference-profile)/")
+# Converse is no family that a model speaks in InvokeModel.
+_NAMED = {family.name: family for family in FAMILIES if family is not CONVERSE}
+
+
+def bare(model: str) -> str:
+    """The model id without what may stand before it: `arn:…:inference-profile/us.` goes."""
+    return PROFILE.sub("", _ARN.sub("", model))
+
+
+@lru_cache(maxsize=1024)
+def family_of(operation: str, model: str, name: str | None = None) -> Family:
+    """The family that writes this model's answers to an operation; `name` overrides what the id says.
+
+    Raises Cannot where the id tells none.
+    """
+    if operation in ("Converse", "ConverseStream"):
+        return CONVERSE
+    if name is not None:
+        if name not in _NAMED:
+            raise Cannot(f"expected a family among {', '.join(sorted(_NAMED))}, found {name!r}")
+        return _NAMED[name]
+    for family in FAMILIES:
+        if any(fnmatchcase(bare(model), glob) for glob in family.models):
+            return family
+    raise Cannot(
+        f"the model id {model!r} tells no known family, so its answers' form is not known; give the body as it goes"
+        f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(_NAMED))})"
+    )

@@ -1,0 +1,56 @@
+"""What a call gets and what becomes of it: an `Answer` when it is found, an `Outcome` when it is over. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bedtape_cassettes.model import Response
+from bedtape_replayer.call import Call
+from bedtape_replayer.match import Miss
+from bedtape_replayer.reply import Reply
+from bedtape_replayer.steps import Step
+
+__all__ = ["Answer", "Outcome", "Source"]
+
+# What answered: a recording, a rule, a fault, nothing, the check of requests, an overlay that cannot, bedtape itself.
+Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a call gets, and from where.
+
+    by: the recording's file, or the id of the rule or fault. response: what was said before it became bytes; None for
+    bedtape's own words. faults: the ids of those that harmed it. disturb: what they do to its steps.
+    """
+
+    call: Call
+    reply: Reply
+    source: Source
+    by: str | None = None
+    response: Response | None = None
+    miss: Miss | None = None
+    faults: tuple[str, ...] = ()
+    disturb: Callable[[Iterator[Step]], Iterator[Step]] | None = None
+
+    @property
+    def file(self) -> str | None:
+        """The recording that answered."""
+        return self.by if self.source == "cassette" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One call when it is over.
+
+    began: seconds since 1970. seconds: how long it took. complete: whether the client stayed to the end. sent: how
+    many pieces of the body went out: events, where it is a stream.
+    """
+
+    answer: Answer
+    began: float
+    seconds: float
+    complete: bool
+    sent: int

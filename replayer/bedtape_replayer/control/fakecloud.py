@@ -1,0 +1,4 @@
+"""Being written."""
+from bedtape_replayer.control.routes import Route
+
+ROUTES: tuple[Route, ...] = ()

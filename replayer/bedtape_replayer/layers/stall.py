@@ -1,0 +1,26 @@
+"""Silence: the answer stops somewhere, and the connection stays open until the client goes or the server stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bedtape_replayer.call import Call
+from bedtape_replayer.layers.ends import end_at
+from bedtape_replayer.layers.harm import Harm, Moment, at_least
+from bedtape_replayer.steps import Stall, Step
+
+__all__ = ["Silence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence(Harm):
+    """after_events: None for before the head, else after so many events; beyond the last, only the end is missing."""
+
+    after_events: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(0, after_events=self.after_events)
+
+    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
+        return end_at(steps, self.after_events, 0, Stall())

@@ -1,0 +1,184 @@
+"""The layers of a session in their order, and what they have counted. Which of them take a call is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from random import Random
+
+from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.model import Response
+from bedtape_replayer.call import Call
+from bedtape_replayer.layers.harm import Harm, Moment
+from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.schedule import ALWAYS, Counter, Schedule
+from bedtape_replayer.overlay.when import ANY, When
+
+__all__ = ["NOTHING", "Fault", "Happening", "Layers", "Overlay", "Refused", "Ruled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Which answers are harmed, and how. told: the fault as a document."""
+
+    id: str
+    harm: Harm
+    when: When = ANY
+    schedule: Schedule = ALWAYS
+    told: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Rules and faults in the order in which they are asked. seed: what all chance begins with."""
+
+    rules: tuple[Rule, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    seed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.rules or self.faults)
+
+
+NOTHING = Overlay()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A fault that happens to a call, and its moment."""
+
+    fault: Fault
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What a layer answered: its id, and the response."""
+
+    layer: str
+    response: Response
+
+
+class Layers:
+    """A session's layers: its own before those of the overlay file, and what all of them have counted."""
+
+    def __init__(self, shared: Overlay = NOTHING) -> None:
+        self.shared = shared
+        self._own = NOTHING
+        self._all = shared
+        self._made: dict[str, int] = {}
+        self._counters: dict[str, Counter] = {}
+        self._memory: dict[str, dict[str, object]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._all)
+
+    @property
+    def own(self) -> Overlay:
+        """Those of the session alone."""
+        return self._own
+
+    @property
+    def every(self) -> Overlay:
+        """Its own, then those of the overlay file, in the order in which they are asked."""
+        return self._all
+
+    def has(self, name: str) -> bool:
+        """Whether a layer has this id."""
+        return name in {rule.id for rule in self._all.rules} | {fault.id for fault in self._all.faults}
+
+    def remove(self, name: str) -> bool:
+        """Removes a layer of its own; whether it was there."""
+        own = self._own
+        rules = tuple(rule for rule in own.rules if rule.id != name)
+        faults = tuple(fault for fault in own.faults if fault.id != name)
+        self.lay(replace(own, rules=rules, faults=faults))
+        return self._own != own
+
+    def lay(self, overlay: Overlay) -> None:
+        """Replaces the session's own layers; what layers that stay have counted stays too."""
+        self._own = overlay
+        self._all = Overlay(
+            (*overlay.rules, *self.shared.rules),
+            (*overlay.faults, *self.shared.faults),
+            overlay.seed or self.shared.seed,
+        )
+        kept = {rule.id for rule in self._all.rules} | {fault.id for fault in self._all.faults}
+        self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
+        self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
+
+    def add(self, *layers: Rule | Fault) -> None:
+        """Adds to the session's own layers, after those that are there."""
+        rules = tuple(layer for layer in layers if isinstance(layer, Rule))
+        faults = tuple(layer for layer in layers if isinstance(layer, Fault))
+        own = self._own
+        self.lay(replace(own, rules=(*own.rules, *rules), faults=(*own.faults, *faults)))
+
+    def next_id(self, kind: str) -> str:
+        """A name for a new layer, `rule-3`: the same in every run, for chance depends on it."""
+        self._made[kind] = self._made.get(kind, 0) + 1
+        return f"{kind}-{self._made[kind]}"
+
+    def fired(self, layer: str) -> int:
+        """How many calls a layer took."""
+        counter = self._counters.get(layer)
+        return counter.fired if counter else 0
+
+    def faults(self, call: Call, now: float) -> tuple[list[Happening], Ruled | None]:
+        """The faults that happen to the call, in order, and the answer of the one that replaces every other."""
+        happening: list[Happening] = []
+        instead: Ruled | None = None
+        for fault in self._all.faults:
+            harm = fault.harm
+            if (instead and harm.replaces) or not fault.when.matches(call) or not harm.concerns(call):
+                continue
+            chance = self._chance(call, fault.id)
+            if not self._counter(fault.id).fires(fault.schedule, chance):
+                continue
+            moment = Moment(chance, now, self._memory.setdefault(fault.id, {}))
+            response = harm.instead(call, moment)
+            if response is not None:
+                instead = Ruled(fault.id, response)
+            if response is not None or not harm.replaces:  # a quota that is not used up does nothing
+                happening.append(Happening(fault, moment))
+        return happening, instead
+
+    def answer(self, call: Call, check: Callable[[Call], Response | None] | None = None) -> Ruled | None:
+        """What the first rule that takes the call gives. Raises Refused where it has no form for it.
+
+        check: what Bedrock would refuse in the request; then that is the answer, of no layer, and no rule counts it.
+        """
+        for rule in self._all.rules:
+            if not rule.when.matches(call):
+                continue
+            if check is not None:
+                if (refusal := check(call)) is not None:
+                    return Ruled("", refusal)
+                check = None
+            chance = self._chance(call, rule.id)
+            counter = self._counter(rule.id)
+            if not counter.fires(rule.schedule, chance):
+                continue
+            try:
+                response = rule.respond(call, counter.fired, chance)
+            except Cannot as error:
+                raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
+            if response is not None:
+                return Ruled(rule.id, response)
+        return None
+
+    def _counter(self, layer: str) -> Counter:
+        counter = self._counters.get(layer)
+        if counter is None:
+            counter = self._counters[layer] = Counter()
+        return counter
+
+    def _chance(self, call: Call, layer: str) -> Random:
+        """Chance for one layer and call, whatever other sessions do meanwhile."""
+        seed = f"{self._all.seed}/{call.session}/{layer}/{call.number}".encode()
+        return Random(blake2b(seed, digest_size=16).digest())  # noqa: S311 - reproducible is what it must be
+
+
+class Refused(Exception):
+    """A layer cannot do what it says to this call: the overlay must be mended, not the client's code."""

@@ -1,0 +1,41 @@
+"""A body given as it goes over the wire, for whatever has no neutral form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bedtape_cassettes import bodies
+from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response, event_headers
+
+__all__ = ["Raw"]
+
+_STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
+_CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One of: body, sent verbatim; chunks, the JSON of each InvokeModel chunk; events, (type, JSON) of each event.
+
+    headers: lower-case names; those that are given replace the usual ones.
+    """
+
+    body: bytes | None = None
+    chunks: tuple[JsonValue, ...] | None = None
+    events: tuple[tuple[str, JsonValue], ...] | None = None
+    status: int = 200
+    headers: Headers = ()
+
+    def response(self) -> Response:
+        """What goes over the wire."""
+        if self.chunks is not None:
+            sealed = [Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in self.chunks]
+            return Response(self.status, self._with(_CHUNKS), Events.of(sealed))
+        if self.events is not None:
+            named = [Event(0, event_headers(name), bodies.compact(value), "json") for name, value in self.events]
+            return Response(self.status, self._with(_STREAM), Events.of(named))
+        usual: Headers = (("content-type", "application/json"),)
+        return Response(self.status, self._with(usual), bodies.body_of(self.body or b""))
+
+    def _with(self, usual: Headers) -> Headers:
+        return tuple({**dict(usual), **{name.lower(): value for name, value in self.headers}}.items())

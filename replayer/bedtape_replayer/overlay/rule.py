@@ -1,0 +1,72 @@
+"""A rule: which calls it answers, and with what, given once for whichever operation and model family asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeAlias
+
+from bedtape_cassettes.bodies import compact
+from bedtape_cassettes.content import Content, Embeddings, Images, Message, Ranking, Text
+from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.model import Response
+from bedtape_cassettes.rendering import render
+from bedtape_replayer.call import Call
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
+from bedtape_replayer.overlay.when import ANY, When
+
+__all__ = ["Computed", "Given", "Rule"]
+
+# What a function of the user's may return: text, any JSON object (as text), whatever a rule may give, or None to pass.
+Computed: TypeAlias = Callable[[Call], "Given | str | dict[str, object] | None"]
+Given: TypeAlias = Content | Failure | Raw | Computed
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """id: names it in reports and counts for it. answers: given in turn, the last one again and again.
+
+    family: the model family to render for, where a model's id does not tell. told: the rule as a document.
+    """
+
+    id: str
+    answers: tuple[Given, ...]
+    when: When = ANY
+    schedule: Schedule = ALWAYS
+    family: str | None = None
+    told: JsonObject = field(default_factory=dict)
+
+    def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
+        """The response to the `turn`th call that it takes (from 1); None where its function passes the call on.
+
+        Raises Cannot where what it gives has no form for this call.
+        """
+        given = self.answers[min(turn, len(self.answers)) - 1]
+        if callable(given):
+            return self._computed(given, call, chance)
+        return self._response(given, call, chance)
+
+    def _computed(self, function: Computed, call: Call, chance: Random) -> Response | None:
+        match function(call):
+            case None:
+                return None
+            case str() as text:
+                return self._response(Message((Text(text),)), call, chance)
+            case dict() as value:
+                return self._response(Message((Text(compact(value).decode()),)), call, chance)
+            case Message() | Embeddings() | Images() | Ranking() | Failure() | Raw() as given:
+                return self._response(given, call, chance)
+            case other:
+                raise Cannot(f"expected its function to return text, an object, content or None, found {other!r}")
+
+    def _response(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
+        if isinstance(given, Failure | Raw):
+            return given.response()
+        if call.operation is None:
+            raise Cannot(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
+        return render(
+            given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
+        )

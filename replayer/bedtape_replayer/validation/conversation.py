@@ -1,0 +1,121 @@
+"""What Converse asks of a conversation beyond the shapes of its members: roles, tools and their results.
+
+The rules and their words are those of recorded errors, no others. Every body that is given here has passed `shapes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["empty_message", "mistake"]
+
+JsonObject = dict[str, JsonValue]
+
+# Claude merges turns of one role, and Titan takes them (recorded); of a model that is not known nothing is asked.
+_ALTERNATING = ("meta.*", "mistral.*", "cohere.*", "ai21.*", "amazon.nova*")
+_TOOLS_ALONE = ("meta.*", "mistral.*")
+
+_ALTERNATE = (
+    "A conversation must alternate between user and assistant roles. Make sure the conversation alternates between"
+    " user and assistant roles and try again."
+)
+_NO_TOOLS = "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+
+
+def mistake(model: str, body: JsonObject) -> str | None:
+    """What Bedrock says to the first mistake in a Converse request; None where there is none."""
+    messages = _objects(body.get("messages"))
+    return (
+        empty_message(messages)
+        or _empty_error(messages)
+        or _undeclared_tools(body, messages)
+        or _roles(model, messages)
+        or _mixed(model, messages)
+        or _results(messages)
+    )
+
+
+def empty_message(messages: Sequence[JsonObject]) -> str | None:
+    """The first message without content, but for an assistant's at the end."""
+    for at, message in enumerate(messages):
+        last = at == len(messages) - 1 and message.get("role") == "assistant"
+        if message.get("content") in ([], "") and not last:
+            return f"messages.{at}: all messages must have non-empty content except for the optional final assistant message"
+    return None
+
+
+def _empty_error(messages: Sequence[JsonObject]) -> str | None:
+    for at, message in enumerate(messages):
+        for index, block in enumerate(_objects(message.get("content"))):
+            result = block.get("toolResult")
+            if isinstance(result, dict) and result.get("status") == "error" and not result.get("content"):
+                place = f"messages.{at}.content.{index}.toolResult"
+                return f"The content field at {place} cannot be empty when status value is error."
+    return None
+
+
+def _undeclared_tools(body: JsonObject, messages: Sequence[JsonObject]) -> str | None:
+    if body.get("toolConfig") is not None:
+        return None
+    used = any(_of(message, "toolUse") or _of(message, "toolResult") for message in messages)
+    return _NO_TOOLS if used else None
+
+
+def _roles(model: str, messages: Sequence[JsonObject]) -> str | None:
+    if not _is_one_of(model, _ALTERNATING):
+        return None
+    roles = [message.get("role") for message in messages if message.get("role") != "system"]
+    return _ALTERNATE if any(one == other for one, other in pairwise(roles)) else None
+
+
+def _mixed(model: str, messages: Sequence[JsonObject]) -> str | None:
+    if not _is_one_of(model, _TOOLS_ALONE):
+        return None
+    for at, message in enumerate(messages):
+        for member, blocks in (("toolUse", "tool use"), ("toolResult", "tool result")):
+            if _of(message, member) and _of(message, "text"):
+                return f"messages.{at}.content: Conversation blocks and {blocks} blocks cannot be provided in the same turn."
+    return None
+
+
+def _results(messages: Sequence[JsonObject]) -> str | None:
+    """Each turn's tool results against the tool uses of the turn before."""
+    uses: list[JsonValue] = []
+    for at, message in enumerate(messages):
+        results = [] if message.get("role") == "assistant" else [r.get("toolUseId") for r in _of(message, "toolResult")]
+        if missing := [use for use in uses if use not in results]:
+            ids = ", ".join(map(str, missing))
+            return f"Expected toolResult blocks at messages.{at}.content for the following Ids: {ids}"
+        if len(results) > len(uses):
+            return (
+                f"The number of toolResult blocks at messages.{at}.content exceeds the number of toolUse blocks of"
+                " previous turn."
+            )
+        # What a server's tool was asked is answered by the server, in the same turn.
+        uses = [use.get("toolUseId") for use in _of(message, "toolUse") if use.get("type") is None]
+    return None
+
+
+def _is_one_of(model: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(bare(model), glob) for glob in globs)
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
+
+
+def _of(message: JsonObject, member: str) -> list[JsonObject]:
+    """The message's blocks of one kind: what they hold, text as an object that holds nothing."""
+    return list(_held(message, member))
+
+
+def _held(message: JsonObject, member: str) -> Iterator[JsonObject]:
+    for block in _objects(message.get("content")):
+        value = block.get(member)
+        if value is not None:
+            yield value if isinstance(value, dict) else {}

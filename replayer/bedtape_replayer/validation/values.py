@@ -1,0 +1,174 @@
+"""Single values checked against their shapes: strings, numbers, bytes; and what a check finds wrong.
+
+The words are those of the framework that Bedrock is written in, as public traces of Bedrock show them. Nothing here
+looks into lists or structures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from botocore.model import Shape, StringShape
+
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["FINE", "Check", "Problem", "bounds_of", "mistyped", "scalar"]
+
+# What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
+# own types (unions and documents), which Bedrock checks after these.
+Kind = Literal["type", "bounds", "own"]
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a value.
+
+    text: what is wrong, for `own` with `{}` for the place. shown: the value as messages show it, or empty.
+    path: members' names and list positions from 0, outermost first.
+    """
+
+    kind: Kind
+    text: str
+    shown: str = ""
+    path: tuple[str | int, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind == "bounds":
+            # The framework counts list members from 1, and names them.
+            place = ".".join(f"{step + 1}.member" if isinstance(step, int) else step for step in self.path)
+            return f"Value{self.shown} at '{place}' failed to satisfy constraint: {self.text}"
+        return self.text.replace("{}", ".".join(map(str, self.path)))
+
+
+Check = Callable[[JsonValue], Sequence[Problem]]
+FINE: tuple[Problem, ...] = ()
+
+
+def scalar(shape: Shape, hidden: bool) -> Check:
+    """The check of a shape that holds no others. hidden: messages do not repeat the value."""
+    match shape.type_name:
+        case "integer" | "long":
+            return _number(shape, hidden, "an Integer" if shape.type_name == "integer" else "a Long", whole=True)
+        case "float" | "double":
+            return _number(shape, hidden, "a Float" if shape.type_name == "float" else "a Double", whole=False)
+        case "boolean":
+            return _boolean
+        case "blob":
+            return _blob(shape)
+        case "timestamp":
+            return _timestamp
+        case "structure":
+            return _document
+    return _string(shape, hidden)
+
+
+def _string(shape: Shape, hidden: bool) -> Check:
+    enum = list(shape.enum) if isinstance(shape, StringShape) else []
+    members = frozenset(enum)
+    pattern = _pattern(shape.metadata.get("pattern"))
+    longest, shortest = shape.metadata.get("max"), shape.metadata.get("min")
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not str:
+            return (mistyped(value, f"{_token(value)} can not be converted to a String"),)
+        texts = []  # in the order of real messages: too long, pattern, too short
+        if members and value not in members:
+            texts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
+        if longest is not None and len(value) > longest:
+            texts.append(f"Member must have length less than or equal to {longest}")
+        if pattern is not None and not pattern.fullmatch(value):
+            texts.append(f"Member must satisfy regular expression pattern: {pattern.pattern}")
+        if shortest is not None and len(value) < shortest:
+            texts.append(f"Member must have length greater than or equal to {shortest}")
+        shown = "" if hidden else f" '{value}'"
+        return [Problem("bounds", text, shown) for text in texts] if texts else FINE
+
+    return check
+
+
+def _pattern(written: object) -> re.Pattern[str] | None:
+    """The model's pattern; None where there is none, or where it says what only Java's patterns can."""
+    try:
+        return re.compile(written) if isinstance(written, str) else None
+    except re.error:
+        return None
+
+
+def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
+    bounds = bounds_of(shape, "value")
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not int and type(value) is not float:
+            return (mistyped(value, f"{_token(value)} can not be converted to {kind}"),)
+        # A fraction where an integer is wanted is cut, not refused.
+        number = int(value) if whole else float(value)
+        return [Problem("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
+
+    return check
+
+
+def _blob(shape: Shape) -> Check:
+    bounds = bounds_of(shape, "length")
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not str or not _BASE64.fullmatch(value):
+            return (mistyped(value, f"{_token(value)} can not be converted to a Blob"),)
+        return [Problem("bounds", text) for text in bounds(len(value.rstrip("=")) * 3 // 4)]
+
+    return check
+
+
+def _boolean(value: JsonValue) -> Sequence[Problem]:
+    return FINE if type(value) is bool else (mistyped(value, f"{_token(value)} can not be converted to a Boolean"),)
+
+
+def _timestamp(value: JsonValue) -> Sequence[Problem]:
+    if type(value) in (int, float, str):
+        return FINE
+    return (mistyped(value, f"{_token(value)} can not be converted to a Timestamp"),)
+
+
+def _document(value: JsonValue) -> Sequence[Problem]:
+    # The models let a document be any JSON; Bedrock wants an object wherever it takes one.
+    if type(value) is dict:
+        return FINE
+    return (
+        Problem("own", "The format of the value at {} is invalid. Provide a json object for the field and try again."),
+    )
+
+
+def bounds_of(shape: Shape, what: str) -> Callable[[float], list[str]]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+
+    def texts(measure: float) -> list[str]:
+        found = []
+        if most is not None and measure > most:
+            found.append(f"Member must have {what} less than or equal to {most}")
+        if least is not None and measure < least:
+            found.append(f"Member must have {what} greater than or equal to {least}")
+        return found
+
+    return texts
+
+
+def mistyped(value: JsonValue, otherwise: str) -> Problem:
+    """Of the wrong JSON type. What the framework says hangs on what it found before what it wanted."""
+    if isinstance(value, dict):
+        return Problem("type", "Start of structure or map found where not expected.")
+    if isinstance(value, list):
+        return Problem("type", "Start of list found where not expected")
+    return Problem("type", otherwise)
+
+
+def _token(value: JsonValue) -> str:
+    match value:
+        case bool():
+            return "TRUE_VALUE" if value else "FALSE_VALUE"
+        case str():
+            return "STRING_VALUE"
+    return "NUMBER_VALUE"

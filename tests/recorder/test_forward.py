@@ -1,0 +1,163 @@
+"""What the two modes do with requests: which hosts are opened, whose credentials go on, what is refused on its way."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import h2.events
+import pytest
+
+from bedtape_cassettes import eventstream, store
+from bedtape_cassettes.eventstream import Frame
+from bedtape_recorder import gate
+from support.client import Http1
+from support.recorder import Running
+from support.recordings import answer, path, prompt
+from support.upstream import BEARER_TOKEN, VPC_ENDPOINT, Answer, Upstream
+from support.upstream.clients import RUNTIME, Streams, signed
+from support.upstream.sigv4 import STREAMING
+
+Start = Callable[..., Running]
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture
+def says_one(upstream: Upstream) -> Upstream:
+    upstream.add(Answer(path(), prompt("a"), frames=(json.dumps(answer("one")).encode(),)))
+    return upstream
+
+
+@contextmanager
+def _tunnel(
+    running: Running, host: str, port: int = 443, ca: str | None = None
+) -> Iterator[http.client.HTTPConnection]:
+    """A connection to a host through the recorder, of a client that trusts the recorder's own authority alone."""
+    trusting = ssl.create_default_context(cafile=ca or running.exports["NODE_EXTRA_CA_CERTS"])
+    proxy = int(running.exports["HTTPS_PROXY"].rpartition(":")[2])
+    with closing(http.client.HTTPSConnection("127.0.0.1", proxy, context=trusting, timeout=60)) as client:
+        client.set_tunnel(host, port)
+        yield client
+
+
+def _asked(client: http.client.HTTPConnection, host: str, region: str = "us-east-1") -> int:
+    client.request("POST", path(), prompt("a"), dict(signed(path(), prompt("a"), host=host, region=region)))
+    response = client.getresponse()
+    response.read()
+    return response.status
+
+
+# -- forward ---------------------------------------------------------------------------------------------------
+
+
+def test_forward_mode_asks_for_no_credentials(says_one: Upstream, start: Start) -> None:
+    running = start("--mode", "forward", **NO_KEYS)
+    with _tunnel(running, RUNTIME) as client:
+        assert _asked(client, RUNTIME) == 200
+    assert not says_one.failures
+    assert "recorded 1 interactions" in running.stop()
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        (RUNTIME, "us-east-1"),
+        ("bedrock-runtime-fips.us-west-2.amazonaws.com", "us-west-2"),
+        (VPC_ENDPOINT, "us-east-1"),
+    ],
+)
+def test_bedrocks_hosts_are_recorded(host: str, region: str, says_one: Upstream, start: Start) -> None:
+    running = start("--mode", "forward")
+    with _tunnel(running, host) as client:
+        assert _asked(client, host, region) == 200
+    assert not says_one.failures
+    assert says_one.requests[-1].host == host
+    assert "recorded 1 interactions" in running.stop()
+
+
+def test_the_upstreams_own_host_is_recorded(says_one: Upstream, start: Start) -> None:
+    running = start("--mode", "forward")
+    host = f"localhost:{says_one.port}"
+    with _tunnel(running, "localhost", says_one.port) as client:
+        assert _asked(client, host) == 200
+    assert not says_one.failures
+    assert "recorded 1 interactions" in running.stop()
+    (cassette,) = store.read([running.to])
+    assert cassette.interactions[0].request.path == path()
+
+
+def test_another_port_of_the_upstreams_host_is_a_blind_tunnel(says_one: Upstream, start: Start) -> None:
+    with Upstream() as other:
+        running = start("--mode", "forward")
+        with _tunnel(running, "localhost", other.port, ca=str(other.ca)) as client:
+            client.request("GET", "/")
+            assert client.getresponse().status == 403
+        assert [request.target for request in other.requests] == ["/"]
+    assert "recorded 0 interactions" in running.stop()
+
+
+# -- reverse ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bearer", [{}, {"AWS_BEARER_TOKEN_BEDROCK": BEARER_TOKEN}])
+def test_a_placeholder_of_a_librarys_does_not_go_upstream(
+    bearer: dict[str, str], says_one: Upstream, start: Start
+) -> None:
+    running = start(**bearer)
+    headers = (JSON, ("X-Api-Key", "placeholder"))
+    with Http1(running.url) as client:
+        assert client.request("POST", path(), headers, prompt("a")).status == 200
+    assert not says_one.failures
+    assert says_one.requests[-1].header("x-api-key") is None
+
+
+def test_a_clients_own_api_key_goes_upstream_and_no_further(says_one: Upstream, start: Start) -> None:
+    key = "ABSK" + "QmVkcm9ja0FQSUtleS0x" * 3
+    running = start("--exact")
+    headers = (JSON, ("X-Api-Key", key), ("X-Amz-Date", "20200101T000000Z"))
+    with Http1(running.url) as client:
+        client.request("POST", path(), headers, prompt("a"))
+    (request,) = says_one.requests
+    assert request.header("x-api-key") == key
+    assert (request.header("authorization"), request.header("x-amz-date")) == (None, None)
+    running.stop()
+    assert all(key.encode() not in file.read_bytes() for file in running.to.rglob("*.yaml"))
+
+
+def _data(events: list[h2.events.Event]) -> bytes:
+    return b"".join(event.data or b"" for event in events if isinstance(event, h2.events.DataReceived))
+
+
+@pytest.mark.parametrize("broken", [b"\0\0\0\x08" + bytes(8), b"\xff" * 12, bytes(12)])
+def test_a_client_that_sends_no_event_is_told_so_and_waits_for_nothing(
+    broken: bytes, upstream: Upstream, start: Start
+) -> None:
+    url = path("invoke-with-bidirectional-stream")
+    running = start()
+    port = int(running.url.rpartition(":")[2])
+    headers = [("Content-Type", "application/vnd.amazon.eventstream"), ("X-Amz-Content-SHA256", STREAMING)]
+    with Streams(socket.create_connection(("127.0.0.1", port), timeout=20), f"127.0.0.1:{port}") as client:
+        stream = client.begin(url, headers)
+        client.h2.send_data(stream, eventstream.encode(Frame((), b"hello")))
+        client.flush()
+        assert _data(client.until(h2.events.DataReceived)) == b"hello"
+        client.h2.send_data(stream, broken)
+        client.flush()
+        (refused,) = eventstream.decode_all(_data(client.until(h2.events.DataReceived)))
+        client.h2.end_stream(stream)
+        client.flush()
+        client.until(h2.events.StreamEnded)
+    assert (":message-type", "exception") in (refused.strings() or ())
+    (failure,) = upstream.failures
+    assert "an event is damaged" in failure.message
+    assert "bedtape: a bidirectional stream was refused" in running.stop()
+
+
+def test_behind_a_shut_gate_a_recorder_that_needs_no_keys_does_not_start(upstream: Upstream, start: Start) -> None:
+    with pytest.raises(AssertionError, match="costs money"):
+        start("--mode", "forward", **NO_KEYS, **{gate.VARIABLE: "0"})

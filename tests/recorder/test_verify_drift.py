@@ -1,0 +1,237 @@
+"""`bedtape record --verify` from end to end: each kind of drift, made on purpose in an HTTPS upstream, reported alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes import eventstream, store
+from bedtape_cassettes.model import Cassette, Headers, Interaction
+from bedtape_cassettes.normalise import interaction_of
+from support.recorder import environment
+from support.recordings import answer, path, prompt
+from support.upstream import Answer, Upstream
+from support.upstream.answers import EVENT_STREAM
+
+JSON: Headers = (("Content-Type", "application/json"), ("x-amzn-RequestId", "a"))
+EVENTS: Headers = (("Content-Type", EVENT_STREAM), ("x-amzn-RequestId", "a"))
+RETIRED = "This model version has reached the end of its life. Please refer to the AWS documentation for more details."
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the service says: once when it is recorded, and once when it is asked again."""
+
+    status: int
+    headers: Headers
+    frames: tuple[bytes, ...]
+    operation: str = "converse"
+
+    def answer(self) -> Answer:
+        streamed = self.operation == "converse-stream"
+        return Answer(
+            path(self.operation),
+            prompt("a"),
+            status=self.status,
+            headers=self.headers,
+            frames=self.frames,
+            streamed=streamed,
+        )
+
+    def recorded(self) -> Interaction:
+        return interaction_of(
+            method="POST",
+            path=path(self.operation),
+            request_headers=(("Content-Type", "application/json"),),
+            request_body=prompt("a"),
+            status=self.status,
+            response_headers=self.headers,
+            response_body=b"".join(self.frames),
+        )
+
+
+def says(body: dict[str, Any], **changed: Any) -> Said:
+    return replace(Said(200, JSON, (json.dumps(body).encode(),)), **changed)
+
+
+def error(status: int, kind: str, message: str) -> Said:
+    headers = (*JSON, ("x-amzn-ErrorType", f"{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/"))
+    return Said(status, headers, (json.dumps({"message": message}).encode(),))
+
+
+def streams(*events: bytes) -> Said:
+    return Said(200, EVENTS, events, "converse-stream")
+
+
+def event(kind: str, value: Any) -> bytes:
+    headers = ((":event-type", kind), (":content-type", "application/json"), (":message-type", "event"))
+    return eventstream.encode_strings(headers, json.dumps(value).encode())
+
+
+START = event("messageStart", {"role": "assistant"})
+DELTA = event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello"}})
+MORE = event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": " there"}})
+BLOCK = event("contentBlockStop", {"contentBlockIndex": 0})
+STOP = event("messageStop", {"stopReason": "end_turn"})
+METADATA = event("metadata", {"usage": {"inputTokens": 1}, "metrics": {"latencyMs": 1}})
+WHOLE = streams(START, DELTA, BLOCK, STOP, METADATA)
+BODY = answer("Hello")
+PLAIN = says(BODY)
+LIMITED = error(400, "ValidationException", "The model returned the following errors: too long")
+
+
+def without(value: dict[str, Any], name: str) -> dict[str, Any]:
+    assert name in value
+    return {key: item for key, item in value.items() if key != name}
+
+
+def _usage(**changed: Any) -> dict[str, Any]:
+    return {**BODY, "usage": {**BODY["usage"], **changed}}
+
+
+# What is recorded, what is answered now, and the one line that says so.
+DRIFTS: dict[str, tuple[Said, Said, str]] = {
+    "field gained": (
+        PLAIN,
+        says({**BODY, "trace": "x"}),
+        "field gained trace: recorded not there, now text",
+    ),
+    "field gained within": (
+        PLAIN,
+        says(_usage(cacheReadInputTokens=0)),
+        "field gained usage.cacheReadInputTokens: recorded not there, now number",
+    ),
+    "field lost": (
+        says({**BODY, "trace": "x"}),
+        PLAIN,
+        "field lost trace: recorded text, now not there",
+    ),
+    "type": (
+        PLAIN,
+        says(_usage(inputTokens="1")),
+        "type usage.inputTokens: recorded number, now text",
+    ),
+    "event order": (
+        WHOLE,
+        streams(START, DELTA, BLOCK, METADATA, STOP),
+        "event order: recorded messageStart → contentBlockDelta text → contentBlockStop → messageStop → metadata, "
+        "now messageStart → contentBlockDelta text → contentBlockStop → metadata → messageStop",
+    ),
+    "field of an event gained": (
+        WHOLE,
+        streams(START, DELTA, BLOCK, event("messageStop", {"stopReason": "end_turn", "more": None}), METADATA),
+        "field gained messageStop: more: recorded not there, now null",
+    ),
+    "field of an event lost": (
+        WHOLE,
+        streams(START, DELTA, BLOCK, STOP, event("metadata", {"usage": {"inputTokens": 1}, "metrics": {}})),
+        "field lost metadata: metrics.latencyMs: recorded number, now not there",
+    ),
+    "header lost": (
+        says(BODY, headers=(*JSON, ("x-amzn-bedrock-cache", "hit"))),
+        PLAIN,
+        "header lost x-amzn-bedrock-cache: recorded there, now not there",
+    ),
+    "header gained": (
+        PLAIN,
+        says(BODY, headers=(*JSON, ("x-amzn-bedrock-cache", "hit"))),
+        "header gained x-amzn-bedrock-cache: recorded not there, now there",
+    ),
+    "error type": (
+        LIMITED,
+        error(400, "ServiceQuotaExceededException", "too long"),
+        "error type: recorded ValidationException, now ServiceQuotaExceededException",
+    ),
+    "status": (
+        PLAIN,
+        error(403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
+        "status: recorded 200, now 403 AccessDeniedException",
+    ),
+    "stop reason": (
+        PLAIN,
+        says({**BODY, "stopReason": "max_tokens"}),
+        "stop reason: recorded end_turn, now max_tokens",
+    ),
+    "stop reason of a stream": (
+        WHOLE,
+        streams(START, DELTA, BLOCK, event("messageStop", {"stopReason": "guardrail_intervened"}), METADATA),
+        "stop reason: recorded end_turn, now guardrail_intervened",
+    ),
+    "model retired": (
+        PLAIN,
+        error(404, "ResourceNotFoundException", RETIRED),
+        f'model retired: recorded an answer, now {{"message": "{RETIRED}"}}',
+    ),
+    "content type": (
+        PLAIN,
+        says(BODY, headers=(("Content-Type", "application/x-amz-json-1.1"), *JSON[1:])),
+        "content type: recorded application/json, now application/x-amz-json-1.1",
+    ),
+    "a stream no more": (
+        WHOLE,
+        says(BODY, operation="converse-stream"),
+        "body: recorded a stream, now no stream",
+    ),
+}
+# Wording, pace and ids: whatever a service says differently every time.
+SAME: dict[str, tuple[Said, Said]] = {
+    "a body": (PLAIN, says(answer("Other words"), headers=(JSON[0], ("x-amzn-RequestId", "b")))),
+    "a stream": (WHOLE, streams(START, DELTA, MORE, BLOCK, STOP, METADATA)),
+    "an error": (LIMITED, error(400, "ValidationException", "other words")),
+}
+
+
+@pytest.fixture(scope="module")
+def bedrock() -> Iterator[Upstream]:
+    with Upstream() as found:
+        yield found
+
+
+def verified(bedrock: Upstream, before: Said, now: Said, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the command says of a cassette that holds one answer where the service gives another now."""
+    bedrock.clear()
+    bedrock.add(now.answer())
+    store.write(folder / "tapes", Cassette("a", (before.recorded(),)))
+    code = "from bedtape_cassettes.cli import main; main()"
+    arguments = ["record", "--verify", "--to", str(folder / "tapes"), "--upstream", bedrock.url]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment(bedrock, folder, NO_PROXY="localhost", no_proxy="localhost"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not bedrock.failures
+    assert len(bedrock.requests) == 1
+    return ended
+
+
+@pytest.mark.parametrize("kind", DRIFTS)
+def test_a_drift_is_reported_and_nothing_else(kind: str, bedrock: Upstream, tmp_path: Path) -> None:
+    before, now, line = DRIFTS[kind]
+    ended = verified(bedrock, before, now, tmp_path)
+    file = rf"a/0001-{before.operation}-[0-9a-f]{{8}}\.yaml"
+    assert re.fullmatch(rf"{file}: {re.escape(line)}\n", ended.stdout), ended.stdout + ended.stderr
+    assert (ended.returncode, ended.stderr) == (1, "bedtape: asked 1 again: 1 drifted\n")
+
+
+@pytest.mark.parametrize("kind", DRIFTS)
+def test_a_service_that_answers_as_recorded_drifts_nowhere(kind: str, bedrock: Upstream, tmp_path: Path) -> None:
+    before, _, _ = DRIFTS[kind]
+    ended = verified(bedrock, before, before, tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "bedtape: asked 1 again: 0 drifted\n")
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_other_words_are_no_drift(kind: str, bedrock: Upstream, tmp_path: Path) -> None:
+    ended = verified(bedrock, *SAME[kind], tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "bedtape: asked 1 again: 0 drifted\n")

@@ -1,0 +1,159 @@
+"""The seams of faults, and every kind as a document names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.bodies import compact
+from bedtape_cassettes.checking import problems
+from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.layers.corruption import Corrupt
+from bedtape_replayer.layers.errors import Refuse
+from bedtape_replayer.layers.events import Drop, Insert, Repeat, Swap
+from bedtape_replayer.layers.harm import Harm, at_least, is_framed, no_stream, streams
+from bedtape_replayer.layers.kinds import KINDS
+from bedtape_replayer.layers.latency import Delay
+from bedtape_replayer.layers.midstream import Raise, RaiseUnmodelled
+from bedtape_replayer.layers.quota import Quota
+from bedtape_replayer.layers.reset import BreakOff
+from bedtape_replayer.layers.semantic import Misanswer
+from bedtape_replayer.layers.stall import Silence
+from bedtape_replayer.layers.truncation import Truncate
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.reply import Reply
+from bedtape_replayer.steps import Finish, Start
+from support.faulty import call, moment
+
+HTML = (("content-type", "text/html"),)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "harm"),
+    [
+        ("error", "ThrottlingException", Refuse(Failure("ThrottlingException"))),
+        ("http", {"status": 503, "text": "<html>"}, Refuse(Failure(status=503, body=b"<html>", headers=HTML))),
+        ("http", {"status": 503}, Refuse(Failure(status=503, body=b"", headers=HTML))),
+        (
+            "http",
+            {"status": 500, "json": {"a": 1}, "headers": {"X-A": "b"}},
+            Refuse(Failure(status=500, body=b'{"a":1}', headers=(("content-type", "application/json"), ("x-a", "b")))),
+        ),
+        ("latency", {"first_byte_ms": 1, "jitter_ms": 2}, Delay(1, 0, 2)),
+        ("stall", {}, Silence()),
+        ("stall", {"after_events": 2}, Silence(2)),
+        ("midstream", {"error": "ThrottlingException"}, Raise("ThrottlingException")),
+        (
+            "midstream",
+            {"error": "ModelStreamErrorException", "message": "m", "members": {"originalStatusCode": 500}},
+            Raise("ModelStreamErrorException", 1, "m", {"originalStatusCode": 500}),
+        ),
+        ("midstream", {"code": "X", "message": "m", "after_events": 0}, RaiseUnmodelled("X", "m", 0)),
+        ("truncate", {}, Truncate()),
+        ("truncate", {"after_events": 1, "bytes_more": 2, "in_order": False}, Truncate(1, 2, in_order=False)),
+        ("corrupt", {"what": "json", "event": 2}, Corrupt("json", 2)),
+        ("drop_events", {"numbers": [1], "types": ["a"]}, Drop((1,), ("a",))),
+        ("repeat_events", {"types": ["a"], "times": 2}, Repeat((), ("a",), 2)),
+        ("swap_events", {"first": 1, "second": 2}, Swap(1, 2)),
+        ("insert_event", {"type": "a", "payload": {"b": [1]}, "after_events": 0}, Insert("a", {"b": [1]}, 0)),
+        ("reset", {}, BreakOff()),
+        ("reset", {"after_events": 1, "bytes_more": 2, "code": 8}, BreakOff(1, 2, 8)),
+        ("quota", {"requests_per_minute": 1, "tokens_per_minute": 2}, Quota(1, 2)),
+        (
+            "misanswer",
+            {"what": "stop_sequence", "text": "a", "family": "llama"},
+            Misanswer("stop_sequence", "a", "llama"),
+        ),
+    ],
+)
+def test_documents_name_every_harm(key: str, value: Any, harm: Harm) -> None:
+    assert problems(value, KINDS[key].schema) == []
+    assert KINDS[key].make({key: value}) == harm
+
+
+def test_every_argument_can_be_named() -> None:
+    """What a harm takes, a document can say: no argument is for Python alone."""
+    kinds = {"latency": Delay, "stall": Silence, "truncate": Truncate, "corrupt": Corrupt, "drop_events": Drop}
+    kinds |= {"repeat_events": Repeat, "swap_events": Swap, "insert_event": Insert, "reset": BreakOff, "quota": Quota}
+    for key, kind in {**kinds, "misanswer": Misanswer}.items():
+        assert set(KINDS[key].schema["properties"]) == set(kind.__dataclass_fields__), key
+
+
+def test_what_stands_beside_an_errors_name() -> None:
+    fault = {"error": "Other", "status": 418, "message": "m", "members": {"a": 1}, "retry_after_ms": 5, "times": 1}
+    assert KINDS["error"].make(fault) == Refuse(Failure("Other", "m", 418, {"a": 1}, 5))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("error", "NoSuchException"),
+        ("http", {"status": 204}),
+        ("http", {"status": 500, "text": "", "json": 1}),
+        ("latency", {"jitter_ms": 1}),
+        ("latency", {"first_byte_ms": 1.0}),
+        ("stall", {"after_events": 1.0}),
+        ("midstream", {}),
+        ("midstream", {"error": "ThrottlingException", "code": "X"}),
+        ("midstream", {"code": "X", "members": {}}),
+        ("swap_events", {"first": 1, "second": 1}),
+        ("misanswer", {"what": "empty", "text": "a"}),
+    ],
+)
+def test_what_a_schema_cannot_say_is_refused_by_who_makes_it(key: str, value: Any) -> None:
+    assert problems(value, KINDS[key].schema) == []
+    with pytest.raises(ValueError, match="expected"):
+        KINDS[key].make({key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("quota", {}), ("latency", {"first": 1}), ("corrupt", {}), ("midstream", {"error": "ModelErrorException"})],
+)
+def test_what_a_schema_can_say_it_says(key: str, value: Any) -> None:
+    assert problems(value, KINDS[key].schema)
+
+
+def test_a_harm_that_overrides_nothing_does_nothing() -> None:
+    harm, asked, now = Harm(), call(), moment()
+    response, reply, steps = Failure(status=500).response(), Reply(200, (), (), streamed=False), (Start(), Finish())
+    assert harm.concerns(asked)
+    assert harm.problem(("Converse",)) is None
+    assert harm.instead(asked, now) is None
+    assert harm.on_response(response, asked, now) is response
+    assert harm.on_reply(reply, asked, now) is reply
+    assert tuple(harm.on_steps(iter(steps), asked, now)) == steps
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "streamed", "framed"),
+    [
+        ("/model/m/converse-stream", {}, True, True),
+        ("/model/m/invoke-with-response-stream", {}, True, True),
+        ("/model/m/converse", {"stream": True}, False, False),
+        ("/v1/chat/completions", {"stream": True}, True, False),
+        ("/v1/chat/completions", {"stream": 1}, False, False),
+        ("/anthropic/v1/messages", {}, False, False),
+        ("/elsewhere", {"stream": True}, False, False),
+    ],
+)
+def test_what_is_answered_with_a_stream(url: str, body: dict[str, Any], streamed: bool, framed: bool) -> None:
+    asked = Call("default", "POST", url, Pairs(()), compact(body))
+    assert (streams(asked), is_framed(asked)) == (streamed, framed)
+
+
+def test_why_no_stream_is_there() -> None:
+    assert no_stream((), framed=True) is None
+    assert no_stream(("Converse", "InvokeAgent"), framed=True) is None
+    assert no_stream(("Messages",), framed=False) is None
+    assert no_stream(("Messages",), framed=True) == (
+        "expected an operation that is answered with an event stream, found Messages"
+    )
+
+
+def test_numbers_that_are_none_are_not_checked() -> None:
+    at_least(0, a=None, b=0)
+    for wrong in (-1, 1.0, True):
+        with pytest.raises(ValueError, match="expected some number as a whole number from 0"):
+            at_least(0, some_number=wrong)  # type: ignore[arg-type]

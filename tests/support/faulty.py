@@ -1,0 +1,86 @@
+"""A server whose answers are harmed, in a thread of its own; after its `with` block, all that it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_replayer.answer import Outcome
+from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.engine import Engine
+from bedtape_replayer.layers.harm import Harm, Moment
+from bedtape_replayer.library import Library
+from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.overlay.overlay import Fault, Overlay
+from bedtape_replayer.server import Server
+from support.recordings import path, prompt
+
+WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
+
+
+class Faulty:
+    """Replays the interactions, with these harms done to every answer.
+
+    seen: the outcome of each call, in the order in which they end; whole when the block has ended.
+    """
+
+    def __init__(
+        self,
+        *interactions: Interaction,
+        harms: tuple[Harm, ...] = (),
+        speed: float | None = None,
+        new_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
+    ) -> None:
+        faults = tuple(Fault(f"fault-{number}", harm) for number, harm in enumerate(harms, 1))
+        self.seen: list[Outcome] = []
+        self.engine = Engine(Library([Cassette("made", interactions)]), overlay=Overlay(faults=faults))
+        self._server = Server(self.engine, speed=speed, observer=self.seen.append, complain=self._complain)
+        self._loop = new_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="faulty", daemon=True)
+        self.complaints: list[str] = []
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _complain(self, line: str) -> None:
+        self.complaints.append(line)
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT)
+
+    def stop(self) -> None:
+        """Waits for every answer in flight, however long that takes: what hangs, fails."""
+        self._run(self._server.stop())
+
+    def __enter__(self) -> Faulty:
+        self._thread.start()
+        self._run(self._server.start("127.0.0.1", 0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(WAIT)
+            self._loop.close()
+        assert not self.complaints
+
+
+def moment(seed: int = 0, now: float = 0.0) -> Moment:
+    """A moment for a harm that is tried without an engine."""
+    return Moment(Random(seed), now, {})
+
+
+def call(operation: str = "converse", body: bytes | None = None) -> Call:
+    """A call of an operation, by the end of its path."""
+    return Call("default", "POST", path(operation), Pairs(()), prompt("q") if body is None else body)

@@ -1,0 +1,75 @@
+"""Calls that happened without a server: the engine answers them, and the test says when they began and how they ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_replayer.answer import Outcome
+from bedtape_replayer.call import Pairs
+from bedtape_replayer.calls import Calls
+from bedtape_replayer.engine import Engine
+from bedtape_replayer.layers.errors import Refuse
+from bedtape_replayer.layers.harm import Harm
+from bedtape_replayer.library import Library
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.overlay import Fault
+from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
+from bedtape_replayer.record import Record
+from support.recordings import path
+
+BEGAN = 1_795_000_000.0
+
+
+class Scene:
+    """One session, whose calls are sent by hand."""
+
+    def __init__(self, *interactions: Interaction) -> None:
+        self.engine = Engine(Library([Cassette("made", interactions)]))
+        self.session = self.engine.sessions.get("default")
+
+    @property
+    def calls(self) -> Calls:
+        return self.session.history.calls
+
+    def harm(self, harm: Harm, schedule: Schedule = ALWAYS) -> None:
+        """Every call that comes now is harmed so."""
+        self.session.layers.add(Fault(self.session.layers.next_id("fault"), harm, schedule=schedule))
+
+    def fail(self, error: str | None, status: int | None = None, times: int | None = None, **more: Any) -> None:
+        """Every call that comes now gets the error, or the next so many."""
+        self.harm(Refuse(Failure(error, status=status, **more)), Schedule(times=times))
+
+    def send(
+        self,
+        body: object,
+        *,
+        at: float = 0.0,
+        seconds: float = 0.001,
+        operation: str = "converse",
+        url: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        complete: bool = True,
+        sent: int | None = None,
+    ) -> Record:
+        """A call that began `at` seconds after the scene did. body: bytes, or what becomes JSON."""
+        head = Pairs(tuple((name.encode(), value.encode()) for name, value in headers))
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.engine.answer("POST", path(operation) if url is None else url, head, data)
+        pieces = len(answer.reply.pieces)
+        outcome = Outcome(answer, BEGAN + at, seconds, complete, pieces if sent is None else sent)
+        self.engine.ended(outcome)
+        return Record(outcome)
+
+
+def aws(invocation: str, attempt: int, most: int | None = 3) -> list[tuple[str, str]]:
+    """The headers by which AWS's SDKs name an attempt."""
+    told = f"attempt={attempt}" + (f"; max={most}" if most else "")
+    return [("user-agent", "Boto3/1.44"), ("amz-sdk-invocation-id", invocation), ("amz-sdk-request", told)]
+
+
+def stainless(count: int) -> list[tuple[str, str]]:
+    """The headers by which Anthropic's and OpenAI's clients count."""
+    return [("user-agent", "AnthropicBedrock/Python 1"), ("x-stainless-retry-count", str(count))]

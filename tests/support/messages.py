@@ -1,0 +1,86 @@
+"""Messages for families to write and read again: strategies, and the properties that every family keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from bedtape_cassettes.bodies import compact
+from bedtape_cassettes.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.family import Asking, Cannot, Family
+from support.native import withstands
+
+__all__ = ["CALLS", "TEXTS", "USAGES", "asking", "messages", "read_again", "refuses", "streamed", "withstands_all"]
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+_INPUTS = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), _SCALARS | st.lists(_SCALARS), max_size=3)
+CALLS = st.builds(ToolUse, st.sampled_from(["get_weather", "add"]), _INPUTS, st.sampled_from(["one", "two_2"]))
+
+
+def messages(stops: Mapping[str, str], texts: st.SearchStrategy[str] = TEXTS) -> st.SearchStrategy[Message]:
+    """Messages of one text, with stop reasons that the family has words for."""
+    return st.builds(
+        lambda text, stop, usage: Message((Text(text),) if text else (), stop=stop, usage=usage),
+        texts,
+        st.sampled_from(list(stops)),
+        USAGES,
+    )
+
+
+def asking(family: Family, model: str, request: dict[str, Any], seed: int = 0) -> Asking:
+    return Asking(model, request, family.prompt(request), Random(seed))
+
+
+def streamed(family: Family, model: str, request: dict[str, Any], message: Message, seed: int = 0) -> list[Any]:
+    """The values of the chunks."""
+    assert family.stream
+    return list(family.stream(message, asking(family, model, request, seed)))
+
+
+def read_again(family: Family, model: str, request: dict[str, Any], message: Message, *, whole: bool) -> Message:
+    """What is read of what was written, in a whole answer or a stream; equal chance has to give equal bytes."""
+    if whole:
+        written: Any = family.render(message, asking(family, model, request))
+        assert compact(written) == compact(family.render(message, asking(family, model, request)))
+        found = family.read(written)
+    else:
+        written = streamed(family, model, request, message)
+        assert compact(written) == compact(streamed(family, model, request, message))
+        assert family.gather
+        found = family.gather(written)
+    assert isinstance(found, Message)
+    return found
+
+
+def refuses(family: Family, model: str, request: dict[str, Any], *blocks: Block, stop: str = "end_turn") -> None:
+    """That the family says, whole and streamed, that it has no form for any of the blocks, or for the stop reason."""
+    for block in blocks or (Text("Hi."),):
+        message = replace(Message((Text("Hi."), block)), stop=stop)
+        found = type(block).__name__ if blocks else f"the stop reason '{stop}'"
+        with pytest.raises(Cannot, match=f"the {family.name} family .*found {found}"):
+            family.render(message, asking(family, model, request))
+        if family.stream:
+            with pytest.raises(Cannot, match=f"the {family.name} family .*found {found}"):
+                streamed(family, model, request, message)
+
+
+def withstands_all(family: Family, value: dict[str, Any]) -> None:
+    """`withstands`, and the same of chunks."""
+    withstands(family, value)
+    if family.gather is None:
+        return
+    try:
+        found = family.gather([value, "[DONE]", value, None])
+    except ValueError:
+        return
+    assert isinstance(found, family.answers)
+
+
+NO_TEXT: tuple[Block, ...] = (ToolUse("add", {}), Reasoning("Hm."), Image(b""))

@@ -1,0 +1,51 @@
+"""Answers in a family's native form, as InvokeModel would give them, and JSON that no client should send."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bedtape_cassettes.content import Content, Prompt
+from bedtape_cassettes.families.family import Family
+from bedtape_cassettes.model import Body
+from bedtape_cassettes.rendering import render
+from support.corpus import Exchange, every
+
+
+def invoked(model: str, request: dict[str, Any], content: Content, *, seed: int = 0) -> dict[str, Any]:
+    """The body that InvokeModel gives, parsed."""
+    response = render(
+        content, operation="InvokeModel", model=model, body=json.dumps(request).encode(), chance=Random(seed)
+    )
+    assert isinstance(response.body, Body)
+    return dict(json.loads(response.body.data))
+
+
+def recorded(model: str) -> list[Exchange]:
+    """The corpus' InvokeModel exchanges with models whose id holds `model`."""
+    return [row for row in every() if model in row.model and row.operation == "InvokeModel" and row.status == 200]
+
+
+def json_objects(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Any JSON objects, whose members often have these names and the wrong types."""
+    scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
+    keys = st.sampled_from(names) | st.text(max_size=3)
+    values = st.recursive(
+        scalars | st.just("\ud800") | st.just(10**400),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+        max_leaves=12,
+    )
+    return st.dictionaries(keys, values, max_size=5)
+
+
+def withstands(family: Family, value: dict[str, Any]) -> None:
+    """Reading a request never raises; reading an answer raises ValueError alone."""
+    assert isinstance(family.prompt(value), Prompt)
+    try:
+        found = family.read(value)
+    except ValueError:
+        return
+    assert isinstance(found, family.answers)

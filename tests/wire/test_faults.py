@@ -1,0 +1,334 @@
+"""What faults do to the wire, over real sockets: silence, an end without its end, a reset; and what they leave alone."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import pytest
+
+from bedtape_cassettes import eventstream
+from bedtape_cassettes.eventstream import Frame
+from bedtape_replayer.layers.harm import Harm
+from bedtape_replayer.layers.latency import Delay
+from bedtape_replayer.layers.reset import BreakOff
+from bedtape_replayer.layers.stall import Silence
+from bedtape_replayer.layers.truncation import Truncate
+from bedtape_replayer.loops import new_event_loop
+from support.faulty import WAIT, Faulty
+from support.recordings import converse, path, prompt, stream
+
+CONVERSE, STREAM = path(), path("converse-stream")
+INTERACTIONS = (converse("a", "one"), stream("s", ["x", "y"]))
+EVENTS = 5
+
+
+@pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"])
+def serve(request: pytest.FixtureRequest) -> Callable[..., Faulty]:
+    """Every test here runs on both event loops: they differ in when they write, and in how they close."""
+
+    def make(*harms: Harm, **options: Any) -> Faulty:
+        return Faulty(*options.pop("interactions", INTERACTIONS), harms=harms, new_loop=request.param, **options)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Got:
+    """All bytes until the end, and what the end was: `end` for an orderly one, or the errno."""
+
+    data: bytes
+    end: str
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The whole frames in the chunks that came."""
+        rest, data = self.data.partition(b"\r\n\r\n")[2], b""
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            length = int(size, 16)
+            data, rest = data + rest[:length], rest[length + 2 :]
+        return eventstream.Decoder().feed(data)
+
+
+def connected(server: Faulty) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=WAIT)
+
+
+def request(text: str, url: str = CONVERSE) -> bytes:
+    body = prompt(text)
+    return f"POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def to_the_end(connection: socket.socket) -> Got:
+    data = b""
+    while True:
+        try:
+            part = connection.recv(65536)
+        except ConnectionError as error:
+            return Got(data, errno.errorcode[error.errno or 0])
+        if not part:
+            return Got(data, "end")
+        data += part
+
+
+def got(server: Faulty, asked: bytes) -> Got:
+    with connected(server) as connection:
+        connection.sendall(asked)
+        return to_the_end(connection)
+
+
+# -- HTTP/1.1 --------------------------------------------------------------------------------------------------
+
+
+def test_a_reset_before_the_head(serve: Callable[..., Faulty]) -> None:
+    with serve(BreakOff()) as server:
+        assert got(server, request("a")) == Got(b"", "ECONNRESET")
+    assert [outcome.complete for outcome in server.seen] == [True]
+
+
+@pytest.mark.parametrize("events", [0, 1, 3, EVENTS, 99])
+def test_a_reset_after_events(serve: Callable[..., Faulty], events: int) -> None:
+    with serve(BreakOff(events)) as server:
+        answer = got(server, request("s", STREAM))
+    assert (len(answer.frames), answer.end) == (min(events, EVENTS), "ECONNRESET")
+    assert not answer.data.endswith(b"0\r\n\r\n")
+
+
+def test_a_reset_inside_a_frame(serve: Callable[..., Faulty]) -> None:
+    with serve(BreakOff(1, 20)) as server:
+        answer = got(server, request("s", STREAM))
+    assert (len(answer.frames), answer.end) == (1, "ECONNRESET")
+    assert b"\r\n14\r\n" in answer.data
+
+
+def test_a_reset_has_a_code_only_on_http2(serve: Callable[..., Faulty]) -> None:
+    with serve(BreakOff(1, code=8)) as server:
+        answer = got(server, request("s", STREAM))
+    assert (len(answer.frames), answer.end) == (1, "ECONNRESET")
+
+
+def test_a_large_body_comes_before_its_reset(serve: Callable[..., Faulty]) -> None:
+    """More than any socket holds: the reset waits for a client that has not read it yet."""
+    text = "x" * 20_000_000
+    with serve(BreakOff(1), interactions=(converse("a", text),)) as server:
+        answer = got(server, request("a"))
+    assert answer.data.count(b"x") > 15_000_000
+    assert answer.end == "ECONNRESET"
+
+
+@pytest.mark.parametrize("events", [0, 2, 99])
+def test_a_stream_without_terminator(serve: Callable[..., Faulty], events: int) -> None:
+    with serve(Truncate(events, in_order=False)) as server:
+        answer = got(server, request("s", STREAM))
+    assert (len(answer.frames), answer.end) == (min(events, EVENTS), "end")
+    assert not answer.data.endswith(b"0\r\n\r\n")
+    assert [outcome.complete for outcome in server.seen] == [True]
+
+
+def test_a_body_shorter_than_promised(serve: Callable[..., Faulty]) -> None:
+    with serve() as server, connected(server) as connection:
+        connection.sendall(request("a"))
+        whole = connection.recv(65536)
+    head, _, body = whole.partition(b"\r\n\r\n")
+    with serve(Truncate(0, 10, in_order=False)) as server:
+        answer = got(server, request("a"))
+    sent, _, rest = answer.data.partition(b"\r\n\r\n")
+    assert (rest, answer.end) == (body[:10], "end")
+    assert b"Content-Length: %d" % len(body) in sent
+    assert b"Content-Length: %d" % len(body) in head
+
+
+def test_a_body_that_is_short_and_says_so(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(0, 10)) as server, connected(server) as connection:
+        for _ in range(2):  # the connection is kept, for the answer ended in order
+            connection.sendall(request("a"))
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert b"Content-Length: 10" in head
+            assert len(body) == 10
+
+
+def test_what_is_pipelined_behind_a_cut_is_not_answered(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(1, in_order=False)) as server:
+        answer = got(server, request("s", STREAM) + request("a"))
+    assert (answer.data.count(b"HTTP/1.1 "), answer.end) == (1, "end")
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("events", [None, 0, 2])
+def test_a_stall_ends_when_the_server_stops(serve: Callable[..., Faulty], events: int | None) -> None:
+    with serve(Silence(events)) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        data = b""
+        while events is not None and (b"\r\n\r\n" not in data or len(Got(data, "").frames) < events):
+            data += connection.recv(65536)
+        until_asked(server)
+        server.stop()
+        rest = to_the_end(connection)
+    assert (len(Got(data + rest.data, "").frames), rest.end) == (events or 0, "end")
+    assert [outcome.complete for outcome in server.seen] == [True]
+
+
+def until_asked(server: Faulty) -> None:
+    """Returns when the server has seen all that was sent until now: what another sends later is answered after it."""
+    with connected(server) as other:
+        other.sendall(b"nonsense\r\n\r\n")
+        assert other.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
+@pytest.mark.parametrize("events", [None, 1])
+def test_a_stall_ends_when_the_client_goes(serve: Callable[..., Faulty], events: int | None, how: int) -> None:
+    """Whoever hangs up says no more than who only has no more to ask."""
+    with serve(Silence(events)) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        until_asked(server)
+        connection.shutdown(how)
+        until_asked(server)
+    assert [outcome.complete for outcome in server.seen] == [False]
+
+
+def test_a_stall_for_a_client_that_has_said_that_it_asks_no_more(serve: Callable[..., Faulty]) -> None:
+    with serve(Delay(first_byte_ms=50), Silence(1)) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        connection.shutdown(socket.SHUT_WR)
+        answer = to_the_end(connection)
+    assert (len(answer.frames), answer.end) == (1, "end")
+
+
+def test_others_are_served_while_one_is_stalled(serve: Callable[..., Faulty]) -> None:
+    with serve(Silence(1)) as server, connected(server) as stalled, connected(server) as other:
+        stalled.sendall(request("s", STREAM))
+        assert stalled.recv(65536)
+        other.sendall(request("unknown"))  # a miss is bedtape's own, and is not harmed
+        assert other.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+# -- HTTP/2 ----------------------------------------------------------------------------------------------------
+
+
+class Session:
+    """An HTTP/2 connection of the h2 library's, with several requests at a time."""
+
+    def __init__(self, server: Faulty) -> None:
+        self.socket = connected(server)
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2.initiate_connection()
+        self.events: list[h2.events.Event] = []
+
+    def ask(self, text: str, url: str = STREAM) -> int:
+        stream = self._h2.get_next_available_stream_id()
+        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "a")]
+        self._h2.send_headers(stream, head)
+        self._h2.send_data(stream, prompt(text), end_stream=True)
+        self.socket.sendall(self._h2.data_to_send())
+        return stream
+
+    def cancel(self, stream: int) -> None:
+        self._h2.reset_stream(stream, 8)
+        self.socket.sendall(self._h2.data_to_send())
+
+    def read(self) -> bool:
+        """More events; False when the server has hung up."""
+        data = self.socket.recv(65536)
+        self.events += self._h2.receive_data(data) if data else []
+        return bool(data)
+
+    def data(self, stream: int) -> bytes:
+        received = (event for event in self.events if isinstance(event, h2.events.DataReceived))
+        return b"".join(event.data or b"" for event in received if event.stream_id == stream)
+
+    def until(self, kind: type[h2.events.Event], stream: int) -> Any:
+        while True:
+            for event in self.events:
+                if isinstance(event, kind) and getattr(event, "stream_id", stream) == stream:
+                    return event
+            assert self.read(), "the server hung up"
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+@pytest.mark.parametrize("code", [2, 7, 8])
+@pytest.mark.parametrize("events", [None, 0, 2])
+def test_rst_stream_ends_one_answer_and_no_other(serve: Callable[..., Faulty], code: int, events: int | None) -> None:
+    with serve(BreakOff(events, code=code)) as server, Session(server) as session:
+        for _ in range(2):
+            stream = session.ask("s")
+            assert session.until(h2.events.StreamReset, stream).error_code == code
+            assert len(eventstream.decode_all(session.data(stream))) == (events or 0)
+        missed = session.ask("unknown", CONVERSE)
+        session.until(h2.events.StreamEnded, missed)
+    assert [outcome.complete for outcome in server.seen] == [True] * 3
+
+
+def test_rst_stream_inside_a_frame(serve: Callable[..., Faulty]) -> None:
+    with serve(BreakOff(1, 20, code=8)) as server, Session(server) as session:
+        stream = session.ask("s")
+        session.until(h2.events.StreamReset, stream)
+    decoder = eventstream.Decoder()
+    assert len(decoder.feed(session.data(stream))) == 1
+    assert len(decoder.rest) == 20
+
+
+def test_tcp_resets_a_whole_connection(serve: Callable[..., Faulty]) -> None:
+    with serve(BreakOff(1)) as server, Session(server) as session:
+        stream = session.ask("s")
+        with pytest.raises(ConnectionResetError):
+            session.until(h2.events.StreamEnded, stream)
+    assert len(eventstream.decode_all(session.data(stream))) == 1
+    assert [outcome.complete for outcome in server.seen] == [True]
+
+
+def test_a_cut_closes_a_whole_connection(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(2, in_order=False)) as server, Session(server) as session:
+        stream = session.ask("s")
+        while session.read():
+            pass
+    assert len(eventstream.decode_all(session.data(stream))) == 2
+    assert not [event for event in session.events if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset)]
+    assert not [event for event in session.events if isinstance(event, h2.events.ConnectionTerminated)]
+
+
+def test_a_stalled_stream_ends_when_the_client_cancels_it(serve: Callable[..., Faulty]) -> None:
+    with serve(Silence(1)) as server, Session(server) as session:
+        stream = session.ask("s")
+        session.until(h2.events.DataReceived, stream)
+        session.cancel(stream)
+        session.until(h2.events.StreamEnded, session.ask("unknown", CONVERSE))
+        assert [outcome.complete for outcome in server.seen] == [False, True]
+
+
+def test_a_stalled_stream_ends_when_the_server_stops(serve: Callable[..., Faulty]) -> None:
+    with serve(Silence(1)) as server, Session(server) as session:
+        stream = session.ask("s")
+        session.until(h2.events.DataReceived, stream)
+        server.stop()
+        while session.read():
+            pass
+        assert session.until(h2.events.StreamReset, stream).error_code == 8
+        assert session.until(h2.events.ConnectionTerminated, 0).error_code == 0
+    assert [outcome.complete for outcome in server.seen] == [True]
+
+
+# -- pace ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("speed", [None, 1000.0])
+def test_a_delayed_answer_is_whole_at_any_speed(serve: Callable[..., Faulty], speed: float | None) -> None:
+    with serve(Delay(10, 5, 5), speed=speed) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            data += connection.recv(65536)
+    assert len(Got(data, "").frames) == EVENTS

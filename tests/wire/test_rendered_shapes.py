@@ -1,0 +1,101 @@
+"""What is rendered has the shape of what Bedrock really sent: every real answer read, rendered again and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.bodies import compact, parse
+from bedtape_cassettes.content import Content
+from bedtape_cassettes.families.table import FAMILIES
+from bedtape_cassettes.model import Body, Events, JsonValue, Response
+from bedtape_cassettes.rendering import render
+from support import shapes
+from support.corpus import needs_corpus
+from support.shapes import Allowed
+
+pytestmark = [pytest.mark.corpus, needs_corpus]
+
+# The newest form is rendered; this is where older or rarer answers differ from it. As few as possible.
+ALLOWED = (
+    Allowed("converse", "*", "*usage.serverToolUsage", "in every answer since October 2025, in none before"),
+    Allowed("converse", "*claude*", "*usage.cacheDetails", "newer than the recorded writes to a cache"),
+    Allowed("converse", "*claude-3-5-sonnet-20241022*", "usage.cache*", "in 2 of 8 answers of this model alone"),
+    Allowed("converse", "*claude-sonnet-5", "usage.cacheWrite*", "one answer has the members for reading alone"),
+    Allowed("converse", "arn:*application-inference-profile*", "usage.cache*", "the id does not tell the model"),
+    Allowed("converse", "*", "*trace", "a guardrail's assessments, which no rule can say"),
+    Allowed("anthropic*", "*", "{}", "until October 2025 `model` was not first"),
+    Allowed("anthropic*", "*", "chunk.message{}", "until October 2025 `model` was not first"),
+    Allowed("anthropic", "*claude-3-5-*-20241022*", "*usage.cache_*_input_tokens", "older answers are without them"),
+    Allowed("anthropic", "*claude-sonnet-4-5*", "usage.cache_creation", "one answer of its first days is without it"),
+    Allowed("anthropic_text", "*", "type", "older answers are without it"),
+    Allowed("anthropic_text", "*", "chunk.type", "older answers are without it"),
+    Allowed("nova", "*nova-micro*", "*cache*", "older answers are without them"),
+    Allowed("ai21_j2", "*", "*.tokens", "as many as its own tokenizer cuts"),
+    Allowed("cohere_command", "*", "*{}", "answers of January and February 2024 have their members in another order"),
+    Allowed("titan_text", "*", "chunk.*TokenCount", "a chunk is what the model made in two seconds: one, two or three"),
+    Allowed("titan_text", "*", "chunk.completionReason", "the same"),
+    Allowed("titan_text", "*", "chunk.amazon-bedrock-invocationMetrics", "the same"),
+)
+
+
+@pytest.mark.parametrize("family", [family.name for family in FAMILIES])
+def test_rendered_answers_have_the_shape_of_real_ones(family: str) -> None:
+    found = shapes.problems(family, ALLOWED)
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found[:8])
+
+
+def _mistaken(change: Callable[[dict[str, JsonValue]], object]) -> Callable[..., Response]:
+    """Rendering with a mistake in each whole answer."""
+
+    def wrong(content: Content, **asked: Any) -> Response:
+        made = render(content, **asked)
+        if not isinstance(made.body, Body):
+            return made
+        value = parse(made.body.data)
+        assert isinstance(value, dict)
+        change(value)
+        return replace(made, body=Body("json", compact(value)))
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.update(zzz=1),
+        lambda body: body.pop("stopReason"),
+        lambda body: body.update(usage=dict(reversed(body["usage"].items()))),
+        lambda body: body["usage"].update(outputTokens=1.0),
+        lambda body: body.update(stopReason=None),
+    ],
+    ids=["a member too many", "one too few", "another order", "another type", "null"],
+)
+def test_a_mistake_is_seen(change: Callable[[dict[str, JsonValue]], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "render", _mistaken(change))
+    whole = [row for family, row in shapes.answered() if family == "nova" and not row.stream]
+    assert len(shapes.problems("nova", ALLOWED)) == len(whole) > 15
+
+
+@pytest.mark.parametrize("mistake", ["an event too few", "a header too many"])
+def test_a_mistake_beside_the_body_is_seen(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(content: Content, **asked: Any) -> Response:
+        made = render(content, **asked)
+        if mistake == "a header too many" or not isinstance(made.body, Events):
+            return replace(made, headers=(*made.headers, ("x-amzn-bedrock-more", "1")))
+        return replace(made, body=Events.of(made.body.events[:-1]))
+
+    monkeypatch.setattr(shapes, "render", wrong)
+    assert len(shapes.problems("nova", ALLOWED)) == sum(family == "nova" for family, _ in shapes.answered()) > 30
+
+
+def test_models_that_tell_no_family_are_few() -> None:
+    assert {row.model for family, row in shapes.answered() if family is None} == set()
+
+
+@pytest.mark.parametrize("family", [family.name for family in FAMILIES])
+def test_no_difference_is_allowed_that_does_not_occur(family: str) -> None:
+    assert shapes.unneeded(family, ALLOWED) == []
