@@ -14,6 +14,7 @@ _COMMANDS = {
     "record": "bedtape_recorder.cli",
     "recover": "bedtape_recorder.cli",
     "overlay": "bedtape_replayer.overlay.cli",
+    "cassette": "bedtape_cassettes.commands.app",
     "demo": "bedtape_replayer.demo",
 }
 

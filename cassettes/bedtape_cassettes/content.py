@@ -6,7 +6,7 @@ A `Prompt` is a request as a reader sees it; a `Message`, `Embeddings`, `Images`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bedtape_cassettes.model import JsonValue
@@ -218,5 +218,7 @@ class Prompt:
 
     @property
     def results(self) -> tuple[ToolResult, ...]:
-        """All tool results in the conversation."""
-        return tuple(result for turn in self.turns for result in turn.results)
+        """All tool results in the conversation; where the family tells ids alone, named by the calls that have them."""
+        names = {use.id: use.name for turn in self.turns for use in turn.calls}
+        given = (result for turn in self.turns for result in turn.results)
+        return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in given)

@@ -16,7 +16,7 @@ from bedtape_cassettes.families.family import GUARDED, METRICS, Cannot, Family, 
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.model import Body, Events, Headers, JsonValue, Response
 
-__all__ = ["content_of", "prompt_of", "usage_of"]
+__all__ = ["content_of", "object_of", "prompt_of", "usage_of"]
 
 # The front doors that no AWS model describes, and the families whose form they share.
 _DOORS = {
@@ -26,6 +26,7 @@ _DOORS = {
     "CountMessageTokens": "anthropic",
 }
 _FAMILY_OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+_EXCEPTION = (":message-type", "exception")
 _TOKENS = "x-amzn-bedrock-{}-token-count"
 
 
@@ -37,7 +38,7 @@ def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: 
 
     family: its name, where the model id does not tell it (here and below).
     """
-    asked = _object(body)
+    asked = object_of(body)
     match operation:
         case "CountTokens":
             return _counted(asked, model, family)
@@ -72,7 +73,8 @@ def _as_chat(asked: JsonObject) -> JsonObject:
     }
 
 
-def _object(data: bytes) -> JsonObject:
+def object_of(data: bytes) -> JsonObject:
+    """A body's JSON object; one that holds none says nothing."""
     try:
         value = bodies.parse(data)
     except ValueError:
@@ -95,9 +97,9 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
 def content_of(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Content | None:
-    """What a response says; None for errors, and for what is not in the form of the model's family."""
+    """What a response says; None for errors (also in mid-stream), and for what is not in the form of the family."""
     speaks = _family(operation, model, family)
-    if speaks is None or response.status != 200:
+    if speaks is None or response.status != 200 or _broke(response.body):
         return None
     values = _values(response.body)
     try:
@@ -111,6 +113,11 @@ def content_of(
     return found
 
 
+def _broke(body: Body | Events) -> bool:
+    """Whether a stream ended in an exception."""
+    return isinstance(body, Events) and any(_EXCEPTION in event.headers for event in body.events[-1:])
+
+
 def _read(speaks: Family, body: Body | Events, values: Sequence[JsonValue]) -> Content | None:
     if isinstance(body, Events):
         return speaks.gather(values) if speaks.gather else None
@@ -120,7 +127,7 @@ def _read(speaks: Family, body: Body | Events, values: Sequence[JsonValue]) -> C
 def _values(body: Body | Events) -> list[JsonValue]:
     """The JSON of a body, or of each event; Converse's events under their names, as its family has them."""
     if isinstance(body, Body):
-        return [_object(body.data)]
+        return [object_of(body.data)]
     return [
         value if event.form != "json" else {event.type or "": value}
         for event in body.events

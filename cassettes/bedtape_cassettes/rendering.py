@@ -16,7 +16,7 @@ from bedtape_cassettes.families.family import GUARDED, METRICS, Asking, Cannot, 
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.guardrail import guarded
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
-from bedtape_cassettes.reading import prompt_of
+from bedtape_cassettes.reading import object_of, prompt_of
 
 __all__ = ["render", "takes"]
 
@@ -52,7 +52,7 @@ def render(
     if operation in ("CountTokens", "ApplyGuardrail"):
         prompt = prompt_of(operation, model, body, family=family)
         return _json(_counted(content, prompt) if operation == "CountTokens" else guarded(content, prompt, chance))
-    asked = _object(body)
+    asked = object_of(body)
     speaks = family_of(operation, model or "", family)
     if not isinstance(content, speaks.answers):
         said = " or ".join(kind.__name__ for kind in speaks.answers)
@@ -68,15 +68,6 @@ def render(
     if operation == "ConverseStream":
         return Response(200, _STREAM, Events.of([_named(value) for value in speaks.stream(content, asking)]))
     return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(speaks, content, asking)]))
-
-
-def _object(body: bytes) -> JsonObject:
-    """The request's body; one that is no JSON object says nothing, and is answered all the same."""
-    try:
-        value = bodies.parse(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _json(value: JsonValue, headers: Headers = ()) -> Response:

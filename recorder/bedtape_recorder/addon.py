@@ -361,6 +361,8 @@ class Script(Addon):
 
     def __init__(self) -> None:
         self._journalled: Journalled | None = None
+        self._upstream = None
+        self._proxies = Proxies()
 
     def load(self, loader: Loader) -> None:
         loader.add_option("bedtape_to", str, "cassettes", "Folder of cassettes to record into.")

@@ -37,7 +37,7 @@ class Condition:
     found: Callable[[Record], object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
     """Calls in the order in which they were sent. forgotten: how many older ones the history has let go."""
 
@@ -53,6 +53,9 @@ class Calls(Sequence[Record]):
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.records)} calls>"
 
     def filter(self, **conditions: object) -> Calls:
         """Those that meet all conditions. Raises ConditionInvalid.

@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._waiting: tuple[int, float] | None = None
         self._broken: Close | Reset | None = None
         self._half_closed = False
+        self._hung_up = False
 
     # -- what asyncio tells ------------------------------------------------------------------------------------
 
@@ -114,6 +115,8 @@ class Connection(asyncio.Protocol):
         self.server.left(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._broken is not None:
+            return  # nobody's any more, but read: bytes left unread would make a reset of an orderly end
         if self._http1 is not None:
             self._receive1(self._http1, data)
         elif self._http2 is not None:
@@ -128,7 +131,8 @@ class Connection(asyncio.Protocol):
         One of HTTP/2 says that with GOAWAY; without its WINDOW_UPDATE most answers could not be finished.
         """
         self._half_closed = True
-        if self._http1 is None or any(player.stalled for player in self._players.values()):
+        stalled = any(player.stalled for player in self._players.values())
+        if self._http1 is None or self._broken is not None or stalled:
             return False  # who has hung up altogether looks the same, and nothing would ever be written that tells
         self._http1.eof()
         self.flush()
@@ -233,7 +237,7 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Takes everything as far as it goes: bytes out, answers that found no room, requests behind an answer."""
         wire = self.wire
-        if wire is None or self._transport.is_closing():
+        if wire is None or self._hung_up or self._transport.is_closing():
             return
         if self.writable:
             self._write(wire)
@@ -255,8 +259,8 @@ class Connection(asyncio.Protocol):
             return False
         ready = [player for player in self._blocked.values() if player.ready]
         for player in ready:
-            del self._blocked[player.stream]
-            player.play()
+            if self._blocked.pop(player.stream, None) is not None:  # one before it may have broken all off
+                player.play()
         return bool(ready)
 
     def _begin_next(self) -> bool:
@@ -268,10 +272,14 @@ class Connection(asyncio.Protocol):
         return wire.buffered != unread
 
     def _end_if_over(self, wire: _Wire) -> None:
-        if isinstance(self._broken, Reset):
-            self._reset()
-            return
-        over = wire.closing or self._broken is not None
+        match self._broken:
+            case Reset():
+                self._reset()
+                return
+            case Close():
+                self._hang_up()
+                return
+        over = wire.closing
         if self.winding_down and not self._players:
             over = True
             if self._http2 is not None:
@@ -306,7 +314,7 @@ class Connection(asyncio.Protocol):
     def wind_down(self) -> None:
         """Finish what is in flight, then close. What has stalled never would."""
         self.winding_down = True
-        if self.wire is None:
+        if self.wire is None or self._hung_up:
             self._transport.close()
         for player in [player for player in self._players.values() if player.stalled]:
             self.stalled(player)
@@ -323,6 +331,15 @@ class Connection(asyncio.Protocol):
             self._http2.reset(stream, how.code)
         elif self._broken is None:
             self._broken = how
+            self._abandon()
+
+    def _hang_up(self) -> None:
+        """FIN, and nothing else: what the client still sends is read until it has hung up too, or time is up."""
+        self._hung_up = True
+        if self.winding_down or self._half_closed:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
 
     def _reset(self) -> None:
         """RST, once the kernel has all that was written: what it has not, RST would drop."""
@@ -346,15 +363,16 @@ class Connection(asyncio.Protocol):
     def check_patience(self, now: float, patience: float) -> None:
         """Ends a request that does not become whole: a slow loris, or a client that died on the way."""
         wire = self._http1
-        waiting = self.wire is None or (wire is not None and wire.unfinished)
+        over = self._hung_up or (wire is not None and wire.lingering)
+        waiting = self.wire is None or over or (wire is not None and wire.unfinished)
         if not waiting:
             self._waiting = None
             return
-        what = 0 if wire is None else -1 if wire.lingering else wire.stream
+        what = 0 if wire is None else -1 if over else wire.stream
         if self._waiting is None or self._waiting[0] != what:
             self._waiting = (what, now)
         elif now - self._waiting[1] >= patience:
-            if wire is None or wire.lingering:
+            if wire is None or over:
                 self._transport.close()
             else:
                 wire.refuse(408, f"The request was not whole after {patience:g} seconds.")
@@ -428,9 +446,9 @@ class Player:
 
     def end(self, how: Close | Reset | None) -> None:
         """It is over, in order or as a fault says."""
+        self._end(complete=True)
         if how is not None:
             self._connection.break_off(self.stream, how)
-        self._end(complete=True)
 
     def _end(self, *, complete: bool) -> None:
         self._connection.played(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from bedtape_cassettes import bodies
 from bedtape_cassettes.content import Message, Prompt, Text, ToolUse, Turn, Usage
 from bedtape_cassettes.families.table import FAMILIES
-from bedtape_cassettes.model import EMPTY, Body, Event, Events, Response, event_headers
+from bedtape_cassettes.model import EMPTY, Body, Event, Events, Response, event_headers, exception_headers
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_cassettes.reading import content_of, prompt_of, usage_of
+from bedtape_cassettes.rendering import render
 from support import contents
 from support.corpus import Exchange, every, needs_corpus
 from support.shapes import told
@@ -53,7 +55,7 @@ def test_every_real_answer_and_request_is_understood() -> None:
         failed = row.status != 200 or b":exception-type" in row.response_body
         if not failed and (found is None or not (asked.turns or "image" in str(row.request_body))):
             silent.append(str(row))
-        if row.status != 200:
+        if failed:
             assert found is None
     assert silent == []
 
@@ -214,6 +216,16 @@ def test_what_is_no_answer_is_none(response: Response) -> None:
     assert content_of("InvokeModel", "someone.new-v1", response) is None
     assert content_of("Retrieve", None, response) is None
     assert usage_of("InvokeModel", _CLAUDE, response) is None
+
+
+@pytest.mark.parametrize("operation", ["ConverseStream", "InvokeModelWithResponseStream"])
+def test_a_stream_that_broke_off_is_none(operation: str) -> None:
+    whole = render(Message((Text("Hey"),)), operation=operation, model=_CLAUDE, body=b"{}", chance=Random(0))
+    assert isinstance(whole.body, Events)
+    broken = Event(0, exception_headers("throttlingException"), b'{"message":"Slow down."}', "json")
+    cut = Response(200, (), Events.of([*whole.body.events[:2], broken]))
+    assert content_of(operation, _CLAUDE, whole) is not None
+    assert content_of(operation, _CLAUDE, cut) is None
 
 
 def test_tokens_of_an_unknown_family_are_in_the_headers_or_metrics() -> None:

@@ -96,6 +96,8 @@ TESTED_ELSEWHERE = {
     "replayer.loops": "wire/test_server.py",
     "replayer.refusal": "replayer/test_http1.py",
     "replayer.demo": "project/test_docs.py",
+    "replayer.control.fakecloud": "replayer/test_fakecloud.py",
+    "replayer.control.invocation": "replayer/test_fakecloud.py",
 }
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import h2.events
 import pytest
@@ -16,7 +19,8 @@ from bedtape_cassettes import eventstream, store
 from bedtape_cassettes.eventstream import Frame
 from bedtape_recorder import gate
 from support.client import Http1
-from support.recorder import Running
+from support.company_proxy import CompanyProxy
+from support.recorder import Running, environment
 from support.recordings import answer, path, prompt
 from support.upstream import BEARER_TOKEN, VPC_ENDPOINT, Answer, Upstream
 from support.upstream.clients import RUNTIME, Streams, signed
@@ -161,3 +165,55 @@ def test_a_client_that_sends_no_event_is_told_so_and_waits_for_nothing(
 def test_behind_a_shut_gate_a_recorder_that_needs_no_keys_does_not_start(upstream: Upstream, start: Start) -> None:
     with pytest.raises(AssertionError, match="costs money"):
         start("--mode", "forward", **NO_KEYS, **{gate.VARIABLE: "0"})
+
+
+# -- for those who run mitmproxy ---------------------------------------------------------------------------------
+
+
+def _mitmdump(recorder: Path, upstream: Upstream, home: Path, variables: dict[str, str]) -> subprocess.Popen[str]:
+    """mitmdump as a forward proxy with the addon."""
+    told = [recorder / "bedtape", "record", "--print-addon"]
+    script = subprocess.run(told, env=variables, capture_output=True, text=True, check=True).stdout.strip()
+    options = {
+        "connection_strategy": "lazy",
+        "confdir": str(home / "conf"),
+        "bedtape_to": str(home / "tapes"),
+        "bedtape_upstream": upstream.url,
+        "ssl_verify_upstream_trusted_ca": str(upstream.ca),
+    }
+    settings = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
+    command = [recorder / "mitmdump", "-s", script, *settings, "--mode", "regular@127.0.0.1:0"]
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _asked_through(port: int, ca: Path) -> int:
+    trusting = ssl.create_default_context(cafile=str(ca))
+    with closing(http.client.HTTPSConnection("127.0.0.1", port, context=trusting, timeout=60)) as client:
+        client.set_tunnel(RUNTIME, 443)
+        return _asked(client, RUNTIME)
+
+
+def test_the_addon_in_a_forward_proxy_asks_for_no_credentials(
+    recorder: Path, says_one: Upstream, tmp_path: Path
+) -> None:
+    with CompanyProxy(says_one.port) as company:
+        behind = {"HTTPS_PROXY": f"http://{company.address}", "NO_PROXY": ""}
+        with _mitmdump(recorder, says_one, tmp_path, environment(says_one, tmp_path, **NO_KEYS, **behind)) as running:
+            assert running.stdout is not None
+            listening = next(line for line in running.stdout if "listening at" in line)
+            port = int(listening.strip().rstrip(".").rpartition(":")[2])
+            assert _asked_through(port, tmp_path / "conf" / "mitmproxy-ca-cert.pem") == 200
+            running.send_signal(signal.SIGINT)
+            running.stdout.read()
+        assert company.targets == {f"localhost:{says_one.port}"}
+    assert not says_one.failures
+    assert len(store.read([tmp_path / "tapes"])[0].interactions) == 1
+
+
+def test_the_addon_behind_a_shut_gate_ends_mitmdump(recorder: Path, says_one: Upstream, tmp_path: Path) -> None:
+    shut = environment(says_one, tmp_path, **NO_KEYS, **{gate.VARIABLE: "0"})
+    with _mitmdump(recorder, says_one, tmp_path, shut) as running:
+        said, _ = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "costs money: set RUN_REAL_BEDROCK_TESTS=1" in said
+    assert not (tmp_path / "tapes").exists()

@@ -33,12 +33,15 @@ class Faulty:
         *interactions: Interaction,
         harms: tuple[Harm, ...] = (),
         speed: float | None = None,
+        patience: float = 60.0,
         new_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
     ) -> None:
         faults = tuple(Fault(f"fault-{number}", harm) for number, harm in enumerate(harms, 1))
         self.seen: list[Outcome] = []
         self.engine = Engine(Library([Cassette("made", interactions)]), overlay=Overlay(faults=faults))
-        self._server = Server(self.engine, speed=speed, observer=self.seen.append, complain=self._complain)
+        self._server = Server(
+            self.engine, speed=speed, patience=patience, observer=self.seen.append, complain=self._complain
+        )
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty", daemon=True)
         self.complaints: list[str] = []
@@ -50,6 +53,10 @@ class Faulty:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def lay(self, *faults: Fault) -> None:
+        """Adds faults to the default session, which has nothing to answer meanwhile."""
+        self.engine.sessions.get("default").layers.add(*faults)
 
     def _complain(self, line: str) -> None:
         self.complaints.append(line)

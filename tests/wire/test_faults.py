@@ -22,6 +22,8 @@ from bedtape_replayer.layers.reset import BreakOff
 from bedtape_replayer.layers.stall import Silence
 from bedtape_replayer.layers.truncation import Truncate
 from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.overlay.overlay import Fault
+from bedtape_replayer.overlay.when import When
 from support.faulty import WAIT, Faulty
 from support.recordings import converse, path, prompt, stream
 
@@ -162,6 +164,33 @@ def test_what_is_pipelined_behind_a_cut_is_not_answered(serve: Callable[..., Fau
     assert len(server.seen) == 1
 
 
+def test_what_a_client_says_after_the_cut_does_not_reset_it(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(1, in_order=False)) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        first = connection.recv(1)
+        for _ in range(20):
+            connection.sendall(request("a"))
+        answer = to_the_end(connection)
+    assert (len(Got(first + answer.data, "").frames), answer.end) == (1, "end")
+    assert len(server.seen) == 1
+
+
+def test_a_client_that_does_not_hang_up_after_the_cut_is_left(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(1, in_order=False), patience=0.1) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        assert to_the_end(connection).end == "end"
+        with pytest.raises(ConnectionError):
+            while True:
+                connection.sendall(b"x" * 1000)
+
+
+def test_nobody_waits_for_a_client_after_the_cut_when_the_server_stops(serve: Callable[..., Faulty]) -> None:
+    with serve(Truncate(1, in_order=False)) as server, connected(server) as connection:
+        connection.sendall(request("s", STREAM))
+        assert to_the_end(connection).end == "end"
+        server.stop()
+
+
 @pytest.mark.parametrize("events", [None, 0, 2])
 def test_a_stall_ends_when_the_server_stops(serve: Callable[..., Faulty], events: int | None) -> None:
     with serve(Silence(events)) as server, connected(server) as connection:
@@ -298,6 +327,21 @@ def test_a_cut_closes_a_whole_connection(serve: Callable[..., Faulty]) -> None:
     assert len(eventstream.decode_all(session.data(stream))) == 2
     assert not [event for event in session.events if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset)]
     assert not [event for event in session.events if isinstance(event, h2.events.ConnectionTerminated)]
+
+
+def test_what_else_a_connection_carried_ends_with_a_cut(serve: Callable[..., Faulty]) -> None:
+    slow = stream("slow", ["x", "y"], at_ms=[0, 30_000, 60_000, 90_000, 90_000])
+    fast = stream("fast", ["x", "y"])
+    only_fast = When(prompt_equals="fast")
+    with serve(interactions=(slow, fast), speed=1.0) as server, Session(server) as session:
+        server.lay(Fault("cut", Truncate(2, in_order=False), only_fast))
+        one = session.ask("slow")
+        session.until(h2.events.DataReceived, one)
+        other = session.ask("fast")
+        while session.read():
+            pass
+        assert [len(eventstream.decode_all(session.data(number))) for number in (one, other)] == [1, 2]
+        assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [(("cut",), True), ((), True)]
 
 
 def test_a_stalled_stream_ends_when_the_client_cancels_it(serve: Callable[..., Faulty]) -> None:

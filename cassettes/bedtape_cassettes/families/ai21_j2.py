@@ -1,4 +1,4 @@
-"""AI21 Jurassic-2's own JSON, as recorded of Mid and Ultra: prompt and completion with a token list each. It does not stream."""
+"""AI21 Jurassic-2's own JSON, as recorded of Mid and Ultra: a token list with every text. It does not stream."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ _SYSTEM = ("system", "developer")
 def prompt(body: JsonObject) -> Prompt:
     """A request, whatever its members hold."""
     messages = telling.objects(body, "messages")
-    spoken = [message for message in messages if message.get("role") not in _SYSTEM]
+    system = [message for message in messages if members.text(message, "role") in _SYSTEM]
     return Prompt(
-        system="\n".join(telling.said(message, "content") for message in messages if message not in spoken),
-        turns=tuple(_turn(message) for message in spoken),
+        system="\n".join(filter(None, map(_content, system))),
+        turns=tuple(_turn(message) for message in messages if members.text(message, "role") not in _SYSTEM),
         tools=tuple(filter(None, (members.text(tool, "function", "name") for tool in telling.objects(body, "tools")))),
         temperature=members.number(body, "temperature"),
         top_p=members.number(body, "top_p"),

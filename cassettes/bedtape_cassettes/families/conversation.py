@@ -9,7 +9,12 @@ from bedtape_cassettes.families import members, telling
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["call", "conversation", "said", "tool_names"]
+__all__ = ["call", "conversation", "system", "tool_names"]
+
+
+def system(body: JsonObject) -> str:
+    """The system prompt: blocks, of which some clients send the text alone."""
+    return members.text(body, "system") or _said(members.items(body, "system"))
 
 
 def tool_names(body: JsonObject) -> tuple[str, ...]:
@@ -28,13 +33,13 @@ def _turn(message: JsonObject) -> Turn:
     blocks = telling.objects(content)
     return Turn(
         members.text(message, "role"),
-        members.text(content) or said(blocks),
+        members.text(content) or _said(blocks),
         tuple(_result(block["toolResult"]) for block in blocks if "toolResult" in block),
         tuple(call(block["toolUse"]) for block in blocks if "toolUse" in block),
     )
 
 
-def said(blocks: Sequence[JsonValue]) -> str:
+def _said(blocks: Sequence[JsonValue]) -> str:
     """The text blocks, a line each, those under a guardrail among them."""
     texts = (members.text(block, "text") or members.text(block, "guardContent", "text", "text") for block in blocks)
     return "\n".join(text for text in texts if text)

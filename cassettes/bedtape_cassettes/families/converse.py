@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bedtape_cassettes.content import Block, Cited, Content, Image, Message, Prompt, Reasoning, Text, ToolUse
 from bedtape_cassettes.families import making, members, plain, telling
-from bedtape_cassettes.families.conversation import call, conversation, said, tool_names
+from bedtape_cassettes.families.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.families.converse_blocks import (
     block_out,
     block_read,
@@ -41,7 +41,7 @@ _SAYS = "text, reasoning, tool use, cited text or an image (Message)"
 
 def _prompt(body: JsonObject) -> Prompt:
     return Prompt(
-        system=said(members.items(body, "system")),
+        system=system(body),
         turns=conversation(body),
         tools=tool_names(body),
         temperature=members.number(body, "inferenceConfig", "temperature"),

@@ -1,6 +1,6 @@
-"""DeepSeek-R1's completion JSON: a prompt in DeepSeek's template, `choices` with a text that thinks first, up to `</think>`.
+"""DeepSeek-R1's completion JSON: a prompt in its template, `choices` with a text that thinks first, up to `</think>`.
 
-[inferred] from AWS's documentation and clients: there is no recording of it. DeepSeek V3 speaks OpenAI's (see `openai`).
+[inferred] from AWS's documentation and clients: there is no recording of it. DeepSeek V3 is with `openai`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def _said(content: Content, asking: Asking) -> str:
     """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
     message = message_of(content, _NAME)
     thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
-    text = text_of(Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning))), _NAME)
+    spoken = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
+    text = text_of(spoken, _NAME, "reasoning and text")
     if not thought:
         return text
     opened = members.text(asking.body, "prompt").rstrip().endswith(_OPEN.rstrip())

@@ -1,4 +1,4 @@
-"""AI21 Jamba's own JSON, as recorded of 1.5 Mini: OpenAI's chat, with usage in every chunk, and metrics in one of their own.
+"""AI21 Jamba's own JSON, as recorded of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in one of their own.
 
 [inferred] how it calls tools: as vLLM does, which it runs on.
 """

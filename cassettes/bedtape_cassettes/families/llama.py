@@ -1,4 +1,4 @@
-"""Meta Llama's own JSON: a prompt with the chat inside, an answer of one `generation`. Llama 2, 3, 3.1 and 3.3 are as recorded."""
+"""Meta Llama's own JSON, as recorded of Llama 2, 3, 3.1 and 3.3: a prompt with the chat inside, one `generation`."""
 
 from __future__ import annotations
 

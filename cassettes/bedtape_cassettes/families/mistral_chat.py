@@ -1,6 +1,6 @@
 """Mistral's chat JSON: Large 2402's and Small 2402's short form, and Large 2407's and Pixtral's, which is OpenAI's.
 
-[inferred] from AWS's documentation: the recordings have the 2402 models with a `prompt` only, which `mistral_text` answers.
+[inferred] from AWS's documentation: the 2402 models are recorded with a `prompt` only, which `mistral_text` answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["MISTRAL_CHAT"]
 
 _NAME = "mistral_chat"
-_LEAST, _MOST = 1, 8  # a token each, as `mistral_text`, which is recorded
+_LEAST, _MOST = 1, 7  # a token each, as `mistral_text`, which is recorded
 
 
 def _completes(body: JsonObject) -> bool:

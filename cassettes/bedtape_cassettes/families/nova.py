@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bedtape_cassettes.content import Block, Content, Message, Prompt, Reasoning, Text, ToolUse, Usage
 from bedtape_cassettes.families import making, members, plain, telling
-from bedtape_cassettes.families.conversation import call, conversation, said, tool_names
+from bedtape_cassettes.families.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
 from bedtape_cassettes.model import JsonValue
 
@@ -26,7 +26,7 @@ def _prompt(body: JsonObject) -> Prompt:
     config = body.get("inferenceConfig")
     longest = members.integer(config, "maxTokens")
     return Prompt(
-        system=said(members.items(body, "system")),
+        system=system(body),
         turns=conversation(body),
         tools=tool_names(body),
         temperature=members.number(config, "temperature"),

@@ -20,14 +20,13 @@ __all__ = ["OPENAI"]
 _NAME = "openai"
 _HEX = "0123456789abcdef"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
-# Sentences, not tokens: 11 recorded deltas have 9 to 215 characters, without the tags around each of reasoning.
-_LEAST, _MOST = 9, 215
+# Sentences, not tokens: 11 recorded deltas have 10 to 226 characters, less the tags around each of reasoning.
+_LEAST, _MOST = 10, 226
 
 
 def _render(content: Content, asking: Asking) -> JsonObject:
-    chat.parts(content, _NAME, thinks=True)
-    message = plain.message_of(content, _NAME)
-    calls: list[JsonValue] = [dict(_call(block, n, asking)) for n, block in enumerate(_calls(message))]
+    message = _sayable(content)
+    calls: list[JsonValue] = [_call(block, n, asking) for n, block in enumerate(_calls(message))]
     text = "".join(map(_written, message.blocks))
     said: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
     if calls:
@@ -35,6 +34,12 @@ def _render(content: Content, asking: Asking) -> JsonObject:
     stop = plain.word_of(chat.STOPS, message.stop, _NAME)
     choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": said}
     return {**_envelope([choice], "chat.completion", asking), "usage": _usage(message, asking)}
+
+
+def _sayable(content: Content) -> Message:
+    """The message, if it has nothing but what this family says; unlike others it keeps the order of the blocks."""
+    chat.parts(content, _NAME, thinks=True)
+    return plain.message_of(content, _NAME)
 
 
 def _envelope(choices: list[JsonValue], kind: str, asking: Asking) -> JsonObject:
@@ -79,8 +84,7 @@ def _written(block: Block) -> str:
 
 def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
     """A role, deltas, a stop, and usage where the request wants it: else Bedrock's metrics are all there is."""
-    chat.parts(content, _NAME, thinks=True)
-    message = plain.message_of(content, _NAME)
+    message = _sayable(content)
     around = _envelope([], "chat.completion.chunk", asking)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
     for delta in _deltas(message, asking):
@@ -95,7 +99,7 @@ def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
 
 
 def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
-    """Each delta of reasoning has tags of its own; a call comes whole, and an empty text goes before one that follows it."""
+    """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
     called = 0
     for block in message.blocks:
         match block:

@@ -62,12 +62,12 @@ def message_of(content: Content, family: str, says: str = "text (Message)") -> M
     return content
 
 
-def text_of(content: Content, family: str) -> str:
+def text_of(content: Content, family: str, says: str = "text alone") -> str:
     """All that a message says, if that is text alone."""
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):
-            raise cannot(family, block, "text alone")
+            raise cannot(family, block, says)
     return message.text
 
 
@@ -91,7 +91,7 @@ def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
 
 
 def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> str:
-    """The stop reason that a family's word means; `bodies` (the answer, or its chunks) may say that a guardrail stopped it.
+    """The stop reason that a family's word means, unless `bodies` (the answer, or its chunks) tell of a guardrail.
 
     A word that no table has is read as what it resembles; an answer that says nothing has just ended.
     """

@@ -20,7 +20,7 @@ _TOKENS = re.compile(
     r"|(?P<system><<SYS>>)"
 )
 _WORDS = re.compile(r"(?:^|\n)(?P<word>Human|User|Assistant|Bot|AI|System):")
-# A prompt that ends so waits for the model's turn: only then are such words roles, and not part of a text.
+# A prompt that ends so waits for the model: only then are such words roles, and not part of a text.
 _CUE = re.compile(r"\n(?:Assistant|Bot|AI):\s*$")
 _NOISE = re.compile(r"<\|begin_of_text\|>|<\|eot_id\|>|<\|eot\|>|</?s>|<｜(?:begin|end)▁of▁sentence｜>|<think>\s*$")
 _ROLES = {"Human": "user", "User": "user", "Assistant": "assistant", "Bot": "assistant", "AI": "assistant"}

@@ -1,4 +1,4 @@
-"""Amazon Titan Text's own JSON, as recorded of Lite, Express and tg1-large: an `inputText`, one result, few long deltas."""
+"""Amazon Titan Text's own JSON, as recorded of Lite, Express and tg1-large: one result, few long deltas."""
 
 from __future__ import annotations
 

@@ -90,3 +90,8 @@ def test_another_family_is_not_read(body: dict[str, Any]) -> None:
     assert NOVA.gather is not None
     with pytest.raises(ValueError, match="Nova"):
         NOVA.gather([body])
+
+
+@pytest.mark.parametrize("system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]])
+def test_forms_of_system_prompts(system: Any) -> None:
+    assert NOVA.prompt({"system": system}).system == "Be brief."

@@ -1,0 +1,202 @@
+"""What is found in a foreign file: exchanges, rules, and what cannot be taken, each with the reason.
+
+Values, and the small readers of parsed JSON and YAML that all formats share. Pure.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from bedtape_cassettes.model import Headers, JsonValue
+
+__all__ = [
+    "Exchange",
+    "Found",
+    "Rule",
+    "Skipped",
+    "Unusable",
+    "data_of",
+    "decoded",
+    "each",
+    "headers_of",
+    "items",
+    "mapping",
+    "number",
+    "shown",
+    "text",
+]
+
+
+class Unusable(ValueError):
+    """An entry that cannot be taken. foreign: it is sound, but not Bedrock's, or more than bedtape can say."""
+
+    def __init__(self, reason: str, *, foreign: bool = False) -> None:
+        self.foreign = foreign
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its response as a foreign recorder kept them, bodies as they went over the wire.
+
+    url: absolute, or from `/` where the recorder lost the host. rewritten: the recorder is known to have parsed the
+    response's JSON and written it anew. opened: it took any content-encoding off the response's body.
+    """
+
+    method: str
+    url: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    response_headers: Headers
+    response_body: bytes
+    after_ms: int = 0
+    rewritten: bool = False
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A fixture that answers by conditions: a rule of an overlay as its file has it. notes: what it says otherwise."""
+
+    layer: dict[str, JsonValue]
+    notes: tuple[str, ...] = ()
+    kind: str = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An entry that was not taken. number: from 1. damaged: it should have been there to take."""
+
+    number: int
+    reason: str
+    damaged: bool = True
+
+
+Found: TypeAlias = Exchange | Rule | Skipped
+
+
+def each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Found]:
+    """What each entry holds, or why it holds nothing: one that is damaged never keeps the others out."""
+    for count, entry in enumerate(entries, 1):
+        try:
+            yield take(entry)
+        except Unusable as error:
+            yield Skipped(count, str(error), damaged=not error.foreign)
+
+
+# -- reading parsed values -------------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:60]}…"
+
+
+def _member(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def mapping(value: Any, key: str) -> dict[str, Any]:
+    """The object under the key."""
+    found = _member(value, key)
+    if not isinstance(found, dict):
+        raise Unusable(f"expected `{key}` to be an object, found {shown(found)}")
+    return found
+
+
+def items(value: Any, key: str) -> list[Any]:
+    """The list under the key."""
+    found = _member(value, key)
+    if not isinstance(found, list):
+        raise Unusable(f"expected `{key}` to be a list, found {shown(found)}")
+    return found
+
+
+def text(value: Any, key: str) -> str:
+    """The text under the key."""
+    found = _member(value, key)
+    if isinstance(found, bytes):
+        found = found.decode("latin-1")
+    if not isinstance(found, str) or not found:
+        raise Unusable(f"expected `{key}` to be text, found {shown(found)}")
+    return found
+
+
+def number(value: Any, key: str) -> int:
+    """The whole number under the key."""
+    found = _member(value, key)
+    if isinstance(found, str) and found.isdecimal() and len(found) < 10:
+        return int(found)
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise Unusable(f"expected `{key}` to be a number, found {shown(found)}")
+    return found
+
+
+def data_of(value: Any, what: str) -> bytes:
+    """A body that a file holds as text or as binary; none where it holds none."""
+    match value:
+        case None:
+            return b""
+        case bytes():
+            return value
+        case str():
+            try:
+                return value.encode()
+            except UnicodeEncodeError:
+                raise Unusable(f"expected {what} to be Unicode text, found half of a surrogate pair") from None
+    raise Unusable(f"expected {what} to be text, found {shown(value)}")
+
+
+def decoded(value: Any, what: str) -> bytes:
+    """A body that a file holds as base64, with or without line breaks."""
+    if not isinstance(value, str | bytes):
+        raise Unusable(f"expected {what} to be base64, found {shown(value)}")
+    joined = b"".join(data_of(value, what).split())
+    try:
+        return b64decode(joined, validate=True)
+    except ValueError as error:
+        raise Unusable(f"expected {what} to be base64, found something else ({error})") from None
+
+
+def headers_of(value: Any) -> Headers:
+    """Headers from any of the ways in which they are written: name to value, name to values, or a list of pairs."""
+    match value:
+        case None:
+            return ()
+        case dict():
+            return tuple((name, said) for name, given in value.items() for said in _values(given))
+        case list():
+            return tuple(pair for entry in value for pair in _pairs(entry))
+    raise Unusable(f"expected headers by name, found {shown(value)}")
+
+
+def _values(given: Any) -> list[str]:
+    return [_value(one) for one in given] if isinstance(given, list) else [_value(given)]
+
+
+def _value(given: Any) -> str:
+    if isinstance(given, bytes):
+        return given.decode("latin-1")
+    if given is None or isinstance(given, dict | list):
+        raise Unusable(f"expected a header's value, found {shown(given)}")
+    return given if isinstance(given, str) else str(given)
+
+
+def _pairs(entry: Any) -> list[tuple[str, str]]:
+    match entry:
+        case {"name": name, "values": list(values)}:
+            return [(_value(name), _value(value)) for value in values]
+        case {"name": name, "value": value}:
+            return [(_value(name), _value(value))]
+        case [name, value]:
+            return [(_value(name), _value(value))]
+    raise Unusable(f"expected a header's name and value, found {shown(entry)}")

@@ -1,0 +1,232 @@
+"""Verdicts on real clients: none on those that do as they come, and the right one on those that were made to do wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from anthropic import AnthropicBedrock
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.store import write
+from bedtape_replayer import Replayer
+from bedtape_replayer.layers.errors import Refuse
+from bedtape_replayer.layers.harm import Harm
+from bedtape_replayer.layers.truncation import Truncate
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.overlay import Fault
+from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
+from bedtape_replayer.overlay.when import ANY, When
+from support import authored
+from support.client import Http1
+
+HERE = Path(__file__).parent / "javascript"
+MODEL = "anthropic.claude-3-5-haiku-20241022-v1:0"
+PATH = f"/model/{MODEL}/converse"
+PROMPTS = tuple(f"Question {number}" for number in range(4))
+THROTTLED = Failure("ThrottlingException")
+
+
+@pytest.fixture
+def bedrock(tmp_path: Path) -> Iterator[Replayer]:
+    """Answers every prompt, if no fault comes before."""
+    interactions = [make(MODEL, text, "Fine") for text in PROMPTS for make in (authored.converse, authored.invoke)]
+    story = authored.converse_stream(MODEL, "Tell me a story", ["Once", " upon", " a time"])
+    write(tmp_path, Cassette("made", (*interactions, story)))
+    with Replayer(tmp_path) as bedrock:
+        yield bedrock
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 as people mend slow tests: it waits for nothing."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+
+
+def lay(bedrock: Replayer, harm: Harm, when: When = ANY, schedule: Schedule = ALWAYS) -> None:
+    def add() -> None:
+        layers = bedrock.engine.sessions.get("default").layers
+        layers.add(Fault(layers.next_id("fault"), harm, when, schedule))
+
+    bedrock.run(add)
+
+
+def throttle_twice(bedrock: Replayer) -> None:
+    """The first two attempts of every call fail; that makes two waits for each."""
+    for attempt in (1, 2):
+        lay(bedrock, Refuse(THROTTLED), When(attempt=attempt))
+
+
+def verdict(bedrock: Replayer) -> list[str]:
+    return [str(finding) for finding in bedrock.session("default").verdict]
+
+
+def kinds(bedrock: Replayer) -> set[str]:
+    return {finding.kind for finding in bedrock.session("default").verdict}
+
+
+def sdk_calls(bedrock: Replayer, attempts: int) -> int:
+    return len(bedrock.session("default").calls.filter(attempts=attempts))
+
+
+def client_of(bedrock: Replayer, **retries: Any) -> Any:
+    aws = boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
+    return aws.client("bedrock-runtime", endpoint_url=bedrock.url, config=Config(retries=retries or None))
+
+
+def at_once(call: Callable[[str], object]) -> None:
+    """All prompts at the same time: their waits add up for nobody."""
+    with ThreadPoolExecutor(len(PROMPTS)) as pool:
+        list(pool.map(call, PROMPTS))
+
+
+# -- clients as they come --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive", None])
+def test_boto3_does_nothing_wrong(mode: str | None, bedrock: Replayer) -> None:
+    throttle_twice(bedrock)
+    with closing(client_of(bedrock, **({"mode": mode} if mode else {}))) as client:
+        at_once(lambda text: client.converse(modelId=MODEL, **authored.ask(text)))
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=3) == len(PROMPTS)
+
+
+def test_boto3_that_used_up_its_attempts_did_nothing_wrong(bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(THROTTLED))
+    with closing(client_of(bedrock)) as client, pytest.raises(ClientError, match="ThrottlingException"):
+        client.converse(modelId=MODEL, **authored.ask("Question 0"))
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=3) == 1
+
+
+@pytest.mark.parametrize("error", ["ValidationException", "ModelErrorException", "AccessDeniedException"])
+def test_boto3_does_not_retry_what_it_must_not(error: str, bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(Failure(error)))
+    with closing(client_of(bedrock)) as client, pytest.raises(ClientError, match=error):
+        client.converse(modelId=MODEL, **authored.ask("Question 0"))
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=1) == 1
+
+
+def test_boto3_waits_as_long_as_it_is_told(bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(Failure("ServiceUnavailableException", retry_after_ms=400)), When(attempt=1))
+    with closing(client_of(bedrock, mode="standard")) as client:
+        at_once(lambda text: client.converse(modelId=MODEL, **authored.ask(text)))
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=2) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("headers", [(), (("retry-after-ms", "400"),)])
+def test_anthropics_client_does_nothing_wrong(headers: tuple[tuple[str, str], ...], bedrock: Replayer) -> None:
+    for attempt in (1, 2):
+        lay(bedrock, Refuse(Failure("ThrottlingException", headers=headers)), When(attempt=attempt))
+    with AnthropicBedrock(
+        aws_access_key="AKIDEXAMPLE", aws_secret_key="secret", aws_region="us-east-1", base_url=bedrock.url
+    ) as client:
+        at_once(lambda text: client.messages.create(model=MODEL, **authored.say(text)))
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=3) == len(PROMPTS)
+
+
+@pytest.mark.parametrize("retry_after_ms", [None, 400])
+@pytest.mark.parametrize("handler", ["default", "http1"])
+def test_the_javascript_sdk_does_nothing_wrong(handler: str, retry_after_ms: int | None, bedrock: Replayer) -> None:
+    for attempt in (1, 2):
+        lay(bedrock, Refuse(Failure("ThrottlingException", retry_after_ms=retry_after_ms)), When(attempt=attempt))
+    asked = [{"modelId": MODEL, **authored.ask(text)} for text in PROMPTS]
+    in_javascript(
+        [{"endpoint": bedrock.url, "handler": handler, "operation": "Converse", "input": each} for each in asked]
+    )
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=3) == len(PROMPTS)
+
+
+def in_javascript(jobs: list[dict[str, Any]]) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed: the AWS SDK for JavaScript needs Node.js 20 or later")
+    if not (HERE / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir():
+        pytest.skip("the AWS SDK for JavaScript is not installed: `make test` installs it")
+    told = json.dumps({"concurrency": len(jobs), "jobs": jobs})
+    command = [node, str(HERE / "client.mjs")]
+    ended = subprocess.run(command, input=told, capture_output=True, encoding="utf-8", timeout=110, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert not [line for line in ended.stdout.splitlines() if "error" in json.loads(line)]
+
+
+# -- clients that were made to do wrong ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("no_sleep")
+def test_boto3_without_its_waits_is_named(bedrock: Replayer) -> None:
+    throttle_twice(bedrock)
+    with closing(client_of(bedrock, mode="standard")) as client:
+        for text in PROMPTS:
+            client.converse(modelId=MODEL, **authored.ask(text))
+    assert kinds(bedrock) == {"no_backoff"}
+
+
+@pytest.mark.usefixtures("no_sleep")
+@pytest.mark.parametrize("mode", ["standard", "legacy"])
+def test_boto3_that_ignores_what_it_is_told_is_named(mode: str, bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(Failure("ThrottlingException", retry_after_ms=4000)), When(attempt=1))
+    with closing(client_of(bedrock, mode=mode)) as client:
+        client.converse(modelId=MODEL, **authored.ask("Question 0"))
+    assert kinds(bedrock) == {"ignored_retry_after"}
+
+
+def test_a_client_that_retries_whatever_failed_is_named(bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(Failure("ValidationException")))
+    body = json.dumps(authored.ask("Question 0")).encode()
+    with Http1(bedrock.url) as line:
+        for count in range(2):
+            line.request("POST", PATH, [("x-stainless-retry-count", str(count))], body)
+    assert kinds(bedrock) == {"retried_what_it_must_not"}
+
+
+def test_a_loop_around_calls_is_named(bedrock: Replayer) -> None:
+    """As many a script does: until it works."""
+    lay(bedrock, Refuse(THROTTLED), schedule=Schedule(times=20))
+    body = json.dumps(authored.ask("Question 0")).encode()
+    with Http1(bedrock.url) as line:
+        while line.request("POST", PATH, (), body).status != 200:
+            pass
+    assert kinds(bedrock) == {"retry_storm"}
+
+
+def test_a_client_that_said_it_would_try_again_is_named(bedrock: Replayer) -> None:
+    lay(bedrock, Refuse(THROTTLED))
+    told = [("amz-sdk-invocation-id", "a"), ("amz-sdk-request", "attempt=1; max=3")]
+    with Http1(bedrock.url) as line:
+        line.request("POST", PATH, told, json.dumps(authored.ask("Question 0")).encode())
+    assert kinds(bedrock) == {"gave_up_early"}
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_chat_that_goes_on_from_part_of_an_answer_is_named(careful: bool, bedrock: Replayer) -> None:
+    """boto3 ends such a stream as if it were whole; the careful ask again where messageStop is missing."""
+    lay(bedrock, Truncate(after_events=3), schedule=Schedule(times=1))
+    messages: list[dict[str, Any]] = authored.ask("Tell me a story")["messages"]
+    with closing(client_of(bedrock)) as client:
+        events = list(client.converse_stream(modelId=MODEL, messages=messages)["stream"])
+        if careful:
+            assert "messageStop" not in events[-1]
+            events = list(client.converse_stream(modelId=MODEL, messages=messages)["stream"])
+        text = "".join(event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event)
+        messages += [{"role": "assistant", "content": [{"text": text}]}, {"role": "user", "content": [{"text": "On!"}]}]
+        with pytest.raises(ClientError, match="No recording answers"):
+            client.converse_stream(modelId=MODEL, messages=messages)
+    assert text == ("Once upon a time" if careful else "Once upon")
+    assert kinds(bedrock) == (set() if careful else {"accepted_truncated_stream"})

@@ -1,0 +1,19 @@
+"""boto3 as users have it, pointed at a server here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
+
+__all__ = ["boto3_client"]
+
+
+def boto3_client(url: str, **config: Any) -> BedrockRuntimeClient:
+    """A client whose keys win over a bearer token that the environment may hold."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    return session.client("bedrock-runtime", endpoint_url=url, config=Config(signature_version="v4", **config))
