@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from bedtape_cassettes.bodies import parse
 from bedtape_cassettes.content import Prompt
@@ -71,6 +72,8 @@ class Call:
     """One request that the server received, read further as somebody asks.
 
     path: percent-encoded with its query, less the session prefix. number: its place among its session's calls, from 1.
+    keep: the history of the session that it came to, which keeps it when it is over; not that of one that has since
+    taken the name.
     """
 
     session: str
@@ -79,6 +82,7 @@ class Call:
     head: Head
     body: bytes
     number: int = 1
+    keep: Callable[[Any], None] | None = field(default=None, repr=False)
 
     @cached_property
     def target(self) -> Target:

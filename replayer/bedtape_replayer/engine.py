@@ -88,9 +88,9 @@ class Engine:
 
     def ended(self, outcome: Outcome) -> None:
         """The call is over, and becomes history."""
-        answer = outcome.answer
-        if answer.source != "control" and (session := self.sessions.find(answer.call.session)) is not None:
-            session.history.add(outcome)
+        keep = outcome.answer.call.keep
+        if keep is not None:
+            keep(outcome)
 
     # -- recordings --------------------------------------------------------------------------------------------
 

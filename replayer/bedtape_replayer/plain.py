@@ -10,7 +10,7 @@ from math import isfinite
 from bedtape_cassettes.content import ToolResult, Turn, Usage
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["plain"]
+__all__ = ["plain", "shown_body"]
 
 
 def plain(value: object) -> JsonValue:
@@ -31,3 +31,11 @@ def plain(value: object) -> JsonValue:
         case list() | tuple() | set() | frozenset():
             return [plain(item) for item in value]
     return plain(str(value))
+
+
+def shown_body(body: bytes) -> dict[str, JsonValue]:
+    """A body as text under `body`, or where it is no UTF-8, under `body_base64`; the other is null."""
+    try:
+        return {"body": body.decode(), "body_base64": None}
+    except UnicodeDecodeError:
+        return {"body": None, "body_base64": b64encode(body).decode()}

@@ -6,7 +6,6 @@ No sockets, no clock.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +16,7 @@ from bedtape_cassettes.reading import content_of, usage_of
 from bedtape_cassettes.redact import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answer import Outcome, Source
 from bedtape_replayer.call import Call, RawHead
-from bedtape_replayer.plain import plain
+from bedtape_replayer.plain import plain, shown_body
 
 __all__ = ["Record"]
 
@@ -267,7 +266,7 @@ class Record:
 
     def as_json(self) -> dict[str, JsonValue]:
         """All of it for the control API. A body that is no UTF-8 is in `body_base64`, and `body` is null."""
-        return {**{name: plain(getattr(self, name)) for name in _SHOWN}, **_shown_body(self.body)}
+        return {**{name: plain(getattr(self, name)) for name in _SHOWN}, **shown_body(self.body)}
 
 
 _SHOWN = (
@@ -278,13 +277,6 @@ _SHOWN = (
     *("source", "by", "faults", "miss", "status", "error", "message"),
     *("text", "stop_reason", "usage", "events", "hung_up"),
 )
-
-
-def _shown_body(body: bytes) -> dict[str, JsonValue]:
-    try:
-        return {"body": body.decode(), "body_base64": None}
-    except UnicodeDecodeError:
-        return {"body": None, "body_base64": b64encode(body).decode()}
 
 
 def _message(body: bytes) -> str | None:

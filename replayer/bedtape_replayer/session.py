@@ -58,7 +58,7 @@ class SessionState:
     def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
         """Its next call."""
         self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls)
+        return Call(self.name, method, path, head, body, self._calls, self.history.add)
 
     def index(self, library: Library) -> Index:
         """What it plays from, of the server's library or its own."""

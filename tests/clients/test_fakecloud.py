@@ -415,6 +415,7 @@ def test_answers_have_exactly_their_keys(bedrock: Replayer, client: Any) -> None
         ]
     }
     assert keys("DELETE", faults) == {"status"}
+    assert keys("POST", f"/_fakecloud/bedrock/models/{CLAUDE}/response", b"ham") == {"status", "modelId"}
     _converse(client)
     _converse(client, requestMetadata={"a": "b"})
     (plain, described) = json.loads(_raw(bedrock, "GET", "/_fakecloud/bedrock/invocations").body)["invocations"]

@@ -180,8 +180,12 @@ def test_a_client_that_does_not_hang_up_after_the_cut_is_left(serve: Callable[..
         connection.sendall(request("s", STREAM))
         assert to_the_end(connection).end == "end"
         with pytest.raises(ConnectionError):
-            while True:
-                connection.sendall(b"x" * 1000)
+            send_for_ever(connection)
+
+
+def send_for_ever(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"x" * 1000)
 
 
 def test_nobody_waits_for_a_client_after_the_cut_when_the_server_stops(serve: Callable[..., Faulty]) -> None:

@@ -52,6 +52,7 @@ def _result(value: JsonValue) -> ToolResult:
 
 
 def call(value: JsonValue) -> ToolUse:
+    """A `toolUse` block, of a request or of an answer."""
     return ToolUse(
         members.text(value, "name"), members.member(value, "input"), members.text(value, "toolUseId") or None
     )

@@ -231,6 +231,8 @@ def test_a_cut_tool_call_keeps_its_text() -> None:
     assert CONVERSE.gather(chunks).blocks == (ToolUse("t", '{"ci', "i"),)
 
 
-@pytest.mark.parametrize("system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]])
+@pytest.mark.parametrize(
+    "system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]]
+)
 def test_forms_of_system_prompts(system: Any) -> None:
     assert CONVERSE.prompt({"system": system}).system == "Be brief."

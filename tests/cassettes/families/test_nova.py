@@ -92,6 +92,8 @@ def test_another_family_is_not_read(body: dict[str, Any]) -> None:
         NOVA.gather([body])
 
 
-@pytest.mark.parametrize("system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]])
+@pytest.mark.parametrize(
+    "system", ["Be brief.", [{"text": "Be brief."}], ["x", {"text": "Be brief."}, {"cachePoint": {}}]]
+)
 def test_forms_of_system_prompts(system: Any) -> None:
     assert NOVA.prompt({"system": system}).system == "Be brief."
