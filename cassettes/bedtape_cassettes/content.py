@@ -7,6 +7,7 @@ A `Prompt` is a request as a reader sees it; a `Message`, `Embeddings`, `Images`
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from bedtape_cassettes.model import JsonValue
@@ -186,7 +187,7 @@ class Turn:
     calls: tuple[ToolUse, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompt:
     """A request as a reader sees it, whatever its family calls things. None where the request does not say.
 
@@ -201,22 +202,22 @@ class Prompt:
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def last(self) -> str:
         """The text of the last user message."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
 
-    @property
+    @cached_property
     def text(self) -> str:
         """System prompt and all messages."""
         return "\n".join(filter(None, (self.system, *(turn.text for turn in self.turns))))
 
-    @property
+    @cached_property
     def turn(self) -> int:
         """The number of user messages, from 1: a tool's results alone are a turn too, where the family makes them one."""
         return sum(turn.role == "user" for turn in self.turns)
 
-    @property
+    @cached_property
     def results(self) -> tuple[ToolResult, ...]:
         """All tool results in the conversation; where the family tells ids alone, named by the calls that have them."""
         names = {use.id: use.name for turn in self.turns for use in turn.calls}

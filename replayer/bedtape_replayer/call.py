@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from bedtape_cassettes.bodies import parse
@@ -109,7 +109,8 @@ class Call:
     @cached_property
     def prompt(self) -> Prompt:
         """What it asks: system, messages, tools, parameters, whatever its model family calls them."""
-        return prompt_of(self.operation, self.model, self.body)
+        read = _remembered_prompt if len(self.body) <= _LARGEST_REMEMBERED else prompt_of
+        return read(self.operation, self.model, self.body)
 
     @cached_property
     def attempt(self) -> int:
@@ -130,6 +131,10 @@ class Call:
         found = _SCOPE.search(self.head.get("authorization") or "")
         return (found[1], found[2]) if found else (None, None)
 
+
+# Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
+_LARGEST_REMEMBERED = 16_384
+_remembered_prompt = lru_cache(maxsize=2048)(prompt_of)
 
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 _SMALL = re.compile(r"[0-9]{1,4}")

@@ -79,7 +79,7 @@ class Record:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The names of the tools that are offered."""
+        """The names of those that are offered."""
         return self.prompt.tools
 
     @property
@@ -262,7 +262,7 @@ class Record:
 
     def __str__(self) -> str:
         what = f"{self.operation} of {self.model}" if self.model else self.operation or f"{self.method} {self.path}"
-        return f"call {self.number}: {what} -> {self.status}{f' {self.error}' if self.error else ''}"
+        return f"call {self.number}: {what} -> {self.status} {self.error or ''}".rstrip()
 
     def as_json(self) -> dict[str, JsonValue]:
         """All of it for the control API. A body that is no UTF-8 is in `body_base64`, and `body` is null."""

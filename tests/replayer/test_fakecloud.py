@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from bedtape_cassettes.content import Content, Embeddings, Message, Text, ToolUse, Usage
 from bedtape_replayer.answer import Outcome
 from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.control.fakecloud import Exactly, content
 from bedtape_replayer.control.invocation import invocation
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.library import Library
 from bedtape_replayer.overlay.overlay import Overlay
 from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.when import When
 from bedtape_replayer.record import Record
 from support.contents import JSON
 
@@ -115,6 +117,36 @@ _ASKS = b'{"system":[{"text":"In Latin."}],"messages":[{"role":"user","content":
 )
 def test_which_calls_it_is_about(when: Exactly, call: Call, expected: bool) -> None:
     assert when.matches(call) is expected
+
+
+# -- layers ----------------------------------------------------------------------------------------------------
+
+
+def _asked(engine: Engine, method: str, path: str, body: bytes = b"") -> Any:
+    reply = engine.answer(method, path, Pairs(((b"host", b"localhost"),)), body).reply
+    assert reply.status == 200
+    return json.loads(reply.pieces[0].data)
+
+
+def test_faults_that_are_used_up_do_not_pile_up() -> None:
+    engine = Engine(Library(()))
+    engine.desk = Desk(engine)
+    for _ in range(3):
+        _asked(engine, "POST", "/_fakecloud/bedrock/faults", b'{"errorType":"ThrottlingException"}')
+        assert engine.answer("POST", _call().path, Pairs(()), b"{}").reply.status == 429
+    assert len(engine.sessions.get("default").layers.own.faults) == 1
+
+
+def test_a_layer_of_the_same_name_stays() -> None:
+    engine = Engine(Library(()))
+    engine.desk = Desk(engine)
+    layers = engine.sessions.get("default").layers
+    taken = Rule("fakecloud-response-1", (_plain("mine"),), When(prompt_contains="mine"))
+    layers.add(taken)
+    _asked(engine, "POST", "/_fakecloud/bedrock/models/m/response", b"ham")
+    names = [rule.id for rule in layers.own.rules]
+    assert taken in layers.own.rules
+    assert len(names) == len(set(names)) == 3
 
 
 # -- invocations -----------------------------------------------------------------------------------------------

@@ -384,6 +384,7 @@ def test_an_error_in_a_stream_is_no_truncation() -> None:
 
 def test_a_whole_stream_may_be_quoted_in_part() -> None:
     scene = Scene(stream("Hello", ["Once", " upon", " a time"]))
+    scene.harm(Harm())  # such as one that makes it slow
     scene.send(_chat("Hello"), operation="converse-stream")
     scene.send(_chat("Hello", "Once upon", "Go on"), at=1, operation="converse-stream")
     assert _kinds(scene) == []

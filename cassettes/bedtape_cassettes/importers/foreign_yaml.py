@@ -70,7 +70,7 @@ class _Builder:
     def _node(self, event: Event, depth: int) -> Any:
         self._count(1)
         if depth > MAX_DEPTH:
-            raise ValueError(f"YAML nested more than {MAX_DEPTH} levels deep, at line {event.start_mark.line + 1}")
+            raise ValueError(f"YAML nested more than {MAX_DEPTH} levels deep, at line {_line(event)}")
         if isinstance(event, AliasEvent):
             return self._alias(event)
         before = self._nodes
@@ -83,7 +83,7 @@ class _Builder:
     def _alias(self, event: AliasEvent) -> Any:
         """An alias counts as all that it stands for: few bytes of them can say more than a memory holds."""
         if event.anchor not in self._anchors:
-            raise ValueError(f"an alias *{event.anchor} of nothing, at line {event.start_mark.line + 1}")
+            raise ValueError(f"an alias *{event.anchor} of nothing, at line {_line(event)}")
         value, size = self._anchors[event.anchor]
         self._count(size)
         return value
@@ -110,9 +110,13 @@ class _Builder:
             if isinstance(event, ScalarEvent):  # names are texts, whatever they look like
                 key = event.value
             if not isinstance(key, str):
-                raise ValueError(f"a key that is no text, at line {event.start_mark.line + 1}")
+                raise ValueError(f"a key that is no text, at line {_line(event)}")
             found[key] = self._node(next(self._events), depth + 1)
         return found
+
+
+def _line(event: Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def _scalar(event: ScalarEvent) -> Any:
@@ -121,7 +125,7 @@ def _scalar(event: ScalarEvent) -> Any:
         try:
             return b64decode("".join(value.split()), validate=True)
         except ValueError as error:
-            raise ValueError(f"!!binary that is not base64 ({error}), at line {event.start_mark.line + 1}") from None
+            raise ValueError(f"!!binary that is not base64 ({error}), at line {_line(event)}") from None
     if event.tag is not None and event.tag not in _TEXT:
         return Tagged(event.tag)
     if event.tag is not None or event.style:

@@ -11,7 +11,7 @@ from bedtape_cassettes.importers import aimock, datadog, go_vcr, har, mitmproxy,
 from bedtape_cassettes.importers.found import Found, Skipped, shown
 from bedtape_cassettes.importers.opening import opened
 
-__all__ = ["FORMATS", "Format", "ForeignInvalid", "Reading", "read"]
+__all__ = ["FORMATS", "ForeignInvalid", "Format", "Reading", "read"]
 
 
 class ForeignInvalid(CassetteError):
@@ -55,7 +55,9 @@ def read(data: bytes, name: str, wanted: str | None = None) -> Reading:
         content = opened(data)
     except ValueError as error:
         raise ForeignInvalid(f"{name}: expected {_wanted(wanted)}, found {error}") from None
-    said = next((found for found, one in FORMATS.items() if content.documents and one.recognises(content.documents[0])), "")
+    said = next(
+        (found for found, one in FORMATS.items() if content.documents and one.recognises(content.documents[0])), ""
+    )
     if not said or wanted not in (None, said):
         raise ForeignInvalid(f"{name}: expected {_wanted(wanted)}, found {_told(content.documents, said)}")
     found = list(FORMATS[said].exchanges(content.documents))

@@ -78,22 +78,23 @@ def _bytes(holder: Any, what: str) -> bytes:
     if not isinstance(holder, dict):
         raise Unusable(f"expected {what} in an object, found something else")
     given = holder.get("text")
+    chunks = _chunks(given)
     if holder.get("encoding") == "base64":
-        return decoded(given, what) if not _chunked(given) else b"".join(decoded(c, what) for c in json.loads(given))
-    if holder.get("_isBinary") is True and _chunked(given):  # Polly before 5
-        return _from_hex(json.loads(given), what)
+        return b"".join(decoded(chunk, what) for chunk in chunks) if chunks else decoded(given, what)
+    if holder.get("_isBinary") is True and chunks:  # Polly before 5
+        return _from_hex(chunks, what)
     return data_of(given, what)
 
 
-def _chunked(given: Any) -> bool:
-    """Whether it is Polly's list of a body's chunks, as JSON: base64 never begins so."""
+def _chunks(given: Any) -> list[str]:
+    """Polly's list of a body's chunks, as JSON; none where it is not one: base64 never begins so."""
     if not (isinstance(given, str) and given.startswith('["')):
-        return False
+        return []
     try:
         chunks = json.loads(given)
     except ValueError:
-        return False
-    return all(isinstance(chunk, str) for chunk in chunks)
+        return []
+    return chunks if all(isinstance(chunk, str) for chunk in chunks) else []
 
 
 def _from_hex(chunks: list[str], what: str) -> bytes:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.importers.found import Exchange, Found, Unusable, data_of, each, headers_of, mapping, number, text
+from bedtape_cassettes.importers.found import (
+    Exchange,
+    Found,
+    Unusable,
+    data_of,
+    each,
+    headers_of,
+    mapping,
+    number,
+    text,
+)
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
 __all__ = ["EXPECTED", "exchanges", "recognises"]

@@ -72,7 +72,8 @@ def _json(text: str) -> Any:
 
 def _flows(data: bytes) -> Opened:
     """Flows one after another: a recorder that was killed leaves the last one cut."""
-    flows, at = [], 0
+    flows: list[Any] = []
+    at = 0
     while at < len(data):
         try:
             flow, at = read(data, at)

@@ -27,8 +27,8 @@ _HOST = re.compile(r"(?i)(?:\A|[.-])bedrock(?:[.-]|\Z)")
 _OURS_ALONE = ("/model/", "/guardrail/", "/async-invoke")  # no other API's paths begin so
 _COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 _ZLIB = ("gzip", "x-gzip", "deflate")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
-_TOKENS = re.compile(rb'("(?:[^"\\]|\\.)*+")|[ \t\r\n]+')
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_TOKENS = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,9 @@ def _is_stream(exchange: Exchange, path: str) -> bool:
     kind = _header(exchange.response_headers, "content-type").partition(";")[0].lower()
     operation = identify(exchange.method, path).operation
     streaming = operation is not None and operation.streaming and exchange.status == 200
-    return kind == bodies.EVENT_STREAM or (streaming and not exchange.response_body.startswith((b"{", b"data:", b"event:")))
+    return kind == bodies.EVENT_STREAM or (
+        streaming and not exchange.response_body.startswith((b"{", b"data:", b"event:"))
+    )
 
 
 def _check_stream(data: bytes) -> None:

@@ -43,7 +43,9 @@ def exchanges(documents: list[Any]) -> Iterator[Found]:
             case {"interactions": list(entries)}:
                 yield from each(entries, _exchange)
             case {"requests": list(requests), "responses": list(responses)}:
-                entries = [{"request": asked, "response": said} for asked, said in zip(requests, responses, strict=False)]
+                entries = [
+                    {"request": asked, "response": said} for asked, said in zip(requests, responses, strict=False)
+                ]
                 yield from each(entries, _exchange)
                 if len(requests) != len(responses):
                     reason = f"expected a response for each request, found {len(responses)} for {len(requests)}"

@@ -288,9 +288,7 @@ _FAULTS = "/_fakecloud/bedrock/faults"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/_fakecloud/health", _health, "Whether it runs."),
     Route("POST", "/_reset", _reset, "Makes the session new."),
-    Route(
-        "POST", "/_fakecloud/reset/{service}", _reset_service, "Makes the session new, if the service is one of these."
-    ),
+    Route("POST", "/_fakecloud/reset/{service}", _reset_service, "Makes the session new, of a service it has."),
     Route("GET", "/_fakecloud/bedrock/invocations", _invocations, "The session's calls, oldest first."),
     Route("POST", f"{_MODEL}/response", _set_response, "Sets a model's response to all calls (its body, as text)."),
     Route("POST", f"{_MODEL}/responses", _set_rules, "Replaces a model's rules.", takes=_RULES),

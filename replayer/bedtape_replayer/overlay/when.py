@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -14,6 +14,8 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.call import Call
 
 __all__ = ["ANY", "When"]
+
+_Check = Callable[[Call], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,68 +48,87 @@ class When:
     session: str | None = None
     access_key: str | None = None
 
+    _checks: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_checks", (*self._of_request(), *self._of_prompt()))
+
     def matches(self, call: Call) -> bool:
-        """Whether it is about this call. The cheap questions come first: most layers are about other calls."""
-        return (
-            (not self.operation or call.operation in self.operation)
-            and (self.model is None or _is_model(self.model, call.model))
-            and (self.attempt is None or call.attempt == self.attempt)
-            and (self.call is None or call.number == self.call)
-            and (self.session is None or fnmatchcase(call.session, self.session))
-            and (self.access_key is None or fnmatchcase(call.scope[0] or "", self.access_key))
-            and all(fnmatchcase(call.head.get(name) or "", glob) for name, glob in self.header.items())
-            and self._asks(call)
-            and all(_is_at(call.json, path, value) for path, value in self.json_path.items())
-        )
+        """Whether it is about this call."""
+        for check in self._checks:  # noqa: SIM110 - a generator costs more than most checks
+            if not check(call):
+                return False
+        return True
 
-    def _asks(self, call: Call) -> bool:
-        """What needs the request read."""
-        prompt = call.prompt if self._reads else None
-        if prompt is None:
-            return True
-        return (
-            (self.prompt_contains is None or self.prompt_contains in prompt.last)
-            and (self.prompt_equals is None or self.prompt_equals == prompt.last)
-            and (self.prompt_regex is None or _found(self.prompt_regex, prompt.last))
-            and (self.system_contains is None or self.system_contains in prompt.system)
-            and (self.system_regex is None or _found(self.system_regex, prompt.system))
-            and (self.text_contains is None or self.text_contains in prompt.text)
-            and (self.text_regex is None or _found(self.text_regex, prompt.text))
-            and (self.tool_offered is None or self.tool_offered in prompt.tools)
-            and (self.tool_result is None or any(self.tool_result in ("*", r.id, r.name) for r in prompt.results))
-            and (self.turn is None or prompt.turn == self.turn)
-        )
+    def _of_request(self) -> Iterator[_Check]:
+        """The cheap questions, which come first: most layers are about other calls."""
+        if operations := frozenset(self.operation):
+            yield lambda call: call.operation in operations
+        if (model := self.model) is not None:
+            yield lambda call: _is_model(model, call.model)
+        if self.attempt is not None:
+            yield lambda call: call.attempt == self.attempt
+        if self.call is not None:
+            yield lambda call: call.number == self.call
+        if (session := self.session) is not None:
+            yield lambda call: fnmatchcase(call.session, session)
+        if (access_key := self.access_key) is not None:
+            yield lambda call: fnmatchcase(call.scope[0] or "", access_key)
+        for name, glob in self.header.items():
+            yield _Header(name, glob)
+        for path, value in self.json_path.items():
+            yield _At(path, value)
 
-    @property
-    def _reads(self) -> bool:
-        return any(
-            condition is not None
-            for condition in (
-                self.prompt_contains,
-                self.prompt_equals,
-                self.prompt_regex,
-                self.system_contains,
-                self.system_regex,
-                self.text_contains,
-                self.text_regex,
-                self.tool_offered,
-                self.tool_result,
-                self.turn,
-            )
-        )
+    def _of_prompt(self) -> Iterator[_Check]:
+        """Those that need the request read."""
+        prompt, system, text = self.prompt_contains, self.system_contains, self.text_contains
+        if prompt is not None:
+            yield lambda call: prompt in call.prompt.last
+        if self.prompt_equals is not None:
+            yield lambda call: self.prompt_equals == call.prompt.last
+        if prompt_pattern := _pattern(self.prompt_regex):
+            yield lambda call: prompt_pattern.search(call.prompt.last) is not None
+        if system is not None:
+            yield lambda call: system in call.prompt.system
+        if system_pattern := _pattern(self.system_regex):
+            yield lambda call: system_pattern.search(call.prompt.system) is not None
+        if text is not None:
+            yield lambda call: text in call.prompt.text
+        if text_pattern := _pattern(self.text_regex):
+            yield lambda call: text_pattern.search(call.prompt.text) is not None
+        if self.tool_offered is not None:
+            yield lambda call: self.tool_offered in call.prompt.tools
+        if (wanted := self.tool_result) is not None:
+            yield lambda call: any(wanted in ("*", result.id, result.name) for result in call.prompt.results)
+        if self.turn is not None:
+            yield lambda call: call.prompt.turn == self.turn
+
+
+def _pattern(regex: str | None) -> re.Pattern[str] | None:
+    return None if regex is None else re.compile(regex)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    name: str
+    glob: str
+
+    def __call__(self, call: Call) -> bool:
+        return fnmatchcase(call.head.get(self.name) or "", self.glob)
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    path: str
+    value: JsonValue
+
+    def __call__(self, call: Call) -> bool:
+        return any(same(found, self.value) for found in find(call.json, self.path))
 
 
 ANY = When()
 
 
-def _found(pattern: str, text: str) -> bool:
-    return re.search(pattern, text) is not None
-
-
 @lru_cache(maxsize=4096)
 def _is_model(glob: str, model: str | None) -> bool:
     return model is not None and (fnmatchcase(model, glob) or fnmatchcase(bare(model), glob))
-
-
-def _is_at(body: JsonValue, path: str, value: JsonValue) -> bool:
-    return any(same(found, value) for found in find(body, path))
