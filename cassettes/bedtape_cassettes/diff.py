@@ -13,15 +13,26 @@ from difflib import unified_diff
 from typing import Literal, TypeAlias
 
 from bedtape_cassettes import bodies
-from bedtape_cassettes.content import Citation, Cited, Content, Embeddings, Image, Images, Message, Ranking
-from bedtape_cassettes.content import Reasoning, Text, ToolUse
+from bedtape_cassettes.content import (
+    Citation,
+    Cited,
+    Content,
+    Embeddings,
+    Image,
+    Images,
+    Message,
+    Ranking,
+    Reasoning,
+    Text,
+    ToolUse,
+)
 from bedtape_cassettes.key import key_of_request
-from bedtape_cassettes.lines import Line, lines
+from bedtape_cassettes.lines import Line, Style, lines
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
 from bedtape_cassettes.reading import content_of, usage_of
 from bedtape_cassettes.selector import Suite, numbers
 
-__all__ = ["Comparison", "Difference", "compare", "differences", "shown"]
+__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
 
 Section: TypeAlias = Literal["answer", "request", "headers", "noise"]
 Facts: TypeAlias = dict[str, str]
@@ -58,7 +69,7 @@ def differences(before: Interaction, after: Interaction, *, noise: bool = True) 
     answers = [*_between("answer", _answer(before), _answer(after))]
     asked = [*_between("request", _request(before), _request(after))]
     headers = [*_between("headers", dict(before.response.headers), dict(after.response.headers))]
-    rest = [*_between("noise", _noise(before), _noise(after))] if noise else []
+    rest = [*_between("noise", _noise(before), _noise(after)), *_spelling(before, after)] if noise else []
     return (*answers, *asked, *headers, *rest)
 
 
@@ -118,16 +129,28 @@ def _request(interaction: Interaction) -> Facts:
 
 
 def _noise(interaction: Interaction) -> Facts:
-    """Times, tokens, and the body as it is: what of it means anything is told with the answer."""
+    """Times, tokens, and into how many events a stream is cut."""
     response = interaction.response
     usage = usage_of(interaction.operation, interaction.model, response)
-    facts = {"after_ms": str(response.after_ms), "usage": "" if usage is None else f"{usage.input} in, {usage.output} out"}
+    facts = {
+        "after_ms": str(response.after_ms),
+        "usage": "" if usage is None else f"{usage.input} in, {usage.output} out",
+    }
     if isinstance(response.body, Events):
         facts["events"] = str(len(response.body.events))
         facts["at_ms"] = " ".join(str(event.at_ms) for event in response.body.events)
-    if content_of(interaction.operation, interaction.model, response) is not None:
-        facts |= {f"body {where}": value for where, value in _body(response.body).items()}
     return facts | {"exact": str(interaction.exact).lower()}
+
+
+def _spelling(before: Interaction, after: Interaction) -> Iterator[Difference]:
+    """The rest of bodies whose meaning was told: ids, traces, how a text is cut.
+
+    Not of streams of different lengths: there every event differs from its neighbour, and the answer says it better.
+    """
+    sizes = {len(i.response.body.events) if isinstance(i.response.body, Events) else -1 for i in (before, after)}
+    known = any(content_of(i.operation, i.model, i.response) is not None for i in (before, after))
+    if known and len(sizes) == 1:
+        yield from _between("noise", _body(before.response.body), _body(after.response.body))
 
 
 # -- bodies, member by member ----------------------------------------------------------------------------------
@@ -178,9 +201,7 @@ def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Compari
     return tuple(
         comparison
         for name in sorted(old.keys() | new.keys())
-        for comparison in _cassettes(
-            old.get(name, Cassette(name, ())), new.get(name, Cassette(name, ())), noise=noise
-        )
+        for comparison in _cassettes(old.get(name, Cassette(name, ())), new.get(name, Cassette(name, ())), noise=noise)
     )
 
 
@@ -199,6 +220,8 @@ def _cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Iterator[Co
 
 def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | None]]:
     """Places that belong together: the same request, in order; then of what is left the same number."""
+    if len(before.interactions) == len(after.interactions) == 1:
+        return [(0, 0)]
     olds, news = _keyed(before), _keyed(after)
     both = [(olds[key], news[key]) for key in olds if key in news]
     left = {numbers(before)[place]: place for key, place in olds.items() if key not in news}
@@ -222,6 +245,8 @@ def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
 
 # -- to read ---------------------------------------------------------------------------------------------------
 
+_SIGNS: dict[str, Style] = {"+": "added", "-": "removed"}
+
 
 def shown(comparisons: Sequence[Comparison]) -> list[Line]:
     """Those that differ, each under its name."""
@@ -236,14 +261,15 @@ def _comparison(comparison: Comparison) -> Iterator[Line]:
         return
     yield from lines(before if before == after else f"{before} -> {after}", "title")
     for difference in comparison.differences:
-        yield from _difference(difference)
+        yield from difference_lines(difference)
 
 
-def _difference(difference: Difference) -> Iterator[Line]:
-    yield from lines(f"{difference.section}: {difference.where}", "faint" if difference.section == "noise" else "role", indent="  ")
+def difference_lines(difference: Difference) -> Iterator[Line]:
+    """Where it is, then the lines of both sides that differ."""
+    style: Style = "faint" if difference.section == "noise" else "role"
+    yield from lines(f"{difference.section}: {difference.where}", style, indent="  ")
     before = [] if difference.before is None else difference.before.splitlines() or [""]
     after = [] if difference.after is None else difference.after.splitlines() or [""]
     for line in list(unified_diff(before, after, n=2, lineterm=""))[2:]:
         if len(before) > 1 or len(after) > 1 or line[0] != "@":
-            style = {"+": "added", "-": "removed"}.get(line[0], "plain")
-            yield from lines(line, style, indent="    ")  # type: ignore[arg-type]  # of the words above
+            yield from lines(line, _SIGNS.get(line[0], "plain"), indent="    ")

@@ -48,14 +48,15 @@ def _names(folder: Path, *arguments: str) -> set[str]:
 
 
 def times(folder: Path) -> dict[str, int]:
-    """When each file under the folder was last committed, seconds since 1970, by its path from there."""
+    """When each file that git holds was last committed, seconds since 1970, by its path from the folder."""
+    unlike = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "HEAD", "--", ".")
     printed = _git(folder, "log", "--format=%x01%ct", "--name-only", "-z", "--relative", "--", ".")
     found: dict[str, int] = {}
     for commit in (printed or b"").split(b"\x01")[1:]:
         time, *names = commit.replace(b"\n", b"\0").split(b"\0")
         for name in filter(None, names):
-            found.setdefault(name.decode(errors="replace"), int(time))
-    return found
+            found.setdefault(name.decode(errors="surrogateescape"), int(time))
+    return {name: time for name, time in found.items() if name not in unlike}
 
 
 # -- git's version ---------------------------------------------------------------------------------------------

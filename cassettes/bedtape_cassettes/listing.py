@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bedtape_cassettes.lines import Line, lines
 from bedtape_cassettes.marks import marks
 from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.printable import printable
 from bedtape_cassettes.reading import usage_of
 
 __all__ = ["Row", "Total", "row", "table", "totals"]
@@ -89,9 +90,10 @@ def _waited(interaction: Interaction) -> int:
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
     """Columns in line, the first row as their titles; right: columns of numbers."""
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(rows[0]))] if rows else []
+    safe = [[printable(cell) for cell in cells] for cells in rows]
+    widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
     shown = []
-    for place, cells in enumerate(rows):
+    for place, cells in enumerate(safe):
         padded = [
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))

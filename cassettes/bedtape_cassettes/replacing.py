@@ -8,6 +8,7 @@ It never asks git: whether to keep a copy is told it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -57,25 +58,34 @@ def locked(place: Path) -> Iterator[None]:
     except OSError as error:
         raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _clear_up(folder)
+        _lock(handle, folder)
+        if folder == place:
+            _clear_up(folder.resolve())
         yield
-    except BlockingIOError:
-        mend = "wait until it is done, and run this again"
-        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {mend}") from None
     finally:
         os.close(handle)
 
 
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            return  # a file system without locks
+        mend = "wait until it is done, and run this again"
+        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {mend}") from None
+
+
 def _clear_up(folder: Path) -> None:
     """What a killed command left: a cassette put aside comes back, one made ready goes."""
-    for left in folder.rglob(f".*{_OLD}"):
+    beside = folder.with_name(f".{folder.name}{_OLD}"), folder.with_name(f".{folder.name}{_NEW}")
+    for left in (*folder.rglob(f".*{_OLD}"), *(path for path in beside[:1] if path.exists())):
         home = left.with_name(left.name[1 : -len(_OLD)])
         if home.exists():
             shutil.rmtree(left)
         else:
             left.rename(home)
-    for left in folder.rglob(f".*{_NEW}"):
+    for left in (*folder.rglob(f".*{_NEW}"), *(path for path in beside[1:] if path.exists())):
         shutil.rmtree(left)
 
 
@@ -190,6 +200,8 @@ def _replace(folder: Path, files: dict[str, Path | bytes], old: frozenset[str]) 
     parent = folder.parent
     parent.mkdir(parents=True, exist_ok=True)
     ready = parent / f".{folder.name}{_NEW}"
+    if ready.exists():  # below a link, where clearing up does not look
+        shutil.rmtree(ready)
     try:
         ready.mkdir()
         _fill(ready, folder, files, old)
@@ -248,7 +260,11 @@ def _exchange(one: Path, other: Path) -> None:
         return
     aside = other.with_name(f".{other.name}{_OLD}")
     other.rename(aside)
-    one.rename(other)
+    try:
+        one.rename(other)
+    except OSError:
+        aside.rename(other)
+        raise
     shutil.rmtree(aside)
 
 

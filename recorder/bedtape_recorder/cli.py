@@ -235,7 +235,7 @@ def _summary(written: Written) -> str:
         f"bedtape: the journal is damaged at byte {at}: what can be read is recovered, and it is kept: {written.kept}"
         for at in written.damaged
     ]
-    lines += [f"bedtape: not recorded, for Bedrock never answered: {failed}" for failed in written.failed]
+    lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
     return "\n".join(lines)
 
 

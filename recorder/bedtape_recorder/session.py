@@ -22,13 +22,14 @@ from urllib.parse import quote, urlsplit
 import certifi
 
 from bedtape_cassettes import store
+from bedtape_cassettes.endpoints import pointed
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redact import scrub_text
 from bedtape_recorder import finish, gate
 from bedtape_recorder.addon import Addon, Played, Proxy
-from bedtape_recorder.credentials import BEARER, Credentials
+from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journalled import Journalled
 from bedtape_recorder.proxies import proxies_of
@@ -45,29 +46,13 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "authorization
 
 def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
     """The environment in which a program's Bedrock calls come to the recorder."""
-    child = dict(environ)
-    if settings.mode == "forward":
-        assert ca is not None
-        bundle = str(ca.with_name("bundle.pem"))
-        child |= {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
-        child |= dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), bundle)
-        return child | {"NODE_EXTRA_CA_CERTS": str(ca)}
-    child |= {
-        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
-        "AWS_ENDPOINT_URL_BEDROCK": f"{url}/service/bedrock",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"{url}/service/bedrock-agent",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"{url}/service/bedrock-agent-runtime",
-        "ANTHROPIC_BEDROCK_BASE_URL": url,
-        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{url}/service/bedrock-mantle/anthropic",
-        "AWS_BEDROCK_BASE_URL": f"{url}/service/bedrock-mantle/openai/v1",
-    }
-    child.pop("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None)
-    for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
-        child[name] = ",".join(filter(None, (child.get(name), "127.0.0.1,localhost")))
-    if child.pop(BEARER, None):  # boto3 refuses to send one over http; the recorder does it instead
-        child.setdefault("AWS_ACCESS_KEY_ID", "bedtape")
-        child.setdefault("AWS_SECRET_ACCESS_KEY", "bedtape")
-    return child
+    if settings.mode == "reverse":
+        return pointed(environ, url)
+    assert ca is not None
+    bundle = str(ca.with_name("bundle.pem"))
+    proxied = {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
+    trusted = dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), bundle)
+    return {**environ, **proxied, **trusted, "NODE_EXTRA_CA_CERTS": str(ca)}
 
 
 @dataclass

@@ -23,7 +23,8 @@ class Answer:
     """What a call gets, and from where.
 
     by: the recording's file, or the id of the rule or fault. response: what was said before it became bytes; None for
-    bedtape's own words. faults: the ids of those that harmed it. disturb: what they do to its steps.
+    bedtape's own words. faults: the ids of those that harmed it. disturb: what they do to its steps. speed: the pace
+    that its session asks for; None for the server's.
     """
 
     call: Call
@@ -34,6 +35,7 @@ class Answer:
     miss: Miss | None = None
     faults: tuple[str, ...] = ()
     disturb: Callable[[Iterator[Step]], Iterator[Step]] | None = None
+    speed: float | None = None
 
     @property
     def file(self) -> str | None:

@@ -190,11 +190,11 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - whatever it is: this client is told, and the others are served
             self._fail(stream, f"{verb} {path}", error)
             return
-        reply = answer.reply
+        reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if self.server.speed is not None or reply.streamed or not self.writable or answer.disturb is not None:
-            self._play(stream, answer, began, _steps(reply, self.server.speed, answer.disturb))
+        if speed is not None or reply.streamed or not self.writable or answer.disturb is not None:
+            self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
             return
         data = reply.pieces[0].data if reply.pieces else b""
         if len(data) > _PART:

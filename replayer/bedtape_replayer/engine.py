@@ -7,6 +7,7 @@ knows neither sockets nor the clock; what goes over the wire when is in `steps` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
@@ -84,7 +85,8 @@ class Engine:
         call = session.call(method, path, head, body)
         if self._checks.all and (refused := refusal(call)) is not None:
             return self._said(session, call, refused, "validation")
-        return self._overlaid(session, call) if session.layers else self._recorded(session, call)
+        answer = self._overlaid(session, call) if session.layers else self._recorded(session, call)
+        return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def ended(self, outcome: Outcome) -> None:
         """The call is over, and becomes history."""

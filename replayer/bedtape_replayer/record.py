@@ -195,8 +195,7 @@ class Record:
 
     @cached_property
     def _failure(self) -> tuple[str | None, str | None]:
-        pieces = self.outcome.answer.reply.pieces
-        last = pieces[-1].data if pieces else b""
+        last = next((piece.data for piece in reversed(self.outcome.answer.reply.pieces)), b"")
         headers = dict(self.answer_headers)
         if self.status >= 400:
             return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _message(last)
@@ -257,8 +256,6 @@ class Record:
     def ended(self) -> float:
         """When the answer was out: seconds since 1970."""
         return self.began + self.seconds
-
-    # -- as JSON -----------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
         what = f"{self.operation} of {self.model}" if self.model else self.operation or f"{self.method} {self.path}"

@@ -20,29 +20,38 @@ __all__ = ["DEFAULT_SESSION", "SessionState", "Sessions", "name_of"]
 DEFAULT_SESSION = "default"
 
 _PREFIX = re.compile(r"/+s/([^/?]+)(?=/)")
+# What the endpoint variables of Bedrock's other services end in; paths are told apart without it.
+_SERVICE = re.compile(r"/+service/[^/?]+(?=/)")
 _ACCESS_KEY = re.compile(r"Credential=bedtape-([^/\s,]+)/")
 # Each name makes a session, and names come from clients: without a bound, a loop of fresh ones would eat the memory.
 _MOST = 10_000
 
 
 def name_of(path: str, head: Head) -> tuple[str, str]:
-    """The session that a request names, and its path without the prefix that may name it.
+    """The session that a request names, and its path without the prefixes that may name it and a service.
 
     In order: the endpoint's path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`.
     """
     if found := _PREFIX.match(path):
-        return unquote(found[1]), path[found.end() :]
+        return unquote(found[1]), _of_service(path[found.end() :])
+    path = _of_service(path)
     authorization = head.get("authorization")
     if authorization and (found := _ACCESS_KEY.search(authorization)):
         return found[1], path
     return head.get("x-bedtape-session") or DEFAULT_SESSION, path
 
 
+def _of_service(path: str) -> str:
+    found = _SERVICE.match(path)
+    return path[found.end() :] if found else path
+
+
 class SessionState:
     """Playback positions, layers and history under one name.
 
     cassette: the one to play; None for that of its name, or all where there is none. library: its own cassettes, in
-    place of the server's. strict: whether each recording plays once; None for the server's word.
+    place of the server's. strict: whether each recording plays once; None for the server's word. speed: its pace, a
+    multiple of the recorded one; None for the server's.
     """
 
     def __init__(self, name: str, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
@@ -52,6 +61,7 @@ class SessionState:
         self.cassette: str | None = None
         self.library: Library | None = None
         self.strict: bool | None = None
+        self.speed: float | None = None
         self._calls = 0
         self._played: dict[bytes, int] = {}
 
@@ -111,7 +121,12 @@ class Sessions:
         fresh = self._make(name)
         if old is not None:
             fresh.cassette, fresh.library, fresh.strict = old.cassette, old.library, old.strict
+            fresh.speed = old.speed
         return fresh
+
+    def share(self, name: str, session: SessionState) -> None:
+        """Gives a session another name: calls to either are its own, until that name is reset or dropped."""
+        self._sessions[name] = session
 
     def drop(self, name: str) -> bool:
         """Forgets the session; whether there was one."""

@@ -84,8 +84,9 @@ def bedrock(tmp_path: Path) -> Iterator[Replayer]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def aws() -> boto3.Session:
+    """One for all tests: it loads the service models once."""
     return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
 
 
@@ -315,6 +316,8 @@ def test_invocations_are_listed_oldest_first(ask: Ask, bedrock: Replayer, client
     for operation in OPERATIONS:
         _told(client, operation, operation)
     _refused(lambda: _converse(client, model="missing"))
+    count = {"converse": authored.ask("counted, not invoked")}
+    _refused(lambda: client.count_tokens(modelId=CLAUDE, input=count))
     found = ask(bedrock.url, lambda fakecloud: fakecloud.bedrock.get_invocations()).invocations
     assert [call.model_id for call in found] == [CLAUDE] * 5 + ["missing"]
     assert [prompt in call.input for call, prompt in zip(found, ("faulted", *OPERATIONS), strict=False)] == [True] * 5
@@ -452,6 +455,7 @@ def test_half_a_character_does_no_harm(bedrock: Replayer, client: Any) -> None:
     _raw(bedrock, "POST", f"/_fakecloud/bedrock/models/{CLAUDE}/responses", b'{"rules":[{"response":"half: \\ud83d"}]}')
     assert _converse(client) == "half: ?"
     _sync(bedrock.url, lambda fc: fc.bedrock.set_response_rules(CLAUDE, []))
-    inner = json.dumps({"output": {"message": {"content": [{"text": "\ud83d"}]}}})
+    block = {"toolUse": {"toolUseId": "t", "name": "say", "input": {"word": "\ud83d"}}}
+    inner = json.dumps({"output": {"message": {"content": [block]}}, "stopReason": "tool_use"})
     _sync(bedrock.url, lambda fc: fc.bedrock.set_model_response(CLAUDE, inner))
-    assert _converse(client) == "?"
+    assert _told(client, "Converse")[1] == {"word": "?"}

@@ -28,6 +28,7 @@ from bedtape_replayer.layers.latency import Delay
 from bedtape_replayer.layers.midstream import Raise, RaiseUnmodelled
 from bedtape_replayer.layers.quota import Quota
 from bedtape_replayer.layers.reset import BreakOff
+from bedtape_replayer.layers.semantic import Misanswer
 from bedtape_replayer.layers.stall import Silence
 from bedtape_replayer.layers.truncation import Truncate
 from bedtape_replayer.overlay.failure import Failure
@@ -74,6 +75,7 @@ class Got:
     answer: dict[str, Any]
     events: tuple[str, ...] = ()
     error: Exception | None = None
+    stop: str | None = None
 
     @property
     def code(self) -> str:
@@ -106,17 +108,20 @@ def arguments(operation: str) -> dict[str, Any]:
 def drained(answer: dict[str, Any]) -> Got:
     stream = answer.get("stream") or answer.get("body")
     if stream is None:
-        return Got(answer)
+        return Got(answer, stop=answer.get("stopReason"))
     events: list[str] = []
+    stop: str | None = None
     with closing(stream):
         try:
             if isinstance(stream, botocore.eventstream.EventStream):
-                events.extend(next(iter(event)) for event in stream)
+                for event in stream:
+                    events.append(next(iter(event)))
+                    stop = event.get(STOP, {}).get("stopReason", stop)
             else:
                 answer["body"] = stream.read()
         except Exception as error:  # noqa: BLE001 - the same
             return Got(answer, tuple(events), error)
-    return Got(answer, tuple(events))
+    return Got(answer, tuple(events), stop=stop)
 
 
 LEGACY = {"retries": {"mode": "legacy"}}
@@ -270,7 +275,24 @@ def test_a_late_answer_is_an_answer(ask: Ask) -> None:
     with faulty(Delay(50, 20)) as server:
         assert ask(server).answer["stopReason"] == "end_turn"
         assert len(ask(server, "converse_stream").events) == EVENTS
-    assert all(outcome.seconds >= 0.05 for outcome in server.seen)
+    assert [outcome.complete for outcome in server.seen] == [True, True]
+
+
+@pytest.mark.parametrize("operation", ["converse", "converse_stream"])
+def test_an_answer_that_is_cut_short(operation: str, ask: Ask) -> None:
+    with faulty(Misanswer("max_tokens")) as server:
+        got = ask(server, operation)
+    assert got.error is None
+    assert got.stop == "max_tokens"
+
+
+def test_an_answer_that_a_fault_cannot_happen_to(ask: Ask) -> None:
+    """Its text calls no tool, so none can be called wrongly: the test is told, and the client does not ask again."""
+    with faulty(Misanswer("malformed_tool_use")) as server:
+        got = ask(server)
+    assert got.code == "OverlayException"
+    assert "calls no tool" in str(got.error)
+    assert len(server.seen) == 1
 
 
 def test_invalid_json_is_taken_for_an_empty_answer(ask: Ask) -> None:

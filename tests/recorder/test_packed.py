@@ -10,8 +10,8 @@ import re
 import ssl
 import subprocess
 import zlib
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -251,10 +251,12 @@ def _tunnel(running: Running) -> http.client.HTTPSConnection:
     return client
 
 
-def _ask(running: Running, url: str, body: bytes) -> http.client.HTTPResponse:
-    client = _tunnel(running)
-    client.request("POST", url, body, dict(signed(url, body)))
-    return client.getresponse()
+@contextmanager
+def _ask(running: Running, url: str, body: bytes) -> Iterator[http.client.HTTPResponse]:
+    with closing(_tunnel(running)) as client:
+        client.request("POST", url, body, dict(signed(url, body)))
+        with client.getresponse() as response:
+            yield response
 
 
 def _encode(recorder: Path, coding: str, data: bytes) -> bytes:
@@ -269,7 +271,7 @@ def test_recorded_in_forward_mode_and_replayed(coding: str, recorder: Path, upst
     assert data != SECRET
     upstream.add(Answer(path(), prompt("a"), headers=encoded(coding), frames=(data,)))
     running = start("--mode", "forward")
-    with closing(_ask(running, path(), prompt("a"))) as response:
+    with _ask(running, path(), prompt("a")) as response:
         assert (response.getheader("content-encoding"), response.read()) == (coding, data)
     assert not upstream.failures
     assert "recorded 1 interactions" in running.stop()
@@ -293,9 +295,9 @@ def test_a_stream_in_gzip_outlives_a_killed_recorder(upstream: Upstream, start: 
         Answer(url, prompt("b"), headers=headers, frames=tuple(pieces), streamed=True),
     )
     running = start("--mode", "forward")
-    with closing(_ask(running, url, prompt("b"))) as response:
+    with _ask(running, url, prompt("b")) as response:
         assert response.read() == b"".join(pieces)
-    with closing(_ask(running, url, prompt("a"))) as response:
+    with _ask(running, url, prompt("a")) as response:
         had = len(b"".join(pieces[:2]))
         assert response.read(had) == b"".join(pieces[:2])
         running.kill()
@@ -313,7 +315,7 @@ def test_what_cannot_be_read_is_said_and_not_recorded(upstream: Upstream, start:
     upstream.add(Answer(path(), prompt("b"), headers=encoded("gzip"), frames=(_bad_checksum(WORDS),)))
     running = start("--mode", "forward")
     for text, body in (("a", data), ("b", _bad_checksum(WORDS))):
-        with closing(_ask(running, path(), prompt(text))) as response:
+        with _ask(running, path(), prompt(text)) as response:
             assert response.read() == body
     said = running.stop()
     assert "bedtape: an answer was not recorded: its gzip is damaged: " in said

@@ -79,7 +79,7 @@ def test_all_conditions_must_hold(calls: Calls, conditions: dict[str, Any], expe
 
 
 def test_every_word_of_when_is_a_condition() -> None:
-    assert {field.name for field in fields(When)} <= set(CONDITIONS)
+    assert {field.name for field in fields(When) if field.init} <= set(CONDITIONS)
 
 
 def test_attempts_are_those_of_a_whole_sdk_call() -> None:

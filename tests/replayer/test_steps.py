@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bedtape_replayer.reply import Piece, Reply
-from bedtape_replayer.steps import Finish, Send, Start, Wait, paced
+from bedtape_replayer.steps import Finish, Send, Start, Wait, paced, unpaced
 
 
 def _reply(*times: int, after_ms: int = 0) -> Reply:
@@ -36,3 +36,8 @@ def test_times_that_run_backwards_do_not_wait() -> None:
 
 def test_no_body_is_an_answer_too() -> None:
     assert list(paced(_reply(), 1)) == [Start(), Finish()]
+
+
+def test_without_a_pace_nothing_waits() -> None:
+    reply = _reply(0, 40, 100, after_ms=200)
+    assert list(unpaced(reply)) == [step for step in paced(reply, 1) if not isinstance(step, Wait)]

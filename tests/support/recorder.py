@@ -68,6 +68,8 @@ class Running:
             told.append(line)
             if "recording; Ctrl-C" in line:
                 return told
+        self.process.wait(_DEADLINE)
+        self._close()
         raise AssertionError(f"the recorder ended: {told}")
 
     def _exported(self) -> list[str]:
@@ -103,11 +105,14 @@ class Running:
 
     def _rest(self) -> str:
         lines = list(iter(lambda: self._lines.get(timeout=_DEADLINE), None))
+        self._close()
+        return "\n".join(lines)
+
+    def _close(self) -> None:
         self._pump.join(_DEADLINE)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        return "\n".join(lines)
 
     def __enter__(self) -> Running:
         return self

@@ -380,3 +380,16 @@ def test_a_delayed_answer_is_whole_at_any_speed(serve: Callable[..., Faulty], sp
         while not data.endswith(b"0\r\n\r\n"):
             data += connection.recv(65536)
     assert len(Got(data, "").frames) == EVENTS
+
+
+@pytest.mark.parametrize(("harm", "events"), [(Delay(first_byte_ms=600_000), 0), (Delay(between_ms=600_000), 1)])
+def test_a_delayed_answer_keeps_nobody_else_waiting(serve: Callable[..., Faulty], harm: Delay, events: int) -> None:
+    with serve() as server, Session(server) as other:
+        server.lay(Fault("late", harm, When(prompt_equals="s")))
+        with Session(server) as late:
+            one = late.ask("s")
+            if events:
+                late.until(h2.events.DataReceived, one)
+            other.until(h2.events.StreamEnded, other.ask("a", CONVERSE))
+            assert len(eventstream.decode_all(late.data(one))) == events
+    assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [((), True), (("late",), False)]

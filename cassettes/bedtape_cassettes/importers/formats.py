@@ -49,33 +49,40 @@ class Reading:
     found: tuple[Found, ...]
 
 
-def read(data: bytes, name: str, wanted: str | None = None) -> Reading:
+def read(data: bytes, wanted: str | None = None) -> Reading:
     """What the file holds. wanted: the format that it must be in; None tells it. Raises ForeignInvalid."""
     try:
         content = opened(data)
     except ValueError as error:
-        raise ForeignInvalid(f"{name}: expected {_wanted(wanted)}, found {error}") from None
-    said = next(
-        (found for found, one in FORMATS.items() if content.documents and one.recognises(content.documents[0])), ""
-    )
-    if not said or wanted not in (None, said):
-        raise ForeignInvalid(f"{name}: expected {_wanted(wanted)}, found {_told(content.documents, said)}")
+        raise ForeignInvalid(f"expected {_wanted(wanted)}, found {error}") from None
+    said = _format(content.documents)
+    if said is None or wanted not in (None, said):
+        raise ForeignInvalid(f"expected {_wanted(wanted)}, found {_told(content.documents, said)}")
     found = list(FORMATS[said].exchanges(content.documents))
     if content.damage:
         found.append(Skipped(len(found) + 1, content.damage))
     return Reading(said, tuple(found))
 
 
+def _format(documents: list[Any]) -> str | None:
+    """By the first document: a file is of one format."""
+    return next((name for name, one in FORMATS.items() if documents and one.recognises(documents[0])), None)
+
+
 def _wanted(wanted: str | None) -> str:
     if wanted is None:
-        return f"a recording in one of {', '.join(FORMATS)} (--from says which)"
-    return f"{wanted} ({FORMATS[wanted].expected})"
+        return f"a recording of another tool ({', '.join(FORMATS)})"
+    return f"{wanted}: {FORMATS[wanted].expected}"
 
 
-def _told(documents: list[Any], said: str) -> str:
+def _told(documents: list[Any], said: str | None) -> str:
     if said:
-        return f"{said}; leave out --from, or name that"
+        return f"{said}: leave out --from, or name that"
     if not documents:
         return "an empty file"
-    keys = list(documents[0])[:6] if isinstance(documents[0], dict) else []
-    return f"an object of {', '.join(map(str, keys))}" if keys else shown(documents[0])
+    first = documents[0]
+    if not isinstance(first, dict):
+        return shown(first)
+    if "bedtape" in first or "bedtape-overlay" in first:
+        return "a file of bedtape's own, which needs no import"
+    return f"an object of {', '.join(map(str, list(first)[:6])) or 'nothing'}"

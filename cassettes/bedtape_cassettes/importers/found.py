@@ -64,7 +64,6 @@ class Rule:
 
     layer: dict[str, JsonValue]
     notes: tuple[str, ...] = ()
-    kind: str = "rules"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from bedtape_cassettes.importers.addressed import path_of
 from bedtape_cassettes.importers.found import (
     Exchange,
     Found,
@@ -40,12 +41,14 @@ def exchanges(documents: list[Any]) -> Iterator[Found]:
 
 def _exchange(entry: Any) -> Exchange:
     request, response = mapping(entry, "request"), mapping(entry, "response")
+    method, url = text(request, "method"), text(request, "url")
+    path_of(method, url)  # browsers list a page's every picture; what is wrong with those is no news
     status = number(response, "status")
     if not status:
         raise Unusable("expected a response, found none: the request was aborted")
     return Exchange(
-        method=text(request, "method"),
-        url=text(request, "url"),
+        method=method,
+        url=url,
         request_headers=_headers(request),
         request_body=_posted(request.get("postData")),
         status=status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bedtape_cassettes.importers.addressed import path_of
 from bedtape_cassettes.importers.found import (
     Exchange,
     Found,
@@ -38,6 +39,8 @@ def _exchange(flow: Any) -> Exchange:
     if text(flow, "type") != "http":
         raise Unusable(f"a flow of type {text(flow, 'type')}, not of HTTP", foreign=True)
     request = mapping(flow, "request")
+    method, url = text(request, "method"), _url(request)
+    path_of(method, url)  # what is wrong with other traffic is no news
     if flow.get("response") is None:
         raise Unusable("expected a response, found none: the connection broke, or mitmproxy was stopped")
     response = mapping(flow, "response")
@@ -46,8 +49,8 @@ def _exchange(flow: Any) -> Exchange:
     if response.get("content") is None:
         raise Unusable("expected the response's body, found it streamed past; set store_streamed_bodies=true")
     return Exchange(
-        method=text(request, "method"),
-        url=_url(request),
+        method=method,
+        url=url,
         request_headers=_headers(request),
         request_body=data_of(request.get("content"), "the request's body"),
         status=number(response, "status_code"),

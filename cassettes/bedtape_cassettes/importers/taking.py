@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bedtape_cassettes import bodies, eventstream
+from bedtape_cassettes.importers.addressed import path_of
 from bedtape_cassettes.importers.found import Exchange, Unusable
 from bedtape_cassettes.importers.opening import inflated
-from bedtape_cassettes.model import Headers, Interaction, is_header, is_method, is_path
+from bedtape_cassettes.model import Headers, Interaction, is_header
 from bedtape_cassettes.normalise import interaction_of
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redact import ALWAYS, Redaction
@@ -22,9 +23,6 @@ __all__ = ["Doubt", "Taken", "take"]
 
 Doubt: TypeAlias = Literal["rewritten", "edited"]
 
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*))?(?P<path>/[^#]*)?")
-_HOST = re.compile(r"(?i)(?:\A|[.-])bedrock(?:[.-]|\Z)")
-_OURS_ALONE = ("/model/", "/guardrail/", "/async-invoke")  # no other API's paths begin so
 _COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 _ZLIB = ("gzip", "x-gzip", "deflate")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
@@ -43,7 +41,7 @@ class Taken:
 
 def take(exchange: Exchange, redaction: Redaction = ALWAYS) -> Taken:
     """The interaction that the exchange becomes, less all secrets. Raises Unusable."""
-    path = _path(exchange)
+    path = path_of(exchange.method, exchange.url)
     opened = _opened(exchange)
     _check(opened, path)
     body, doubt = _as_sent(exchange, opened.response_body)
@@ -65,21 +63,7 @@ def _header(headers: Headers, name: str) -> str:
     return next((value.strip() for key, value in headers if key.lower() == name), "")
 
 
-# -- what is Bedrock's -----------------------------------------------------------------------------------------
-
-
-def _path(exchange: Exchange) -> str:
-    found = _URL.fullmatch(exchange.url)
-    if not found:
-        raise Unusable(f"expected a URL, found {exchange.url[:60]!r}")
-    host, path = found["host"], found["path"] or "/"
-    bare = path.partition("?")[0]
-    known = identify(exchange.method, path).operation is not None and path.startswith(_OURS_ALONE)
-    if not (known or (host and _HOST.search(host))):
-        raise Unusable(f"{exchange.method} {host or ''}{bare[:80]} is not Bedrock's", foreign=True)
-    if not is_path(path) or not is_method(exchange.method):
-        raise Unusable(f"expected a method and a percent-encoded path, found {exchange.method[:20]} {bare[:80]!r}")
-    return path
+# -- what can be taken ---------------------------------------------------------------------------------------
 
 
 def _check(exchange: Exchange, path: str) -> None:

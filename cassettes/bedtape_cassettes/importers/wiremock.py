@@ -163,6 +163,8 @@ def _path(request: dict[str, Any]) -> When:
 
 def _headers(given: Any) -> When:
     globs: dict[str, JsonValue] = {}
+    if given is not None and not isinstance(given, dict):
+        raise Unusable(f"expected headers by name, found {shown(given)}")
     for name, matcher in (given or {}).items():
         match matcher:
             case {"equalTo": str(value), **more} if not more:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.model import JsonValue
@@ -14,19 +14,26 @@ from bedtape_replayer.control.api import ROUTES as OWN
 from bedtape_replayer.control.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.control.routes import Asked, Failed, Route
 from bedtape_replayer.engine import Engine
-from bedtape_replayer.reply import DATE, Piece, Reply
+from bedtape_replayer.reply import DATE, HeaderPairs, Piece, Reply
 
 __all__ = ["Desk"]
 
 _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
-_LOOPBACK = re.compile(r"(?:localhost|[\w.-]+\.localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?", re.IGNORECASE)
+_LOOPBACK = re.compile(
+    r"(?:localhost|[a-z0-9.-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE
+)
+_BEARER = re.compile(r"^Bearer +", re.IGNORECASE)
+
+
+# What a browser says of a request that no page of another origin made: its own page, or the person at the keyboard.
+_OWN_SITE = ("same-origin", "none")
 
 
 class Desk:
     """Answers `/_bedtape/…`, `/_fakecloud/…` and `/_reset` for an engine.
 
-    Only to requests whose Host is loopback, so that no page of another site can be made to ask through a browser; or,
-    where there is a token, only to those that bring it, from anywhere.
+    Only to requests whose Host is loopback and that no page of another site made, so that a browser cannot be made to
+    ask for a stranger (CSRF, DNS rebinding); or, where there is a token, only to those that bring it, from anywhere.
     """
 
     def __init__(self, engine: Engine, token: str | None = None, routes: Iterable[Route] = (*OWN, *FAKECLOUD)) -> None:
@@ -38,29 +45,13 @@ class Desk:
         if not _OURS.match(path):
             return None
         try:
-            self._admit(head)
+            if self._token is None:
+                _admit_neighbours(head)
+            else:
+                _admit_bearer(head, self._token)
             return _reply(200, self._answer(session, method, path, body))
         except Failed as error:
-            return _reply(error.status, error.body)
-
-    def _admit(self, head: Head) -> None:
-        """Raises Failed for whoever may not ask."""
-        if self._token is not None:
-            brought = head.get("x-bedtape-token") or (head.get("authorization") or "").removeprefix("Bearer ")
-            if not hmac.compare_digest(brought.encode(), self._token.encode()):
-                raise Failed(401, {"error": "expected the control token in x-bedtape-token or as a bearer, found none"})
-            return
-        host = head.get("host") or head.get(":authority") or ""
-        if not _LOOPBACK.fullmatch(host):
-            raise Failed(
-                403,
-                {
-                    "error": f"expected a Host on loopback, found {host!r}; start with --control-token to be asked as that"
-                },
-            )
-        origin = head.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Failed(403, {"error": f"expected a page of this server, found one of {origin!r}"})
+            return _reply(error.status, error.body, error.headers)
 
     def _answer(self, session: str, method: str, path: str, body: bytes) -> JsonValue:
         plain, _, query = path.partition("?")
@@ -70,8 +61,33 @@ class Desk:
         for route, parts in found:
             if route.method == method or (method == "HEAD" and route.method == "GET"):
                 return route.answer(Asked(self._engine, session, parts, _query(query), body))
-        allowed = ", ".join(sorted({route.method for route, _ in found}))
-        raise Failed(405, {"error": f"expected {allowed} for {plain}, found {method}"})
+        methods = {route.method for route, _ in found}
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        raise Failed(405, {"error": f"expected {allowed} for {plain}, found {method}"}, ((b"Allow", allowed.encode()),))
+
+
+def _admit_bearer(head: Head, token: str) -> None:
+    """Raises Failed for whoever does not bring the token."""
+    brought = head.get("x-bedtape-token") or _BEARER.sub("", head.get("authorization") or "")
+    # Headers come as Latin-1, whatever bytes they are.
+    if not hmac.compare_digest(brought.encode("latin-1", "replace"), token.encode()):
+        found = "another" if brought else "none"
+        message = f"expected the control token in x-bedtape-token or as a bearer, found {found}"
+        raise Failed(401, {"error": message}, ((b"WWW-Authenticate", b"Bearer"),))
+
+
+def _admit_neighbours(head: Head) -> None:
+    """Raises Failed for requests that come for another host, or from a page of another origin."""
+    host = head.get("host") or ""
+    if not _LOOPBACK.fullmatch(host):
+        mend = "start with --control-token to be asked as that"
+        raise Failed(403, {"error": f"expected a Host on loopback, found {host!r}; {mend}"})
+    origin = head.get("origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        raise Failed(403, {"error": f"expected a page of this server, found one of {origin!r}"})
+    site = head.get("sec-fetch-site")
+    if site is not None and site not in _OWN_SITE:
+        raise Failed(403, {"error": f"expected a page of this server, found Sec-Fetch-Site {site!r}"})
 
 
 def _query(text: str) -> dict[str, str]:
@@ -82,7 +98,7 @@ def _query(text: str) -> dict[str, str]:
     return query
 
 
-def _reply(status: int, value: JsonValue) -> Reply:
+def _reply(status: int, value: JsonValue, more: HeaderPairs = ()) -> Reply:
     body = compact(value)
     headers = (
         (b"Date", DATE),
@@ -90,5 +106,6 @@ def _reply(status: int, value: JsonValue) -> Reply:
         (b"Content-Length", b"%d" % len(body)),
         (b"Connection", b"keep-alive"),
         (b"Cache-Control", b"no-store"),
+        *more,
     )
     return Reply(status, headers, (Piece(0, body),), streamed=False)

@@ -1,0 +1,105 @@
+"""Where botocore's requests leave: each is shown to a function, which may send it elsewhere or refuse it.
+
+It wraps botocore when it is imported, and does not import it: a run without AWS pays nothing. No sockets of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Guard", "RealBedrockBlocked", "service_of"]
+
+_HOST = re.compile(
+    r"(?:vpce-[a-z0-9-]+\.)?(bedrock(?:-[a-z]+)*?)(?:-fips)?\.[a-z0-9-]+\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+)
+
+
+class RealBedrockBlocked(RuntimeError):
+    """A test was about to call real Amazon Bedrock."""
+
+
+def service_of(url: str) -> str | None:
+    """The Bedrock service (`bedrock-runtime`) whose real endpoint a URL is at; None for every other URL."""
+    found = _HOST.fullmatch((urlsplit(url).hostname or "").lower())
+    return found[1] if found else None
+
+
+class Guard(MetaPathFinder):
+    """Wraps botocore's sender and signer, now or when they are imported, until it is lifted.
+
+    route: given a request's URL, gives the URL to send it to; raises what the caller is to see. signs: whether
+    requests to this URL are signed with made-up keys where the client has none, for they stay on this machine.
+    """
+
+    def __init__(self, route: Callable[[str], str], signs: Callable[[str], bool]) -> None:
+        self._route = route
+        self._signs = signs
+        self._lift: list[Callable[[], None]] = []
+        self._wrapping: dict[str, Callable[[ModuleType], None]] = {
+            "botocore.httpsession": lambda module: self._wrap(module.URLLib3Session, "send", self._sending),
+            "aiobotocore.httpsession": lambda module: self._wrap(module.AIOHTTPSession, "send", self._sending),
+            "botocore.auth": lambda module: self._wrap(module.SigV4Auth, "add_auth", self._signing),
+        }
+
+    def install(self) -> None:
+        """Wraps what is imported, and waits for the rest."""
+        for name, wrap in self._wrapping.items():
+            if name in sys.modules:
+                wrap(sys.modules[name])
+        sys.meta_path.insert(0, self)
+
+    def lift(self) -> None:
+        """Puts everything back as it was."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        while self._lift:
+            self._lift.pop()()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Asked at every import: it is the usual one, which wraps the module once it is run."""
+        wrap = self._wrapping.get(fullname)
+        spec = PathFinder.find_spec(fullname, path, target) if wrap else None
+        if wrap is None or spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            wrap(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+    def _wrap(self, owner: Any, name: str, wrapping: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, wraps(original)(wrapping(original)))
+        self._lift.append(lambda: setattr(owner, name, original))
+
+    def _sending(self, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """`send(request)`, sync or not: both say where they go before they go."""
+
+        def routed(session: Any, request: Any) -> Any:
+            request.url = self._route(request.url)
+            return send(session, request)
+
+        return routed
+
+    def _signing(self, add_auth: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        """A client that was made without credentials fails here, before anything is sent."""
+
+        def signed(auth: Any, request: Any) -> None:
+            if auth.credentials is None and self._signs(request.url):
+                auth.credentials = sys.modules["botocore.credentials"].Credentials("bedtape", "bedtape")
+            add_auth(auth, request)
+
+        return signed

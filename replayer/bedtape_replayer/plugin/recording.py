@@ -1,0 +1,56 @@
+"""A `bedtape record` beside the run, for one folder of cassettes: it holds the real credentials, and the tests none.
+
+A process of its own, for recording needs what replaying must not import.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["Recording", "RecordingFailed"]
+
+_URL = "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME="
+_COUNT = re.compile(r"recorded (\d+) interactions")
+
+
+class RecordingFailed(Exception):
+    """The recorder did not start, in its own words."""
+
+
+class Recording:
+    """Runs from now on. command: that records. mode: as `--record`. environ: with the real credentials.
+
+    Raises RecordingFailed.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path, mode: str, environ: Mapping[str, str]) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - ours, or what the user's config names
+                [*command, "--to", str(folder), "--record", mode], env=environ, stdout=pipe, stderr=pipe, text=True
+            )
+        except OSError as error:
+            raise RecordingFailed(f"cannot run {command[0]}: {error.strerror}; mend bedtape_record") from None
+        self.url = self._listening()
+
+    def _listening(self) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(_URL):
+                return line.removeprefix(_URL).strip()
+        _, said = self._process.communicate()
+        raise RecordingFailed(said.strip() or f"bedtape record ended with {self._process.returncode}, and said nothing")
+
+    def stop(self) -> tuple[str, int, bool]:
+        """Has it write its cassettes; what it says, how many interactions it recorded, and whether all went well.
+
+        Ctrl-C has reached it too, and it may have ended already.
+        """
+        if self._process.poll() is None:
+            self._process.terminate()
+        _, said = self._process.communicate()
+        count = _COUNT.search(said)
+        return said.strip(), int(count[1]) if count else 0, self._process.returncode == 0

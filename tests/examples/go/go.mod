@@ -1,0 +1,3 @@
+module example.com/spam
+
+go 1.24
