@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 import time
-from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
@@ -20,10 +15,10 @@ from bedtape_cassettes.store import samples, write
 from bedtape_replayer import Replayer
 from bedtape_replayer.server import Outcome
 from support import authored, corpus, sdk
+from support.javascript import Job, Result, run_jobs
 from support.sdk import Recorded
 from support.tap import Tap
 
-HERE = Path(__file__).parent / "javascript"
 OPERATIONS = (
     "Converse",
     "ConverseStream",
@@ -41,44 +36,8 @@ MODELS = (
 )
 MODEL = MODELS[0]
 
-Job: TypeAlias = dict[str, Any]
-Result: TypeAlias = dict[str, Any]
-Run: TypeAlias = Callable[..., list[Result]]
 
 both_handlers = pytest.mark.parametrize("handler", HANDLERS)
-
-
-@pytest.fixture(scope="module")
-def run() -> Run:
-    """Runs jobs through the SDK (client.mjs tells what a job is) and gives their results in the same order."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed: the AWS SDK for JavaScript needs Node.js 20 or later")
-    if not (HERE / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir():
-        pytest.skip(
-            "the AWS SDK for JavaScript is not installed: `make test`, or `npm ci --prefix tests/clients/javascript`"
-        )
-
-    def run(jobs: list[Job], concurrency: int = 8) -> list[Result]:
-        told = json.dumps({"concurrency": concurrency, "jobs": jobs}, default=_tagged)
-        command = [node, str(HERE / "client.mjs")]
-        ended = subprocess.run(command, input=told, capture_output=True, encoding="utf-8", timeout=110, check=False)
-        assert ended.returncode == 0, ended.stderr
-        results = [json.loads(line, object_hook=_untagged) for line in ended.stdout.splitlines()]
-        results.sort(key=lambda result: int(result["index"]))
-        assert [result["index"] for result in results] == list(range(len(jobs)))
-        return results
-
-    return run
-
-
-def _tagged(value: object) -> dict[str, str]:
-    assert isinstance(value, bytes)
-    return {"$b64": b64encode(value).decode()}
-
-
-def _untagged(value: dict[str, Any]) -> object:
-    return b64decode(value["$b64"]) if value.keys() == {"$b64"} else value
 
 
 def job(url: str, row: Recorded, **options: object) -> Job:
@@ -107,12 +66,12 @@ def expected(row: Recorded) -> sdk.Outcome:
     return replace(wanted, failure=replace(failure, code="Unknown")) if failure.code.isdecimal() else wanted
 
 
-def assert_replayed(run: Run, bedrock: Replayer, rows: list[Recorded], handler: str) -> None:
+def assert_replayed(bedrock: Replayer, rows: list[Recorded], handler: str) -> None:
     """Sends all, each session's in their order. One attempt: a recorded error may be worth a retry."""
     jobs = [
         job(sdk.endpoint(bedrock, row.session), row, lane=row.session, handler=handler, maxAttempts=1) for row in rows
     ]
-    results = run(jobs)
+    results = run_jobs(jobs)
     differing = [str(row) for row, result in zip(rows, results, strict=True) if outcome(result) != expected(row)]
     assert not differing, f"{len(differing)} of {len(rows)} differ"
 
@@ -120,11 +79,11 @@ def assert_replayed(run: Run, bedrock: Replayer, rows: list[Recorded], handler: 
 @corpus.needs_corpus
 @pytest.mark.corpus
 @both_handlers
-def test_the_corpus(handler: str, run: Run, corpus_tape: Path, record_property: Callable[[str, object], None]) -> None:
+def test_the_corpus(handler: str, corpus_tape: Path, record_property: Callable[[str, object], None]) -> None:
     every = [sdk.of_exchange(exchange) for exchange in corpus.every()]
     rows = [row for row in every if row.operation in OPERATIONS]
     with Replayer(corpus_tape) as bedrock:
-        assert_replayed(run, bedrock, rows, handler)
+        assert_replayed(bedrock, rows, handler)
     left = Counter(row.operation for row in every if row.operation not in OPERATIONS)
     sent = ", ".join(f"{n} {name}" for name, n in Counter(row.operation for row in rows).most_common())
     others = ", ".join(f"{n} {name}" for name, n in sorted(left.items()))
@@ -133,11 +92,11 @@ def test_the_corpus(handler: str, run: Run, corpus_tape: Path, record_property: 
 
 
 @both_handlers
-def test_the_samples(handler: str, run: Run) -> None:
+def test_the_samples(handler: str) -> None:
     rows = [row for row in sdk.of_samples() if row.operation in OPERATIONS]
     assert {row.operation for row in rows} >= set(OPERATIONS[:4])
     with Replayer(samples()) as bedrock:
-        assert_replayed(run, bedrock, rows, handler)
+        assert_replayed(bedrock, rows, handler)
 
 
 def authored_rows(folder: Path, *interactions: Interaction, name: str = "authored") -> list[Recorded]:
@@ -145,14 +104,14 @@ def authored_rows(folder: Path, *interactions: Interaction, name: str = "authore
     return [sdk.of_interaction(name, interaction) for interaction in interactions]
 
 
-def test_fifty_streams_at_a_time(run: Run, tmp_path: Path) -> None:
+def test_fifty_streams_at_a_time(tmp_path: Path) -> None:
     """Paced, so that they are under way together; each tells another text, so that none can stand for another."""
     texts = [[f"{number}, " * 20, f"piece {number}", "the end"] for number in range(50)]
     streams = [authored.converse_stream(MODEL, str(number), told, 150) for number, told in enumerate(texts)]
     rows = authored_rows(tmp_path, *streams)
     seen: list[tuple[float, Outcome]] = []
     with Replayer(tmp_path, speed=1, observer=lambda told: seen.append((time.perf_counter(), told))) as bedrock:
-        results = run([job(bedrock.url, row) for row in rows], concurrency=50)
+        results = run_jobs([job(bedrock.url, row) for row in rows], concurrency=50)
     assert [outcome(result) for result in results] == [expected(row) for row in rows]
     assert all(told.complete for _, told in seen)
     assert _most_at_once([(end - told.seconds, end) for end, told in seen]) >= 25
@@ -164,7 +123,7 @@ def _most_at_once(spans: list[tuple[float, float]]) -> int:
 
 @both_handlers
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
-def test_a_miss_is_an_error_after_one_attempt(operation: str, handler: str, run: Run, tmp_path: Path) -> None:
+def test_a_miss_is_an_error_after_one_attempt(operation: str, handler: str, tmp_path: Path) -> None:
     authored_rows(tmp_path, authored.converse(MODEL, "Hello", "Hi"))
     seen: list[Outcome] = []
     asked = {"modelId": MODEL, **authored.ask("Something else")}
@@ -177,7 +136,7 @@ def test_a_miss_is_an_error_after_one_attempt(operation: str, handler: str, run:
 
 
 @both_handlers
-def test_the_endpoint_names_the_session(handler: str, run: Run, tmp_path: Path) -> None:
+def test_the_endpoint_names_the_session(handler: str, tmp_path: Path) -> None:
     """With and without a slash at its end: with one, this SDK doubles it.
 
     The last of the cassettes is asked first: without a session, the first would answer.
@@ -188,29 +147,29 @@ def test_the_endpoint_names_the_session(handler: str, run: Run, tmp_path: Path) 
     ]
     with Replayer(tmp_path) as bedrock:
         urls = [(sdk.endpoint(bedrock, row.session) + slash, row) for row in rows for slash in ("", "/")]
-        results = run([job(url, row, handler=handler) for url, row in urls], concurrency=1)
+        results = run_jobs([job(url, row, handler=handler) for url, row in urls], concurrency=1)
     assert [outcome(result) for result in results] == [expected(row) for _, row in urls]
 
 
 @both_handlers
-def test_model_ids_with_colons_and_slashes(handler: str, run: Run, tmp_path: Path) -> None:
+def test_model_ids_with_colons_and_slashes(handler: str, tmp_path: Path) -> None:
     whole = [authored.converse(model, "Who?", model) for model in MODELS]
     streams = [authored.converse_stream(model, "Who?", [model]) for model in MODELS]
     rows = authored_rows(tmp_path, *whole, *streams)
     with Replayer(tmp_path) as bedrock:
-        results = run([job(bedrock.url, row, handler=handler) for row in rows])
+        results = run_jobs([job(bedrock.url, row, handler=handler) for row in rows])
     assert [outcome(result) for result in results] == [expected(row) for row in rows]
 
 
 @both_handlers
-def test_a_paced_stream_is_complete(handler: str, run: Run, tmp_path: Path) -> None:
+def test_a_paced_stream_is_complete(handler: str, tmp_path: Path) -> None:
     rows = authored_rows(tmp_path, authored.converse_stream(MODEL, "Hello", ["Hi", " the", "re"], 50))
     with Replayer(tmp_path, speed=1) as bedrock:
         [result] = run([job(bedrock.url, row, handler=handler) for row in rows])
     assert outcome(result) == expected(rows[0])
 
 
-def test_a_stream_goes_on_after_goaway(run: Run, tmp_path: Path) -> None:
+def test_a_stream_goes_on_after_goaway(tmp_path: Path) -> None:
     """The default handler says goodbye as soon as it has the head; the rest of the stream is still to come."""
     rows = authored_rows(tmp_path, authored.converse_stream(MODEL, "Hello", ["Hi", " the", "re"], 200))
     with Replayer(tmp_path, speed=1) as bedrock, Tap(bedrock.port) as tap:
