@@ -11,6 +11,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "replay": "bedtape_replayer.cli",
+    "run": "bedtape_replayer.run",
     "record": "bedtape_recorder.cli",
     "recover": "bedtape_recorder.cli",
     "overlay": "bedtape_replayer.overlay.cli",

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing
     from bedtape_cassettes.key import MatchRules
+    from bedtape_replayer.plugin.bedrock import Bedrock
     from bedtape_replayer.thread import Replayer
 
-__all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "MatchRules", "Replayer"]
+__all__ = ["Bedrock", "CassetteError", "CassetteInvalid", "CassetteMissing", "MatchRules", "Replayer"]
 
 # Loaded when they are asked for: a test run that has bedtape installed and does not use it should not pay for it.
 _HOMES = {
+    "Bedrock": "bedtape_replayer.plugin.bedrock",
     "CassetteError": "bedtape_cassettes.errors",
     "CassetteInvalid": "bedtape_cassettes.errors",
     "CassetteMissing": "bedtape_cassettes.errors",

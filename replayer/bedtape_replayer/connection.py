@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.flush()
+        self.loop.call_soon(self.flush)  # asyncio's transports are lost twice where they are closed or aborted in here
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Connection(asyncio.Protocol):
     def _begin_next(self) -> bool:
         """Reads on behind an answer; whether that led anywhere: to a request, to a part of one, or to a refusal."""
         wire = self._http1
-        if wire is None or self._players or self.winding_down or self._broken or not (unread := wire.buffered):
+        if wire is None or self._players or self.winding_down or not (unread := wire.buffered):
             return False
         self._receive1(wire, b"")
         return wire.buffered != unread
@@ -342,10 +342,7 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _reset(self) -> None:
-        """RST, once the kernel has all that was written: what it has not, RST would drop."""
-        if self._transport.get_write_buffer_size():
-            self._transport.set_write_buffer_limits(0)  # so that `resume_writing` tells when it has
-            return
+        """RST. What the client's kernel has not taken yet is lost with it: the end of a body of megabytes."""
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
         self._transport.abort()
 

@@ -251,7 +251,7 @@ def test_flows_that_mitmproxy_wrote(python: Path, path: str, body: bytes, kind: 
         (b"", "an empty file"),
         (b"{", "JSON that cannot be read"),
         (b"[" * 100_000, "JSON that is nested too deeply"),
-        (b"a: [", "YAML that cannot be read at line 1"),
+        (b"a: [", "YAML that cannot be read at line 2"),
         (b"- " * 100_000, "levels deep"),
         (b"just words", "'just words'"),
         (b'{"openapi": "3.1"}', "an object of openapi"),

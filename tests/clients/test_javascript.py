@@ -128,7 +128,7 @@ def test_a_miss_is_an_error_after_one_attempt(operation: str, handler: str, tmp_
     seen: list[Outcome] = []
     asked = {"modelId": MODEL, **authored.ask("Something else")}
     with Replayer(tmp_path, observer=seen.append) as bedrock:
-        [result] = run([{"endpoint": bedrock.url, "handler": handler, "operation": operation, "input": asked}])
+        [result] = run_jobs([{"endpoint": bedrock.url, "handler": handler, "operation": operation, "input": asked}])
     assert result["error"]["name"] == "CassetteMissException"
     assert "No recording answers" in result["error"]["message"]
     assert (result["error"]["attempts"], result["error"]["status"]) == (1, 400)
@@ -165,7 +165,7 @@ def test_model_ids_with_colons_and_slashes(handler: str, tmp_path: Path) -> None
 def test_a_paced_stream_is_complete(handler: str, tmp_path: Path) -> None:
     rows = authored_rows(tmp_path, authored.converse_stream(MODEL, "Hello", ["Hi", " the", "re"], 50))
     with Replayer(tmp_path, speed=1) as bedrock:
-        [result] = run([job(bedrock.url, row, handler=handler) for row in rows])
+        [result] = run_jobs([job(bedrock.url, row, handler=handler) for row in rows])
     assert outcome(result) == expected(rows[0])
 
 
@@ -173,7 +173,7 @@ def test_a_stream_goes_on_after_goaway(tmp_path: Path) -> None:
     """The default handler says goodbye as soon as it has the head; the rest of the stream is still to come."""
     rows = authored_rows(tmp_path, authored.converse_stream(MODEL, "Hello", ["Hi", " the", "re"], 200))
     with Replayer(tmp_path, speed=1) as bedrock, Tap(bedrock.port) as tap:
-        [result] = run([job(tap.url, row) for row in rows])
+        [result] = run_jobs([job(tap.url, row) for row in rows])
     after = tap.received_after_goaway()
     assert b"messageStop" in after
     assert b"messageStart" not in after

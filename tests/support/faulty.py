@@ -45,6 +45,7 @@ class Faulty:
         self._loop = new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty", daemon=True)
         self.complaints: list[str] = []
+        self._loop.set_exception_handler(lambda _, context: self.complaints.append(repr(context)))
 
     @property
     def port(self) -> int:
@@ -53,6 +54,11 @@ class Faulty:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.connections)
 
     def lay(self, *faults: Fault) -> None:
         """Adds faults to the default session, which has nothing to answer meanwhile."""
@@ -80,7 +86,7 @@ class Faulty:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(WAIT)
             self._loop.close()
-        assert not self.complaints
+        assert not self.complaints, self.complaints
 
 
 def moment(seed: int = 0, now: float = 0.0) -> Moment:

@@ -133,7 +133,7 @@ def _condition(key: str, value: Any, notes: list[str]) -> When:
             return {"tool_result": value}
         case "model", str():
             return {"model": as_glob(value)}
-        case "turnIndex", int():
+        case "turnIndex", int() if _is_count(value):
             notes.append("turnIndex counts answers before, `turn` the user's messages")
             return {"turn": value + 1}
         case "hasToolResult", True:
@@ -141,7 +141,7 @@ def _condition(key: str, value: Any, notes: list[str]) -> When:
         case "hasToolResult", False:
             notes.append("hasToolResult: false is left out; the rules before it take what has a tool's result")
             return {}
-        case "sequenceIndex", int():
+        case "sequenceIndex", int() if _is_count(value):
             return {}
         case "endpoint", _ if value in _ENDPOINTS:
             return {}
@@ -156,7 +156,7 @@ def _answer(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
     if "error" in response:
         return _error(response, notes)
     if "embedding" in response:
-        return {"embedding": items(response, "embedding")}
+        return {"embedding": _vector(items(response, "embedding"))}
     answer = _message(response)
     stop = response.get("finishReason")
     if stop is not None:
@@ -206,7 +206,7 @@ def _block(block: Any) -> JsonValue:
 
 def _tool(call: Any) -> JsonValue:
     match call:
-        case {"name": str(name), "arguments": given}:
+        case {"name": str(name), "arguments": given} if name:
             tool: dict[str, JsonValue] = {"name": name, "input": as_json(given or {}, "a tool call's arguments")}
             return {**tool, "id": call["id"]} if isinstance(call.get("id"), str) else tool
     raise Unusable(f"expected a tool call with name and arguments, found {shown(call)}")
@@ -223,11 +223,21 @@ def _error(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
     return {**answer, "message": message} if isinstance(message, str) else answer
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _vector(given: list[Any]) -> list[JsonValue]:
+    if not given or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in given):
+        raise Unusable("expected an embedding of numbers, found something else")
+    return given
+
+
 def _usage(usage: Any) -> dict[str, JsonValue]:
     if not isinstance(usage, dict):
         return {}
-    asked = next((usage[key] for key in _INPUT if isinstance(usage.get(key), int)), None)
-    said = next((usage[key] for key in _OUTPUT if isinstance(usage.get(key), int)), None)
+    asked = next((usage[key] for key in _INPUT if _is_count(usage.get(key))), None)
+    said = next((usage[key] for key in _OUTPUT if _is_count(usage.get(key))), None)
     known = {"input": asked, "output": said}
     counts: dict[str, JsonValue] = {key: count for key, count in known.items() if count is not None}
     return {"usage": counts} if counts else {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.importers.found import Found, Rule, Unusable, data_of, decoded, each, headers_of, mapping
-from bedtape_cassettes.importers.ruling import When, as_glob, as_json, beyond, body_is, path_is, raw
+from bedtape_cassettes.importers.ruling import When, as_glob, as_json, as_regex, beyond, body_is, path_is, raw
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["EXPECTED", "exchanges", "recognises"]
@@ -82,7 +82,7 @@ def _body(given: Any, notes: list[str]) -> When:
             return {"text_contains": part}
         case {"type": "REGEX", "regex": str(regex)}:
             notes.append("`regex` looks at the system prompt and messages, not at the body's JSON")
-            return {"text_regex": regex.removeprefix(".*").removesuffix(".*") or "."}
+            return {"text_regex": as_regex(regex)}
         case {"type": "STRING", "string": value} | (str() as value):
             return _json(value, notes, strict=True)
         case {"type": str(kind)}:
@@ -113,6 +113,6 @@ def _times(times: Any) -> dict[str, JsonValue]:
     match times:
         case {"unlimited": True} | None:
             return {}
-        case {"remainingTimes": int(count)} if count > 0:
+        case {"remainingTimes": int(count)} if count is not True and count > 0:
             return {"times": count}
     return {}

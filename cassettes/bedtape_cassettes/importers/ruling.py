@@ -18,7 +18,7 @@ from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redact import is_secret_header
 
-__all__ = ["as_glob", "as_json", "beyond", "body_is", "path_is", "raw"]
+__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw"]
 
 When = dict[str, JsonValue]
 
@@ -35,6 +35,16 @@ def beyond(what: str) -> Unusable:
 def as_glob(exact: str) -> str:
     """A glob that matches this text alone."""
     return re.sub(r"([*?\[])", r"[\1]", exact)
+
+
+def as_regex(pattern: str) -> str:
+    """What is to be found, of a pattern that the whole text must match. Both tools' dialect is Java's."""
+    found = pattern.removeprefix(".*").removesuffix(".*") or "."
+    try:
+        re.compile(found)
+    except (re.error, RecursionError, OverflowError):
+        raise beyond(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
+    return found
 
 
 def path_is(method: str, path: str, *, pattern: bool) -> When:

@@ -19,11 +19,12 @@ from bedtape_cassettes.importers.found import (
     decoded,
     each,
     headers_of,
+    items,
     mapping,
     number,
     shown,
 )
-from bedtape_cassettes.importers.ruling import When, as_glob, as_json, beyond, body_is, path_is, raw
+from bedtape_cassettes.importers.ruling import When, as_glob, as_json, as_regex, beyond, body_is, path_is, raw
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["EXPECTED", "exchanges", "recognises"]
@@ -143,7 +144,7 @@ def _rule(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Rule
         raise beyond("a state of a scenario")
     notes: list[str] = []
     when = {**_path(request), **_headers(request.get("headers"))}
-    for pattern in request.get("bodyPatterns") or []:
+    for pattern in items(request, "bodyPatterns") if request.get("bodyPatterns") is not None else ():
         when |= _body(pattern, when, notes)
     if "cookies" in request or "queryParameters" in request or "multipartPatterns" in request:
         raise beyond("a condition on cookies, queries or parts")
@@ -188,7 +189,7 @@ def _body(pattern: Any, when: When, notes: list[str]) -> When:
             return {"text_contains": part}
         case {"matches": str(regex)} if "text_regex" not in when:
             notes.append("`matches` looks at the system prompt and messages, not at the body's JSON")
-            return {"text_regex": regex.removeprefix(".*").removesuffix(".*") or "."}
+            return {"text_regex": as_regex(regex)}
     raise beyond(f"the condition on the body, {', '.join(pattern) if isinstance(pattern, dict) else shown(pattern)},")
 
 

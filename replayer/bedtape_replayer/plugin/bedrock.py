@@ -1,0 +1,209 @@
+"""The `bedrock` fixture's class: the session of one test, its client, and what it missed. It starts nothing itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from bedtape_cassettes.endpoints import isolated, pointed
+from bedtape_replayer.answer import Answer
+from bedtape_replayer.handle import Running, Session
+from bedtape_replayer.library import Library
+from bedtape_replayer.plugin.asked import Asked
+from bedtape_replayer.plugin.shelf import taken
+from bedtape_replayer.plugin.surroundings import Surroundings
+from bedtape_replayer.plugin.tally import Tally
+from bedtape_replayer.session import DEFAULT_SESSION
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
+
+__all__ = ["Bedrock", "shown"]
+
+_REPORTED = 5
+_NOTHING = Library(())
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+@cache
+def _sdk() -> Any:
+    """One for all clients: reading botocore's models takes longer than everything else."""
+    return import_module("boto3").Session(aws_access_key_id="bedtape", aws_secret_access_key="bedtape")  # noqa: S106
+
+
+class Bedrock(Session):
+    """Amazon Bedrock for one test: its own cassette, rules, faults and calls, at `url`. See the `bedrock` fixture."""
+
+    def __init__(self, asked: Asked, server: Running, url: str, library: Library | None, recorder: str | None) -> None:
+        super().__init__(asked.cassette, server)
+        self.asked = asked
+        self.tally = Tally(tests=1)
+        self._base = url
+        self._library = library
+        self._recorder = recorder
+        self._misses: list[str] = []
+        self._told = 0
+        self._surroundings: Surroundings | None = None
+
+    # -- what tests use ----------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The endpoint of this test, which names it. While it is recorded, that of the recorder."""
+        return super().url if self._recorder is None else f"{self._recorder}/s/{quote(self.name, safe='')}"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its calls go to real Bedrock and are recorded."""
+        return self._recorder is not None
+
+    def client(self, **options: Any) -> BedrockRuntimeClient:
+        """A boto3 client for `bedrock-runtime`, with an endpoint, keys and region; options as boto3's `client` has."""
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        made: BedrockRuntimeClient = _sdk().client(
+            "bedrock-runtime", **{"endpoint_url": self.url, "region_name": region, **options}
+        )
+        return made
+
+    def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
+        """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once."""
+        library = taken(self.asked.folder, cassette or self.asked.cassette)
+        if library is None:
+            raise ValueError(f"expected a cassette {cassette or self.name!r} in {shown(self.asked.folder)}, found none")
+        self._library = library
+
+        def choose() -> None:
+            state = self._state()
+            state.library, state.strict = library, strict
+            self._hold(library)
+
+        self._do(choose)
+
+    def reset(self) -> None:
+        """Forgets layers, positions and calls, but no miss: as if the test began."""
+
+        def forget() -> None:
+            sessions = self._server.engine.sessions
+            sessions.share(DEFAULT_SESSION, sessions.reset(self.name))
+
+        self._do(forget)
+
+    # While a test is recorded, its calls are the recorder's, and no rule or fault can answer them.
+
+    def overlay(self, document: Mapping[str, Any]) -> None:
+        """As `Session.overlay`. A test with layers is played, not recorded."""
+        self._play_instead()
+        super().overlay(document)
+
+    def _add(self, make: Callable[[Any], Any]) -> str:
+        self._play_instead()
+        return super()._add(make)
+
+    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+        """As `Session.assert_called`; a test that is recorded is not judged."""
+        if not self.recorded:
+            super().assert_called(prompt_contains, **conditions)
+
+    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+        """As `Session.assert_not_called`; a test that is recorded is not judged."""
+        if not self.recorded:
+            super().assert_not_called(prompt_contains, **conditions)
+
+    def assert_sequence(self, steps: Sequence[Mapping[str, Any]], **how: Any) -> None:
+        """As `Session.assert_sequence`; a test that is recorded is not judged."""
+        if not self.recorded:
+            super().assert_sequence(steps, **how)
+
+    def assert_all_played(self) -> None:
+        """As `Session.assert_all_played`; a test that is recorded is not judged."""
+        if not self.recorded:
+            super().assert_all_played()
+
+    # -- what the plugin uses ----------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Makes the session, which is also the default one: clients that outlive a test come to the one that runs."""
+        asked, sessions = self.asked, self._server.engine.sessions
+        sessions.drop(self.name)
+        state = self._state()
+        state.library = self._library or _NOTHING
+        state.strict, state.speed = asked.strict, asked.speed
+        sessions.share(DEFAULT_SESSION, state)
+        if not self.recorded:
+            self._hold(state.library)
+
+    def close(self) -> None:
+        """Gives the session up, by both its names."""
+        for name in (self.name, DEFAULT_SESSION):
+            self._server.engine.sessions.drop(name)
+
+    def enter(self) -> None:
+        """Sets the environment; again, where a fixture has set it otherwise meanwhile."""
+        if self._surroundings is None:
+            wanted = pointed(os.environ, self.url) if self.recorded else isolated(os.environ, self._base)
+            self._surroundings = Surroundings(wanted)
+        self._surroundings.enter()
+
+    def leave(self) -> None:
+        """Restores the environment."""
+        if self._surroundings is not None:
+            self._surroundings.leave()
+            self._surroundings = None
+
+    def take(self, answer: Answer) -> None:
+        """A call was answered. Runs in the server's thread."""
+        tally = self.tally
+        match answer.source:
+            case "cassette":
+                tally.answered += 1
+                tally.played.add(self._place(str(answer.by)))
+            case "rule" | "fault" | "validation":
+                tally.ruled += 1
+            case "miss":
+                tally.missed += 1
+                self._misses.append(str(answer.miss))
+            case "overlay":
+                self._misses.append(f"A rule cannot answer as it says: {answer.by}")
+
+    def untold(self) -> str | None:
+        """The report on what was missed since the last one; None where nothing was, or where that is allowed."""
+        misses = self._misses[self._told :]
+        self._told += len(misses)
+        if not misses or self.asked.allow_misses:
+            return None
+        calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
+        distinct = list(dict.fromkeys(misses))
+        more = [f"… and {len(distinct) - _REPORTED} more"] if len(distinct) > _REPORTED else []
+        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._mend()])
+
+    def _mend(self) -> str:
+        name = shown(self.asked.folder / self.name)
+        again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"
+        if self._library is None:
+            return (
+                f"There is no cassette {name}. Record it: {again.format('once')}\nor answer with bedrock.respond(...)."
+            )
+        return f"The cassette {name} lacks it. Record it: {again.format('new')}\nor answer with bedrock.respond(...)."
+
+    def _hold(self, library: Library) -> None:
+        files = (each.file for cassette in library.cassettes for each in cassette.interactions if not each.partial)
+        self.tally.held.update(map(self._place, files))
+
+    def _place(self, file: str) -> str:
+        return f"{shown(self.asked.folder)}/{file}"
+
+    def _play_instead(self) -> None:
+        if self.recorded:
+            self.leave()
+            self._recorder = None
+            self.enter()

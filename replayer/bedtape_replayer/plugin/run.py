@@ -1,0 +1,134 @@
+"""What the tests of one process share: the server, which starts with the first of them, the recorders, and the counts.
+
+One test runs at a time. It has no sockets of its own: it tells those who send where to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.answer import Outcome
+from bedtape_replayer.blocking import service_of
+from bedtape_replayer.loading import read_overlay
+from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.plugin.asked import Asked, MarkInvalid, asked
+from bedtape_replayer.plugin.bedrock import Bedrock
+from bedtape_replayer.plugin.recording import Recording, RecordingFailed
+from bedtape_replayer.plugin.shelf import taken
+from bedtape_replayer.plugin.tally import Tally
+from bedtape_replayer.thread import Replayer
+
+__all__ = ["Run"]
+
+_SESSION = re.compile(r"/+s/[^/?]+(?=/)")
+
+
+class CannotBegin(Exception):
+    """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
+
+
+class Run:
+    """One process's run. mode: as `--bedtape`. command: that records. environ: as it was before any test.
+
+    Raises as `Replayer` where the server cannot start, in the test that needs it first.
+    """
+
+    CannotBegin = CannotBegin
+
+    def __init__(self, mode: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.tally = Tally()
+        self._mode = mode
+        self._command = command
+        self._environ = environ
+        self._recordings: dict[Path, Recording] = {}
+        self._current: Bedrock | None = None
+        self._server = Replayer((), observer=self._observe).start()
+
+    def begin(
+        self, test: str, file: Path, names: Sequence[str], marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
+    ) -> Bedrock:
+        """The session and the environment of a test; arguments as `asked` has them. Raises CannotBegin."""
+        try:
+            return self._begin(asked(test, file, names, marks))
+        except (CassetteError, MarkInvalid, RecordingFailed) as error:
+            raise CannotBegin(str(error)) from None
+
+    def _begin(self, asked: Asked) -> Bedrock:
+        library, overlay = taken(asked.folder, asked.cassette), _overlay(asked)
+        records = self._mode in ("new", "all") or (self._mode == "once" and library is None)
+        recorder = self._recording(asked.folder).url if records and asked.overlay is None else None
+        bedrock = Bedrock(asked, self._server, self._server.url, library, recorder)
+
+        def lay() -> None:
+            bedrock.open()
+            self._server.engine.sessions.get(bedrock.name).layers.lay(overlay)
+            self._current = bedrock
+
+        self._server.run(lay)
+        bedrock.enter()
+        return bedrock
+
+    def end(self, bedrock: Bedrock) -> None:
+        """Restores the environment, and counts. Whoever calls afterwards reaches no test."""
+        bedrock.leave()
+
+        def leave() -> None:
+            bedrock.close()
+            self._current = None
+            self.tally.add(bedrock.tally.as_plain())
+
+        self._server.run(leave)
+
+    def close(self) -> None:
+        """Has what was recorded written, and ends the server."""
+        while self._recordings:
+            _, recording = self._recordings.popitem()
+            said, count, well = recording.stop()
+            self.tally.recorded += count
+            self.tally.said.append(said)
+            self.tally.failed = self.tally.failed or not well
+        self._server.stop()
+
+    def route(self, url: str) -> str:
+        """Where a request goes while a test runs: from real Bedrock, or from another test's recorder, to this test."""
+        current, service, parts = self._current, service_of(url), urlsplit(url)
+        if current is None:
+            return url
+        ours = any(parts.netloc == urlsplit(base).netloc for base in self._bases(current))
+        if not service and not ours:
+            return url
+        path = parts.path if service else _SESSION.sub("", parts.path, count=1)
+        prefix = f"/service/{service}" if service and service != "bedrock-runtime" else ""
+        return f"{current.url}{prefix}{path}{'?' if parts.query else ''}{parts.query}"
+
+    @property
+    def running(self) -> bool:
+        """Whether a test runs that is answered here."""
+        return self._current is not None
+
+    def _bases(self, current: Bedrock) -> list[str]:
+        """Servers whose URLs a client may have kept from another test; the server itself finds the one that runs."""
+        recorders = [recording.url for recording in self._recordings.values()]
+        return [*recorders, self._server.url] if current.recorded else recorders
+
+    def _recording(self, folder: Path) -> Recording:
+        if folder not in self._recordings:
+            self._recordings[folder] = Recording(self._command, folder, self._mode, self._environ)
+        return self._recordings[folder]
+
+    def _observe(self, outcome: Outcome) -> None:
+        current, answer = self._current, outcome.answer
+        if current is not None and answer.call.session == current.name:
+            current.take(answer)
+
+
+def _overlay(asked: Asked) -> Overlay:
+    if asked.overlay is None:
+        return NOTHING
+    return read_overlay(asked.overlay) if isinstance(asked.overlay, Path) else overlay_of(dict(asked.overlay))

@@ -1,0 +1,218 @@
+"""The pytest plugin: the fixture `bedrock`, the marks `bedrock` and `real_bedrock`, and the option `--bedtape`.
+
+Silent until a test uses it: the server and all that it needs is imported with the first that does. It never calls
+real Bedrock itself, and keeps tests from it where nobody opened the gate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bedtape_replayer.blocking import Guard, RealBedrockBlocked, service_of
+
+if TYPE_CHECKING:
+    from bedtape_replayer.plugin.bedrock import Bedrock
+    from bedtape_replayer.plugin.run import Run
+
+__all__ = ["bedrock"]
+
+GATE = "RUN_REAL_BEDROCK_TESTS"
+_RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli import main; main()", "record"]
+_MARKS = (
+    "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False): answer this test's Bedrock calls"
+    " from the cassette of that name, or of the test's, and from an overlay",
+    f"real_bedrock: calls real Amazon Bedrock: skipped unless {GATE}=1",
+)
+_PLUGIN = pytest.StashKey["_Plugin"]()
+_BEDROCK = pytest.StashKey["Bedrock"]()
+
+
+class _Plugin:
+    """What the plugin knows of one pytest: its options, and the run once there is one."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.mode: str = config.getoption("--bedtape")
+        self.open = os.environ.get(GATE) == "1"
+        self.run: Run | None = None
+        self.counted: list[dict[str, Any]] = []
+        self._blocks: bool = config.getini("bedtape_block")
+        self._command: list[str] = config.getini("bedtape_record") or _RECORD
+        self._environ = dict(os.environ)
+        self.guard = Guard(self._route, self._signs)
+
+    def running(self) -> Run:
+        """The run, which begins with the first test that uses it."""
+        if self.run is None:
+            made: Run = import_module("bedtape_replayer.plugin.run").Run(self.mode, self._command, self._environ)
+            self.run = made
+        return self.run
+
+    def end(self) -> None:
+        """Ends the run, and keeps what it counted."""
+        run, self.run = self.run, None
+        if run is not None:
+            run.close()
+            self.counted.append(run.tally.as_plain())
+
+    def _signs(self, url: str) -> bool:
+        return self.run is not None and self.run.running and service_of(url) is not None
+
+    def _route(self, url: str) -> str:
+        if self.run is not None and self.run.running:
+            return self.run.route(url)
+        if self._blocks and not self.open and service_of(url) is not None:
+            raise RealBedrockBlocked(
+                f"expected no call to real Amazon Bedrock, found one to {url.split('?')[0]}; use the fixture in the test,"
+                f" `def test_it(bedrock)`, and it is answered here, or set {GATE}=1 to allow real calls, which cost money"
+                " (`bedtape_block = false` in pytest's configuration takes this check out)"
+            )
+        return url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("bedtape", "Amazon Bedrock from cassettes")
+    group.addoption(
+        "--bedtape",
+        choices=("none", "once", "new", "all"),
+        default="none",
+        help="What to record of the tests that use `bedrock`: none (the default) replays only, once records cassettes"
+        f" that do not exist, new also what they lack, all everything anew. Needs {GATE}=1, for it costs money.",
+    )
+    parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=True)
+    parser.addini("bedtape_record", "Command that records, if not `bedtape record` of this Python.", type="args")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in _MARKS:
+        config.addinivalue_line("markers", mark)
+    plugin = config.stash[_PLUGIN] = _Plugin(config)
+    if plugin.mode != "none" and not plugin.open:
+        raise pytest.UsageError(
+            f"--bedtape={plugin.mode} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it"
+        )
+    plugin.guard.install()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    plugin = config.stash.get(_PLUGIN, None)
+    if plugin is not None:
+        plugin.guard.lift()
+        plugin.end()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.stash[_PLUGIN].open:
+        skip = pytest.mark.skip(reason=f"calls real Amazon Bedrock, which costs money: set {GATE}=1 to run it")
+        for item in items:
+            if item.get_closest_marker("real_bedrock"):
+                item.add_marker(skip)
+
+
+# -- one test --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bedrock(request: pytest.FixtureRequest) -> Bedrock:
+    """Amazon Bedrock, answered here: from the test's cassette (cassettes/MODULE/TEST) and from rules.
+
+    The environment leads every AWS SDK to it. bedrock.respond("spam", json={...}) and bedrock.fail("ThrottlingException")
+    say what to answer, bedrock.calls and bedrock.assert_called(times=1) what was asked, bedrock.client() is a boto3
+    client. A call that nothing answers fails the test.
+    """
+    found = _begun(request.node)
+    found.enter()  # a fixture with a larger scope, or one that cleans up, may have set it otherwise
+    return found
+
+
+def _begun(item: pytest.Item) -> Bedrock:
+    """The test's own, which begins here if it has not."""
+    if _BEDROCK not in item.stash:
+        names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+        marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("bedrock")]
+        run = item.config.stash[_PLUGIN].running()
+        try:
+            item.stash[_BEDROCK] = run.begin(item.nodeid, item.path, [*names, item.name], marks)
+        except run.CannotBegin as error:
+            pytest.fail(f"bedrock: {error}", pytrace=False)
+    return item.stash[_BEDROCK]
+
+
+def _fail_on_misses(found: Bedrock | None) -> None:
+    if found is not None and (report := found.untold()):
+        pytest.fail(report, pytrace=False)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before all fixtures of the test: one with a larger scope that makes a client shall find the endpoint."""
+    if "bedrock" in getattr(item, "fixturenames", ()) or item.get_closest_marker("bedrock"):
+        _begun(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    result = yield
+    if not getattr(item, "_excinfo", None):  # unittest keeps its failure there
+        _fail_on_misses(item.stash.get(_BEDROCK, None))
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed by itself is told what it missed beside its own failure."""
+    report = yield
+    found = item.stash.get(_BEDROCK, None)
+    if found is not None and report.failed and (misses := found.untold()):
+        report.sections.append(("bedrock", misses))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """After the test's own fixtures, which may still call."""
+    try:
+        result = yield
+    finally:
+        found = item.stash.get(_BEDROCK, None)
+        if found is not None:
+            item.config.stash[_PLUGIN].running().end(found)
+            del item.stash[_BEDROCK]  # it may be run again
+    _fail_on_misses(found)
+    return result
+
+
+# -- the end ---------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - what pytest-xdist calls it
+    """A worker of pytest-xdist has ended: its counts are added."""
+    node.config.stash[_PLUGIN].counted += getattr(node, "workeroutput", {}).get("bedtape", [])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    plugin = session.config.stash.get(_PLUGIN, None)
+    if plugin is None:
+        return
+    plugin.end()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["bedtape"] = plugin.counted
+    elif any(counted["failed"] for counted in plugin.counted) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    plugin = config.stash[_PLUGIN]
+    if not plugin.counted:
+        return
+    total = import_module("bedtape_replayer.plugin.tally").Tally()
+    for counted in plugin.counted:
+        total.add(counted)
+    for line in total.lines(verbose=config.get_verbosity() > 0):
+        terminalreporter.write_line(line)

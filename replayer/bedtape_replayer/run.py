@@ -1,0 +1,125 @@
+"""The command `bedtape run`: any program's Bedrock calls answered from cassettes, whatever language its tests are in.
+
+Nothing is ever sent to AWS, and the program gets no credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bedtape_cassettes.endpoints import isolated
+from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.answer import Outcome, Source
+from bedtape_replayer.session import DEFAULT_SESSION
+from bedtape_replayer.thread import Replayer
+
+__all__ = ["run"]
+
+DEFAULT_FOLDER = Path("cassettes")
+_REPORTED = 10
+# How the summary calls what answered.
+_SOURCES: dict[Source, str] = {
+    "cassette": "played",
+    "rule": "from rules",
+    "fault": "from faults",
+    "validation": "refused as Bedrock would",
+    "overlay": "that a rule could not answer",
+    "miss": "missed",
+}
+
+
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The program to run, after --.")],
+    cassettes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Folder of cassettes or .tape file. Repeatable. Default: cassettes/, if it is there."
+        ),
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules and faults (bedtape overlay check).")
+    ] = None,
+    session: Annotated[
+        str, typer.Option(help="Play from the cassette of this name, where there is one.")
+    ] = DEFAULT_SESSION,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Play each recording once, and exit with 1 where anything missed.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+) -> None:
+    """Run a program with its Bedrock calls answered from cassettes, and say what was played and what missed.
+
+    Example: bedtape run --cassettes test/cassettes -- npm test
+    """
+    seen: list[Outcome] = []
+    chosen = cassettes or ([DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else [])
+    replayer = Replayer(chosen, overlay=overlay, strict=strict, port=port, observer=seen.append)
+    try:
+        replayer.start()
+    except CassetteError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
+    try:
+        code = _run(command, isolated(os.environ, replayer.session_url(session)))
+    except OSError as error:
+        _fail(f"cannot run {command[0]}: {error.strerror}")
+    finally:
+        replayer.stop()
+    outcomes = [outcome for outcome in seen if outcome.answer.source != "control"]
+    for line in _summary(outcomes):
+        typer.echo(f"bedtape: {line}", err=True)
+    missed = any(outcome.answer.source in ("miss", "overlay") for outcome in outcomes)
+    raise typer.Exit(1 if strict and missed else code)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The command's exit code, 128 and the signal where one ended it."""
+    child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
+    with _outliving(child):
+        code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _outliving(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on. Then we say what was played."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
+def _summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    counts = Counter(outcome.answer.source for outcome in outcomes)
+    total = f"{len(outcomes)} call{'' if len(outcomes) == 1 else 's'}"
+    parts = [f"{counts[source]} {word}" for source, word in _SOURCES.items() if counts[source]]
+    yield f"{total}: {', '.join(parts)}" if parts else f"{total} came here (is the endpoint set in the program itself?)"
+    misses = list(
+        dict.fromkeys(_report(outcome) for outcome in outcomes if outcome.answer.source in ("miss", "overlay"))
+    )
+    yield from misses[:_REPORTED]
+    if len(misses) > _REPORTED:
+        yield f"… and {len(misses) - _REPORTED} more that differ"
+
+
+def _report(outcome: Outcome) -> str:
+    """Requests choose some of its words: none of them may steer the terminal."""
+    text = str(outcome.answer.miss or outcome.answer.by)
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"bedtape: {message}", err=True)
+    raise typer.Exit(2)

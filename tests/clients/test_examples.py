@@ -1,0 +1,133 @@
+"""The examples pass by their own commands, as a reader would run them, and fail where a story is broken.
+
+Each runs in a copy. What it needs from outside was fetched by `make test`; nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli import main; main()")
+_MADE = ("node_modules", "build", "dist", "target", "__pycache__")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A project and its test command. passed: what it prints where all passed. absent: what, where packages are absent."""
+
+    folder: str
+    command: tuple[str, ...]
+    passed: str
+    get: str
+    absent: str = "never"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    served: bool = True
+
+    def __str__(self) -> str:
+        return self.folder
+
+
+TYPESCRIPT = Example(
+    "tests/examples/typescript", ("npm", "test", "--silent"), r"ℹ pass 4\n", "Node.js 20 or later with npm"
+)
+EXAMPLES = (
+    TYPESCRIPT,
+    Example("clients/typescript", ("npm", "test", "--silent"), r"ℹ pass 8\n", "Node.js 20 or later with npm"),
+    Example(
+        "tests/examples/go",
+        ("go", "test", "-v", "-count=1", "./..."),
+        r"(?s)(--- PASS.*){4}\nok\s",
+        "Go 1.22 or later",
+        r"module lookup disabled by GOPROXY=off|requires go >= |GOTOOLCHAIN=local",
+        {"GOPROXY": "off", "GOTOOLCHAIN": "local"},
+    ),
+    Example(
+        "tests/examples/java",
+        ("mvn", "--offline", "--batch-mode", "test"),
+        r"Tests run: 4, Failures: 0, Errors: 0, Skipped: 0",
+        "Maven 3.8 or later and a JDK 17 or later",
+        r"in offline mode|invalid target release|release version 17 not supported",
+    ),
+    Example(
+        "tests/examples/python",
+        (sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+        r"4 passed",
+        "Python",
+        served=False,
+    ),
+)
+
+
+def copied(example: Example, folder: Path) -> Path:
+    """A copy, with the packages that are installed beside the original."""
+    original = ROOT / example.folder
+    shutil.copytree(original, folder, ignore=shutil.ignore_patterns(*_MADE))
+    if (original / "package.json").exists():
+        clients = [original, ROOT / "clients/typescript"]
+        if not all((client / "node_modules").is_dir() for client in clients) or not (clients[1] / "dist").is_dir():
+            pytest.skip(f"{example}: its packages are not installed: `make examples` installs them")
+        (folder / "node_modules").symlink_to(original / "node_modules")
+    return folder
+
+
+def ran(example: Example, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The example's test command, under `bedtape run` where it does not start the server itself."""
+    if shutil.which(example.command[0]) is None:
+        pytest.skip(f"{example}: {example.command[0]} is not installed: it needs {example.get}")
+    command = [*BEDTAPE, "run", "--", *example.command] if example.served else example.command
+    environ = {**os.environ, **example.environ, "NO_COLOR": "1"}
+    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=280, check=False)
+    if ended.returncode and re.search(example.absent, ended.stdout + ended.stderr):
+        pytest.skip(f"{example}: it needs {example.get}, and its packages: `make examples` fetches them")
+    return ended
+
+
+# The first build of an SDK takes long, where nothing is cached yet.
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_it_passes_by_its_own_command(example: Example, tmp_path: Path) -> None:
+    ended = ran(example, copied(example, tmp_path / "copy"))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(example.passed, ended.stdout), ended.stdout
+
+
+ROUTED = "mail goes where the model says"
+REVIEWED = "a person looks at what is borderline or cannot be read"
+THROTTLED = "throttled twice, it backs off and files the mail"
+DEAD = "where a model is dead, a cheaper one answers"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "broken"),
+    [
+        ('? "spam" : "inbox"', '? "spam" : "spam"', {ROUTED}),
+        ('if (confidence < SURE) return "review";', "", {REVIEWED}),
+        ("maxAttempts: 3", "maxAttempts: 1", {THROTTLED, DEAD}),
+        ("if (!dead ||", "if (dead ||", {DEAD}),
+    ],
+    ids=["routing", "review", "retry", "fallback"],
+)
+def test_a_broken_program_fails_the_test_of_its_story(good: str, bad: str, broken: set[str], tmp_path: Path) -> None:
+    folder = copied(TYPESCRIPT, tmp_path / "copy")
+    program = (folder / "spam.ts").read_text()
+    assert program.count(good) == 1
+    (folder / "spam.ts").write_text(program.replace(good, bad))
+    ended = ran(TYPESCRIPT, folder)
+    assert ended.returncode != 0
+    assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("**/package-lock.json"), key=str), ids=str)
+def test_lock_files_name_no_hosts(lock: Path) -> None:
+    if "node_modules" not in lock.parts:
+        assert not re.search(r'"resolved": "\w+:', lock.read_text())

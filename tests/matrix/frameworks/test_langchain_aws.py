@@ -1,0 +1,148 @@
+"""langchain-aws: ChatBedrockConverse, ChatBedrock (InvokeModel) and BedrockEmbeddings, as their pages show them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from langchain_aws import BedrockEmbeddings, ChatBedrock, ChatBedrockConverse
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from bedtape_replayer.handle import Session
+
+CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+MODELS = {
+    "claude-converse": (ChatBedrockConverse, CLAUDE, "Converse"),
+    "nova-converse": (ChatBedrockConverse, "us.amazon.nova-lite-v1:0", "Converse"),
+    "llama-converse": (ChatBedrockConverse, "us.meta.llama3-3-70b-instruct-v1:0", "Converse"),
+    "claude-invoke": (ChatBedrock, CLAUDE, "InvokeModel"),
+    "nova-invoke": (ChatBedrock, "us.amazon.nova-lite-v1:0", "Converse"),  # it takes Converse for Nova by itself
+    "llama-invoke": (ChatBedrock, "us.meta.llama3-3-70b-instruct-v1:0", "InvokeModel"),
+    "mistral-invoke": (ChatBedrock, "mistral.mistral-large-2402-v1:0", "InvokeModel"),
+    "titan-text-invoke": (ChatBedrock, "amazon.titan-text-express-v1", "InvokeModel"),
+    "cohere-invoke": (ChatBedrock, "cohere.command-r-plus-v1:0", "InvokeModel"),
+    "gpt-oss-invoke": (ChatBedrock, "openai.gpt-oss-20b-1:0", "InvokeModel"),
+    "deepseek-invoke": (ChatBedrock, "us.deepseek.r1-v1:0", "InvokeModel"),
+}
+TOOLING = ["claude-converse", "nova-converse", "claude-invoke"]
+STREAMED = {"Converse": "ConverseStream", "InvokeModel": "InvokeModelWithResponseStream"}
+SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
+
+
+class Label(BaseModel):
+    """What a mail is."""
+
+    label: str
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"sunny in {city}"
+
+
+def model(which: str, **more: Any) -> Any:
+    made, name, _ = MODELS[which]
+    return made(model=name, **more)
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_chat(which: str, bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID, usage={"input": 11, "output": 22})
+    answer = model(which, temperature=0.5, max_tokens=99).invoke([SystemMessage("Be brief."), ("human", "why record?")])
+    assert answer.text == SAID
+    if which in TOOLING:
+        assert answer.usage_metadata["input_tokens"] == 11
+        assert answer.usage_metadata["output_tokens"] == 22
+    bedrock.assert_called(
+        "why record?", times=1, operation=MODELS[which][2], system_contains="Be brief.", temperature=0.5
+    )
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_stream(which: str, bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID)
+    pieces = [chunk.text for chunk in model(which).stream("why record?")]
+    assert "".join(pieces) == SAID
+    assert len(list(filter(None, pieces))) > 1
+    bedrock.assert_called("why record?", times=1, operation=STREAMED[MODELS[which][2]])
+
+
+@pytest.mark.parametrize("which", TOOLING)
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_tools(streaming: bool, which: str, bedrock: Session) -> None:
+    bedrock.respond(tool_result="weather", text="It is sunny.")
+    bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
+    bound = model(which).bind_tools([weather])
+
+    def ask(messages: list[Any]) -> Any:
+        if not streaming:
+            return bound.invoke(messages)
+        whole: AIMessageChunk | None = None
+        for chunk in bound.stream(messages):
+            whole = chunk if whole is None else whole + chunk
+        return whole
+
+    asked: list[Any] = [HumanMessage("What is the weather in Oslo?")]
+    calling = ask(asked)
+    (call,) = calling.tool_calls
+    assert (call["name"], call["args"]) == ("weather", {"city": "Oslo"})
+    result = weather.invoke(call)
+    assert isinstance(result, ToolMessage)
+    assert ask([*asked, calling, result]).text == "It is sunny."
+    first, second = bedrock.calls
+    assert first.tools == ("weather",)
+    assert first.stop_reason == "tool_use"
+    assert [given.text for given in second.tool_results] == ["sunny in Oslo"]
+
+
+@pytest.mark.parametrize("which", TOOLING)
+def test_structured(which: str, bedrock: Session) -> None:
+    bedrock.respond("offer", tool={"name": "Label", "input": {"label": "spam"}})
+    assert model(which).with_structured_output(Label).invoke("an offer") == Label(label="spam")
+    bedrock.assert_called("offer", times=1, tools=["Label"])
+
+
+@pytest.mark.parametrize("which", ["claude-converse"])
+def test_async(which: str, bedrock: Session) -> None:
+    bedrock.respond("a", text="first")
+    bedrock.respond("b", text="second")
+
+    async def both() -> list[str]:
+        return [answer.text for answer in await asyncio.gather(model(which).ainvoke("a"), model(which).ainvoke("b"))]
+
+    assert asyncio.run(both()) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension"),
+    [
+        ("amazon.titan-embed-text-v1", 1536),
+        ("amazon.titan-embed-text-v2:0", 1024),
+        ("cohere.embed-english-v3", 1024),
+        ("cohere.embed-v4:0", 1536),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", 3072),
+    ],
+    ids=["titan-v1", "titan-v2", "cohere-v3", "cohere-v4", "nova"],
+)
+def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
+    bedrock.respond(embedding="auto")
+    embeddings = BedrockEmbeddings(model_id=name)
+    one, other = embeddings.embed_documents(["a cat", "a tax return"])
+    assert len(one) == len(other) == dimension
+    assert one != other
+    assert embeddings.embed_documents(["a cat"]) == [one]
+    assert len(embeddings.embed_query("a cat")) == dimension
+    assert {call.operation for call in bedrock.calls} == {"InvokeModel"}
+
+
+@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+def test_retries(which: str, bedrock: Session) -> None:
+    bedrock.respond(text=json.dumps({"ok": True}))
+    bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
+    assert model(which).invoke("again").text == '{"ok": true}'
+    assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
