@@ -11,7 +11,9 @@ CHECK := $(VENV)/.check-installed
 RECORD := .venv-record/.installed
 NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
-NODE_MODULES := tests/clients/javascript/node_modules/.package-lock.json
+NODE := tests/clients/javascript clients/typescript tests/examples/typescript
+NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
+JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
 
@@ -21,7 +23,7 @@ PYTEST_ARGS ?= -n auto
 demo: $(BASE)
 	$(BIN)/bedtape demo
 
-test: $(TEST) $(RECORD) $(RECORD_NEWER) javascript
+test: $(TEST) $(RECORD) $(RECORD_NEWER) examples
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(CHECK)
@@ -38,7 +40,7 @@ bench: $(TEST)
 	$(BIN)/python tests/bench/run.py
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer tests/clients/javascript/node_modules
+	rm -rf $(VENV) .venv-record .venv-record-newer $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -65,11 +67,29 @@ $(CHECK): $(TEST)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[record]'
 	touch $@
 
-# The JavaScript clients are tested where node is; the tests that need it say so where it is not.
-.PHONY: javascript
+# Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.
+# What comes from outside is fetched here, so that the tests need no network.
+.PHONY: examples javascript go java
+examples: javascript go java
+
 javascript:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES); else echo "npm is not installed: the JavaScript clients are not tested"; fi
 
-$(NODE_MODULES): tests/clients/javascript/package-lock.json
-	npm ci --prefix tests/clients/javascript --no-audit --no-fund --silent
+go:
+	@if ! command -v go >/dev/null; then echo "go is not installed: its example is not tested"; \
+	else cd tests/examples/go && GOTOOLCHAIN=local go test -run '^$$' ./... >/dev/null || echo "the packages of the example in Go cannot be had: it is not tested"; fi
+
+java:
+	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: the example in Java is not tested"; fi
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --silent
 	touch $@
+
+clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/src/*)
+	npm run build --prefix clients/typescript --silent
+
+# Maven learns only on its way to a test what runs tests, so it runs none of them.
+$(JAVA): tests/examples/java/pom.xml
+	@if cd $(<D) && mvn -q -B test -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false; then touch target/.fetched; \
+	else echo "the packages of the example in Java cannot be had: it is not tested"; fi
