@@ -224,8 +224,9 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
         return [(0, 0)]
     olds, news = _keyed(before), _keyed(after)
     both = [(olds[key], news[key]) for key in olds if key in news]
-    left = {numbers(before)[place]: place for key, place in olds.items() if key not in news}
-    right = {numbers(after)[place]: place for key, place in news.items() if key not in olds}
+    old_numbers, new_numbers = numbers(before), numbers(after)
+    left = {old_numbers[place]: place for key, place in olds.items() if key not in news}
+    right = {new_numbers[place]: place for key, place in news.items() if key not in olds}
     both += [(left.pop(number), right.pop(number)) for number in sorted(left.keys() & right.keys())]
     gone: list[tuple[int | None, int | None]] = [(place, None) for place in left.values()]
     come: list[tuple[int | None, int | None]] = [(None, place) for place in right.values()]

@@ -43,7 +43,10 @@ def files_of(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, ...
     """The files that hold these cassettes: the one `.tape`, or each interaction's."""
     if not place.is_dir():
         return (place,) if place.exists() else ()
-    return tuple(place / i.file for cassette in suite if cassette.name in names for i in cassette.interactions)
+    paths = (place / i.file for cassette in suite if cassette.name in names for i in cassette.interactions)
+    return tuple(
+        path for path in paths if path.is_file()
+    )  # what is not is in a .tape file of the folder: `put` says so
 
 
 # -- one at a time ---------------------------------------------------------------------------------------------
@@ -60,7 +63,10 @@ def locked(place: Path) -> Iterator[None]:
     try:
         _lock(handle, folder)
         if folder == place:
-            _clear_up(folder.resolve())
+            try:
+                _clear_up(folder.resolve())
+            except OSError as error:
+                raise _unwritable(folder, error) from None
         yield
     finally:
         os.close(handle)
@@ -114,6 +120,8 @@ def _unwritable(path: Path, error: OSError) -> CassetteError:
     where = error.filename or path
     found = error.strerror or type(error).__name__
     mend = "nothing was changed in it; free space or mend permissions, and run this again"
+    if error.errno == errno.EXDEV:  # a folder of an image's lower layer
+        mend = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
     return CassetteError(f"{where}: expected to write, found: {found}; {mend}")
 
 
@@ -133,11 +141,11 @@ def put(place: Path, before: Suite, after: Suite, told: Callable[[str], None] = 
     names = changed(before, after)
     rendered = {name: ready[name].files() for name in names if name in ready}  # all is checked before anything is put
     for name in names:
-        folder = _folder(place, name, before)
         try:
+            folder = _folder(place, name, before)
             _replace(folder, rendered.get(name, {}), _old_files(place, name, before))
         except OSError as error:
-            raise _unwritable(folder, error) from None
+            raise _unwritable(place / name, error) from None
         told(name)
 
 

@@ -21,7 +21,7 @@ from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.reading import prompt_of
 
-__all__ = ["Picked", "Selector", "Suite", "cassettes", "numbers", "parse", "pick", "said"]
+__all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
 
 Suite: TypeAlias = tuple[Cassette, ...]
 # The places (from 0) of what was selected, by cassette.
@@ -147,6 +147,12 @@ def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
         mend = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
         raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {mend}")
     return found
+
+
+def named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassette, ...]:
+    """The cassettes of these names and globs, in the suite's order; all where none is named. Raises CassetteError."""
+    wanted = {cassette.name for name in names for cassette in cassettes(suite, name)}
+    return tuple(cassette for cassette in suite if cassette.name in wanted or not wanted)
 
 
 def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:

@@ -89,6 +89,7 @@ class Guard(MetaPathFinder):
         """`send(request)`, sync or not: both say where they go before they go."""
 
         def routed(session: Any, request: Any) -> Any:
+            __tracebackhide__ = True  # a failing test shows who called, not us
             request.url = self._route(request.url)
             return send(session, request)
 

@@ -64,6 +64,7 @@ class _Plugin:
         return self.run is not None and self.run.running and service_of(url) is not None
 
     def _route(self, url: str) -> str:
+        __tracebackhide__ = True
         if self.run is not None and self.run.running:
             return self.run.route(url)
         if self._blocks and not self.open and service_of(url) is not None:

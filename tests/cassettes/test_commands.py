@@ -50,6 +50,16 @@ def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, arguments: list[str]
     assert re.fullmatch(r"bedtape: .+; .+\n", result.stderr)
 
 
+def test_what_is_told_of_a_file_cannot_steer_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cassettes" / "a").mkdir(parents=True)
+    (tmp_path / "cassettes" / "a" / "0001-\x1b]0;owned\x07.yaml").write_text("bedtape: 1\n")
+    result = CliRunner().invoke(cassette, ["ls"])
+    assert result.exit_code == 2
+    assert "0001-\\x1b]0;owned\\x07.yaml" in result.output
+    assert "\x1b" not in result.output
+
+
 def test_colour_is_for_terminals(tmp_path: Path) -> None:
     store.write(tmp_path / "cassettes", Cassette("a", (converse("\x1b[2Jhi", "1"),)))
     assert "\x1b" not in run(tmp_path, "show", "a").stdout

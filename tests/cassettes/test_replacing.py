@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -163,6 +164,21 @@ def test_where_folders_cannot_change_places_in_one_step_two_do(tmp_path: Path, m
     replacing.put(tmp_path, before, after)
     assert store.read([tmp_path]) == after
     assert not list(tmp_path.glob(".*"))
+
+
+def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's image: folders of its lower layers cannot be renamed."""
+    before = write(tmp_path, a="12")
+    old = files(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(replacing, "_swapped", lambda one, other: False)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(CassetteError, match="change a copy of it"):
+        replacing.put(tmp_path, before, edit.drop(before, {"a": (0,)}))
+    assert files(tmp_path) == old
 
 
 # -- killed, and full --------------------------------------------------------------------------------------------------

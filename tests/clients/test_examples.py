@@ -48,7 +48,7 @@ EXAMPLES = (
         ("go", "test", "-v", "-count=1", "./..."),
         r"(?s)(--- PASS.*){4}\nok\s",
         "Go 1.22 or later",
-        r"module lookup disabled by GOPROXY=off|requires go >= |GOTOOLCHAIN=local",
+        r"module lookup disabled by GOPROXY=off|requires go >= |module requires Go ",
         {"GOPROXY": "off", "GOTOOLCHAIN": "local"},
     ),
     Example(
@@ -127,7 +127,6 @@ def test_a_broken_program_fails_the_test_of_its_story(good: str, bad: str, broke
     assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("lock", sorted(ROOT.glob("**/package-lock.json"), key=str), ids=str)
-def test_lock_files_name_no_hosts(lock: Path) -> None:
-    if "node_modules" not in lock.parts:
-        assert not re.search(r'"resolved": "\w+:', lock.read_text())
+@pytest.mark.parametrize("folder", ["clients/typescript", "tests/clients/javascript", "tests/examples/typescript"])
+def test_lock_files_name_no_hosts(folder: str) -> None:
+    assert not re.search(r'"resolved": "\w+:', (ROOT / folder / "package-lock.json").read_text())

@@ -35,12 +35,18 @@ OUTSIDE = {
         "recorder.journalled",
         "cassettes.commands.looking",
     },
-    "signal": {"replayer.cli", "recorder.cli", "recorder.session"},
+    "signal": {"replayer.cli", "replayer.run", "recorder.cli", "recorder.session"},
     "socket": {"replayer.connection"},
     "ssl": set(),
-    "subprocess": {"recorder.session", "cassettes.git"},
+    "subprocess": {"recorder.session", "replayer.plugin.recording", "replayer.run", "cassettes.git"},
     "tempfile": {"cassettes.store"},
     "pathlib": {
+        "replayer.plugin.asked",
+        "replayer.plugin.bedrock",
+        "replayer.plugin.recording",
+        "replayer.plugin.run",
+        "replayer.plugin.shelf",
+        "replayer.run",
         "recorder.addon",
         "recorder.cli",
         "recorder.finish",
@@ -62,6 +68,10 @@ OUTSIDE = {
         "replayer.overlay.cli",
     },
     "os": {
+        "replayer.plugin.bedrock",
+        "replayer.plugin.surroundings",
+        "replayer.pytest_plugin",
+        "replayer.run",
         "recorder.addon",
         "recorder.cli",
         "recorder.journalled",
@@ -73,6 +83,7 @@ OUTSIDE = {
         "replayer.cli",
     },
     "typer": {
+        "replayer.run",
         "recorder.cli",
         "cassettes.cli",
         "cassettes.commands.app",
@@ -100,7 +111,15 @@ OUTSIDE = {
 # Everywhere else chance is an argument: who makes it says what seeds it.
 MAKES_CHANCE = {"cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
-IMPORTED_BY_NOBODY = {"cassettes.cli", "recorder.cli", "replayer.cli", "replayer.overlay.cli", "replayer.demo"}
+IMPORTED_BY_NOBODY = {
+    "cassettes.cli",
+    "recorder.cli",
+    "replayer.cli",
+    "replayer.overlay.cli",
+    "replayer.demo",
+    "replayer.pytest_plugin",
+    "replayer.run",
+}
 # Commands load on demand what only they need.
 LATE_IMPORTS = {"replayer.demo"}
 # Where a module's tests are, if not in the file of its name.

@@ -118,8 +118,8 @@ def answers_rightly(server: Replayer) -> None:
 
 
 def running(server: Replayer) -> Server:
-    assert server._server is not None
-    return server._server
+    assert server._running is not None
+    return server._running
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -638,7 +638,7 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
 ) -> None:
     still = SimpleNamespace(time=lambda: 1e9, perf_counter=time.perf_counter)
     monkeypatch.setattr("bedtape_replayer.server.time", still)  # heads are kept for a while, and differ by their date
-    with serving(speed=speed) as server:
+    with serving(speed=speed, history=1) as server:
         rude(server, 4)
         answers_rightly(server)
         is_empty(server)

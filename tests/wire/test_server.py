@@ -387,10 +387,10 @@ def large(size: int = LARGE) -> Interaction:
 
 def held(server: Replayer) -> int:
     """Bytes that the server holds for its clients."""
-    assert server._server is not None
+    assert server._running is not None
     return sum(
         connection._transport.get_write_buffer_size() + sum(connection.wire.pending(n) for n in range(1, 100))
-        for connection in server._server.connections
+        for connection in server._running.connections
         if connection.wire is not None
     )
 
@@ -552,8 +552,8 @@ def test_a_client_that_hangs_up_in_a_stream_is_noticed(
             line.close()
         outcome = outcomes.get(timeout=WAIT)
         assert (outcome.complete, outcome.answer.reply.status) == (False, 200)
-        assert server._server is not None
-        until(lambda: not server._server.connections)
+        assert server._running is not None
+        until(lambda: not server._running.connections)
         with Http1(server.url) as connection:
             assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         assert outcomes.get(timeout=WAIT).complete
@@ -834,8 +834,8 @@ def test_an_answer_in_flight_is_finished(replayer: Callable[..., Replayer], clie
     server = replayer(stream("s", texts, at_ms=range(0, 230, 10)), speed=1).start()
     with ThreadPoolExecutor(1) as threads, client(server.url) as connection:
         answer = threads.submit(connection.request, "POST", STREAM, JSON, prompt("s"))
-        assert server._server is not None
-        running = server._server
+        assert server._running is not None
+        running = server._running
         until(lambda: any(connection._players for connection in running.connections))
         port = server.port
         server.stop()
@@ -891,7 +891,7 @@ def test_a_request_that_comes_while_stopping_is_refused(replayer: Callable[..., 
 
 def stopping(server: Replayer, threads: ThreadPoolExecutor) -> Future[None]:
     """Stops the server, and returns as soon as all its connections know."""
-    running = server._server
+    running = server._running
     assert running is not None
     stopped = threads.submit(server.stop)
     until(lambda: running.stopping and all(connection.winding_down for connection in running.connections))
@@ -914,14 +914,14 @@ def test_an_answer_that_takes_too_long_is_cut(replayer: Callable[..., Replayer])
 
 def stop_without_haste(server: Replayer) -> None:
     """Stops the server itself, which never cuts an answer off by its own will."""
-    assert server._server is not None
+    assert server._running is not None
     assert server._loop is not None
-    asyncio.run_coroutine_threadsafe(server._server.stop(), server._loop).result(WAIT)
+    asyncio.run_coroutine_threadsafe(server._running.stop(), server._loop).result(WAIT)
 
 
 def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[..., Replayer]) -> None:
     with replayer(converse("a", "one")) as server:
-        running = server._server
+        running = server._running
         assert running is not None
         lines = [Line(server) for _ in range(4)]
         for line, sent in zip(lines, (b"", b"PRI", ask("a")[:30], ask("a")), strict=True):
@@ -951,8 +951,8 @@ def test_a_pipelined_request_is_not_begun_any_more(replayer: Callable[..., Repla
 
 def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Callable[..., Replayer]) -> None:
     with replayer(converse("a", "one")) as server:
-        assert server._server is not None
-        server._server.stopping = True  # as `stop` does before the listener is closed
+        assert server._running is not None
+        server._running.stopping = True  # as `stop` does before the listener is closed
         with Line(server) as line:
             assert line.ends()
 

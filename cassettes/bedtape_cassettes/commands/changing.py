@@ -105,7 +105,10 @@ def _selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> 
 def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Remove interactions. A cassette that is left without any is gone; the others keep their numbers.
 
-    Examples: bedtape cassette drop weather:2 · bedtape cassette drop '*:is=partial' --dry-run
+    \b
+    Examples:
+      bedtape cassette drop weather:2
+      bedtape cassette drop '*:is=partial' --dry-run
     """
     change(folder, _selected(selectors, edit.drop), dry_run=dry_run, as_json=as_json)
 
@@ -113,7 +116,10 @@ def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = Fal
 def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Remove all other interactions of the cassettes that are named.
 
-    Examples: bedtape cassette keep weather:1-3 · bedtape cassette keep 'weather:op=Converse' --dry-run
+    \b
+    Examples:
+      bedtape cassette keep weather:1-3
+      bedtape cassette keep 'weather:op=Converse' --dry-run
     """
     change(folder, _selected(selectors, edit.keep), dry_run=dry_run, as_json=as_json)
 
@@ -123,7 +129,9 @@ def truncate_after(
 ) -> None:
     """Remove what comes after the last selected interaction of each cassette.
 
-    Example: bedtape cassette truncate-after weather:5
+    \b
+    Example:
+      bedtape cassette truncate-after weather:5
     """
     change(folder, _selected(selectors, edit.truncate_after), dry_run=dry_run, as_json=as_json)
 
@@ -136,7 +144,9 @@ def move(
 ) -> None:
     """Move interactions to the end of another cassette, which is made where there is none of that name.
 
-    Example: bedtape cassette move 'weather:model=*nova*' --to nova/weather
+    \b
+    Example:
+      bedtape cassette move 'weather:model=*nova*' --to nova/weather
     """
     change(folder, _selected(selectors, lambda s, p: edit.move(s, p, to)), dry_run=dry_run, as_json=as_json)
 
@@ -146,7 +156,9 @@ def copy(
 ) -> None:
     """Copy interactions to the end of another cassette, which is made where there is none of that name.
 
-    Example: bedtape cassette copy weather:1-2 --to smoke
+    \b
+    Example:
+      bedtape cassette copy weather:1-2 --to smoke
     """
     change(folder, _selected(selectors, lambda s, p: edit.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
 
@@ -160,7 +172,9 @@ def rename(
 ) -> None:
     """Give a cassette another name.
 
-    Example: bedtape cassette rename weather forecasts/weather
+    \b
+    Example:
+      bedtape cassette rename weather forecasts/weather
     """
     change(folder, lambda suite: edit.rename(suite, old, new), dry_run=dry_run, as_json=as_json)
 
@@ -179,7 +193,9 @@ def split(
 
     A session is an agent's session id, or the requests whose conversations begin alike.
 
-    Example: bedtape cassette split weather --by model
+    \b
+    Example:
+      bedtape cassette split weather --by model
     """
     change(folder, lambda suite: edit.split(suite, name, by.value), dry_run=dry_run, as_json=as_json)
 
@@ -187,7 +203,9 @@ def split(
 def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Merge cassettes into one, in the order in which they are named; requests that are there twice are told.
 
-    Example: bedtape cassette merge weather forecasts --to weather
+    \b
+    Example:
+      bedtape cassette merge weather forecasts --to weather
     """
     after = change(folder, lambda suite: edit.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
     for cassette in after:
@@ -211,7 +229,10 @@ def retime(
 ) -> None:
     """Change when answers came: what `bedtape replay --speed` goes by. --scale comes before --cap.
 
-    Examples: bedtape cassette retime '*' --zero · bedtape cassette retime weather:2 --scale 0.5 --cap 200
+    \b
+    Examples:
+      bedtape cassette retime '*' --zero
+      bedtape cassette retime weather:2 --scale 0.5 --cap 200
     """
     with told():
         retiming = _retiming(scale, cap, zero=zero)
@@ -238,7 +259,9 @@ def trim(
 ) -> None:
     """Keep the first N events of streams: they end there, without what a model ends with.
 
-    Example: bedtape cassette trim weather:2 --events 5
+    \b
+    Example:
+      bedtape cassette trim weather:2 --events 5
     """
     alter = _selected(selectors, lambda suite, p: edit.each(suite, p, lambda one: edit.trimmed(one, events)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)
@@ -247,6 +270,8 @@ def trim(
 def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Name files anew: numbers from 1 without gaps, operation and match key as they are now.
 
-    Example: bedtape cassette renumber weather
+    \b
+    Example:
+      bedtape cassette renumber weather
     """
     change(folder, lambda suite: edit.renumber(suite, names), dry_run=dry_run, as_json=as_json)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,9 @@ from bedtape_cassettes import diff as diffing
 from bedtape_cassettes import document, git, store, tape
 from bedtape_cassettes.commands.output import CASSETTES, AsJson, Folder, load, say, say_json, told
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.printable import printable
-from bedtape_cassettes.selector import Suite, pick
+from bedtape_cassettes.selector import Suite, numbers, pick
 
 __all__ = ["diff", "git_setup", "textconv"]
 
@@ -35,8 +36,11 @@ def diff(
 ) -> None:
     """Show what differs, the answer first, noise last. Exit code 1 where anything does, 0 where nothing, 2 for errors.
 
-    Examples: bedtape cassette diff weather · bedtape cassette diff weather:2 rain:1 --no-noise ·
-    bedtape cassette diff old.tape new.tape
+    \b
+    Examples:
+      bedtape cassette diff weather
+      bedtape cassette diff weather:2 rain:1 --no-noise
+      bedtape cassette diff old.tape new.tape
     """
     with told():
         before, after = (_side(a, folder), _side(b, folder)) if b is not None else _against_git(a, folder, rev)
@@ -61,16 +65,23 @@ def _side(side: str, folder: Path) -> Suite:
 def _part(suite: Suite, selector: str) -> Suite:
     """What is selected, as cassettes of their own."""
     picked = pick(suite, [selector])
-    return tuple(
-        Cassette(c.name, tuple(c.interactions[place] for place in picked[c.name])) for c in suite if c.name in picked
-    )
+    return tuple(Cassette(c.name, tuple(_numbered(c, picked[c.name]))) for c in suite if c.name in picked)
+
+
+def _numbered(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
+    """The interactions under the numbers that they have among all of their cassette."""
+    every = numbers(cassette)
+    for place in places:
+        yield replace(cassette.interactions[place], file=f"{cassette.name}/{every[place]}")
 
 
 def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
     """Git's version and the one on disk; one of them may have nothing of it."""
     if _is_path(side):
-        return git.at(Path(side), rev), load(Path(side))
-    old, new = git.at(folder, rev), load(folder)
+        new = load(Path(side))
+        return git.at(Path(side), rev), new
+    new = load(folder)
+    old = git.at(folder, rev)
     sides: list[Suite] = []
     wrong: list[CassetteError] = []
     for suite in (old, new):
@@ -90,7 +101,9 @@ def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
 def git_setup(folder: Folder = CASSETTES) -> None:
     """Make git diff show .tape files as text, in this repository: its configuration, and a line in .gitattributes.
 
-    Example: bedtape cassette git-setup && git diff cassettes.tape
+    \b
+    Example:
+      bedtape cassette git-setup && git diff cassettes.tape
     """
     with told():
         attributes = git.set_up(folder if folder.is_dir() else folder.parent)
@@ -102,7 +115,9 @@ def git_setup(folder: Folder = CASSETTES) -> None:
 def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape file.")]) -> None:
     """Print a .tape file as text: what git diff runs after git-setup.
 
-    Example: bedtape cassette textconv cassettes.tape
+    \b
+    Example:
+      bedtape cassette textconv cassettes.tape
     """
     with told():
         try:

@@ -16,12 +16,12 @@ from bedtape_cassettes.key import key_of_request
 from bedtape_cassettes.lines import Line
 from bedtape_cassettes.listing import Row, Total, row, table, totals
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.selector import cassettes, numbers, pick
+from bedtape_cassettes.selector import named, numbers, pick
 
 __all__ = ["ls", "show_", "stats"]
 
-_ANY = typer.Argument(metavar="CASSETTE...", help="Names of cassettes, or globs. Default: all.")
-_SOME = typer.Argument(metavar="SELECTOR...", help="Which interactions. Default: all.")
+_ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
+_SOME = typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")
 
 
 def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
@@ -30,11 +30,14 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
     Age is git's where git holds the files. Stale are files that were edited since they were named: bedtape cassette
     renumber names them anew.
 
-    Examples: bedtape cassette ls · bedtape cassette ls 'checkout/*' --in tests/cassettes --json
+    \b
+    Examples:
+      bedtape cassette ls
+      bedtape cassette ls 'checkout/*' --in tests/cassettes --json
     """
     with told():
         suite = load(folder)
-        chosen = suite if not names else [c for c in suite if any(c in cassettes(suite, name) for name in names)]
+        chosen = named(suite, names or ())
         committed = git.times(folder) if folder.is_dir() else {}
         now = time.time()
         rows = []
@@ -42,8 +45,6 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
             for cassette in chosen:
                 rows.append(row(cassette, *_size_and_age(folder, cassette, committed, now)))
                 tick(cassette.name)
-        for name in names or ():
-            cassettes(suite, name)
     if as_json:
         say_json([asdict(each) for each in rows])
     else:
@@ -104,15 +105,19 @@ def show_(
 ) -> None:
     """Read interactions as a transcript: system, messages, tools, answer, when it came, usage.
 
-    Examples: bedtape cassette show weather:2 · bedtape cassette show 'weather:prompt=umbrella' --raw
+    \b
+    Examples:
+      bedtape cassette show weather:2
+      bedtape cassette show 'weather:prompt=umbrella' --raw
     """
     with told():
         suite = load(folder)
         picked = pick(suite, selectors)
     chosen = [
-        (cassette.name, numbers(cassette)[place], cassette.interactions[place])
+        (cassette.name, number, interaction)
         for cassette in suite
-        for place in picked.get(cassette.name, ())
+        for place, (number, interaction) in enumerate(zip(numbers(cassette), cassette.interactions, strict=True))
+        if place in picked.get(cassette.name, ())
     ]
     if as_json:
         say_json([_as_json(*each) for each in chosen])
@@ -136,7 +141,10 @@ def stats(
 ) -> None:
     """Count interactions, errors, tokens and recorded seconds, by operation and model.
 
-    Examples: bedtape cassette stats · bedtape cassette stats 'checkout/*:model=*claude*' --json
+    \b
+    Examples:
+      bedtape cassette stats
+      bedtape cassette stats 'checkout/*:model=*claude*' --json
     """
     with told():
         suite = load(folder)

@@ -17,6 +17,7 @@ import typer
 from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
 from bedtape_cassettes.lines import Line, Style
+from bedtape_cassettes.printable import printable
 from bedtape_cassettes.selector import Suite
 
 __all__ = [
@@ -50,9 +51,9 @@ _SELECTOR = "Which interactions: weather, weather:2, weather:1-3, weather:op=Con
 Folder = Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
-Selectors = Annotated[list[str], typer.Argument(metavar="SELECTOR...", help=_SELECTOR, autocompletion=_complete)]
+Selectors = Annotated[list[str], typer.Argument(metavar="SELECTOR", help=_SELECTOR, autocompletion=_complete)]
 Names = Annotated[
-    list[str], typer.Argument(metavar="CASSETTE...", help="Names of cassettes, or globs.", autocompletion=_complete)
+    list[str], typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs.", autocompletion=_complete)
 ]
 
 
@@ -85,7 +86,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except CassetteError as error:
-        typer.echo(f"bedtape: {error}", err=True)
+        shown = "\n".join(map(printable, f"bedtape: {error}".splitlines()))
+        typer.echo(shown, err=True)
         raise typer.Exit(2) from None
 
 

@@ -11,12 +11,12 @@ import typer
 from bedtape_cassettes import git, replacing, store
 from bedtape_cassettes.commands.output import CASSETTES, Folder, load, progress, told
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.selector import Suite, cassettes
+from bedtape_cassettes.selector import Suite, named
 
 __all__ = ["pack", "unpack"]
 
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there; what git does not hold is backed up.")]
-_ANY = typer.Argument(metavar="CASSETTE...", help="Names of cassettes, or globs. Default: all.")
+_ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
 
 def pack(
@@ -29,11 +29,14 @@ def pack(
 ) -> None:
     """Pack cassettes into one .tape file, which can be given wherever a folder can. The folder stays.
 
-    Examples: bedtape cassette pack · bedtape cassette pack 'checkout/*' --to checkout.tape --force
+    \b
+    Examples:
+      bedtape cassette pack
+      bedtape cassette pack 'checkout/*' --to checkout.tape --force
     """
     with told():
         suite = load(folder)
-        chosen = suite if not names else tuple(c for c in suite if any(c in cassettes(suite, n) for n in names))
+        chosen = named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
@@ -53,7 +56,9 @@ def unpack(
 ) -> None:
     """Unpack a .tape file into a folder of cassettes. The file stays.
 
-    Example: bedtape cassette unpack cassettes.tape --to tests/cassettes
+    \b
+    Example:
+      bedtape cassette unpack cassettes.tape --to tests/cassettes
     """
     with told():
         packed = load(file)

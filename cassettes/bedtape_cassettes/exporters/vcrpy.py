@@ -17,7 +17,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def vcrpy(cassette: Cassette, region: str) -> bytes:
     """The file's bytes."""
     document = {"interactions": [_interaction(exchange) for exchange in sent(cassette, region)], "version": 1}
-    dumped: bytes = yaml.dump(document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True)
+    dumped: bytes = yaml.dump(document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True, sort_keys=False)
     return dumped
 
 

@@ -12,17 +12,20 @@ from bedtape_cassettes.content import Turn
 
 __all__ = ["conversation"]
 
+# DeepSeek's own bars are full-width; langchain-aws writes them, and a role for the system prompt, in ASCII.
 _TOKENS = re.compile(
     r"<\|start_header_id\|>(?P<llama3>\w*)<\|end_header_id\|>"
     r"|<\|header_start\|>(?P<llama4>\w*)<\|header_end\|>"
-    r"|(?P<user>\[INST\]|<</SYS>>|<｜User｜>)"
-    r"|(?P<assistant>\[/INST\]|<｜Assistant｜>)"
-    r"|(?P<system><<SYS>>)"
+    r"|(?P<user>\[INST\]|<</SYS>>|<[｜|]User[｜|]>)"
+    r"|(?P<assistant>\[/INST\]|<[｜|]Assistant[｜|]>)"
+    r"|(?P<system><<SYS>>|<[｜|]System[｜|]>)"
 )
 _WORDS = re.compile(r"(?:^|\n)(?P<word>Human|User|Assistant|Bot|AI|System):")
 # A prompt that ends so waits for the model: only then are such words roles, and not part of a text.
 _CUE = re.compile(r"\n(?:Assistant|Bot|AI):\s*$")
-_NOISE = re.compile(r"<\|begin_of_text\|>|<\|eot_id\|>|<\|eot\|>|</?s>|<｜(?:begin|end)▁of▁sentence｜>|<think>\s*$")
+_NOISE = re.compile(
+    r"<\|begin_of_text\|>|<\|eot_id\|>|<\|eot\|>|</?s>|<[｜|](?:begin|end)[▁_]of[▁_]sentence[｜|]>|<think>\s*$"
+)
 _ROLES = {"Human": "user", "User": "user", "Assistant": "assistant", "Bot": "assistant", "AI": "assistant"}
 
 

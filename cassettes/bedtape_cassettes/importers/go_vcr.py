@@ -24,7 +24,14 @@ EXPECTED = "`interactions` whose requests have a `url`"
 
 def recognises(document: Any) -> bool:
     match document:
-        case {"interactions": [{"request": {"url": _}, "response": {"code": _}}, *_]}:
+        case {"interactions": list(entries)}:
+            return any(map(_is_entry, entries))
+    return False
+
+
+def _is_entry(entry: Any) -> bool:
+    match entry:
+        case {"request": {"url": _}, "response": {"code": _}}:
             return True
     return False
 

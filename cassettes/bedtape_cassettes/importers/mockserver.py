@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bedtape_cassettes.bodies import compact
-from bedtape_cassettes.importers.found import Found, Rule, Unusable, data_of, decoded, each, headers_of, mapping
+from bedtape_cassettes.importers.found import Found, Rule, data_of, decoded, each, headers_of, mapping, number
 from bedtape_cassettes.importers.ruling import When, as_glob, as_json, as_regex, beyond, body_is, path_is, raw
 from bedtape_cassettes.model import JsonValue
 
@@ -45,9 +45,7 @@ def _rule(entry: Any) -> Rule:
     when = {**_path(request), **_headers(request.get("headers")), **_body(request.get("body"), notes)}
     if response.get("delay"):
         notes.append("its delay is left out; a fault `delay` can say it")
-    status = response.get("statusCode", 200)
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        raise Unusable(f"expected a status from 200 to 599, found {status!r}")
+    status = number(response, "statusCode") if "statusCode" in response else 200
     answer = raw(status, headers_of(response.get("headers")), _answered(response.get("body")))
     layer: dict[str, JsonValue] = {"when": when} if when else {}
     return Rule({**layer, "answer": answer, **_times(entry.get("times"))}, tuple(notes))

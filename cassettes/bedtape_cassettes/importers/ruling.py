@@ -100,6 +100,8 @@ def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValu
 
 def raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
     """The answer that goes over the wire as it is, streams opened into events."""
+    if not 200 <= status <= 599:
+        raise Unusable(f"expected a status from 200 to 599, found {status}")
     kept = {n.lower(): v for n, v in headers if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)}
     content_type = kept.get("content-type", "").partition(";")[0].strip().lower()
     answer: dict[str, JsonValue] = _stream(data) if content_type == bodies.EVENT_STREAM else _whole(data)

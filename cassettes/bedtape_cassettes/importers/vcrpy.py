@@ -32,7 +32,14 @@ def recognises(document: Any) -> bool:
     match document:
         case {"interactions": []} | {"requests": list(), "responses": list()}:
             return True
-        case {"interactions": [{"request": {"uri": _}}, *_]}:
+        case {"interactions": list(entries)}:
+            return any(map(_is_entry, entries))
+    return False
+
+
+def _is_entry(entry: Any) -> bool:
+    match entry:
+        case {"request": {"uri": _}}:
             return True
     return False
 

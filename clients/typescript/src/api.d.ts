@@ -148,9 +148,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A session, made where there is none. */
+        /** A session. */
         get: operations["session"];
-        /** Chooses a session's cassette. */
+        /** Chooses what a session plays, and how. */
         put: operations["setSession"];
         post?: never;
         /** Forgets a session. */
@@ -186,10 +186,10 @@ export interface paths {
         };
         /** All layers of a session, those of the file too. */
         get: operations["overlay"];
-        /** Replaces its layers. */
+        /** Replaces its own layers. */
         put: operations["setOverlay"];
         post?: never;
-        /** Removes its layers; those of the file stay. */
+        /** Removes its own layers. */
         delete: operations["clearOverlay"];
         options?: never;
         head?: never;
@@ -337,447 +337,480 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Rule: {
-            /** @description What reports call it; rule-1, fault-1 where it has none. */
-            name?: string;
-            /** @description Which calls it is about: all that is named must hold. */
-            when?: {
-                /** @description The operation's name, or several, one of which it is. */
-                operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-                /** @description A glob over the model id, as sent or without inference profile: *claude*. */
-                model?: string;
-                /** @description A case-sensitive part of the last user message. */
-                prompt_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A Python regular expression found in the last user message.
-                 */
-                prompt_regex?: string;
-                /** @description The whole last user message. */
-                prompt_equals?: string;
-                /** @description A case-sensitive part of the system prompt or any message. */
-                text_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A regular expression found in the system prompt or any message.
-                 */
-                text_regex?: string;
-                /** @description A case-sensitive part of the system prompt. */
-                system_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A regular expression found in the system prompt.
-                 */
-                system_regex?: string;
-                /** @description The name of a tool that the request offers. */
-                tool_offered?: string;
-                /** @description The name or id of a tool whose result is in the conversation; * for any. */
-                tool_result?: string;
-                /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
-                json_path?: {
-                    [key: string]: unknown;
-                };
-                /** @description The number of user messages. */
-                turn?: number;
-                /** @description Which attempt of one invocation it is, from 1. */
-                attempt?: number;
-                /** @description Which call of its session it is, from 1. */
-                call?: number;
-                /** @description Globs by header name. */
-                header?: {
-                    [key: string]: string;
-                };
-                /** @description A glob over the session's name. */
-                session?: string;
-                /** @description A glob over the access key id that signed the request. */
-                access_key?: string;
-            };
-            /** @description What it answers, rendered for whichever operation and family asks. */
-            answer?: {
-                /** @description What the model says. */
+        Advance: {
+            /** @description Seconds. */
+            advance: number;
+        };
+        Answer: {
+            /** @description What the model says. */
+            text?: string;
+            /** @description Any JSON, said as text. */
+            json?: unknown;
+            /** @description A tool that the model calls, or several. */
+            tool?: {
+                /** @description The tool's name. */
+                name: string;
+                /** @description Its arguments, any JSON; an empty object where there are none. */
+                input?: unknown;
+                /** @description The id of the call; made up as the family does where there is none. */
+                id?: string;
+            } | {
+                /** @description The tool's name. */
+                name: string;
+                /** @description Its arguments, any JSON; an empty object where there are none. */
+                input?: unknown;
+                /** @description The id of the call; made up as the family does where there is none. */
+                id?: string;
+            }[];
+            /** @description What the model thought before: its text, or text and signature, or redacted base64. */
+            reasoning?: string | {
+                /** @description What it thought. */
                 text?: string;
-                /** @description Any JSON, said as text. */
-                json?: unknown;
-                /** @description A tool that the model calls, or several. */
-                tool?: {
-                    /** @description The tool's name. */
-                    name: string;
-                    /** @description Its arguments, any JSON; an empty object where there are none. */
-                    input?: unknown;
-                    /** @description The id of the call; made up as the family does where there is none. */
-                    id?: string;
-                } | {
-                    /** @description The tool's name. */
-                    name: string;
-                    /** @description Its arguments, any JSON; an empty object where there are none. */
-                    input?: unknown;
-                    /** @description The id of the call; made up as the family does where there is none. */
-                    id?: string;
-                }[];
-                /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                reasoning?: string | {
-                    /** @description What it thought. */
-                    text?: string;
-                    /** @description The provider's signature. */
-                    signature?: string;
-                    /**
-                     * Format: base64
-                     * @description Base64 that the provider does not open.
-                     */
-                    redacted?: string;
-                };
-                /** @description Sources of the text. */
-                citations?: {
-                    /** @description The text that is cited. */
-                    source: string;
-                    /** @description The document's title. */
-                    title?: string;
-                    /** @description Converse's CitationLocation. */
-                    location?: {
-                        [key: string]: unknown;
-                    };
-                }[];
-                /** @description Content in order, in place of all that. */
-                blocks?: {
-                    /** @description Text. */
-                    text?: string;
-                    /** @description Sources of the text. */
-                    citations?: {
-                        /** @description The text that is cited. */
-                        source: string;
-                        /** @description The document's title. */
-                        title?: string;
-                        /** @description Converse's CitationLocation. */
-                        location?: {
-                            [key: string]: unknown;
-                        };
-                    }[];
-                    /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                    reasoning?: string | {
-                        /** @description What it thought. */
-                        text?: string;
-                        /** @description The provider's signature. */
-                        signature?: string;
-                        /**
-                         * Format: base64
-                         * @description Base64 that the provider does not open.
-                         */
-                        redacted?: string;
-                    };
-                    tool?: {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    };
-                    /**
-                     * Format: base64
-                     * @description A generated image, base64.
-                     */
-                    image?: string;
-                    /**
-                     * @description The image's.
-                     * @enum {string}
-                     */
-                    format?: "png" | "jpeg" | "gif" | "webp";
-                }[];
-                /** @description A guardrail intervenes, and this is what it lets through. */
-                guardrail?: string;
-                /** @description A vector, or one an input; auto derives it from the text. */
-                embedding?: "auto" | number[] | number[][];
-                /** @description The dimension of vectors that are derived. */
-                dimension?: number;
-                /** @description Generated images as base64; auto makes tiny ones. */
-                image?: "auto" | string | string[];
-                /** @description Documents by relevance; auto scores them by shared words. */
-                ranking?: "auto" | {
-                    /** @description The document. */
-                    index: number;
-                    score: number;
-                }[];
-                /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException) or any. */
-                error?: string;
-                /** @description What the error says; Bedrock's own words where there is none. */
-                message?: string;
-                /** @description The HTTP status, if not its own. */
-                status?: number;
-                /** @description More members of its body. */
-                members?: {
-                    [key: string]: unknown;
-                };
-                /** @description What x-amz-retry-after tells, in milliseconds. */
-                retry_after_ms?: number;
-                /** @description What goes over the wire, for whatever has no neutral form. */
-                raw?: {
-                    /** @description The body as JSON. */
-                    json?: unknown;
-                    /** @description The body as text. */
-                    text?: string;
-                    /**
-                     * Format: base64
-                     * @description The body as base64.
-                     */
-                    base64?: string;
-                    /** @description The JSON inside each InvokeModel chunk. */
-                    chunks?: unknown[];
-                    /** @description Each event as {type: payload}. */
-                    events?: {
-                        [key: string]: unknown;
-                    }[];
-                    /** @description 200 where there is none. */
-                    status?: number;
-                    /** @description More headers. */
-                    headers?: {
-                        [key: string]: string;
-                    };
-                } & (unknown | unknown | unknown | unknown | unknown);
+                /** @description The provider's signature. */
+                signature?: string;
                 /**
-                 * @description Why the model stopped.
-                 * @enum {string}
+                 * Format: base64
+                 * @description Base64 that the provider does not open.
                  */
-                stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
-                /** @description The sequence at which it stopped. */
-                stop_sequence?: string;
-                /** @description Token counts; plausible ones where there are none. */
-                usage?: {
-                    /** @description Tokens in. */
-                    input?: number;
-                    /** @description Tokens out. */
-                    output?: number;
-                    /** @description Tokens read from a cache. */
-                    cache_read?: number;
-                    /** @description Tokens written to a cache. */
-                    cache_write?: number;
-                };
+                redacted?: string;
             };
-            /** @description Answers in turn, the last one again and again. */
-            answers?: {
-                /** @description What the model says. */
-                text?: string;
-                /** @description Any JSON, said as text. */
-                json?: unknown;
-                /** @description A tool that the model calls, or several. */
-                tool?: {
-                    /** @description The tool's name. */
-                    name: string;
-                    /** @description Its arguments, any JSON; an empty object where there are none. */
-                    input?: unknown;
-                    /** @description The id of the call; made up as the family does where there is none. */
-                    id?: string;
-                } | {
-                    /** @description The tool's name. */
-                    name: string;
-                    /** @description Its arguments, any JSON; an empty object where there are none. */
-                    input?: unknown;
-                    /** @description The id of the call; made up as the family does where there is none. */
-                    id?: string;
-                }[];
-                /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                reasoning?: string | {
-                    /** @description What it thought. */
-                    text?: string;
-                    /** @description The provider's signature. */
-                    signature?: string;
-                    /**
-                     * Format: base64
-                     * @description Base64 that the provider does not open.
-                     */
-                    redacted?: string;
-                };
-                /** @description Sources of the text. */
-                citations?: {
-                    /** @description The text that is cited. */
-                    source: string;
-                    /** @description The document's title. */
-                    title?: string;
-                    /** @description Converse's CitationLocation. */
-                    location?: {
-                        [key: string]: unknown;
-                    };
-                }[];
-                /** @description Content in order, in place of all that. */
-                blocks?: {
-                    /** @description Text. */
-                    text?: string;
-                    /** @description Sources of the text. */
-                    citations?: {
-                        /** @description The text that is cited. */
-                        source: string;
-                        /** @description The document's title. */
-                        title?: string;
-                        /** @description Converse's CitationLocation. */
-                        location?: {
-                            [key: string]: unknown;
-                        };
-                    }[];
-                    /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                    reasoning?: string | {
-                        /** @description What it thought. */
-                        text?: string;
-                        /** @description The provider's signature. */
-                        signature?: string;
-                        /**
-                         * Format: base64
-                         * @description Base64 that the provider does not open.
-                         */
-                        redacted?: string;
-                    };
-                    tool?: {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    };
-                    /**
-                     * Format: base64
-                     * @description A generated image, base64.
-                     */
-                    image?: string;
-                    /**
-                     * @description The image's.
-                     * @enum {string}
-                     */
-                    format?: "png" | "jpeg" | "gif" | "webp";
-                }[];
-                /** @description A guardrail intervenes, and this is what it lets through. */
-                guardrail?: string;
-                /** @description A vector, or one an input; auto derives it from the text. */
-                embedding?: "auto" | number[] | number[][];
-                /** @description The dimension of vectors that are derived. */
-                dimension?: number;
-                /** @description Generated images as base64; auto makes tiny ones. */
-                image?: "auto" | string | string[];
-                /** @description Documents by relevance; auto scores them by shared words. */
-                ranking?: "auto" | {
-                    /** @description The document. */
-                    index: number;
-                    score: number;
-                }[];
-                /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException) or any. */
-                error?: string;
-                /** @description What the error says; Bedrock's own words where there is none. */
-                message?: string;
-                /** @description The HTTP status, if not its own. */
-                status?: number;
-                /** @description More members of its body. */
-                members?: {
+            /** @description Sources of the text. */
+            citations?: {
+                /** @description The text that is cited. */
+                source: string;
+                /** @description The document's title. */
+                title?: string;
+                /** @description Converse's CitationLocation. */
+                location?: {
                     [key: string]: unknown;
-                };
-                /** @description What x-amz-retry-after tells, in milliseconds. */
-                retry_after_ms?: number;
-                /** @description What goes over the wire, for whatever has no neutral form. */
-                raw?: {
-                    /** @description The body as JSON. */
-                    json?: unknown;
-                    /** @description The body as text. */
-                    text?: string;
-                    /**
-                     * Format: base64
-                     * @description The body as base64.
-                     */
-                    base64?: string;
-                    /** @description The JSON inside each InvokeModel chunk. */
-                    chunks?: unknown[];
-                    /** @description Each event as {type: payload}. */
-                    events?: {
-                        [key: string]: unknown;
-                    }[];
-                    /** @description 200 where there is none. */
-                    status?: number;
-                    /** @description More headers. */
-                    headers?: {
-                        [key: string]: string;
-                    };
-                } & (unknown | unknown | unknown | unknown | unknown);
-                /**
-                 * @description Why the model stopped.
-                 * @enum {string}
-                 */
-                stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
-                /** @description The sequence at which it stopped. */
-                stop_sequence?: string;
-                /** @description Token counts; plausible ones where there are none. */
-                usage?: {
-                    /** @description Tokens in. */
-                    input?: number;
-                    /** @description Tokens out. */
-                    output?: number;
-                    /** @description Tokens read from a cache. */
-                    cache_read?: number;
-                    /** @description Tokens written to a cache. */
-                    cache_write?: number;
                 };
             }[];
-            /** @description The model family to render for, where a model's id does not tell. */
-            family?: string;
-            /** @description At most so many calls (attempts on the wire). */
+            /** @description Content in order, in place of all that. */
+            blocks?: {
+                /** @description Text. */
+                text?: string;
+                /** @description Sources of the text. */
+                citations?: {
+                    /** @description The text that is cited. */
+                    source: string;
+                    /** @description The document's title. */
+                    title?: string;
+                    /** @description Converse's CitationLocation. */
+                    location?: {
+                        [key: string]: unknown;
+                    };
+                }[];
+                /** @description What the model thought before: its text, or text and signature, or redacted base64. */
+                reasoning?: string | {
+                    /** @description What it thought. */
+                    text?: string;
+                    /** @description The provider's signature. */
+                    signature?: string;
+                    /**
+                     * Format: base64
+                     * @description Base64 that the provider does not open.
+                     */
+                    redacted?: string;
+                };
+                tool?: {
+                    /** @description The tool's name. */
+                    name: string;
+                    /** @description Its arguments, any JSON; an empty object where there are none. */
+                    input?: unknown;
+                    /** @description The id of the call; made up as the family does where there is none. */
+                    id?: string;
+                };
+                /**
+                 * Format: base64
+                 * @description A generated image, base64.
+                 */
+                image?: string;
+                /**
+                 * @description The image's.
+                 * @enum {string}
+                 */
+                format?: "png" | "jpeg" | "gif" | "webp";
+            }[];
+            /** @description A guardrail intervenes, and this is what it lets through. */
+            guardrail?: string;
+            /** @description A vector, or one an input; auto derives it from the text. */
+            embedding?: "auto" | number[] | number[][];
+            /** @description The dimension of vectors that are derived. */
+            dimension?: number;
+            /** @description Generated images as base64; auto makes tiny ones. */
+            image?: "auto" | string | string[];
+            /** @description Documents by relevance; auto scores them by shared words. */
+            ranking?: "auto" | {
+                /** @description The document. */
+                index: number;
+                score: number;
+            }[];
+            /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException), or any with a status. */
+            error?: string;
+            /** @description What the error says; Bedrock's own words where there is none. */
+            message?: string;
+            /** @description The HTTP status, if not its own. */
+            status?: number;
+            /** @description More members of its body. */
+            members?: {
+                [key: string]: unknown;
+            };
+            /** @description What x-amz-retry-after tells, in milliseconds. */
+            retry_after_ms?: number;
+            /** @description What goes over the wire, for whatever has no neutral form. */
+            raw?: {
+                /** @description The body as JSON. */
+                json?: unknown;
+                /** @description The body as text. */
+                text?: string;
+                /**
+                 * Format: base64
+                 * @description The body as base64.
+                 */
+                base64?: string;
+                /** @description The JSON inside each InvokeModel chunk. */
+                chunks?: unknown[];
+                /** @description Each event as {type: payload}. */
+                events?: {
+                    [key: string]: unknown;
+                }[];
+                /** @description 200 where there is none. */
+                status?: number;
+                /** @description More headers. */
+                headers?: {
+                    [key: string]: string;
+                };
+            } & (unknown | unknown | unknown | unknown | unknown);
+            /**
+             * @description Why the model stopped.
+             * @enum {string}
+             */
+            stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
+            /** @description The sequence at which it stopped. */
+            stop_sequence?: string;
+            /** @description Token counts; plausible ones where there are none. */
+            usage?: {
+                /** @description Tokens in. */
+                input?: number;
+                /** @description Tokens out. */
+                output?: number;
+                /** @description Tokens read from a cache. */
+                cache_read?: number;
+                /** @description Tokens written to a cache. */
+                cache_write?: number;
+            };
+        };
+        Asserted: {
+            passed: boolean;
+            /** @description What is not so, with the nearest calls; null where all is. */
+            report: string | null;
+        };
+        /** @description What must be so. */
+        Assertion: {
+            /** @description Conditions, and how many calls meet them. */
+            called?: components["schemas"]["Counted"];
+            /** @description All that is named must hold. */
+            not_called?: components["schemas"]["Conditions"];
+            /** @description There are such calls, in this order. */
+            sequence?: components["schemas"]["Conditions"][];
+            /** @description There are such calls, in this order, and none between them. */
+            consecutive?: components["schemas"]["Conditions"][];
+            /**
+             * @description Every recording was asked for.
+             * @enum {boolean}
+             */
+            all_played?: true;
+        } & (unknown | unknown | unknown | unknown | unknown);
+        Call: {
+            session: string;
+            /** @description Its place among its session's calls, from 1. */
+            number: number;
+            /** @description Seconds since 1970. */
+            began: number;
+            /** @description How long answering took. */
+            seconds: number;
+            operation: string | null;
+            model: string | null;
+            method: string;
+            /** @description Percent-encoded with its query, less the session prefix. */
+            path: string;
+            region: string | null;
+            access_key_id: string | null;
+            user_agent: string | null;
+            /** @enum {string} */
+            http_version: "HTTP/1.1" | "HTTP/2";
+            /** @description What groups the attempts of one SDK call. */
+            invocation_id: string | null;
+            /** @description From 1. */
+            attempt: number;
+            /** @description Names and values in wire order, less secrets. */
+            headers: [
+                string,
+                string
+            ][];
+            system: string;
+            messages: components["schemas"]["Turn"][];
+            /** @description The text of the last user message. */
+            last_prompt: string;
+            /** @description The names of those that are offered. */
+            tools: string[];
+            tool_results: components["schemas"]["ToolResult"][];
+            temperature: number | null;
+            top_p: number | null;
+            max_tokens: number | null;
+            stop_sequences: string[];
+            /**
+             * @description What answered.
+             * @enum {string}
+             */
+            source: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
+            /** @description The recording's file, or the name of the rule or fault that answered. */
+            by: string | null;
+            /** @description The names of those that happened to it. */
+            faults: string[];
+            /** @description The report of a miss. */
+            miss: string | null;
+            status: number;
+            /** @description Its name, of an answer or in the middle of a stream (then the status is 200). */
+            error: string | null;
+            /** @description The error's. */
+            message: string | null;
+            /** @description What was answered. */
+            text: string | null;
+            /** @description In Converse's words. */
+            stop_reason: string | null;
+            usage: components["schemas"]["Usage"] | null;
+            /** @description How many pieces of the body went out: events, where it is a stream. */
+            events: number;
+            /** @description Whether the client went before the answer's end. */
+            hung_up: boolean;
+            /** @description The request's, where it is UTF-8. */
+            body: string | null;
+            /** @description The request's, where it is not. */
+            body_base64: string | null;
+        };
+        Calls: {
+            /** @description The latest last. */
+            calls: components["schemas"]["Call"][];
+            /** @description How many meet the conditions, whatever the limit. */
+            total: number;
+            /** @description How many older ones the history has let go. */
+            forgotten: number;
+        };
+        Cassette: {
+            name: string;
+            /** @description How many. */
+            interactions: number;
+            /** @description How many of them were cut when they were recorded, and are never played. */
+            partial: number;
+            operations: string[];
+            models: string[];
+        };
+        Clock: {
+            /** @description Seconds since the server started, as tests have moved it. */
+            now: number;
+        };
+        /** @description All that is named must hold. */
+        Conditions: {
+            /** @description The operation's name, or several, one of which it is. */
+            operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
+            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            model?: string;
+            /** @description A case-sensitive part of the last user message. */
+            prompt_contains?: string;
+            /**
+             * Format: regex
+             * @description A Python regular expression found in the last user message.
+             */
+            prompt_regex?: string;
+            /** @description The whole last user message. */
+            prompt_equals?: string;
+            /** @description A case-sensitive part of the system prompt or any message. */
+            text_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt or any message.
+             */
+            text_regex?: string;
+            /** @description A case-sensitive part of the system prompt. */
+            system_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt.
+             */
+            system_regex?: string;
+            /** @description The name of a tool that the request offers. */
+            tool_offered?: string;
+            /** @description The name or id of a tool whose result is in the conversation; * for any. */
+            tool_result?: string;
+            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            json_path?: {
+                [key: string]: unknown;
+            };
+            /** @description The number of user messages. */
+            turn?: number;
+            /** @description Which attempt of one invocation it is, from 1. */
+            attempt?: number;
+            /** @description Which call of its session it is, from 1. */
+            call?: number;
+            /** @description Globs by header name. */
+            header?: {
+                [key: string]: string;
+            };
+            /** @description A glob over the session's name. */
+            session?: string;
+            /** @description A glob over the access key id that signed the request. */
+            access_key?: string;
+            /** @description The answer's status. */
+            status?: number;
+            /** @description The name of the error that was answered. */
+            error?: string | null;
+            /** @description In Converse's words. */
+            stop_reason?: string | null;
+            /**
+             * @description What answered.
+             * @enum {string}
+             */
+            source?: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
+            /** @description The recording's file, or the name of the rule or fault that answered. */
+            by?: string | null;
+            /** @description The name of a fault that happened to it. */
+            fault?: string;
+            /** @description Whether the client went before the answer's end. */
+            hung_up?: boolean;
+            /** @description The signature's. */
+            region?: string | null;
+            /** @enum {string} */
+            http_version?: "HTTP/1.1" | "HTTP/2";
+            /** @description A case-sensitive part of it. */
+            user_agent_contains?: string;
+            /** @description What groups the attempts of one SDK call. */
+            invocation_id?: string | null;
+            /** @description The whole system prompt. */
+            system?: string;
+            /** @description null: the request does not say. */
+            temperature?: number | null;
+            /** @description null: the request does not say. */
+            top_p?: number | null;
+            /** @description null: the request does not say. */
+            max_tokens?: number | null;
+            /** @description All, in order. */
+            stop_sequences?: string[];
+            /** @description The names of all that are offered, in any order. */
+            tools?: string[];
+            /** @description The last attempt of each SDK call that took so many. */
+            attempts?: number;
+        };
+        /** @description Conditions, and how many calls meet them. */
+        Counted: {
+            /** @description The operation's name, or several, one of which it is. */
+            operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
+            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            model?: string;
+            /** @description A case-sensitive part of the last user message. */
+            prompt_contains?: string;
+            /**
+             * Format: regex
+             * @description A Python regular expression found in the last user message.
+             */
+            prompt_regex?: string;
+            /** @description The whole last user message. */
+            prompt_equals?: string;
+            /** @description A case-sensitive part of the system prompt or any message. */
+            text_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt or any message.
+             */
+            text_regex?: string;
+            /** @description A case-sensitive part of the system prompt. */
+            system_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt.
+             */
+            system_regex?: string;
+            /** @description The name of a tool that the request offers. */
+            tool_offered?: string;
+            /** @description The name or id of a tool whose result is in the conversation; * for any. */
+            tool_result?: string;
+            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            json_path?: {
+                [key: string]: unknown;
+            };
+            /** @description The number of user messages. */
+            turn?: number;
+            /** @description Which attempt of one invocation it is, from 1. */
+            attempt?: number;
+            /** @description Which call of its session it is, from 1. */
+            call?: number;
+            /** @description Globs by header name. */
+            header?: {
+                [key: string]: string;
+            };
+            /** @description A glob over the session's name. */
+            session?: string;
+            /** @description A glob over the access key id that signed the request. */
+            access_key?: string;
+            /** @description The answer's status. */
+            status?: number;
+            /** @description The name of the error that was answered. */
+            error?: string | null;
+            /** @description In Converse's words. */
+            stop_reason?: string | null;
+            /**
+             * @description What answered.
+             * @enum {string}
+             */
+            source?: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
+            /** @description The recording's file, or the name of the rule or fault that answered. */
+            by?: string | null;
+            /** @description The name of a fault that happened to it. */
+            fault?: string;
+            /** @description Whether the client went before the answer's end. */
+            hung_up?: boolean;
+            /** @description The signature's. */
+            region?: string | null;
+            /** @enum {string} */
+            http_version?: "HTTP/1.1" | "HTTP/2";
+            /** @description A case-sensitive part of it. */
+            user_agent_contains?: string;
+            /** @description What groups the attempts of one SDK call. */
+            invocation_id?: string | null;
+            /** @description The whole system prompt. */
+            system?: string;
+            /** @description null: the request does not say. */
+            temperature?: number | null;
+            /** @description null: the request does not say. */
+            top_p?: number | null;
+            /** @description null: the request does not say. */
+            max_tokens?: number | null;
+            /** @description All, in order. */
+            stop_sequences?: string[];
+            /** @description The names of all that are offered, in any order. */
+            tools?: string[];
+            /** @description The last attempt of each SDK call that took so many. */
+            attempts?: number;
+            /** @description Exactly so many; at least 1 call where nothing is said. */
             times?: number;
-            /** @description Not the first so many that match. */
-            after?: number;
-            /** @description Of the rest the first, then each so-manieth. */
-            every?: number;
-            /** @description Of each that is left; seeded by session, layer and call number. */
-            probability?: number;
-        } & (unknown | unknown);
+            at_least?: number;
+            at_most?: number;
+        };
+        Done: {
+            /** @enum {string} */
+            status: "ok";
+        };
+        Error: {
+            /** @description What was expected and what was found. */
+            error: string;
+            /** @description All, one by one. */
+            problems?: components["schemas"]["Problem"][];
+        };
         Fault: {
             /** @description What reports call it; rule-1, fault-1 where it has none. */
             name?: string;
             /** @description Which calls it is about: all that is named must hold. */
-            when?: {
-                /** @description The operation's name, or several, one of which it is. */
-                operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-                /** @description A glob over the model id, as sent or without inference profile: *claude*. */
-                model?: string;
-                /** @description A case-sensitive part of the last user message. */
-                prompt_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A Python regular expression found in the last user message.
-                 */
-                prompt_regex?: string;
-                /** @description The whole last user message. */
-                prompt_equals?: string;
-                /** @description A case-sensitive part of the system prompt or any message. */
-                text_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A regular expression found in the system prompt or any message.
-                 */
-                text_regex?: string;
-                /** @description A case-sensitive part of the system prompt. */
-                system_contains?: string;
-                /**
-                 * Format: regex
-                 * @description A regular expression found in the system prompt.
-                 */
-                system_regex?: string;
-                /** @description The name of a tool that the request offers. */
-                tool_offered?: string;
-                /** @description The name or id of a tool whose result is in the conversation; * for any. */
-                tool_result?: string;
-                /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
-                json_path?: {
-                    [key: string]: unknown;
-                };
-                /** @description The number of user messages. */
-                turn?: number;
-                /** @description Which attempt of one invocation it is, from 1. */
-                attempt?: number;
-                /** @description Which call of its session it is, from 1. */
-                call?: number;
-                /** @description Globs by header name. */
-                header?: {
-                    [key: string]: string;
-                };
-                /** @description A glob over the session's name. */
-                session?: string;
-                /** @description A glob over the access key id that signed the request. */
-                access_key?: string;
-            };
+            when?: components["schemas"]["When"];
             /** @description At most so many calls (attempts on the wire). */
             times?: number;
             /** @description Not the first so many that match. */
@@ -916,6 +949,223 @@ export interface components {
                 family?: string;
             };
         } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown);
+        Finding: {
+            /** @enum {string} */
+            kind: "no_backoff" | "retried_what_it_must_not" | "ignored_retry_after" | "retry_storm" | "gave_up_early" | "accepted_truncated_stream";
+            /** @description The invocation id, where it is about one SDK call. */
+            group: string | null;
+            explanation: string;
+            /** @description The numbers of those that show it. */
+            calls: number[];
+        };
+        Health: {
+            /** @enum {string} */
+            status: "ok";
+            version: string;
+            /** @description How many. */
+            cassettes: number;
+            /** @description How many can be played. */
+            interactions: number;
+            /** @description How many. */
+            sessions: number;
+        };
+        /** @description A recorded exchange, as its file has it. */
+        Interaction: {
+            file: string;
+            /** @description The format's version. */
+            bedtape: number;
+            operation?: string;
+            model?: string;
+            exact?: boolean;
+            partial?: boolean;
+            request: {
+                method: string;
+                path: string;
+            } & {
+                [key: string]: unknown;
+            };
+            response: {
+                status: number;
+                after_ms?: number;
+                events?: Record<string, never>[];
+            } & {
+                [key: string]: unknown;
+            };
+        };
+        LaidFault: {
+            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            name: string;
+            /** @description Which calls it is about: all that is named must hold. */
+            when?: components["schemas"]["When"];
+            /** @description At most so many calls (attempts on the wire). */
+            times?: number;
+            /** @description Not the first so many that match. */
+            after?: number;
+            /** @description Of the rest the first, then each so-manieth. */
+            every?: number;
+            /** @description Of each that is left; seeded by session, layer and call number. */
+            probability?: number;
+            /** @description What the error says; Bedrock's own words where there is none. */
+            message?: string;
+            /** @description The HTTP status, if not its own. */
+            status?: number;
+            /** @description More members of its body. */
+            members?: {
+                [key: string]: unknown;
+            };
+            /** @description What x-amz-retry-after tells, in milliseconds. */
+            retry_after_ms?: number;
+            /** @description In the middle of an event stream, after so many events, as an exception frame. */
+            after_events?: number;
+            /** @description An error by its name. */
+            error?: string;
+            /** @description Any status with any body, in place of an error of Bedrock's. */
+            http?: {
+                /** @description The status. */
+                status: number;
+                /** @description The body as text. */
+                text?: string;
+                /** @description The body as JSON. */
+                json?: unknown;
+                /** @description More headers. */
+                headers?: {
+                    [key: string]: string;
+                };
+            };
+            /** @description Waits. */
+            latency?: {
+                /** @description Before the head. */
+                first_byte_ms?: number;
+                /** @description Between events. */
+                between_ms?: number;
+                /** @description Up to so much more of each, seeded. */
+                jitter_ms?: number;
+            };
+            /** @description Silence until the client goes: before the head, or after events. */
+            stall?: {
+                /** @description After so many events. */
+                after_events?: number;
+            };
+            /** @description A frame of type `error`, which no model has, in the middle of an event stream. */
+            error_frame?: {
+                /** @description Its code. */
+                code: string;
+                /** @description Its message. */
+                message?: string;
+                /** @description After so many events. */
+                after_events?: number;
+            };
+            /** @description An answer that is too short. */
+            truncate?: {
+                /** @description After so many events. */
+                after_events?: number;
+                /** @description Then so many bytes of the next. */
+                bytes_more?: number;
+                /** @description Whether it ends as if that were all (true), or is cut. */
+                in_order?: boolean;
+            };
+            /** @description Damaged bytes. */
+            corrupt?: {
+                /**
+                 * @description What is wrong.
+                 * @enum {string}
+                 */
+                what: "message_crc" | "prelude_crc" | "json";
+                /** @description In which event, from 1. */
+                event?: number;
+            };
+            /** @description Events left out. */
+            drop?: {
+                /** @description Which. */
+                numbers?: number[];
+                /** @description Which, by type. */
+                types?: string[];
+            };
+            /** @description Events sent again. */
+            repeat?: {
+                /** @description Which. */
+                numbers?: number[];
+                /** @description Which, by type. */
+                types?: string[];
+                /** @description How often. */
+                times?: number;
+            };
+            /** @description Two events in each other's place. */
+            swap?: {
+                first: number;
+                second: number;
+            };
+            /** @description An event that no model has. */
+            insert?: {
+                /** @description Its type. */
+                type: string;
+                /** @description Its payload. */
+                payload?: {
+                    [key: string]: unknown;
+                };
+                /** @description After so many events. */
+                after_events?: number;
+            };
+            /** @description The connection breaks: before the head, after events, or inside one. */
+            reset?: {
+                /** @description After so many events. */
+                after_events?: number;
+                /** @description Then so many bytes of the next. */
+                bytes_more?: number;
+                /** @description An error code of HTTP/2, which then ends this answer alone. */
+                code?: number;
+            };
+            /** @description ThrottlingException past so much in a minute of the virtual clock. */
+            quota?: {
+                /** @description Requests. */
+                requests_per_minute?: number;
+                /** @description Tokens. */
+                tokens_per_minute?: number;
+            };
+            /** @description The model answers, and not as it should. */
+            misanswer?: ("max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty") | {
+                /**
+                 * @description What goes wrong.
+                 * @enum {string}
+                 */
+                what: "max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty";
+                /** @description What it says then. */
+                text?: string;
+                /** @description The model family, where a model's id does not tell. */
+                family?: string;
+            };
+            /** @description How many calls it took. */
+            fired: number;
+        } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown);
+        LaidRule: {
+            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            name: string;
+            /** @description Which calls it is about: all that is named must hold. */
+            when?: components["schemas"]["When"];
+            answer?: components["schemas"]["Answer"] | {
+                /** @description The name of the Python function that answers. */
+                function: string;
+            };
+            /** @description Answers in turn, the last one again and again. */
+            answers?: components["schemas"]["Answer"][];
+            /** @description The model family to render for, where a model's id does not tell. */
+            family?: string;
+            /** @description At most so many calls (attempts on the wire). */
+            times?: number;
+            /** @description Not the first so many that match. */
+            after?: number;
+            /** @description Of the rest the first, then each so-manieth. */
+            every?: number;
+            /** @description Of each that is left; seeded by session, layer and call number. */
+            probability?: number;
+            /** @description How many calls it took. */
+            fired: number;
+        } & (unknown | unknown);
+        Layers: {
+            seed: number;
+            rules: components["schemas"]["LaidRule"][];
+            faults: components["schemas"]["LaidFault"][];
+        };
         /** bedtape overlay */
         Overlay: {
             /**
@@ -926,589 +1176,132 @@ export interface components {
             /** @description What all chance begins with. */
             seed?: number;
             /** @description The first that matches answers. */
-            rules?: ({
-                /** @description What reports call it; rule-1, fault-1 where it has none. */
-                name?: string;
-                /** @description Which calls it is about: all that is named must hold. */
-                when?: {
-                    /** @description The operation's name, or several, one of which it is. */
-                    operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-                    /** @description A glob over the model id, as sent or without inference profile: *claude*. */
-                    model?: string;
-                    /** @description A case-sensitive part of the last user message. */
-                    prompt_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A Python regular expression found in the last user message.
-                     */
-                    prompt_regex?: string;
-                    /** @description The whole last user message. */
-                    prompt_equals?: string;
-                    /** @description A case-sensitive part of the system prompt or any message. */
-                    text_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A regular expression found in the system prompt or any message.
-                     */
-                    text_regex?: string;
-                    /** @description A case-sensitive part of the system prompt. */
-                    system_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A regular expression found in the system prompt.
-                     */
-                    system_regex?: string;
-                    /** @description The name of a tool that the request offers. */
-                    tool_offered?: string;
-                    /** @description The name or id of a tool whose result is in the conversation; * for any. */
-                    tool_result?: string;
-                    /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
-                    json_path?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description The number of user messages. */
-                    turn?: number;
-                    /** @description Which attempt of one invocation it is, from 1. */
-                    attempt?: number;
-                    /** @description Which call of its session it is, from 1. */
-                    call?: number;
-                    /** @description Globs by header name. */
-                    header?: {
-                        [key: string]: string;
-                    };
-                    /** @description A glob over the session's name. */
-                    session?: string;
-                    /** @description A glob over the access key id that signed the request. */
-                    access_key?: string;
-                };
-                /** @description What it answers, rendered for whichever operation and family asks. */
-                answer?: {
-                    /** @description What the model says. */
-                    text?: string;
-                    /** @description Any JSON, said as text. */
-                    json?: unknown;
-                    /** @description A tool that the model calls, or several. */
-                    tool?: {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    } | {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    }[];
-                    /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                    reasoning?: string | {
-                        /** @description What it thought. */
-                        text?: string;
-                        /** @description The provider's signature. */
-                        signature?: string;
-                        /**
-                         * Format: base64
-                         * @description Base64 that the provider does not open.
-                         */
-                        redacted?: string;
-                    };
-                    /** @description Sources of the text. */
-                    citations?: {
-                        /** @description The text that is cited. */
-                        source: string;
-                        /** @description The document's title. */
-                        title?: string;
-                        /** @description Converse's CitationLocation. */
-                        location?: {
-                            [key: string]: unknown;
-                        };
-                    }[];
-                    /** @description Content in order, in place of all that. */
-                    blocks?: {
-                        /** @description Text. */
-                        text?: string;
-                        /** @description Sources of the text. */
-                        citations?: {
-                            /** @description The text that is cited. */
-                            source: string;
-                            /** @description The document's title. */
-                            title?: string;
-                            /** @description Converse's CitationLocation. */
-                            location?: {
-                                [key: string]: unknown;
-                            };
-                        }[];
-                        /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                        reasoning?: string | {
-                            /** @description What it thought. */
-                            text?: string;
-                            /** @description The provider's signature. */
-                            signature?: string;
-                            /**
-                             * Format: base64
-                             * @description Base64 that the provider does not open.
-                             */
-                            redacted?: string;
-                        };
-                        tool?: {
-                            /** @description The tool's name. */
-                            name: string;
-                            /** @description Its arguments, any JSON; an empty object where there are none. */
-                            input?: unknown;
-                            /** @description The id of the call; made up as the family does where there is none. */
-                            id?: string;
-                        };
-                        /**
-                         * Format: base64
-                         * @description A generated image, base64.
-                         */
-                        image?: string;
-                        /**
-                         * @description The image's.
-                         * @enum {string}
-                         */
-                        format?: "png" | "jpeg" | "gif" | "webp";
-                    }[];
-                    /** @description A guardrail intervenes, and this is what it lets through. */
-                    guardrail?: string;
-                    /** @description A vector, or one an input; auto derives it from the text. */
-                    embedding?: "auto" | number[] | number[][];
-                    /** @description The dimension of vectors that are derived. */
-                    dimension?: number;
-                    /** @description Generated images as base64; auto makes tiny ones. */
-                    image?: "auto" | string | string[];
-                    /** @description Documents by relevance; auto scores them by shared words. */
-                    ranking?: "auto" | {
-                        /** @description The document. */
-                        index: number;
-                        score: number;
-                    }[];
-                    /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException) or any. */
-                    error?: string;
-                    /** @description What the error says; Bedrock's own words where there is none. */
-                    message?: string;
-                    /** @description The HTTP status, if not its own. */
-                    status?: number;
-                    /** @description More members of its body. */
-                    members?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description What x-amz-retry-after tells, in milliseconds. */
-                    retry_after_ms?: number;
-                    /** @description What goes over the wire, for whatever has no neutral form. */
-                    raw?: {
-                        /** @description The body as JSON. */
-                        json?: unknown;
-                        /** @description The body as text. */
-                        text?: string;
-                        /**
-                         * Format: base64
-                         * @description The body as base64.
-                         */
-                        base64?: string;
-                        /** @description The JSON inside each InvokeModel chunk. */
-                        chunks?: unknown[];
-                        /** @description Each event as {type: payload}. */
-                        events?: {
-                            [key: string]: unknown;
-                        }[];
-                        /** @description 200 where there is none. */
-                        status?: number;
-                        /** @description More headers. */
-                        headers?: {
-                            [key: string]: string;
-                        };
-                    } & (unknown | unknown | unknown | unknown | unknown);
-                    /**
-                     * @description Why the model stopped.
-                     * @enum {string}
-                     */
-                    stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
-                    /** @description The sequence at which it stopped. */
-                    stop_sequence?: string;
-                    /** @description Token counts; plausible ones where there are none. */
-                    usage?: {
-                        /** @description Tokens in. */
-                        input?: number;
-                        /** @description Tokens out. */
-                        output?: number;
-                        /** @description Tokens read from a cache. */
-                        cache_read?: number;
-                        /** @description Tokens written to a cache. */
-                        cache_write?: number;
-                    };
-                };
-                /** @description Answers in turn, the last one again and again. */
-                answers?: {
-                    /** @description What the model says. */
-                    text?: string;
-                    /** @description Any JSON, said as text. */
-                    json?: unknown;
-                    /** @description A tool that the model calls, or several. */
-                    tool?: {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    } | {
-                        /** @description The tool's name. */
-                        name: string;
-                        /** @description Its arguments, any JSON; an empty object where there are none. */
-                        input?: unknown;
-                        /** @description The id of the call; made up as the family does where there is none. */
-                        id?: string;
-                    }[];
-                    /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                    reasoning?: string | {
-                        /** @description What it thought. */
-                        text?: string;
-                        /** @description The provider's signature. */
-                        signature?: string;
-                        /**
-                         * Format: base64
-                         * @description Base64 that the provider does not open.
-                         */
-                        redacted?: string;
-                    };
-                    /** @description Sources of the text. */
-                    citations?: {
-                        /** @description The text that is cited. */
-                        source: string;
-                        /** @description The document's title. */
-                        title?: string;
-                        /** @description Converse's CitationLocation. */
-                        location?: {
-                            [key: string]: unknown;
-                        };
-                    }[];
-                    /** @description Content in order, in place of all that. */
-                    blocks?: {
-                        /** @description Text. */
-                        text?: string;
-                        /** @description Sources of the text. */
-                        citations?: {
-                            /** @description The text that is cited. */
-                            source: string;
-                            /** @description The document's title. */
-                            title?: string;
-                            /** @description Converse's CitationLocation. */
-                            location?: {
-                                [key: string]: unknown;
-                            };
-                        }[];
-                        /** @description What the model thought before: its text, or text and signature, or redacted base64. */
-                        reasoning?: string | {
-                            /** @description What it thought. */
-                            text?: string;
-                            /** @description The provider's signature. */
-                            signature?: string;
-                            /**
-                             * Format: base64
-                             * @description Base64 that the provider does not open.
-                             */
-                            redacted?: string;
-                        };
-                        tool?: {
-                            /** @description The tool's name. */
-                            name: string;
-                            /** @description Its arguments, any JSON; an empty object where there are none. */
-                            input?: unknown;
-                            /** @description The id of the call; made up as the family does where there is none. */
-                            id?: string;
-                        };
-                        /**
-                         * Format: base64
-                         * @description A generated image, base64.
-                         */
-                        image?: string;
-                        /**
-                         * @description The image's.
-                         * @enum {string}
-                         */
-                        format?: "png" | "jpeg" | "gif" | "webp";
-                    }[];
-                    /** @description A guardrail intervenes, and this is what it lets through. */
-                    guardrail?: string;
-                    /** @description A vector, or one an input; auto derives it from the text. */
-                    embedding?: "auto" | number[] | number[][];
-                    /** @description The dimension of vectors that are derived. */
-                    dimension?: number;
-                    /** @description Generated images as base64; auto makes tiny ones. */
-                    image?: "auto" | string | string[];
-                    /** @description Documents by relevance; auto scores them by shared words. */
-                    ranking?: "auto" | {
-                        /** @description The document. */
-                        index: number;
-                        score: number;
-                    }[];
-                    /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException) or any. */
-                    error?: string;
-                    /** @description What the error says; Bedrock's own words where there is none. */
-                    message?: string;
-                    /** @description The HTTP status, if not its own. */
-                    status?: number;
-                    /** @description More members of its body. */
-                    members?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description What x-amz-retry-after tells, in milliseconds. */
-                    retry_after_ms?: number;
-                    /** @description What goes over the wire, for whatever has no neutral form. */
-                    raw?: {
-                        /** @description The body as JSON. */
-                        json?: unknown;
-                        /** @description The body as text. */
-                        text?: string;
-                        /**
-                         * Format: base64
-                         * @description The body as base64.
-                         */
-                        base64?: string;
-                        /** @description The JSON inside each InvokeModel chunk. */
-                        chunks?: unknown[];
-                        /** @description Each event as {type: payload}. */
-                        events?: {
-                            [key: string]: unknown;
-                        }[];
-                        /** @description 200 where there is none. */
-                        status?: number;
-                        /** @description More headers. */
-                        headers?: {
-                            [key: string]: string;
-                        };
-                    } & (unknown | unknown | unknown | unknown | unknown);
-                    /**
-                     * @description Why the model stopped.
-                     * @enum {string}
-                     */
-                    stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
-                    /** @description The sequence at which it stopped. */
-                    stop_sequence?: string;
-                    /** @description Token counts; plausible ones where there are none. */
-                    usage?: {
-                        /** @description Tokens in. */
-                        input?: number;
-                        /** @description Tokens out. */
-                        output?: number;
-                        /** @description Tokens read from a cache. */
-                        cache_read?: number;
-                        /** @description Tokens written to a cache. */
-                        cache_write?: number;
-                    };
-                }[];
-                /** @description The model family to render for, where a model's id does not tell. */
-                family?: string;
-                /** @description At most so many calls (attempts on the wire). */
-                times?: number;
-                /** @description Not the first so many that match. */
-                after?: number;
-                /** @description Of the rest the first, then each so-manieth. */
-                every?: number;
-                /** @description Of each that is left; seeded by session, layer and call number. */
-                probability?: number;
-            } & (unknown | unknown))[];
+            rules?: components["schemas"]["Rule"][];
             /** @description All that match happen, in order. */
-            faults?: ({
-                /** @description What reports call it; rule-1, fault-1 where it has none. */
-                name?: string;
-                /** @description Which calls it is about: all that is named must hold. */
-                when?: {
-                    /** @description The operation's name, or several, one of which it is. */
-                    operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-                    /** @description A glob over the model id, as sent or without inference profile: *claude*. */
-                    model?: string;
-                    /** @description A case-sensitive part of the last user message. */
-                    prompt_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A Python regular expression found in the last user message.
-                     */
-                    prompt_regex?: string;
-                    /** @description The whole last user message. */
-                    prompt_equals?: string;
-                    /** @description A case-sensitive part of the system prompt or any message. */
-                    text_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A regular expression found in the system prompt or any message.
-                     */
-                    text_regex?: string;
-                    /** @description A case-sensitive part of the system prompt. */
-                    system_contains?: string;
-                    /**
-                     * Format: regex
-                     * @description A regular expression found in the system prompt.
-                     */
-                    system_regex?: string;
-                    /** @description The name of a tool that the request offers. */
-                    tool_offered?: string;
-                    /** @description The name or id of a tool whose result is in the conversation; * for any. */
-                    tool_result?: string;
-                    /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
-                    json_path?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description The number of user messages. */
-                    turn?: number;
-                    /** @description Which attempt of one invocation it is, from 1. */
-                    attempt?: number;
-                    /** @description Which call of its session it is, from 1. */
-                    call?: number;
-                    /** @description Globs by header name. */
-                    header?: {
-                        [key: string]: string;
-                    };
-                    /** @description A glob over the session's name. */
-                    session?: string;
-                    /** @description A glob over the access key id that signed the request. */
-                    access_key?: string;
-                };
-                /** @description At most so many calls (attempts on the wire). */
-                times?: number;
-                /** @description Not the first so many that match. */
-                after?: number;
-                /** @description Of the rest the first, then each so-manieth. */
-                every?: number;
-                /** @description Of each that is left; seeded by session, layer and call number. */
-                probability?: number;
-                /** @description What the error says; Bedrock's own words where there is none. */
-                message?: string;
-                /** @description The HTTP status, if not its own. */
-                status?: number;
-                /** @description More members of its body. */
-                members?: {
-                    [key: string]: unknown;
-                };
-                /** @description What x-amz-retry-after tells, in milliseconds. */
-                retry_after_ms?: number;
-                /** @description In the middle of an event stream, after so many events, as an exception frame. */
-                after_events?: number;
-                /** @description An error by its name. */
-                error?: string;
-                /** @description Any status with any body, in place of an error of Bedrock's. */
-                http?: {
-                    /** @description The status. */
-                    status: number;
-                    /** @description The body as text. */
-                    text?: string;
-                    /** @description The body as JSON. */
-                    json?: unknown;
-                    /** @description More headers. */
-                    headers?: {
-                        [key: string]: string;
-                    };
-                };
-                /** @description Waits. */
-                latency?: {
-                    /** @description Before the head. */
-                    first_byte_ms?: number;
-                    /** @description Between events. */
-                    between_ms?: number;
-                    /** @description Up to so much more of each, seeded. */
-                    jitter_ms?: number;
-                };
-                /** @description Silence until the client goes: before the head, or after events. */
-                stall?: {
-                    /** @description After so many events. */
-                    after_events?: number;
-                };
-                /** @description A frame of type `error`, which no model has, in the middle of an event stream. */
-                error_frame?: {
-                    /** @description Its code. */
-                    code: string;
-                    /** @description Its message. */
-                    message?: string;
-                    /** @description After so many events. */
-                    after_events?: number;
-                };
-                /** @description An answer that is too short. */
-                truncate?: {
-                    /** @description After so many events. */
-                    after_events?: number;
-                    /** @description Then so many bytes of the next. */
-                    bytes_more?: number;
-                    /** @description Whether it ends as if that were all (true), or is cut. */
-                    in_order?: boolean;
-                };
-                /** @description Damaged bytes. */
-                corrupt?: {
-                    /**
-                     * @description What is wrong.
-                     * @enum {string}
-                     */
-                    what: "message_crc" | "prelude_crc" | "json";
-                    /** @description In which event, from 1. */
-                    event?: number;
-                };
-                /** @description Events left out. */
-                drop?: {
-                    /** @description Which. */
-                    numbers?: number[];
-                    /** @description Which, by type. */
-                    types?: string[];
-                };
-                /** @description Events sent again. */
-                repeat?: {
-                    /** @description Which. */
-                    numbers?: number[];
-                    /** @description Which, by type. */
-                    types?: string[];
-                    /** @description How often. */
-                    times?: number;
-                };
-                /** @description Two events in each other's place. */
-                swap?: {
-                    first: number;
-                    second: number;
-                };
-                /** @description An event that no model has. */
-                insert?: {
-                    /** @description Its type. */
-                    type: string;
-                    /** @description Its payload. */
-                    payload?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description After so many events. */
-                    after_events?: number;
-                };
-                /** @description The connection breaks: before the head, after events, or inside one. */
-                reset?: {
-                    /** @description After so many events. */
-                    after_events?: number;
-                    /** @description Then so many bytes of the next. */
-                    bytes_more?: number;
-                    /** @description An error code of HTTP/2, which then ends this answer alone. */
-                    code?: number;
-                };
-                /** @description ThrottlingException past so much in a minute of the virtual clock. */
-                quota?: {
-                    /** @description Requests. */
-                    requests_per_minute?: number;
-                    /** @description Tokens. */
-                    tokens_per_minute?: number;
-                };
-                /** @description The model answers, and not as it should. */
-                misanswer?: ("max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty") | {
-                    /**
-                     * @description What goes wrong.
-                     * @enum {string}
-                     */
-                    what: "max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty";
-                    /** @description What it says then. */
-                    text?: string;
-                    /** @description The model family, where a model's id does not tell. */
-                    family?: string;
-                };
-            } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown))[];
+            faults?: components["schemas"]["Fault"][];
         };
-        Error: {
-            error: string;
+        Problem: {
+            /** @description rules[0].when.turn */
+            where: string;
+            expected: string;
+            found: string;
+            mend: string;
+        };
+        Rule: {
+            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            name?: string;
+            /** @description Which calls it is about: all that is named must hold. */
+            when?: components["schemas"]["When"];
+            /** @description What it answers, rendered for whichever operation and family asks. */
+            answer?: components["schemas"]["Answer"];
+            /** @description Answers in turn, the last one again and again. */
+            answers?: components["schemas"]["Answer"][];
+            /** @description The model family to render for, where a model's id does not tell. */
+            family?: string;
+            /** @description At most so many calls (attempts on the wire). */
+            times?: number;
+            /** @description Not the first so many that match. */
+            after?: number;
+            /** @description Of the rest the first, then each so-manieth. */
+            every?: number;
+            /** @description Of each that is left; seeded by session, layer and call number. */
+            probability?: number;
+        } & (unknown | unknown);
+        Session: {
+            name: string;
+            /** @description The cassette that was chosen. */
+            cassette: string | null;
+            strict: boolean | null;
+            /** @description Of its own overlay. */
+            seed: number;
+            /** @description How many its history has. */
+            calls: number;
+            /** @description How many older ones are gone. */
+            forgotten: number;
+            /** @description How many of its own. */
+            rules: number;
+            /** @description How many of its own. */
+            faults: number;
+        };
+        Settings: {
+            /** @description The cassette to play from; null for the usual choice. */
+            cassette?: string | null;
+            /** @description Play each recording once; null for the server's word. */
+            strict?: boolean | null;
+        };
+        ToolCall: {
+            name: string;
+            input: unknown;
+            id: string | null;
+        };
+        ToolResult: {
+            id: string;
+            name: string | null;
+            text: string;
+        };
+        Turn: {
+            role: string;
+            text: string;
+            results: components["schemas"]["ToolResult"][];
+            calls: components["schemas"]["ToolCall"][];
+        };
+        Usage: {
+            input: number;
+            output: number;
+            cache_read: number;
+            cache_write: number;
+        };
+        /** @description Which calls it is about: all that is named must hold. */
+        When: {
+            /** @description The operation's name, or several, one of which it is. */
+            operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
+            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            model?: string;
+            /** @description A case-sensitive part of the last user message. */
+            prompt_contains?: string;
+            /**
+             * Format: regex
+             * @description A Python regular expression found in the last user message.
+             */
+            prompt_regex?: string;
+            /** @description The whole last user message. */
+            prompt_equals?: string;
+            /** @description A case-sensitive part of the system prompt or any message. */
+            text_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt or any message.
+             */
+            text_regex?: string;
+            /** @description A case-sensitive part of the system prompt. */
+            system_contains?: string;
+            /**
+             * Format: regex
+             * @description A regular expression found in the system prompt.
+             */
+            system_regex?: string;
+            /** @description The name of a tool that the request offers. */
+            tool_offered?: string;
+            /** @description The name or id of a tool whose result is in the conversation; * for any. */
+            tool_result?: string;
+            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            json_path?: {
+                [key: string]: unknown;
+            };
+            /** @description The number of user messages. */
+            turn?: number;
+            /** @description Which attempt of one invocation it is, from 1. */
+            attempt?: number;
+            /** @description Which call of its session it is, from 1. */
+            call?: number;
+            /** @description Globs by header name. */
+            header?: {
+                [key: string]: string;
+            };
+            /** @description A glob over the session's name. */
+            session?: string;
+            /** @description A glob over the access key id that signed the request. */
+            access_key?: string;
         };
     };
     responses: never;
@@ -1534,7 +1327,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Health"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1621,10 +1414,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "ok";
-                    };
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1653,7 +1443,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Clock"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1676,10 +1466,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Seconds. */
-                    advance: number;
-                };
+                "application/json": components["schemas"]["Advance"];
             };
         };
         responses: {
@@ -1689,7 +1476,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Clock"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1718,7 +1505,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>[];
+                    "application/json": components["schemas"]["Cassette"][];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1749,7 +1536,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>[];
+                    "application/json": components["schemas"]["Interaction"][];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1778,7 +1565,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>[];
+                    "application/json": components["schemas"]["Session"][];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1809,7 +1596,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1834,12 +1621,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description The cassette to play from; null for the usual choice. */
-                    cassette?: string | null;
-                    /** @description Play each recording once; null for the server's word. */
-                    strict?: boolean | null;
-                };
+                "application/json": components["schemas"]["Settings"];
             };
         };
         responses: {
@@ -1849,7 +1631,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1880,10 +1662,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "ok";
-                    };
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1914,7 +1693,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1945,7 +1724,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Layers"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -1980,7 +1759,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Layers"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2011,10 +1790,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "ok";
-                    };
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2049,7 +1825,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["LaidRule"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2084,7 +1860,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["LaidFault"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2116,10 +1892,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "ok";
-                    };
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2136,15 +1909,36 @@ export interface operations {
     calls: {
         parameters: {
             query?: {
-                operation?: string;
+                operation?: "AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke";
                 model?: string;
                 prompt_contains?: string;
                 prompt_regex?: string;
+                prompt_equals?: string;
                 text_contains?: string;
-                source?: string;
-                error?: string;
-                by?: string;
+                text_regex?: string;
+                system_contains?: string;
+                system_regex?: string;
+                tool_offered?: string;
+                tool_result?: string;
+                turn?: number;
+                attempt?: number;
+                call?: number;
+                session?: string;
+                access_key?: string;
                 status?: number;
+                error?: string;
+                stop_reason?: string;
+                source?: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
+                by?: string;
+                fault?: string;
+                hung_up?: boolean;
+                region?: string;
+                http_version?: "HTTP/1.1" | "HTTP/2";
+                user_agent_contains?: string;
+                invocation_id?: string;
+                system?: string;
+                max_tokens?: number;
+                attempts?: number;
                 since?: number;
                 limit?: number;
             };
@@ -2162,11 +1956,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        calls: Record<string, never>[];
-                        total: number;
-                        forgotten: number;
-                    };
+                    "application/json": components["schemas"]["Calls"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2197,10 +1987,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "ok";
-                    };
+                    "application/json": components["schemas"]["Done"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2232,7 +2019,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Call"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2257,21 +2044,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description Conditions, and times, at_least or at_most. */
-                    called?: {
-                        [key: string]: unknown;
-                    };
-                    not_called?: {
-                        [key: string]: unknown;
-                    };
-                    /** @description Conditions, in order. */
-                    sequence?: {
-                        [key: string]: unknown;
-                    }[];
-                    /** @description Whether every recording was asked for. */
-                    all_played?: boolean;
-                };
+                "application/json": components["schemas"]["Assertion"];
             };
         };
         responses: {
@@ -2281,10 +2054,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        passed: boolean;
-                        report: string | null;
-                    };
+                    "application/json": components["schemas"]["Asserted"];
                 };
             };
             /** @description Refused; the message says what was expected. */
@@ -2315,7 +2085,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>[];
+                    "application/json": components["schemas"]["Finding"][];
                 };
             };
             /** @description Refused; the message says what was expected. */

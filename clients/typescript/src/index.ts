@@ -8,35 +8,22 @@
 import type { components, operations } from "./api.js";
 
 type Schemas = components["schemas"];
-type Given<Name extends keyof operations> = operations[Name] extends {
-  responses: { 200: { content: { "application/json": infer Body } } };
-}
-  ? Body
-  : never;
-
 export type Rule = Schemas["Rule"];
 export type Fault = Schemas["Fault"];
 /** Which calls a rule or fault is about. */
-export type When = NonNullable<Rule["when"]>;
+export type When = Schemas["When"];
 /** What a rule answers, whichever operation and model family asks. */
-export type Answer = NonNullable<Rule["answer"]>;
+export type Answer = Schemas["Answer"];
 /** A rule's name, and which of the calls it takes. */
 export type Which = Pick<Rule, "name" | "family" | "times" | "after" | "every" | "probability">;
 /** One request that the server received, and what it answered. */
-export type Call = Given<"calls">["calls"][number];
+export type Call = Schemas["Call"];
 /** A mistake in how the code under test retries. */
-export type Finding = Given<"verdict">[number];
+export type Finding = Schemas["Finding"];
 /** What `calls` can choose by. */
 export type Choice = NonNullable<operations["calls"]["parameters"]["query"]>;
 /** What `assertCalled` holds calls against: the words of `when`, what came of the call, and how many there must be. */
-export type Conditions = When & {
-  times?: number;
-  at_least?: number;
-  at_most?: number;
-  status?: number;
-  error?: string | null;
-  [condition: string]: unknown;
-};
+export type Conditions = Schemas["Counted"];
 
 /** The server refused, or none answered. `status` is 0 where there was no answer. */
 export class BedtapeError extends Error {
@@ -65,7 +52,8 @@ export class Bedtape {
    */
   constructor(url: string | undefined = process.env.BEDTAPE_URL, options: { token?: string } = {}) {
     if (!url) {
-      throw new BedtapeError(0, "expected a server's URL, found none: run the tests as `bedtape run -- npm test`, or set BEDTAPE_URL");
+      const mend = "run the tests as `bedtape run -- npm test`, or set BEDTAPE_URL";
+      throw new BedtapeError(0, `expected a server's URL, found none: ${mend}`);
     }
     this.url = url.replace(/\/+$/, "");
     this.#token = options.token;
@@ -143,12 +131,12 @@ export class Session {
   async calls(choice: Choice = {}): Promise<Call[]> {
     const query = new URLSearchParams({ limit: String(Number.MAX_SAFE_INTEGER) }); // the server's own limit is a page
     for (const [name, value] of Object.entries(choice)) query.set(name, String(value));
-    return ((await this.ask("GET", `/calls?${query}`)) as Given<"calls">).calls;
+    return ((await this.ask("GET", `/calls?${query}`)) as Schemas["Calls"]).calls;
   }
 
-  /** Throws CallsMismatch unless calls were so: `assertCalled({ model: "*nova*", times: 3 })`; at least one by default. */
+  /** Throws CallsMismatch unless calls were so, at least one by default: `assertCalled({ model: "*nova*", times: 3 })`. */
   async assertCalled(conditions: Conditions = {}): Promise<void> {
-    const { passed, report } = (await this.ask("POST", "/assert", { called: conditions })) as Given<"assert">;
+    const { passed, report } = (await this.ask("POST", "/assert", { called: conditions })) as Schemas["Asserted"];
     if (!passed) throw new CallsMismatch(report ?? "the calls are not those that were expected");
   }
 
@@ -168,7 +156,7 @@ export class Session {
   }
 
   private async add(path: string, layer: unknown): Promise<string> {
-    return ((await this.ask("POST", path, layer)) as { name: string }).name;
+    return ((await this.ask("POST", path, layer)) as Schemas["LaidRule" | "LaidFault"]).name;
   }
 }
 

@@ -1,16 +1,23 @@
-// The client against the server that BEDTAPE_URL names: what it lays takes effect on real requests to the session's URL.
+// The client against the server that BEDTAPE_URL names: what it lays takes effect on requests to the session's URL.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import openapiTS, { astToString } from "openapi-typescript";
 import { Bedtape, BedtapeError, CallsMismatch, type Session } from "../src/index.js";
 
 const MODEL = "us.amazon.nova-lite-v1:0";
 const bedtape = new Bedtape();
 
+/** The test's own session; its name has to be quoted in paths. */
+function own(context: TestContext): Session {
+  const session = bedtape.session(`${context.name} / ä`);
+  context.after(() => session.drop());
+  return session;
+}
+
 /** One Converse request, unsigned and never retried: the status, and the text or the error's message. */
-async function converse(session: Session, text: string, headers: Record<string, string> = {}): Promise<[number, string]> {
+async function converse(session: Session, text: string, headers = {}): Promise<[number, string]> {
   const response = await fetch(`${session.url}/model/${encodeURIComponent(MODEL)}/converse`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
@@ -30,8 +37,8 @@ async function rejection(promise: Promise<unknown>): Promise<Error> {
   throw new assert.AssertionError({ message: "expected a rejection, found none" });
 }
 
-test("rules answer: text, JSON, several in turn, and only so often", async () => {
-  const session = bedtape.session("rules answer / ä"); // a name that has to be quoted
+test("rules answer: text, JSON, several in turn, and only so often", async (context) => {
+  const session = own(context);
   assert.equal(await session.respond("classify", { json: { label: "spam" } }, { name: "judge" }), "judge");
   assert.equal(await session.respond({ model: "*nova*" }, ["one", { text: "two" }], { times: 2 }), "rule-1");
   await session.respond({}, "whatever");
@@ -41,8 +48,8 @@ test("rules answer: text, JSON, several in turn, and only so often", async () =>
   assert.deepEqual([JSON.parse(texts[0]!), ...texts.slice(1)], [{ label: "spam" }, "one", "two", "whatever"]);
 });
 
-test("faults fail calls, once unless more is said", async () => {
-  const session = bedtape.session("faults");
+test("faults fail calls, once unless more is said", async (context) => {
+  const session = own(context);
   await session.respond({}, "fine");
   await session.fail("ThrottlingException");
   assert.deepEqual([(await converse(session, "1"))[0], (await converse(session, "2"))[0]], [429, 200]);
@@ -53,8 +60,8 @@ test("faults fail calls, once unless more is said", async () => {
   assert.equal((await converse(session, "whole"))[0], 418);
 });
 
-test("calls are told, chosen and asserted", async () => {
-  const session = bedtape.session("calls");
+test("calls are told, chosen and asserted", async (context) => {
+  const session = own(context);
   await session.respond({}, "fine");
   await session.fail("ThrottlingException");
   for (let n = 0; n < 102; n++) await converse(session, `number ${n}`);
@@ -81,10 +88,11 @@ test("sessions are apart; one that is reset has nothing, one that is dropped is 
   const gone = await rejection(one.drop());
   assert.ok(gone instanceof BedtapeError);
   assert.equal(gone.status, 404);
+  await two.drop();
 });
 
-test("the verdict names what was retried wrongly", async () => {
-  const session = bedtape.session("verdict");
+test("the verdict names what was retried wrongly", async (context) => {
+  const session = own(context);
   assert.deepEqual(await session.verdict(), []);
   await session.fail("ValidationException", { times: 5 });
   await session.respond({}, "fine");
@@ -121,5 +129,6 @@ test("the types are those of the server's OpenAPI document", async () => {
   const generated = astToString(await openapiTS(new URL(`${bedtape.url}/_bedtape/openapi.json`)));
   const kept = await readFile("src/api.d.ts", "utf8");
   const rest = kept.slice(kept.indexOf("*/") + 2); // less the generator's header
-  assert.equal(rest.trim(), generated.trim(), "src/api.d.ts is out of date: run `npm run generate` beside `bedtape replay`");
+  const mend = "src/api.d.ts is out of date: run `npm run generate` beside `bedtape replay`";
+  assert.equal(rest.trim(), generated.trim(), mend);
 });

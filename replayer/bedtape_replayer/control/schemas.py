@@ -312,6 +312,7 @@ _ERROR = _some(
 
 # By the names under which the OpenAPI document has them.
 NAMED: dict[str, Schema] = {
+    "Advance": ADVANCE,
     "Answer": _ANSWER,
     "Asserted": ASSERTED,
     "Assertion": ASSERTION,

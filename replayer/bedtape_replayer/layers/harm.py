@@ -92,5 +92,6 @@ def no_stream(operations: tuple[str, ...], *, framed: bool) -> str | None:
 def at_least(least: int, **numbers: int | None) -> None:
     """Raises ValueError for a number that is less; None is not given."""
     for name, number in numbers.items():
-        if number is not None and (type(number) is not int or number < least):  # 1.0 is an integer to JSON, not to a slice
+        # 1.0 is an integer to JSON, and none to a slice.
+        if number is not None and (type(number) is not int or number < least):
             raise ValueError(f"expected {name.replace('_', ' ')} as a whole number from {least}, found {number}")

@@ -176,6 +176,11 @@ def _answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
             yield Wrong((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
     if "text" in answer and "json" in answer:
         yield Wrong(path, "text or json", "both")
+    if "error" in answer:
+        try:
+            _given(answer)
+        except ValueError as error:
+            yield Wrong((*path, "error"), "an error that can be", str(error))
     for number, block in enumerate(answer.get("blocks", [])):
         yield from _block_wrong(block, (*path, "blocks", number))
 

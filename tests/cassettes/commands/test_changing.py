@@ -144,6 +144,15 @@ def test_what_git_holds_is_not_backed_up(folder: Path, monkeypatch: pytest.Monke
     assert "it is kept in" in run("drop", "c:1")
 
 
+def test_a_cassette_in_a_tape_of_the_folder_is_changed_in_the_tape(folder: Path) -> None:
+    store.write_tape(folder / "packed.tape", [Cassette("c", (converse("5", "x"), converse("6", "x")))])
+    old = files(folder)
+    assert "give that with --in" in run("drop", "c:1", code=2)
+    assert files(folder) == old
+    run("drop", "c:1", "--in", str(folder / "packed.tape"))
+    assert held(folder)["c"] == ["6"]
+
+
 def test_changing_the_cassette_that_the_shell_stands_in_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

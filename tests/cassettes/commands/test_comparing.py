@@ -57,6 +57,13 @@ def test_two_interactions_are_compared() -> None:
     assert run("diff", "a:2", "b:2") == (0, "")
 
 
+def test_numbers_are_those_of_the_whole_cassette(folder: Path) -> None:
+    for number, path in enumerate(sorted((folder / "a").iterdir())):
+        path.rename(folder / "a" / f"{'xy'[number]}.yaml")
+    _, shown = run("diff", "a:2", "b:1", "--json")
+    assert json.loads(shown)[0]["before"] == "a:2"
+
+
 def test_noise_can_be_left_out() -> None:
     assert run("diff", "a", "slow")[0] == 1
     assert run("diff", "a", "slow", "--no-noise") == (0, "")

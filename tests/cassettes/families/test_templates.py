@@ -29,6 +29,8 @@ TEMPLATED = {
     "mistral": "<s>Be kind.[INST] Hi [/INST] Yes?</s>[INST] Say: hi [/INST]",
     "deepseek": "<｜begin▁of▁sentence｜>Be kind.<｜User｜>Hi<｜Assistant｜>Yes?<｜end▁of▁sentence｜><｜User｜>Say: hi"
     "<｜Assistant｜><think>\n",
+    "deepseek by langchain-aws": "\n<|begin_of_sentence|><|System|>Be kind.<|User|>Hi<|Assistant|>Yes?<|User|>Say: hi"
+    "<|Assistant|>\n\n",
     "claude": "Be kind.\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Say: hi\n\nAssistant:",
     "titan": "System: Be kind.\nUser: Hi\nBot: Yes?\nUser: Say: hi\nBot:",
 }

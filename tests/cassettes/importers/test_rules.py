@@ -377,7 +377,7 @@ _VALUES: Any = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=6000, suppress_health_check=[HealthCheck.too_slow])
+@settings(derandomize=True, deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(_SOUND) - 1), st.data())
 def test_no_fixture_breaks_the_import(which: int, data: st.DataObject) -> None:
     """A value put in place of another: an overlay that its reader takes, or a refusal."""

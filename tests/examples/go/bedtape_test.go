@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A session of the bedtape server that `bedtape run -- go test ./...` started: this test's own rules, faults and history.
+// A session of the server that `bedtape run -- go test ./...` started: this test's own rules, faults and history.
 type session struct {
 	t              *testing.T
 	endpoint, desk string

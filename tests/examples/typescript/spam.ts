@@ -14,7 +14,8 @@ export function bedrock(endpoint?: string): BedrockRuntimeClient {
 }
 
 export async function file(mail: string, client: BedrockRuntimeClient): Promise<Folder> {
-  const { label, confidence } = read(await ask(client, `Please classify spam: answer {"label", "confidence"}.\n\n${mail}`));
+  const prompt = `Please classify spam: answer {"label", "confidence"}.\n\n${mail}`;
+  const { label, confidence } = read(await ask(client, prompt));
   if (confidence < SURE) return "review";
   return label === "spam" ? "spam" : "inbox";
 }

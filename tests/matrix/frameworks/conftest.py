@@ -37,7 +37,8 @@ def bedrock(server: Replayer, request: pytest.FixtureRequest, monkeypatch: pytes
         monkeypatch.setenv(name, "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", session.url)
+    for name in ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEDROCK_RUNTIME_ENDPOINT", "ANTHROPIC_BEDROCK_BASE_URL"):
+        monkeypatch.setenv(name, session.url)
     yield session
     assert session.verdict == ()
     assert not [str(call) for call in session.calls if call.source == "miss"]

@@ -23,12 +23,15 @@ MODELS = {
     "nova-invoke": (ChatBedrock, "us.amazon.nova-lite-v1:0", "Converse"),  # it takes Converse for Nova by itself
     "llama-invoke": (ChatBedrock, "us.meta.llama3-3-70b-instruct-v1:0", "InvokeModel"),
     "mistral-invoke": (ChatBedrock, "mistral.mistral-large-2402-v1:0", "InvokeModel"),
-    "titan-text-invoke": (ChatBedrock, "amazon.titan-text-express-v1", "InvokeModel"),
-    "cohere-invoke": (ChatBedrock, "cohere.command-r-plus-v1:0", "InvokeModel"),
+    "titan-invoke": (ChatBedrock, "amazon.titan-text-express-v1", "InvokeModel"),
+    "qwen-invoke": (ChatBedrock, "qwen.qwen3-32b-v1:0", "InvokeModel"),
+    "writer-invoke": (ChatBedrock, "us.writer.palmyra-x5-v1:0", "InvokeModel"),
     "gpt-oss-invoke": (ChatBedrock, "openai.gpt-oss-20b-1:0", "InvokeModel"),
     "deepseek-invoke": (ChatBedrock, "us.deepseek.r1-v1:0", "InvokeModel"),
 }
 TOOLING = ["claude-converse", "nova-converse", "claude-invoke"]
+# Titan's chunks hold what it said in two seconds, gpt-oss's whole sentences.
+ONE_PIECE = ["titan-invoke", "gpt-oss-invoke"]
 STREAMED = {"Converse": "ConverseStream", "InvokeModel": "InvokeModelWithResponseStream"}
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
 
@@ -68,7 +71,7 @@ def test_stream(which: str, bedrock: Session) -> None:
     bedrock.respond("why record?", text=SAID)
     pieces = [chunk.text for chunk in model(which).stream("why record?")]
     assert "".join(pieces) == SAID
-    assert len(list(filter(None, pieces))) > 1
+    assert len(list(filter(None, pieces))) > 1 or which in ONE_PIECE
     bedrock.assert_called("why record?", times=1, operation=STREAMED[MODELS[which][2]])
 
 

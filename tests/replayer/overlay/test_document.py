@@ -182,6 +182,7 @@ def problems(document: Any) -> list[str]:
         ({"rules": [{}]}, "rules[0]: expected exactly one of answer, answers, found none"),
         ({"rules": [{"answer": {"text": "a"}, "answers": [{"text": "a"}]}]}, "exactly one of answer, answers"),
         ({"rules": [{"answer": {"text": "a", "embedding": "auto"}}]}, "expected one kind of answer"),
+        ({"rules": [{"answer": {"error": "Throtling"}}]}, "expected an error among AccessDeniedException"),
         ({"rules": [{"answer": {"text": "a", "json": 1}}]}, "expected text or json, found both"),
         ({"rules": [{"answer": {"text": "a", "status": 400}}]}, "expected status only with an error"),
         ({"rules": [{"answer": {"embedding": "auto", "stop_reason": "end_turn"}}]}, "expected stop_reason only with"),

@@ -34,7 +34,8 @@ public final class Spam {
 
     /** A client that backs off between three attempts. */
     public static BedrockRuntimeClientBuilder client() {
-        return BedrockRuntimeClient.builder().overrideConfiguration(settings -> settings.retryStrategy(RetryMode.STANDARD));
+        return BedrockRuntimeClient.builder()
+                .overrideConfiguration(settings -> settings.retryStrategy(RetryMode.STANDARD));
     }
 
     public Folder file(String mail) {

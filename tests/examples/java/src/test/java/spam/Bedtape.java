@@ -20,7 +20,7 @@ final class Bedtape {
     Bedtape(String name) {
         String server = System.getenv("BEDTAPE_URL");
         if (server == null) {
-            throw new IllegalStateException("expected BEDTAPE_URL, found none: run the tests as `bedtape run -- mvn test`");
+            throw new IllegalStateException("expected BEDTAPE_URL, found none: run as `bedtape run -- mvn test`");
         }
         desk = server + "/_bedtape/sessions/" + name;
         endpoint = URI.create(server + "/s/" + name);
@@ -53,8 +53,9 @@ final class Bedtape {
 
     /** Sends JSON to the control API; docs/reference/control.md has all that it takes. */
     private JsonNode ask(String method, String path, String body) throws IOException, InterruptedException {
-        var request = HttpRequest.newBuilder(URI.create(desk + path)).method(method, HttpRequest.BodyPublishers.ofString(body));
-        var response = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        var sent = HttpRequest.BodyPublishers.ofString(body);
+        var request = HttpRequest.newBuilder(URI.create(desk + path)).method(method, sent).build();
+        var response = http.send(request, HttpResponse.BodyHandlers.ofString());
         if (response.statusCode() != 200) {
             throw new AssertionError(method + " " + path + ": " + response.statusCode() + " " + response.body());
         }

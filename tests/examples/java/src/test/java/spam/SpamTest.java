@@ -48,7 +48,7 @@ class SpamTest {
     @Test
     void throttledTwiceItBacksOffAndFilesTheMail() throws Exception {
         bedtape.rule("""
-            {"when": {"prompt_contains": "classify spam"}, "answer": {"json": {"label": "spam", "confidence": 0.98}}}""");
+            {"answer": {"json": {"label": "spam", "confidence": 0.98}}}""");
         bedtape.fault("""
             {"error": "ThrottlingException", "times": 2}""");
         assertEquals(Folder.SPAM, spam.file(WIN));

@@ -1,0 +1,585 @@
+"""The pytest plugin as its users have it: whole runs of pytest in processes of their own, with boto3 as it comes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from bedtape_cassettes import store
+from bedtape_cassettes.model import Cassette, Interaction
+from support.recorder import environment
+from support.recordings import MODEL, answer, converse, path, prompt
+from support.upstream import Answer, Upstream
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
+RECORDER = next(iter(sorted(ROOT.glob(".venv-record*/bin/bedtape"))), None)
+# What each of these projects has.
+ASKING = f"""
+import boto3, functools
+from botocore.config import Config
+
+MODEL = {MODEL!r}
+
+def ask(client, text):
+    said = client.converse(modelId=MODEL, messages=[{{"role": "user", "content": [{{"text": text}}]}}])
+    return said["output"]["message"]["content"][0]["text"]
+
+@functools.cache
+def kept():
+    return boto3.client("bedrock-runtime", region_name="us-east-1")
+"""
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs pytest on files by their paths, with this plugin and no other."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("RUN_REAL_BEDROCK_TESTS", raising=False)
+    (pytester.path / "asking.py").write_text(ASKING)
+    (pytester.path / "conftest.py").touch()  # so that `asking` is found from every folder
+
+    def begin(files: dict[str, str], *arguments: str, timeout: float = 100) -> pytest.RunResult:
+        for name, code in files.items():
+            file = pytester.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("from asking import *\nimport pytest, os\n" + textwrap.dedent(code))
+        return pytester.runpytest_subprocess("-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=timeout)
+
+    return begin
+
+
+def _write(folder: Path, name: str, *interactions: Interaction) -> None:
+    store.write(folder / "cassettes", Cassette(name, interactions))
+
+
+def _said(result: pytest.RunResult) -> str:
+    return result.stdout.str()
+
+
+# -- cassettes -------------------------------------------------------------------------------------------------
+
+
+def test_each_test_plays_its_own_cassette_from_beside_its_file(run: Run, pytester: pytest.Pytester) -> None:
+    """Functions, classes, odd ids, packages, and a root directory that is somewhere else."""
+    top, deep = pytester.path / "tests", pytester.path / "tests" / "deep"
+    _write(top, "test_a/test_one", converse("hi", "of one"))
+    _write(top, "test_a/TestIt/test_one", converse("hi", "of the class"))
+    _write(top, "test_a/test_odd[x]", converse("hi", "of x"))
+    _write(deep, "test_a/test_one", converse("hi", "deep"))
+    for package in (top, deep):
+        (package / "__init__.py").touch()
+    files = {
+        "tests/test_a.py": """
+            def test_one(bedrock):
+                assert ask(bedrock.client(), "hi") == "of one"
+
+            class TestIt:
+                def test_one(self, bedrock):
+                    assert ask(bedrock.client(), "hi") == "of the class"
+
+            @pytest.mark.parametrize("odd", ["x", "a/b: *?", "\\u00e9\\n" * 200])
+            def test_odd(bedrock, odd):
+                bedrock.respond(text="by a rule") if odd != "x" else None
+                assert ask(bedrock.client(), "hi") == ("of x" if odd == "x" else "by a rule")
+            """,
+        "tests/deep/test_a.py": """
+            def test_one(bedrock):
+                assert ask(bedrock.client(), "hi") == "deep"
+            """,
+    }
+    elsewhere = pytester.path / "elsewhere"
+    elsewhere.mkdir()
+    result = run(files, f"--rootdir={elsewhere}", "tests")
+    result.assert_outcomes(passed=6)
+    assert "bedtape: 4 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played" in _said(result)
+
+
+def test_marks_choose_cassette_overlay_and_how_it_is_played(run: Run, pytester: pytest.Pytester) -> None:
+    _write(pytester.path, "shared/weather", converse("hi", "of the mark", after_ms=3_600_000), converse("b", "unasked"))
+    (pytester.path / "rules.yaml").write_text(
+        "bedtape-overlay: 1\nrules:\n  - {when: {prompt_contains: x}, answer: {text: of the file}}\n"
+    )
+    code = """
+        from botocore.exceptions import ReadTimeoutError
+        NOW = Config(read_timeout=0.2, retries={"total_max_attempts": 1})
+
+        @pytest.mark.bedrock("shared/weather")
+        class TestIt:
+            def test_twice(self, bedrock):
+                assert [ask(bedrock.client(), "hi") for _ in "ab"] == ["of the mark"] * 2
+
+            @pytest.mark.bedrock(strict=True, allow_misses=True)
+            def test_once(self, bedrock):
+                assert ask(bedrock.client(), "hi") == "of the mark"
+                with pytest.raises(Exception, match="No recording is left"):
+                    ask(bedrock.client(), "hi")
+
+            @pytest.mark.bedrock(speed=1)
+            def test_as_slow_as_it_was(self, bedrock):
+                with pytest.raises(ReadTimeoutError):
+                    ask(bedrock.client(config=NOW), "hi")
+
+        @pytest.mark.bedrock(overlay="rules.yaml")
+        def test_file(bedrock):
+            assert ask(bedrock.client(), "x") == "of the file"
+
+        @pytest.mark.bedrock(overlay={"bedtape-overlay": 1, "rules": [{"answer": {"text": "of a document"}}]})
+        def test_without_the_fixture():
+            assert ask(boto3.client("bedrock-runtime"), "x") == "of a document"
+
+        def test_chosen_within(bedrock):
+            bedrock.play("shared/weather")
+            assert ask(bedrock.client(), "hi") == "of the mark"
+            with pytest.raises(ValueError, match="expected a cassette 'absent'"):
+                bedrock.play("absent")
+        """
+    result = run({"test_marks.py": code})
+    result.assert_outcomes(passed=6)
+    said = _said(result)
+    assert "1 missed, 1 never played" in said
+    assert "never played: cassettes/shared/weather/0002-converse-" in said
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        ('"../out"', "expected a cassette name of plain parts joined by /, found '../out'"),
+        ("stict=True", "found 'stict' (strict?)"),
+        ('overlay="absent.yaml"', "absent.yaml: expected an overlay file"),
+        ('"broken"', "0001.yaml"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_test_runs(
+    run: Run, pytester: pytest.Pytester, mark: str, message: str
+) -> None:
+    broken = pytester.path / "cassettes" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "0001.yaml").write_text("bedtape: 99\n")
+    code = f"""
+        @pytest.mark.bedrock({mark})
+        def test_it(bedrock):
+            print("it ran")
+
+        def test_next(bedrock):
+            bedrock.respond(text="fine")
+            assert ask(bedrock.client(), "hi") == "fine"
+        """
+    result = run({"test_bad.py": code}, "-rP")
+    result.assert_outcomes(errors=1, passed=1)
+    assert message in _said(result)
+    assert "it ran" not in _said(result)
+
+
+# -- what tests see --------------------------------------------------------------------------------------------
+
+
+def test_rules_faults_calls_and_assertions_are_each_tests_own(run: Run) -> None:
+    code = """
+        def test_first(bedrock):
+            bedrock.respond("spam", json={"label": "spam"})
+            bedrock.fail("ThrottlingException", times=2)
+            client = bedrock.client(config=Config(retries={"total_max_attempts": 1}))
+            for _ in "ab":
+                with pytest.raises(client.exceptions.ThrottlingException):
+                    ask(client, "is it spam?")
+            assert ask(client, "is it spam?") == '{"label":"spam"}'
+            bedrock.assert_called(times=3, prompt_contains="spam", model=MODEL)
+            assert [call.status for call in bedrock.calls] == [429, 429, 200]
+
+        def test_second(bedrock):
+            assert not bedrock.calls
+            bedrock.assert_not_called()
+            bedrock.respond(text="anything")
+            assert ask(bedrock.client(), "is it spam?") == "anything"
+            bedrock.reset()
+            assert not bedrock.calls
+            bedrock.respond(text="more")
+            assert ask(kept(), "x") == ask(boto3.client("bedrock-runtime"), "x") == "more"
+            assert len(bedrock.calls) == 2
+
+        def test_typed() -> None:
+            from bedtape_replayer import Bedrock, Replayer
+            from bedtape_replayer.handle import Session
+            assert issubclass(Bedrock, Session)
+
+        @pytest.mark.bedrock(allow_misses=True)
+        def test_other_services(bedrock):
+            agents = boto3.client("bedrock-agent-runtime", config=Config(retries={"total_max_attempts": 1}))
+            with pytest.raises(Exception, match="CassetteMiss"):
+                agents.retrieve(knowledgeBaseId="ABCDEFGHIJ", retrievalQuery={"text": "x"})
+            (call,) = bedrock.calls
+            assert call.call.path == "/knowledgebases/ABCDEFGHIJ/retrieve"
+        """
+    run({"test_own.py": code}).assert_outcomes(passed=4)
+
+
+def test_the_environment_is_the_tests_alone_and_restored(run: Run) -> None:
+    code = """
+        NAMES = [name for name in os.environ if name.startswith(("AWS_", "ANTHROPIC_", "NO_PROXY", "no_proxy"))]
+
+        @pytest.fixture(autouse=True)
+        def cleaning(monkeypatch):
+            monkeypatch.delenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", raising=False)
+
+        @pytest.fixture(scope="module", autouse=True)
+        def before():
+            os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "secret"
+            os.environ["AWS_PROFILE"] = "that is not there"
+            return dict(os.environ)
+
+        def test_outside_before(before):
+            assert dict(os.environ) == {**before, "PYTEST_CURRENT_TEST": os.environ["PYTEST_CURRENT_TEST"]}
+
+        @pytest.mark.parametrize("how", ["passes", "fails"])
+        def test_inside(cleaning, bedrock, how):
+            assert "AWS_BEARER_TOKEN_BEDROCK" not in os.environ
+            assert "AWS_PROFILE" not in os.environ
+            assert bedrock.url.startswith(os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
+            assert os.environ["ANTHROPIC_BEDROCK_BASE_URL"] == os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+            assert os.environ["AWS_ACCESS_KEY_ID"] == "bedtape"
+            bedrock.respond(text="hello")
+            assert ask(boto3.client("bedrock-runtime"), "hi") == "hello"
+            os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "set by the test"
+            assert how == "passes"
+
+        def test_outside_after(before):
+            assert dict(os.environ) == {**before, "PYTEST_CURRENT_TEST": os.environ["PYTEST_CURRENT_TEST"]}
+
+        def test_asked_for_late(request, before):
+            found = request.getfixturevalue("bedrock")
+            found.respond(text="late")
+            assert ask(boto3.client("bedrock-runtime"), "hi") == "late"
+
+        def test_outside_at_last(before):
+            assert dict(os.environ) == {**before, "PYTEST_CURRENT_TEST": os.environ["PYTEST_CURRENT_TEST"]}
+        """
+    run({"test_environment.py": code}).assert_outcomes(passed=5, failed=1)
+
+
+def test_clients_that_outlive_a_test_reach_the_one_that_runs(run: Run) -> None:
+    """Made at import, in a session fixture or kept in a cache, without credentials; from threads and coroutines too."""
+    code = """
+        import asyncio, unittest
+        from concurrent.futures import ThreadPoolExecutor
+
+        early = boto3.client("bedrock-runtime", region_name="eu-central-1")
+
+        @pytest.fixture(scope="session")
+        def shared():
+            return boto3.client("bedrock-runtime", region_name="us-east-1")
+
+        def test_without(shared):
+            pass
+
+        @pytest.mark.parametrize("said", ["one", "two"])
+        def test_all(bedrock, shared, said):
+            bedrock.respond(text=said)
+            assert {ask(client, "hi") for client in (early, shared, kept(), bedrock.client())} == {said}
+            with ThreadPoolExecutor(4) as pool:
+                assert set(pool.map(lambda n: ask(early, str(n)), range(8))) == {said}
+            async def both():
+                return await asyncio.gather(*(asyncio.to_thread(ask, kept(), "hi") for _ in "ab"))
+            assert asyncio.run(both()) == [said] * 2
+            bedrock.assert_called(times=14)
+
+        class Case(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def given(self, bedrock):
+                self.bedrock = bedrock
+
+            def test_it(self):
+                self.bedrock.respond(text="case")
+                self.assertEqual(ask(early, "hi"), "case")
+
+        @pytest.mark.usefixtures("bedrock")
+        class Async(unittest.IsolatedAsyncioTestCase):
+            async def test_it(self):
+                with self.assertRaises(Exception):
+                    await asyncio.to_thread(ask, early, "hi")
+        """
+    result = run({"test_kept.py": code})
+    result.assert_outcomes(passed=4, failed=1)
+    assert "No recording answers Converse" in _said(result), "Async's call was missed, and swallowed"
+
+
+def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "asking.py").write_text("")
+    code = """
+        import sys
+
+        def test_nothing_is_there():
+            ours = {name for name in sys.modules if name.startswith("bedtape")}
+            assert ours == {"bedtape_replayer", "bedtape_replayer.blocking", "bedtape_replayer.pytest_plugin"}
+            assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
+            assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]
+        """
+    result = run({"test_light.py": code}, "-p", "no:asyncio", "-p", "no:anyio")
+    result.assert_outcomes(passed=1)
+    assert "bedtape:" not in _said(result)
+
+
+def test_the_fixture_and_the_marks_say_what_they_are(run: Run) -> None:
+    fixtures = _said(run({}, "--fixtures", "-q"))
+    assert "bedrock -- " in fixtures
+    assert "Amazon Bedrock, answered here" in fixtures
+    marks = _said(run({}, "--markers", "--strict-markers"))
+    assert "@pytest.mark.bedrock(name=None" in marks
+    assert "@pytest.mark.real_bedrock" in marks
+
+
+def test_the_plugin_is_found_where_bedtape_is_installed() -> None:
+    (name, module), *_ = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][
+        "pytest11"
+    ].items()
+    assert name == "bedtape", "what -p no:bedtape turns off"
+    assert hasattr(import_module(module), "bedrock")
+
+
+# -- misses ----------------------------------------------------------------------------------------------------
+
+
+def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(run: Run, pytester: pytest.Pytester) -> None:
+    _write(pytester.path, "test_miss/test_near", converse("What is the weather?", "Rain"))
+    code = """
+        import unittest
+
+        def swallow(client=None):
+            try:
+                ask(client or boto3.client("bedrock-runtime"), "What is the whether?")
+            except Exception:
+                pass
+
+        def test_near(bedrock):
+            swallow()
+
+        def test_far(bedrock):
+            swallow()
+            swallow()
+
+        @pytest.mark.bedrock(allow_misses=True)
+        def test_allowed(bedrock):
+            swallow()
+
+        @pytest.mark.xfail(strict=True)
+        def test_expected(bedrock):
+            swallow()
+
+        @pytest.fixture
+        def late(bedrock):
+            yield
+            swallow()
+
+        def test_as_it_is_torn_down(late):
+            pass
+
+        def test_fails_by_itself(bedrock):
+            swallow()
+            assert 1 == 2
+
+        class Case(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def given(self, bedrock):
+                pass
+
+            def test_fails_by_itself(self):
+                swallow()
+                self.assertEqual(3, 4)
+
+        def test_not_said_as_it_should_be(bedrock):
+            bedrock.respond(image="a cat")
+            swallow()
+        """
+    result = run({"test_miss.py": code}, "-rA", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, failed=5, xfailed=1, errors=1)
+    said = _said(result)
+    near = said.split("_ test_near _")[1].split("_ test_far _")[0]
+    assert 'messages[0].content[0].text: recorded "What is the weather?", sent "What is the whether?"' in near
+    assert "test_miss/test_near/0001-converse-" in near
+    assert "The cassette cassettes/test_miss/test_near lacks it" in near
+    assert "pytest --bedtape=new 'test_miss.py::test_near'" in near
+    far = said.split("_ test_far _")[1].split("_ test_fails_by_itself _")[0]
+    assert "2 calls were answered by nothing" in far
+    assert far.count("No recording answers") == 1
+    assert "There is no cassette cassettes/test_miss/test_far" in far
+    assert "pytest --bedtape=once 'test_miss.py::test_far'" in far
+    assert "assert 1 == 2" in said
+    assert "3 != 4" in said
+    assert said.count("bedrock: ") >= 5
+    for test in ("test_fails_by_itself _", "Case.test_fails_by_itself _"):
+        assert "No recording answers" in said.split(f" {test}")[1].split("\n____")[0]
+    assert "A rule cannot answer as it says: " in said
+
+
+# -- real Bedrock ----------------------------------------------------------------------------------------------
+
+# The only way out of these is to look a host up: whoever does is told on.
+_TOLD_ON = """
+    import socket
+    from botocore.exceptions import EndpointConnectionError
+
+    @pytest.fixture(autouse=True)
+    def told_on(monkeypatch):
+        def look_up(host, *_, **__):
+            raise OSError("looked up")
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    def client(name="bedrock-runtime"):
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+        return boto3.client(name, config=Config(retries={"total_max_attempts": 1}), **keys)
+    """
+_BLOCKED = (
+    _TOLD_ON
+    + """
+    def test_bedrock():
+        with pytest.raises(RuntimeError, match="RealBedrockBlocked|expected no call to real Amazon Bedrock") as refused:
+            ask(client(), "hi")
+        assert "def test_it(bedrock)" in str(refused.value)
+
+    def test_models():
+        with pytest.raises(RuntimeError, match="expected no call"):
+            client("bedrock").list_foundation_models()
+
+    def test_others_are_none_of_our_business():
+        with pytest.raises(EndpointConnectionError):
+            client("sts").get_caller_identity()
+    """
+)
+_PASSED = (
+    _TOLD_ON
+    + """
+    def test_bedrock():
+        with pytest.raises(EndpointConnectionError):
+            ask(client(), "hi")
+
+    @pytest.mark.real_bedrock
+    def test_real():
+        pass
+    """
+)
+
+
+def test_a_call_to_real_bedrock_is_refused_and_the_fixture_is_named(run: Run) -> None:
+    run({"test_block.py": _BLOCKED}).assert_outcomes(passed=3)
+
+
+def test_refusing_can_be_turned_off(run: Run) -> None:
+    run({"test_block.py": _PASSED}, "-o", "bedtape_block=false").assert_outcomes(passed=1, skipped=1)
+
+
+def test_an_open_gate_lets_calls_out_and_runs_what_is_marked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
+    run({"test_block.py": _PASSED}).assert_outcomes(passed=2)
+
+
+def test_recording_is_refused_where_the_gate_is_shut(run: Run) -> None:
+    result = run({"test_any.py": "def test_any(bedrock): pass"}, "--bedtape=once")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "set RUN_REAL_BEDROCK_TESTS=1 to allow it" in result.stderr.str()
+
+
+# -- with others -----------------------------------------------------------------------------------------------
+
+
+def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, pytester: pytest.Pytester) -> None:
+    _write(pytester.path, "shared", *(converse(str(n), f"said {n}") for n in range(9)))
+    code = """
+        @pytest.mark.bedrock("shared")
+        @pytest.mark.parametrize("n", range(8))
+        def test_it(bedrock, n):
+            assert ask(bedrock.client(), str(n)) == f"said {n}"
+            bedrock.assert_called(times=1)
+        """
+    result = run({"test_spread.py": code}, "-p", "xdist.plugin", "-n", "2")
+    result.assert_outcomes(passed=8)
+    assert "bedtape: 8 played, 0 recorded, 0 missed, 1 never played" in _said(result)
+
+
+# -- recording -------------------------------------------------------------------------------------------------
+
+
+def test_missing_cassettes_are_recorded_and_then_played(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a stand-in for AWS that checks signatures: `once`, then without it, then `new`."""
+    if RECORDER is None:
+        pytest.skip("no recorder is installed: `make test` makes .venv-record with bedtape[record] in it")
+    code = """
+        early = boto3.client("bedrock-runtime", region_name="us-east-1")
+
+        def test_one(bedrock):
+            assert ask(bedrock.client(region_name="us-east-1"), "one") == "real one"
+            assert ask(early, "kept") == "real kept"
+            bedrock.assert_called(times=2)
+
+        def test_two(bedrock):
+            assert ask(early, "two") == "real two"
+            assert ask(boto3.client("bedrock-runtime", region_name="us-east-1"), "two more") == "real two more"
+
+        def test_ruled(bedrock):
+            bedrock.respond(text="by a rule")
+            assert ask(bedrock.client(region_name="us-east-1"), "three") == "by a rule"
+            assert ask(early, "three") == "by a rule"
+
+        def test_there(bedrock):
+            assert ask(early, "there") == "recorded before"
+        """
+    _write(pytester.path, "test_record/test_there", converse("there", "recorded before"))
+    folder = pytester.path / "cassettes"
+    texts = ("one", "kept", "two", "two more", "added")
+    with Upstream([_real(text) for text in texts]) as upstream:
+        for name, value in environment(upstream, pytester.path).items():
+            monkeypatch.setenv(name, value)
+        command = shlex.join([str(RECORDER), "record", "--upstream", upstream.url])
+        recording = ("-o", f"bedtape_record={command}")
+        result = run({"test_record.py": code}, "--bedtape=once", *recording)
+        result.assert_outcomes(passed=4)
+        assert "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played" in _said(result)
+        assert not upstream.failures
+        names = {file.relative_to(folder).parent.as_posix() for file in folder.rglob("*.yaml")}
+        assert names == {"test_record/test_one", "test_record/test_two", "test_record/test_there"}
+        played = run({})
+        played.assert_outcomes(passed=4)
+        assert "bedtape: 5 played, 2 from rules and faults, 0 recorded, 0 missed, 0 never played" in _said(played)
+        before = len(upstream.requests)
+        more = code.replace('"one") == "real one"', '"added") == "real added"')
+        new = run({"test_record.py": more}, "--bedtape=new", "-k", "test_one", *recording)
+        new.assert_outcomes(passed=1, deselected=3)
+        assert len(upstream.requests) == before + 1, "what is held is played"
+        assert "1 recorded" in _said(new)
+
+
+def _real(text: str) -> Answer:
+    return Answer(path(), prompt(text), frames=(json.dumps(answer(f"real {text}")).encode(),))
+
+
+def test_a_recorder_that_cannot_start_says_why(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
+    why = shlex.join([sys.executable, "-c", "import sys; sys.exit('no credentials here')"])
+    result = run({"test_any.py": "def test_any(bedrock): pass"}, "--bedtape=all", "-o", f"bedtape_record={why}")
+    result.assert_outcomes(errors=1)
+    assert "no credentials here" in _said(result)
+
+
+def test_a_recorder_that_cannot_write_fails_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
+    code = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('the disk is full'));"
+        "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True); signal.pause()"
+    )
+    command = shlex.join([sys.executable, "-c", code])
+    result = run({"test_any.py": "def test_any(bedrock): pass"}, "--bedtape=all", "-o", f"bedtape_record={command}")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "the disk is full" in _said(result)
