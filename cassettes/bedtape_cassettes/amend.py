@@ -6,7 +6,6 @@ follow. What cannot be mended is told in notes. Pure; nothing is written here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -18,9 +17,9 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, namespace_of
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.making import tokens
-from bedtape_cassettes.jsonpath import parts
-from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
-from bedtape_cassettes.opened import Place, Plain, leaves, opened, sealed, with_leaf
+from bedtape_cassettes.jsonput import with_members
+from bedtape_cassettes.model import Body, Events, Interaction, Response
+from bedtape_cassettes.opened import leaves, opened, sealed, with_leaf
 from bedtape_cassettes.reading import content_of
 from bedtape_cassettes.rendering import render, takes
 from bedtape_cassettes.usage import COUNTS, usage_said, with_usage
@@ -116,7 +115,8 @@ def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> 
     if kind == "json":
         return replace(interaction, response=_with_member(interaction, name, value, notes))
     request = interaction.request
-    body = _members_set(request.body, name, value, interaction.file)
+    body = with_members(request.body, name, value, interaction.file)
+    assert isinstance(body, Body)
     notes.append(f"{interaction.file}: the request is changed, so other calls match it now")
     return replace(interaction, request=replace(request, body=body))
 
@@ -270,57 +270,11 @@ def _error(status: int, response: Response, file: str, notes: list[str]) -> Resp
 
 def _with_member(interaction: Interaction, path: str, value: str, notes: list[str]) -> Response:
     response = interaction.response
-    body = _members_set(response.body, path, value, interaction.file)
+    body = with_members(response.body, path, value, interaction.file)
     if _content(interaction) is None:
-        notes.append(
-            f"{interaction.file}: the form of this answer is not known: only this member is changed, nothing follows"
-        )
+        only = "only this member is changed, nothing follows"
+        notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
     return replace(response, body=body)
-
-
-def _members_set(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
-    """The body with the members at the path set; in a stream the path's first part is the event's number, from 0."""
-    try:
-        where = parts(path)
-    except ValueError as error:
-        raise CassetteError(f"{file}: {error}; write it like json:$.content[0].text=…") from None
-    values = opened(body)
-    holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
-    if isinstance(body, Body):
-        where = ("0", *where)
-    places = list(_places(holder, where))
-    if not places:
-        raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
-    for number, *place in places:
-        assert isinstance(number, int)
-        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
-    return sealed(body, values)
-
-
-def _places(value: JsonValue, where: Sequence[str], done: Place = ()) -> Iterable[Place]:
-    """The places that the path means; a new member of an object is one."""
-    if not where:
-        yield done
-        return
-    part, rest = where[0], where[1:]
-    if isinstance(value, dict):
-        for key in value if part == "*" else [part]:
-            if key in value:
-                yield from _places(value[key], rest, (*done, key))
-            elif not rest:
-                yield (*done, key)
-    elif isinstance(value, list):
-        for index in range(len(value)):
-            if part in ("*", str(index)):
-                yield from _places(value[index], rest, (*done, index))
-
-
-def _parsed(value: str) -> JsonValue:
-    """JSON, or the text itself where it is none."""
-    try:
-        return bodies.parse(value.encode(errors="replace"))
-    except (ValueError, json.JSONDecodeError):
-        return value
 
 
 # -- lengths ---------------------------------------------------------------------------------------------------

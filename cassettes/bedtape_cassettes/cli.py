@@ -25,7 +25,6 @@ def _app(arguments: list[str]) -> typer.Typer:
     app = typer.Typer(
         help="Record real Amazon Bedrock traffic once, replay it forever.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -180,10 +180,10 @@ class _Stream:
             text = text[:start] + text[start + len(middle) :]
             extra = list(_pieces(middle, [p for n, p in enumerate(pieces) if p and self.plain[n]]))
         texts = cut(text, pieces)
-        gone = self._gone(texts, sum(map(len, texts)))
+        gone = self._gone(texts)
         return self._made(texts, gone, template, extra)
 
-    def _gone(self, texts: Sequence[str], size: int) -> set[int]:
+    def _gone(self, texts: Sequence[str]) -> set[int]:
         """The slots that are no longer needed: empty ones that were not, but for the first of each block."""
         kept: set[int | None] = set()
         gone = set()

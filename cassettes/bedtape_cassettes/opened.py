@@ -130,6 +130,6 @@ def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonVa
     changed = deepcopy(value)
     holder: JsonValue = changed
     for part in place[:-1]:
-        holder = holder[part]  # type: ignore[index, call-overload]
-    holder[place[-1]] = leaf  # type: ignore[index, call-overload]
+        holder = holder[part]  # type: ignore[index]
+    holder[place[-1]] = leaf  # type: ignore[index]
     return changed

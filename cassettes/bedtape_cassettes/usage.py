@@ -7,7 +7,7 @@ from dataclasses import replace
 from bedtape_cassettes.content import Usage
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction, JsonValue, Response
-from bedtape_cassettes.opened import Place, leaves, opened, sealed, with_leaf
+from bedtape_cassettes.opened import Place, Plain, leaves, opened, sealed, with_leaf
 
 __all__ = ["COUNTS", "usage_said", "with_usage"]
 
@@ -100,7 +100,7 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     return replace(response, headers=headers, body=sealed(response.body, values))
 
 
-def _totalled(value: JsonValue, place: Place, more: int) -> JsonValue:
+def _totalled(value: JsonValue | Plain, place: Place, more: int) -> JsonValue | Plain:
     """The total beside a count follows it."""
     for place_of, leaf in list(leaves(value)):
         if place_of[:-1] == place[:-1] and place_of[-1] in _TOTALS and isinstance(leaf, int):

@@ -19,6 +19,7 @@ from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.patterns import redaction_of
+from bedtape_cassettes.printable import printable
 from bedtape_replayer.checks import checks_of
 from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.engine import Engine
@@ -246,14 +247,9 @@ def _line(outcome: Outcome) -> str:
         parts.append(f"session {answer.call.session}")
     if not outcome.complete:
         parts.append("client hung up")
-    line = _printable("  ".join(parts))
+    line = printable("  ".join(parts))
     return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
 
 
-def _printable(text: str) -> str:
-    """Requests choose these words: none of them may steer the terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
 def _indented(text: str) -> str:
-    return "\n".join("  " + _printable(line) for line in text.splitlines())
+    return "\n".join("  " + printable(line) for line in text.splitlines())

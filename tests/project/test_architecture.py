@@ -109,7 +109,7 @@ OUTSIDE = {
     "mitmproxy": {"recorder.addon"},
 }
 # Everywhere else chance is an argument: who makes it says what seeds it.
-MAKES_CHANCE = {"cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
+MAKES_CHANCE = {"cassettes.exporters.sent", "cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
 IMPORTED_BY_NOBODY = {
     "cassettes.cli",

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from bedtape_cassettes import document
+from bedtape_cassettes import cli, document
 from bedtape_cassettes.store import samples
 
 ROOT = Path(__file__).parents[2]
@@ -68,21 +69,45 @@ def test_make_targets_that_are_named_exist() -> None:
             assert set(targets.split("#")[0].split()) & known
 
 
-def test_every_option_is_documented(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
-    for command in re.findall(r"^  (\w+) ", _bedtape("--help", cwd=tmp_path).split("Commands:")[1], re.MULTILINE):
-        assert f"## bedtape {command}" in page
-        for option in re.findall(r"(--[a-z-]+)", _bedtape(command, "--help", cwd=tmp_path)):
-            assert f"`{option}" in page or option == "--help", f"{command} {option}"
+def _help(*command: str) -> str:
+    app = cli._app([command[0] if command else ""])
+    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
-def test_every_documented_option_exists(tmp_path: Path) -> None:
+def _below(shown: str) -> list[str]:
+    """The commands that a help lists, if it is a group's."""
+    return re.findall(r"^  ([\w-]+) ", shown.partition("\nCommands:")[2], re.MULTILINE)
+
+
+def _helps(command: str) -> dict[str, str]:
+    """The help of a command, or of each in a group, by name."""
+    shown = _help(command)
+    return {name: _help(command, name) for name in _below(shown)} or {command: shown}
+
+
+def _sections() -> dict[str, str]:
     page = (ROOT / "docs" / "reference" / "cli.md").read_text()
-    for section in page.split("## bedtape ")[1:]:
-        command = section.split("\n")[0]
-        known = _bedtape(command, "--help", cwd=tmp_path)
+    return {section.split("\n")[0]: section for section in page.split("\n## bedtape ")[1:]}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    sections = _sections()
+    for command in _below(_help()):
+        assert command in sections, command
+        section = sections[command]
+        for name, shown in _helps(command).items():
+            assert re.search(rf"`(?:bedtape (?:{command} )?)?{name}\b", section), f"{command} {name}"
+            for option in set(re.findall(r"^  (--[a-z][a-z-]*)", shown, re.MULTILINE)) - {"--help"}:
+                assert f"`{option}" in section, f"{command} {name} {option}"
+
+
+def test_every_documented_option_exists() -> None:
+    for command, section in _sections().items():
+        known = "".join(_helps(command).values())
         for option in re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE):
-            assert option in known
+            assert option in known, f"{command} {option}"
 
 
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def retime(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change when answers came: what `bedtape replay --speed` goes by. --scale comes before --cap.
+    """Change when answers came, for replays that keep the recorded pace. --scale comes before --cap.
 
     \b
     Examples:

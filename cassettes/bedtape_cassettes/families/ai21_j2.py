@@ -9,8 +9,8 @@ from bedtape_cassettes.content import Content, Message, Prompt
 from bedtape_cassettes.families import members, telling
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
 from bedtape_cassettes.families.making import usage_of
-from bedtape_cassettes.families.plain import message_of, plain, stop_of, strings, text_of, word_of
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.plain import message_of, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["AI21_J2"]
@@ -21,15 +21,7 @@ _WORDS = re.compile(r"\n|[^\S\n]?[^\s]+|[^\S\n]")
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "topP"),
-        max_tokens=members.integer(body, "maxTokens"),
-        stop_sequences=strings(body, "stopSequences"),
-    )
+    return prompt_in(body, top_p="topP", max_tokens="maxTokens", stop="stopSequences")
 
 
 def _tokens(text: str, chance: Random) -> list[JsonValue]:

@@ -9,7 +9,7 @@ from bedtape_cassettes.content import Content, Message, Prompt
 from bedtape_cassettes.families import making, members, plain
 from bedtape_cassettes.families.anthropic import ANTHROPIC
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["ANTHROPIC_TEXT"]
@@ -25,15 +25,7 @@ _STOPS = {"end_turn": "stop_sequence", "stop_sequence": "stop_sequence", "max_to
 def _prompt(body: JsonObject) -> Prompt:
     if "messages" in body:
         return ANTHROPIC.prompt(body)
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system=system,
-        turns=turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "top_p"),
-        max_tokens=members.integer(body, "max_tokens_to_sample"),
-        stop_sequences=members.texts(body, "stop_sequences"),
-    )
+    return prompt_in(body, max_tokens="max_tokens_to_sample", stop="stop_sequences")
 
 
 def _render(content: Content, asking: Asking) -> JsonObject:

@@ -15,12 +15,11 @@ from bedtape_cassettes.families.plain import (
     message_of,
     plain,
     stop_of,
-    strings,
     text_of,
     uuid,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["COHERE_COMMAND"]
@@ -39,15 +38,7 @@ _MOST_GENERATIONS = 5  # Cohere's limit
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "p"),
-        max_tokens=members.integer(body, "max_tokens"),
-        stop_sequences=strings(body, "stop_sequences"),
-    )
+    return prompt_in(body, top_p="p", stop="stop_sequences")
 
 
 def _generations(asking: Asking) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.content import Content, Message, Prompt, Usage
+from bedtape_cassettes.content import Content, Message, Usage
 from bedtape_cassettes.families import members, telling
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
 from bedtape_cassettes.families.making import usage_of
@@ -19,29 +19,16 @@ from bedtape_cassettes.families.plain import (
     pieces,
     plain,
     stop_of,
-    strings,
     text_of,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["COMPLETIONS"]
 
 _NAME = "completions"
 _LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
-
-
-def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "top_p"),
-        max_tokens=members.integer(body, "max_tokens"),
-        stop_sequences=strings(body, "stop"),
-    )
 
 
 def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
@@ -97,7 +84,7 @@ COMPLETIONS = Family(
     name=_NAME,
     models=(),
     answers=(Message,),
-    prompt=_prompt,
+    prompt=prompt_in,
     render=_render,
     read=_read,
     stream=_stream,

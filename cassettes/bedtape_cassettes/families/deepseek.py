@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.content import Block, Content, Message, Prompt, Reasoning, Text
+from bedtape_cassettes.content import Block, Content, Message, Reasoning, Text
 from bedtape_cassettes.families import members, telling
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
 from bedtape_cassettes.families.plain import (
@@ -15,11 +15,10 @@ from bedtape_cassettes.families.plain import (
     message_of,
     pieces,
     stop_of,
-    strings,
     text_of,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["DEEPSEEK"]
@@ -27,18 +26,6 @@ __all__ = ["DEEPSEEK"]
 _NAME = "deepseek"
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 _LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
-
-
-def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "top_p"),
-        max_tokens=members.integer(body, "max_tokens"),
-        stop_sequences=strings(body, "stop"),
-    )
 
 
 def _said(content: Content, asking: Asking) -> str:
@@ -96,7 +83,7 @@ DEEPSEEK = Family(
     name=_NAME,
     models=("deepseek.r1*",),
     answers=(Message,),
-    prompt=_prompt,
+    prompt=prompt_in,
     render=_render,
     read=_read,
     stream=_stream,

@@ -18,7 +18,7 @@ from bedtape_cassettes.families.plain import (
     text_of,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["LLAMA"]
@@ -29,14 +29,7 @@ _LEAST, _MOST = 1, 8
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "top_p"),
-        max_tokens=members.integer(body, "max_gen_len"),
-    )
+    return prompt_in(body, max_tokens="max_gen_len")
 
 
 def _render(content: Content, asking: Asking) -> JsonObject:

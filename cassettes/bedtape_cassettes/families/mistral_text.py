@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.content import Content, Message, Prompt
+from bedtape_cassettes.content import Content, Message
 from bedtape_cassettes.families import members, telling
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
 from bedtape_cassettes.families.plain import (
@@ -16,11 +16,10 @@ from bedtape_cassettes.families.plain import (
     pieces,
     plain,
     stop_of,
-    strings,
     text_of,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["MISTRAL_TEXT"]
@@ -28,18 +27,6 @@ __all__ = ["MISTRAL_TEXT"]
 _NAME = "mistral_text"
 # A token each: of 113 recorded deltas the median has 4 characters, nine of ten have 1 to 7, the longest 12.
 _LEAST, _MOST = 1, 7
-
-
-def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "prompt"))
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(body, "temperature"),
-        top_p=members.number(body, "top_p"),
-        max_tokens=members.integer(body, "max_tokens"),
-        stop_sequences=strings(body, "stop"),
-    )
 
 
 def _output(piece: str, stop: str | None) -> JsonObject:
@@ -79,7 +66,7 @@ MISTRAL_TEXT = Family(
     name=_NAME,
     models=("mistral.mistral-7b*", "mistral.mixtral*"),
     answers=(Message,),
-    prompt=_prompt,
+    prompt=prompt_in,
     render=_render,
     read=_read,
     stream=_stream,

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 
-from bedtape_cassettes.content import Turn
+from bedtape_cassettes.content import Prompt, Turn
+from bedtape_cassettes.families import members
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.families.plain import strings
 
-__all__ = ["conversation"]
+__all__ = ["conversation", "prompt_in"]
 
 # DeepSeek's own bars are full-width; langchain-aws writes them, and a role for the system prompt, in ASCII.
 _TOKENS = re.compile(
@@ -37,6 +40,31 @@ def conversation(prompt: str) -> tuple[str, tuple[Turn, ...]]:
     parts = list(_parts(marks, prompt))
     system = "\n".join(text for role, text in parts if role == "system")
     return system, tuple(Turn(role, text) for role, text in parts if role != "system")
+
+
+def prompt_in(
+    body: JsonObject,
+    *,
+    text: str = "prompt",
+    top_p: str = "top_p",
+    max_tokens: str = "max_tokens",
+    stop: str = "stop",
+    within: str | None = None,
+) -> Prompt:
+    """The prompt of a request whose whole chat is in its member `text`; the others name its parameters.
+
+    within: the member that holds those, if they do not stand beside the text.
+    """
+    system, turns = conversation(members.text(body, text))
+    told = body if within is None else members.member(body, within)
+    return Prompt(
+        system,
+        turns,
+        temperature=members.number(told, "temperature"),
+        top_p=members.number(told, top_p),
+        max_tokens=members.integer(told, max_tokens),
+        stop_sequences=strings(told, stop),
+    )
 
 
 def _parts(marks: re.Pattern[str], prompt: str) -> list[tuple[str, str]]:

@@ -14,11 +14,10 @@ from bedtape_cassettes.families.plain import (
     pieces,
     plain,
     stop_of,
-    strings,
     text_of,
     word_of,
 )
-from bedtape_cassettes.families.templates import conversation
+from bedtape_cassettes.families.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["TITAN_TEXT"]
@@ -35,15 +34,13 @@ _LEAST, _MOST = 84, 326
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    system, turns = conversation(members.text(body, "inputText"))
-    settings = members.member(body, "textGenerationConfig")
-    return Prompt(
-        system,
-        turns,
-        temperature=members.number(settings, "temperature"),
-        top_p=members.number(settings, "topP"),
-        max_tokens=members.integer(settings, "maxTokenCount"),
-        stop_sequences=strings(settings, "stopSequences"),
+    return prompt_in(
+        body,
+        text="inputText",
+        top_p="topP",
+        max_tokens="maxTokenCount",
+        stop="stopSequences",
+        within="textGenerationConfig",
     )
 
 

@@ -134,7 +134,7 @@ export class Session {
     return ((await this.ask("GET", `/calls?${query}`)) as Schemas["Calls"]).calls;
   }
 
-  /** Throws CallsMismatch unless calls were so, at least one by default: `assertCalled({ model: "*nova*", times: 3 })`. */
+  /** Throws CallsMismatch unless calls were so, at least one by default: `assertCalled({ status: 429, times: 2 })`. */
   async assertCalled(conditions: Conditions = {}): Promise<void> {
     const { passed, report } = (await this.ask("POST", "/assert", { called: conditions })) as Schemas["Asserted"];
     if (!passed) throw new CallsMismatch(report ?? "the calls are not those that were expected");

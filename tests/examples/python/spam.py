@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-
-if TYPE_CHECKING:
-    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
 
 # The better one first; the cheaper one answers where that is dead.
 MODELS = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-lite-v1:0")
@@ -22,14 +18,14 @@ RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 
 def file(mail: str) -> str:
     """Where a mail goes: inbox, spam or review."""
-    client = boto3.client("bedrock-runtime", config=RETRIES)
-    label, confidence = read(ask(client, f'Please classify spam: answer {{"label", "confidence"}}.\n\n{mail}'))
+    label, confidence = read(ask(f'Please classify spam: answer {{"label", "confidence"}}.\n\n{mail}'))
     if confidence < SURE:
         return "review"
     return "spam" if label == "spam" else "inbox"
 
 
-def ask(client: BedrockRuntimeClient, prompt: str) -> str:
+def ask(prompt: str) -> str:
+    client = boto3.client("bedrock-runtime", config=RETRIES)
     for model in MODELS:
         try:
             answer = client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": prompt}]}])

@@ -1,6 +1,6 @@
-from bedtape_replayer import Bedrock
-
 from spam import MODELS, file
+
+from bedtape_replayer import Bedrock
 
 WIN = "You have won! Send us your card number."
 

@@ -25,7 +25,6 @@ MODELS = {
     "mistral-invoke": (ChatBedrock, "mistral.mistral-large-2402-v1:0", "InvokeModel"),
     "titan-invoke": (ChatBedrock, "amazon.titan-text-express-v1", "InvokeModel"),
     "qwen-invoke": (ChatBedrock, "qwen.qwen3-32b-v1:0", "InvokeModel"),
-    "writer-invoke": (ChatBedrock, "us.writer.palmyra-x5-v1:0", "InvokeModel"),
     "gpt-oss-invoke": (ChatBedrock, "openai.gpt-oss-20b-1:0", "InvokeModel"),
     "deepseek-invoke": (ChatBedrock, "us.deepseek.r1-v1:0", "InvokeModel"),
 }

@@ -22,8 +22,7 @@ MODELS = {
     "llama-invoke": "bedrock/invoke/us.meta.llama3-3-70b-instruct-v1:0",
     "mistral-invoke": "bedrock/invoke/mistral.mistral-7b-instruct-v0:2",
     "titan-invoke": "bedrock/invoke/amazon.titan-text-express-v1",
-    "deepseek-invoke": "bedrock/invoke/deepseek_r1/us.deepseek.r1-v1:0",
-    "gpt-oss-invoke": "bedrock/invoke/openai.gpt-oss-20b-1:0",
+    "gpt-oss-invoke": "bedrock/openai/openai.gpt-oss-20b-1:0",
 }
 TOOLING = ["claude-converse", "nova-converse", "llama-converse", "gpt-oss-converse", "claude-invoke", "nova-invoke"]
 # Titan's chunks hold what it said in two seconds, gpt-oss's whole sentences.

@@ -1,0 +1,98 @@
+"""Pydantic AI: agents on BedrockConverseModel, as its pages show them, and its embedder."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent, Embedder
+from pydantic_ai.models.bedrock import BedrockConverseModel
+
+from bedtape_replayer.handle import Session
+
+MODELS = {
+    "claude": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "nova": "us.amazon.nova-lite-v1:0",
+    "llama": "us.meta.llama3-3-70b-instruct-v1:0",
+    "mistral": "mistral.mistral-large-2402-v1:0",
+    "gpt-oss": "openai.gpt-oss-20b-1:0",
+}
+SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
+
+
+class Label(BaseModel):
+    """What a mail is."""
+
+    label: str
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_chat(which: str, bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID, usage={"input": 11, "output": 22})
+    agent = Agent(BedrockConverseModel(MODELS[which]), instructions="Be brief.")
+    run = agent.run_sync("why record?", model_settings={"temperature": 0.5, "max_tokens": 99})
+    assert run.output == SAID
+    assert (run.usage.input_tokens, run.usage.output_tokens) == (11, 22)
+    bedrock.assert_called("why record?", times=1, operation="Converse", system_contains="Be brief.", max_tokens=99)
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_stream(which: str, bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID)
+
+    async def streamed() -> list[str]:
+        async with Agent(f"bedrock:{MODELS[which]}").run_stream("why record?") as answer:
+            return [piece async for piece in answer.stream_text(delta=True, debounce_by=None)]
+
+    pieces = asyncio.run(streamed())
+    assert "".join(pieces) == SAID
+    assert len(pieces) > 1
+    bedrock.assert_called(times=1, operation="ConverseStream")
+
+
+@pytest.mark.parametrize("which", MODELS)
+def test_tools(which: str, bedrock: Session) -> None:
+    bedrock.respond(tool_result="weather", text="It is sunny.")
+    bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
+    agent = Agent(BedrockConverseModel(MODELS[which]))
+
+    @agent.tool_plain
+    def weather(city: str) -> str:
+        return f"sunny in {city}"
+
+    assert agent.run_sync("What is the weather in Oslo?").output == "It is sunny."
+    first, second = bedrock.calls
+    assert first.tools == ("weather",)
+    assert [given.text for given in second.tool_results] == ["sunny in Oslo"]
+
+
+@pytest.mark.parametrize("which", ["claude", "nova"])
+def test_structured(which: str, bedrock: Session) -> None:
+    bedrock.respond("offer", tool={"name": "final_result", "input": {"label": "spam"}})
+    agent = Agent(BedrockConverseModel(MODELS[which]), output_type=Label)
+    assert agent.run_sync("an offer").output == Label(label="spam")
+    bedrock.assert_called("offer", times=1, tools=["final_result"])
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension"),
+    [
+        ("amazon.titan-embed-text-v2:0", 1024),
+        ("cohere.embed-v4:0", 1536),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", 3072),
+    ],
+    ids=["titan", "cohere", "nova"],
+)
+def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
+    bedrock.respond(embedding="auto")
+    one, other = Embedder(f"bedrock:{name}").embed_documents_sync(["a cat", "a tax return"]).embeddings
+    assert len(one) == len(other) == dimension
+    assert one != other
+
+
+def test_retries(bedrock: Session) -> None:
+    bedrock.respond(text="at last")
+    bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
+    assert Agent(BedrockConverseModel(MODELS["claude"])).run_sync("again").output == "at last"
+    assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
