@@ -24,7 +24,7 @@ from bedtape_cassettes.reading import content_of
 from bedtape_cassettes.rendering import render, takes
 from bedtape_cassettes.usage import COUNTS, usage_said, with_usage
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "mended"]
+__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "mended", "with_length"]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -74,7 +74,7 @@ def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
     notes: list[str] = []
     for change in changes:
         interaction = _changed(interaction, change, notes)
-    return Amended(_with_length(interaction), tuple(notes))
+    return Amended(with_length(interaction), tuple(notes))
 
 
 def mended(before: Interaction, after: Interaction) -> Amended:
@@ -85,7 +85,7 @@ def mended(before: Interaction, after: Interaction) -> Amended:
         notes.append("the answer is no longer in the form of its model's family, so its text cannot be told")
     if old is not None and new is not None and old != new and usage_said(before.response) == usage_said(after.response):
         after = _recounted(after, old, new)
-    return Amended(_with_length(after), tuple(notes))
+    return Amended(with_length(after), tuple(notes))
 
 
 def answer_text(interaction: Interaction) -> str | None:
@@ -280,7 +280,7 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
 # -- lengths ---------------------------------------------------------------------------------------------------
 
 
-def _with_length(interaction: Interaction) -> Interaction:
+def with_length(interaction: Interaction) -> Interaction:
     """With the Content-Length that the body has now, where it was kept (exact recordings)."""
     response = interaction.response
     size = str(_size(response.body))

@@ -56,5 +56,3 @@ def _parsed(value: str) -> JsonValue:
         return bodies.parse(value.encode(errors="replace"))
     except ValueError:
         return value
-
-

@@ -91,7 +91,9 @@ def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignme
         if member is not None and member != before
     ]
     if unknown := [key for key in new if key not in old]:
-        raise CassetteInvalid([Problem(name, 1, f"answer: with {', '.join(old)}", f"the key {unknown[0]}", "take it out")])
+        raise CassetteInvalid(
+            [Problem(name, 1, f"answer: with {', '.join(old)}", f"the key {unknown[0]}", "take it out")]
+        )
     return tuple(found)
 
 

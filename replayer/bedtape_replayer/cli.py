@@ -119,7 +119,8 @@ def replay(
         laid = read_overlay(overlay) if overlay is not None else NOTHING
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
-                f"--control-token: expected at least {_SHORTEST_TOKEN} characters, and no --no-control beside it"
+                f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
+                f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
             )
     except CassetteError as error:
         _fail(str(error))

@@ -64,7 +64,9 @@ class Session:
         """Answers calls from now on: respond("spam", json={...}), respond(text="hi", model="*nova*", times=2).
 
         A function in place of the prompt is called with each call (in the server's thread) and returns text, an object,
-        content, or None to pass. The first rule that matches answers. Returns the rule's name. Raises OverlayInvalid.
+        content, or None to pass. The first rule that matches answers. Returns the rule's name.
+
+        Raises OverlayInvalid, or NameTaken where a layer has its name.
         """
         told: dict[str, Any] = dict(rule)
         if callable(prompt_contains):
@@ -111,8 +113,6 @@ class Session:
         def add() -> str:
             state = self._state()
             layer = make(state)
-            if state.layers.has(layer.id):
-                raise ValueError(f"a layer is named {layer.id!r} already; name it otherwise, or remove that one")
             state.layers.add(layer)
             name: str = layer.id
             return name
@@ -120,7 +120,10 @@ class Session:
         return self._do(add)
 
     def overlay(self, document: Mapping[str, Any]) -> None:
-        """Replaces the session's layers by those of a document, as an overlay file has them. Raises OverlayInvalid."""
+        """Replaces the session's layers by those of a document, as an overlay file has them.
+
+        Raises OverlayInvalid, or NameTaken where the server's overlay file has a layer of the same name.
+        """
         laid = overlay_of(_plain(document))
         self._do(lambda: self._state().layers.lay(laid))
 
@@ -133,7 +136,7 @@ class Session:
 
     @property
     def calls(self) -> Calls:
-        """The calls so far, in the order in which they ended."""
+        """The calls so far, in the order in which they were sent."""
         return self._do(lambda: self._state().history.calls)
 
     def assert_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:

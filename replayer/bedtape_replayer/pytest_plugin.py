@@ -44,13 +44,14 @@ class _Plugin:
         self._blocks: bool = config.getini("bedtape_block")
         self._command: list[str] = config.getini("bedtape_record") or _RECORD
         self._environ = dict(os.environ)
+        self.here = config.invocation_params.dir
         self.guard = Guard(self._route, self._signs)
 
     def running(self) -> Run:
         """The run, which begins with the first test that uses it."""
         if self.run is None:
-            made: Run = import_module("bedtape_replayer.plugin.run").Run(self.mode, self._command, self._environ)
-            self.run = made
+            make = import_module("bedtape_replayer.plugin.run").Run
+            self.run = make(self.mode, self._command, self._environ, self.here)
         return self.run
 
     def end(self) -> None:
@@ -149,9 +150,16 @@ def _fail_on_misses(found: Bedrock | None) -> None:
         pytest.fail(report, pytrace=False)
 
 
+def _uses(item: pytest.Item) -> bool:
+    """Whether the test uses our fixture: a project may have one of the same name, which may or may not use ours."""
+    info = getattr(item, "_fixtureinfo", None)
+    found = info.name2fixturedefs.get("bedrock") if info is not None else None
+    return bool(found and found[-1].func.__module__ == __name__)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before all fixtures of the test: one with a larger scope that makes a client shall find the endpoint."""
-    if "bedrock" in getattr(item, "fixturenames", ()) or item.get_closest_marker("bedrock"):
+    if _uses(item):
         _begun(item)
 
 
@@ -215,5 +223,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     total = import_module("bedtape_replayer.plugin.tally").Tally()
     for counted in plugin.counted:
         total.add(counted)
-    for line in total.lines(verbose=config.get_verbosity() > 0):
+    for line in total.lines(str(plugin.here), verbose=config.get_verbosity() > 0):
         terminalreporter.write_line(line)

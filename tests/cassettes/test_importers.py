@@ -110,6 +110,19 @@ recorded_with: VCR 6.4.0
 """.encode()
 
 
+def _r(path: str, body: bytes, kind: str) -> bytes:
+    """As R's vcr package writes it: the status is a number, headers may be missing, binary is in base64."""
+    held = {"base64_string": base64.encodebytes(body).decode()} if kind == EVENTS else {"string": body.decode()}
+    request = {
+        "method": "POST",
+        "uri": HOST + path,
+        "headers": {"content-type": JSON},
+        "body": {"string": ASKED.decode()},
+    }
+    response = {"status": 200, "headers": {"content-type": kind}, "body": held}
+    return yaml.safe_dump({"http_interactions": [{"request": request, "response": response}]}).encode()
+
+
 def _go(path: str, body: bytes, kind: str) -> bytes:
     request = {"method": "POST", "url": HOST + path, "headers": {"Content-Type": [JSON]}, "body": ASKED.decode()}
     held = body if kind == EVENTS else body.decode()
@@ -178,7 +191,7 @@ def _wiremock_yaml(path: str, body: bytes, kind: str) -> bytes:
 
 WRITERS = {
     "vcrpy": (_vcrpy, _vcrpy_json, _side_by_side),
-    "ruby-vcr": (_ruby,),
+    "ruby-vcr": (_ruby, _r),
     "go-vcr": (_go,),
     "har": (_har, _polly_chunks, _old_polly),
     "datadog": (_datadog,),
@@ -251,6 +264,7 @@ def test_flows_that_mitmproxy_wrote(python: Path, path: str, body: bytes, kind: 
         (b"", "an empty file"),
         (b"{", "JSON that cannot be read"),
         (b"[" * 100_000, "JSON that is nested too deeply"),
+        (b'{"a":' * 300 + b"1" + b"}" * 300, "JSON that is nested too deeply"),
         (b"a: [", "YAML that cannot be read at line 2"),
         (b"- " * 100_000, "levels deep"),
         (b"just words", "'just words'"),
@@ -406,6 +420,13 @@ def test_what_cannot_be_opened_is_refused() -> None:
     document["interactions"][0]["response"]["headers"]["Content-Encoding"] = "br"
     (skipped,) = imported(yaml.safe_dump(document).encode()).skipped
     assert "Accept-Encoding: identity" in skipped.reason
+
+
+def test_secrets_are_in_no_message() -> None:
+    (entry,) = vcrpy(PATH, SAID.decode(), JSON)["interactions"]
+    entry["request"]["headers"] = "Authorization: AKIAABCDEFGHIJKLMNOP"
+    told = list(imported(_mixed(entry)).remarks())
+    assert told == ["skipped entry 1: expected headers by name, found 'Authorization: AKIAIOSFODNN7EXAMPLE'"]
 
 
 def test_secrets_never_get_in() -> None:

@@ -42,7 +42,7 @@ TYPESCRIPT = Example(
 )
 EXAMPLES = (
     TYPESCRIPT,
-    Example("clients/typescript", ("npm", "test", "--silent"), r"ℹ pass 8\n", "Node.js 20 or later with npm"),
+    Example("clients/typescript", ("npm", "test", "--silent"), r"ℹ pass 9\n", "Node.js 20 or later with npm"),
     Example(
         "tests/examples/go",
         ("go", "test", "-v", "-count=1", "./..."),

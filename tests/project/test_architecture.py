@@ -35,11 +35,11 @@ OUTSIDE = {
         "recorder.journalled",
         "cassettes.commands.looking",
     },
-    "signal": {"replayer.cli", "replayer.run", "recorder.cli", "recorder.session"},
+    "signal": {"replayer.cli", "replayer.plugin.run", "replayer.run", "recorder.cli", "recorder.session"},
     "socket": {"replayer.connection"},
     "ssl": set(),
-    "subprocess": {"recorder.session", "replayer.plugin.recording", "replayer.run", "cassettes.git"},
-    "tempfile": {"cassettes.store"},
+    "subprocess": {"recorder.session", "replayer.plugin.recording", "replayer.run", "cassettes.commands.editor", "cassettes.git"},
+    "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
         "replayer.plugin.asked",
         "replayer.plugin.bedrock",
@@ -58,6 +58,9 @@ OUTSIDE = {
         "cassettes.replacing",
         "cassettes.commands.changing",
         "cassettes.commands.comparing",
+        "cassettes.commands.editing",
+        "cassettes.commands.editor",
+        "cassettes.commands.guarding",
         "cassettes.commands.importing",
         "cassettes.commands.looking",
         "cassettes.commands.output",
@@ -78,6 +81,7 @@ OUTSIDE = {
         "recorder.session",
         "cassettes.store",
         "cassettes.replacing",
+        "cassettes.commands.editor",
         "cassettes.commands.output",
         "replayer.thread",
         "replayer.cli",
@@ -89,6 +93,8 @@ OUTSIDE = {
         "cassettes.commands.app",
         "cassettes.commands.changing",
         "cassettes.commands.comparing",
+        "cassettes.commands.editing",
+        "cassettes.commands.guarding",
         "cassettes.commands.importing",
         "cassettes.commands.looking",
         "cassettes.commands.output",
@@ -99,6 +105,7 @@ OUTSIDE = {
     "uvloop": {"replayer.loops"},
     "boto3": {"replayer.demo"},
     "botocore": {
+        "cassettes.service_model",
         "replayer.demo",
         "recorder.credentials",
         "recorder.signing",
@@ -109,7 +116,7 @@ OUTSIDE = {
     "mitmproxy": {"recorder.addon"},
 }
 # Everywhere else chance is an argument: who makes it says what seeds it.
-MAKES_CHANCE = {"cassettes.exporters.sent", "cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
+MAKES_CHANCE = {"cassettes.amend", "cassettes.exporters.sent", "cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
 IMPORTED_BY_NOBODY = {
     "cassettes.cli",
@@ -125,6 +132,7 @@ LATE_IMPORTS = {"replayer.demo"}
 # Where a module's tests are, if not in the file of its name.
 TESTED_ELSEWHERE = {
     "cassettes.cli": "replayer/test_cli.py",
+    "cassettes.commands.editor": "cassettes/commands/test_editing.py",
     "cassettes.errors": "cassettes/test_document.py",
     "cassettes.lines": "cassettes/test_show.py",
     "cassettes.yaml_reader": "cassettes/test_yamlio.py",

@@ -593,6 +593,7 @@ def test_a_session_plays_what_it_is_told() -> None:
     assert got(desk, "PUT", f"{S}/default", {"cassette": "made"})["cassette"] == "made"
     assert got(desk, "PUT", f"{S}/default", {"strict": True})["cassette"] == "made"
     assert scene.send(ask("a")).status == 400  # it has been played once
+    assert got(desk, "PUT", f"{S}/default", {"cassette": None})["strict"] is True  # what is not named stays
     assert got(desk, "PUT", f"{S}/default", {"strict": None, "cassette": None})["strict"] is None
     assert scene.send(ask("a")).status == 200
 

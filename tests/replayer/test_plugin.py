@@ -174,9 +174,9 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
 
 def test_processes_add_up_and_a_recording_that_any_played_was_played() -> None:
     total = Tally()
-    total.add(Tally(tests=1, answered=2, missed=1, held={"a", "b", "c"}, played={"a"}).as_plain())
+    total.add(Tally(tests=1, answered=2, missed=1, held={"a", "b", "/project/c"}, played={"a"}).as_plain())
     total.add(Tally(tests=1, answered=1, ruled=3, recorded=4, held={"a", "b"}, played={"b"}, failed=True).as_plain())
-    assert list(total.lines()) == [
+    assert list(total.lines("/project")) == [
         "bedtape: 3 played, 3 from rules and faults, 4 recorded, 1 missed, 1 never played",
         "  never played: c",
     ]
@@ -185,5 +185,5 @@ def test_processes_add_up_and_a_recording_that_any_played_was_played() -> None:
 
 def test_a_long_list_is_cut_unless_it_is_asked_for() -> None:
     total = Tally(held={f"{n:02}" for n in range(30)})
-    assert list(total.lines())[-1] == "  … and 20 more (-v lists them)"
-    assert len(list(total.lines(verbose=True))) == 31
+    assert list(total.lines("/project"))[-1] == "  … and 20 more (-v lists them)"
+    assert len(list(total.lines("/project", verbose=True))) == 31

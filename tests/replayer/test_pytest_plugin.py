@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import textwrap
 import tomllib
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -136,7 +136,9 @@ def test_marks_choose_cassette_overlay_and_how_it_is_played(run: Run, pytester: 
             assert ask(bedrock.client(), "x") == "of the file"
 
         @pytest.mark.bedrock(overlay={"bedtape-overlay": 1, "rules": [{"answer": {"text": "of a document"}}]})
-        def test_without_the_fixture():
+        @pytest.mark.usefixtures("bedrock")
+        def test_unnamed(monkeypatch, tmp_path):
+            monkeypatch.chdir(tmp_path)
             assert ask(boto3.client("bedrock-runtime"), "x") == "of a document"
 
         def test_chosen_within(bedrock):
@@ -336,12 +338,60 @@ def test_the_fixture_and_the_marks_say_what_they_are(run: Run) -> None:
     assert "@pytest.mark.real_bedrock" in marks
 
 
-def test_the_plugin_is_found_where_bedtape_is_installed() -> None:
-    (name, module), *_ = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][
-        "pytest11"
-    ].items()
-    assert name == "bedtape", "what -p no:bedtape turns off"
-    assert hasattr(import_module(module), "bedrock")
+def test_it_is_found_where_bedtape_is_installed_and_can_be_turned_off(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pytest finds plugins: by what pyproject.toml says, in the metadata of an installed package."""
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    metadata = pytester.path / "site" / "bedtape-0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bedtape\nVersion: 0\n")
+    (metadata / "entry_points.txt").write_text("[pytest11]\n" + "".join(f"{n} = {m}\n" for n, m in found.items()))
+    monkeypatch.setenv("PYTHONPATH", str(metadata.parent), prepend=os.pathsep)
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    (pytester.path / "test_it.py").write_text("def test_it(bedrock): bedrock.respond(text='hi')")
+    pytester.runpytest_subprocess(timeout=100).assert_outcomes(passed=1)
+    off = pytester.runpytest_subprocess("-p", "no:bedtape", timeout=100)
+    off.assert_outcomes(errors=1)
+    assert "fixture 'bedrock' not found" in _said(off)
+
+
+def test_a_projects_own_fixture_and_mark_of_these_names_are_its_own(run: Run) -> None:
+    code = """
+        @pytest.fixture
+        def bedrock():
+            return "its own"
+
+        @pytest.mark.bedrock("labels", "of", its="own")
+        def test_it(bedrock):
+            assert bedrock == "its own"
+            assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in os.environ
+
+        class TestOver:
+            @pytest.fixture
+            def bedrock(self, bedrock):
+                return bedrock + " over it"
+
+            def test_it(self, bedrock):
+                assert bedrock == "its own over it"
+        """
+    result = run({"test_names.py": code})
+    result.assert_outcomes(passed=2)
+    assert "bedtape:" not in _said(result)
+
+
+def test_a_fixture_over_ours_has_ours_below(run: Run) -> None:
+    code = """
+        @pytest.fixture
+        def bedrock(bedrock):
+            bedrock.respond(text="for all tests here")
+            return bedrock
+
+        def test_it(bedrock):
+            assert ask(boto3.client("bedrock-runtime"), "hi") == "for all tests here"
+            bedrock.assert_called(times=1)
+        """
+    run({"test_over.py": code}).assert_outcomes(passed=1)
 
 
 # -- misses ----------------------------------------------------------------------------------------------------
@@ -569,14 +619,35 @@ def test_a_recorder_that_cannot_start_says_why(run: Run, monkeypatch: pytest.Mon
     assert "no credentials here" in _said(result)
 
 
+# Ends as `bedtape record` does, and says something; it records nothing.
+_RECORDER = (
+    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('the disk is full'));"
+    "signal.signal(signal.SIGINT, signal.SIG_IGN);"
+    "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True); signal.pause()"
+)
+_STAND_IN = ("--bedtape=all", "-o", "bedtape_record=" + shlex.join([sys.executable, "-c", _RECORDER]))
+
+
 def test_a_recorder_that_cannot_write_fails_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
-    code = (
-        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('the disk is full'));"
-        "print('export AWS_ENDPOINT_URL_BEDROCK_RUNTIME=http://127.0.0.1:9', flush=True); signal.pause()"
-    )
-    command = shlex.join([sys.executable, "-c", code])
-    result = run({"test_any.py": "def test_any(bedrock): pass"}, "--bedtape=all", "-o", f"bedtape_record={command}")
+    result = run({"test_any.py": "def test_any(bedrock): pass"}, *_STAND_IN)
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "the disk is full" in _said(result)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_ends_its_recorder_in_order(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("RUN_REAL_BEDROCK_TESTS", "1")
+    code = f"""
+        import signal
+
+        def test_any(bedrock):
+            assert bedrock.recorded
+            bedrock.assert_called(times=3)
+            os.kill(os.getpid(), signal.{name})
+            signal.pause()
+        """
+    result = run({"test_any.py": code}, *_STAND_IN)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "the disk is full" in _said(result)

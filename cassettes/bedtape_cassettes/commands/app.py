@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bedtape_cassettes.commands import changing, comparing, importing, looking, packing
+from bedtape_cassettes.commands import changing, comparing, editing, guarding, importing, looking, packing
 
 __all__ = ["cassette"]
 
@@ -30,6 +30,11 @@ cassette.command()(changing.merge)
 cassette.command()(changing.retime)
 cassette.command()(changing.trim)
 cassette.command()(changing.renumber)
+cassette.command()(editing.edit)
+cassette.command("set")(editing.set_)
+cassette.command()(guarding.scan)
+cassette.command()(guarding.redact)
+cassette.command()(guarding.check)
 cassette.command()(packing.pack)
 cassette.command()(packing.unpack)
 cassette.command("import")(importing.import_)

@@ -85,7 +85,7 @@ def edit(
     """
     with told():
         before = load(folder)
-        place = _one(before, pick(before, [selector]), selector)
+        place = _one(pick(before, [selector]), selector)
         interaction = _at(before, place)
         text, found = _written(interaction, folder)
     if found is None:
@@ -99,7 +99,7 @@ def edit(
     _note(found.notes)
 
 
-def _one(suite: Suite, picked: Picked, selector: str) -> tuple[str, int]:
+def _one(picked: Picked, selector: str) -> tuple[str, int]:
     places = [(name, place) for name, which in picked.items() for place in which]
     if len(places) != 1:
         mend = "name one by its number, such as weather:2"
@@ -149,6 +149,8 @@ def _keep(folder: Path, interaction: Interaction, text: str) -> None:
         (root / ".gitignore").write_text("*\n")
         path.write_text(text, newline="")
     except OSError as error:  # then the terminal is where it is kept
-        typer.echo(f"bedtape: {path}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}", err=True)
+        typer.echo(
+            f"bedtape: {path}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}", err=True
+        )
         return
     typer.echo(f"bedtape: what you wrote is kept in {path}", err=True)

@@ -70,8 +70,7 @@ def import_(
             raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
         with replacing.locked(to):
             before = {cassette.name: cassette for cassette in store.read([to])}
-            old = tuple(before[name] for name in named.values() if name in before)
-            _make_room(to, old, there, force=force)
+            _make_room(to, tuple(before[name] for name in named.values() if name in before), there, force=force)
             reports = []
             with progress(len(named), "importing") as tick:
                 for path, name in named.items():
@@ -207,16 +206,14 @@ def _import(
 
 def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
-    written = []
+    overlay = _overlay(overlays, name)
+    layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
     if taken.interactions:
         filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
         replacing.put(to, old, (Cassette(name, tuple(filed)),))
-        written.append(to / name)
-    if taken.rules:
-        path = _overlay(overlays, name)
-        _put(path, rendered(taken.rules, str(path), redaction))
-        written.append(path)
-    return written
+    if layers is not None:
+        _put(overlay, layers)
+    return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
 
 
 def _read(path: Path) -> bytes:

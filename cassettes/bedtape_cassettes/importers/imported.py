@@ -10,7 +10,7 @@ from bedtape_cassettes.importers.formats import read
 from bedtape_cassettes.importers.found import Exchange, Rule, Skipped, Unusable
 from bedtape_cassettes.importers.taking import Doubt, take
 from bedtape_cassettes.model import Interaction
-from bedtape_cassettes.redact import ALWAYS, Redaction
+from bedtape_cassettes.redact import ALWAYS, Redaction, scrub_text
 
 __all__ = ["Imported", "imported"]
 
@@ -36,7 +36,10 @@ class Imported:
         return any(skipped.damaged for skipped in self.skipped)
 
     def remarks(self) -> Iterator[str]:
-        """A line for each thing to know, with the entries that it is about."""
+        """A line for each thing to know, with the entries that it is about; what it quotes may hold no secret either."""
+        yield from map(scrub_text, self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
         for reason, entries in _grouped((skipped.reason, skipped.number) for skipped in self.skipped):
             yield f"skipped {_named(entries)}: {reason}"
         for doubt, places in _grouped((_DOUBTS[doubt], place) for place, doubt in self.doubts):

@@ -11,7 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from bedtape_cassettes.importers.foreign_yaml import load_all
+from bedtape_cassettes.bodies import levels
+from bedtape_cassettes.importers.foreign_yaml import MAX_DEPTH, load_all
 from bedtape_cassettes.importers.tnetstring import read
 
 __all__ = ["MAX_BYTES", "Opened", "inflated", "opened"]
@@ -63,11 +64,14 @@ def opened(data: bytes) -> Opened:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"JSON that cannot be read: {error}") from None
+    if levels(value) > MAX_DEPTH:
+        raise ValueError("JSON that is nested too deeply")
+    return value
 
 
 def _flows(data: bytes) -> Opened:

@@ -58,6 +58,8 @@ def path_is(method: str, path: str, *, pattern: bool) -> When:
     if target.operation is None:
         if pattern and plain.rstrip("*").rstrip("/") in ("", "/model"):
             return {}
+        if plain.startswith("/model/"):
+            raise beyond(f"the path {path[:80]!r}, which names no operation,")
         raise Unusable(f"{method} {path[:80]} is not Bedrock's", foreign=True)
     when: When = {"operation": target.operation.name}
     if target.model and target.model != "*":

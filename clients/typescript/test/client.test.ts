@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import openapiTS, { astToString } from "openapi-typescript";
 import { Bedtape, BedtapeError, CallsMismatch, type Session } from "../src/index.js";
@@ -113,6 +115,17 @@ test("what the server refuses is an error that says why", async () => {
   assert.match(refused.message, /modle/);
   const nobody = await rejection(new Bedtape("http://127.0.0.1:1").session("x").calls());
   assert.match(nobody.message, /no server answers at http:\/\/127\.0\.0\.1:1/);
+});
+
+test("a control token is brought along, and what is no bedtape server is named so", async (context) => {
+  const other = createServer((request, response) => {
+    response.writeHead(502).end(`token ${request.headers["x-bedtape-token"]}`);
+  });
+  context.after(() => other.close());
+  await new Promise<void>((listening) => other.listen(0, "127.0.0.1", listening));
+  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`;
+  const refused = await rejection(new Bedtape(url, { token: "a-token-of-ours" }).session("x").calls());
+  assert.equal(refused.message, "expected a bedtape server's answer, found token a-token-of-ours");
 });
 
 test("without a URL it says how to get one", () => {

@@ -38,7 +38,7 @@ from bedtape_replayer.control.schemas import (
     list_of,
 )
 from bedtape_replayer.overlay.document import Namer, OverlayInvalid, fault_of, overlay_of, rule_of
-from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
+from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, NameTaken
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schema import FAULT, RULE
 from bedtape_replayer.overlay.schema import OVERLAY as OVERLAY_FILE
@@ -179,14 +179,12 @@ def _overlay(asked: Asked) -> JsonValue:
 
 def _lay(asked: Asked) -> JsonValue:
     laid = _read(overlay_of, asked.json())
-    if taken := _names(laid) & _names(asked.looked_at().layers.shared):
-        raise _taken(min(taken))
+    try:
+        Layers(asked.looked_at().layers.shared).lay(laid)  # no session is made for what is none
+    except NameTaken as error:
+        raise Failed(409, {"error": str(error)}) from None
     asked.made().layers.lay(laid)
     return _overlay(asked)
-
-
-def _names(overlay: Overlay) -> set[str]:
-    return {rule.id for rule in overlay.rules} | {fault.id for fault in overlay.faults}
 
 
 def _read(read: Callable[..., Any], *given: Any) -> Any:
@@ -195,10 +193,6 @@ def _read(read: Callable[..., Any], *given: Any) -> Any:
         return read(*given)
     except OverlayInvalid as error:
         raise invalid(error.wrong) from None
-
-
-def _taken(name: str) -> Failed:
-    return Failed(409, {"error": f"a layer is named {name!r} already; name this one otherwise, or remove that one"})
 
 
 def _clear(asked: Asked) -> JsonValue:
@@ -218,7 +212,7 @@ def _added(asked: Asked, made: Callable[[JsonValue, Namer], Rule | Fault]) -> Js
     """No session is made for what is none: it is named when all else is known to be right."""
     layer = _read(made, asked.json(), lambda kind: asked.made().layers.next_id(kind))
     if asked.looked_at().layers.has(layer.id):
-        raise _taken(layer.id)
+        raise Failed(409, {"error": str(NameTaken(layer.id))})
     session = asked.made()
     session.layers.add(layer)
     return _layer_told(session, layer)

@@ -236,7 +236,9 @@ def _fault(name: str, given: dict[str, Any]) -> Fault:
     when = Exactly(operation=(operation,) if operation else _INVOKING, model_id=given.get("modelId"))
     times = int(given.get("count", 1))
     told: JsonObject = {"error": error, "message": failure.message, "status": failure.status, "times": times}
-    conditions = {"operation": list(when.operation), "model": when.model_id}
+    conditions: JsonObject = {"operation": list(when.operation)}
+    if when.model_id is not None:
+        conditions["model"] = when.model_id
     return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": plain(conditions)})
 
 

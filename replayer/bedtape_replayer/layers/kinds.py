@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.checking import Schema
+from bedtape_cassettes.families.table import family_of
 from bedtape_replayer.layers.corruption import Corrupt, Damage
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.events import Drop, Insert, Repeat, Swap
@@ -68,6 +69,8 @@ def _error(fault: dict[str, Any]) -> Harm:
 
 def _http(fault: dict[str, Any]) -> Harm:
     told = fault["http"]
+    if "text" in told and "json" in told:
+        raise ValueError("text and json: a body is one of them")
     body = told["text"].encode() if "text" in told else compact(told["json"]) if "json" in told else b""
     return Refuse(Failure(status=told["status"], headers=tuple(told.get("headers", {}).items()), body=body))
 
@@ -82,6 +85,8 @@ def _made(key: str, harm: Callable[..., Harm]) -> Callable[[dict[str, Any]], Har
 
 def _misanswer(fault: dict[str, Any]) -> Harm:
     told = fault["misanswer"]
+    if isinstance(told, dict) and "family" in told:
+        family_of("InvokeModel", "", told["family"])
     return Misanswer(told) if isinstance(told, str) else Misanswer(**told)  # type: ignore[arg-type]  # checked by schema
 
 

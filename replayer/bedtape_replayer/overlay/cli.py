@@ -32,7 +32,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="O
             print(error, file=sys.stderr)
             failed = True
         else:
-            print(f"{file}: {len(read.rules)} rules, {len(read.faults)} faults")
+            rules, faults = len(read.rules), len(read.faults)
+            print(f"{file}: {rules} rule{'s' * (rules != 1)}, {faults} fault{'s' * (faults != 1)}")
     raise typer.Exit(1 if failed else 0)
 
 

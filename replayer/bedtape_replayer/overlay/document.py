@@ -29,6 +29,7 @@ from bedtape_cassettes.content import (
 from bedtape_cassettes.errors import CassetteError, Problem
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.jsonpath import parts
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.failure import Failure
@@ -59,7 +60,7 @@ def read(data: bytes, file: str) -> Overlay:
     """The overlay in a YAML (or JSON) file. Raises OverlayInvalid, or CassetteInvalid where it is not YAML at all."""
     value = yamlio.load(data, file)
     try:
-        return overlay_of(value)
+        return overlay_of(value, "file-")
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
         located = (
@@ -79,8 +80,8 @@ def _line(lines: Mapping[Path, int], path: Path) -> int:
     return lines[path]
 
 
-def overlay_of(value: JsonValue) -> Overlay:
-    """A whole overlay. Raises OverlayInvalid."""
+def overlay_of(value: JsonValue, prefix: str = "") -> Overlay:
+    """A whole overlay; layers without a name are called `rule-1`, after the prefix. Raises OverlayInvalid."""
     _refuse(problems(value, OVERLAY))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])
@@ -93,8 +94,8 @@ def overlay_of(value: JsonValue) -> Overlay:
     _refuse(wrong)
     seed: Any = value.get("seed", 0)
     return Overlay(
-        tuple(_rule(rule, rule.get("name") or f"file-rule-{number}") for number, rule in enumerate(rules, 1)),
-        tuple(_fault(fault, fault.get("name") or f"file-fault-{number}") for number, fault in enumerate(faults, 1)),
+        tuple(_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
+        tuple(_fault(fault, fault.get("name") or f"{prefix}fault-{number}") for number, fault in enumerate(faults, 1)),
         seed,
     )
 
@@ -154,6 +155,7 @@ _BELONGS = {
 
 
 def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
+    yield from _when_wrong(rule, path)
     if "answer" in rule:
         yield from _answer_wrong(rule["answer"], (*path, "answer"))
     for number, answer in enumerate(rule.get("answers", [])):
@@ -163,6 +165,14 @@ def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
             family_of("InvokeModel", "", rule["family"])
         except Cannot as error:
             yield Wrong((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
+
+
+def _when_wrong(layer: JsonObject, path: Path) -> Iterator[Wrong]:
+    for told in layer.get("when", {}).get("json_path", {}):
+        try:
+            parts(told)
+        except ValueError as error:
+            yield Wrong((*path, "when", "json_path", told), "a JSON path", str(error))
 
 
 def _answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
@@ -176,11 +186,12 @@ def _answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
             yield Wrong((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
     if "text" in answer and "json" in answer:
         yield Wrong(path, "text or json", "both")
-    if "error" in answer:
-        try:
-            _given(answer)
-        except ValueError as error:
-            yield Wrong((*path, "error"), "an error that can be", str(error))
+    for kind in ("error", "raw"):
+        if kind in answer:
+            try:
+                _given(answer)
+            except ValueError as error:
+                yield Wrong((*path, kind), f"{_KINDS[kind]} that can be", str(error))
     for number, block in enumerate(answer.get("blocks", [])):
         yield from _block_wrong(block, (*path, "blocks", number))
 
@@ -196,6 +207,7 @@ def _block_wrong(block: JsonObject, path: Path) -> Iterator[Wrong]:
 
 
 def _fault_wrong(fault: JsonObject, path: Path) -> Iterator[Wrong]:
+    yield from _when_wrong(fault, path)
     kind = next(name for name in KINDS if name in fault)
     try:
         harm = KINDS[kind].make(fault)
@@ -324,6 +336,8 @@ def _raw(raw: JsonObject) -> Raw:
         case {"chunks": chunks}:
             return Raw(chunks=tuple(chunks), status=status, headers=headers)
         case {"events": events}:
+            if odd := [event for event in events if len(event) != 1]:
+                raise ValueError(f"expected each event as {{type: payload}}, found {len(odd[0])} types in one")
             named = tuple(next(iter(event.items())) for event in events)
             return Raw(events=named, status=status, headers=headers)
         case {"text": text}:

@@ -15,7 +15,7 @@ from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS, Counter, Schedule
 from bedtape_replayer.overlay.when import ANY, When
 
-__all__ = ["NOTHING", "Fault", "Happening", "Layers", "Overlay", "Refused", "Ruled"]
+__all__ = ["NOTHING", "Fault", "Happening", "Layers", "NameTaken", "Overlay", "Refused", "Ruled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class Overlay:
 
     def __bool__(self) -> bool:
         return bool(self.rules or self.faults)
+
+    @property
+    def layers(self) -> tuple[Rule | Fault, ...]:
+        """All of them."""
+        return (*self.rules, *self.faults)
 
 
 NOTHING = Overlay()
@@ -86,7 +91,7 @@ class Layers:
 
     def has(self, name: str) -> bool:
         """Whether a layer has this id."""
-        return name in {rule.id for rule in self._all.rules} | {fault.id for fault in self._all.faults}
+        return any(layer.id == name for layer in self._all.layers)
 
     def remove(self, name: str) -> bool:
         """Removes a layer of its own; whether it was there."""
@@ -97,28 +102,37 @@ class Layers:
         return self._own != own
 
     def lay(self, overlay: Overlay) -> None:
-        """Replaces the session's own layers; what layers that stay have counted stays too."""
+        """Replaces the session's own layers; what layers that stay have counted stays too.
+
+        Raises NameTaken where two layers would have one name, and changes nothing then.
+        """
+        names = [layer.id for kind in (overlay, self.shared) for layer in kind.layers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise NameTaken(twice)
+        before = {id(layer) for layer in self._all.layers}
         self._own = overlay
         self._all = Overlay(
             (*overlay.rules, *self.shared.rules),
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
         )
-        kept = {rule.id for rule in self._all.rules} | {fault.id for fault in self._all.faults}
+        kept = {layer.id for layer in self._all.layers if id(layer) in before}  # not another that took its name
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
 
     def add(self, *layers: Rule | Fault) -> None:
-        """Adds to the session's own layers, after those that are there."""
+        """Adds to the session's own layers, after those that are there. Raises NameTaken as `lay` does."""
         rules = tuple(layer for layer in layers if isinstance(layer, Rule))
         faults = tuple(layer for layer in layers if isinstance(layer, Fault))
         own = self._own
         self.lay(replace(own, rules=(*own.rules, *rules), faults=(*own.faults, *faults)))
 
     def next_id(self, kind: str) -> str:
-        """A name for a new layer, `rule-3`: the same in every run, for chance depends on it."""
-        self._made[kind] = self._made.get(kind, 0) + 1
-        return f"{kind}-{self._made[kind]}"
+        """A name for a new layer that none has, `rule-3`: the same in every run, for chance depends on it."""
+        while True:
+            self._made[kind] = self._made.get(kind, 0) + 1
+            if not self.has(name := f"{kind}-{self._made[kind]}"):
+                return name
 
     def fired(self, layer: str) -> int:
         """How many calls a layer took."""
@@ -182,3 +196,11 @@ class Layers:
 
 class Refused(Exception):
     """A layer cannot do what it says to this call: the overlay must be mended, not the client's code."""
+
+
+class NameTaken(ValueError):
+    """Two layers would have one name, by which they are counted and removed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"a layer is named {name!r} already; name this one otherwise, or remove that one")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bedtape_cassettes import bodies
-from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response, event_headers
+from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response, event_headers, is_header
 
 __all__ = ["Raw"]
 
+# What HTTP sends no body with.
+_BODYLESS = (204, 304)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
 
@@ -17,7 +19,7 @@ _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"
 class Raw:
     """One of: body, sent verbatim; chunks, the JSON of each InvokeModel chunk; events, (type, JSON) of each event.
 
-    headers: lower-case names; those that are given replace the usual ones.
+    headers: those that are given replace the usual ones. Raises ValueError for what no answer can be.
     """
 
     body: bytes | None = None
@@ -25,6 +27,12 @@ class Raw:
     events: tuple[tuple[str, JsonValue], ...] | None = None
     status: int = 200
     headers: Headers = ()
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 599 or self.status in _BODYLESS:
+            raise ValueError(f"expected a status from 200 to 599 that may have a body, found {self.status}")
+        if wrong := [name for name, value in self.headers if not is_header(name, value)]:
+            raise ValueError(f"expected what an HTTP header can hold, found {wrong[0]!r}")
 
     def response(self) -> Response:
         """What goes over the wire."""

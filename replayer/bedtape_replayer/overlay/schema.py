@@ -182,7 +182,9 @@ ANSWER: dict[str, Schema] = {
             },
         ],
     },
-    "error": _text(f"The name of an error, one of Bedrock's ({', '.join(FAILURES)}), or any with a status.", minLength=1),
+    "error": _text(
+        f"The name of an error, one of Bedrock's ({', '.join(FAILURES)}), or any with a status.", minLength=1
+    ),
     **{key: schema for key, schema in BESIDE_ERROR.items() if key != "after_events"},
     "raw": _RAW,
     "stop_reason": {"type": "string", "enum": list(STOP_REASONS), "description": "Why the model stopped."},

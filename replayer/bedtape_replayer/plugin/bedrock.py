@@ -23,16 +23,10 @@ from bedtape_replayer.session import DEFAULT_SESSION
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
 
-__all__ = ["Bedrock", "shown"]
+__all__ = ["Bedrock"]
 
 _REPORTED = 5
 _NOTHING = Library(())
-
-
-def shown(path: Path) -> str:
-    """A path as one would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 @cache
@@ -44,13 +38,16 @@ def _sdk() -> Any:
 class Bedrock(Session):
     """Amazon Bedrock for one test: its own cassette, rules, faults and calls, at `url`. See the `bedrock` fixture."""
 
-    def __init__(self, asked: Asked, server: Running, url: str, library: Library | None, recorder: str | None) -> None:
+    def __init__(
+        self, asked: Asked, server: Running, url: str, library: Library | None, recorder: str | None, here: Path
+    ) -> None:
         super().__init__(asked.cassette, server)
         self.asked = asked
         self.tally = Tally(tests=1)
         self._base = url
         self._library = library
         self._recorder = recorder
+        self._here = here
         self._misses: list[str] = []
         self._told = 0
         self._surroundings: Surroundings | None = None
@@ -79,8 +76,9 @@ class Bedrock(Session):
         """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once."""
         library = taken(self.asked.folder, cassette or self.asked.cassette)
         if library is None:
-            raise ValueError(f"expected a cassette {cassette or self.name!r} in {shown(self.asked.folder)}, found none")
+            raise ValueError(f"expected a cassette {cassette or self.name!r} in {self.asked.folder}, found none")
         self._library = library
+        self._play_instead()
 
         def choose() -> None:
             state = self._state()
@@ -187,7 +185,8 @@ class Bedrock(Session):
         return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._mend()])
 
     def _mend(self) -> str:
-        name = shown(self.asked.folder / self.name)
+        path = self.asked.folder / self.name
+        name = path.relative_to(self._here) if path.is_relative_to(self._here) else path
         again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"
         if self._library is None:
             return (
@@ -200,10 +199,11 @@ class Bedrock(Session):
         self.tally.held.update(map(self._place, files))
 
     def _place(self, file: str) -> str:
-        return f"{shown(self.asked.folder)}/{file}"
+        return f"{self.asked.folder}/{file}"
 
     def _play_instead(self) -> None:
         if self.recorded:
             self.leave()
             self._recorder = None
             self.enter()
+            self._do(lambda: self._hold(self._library or _NOTHING))

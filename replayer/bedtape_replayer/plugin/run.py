@@ -6,7 +6,8 @@ One test runs at a time. It has no sockets of its own: it tells those who send w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,19 +35,22 @@ class CannotBegin(Exception):
 
 
 class Run:
-    """One process's run. mode: as `--bedtape`. command: that records. environ: as it was before any test.
+    """One process's run. mode: as `--bedtape`. command: that records. environ: as it was before any test. here: the
+    folder that pytest was started in, for messages.
 
     Raises as `Replayer` where the server cannot start, in the test that needs it first.
     """
 
     CannotBegin = CannotBegin
 
-    def __init__(self, mode: str, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, mode: str, command: Sequence[str], environ: Mapping[str, str], here: Path) -> None:
         self.tally = Tally()
         self._mode = mode
         self._command = command
         self._environ = environ
+        self._here = here
         self._recordings: dict[Path, Recording] = {}
+        self._restore: Callable[[], object] = lambda: None
         self._current: Bedrock | None = None
         self._server = Replayer((), observer=self._observe).start()
 
@@ -63,7 +67,7 @@ class Run:
         library, overlay = taken(asked.folder, asked.cassette), _overlay(asked)
         records = self._mode in ("new", "all") or (self._mode == "once" and library is None)
         recorder = self._recording(asked.folder).url if records and asked.overlay is None else None
-        bedrock = Bedrock(asked, self._server, self._server.url, library, recorder)
+        bedrock = Bedrock(asked, self._server, self._server.url, library, recorder, self._here)
 
         def lay() -> None:
             bedrock.open()
@@ -93,6 +97,7 @@ class Run:
             self.tally.recorded += count
             self.tally.said.append(said)
             self.tally.failed = self.tally.failed or not well
+        self._restore()
         self._server.stop()
 
     def route(self, url: str) -> str:
@@ -118,9 +123,19 @@ class Run:
         return [*recorders, self._server.url] if current.recorded else recorders
 
     def _recording(self, folder: Path) -> Recording:
+        if not self._recordings:
+            self._end_in_order()
         if folder not in self._recordings:
             self._recordings[folder] = Recording(self._command, folder, self._mode, self._environ)
         return self._recordings[folder]
+
+    def _end_in_order(self) -> None:
+        """SIGTERM ends a run that records as Ctrl-C does: a recorder that is left alone would listen on, with real keys."""
+        try:
+            before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        except ValueError:  # not the main thread
+            return
+        self._restore = lambda: signal.signal(signal.SIGTERM, before)
 
     def _observe(self, outcome: Outcome) -> None:
         current, answer = self._current, outcome.answer

@@ -38,9 +38,9 @@ class Tally:
         """For another process: numbers, texts and lists."""
         return asdict(self) | {"held": sorted(self.held), "played": sorted(self.played)}
 
-    def lines(self, *, verbose: bool = False) -> Iterator[str]:
-        """What to say at the end of a run."""
-        left = sorted(self.held - self.played)
+    def lines(self, here: str, *, verbose: bool = False) -> Iterator[str]:
+        """What to say at the end of a run that was started in the folder `here`."""
+        left = sorted(name.removeprefix(f"{here}/") for name in self.held - self.played)
         rules = f", {self.ruled} from rules and faults" if self.ruled else ""
         counts = f"{self.answered} played{rules}, {self.recorded} recorded, {self.missed} missed"
         yield f"bedtape: {counts}, {len(left)} never played"

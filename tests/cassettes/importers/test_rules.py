@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies, eventstream
+from bedtape_cassettes import bodies, eventstream, store
 from bedtape_cassettes.errors import SecretFound
 from bedtape_cassettes.importers.formats import ForeignInvalid
 from bedtape_cassettes.importers.found import Rule
@@ -19,6 +23,7 @@ from bedtape_cassettes.importers.imported import Imported, imported
 from bedtape_cassettes.importers.overlay_file import rendered
 from bedtape_cassettes.model import event_headers
 from bedtape_cassettes.patterns import redaction_of
+from bedtape_replayer import Replayer
 from bedtape_replayer.overlay.document import read
 
 STREAM = b"".join(
@@ -337,6 +342,48 @@ def test_wiremock_recordings_of_one_scenario_come_in_its_order() -> None:
     )
     said = [json.loads(i.response.body.data)["text"] for i in found.interactions]  # type: ignore[union-attr]
     assert said == ["first", "second", "third"]
+
+
+# -- served ----------------------------------------------------------------------------------------------------
+
+
+def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
+    """An aimock fixture and a MockServer expectation, asked through boto3 as the mocks would have been."""
+    found = imported(
+        json.dumps(
+            fixtures(
+                (
+                    {"userMessage": "weather", "sequenceIndex": 0},
+                    {"toolCalls": [{"name": "f", "arguments": '{"x":1}'}]},
+                ),
+                ({"userMessage": "weather", "sequenceIndex": 1}, {"content": "It rains."}),
+            )
+        ).encode()
+    )
+    said = {"statusCode": 429, "headers": {"x-amzn-errortype": ["ThrottlingException"]}, "body": {"message": "slow"}}
+    found_too = imported(json.dumps(expectation({"path": "/model/other/.*"}, said)).encode())
+    assert not found_too.rules  # which operation it is about, no rule can say
+    found_too = imported(json.dumps(expectation({"path": "/model/other/converse"}, said)).encode())
+    overlay = tmp_path / "x.overlay.yaml"
+    overlay.write_bytes(rendered([*found.rules, *found_too.rules], "x"))
+    shutil.copytree(store.samples(), tmp_path / "cassettes")
+    with Replayer(tmp_path / "cassettes", overlay=overlay) as replayer:
+        client = boto3.client(
+            "bedrock-runtime",
+            endpoint_url=replayer.url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        ask = {"messages": [{"role": "user", "content": [{"text": "the weather?"}]}]}
+        first = client.converse(modelId="amazon.nova-lite-v1:0", **ask)
+        assert first["output"]["message"]["content"][0]["toolUse"]["input"] == {"x": 1}
+        second = client.converse(modelId="amazon.nova-lite-v1:0", **ask)
+        assert second["output"]["message"]["content"] == [{"text": "It rains."}]
+        ask["messages"][0]["content"] = [{"text": "hello"}]
+        with pytest.raises(client.exceptions.ThrottlingException, match="slow"):
+            client.converse(modelId="other", **ask)
 
 
 # -- whatever the file -----------------------------------------------------------------------------------------

@@ -45,7 +45,9 @@ def test_stream(which: str, bedrock: Session) -> None:
 
     async def streamed(client: Any) -> list[str]:
         answer = await client.converse_stream(modelId=MODELS[which], messages=say("why record?"))
-        deltas = [event["contentBlockDelta"]["delta"] async for event in answer["stream"] if "contentBlockDelta" in event]
+        deltas = [
+            event["contentBlockDelta"]["delta"] async for event in answer["stream"] if "contentBlockDelta" in event
+        ]
         return [delta["text"] for delta in deltas]
 
     pieces = run(streamed)

@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_good_file(folder: Path) -> None:
-    assert run(folder, "overlay", "check", "good.yaml") == (0, ["good.yaml: 2 rules, 1 faults"], [])
+    assert run(folder, "overlay", "check", "good.yaml") == (0, ["good.yaml: 2 rules, 1 fault"], [])
 
 
 def test_every_problem_has_its_line(folder: Path) -> None:
@@ -71,7 +71,7 @@ def test_every_problem_has_its_line(folder: Path) -> None:
 
 def test_several_files_are_all_checked_in_their_order(folder: Path) -> None:
     code, out, errors = run(folder, "overlay", "check", "bad.yaml", "nosuch.yaml", "good.yaml")
-    assert (code, out) == (1, ["good.yaml: 2 rules, 1 faults"])
+    assert (code, out) == (1, ["good.yaml: 2 rules, 1 fault"])
     assert [line.partition(":")[0] for line in errors] == ["bad.yaml"] * 4 + ["nosuch.yaml"]
 
 

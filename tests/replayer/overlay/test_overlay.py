@@ -13,7 +13,7 @@ from bedtape_replayer.call import Call
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.harm import Harm, Moment
 from bedtape_replayer.overlay.failure import Failure
-from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, Overlay, Refused
+from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, NameTaken, Overlay, Refused
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
@@ -198,6 +198,13 @@ def test_what_stays_keeps_its_count() -> None:
     assert [said(layers, call(number=n)) for n in (2, 3)] == ["A", "B"]
 
 
+def test_another_layer_of_the_same_name_counts_anew() -> None:
+    layers = laid(Rule("a", (says("A"),), schedule=Schedule(times=1)))
+    said(layers, call())
+    layers.lay(Overlay((Rule("a", (says("A2"),), schedule=Schedule(times=1)),)))
+    assert (layers.fired("a"), said(layers, call())) == (0, "A2")
+
+
 def test_names_are_the_same_in_every_run() -> None:
     layers = Layers()
     assert [layers.next_id(kind) for kind in ("rule", "rule", "fault", "rule")] == [
@@ -206,3 +213,12 @@ def test_names_are_the_same_in_every_run() -> None:
         "fault-1",
         "rule-3",
     ]
+
+
+def test_a_name_is_had_by_one_layer() -> None:
+    layers = laid(Rule("rule-1", (says("A"),)), shared=Overlay((Rule("file", (says("file"),)),)))
+    assert layers.next_id("rule") == "rule-2"  # the first is taken
+    for name in ("rule-1", "file"):
+        with pytest.raises(NameTaken, match=f"a layer is named '{name}' already"):
+            layers.add(refuse(name))
+    assert len(layers.own.layers) == 1

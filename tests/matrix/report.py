@@ -1,0 +1,133 @@
+"""What became of each framework, read from pytest's JUnit reports, and the page that says it. Only the pins are read."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["REQUIREMENTS", "Case", "Result", "page", "pins", "read", "wants"]
+
+REQUIREMENTS = Path(__file__).parent / "requirements"
+# What points a framework at the server, where it is not the variable of all AWS SDKs.
+_VARIABLE = {"litellm": "AWS_BEDROCK_RUNTIME_ENDPOINT", "anthropic": "ANTHROPIC_BEDROCK_BASE_URL"}
+_NAME = re.compile(r"test_(\w+)(?:\[(.*)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test: what of the framework it tried, with which model or variant, and what became of it."""
+
+    tried: str
+    variant: str
+    outcome: Literal["passed", "failed", "skipped"]
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A framework's tests. output: what pip or pytest said of what failed. No cases: it could not be installed."""
+
+    name: str
+    python: str
+    cases: tuple[Case, ...]
+    output: str = ""
+    failed: bool = False
+
+    @property
+    def broken(self) -> bool:
+        return self.failed or not self.cases
+
+    @property
+    def summary(self) -> str:
+        if not self.cases:
+            return "could not be installed or run"
+        counts = ((self.count(outcome), outcome) for outcome in ("passed", "failed", "skipped"))
+        return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
+
+    def count(self, outcome: str) -> int:
+        return sum(case.outcome == outcome for case in self.cases)
+
+
+def wants(name: str) -> list[str]:
+    """What the environment is for, as the first line of its requirements says it."""
+    return (REQUIREMENTS / f"{name}.txt").read_text().splitlines()[0].removeprefix("# wants: ").split()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Versions by package."""
+    lines = (REQUIREMENTS / f"{name}.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def read(xml: str) -> tuple[Case, ...]:
+    """The cases of a JUnit report."""
+    return tuple(_case(case) for case in ET.fromstring(xml).iter("testcase"))
+
+
+def _case(case: ET.Element) -> Case:
+    found = _NAME.fullmatch(case.get("name", ""))
+    tried, variant = (found[1].replace("_", " "), found[2] or "") if found else (case.get("name", ""), "")
+    for child in case:
+        if child.tag in ("failure", "error"):
+            return Case(tried, variant, "failed", _first_line(child))
+        if child.tag == "skipped":
+            return Case(tried, variant, "skipped", _first_line(child))
+    return Case(tried, variant, "passed")
+
+
+def _first_line(told: ET.Element) -> str:
+    return next(iter(told.get("message", "").splitlines()), "")
+
+
+# -- the page --------------------------------------------------------------------------------------------------
+
+_HEAD = """# Frameworks
+
+Written by `make test-matrix`, which runs each framework's own, unmodified code against the server, in an environment of its own
+(`tests/matrix/requirements`). The answers are rules, and the tests look at what the framework made of them and at what it had
+sent: chat, streams, tool round trips, structured answers, embeddings, and throttling that is asked again.
+
+| framework | versions | Python | pointed at the server by | result |
+|---|---|---|---|---|
+"""
+
+
+def page(results: Iterable[Result]) -> str:
+    """The page, in Markdown."""
+    results = list(results)
+    rows = "".join(f"{_row(result)}\n" for result in results)
+    return _HEAD + rows + "".join(f"\n{section}" for result in results for section in [_section(result)])
+
+
+def _row(result: Result) -> str:
+    versions = ", ".join(f"{package} {version}" for package, version in shown(result.name))
+    variable = _VARIABLE.get(result.name, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
+    return f"| [{result.name}](#{result.name}) | {versions} | {result.python} | `{variable}` | {result.summary} |"
+
+
+def shown(name: str) -> list[tuple[str, str]]:
+    """The packages whose versions matter: what was wanted, and the SDK beneath."""
+    found = pins(name)
+    wanted = [want.partition("[")[0] for want in wants(name)]
+    return [(package, found[package]) for package in dict.fromkeys((*wanted, "boto3"))]
+
+
+def _section(result: Result) -> str:
+    return f"## {result.name}\n\n" + "".join(f"- {line}\n" for line in _lines(result.cases))
+
+
+def _lines(cases: Sequence[Case]) -> Iterator[str]:
+    if not cases:
+        yield "nothing was tried: it could not be installed or run"
+    for tried in dict.fromkeys(case.tried for case in cases):
+        passed = [case for case in cases if case.tried == tried and case.outcome == "passed"]
+        if passed:
+            variants = ", ".join(case.variant for case in passed if case.variant)
+            yield f"{tried}: {variants}" if variants else tried
+    for case in cases:
+        if case.outcome != "passed":
+            yield f"**{case.outcome}**: {case.tried} {case.variant}: {case.said}"
