@@ -23,7 +23,7 @@ class Case:
 
     tried: str
     variant: str
-    outcome: Literal["passed", "failed", "skipped"]
+    outcome: Literal["passed", "failed", "known to fail", "skipped"]
     said: str = ""
 
 
@@ -45,7 +45,7 @@ class Result:
     def summary(self) -> str:
         if not self.cases:
             return "could not be installed or run"
-        counts = ((self.count(outcome), outcome) for outcome in ("passed", "failed", "skipped"))
+        counts = ((self.count(outcome), outcome) for outcome in ("passed", "failed", "known to fail", "skipped"))
         return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
 
     def count(self, outcome: str) -> int:
@@ -75,7 +75,8 @@ def _case(case: ET.Element) -> Case:
         if child.tag in ("failure", "error"):
             return Case(tried, variant, "failed", _first_line(child))
         if child.tag == "skipped":
-            return Case(tried, variant, "skipped", _first_line(child))
+            known = child.get("type") == "pytest.xfail"
+            return Case(tried, variant, "known to fail" if known else "skipped", _first_line(child))
     return Case(tried, variant, "passed")
 
 

@@ -156,7 +156,7 @@ def pin(name: str) -> None:
     done = pip(python, "install", *wants(name), *own, *BESIDE)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
-    frozen = pip(python, "freeze").stdout
+    frozen = pip(python, "freeze", "--all").stdout
     (REQUIREMENTS / f"{name}.txt").write_text(f"# wants: {' '.join(wants(name))}\n{frozen}")
 
 
