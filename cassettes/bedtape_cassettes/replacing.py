@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bedtape_cassettes import document, store
+from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.redact import scan, scrub_interaction
@@ -194,13 +194,7 @@ def _rendered(path: Path, interaction: Interaction) -> bytes:
     if findings := scan(clean):
         mend = "take it out: bedtape cassette redact"
         raise SecretFound([Problem(str(path), 0, "no secret", f"{f.kind} in {f.where}", mend) for f in findings])
-    try:
-        data = document.write(clean)
-    except ValueError as error:
-        raise CassetteError(f"{path}: expected what YAML can hold, found what it cannot: {error}") from None
-    if document.read(data, str(path)) != clean:
-        raise CassetteError(f"{path}: expected an interaction that is read back as it was, found one that is not")
-    return data
+    return store.rendered(path, clean)
 
 
 def _replace(folder: Path, files: dict[str, Path | bytes], old: frozenset[str]) -> None:

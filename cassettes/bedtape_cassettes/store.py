@@ -23,7 +23,17 @@ from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.redact import ALWAYS, Redaction, scan, scrub_interaction
 
-__all__ = ["Fingerprint", "cache_folder", "file_name", "fingerprint", "read", "samples", "write", "write_tape"]
+__all__ = [
+    "Fingerprint",
+    "cache_folder",
+    "file_name",
+    "fingerprint",
+    "read",
+    "rendered",
+    "samples",
+    "write",
+    "write_tape",
+]
 
 _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
@@ -298,8 +308,8 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _rendered(path: Path, interaction: Interaction) -> bytes:
-    """The file's bytes, sure to be read back as this interaction."""
+def rendered(path: Path, interaction: Interaction) -> bytes:
+    """The file's bytes, sure to be read back as this interaction. Raises CassetteError where YAML cannot hold it."""
     try:
         data = document.write(interaction)
     except ValueError as error:
@@ -331,17 +341,17 @@ def write(root: Path, cassette: Cassette, *, redaction: Redaction = ALWAYS) -> t
     named = [(folder / file_name(number, i), i) for number, i in enumerate(scrubbed, 1)]
     _refuse_secrets(named)
     try:
-        rendered = {path: _rendered(path, interaction) for path, interaction in named}
-        _put(folder, rendered)
+        written = {path: rendered(path, interaction) for path, interaction in named}
+        _put(folder, written)
     except OSError as error:
         raise _unwritable(folder, error) from None
-    return tuple(rendered)
+    return tuple(written)
 
 
-def _put(folder: Path, rendered: dict[Path, bytes]) -> None:
+def _put(folder: Path, written: dict[Path, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stale = {path for path in folder.iterdir() if _is_interaction(path)} - rendered.keys()
-    for path, data in rendered.items():
+    stale = {path for path in folder.iterdir() if _is_interaction(path)} - written.keys()
+    for path, data in written.items():
         if not _holds(path, data):
             _replace(path, data)
     for path in stale:

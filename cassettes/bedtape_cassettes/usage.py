@@ -90,10 +90,10 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     if not said and _in_headers(response, name) is None:
         mend = "set another count, or a member of the body: json:$.path=value"
         raise CassetteError(f"{interaction.file}: expected an answer that counts {name}, found none; {mend}")
-    last = {place[-1]: (number, place) for number, place, _ in said}
+    last = {place[-1]: number for number, place, _ in said}
     values = opened(response.body)
     for number, place, old in said:
-        final = name != "outputTokens" or last[place[-1]] == (number, place)
+        final = name != "outputTokens" or last[place[-1]] == number
         new = count if final else min(old, count)
         values[number] = _totalled(with_leaf(values[number], place, new), place, new - old)
     headers = tuple((n, str(count) if n.lower() == header else v) for n, v in response.headers)

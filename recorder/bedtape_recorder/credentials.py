@@ -9,15 +9,15 @@ import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
+from bedtape_cassettes.endpoints import BEARER
 from bedtape_cassettes.model import Headers
 from bedtape_recorder import gate
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.routing import DEFAULT_REGION, Route
 from bedtape_recorder.signing import EventSigner, sign
 
-__all__ = ["BEARER", "Credentials"]
+__all__ = ["Credentials"]
 
-BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _MEND = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
 
 # A Bedrock API key, of either kind; anything else that a client sends as x-api-key is there to satisfy its library.

@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import certifi
 
-from bedtape_cassettes import store
+from bedtape_cassettes import child, store
 from bedtape_cassettes.endpoints import pointed
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Headers
@@ -173,12 +171,9 @@ class Recording:
         """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
         environment = child_environment(self.environ, self.url, self.settings, self.ca)
         try:
-            child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
+            return child.run(command, environment)
         except OSError as error:
             raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
-        with _outliving(child):
-            code = child.wait()
-        return code if code >= 0 else 128 - code
 
     def exports(self) -> dict[str, str]:
         """The variables to set for a program that is started elsewhere."""
@@ -241,14 +236,3 @@ class _Collect(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append(record.getMessage())
-
-
-@contextmanager
-def _outliving(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on. Then we write the cassettes."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])

@@ -6,16 +6,14 @@ Nothing is ever sent to AWS, and the program gets no credentials.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from bedtape_cassettes import child
 from bedtape_cassettes.endpoints import isolated
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answer import Outcome, Source
@@ -70,7 +68,7 @@ def run(
     except OSError as error:
         _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
     try:
-        code = _run(command, isolated(os.environ, replayer.session_url(session)))
+        code = child.run(command, isolated(os.environ, replayer.session_url(session)))
     except OSError as error:
         _fail(f"cannot run {command[0]}: {error.strerror}")
     finally:
@@ -80,25 +78,6 @@ def run(
         typer.echo(f"bedtape: {line}", err=True)
     missed = any(outcome.answer.source in ("miss", "overlay") for outcome in outcomes)
     raise typer.Exit(1 if strict and missed else code)
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The command's exit code, 128 and the signal where one ended it."""
-    child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
-    with _outliving(child):
-        code = child.wait()
-    return code if code >= 0 else 128 - code
-
-
-@contextmanager
-def _outliving(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on. Then we say what was played."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])
 
 
 def _summary(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -35,10 +35,10 @@ OUTSIDE = {
         "recorder.journalled",
         "cassettes.commands.looking",
     },
-    "signal": {"replayer.cli", "replayer.plugin.run", "replayer.run", "recorder.cli", "recorder.session"},
+    "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "recorder.cli"},
     "socket": {"replayer.connection"},
     "ssl": set(),
-    "subprocess": {"recorder.session", "replayer.plugin.recording", "replayer.run", "cassettes.commands.editor", "cassettes.git"},
+    "subprocess": {"cassettes.child", "recorder.session", "replayer.plugin.recording", "cassettes.commands.editor", "cassettes.git"},
     "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
         "replayer.plugin.asked",
@@ -133,6 +133,7 @@ LATE_IMPORTS = {"replayer.demo"}
 TESTED_ELSEWHERE = {
     "cassettes.cli": "replayer/test_cli.py",
     "cassettes.commands.editor": "cassettes/commands/test_editing.py",
+    "cassettes.child": "replayer/test_run.py",
     "cassettes.errors": "cassettes/test_document.py",
     "cassettes.lines": "cassettes/test_show.py",
     "cassettes.yaml_reader": "cassettes/test_yamlio.py",

@@ -1,0 +1,20 @@
+# The server, for `docker build --tag bedtape .`: docs/how-to/ci.md says how it is used.
+FROM python:3.13-slim AS build
+WORKDIR /source
+COPY . .
+RUN python -m venv --without-pip /opt/bedtape && pip --python /opt/bedtape/bin/python install --no-cache-dir .
+
+FROM python:3.13-slim
+COPY --from=build /opt/bedtape /opt/bedtape
+# A cache of parsed cassettes would die with the container.
+ENV PATH=/opt/bedtape/bin:$PATH BEDTAPE_CACHE_DIR=
+# By number, so that Kubernetes' runAsNonRoot can see it; it writes nothing, so it needs no home.
+USER 10001:10001
+# `replay` serves the cassettes/ of its folder: mount them at /cassettes. Without any it serves the samples that ship.
+WORKDIR /
+EXPOSE 4566
+# The control API asks for the token where there is one.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --start-interval=500ms --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:4566/_bedtape/health', headers={'x-bedtape-token': os.environ.get('BEDTAPE_CONTROL_TOKEN', '')}), timeout=2)"]
+ENTRYPOINT ["bedtape"]
+CMD ["replay", "--host", "0.0.0.0", "--port", "4566"]

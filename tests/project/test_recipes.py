@@ -1,0 +1,270 @@
+"""The recipes for CI work as pasted: their commands are run in a fresh project, and the image's parts by themselves.
+
+No Docker engine is needed: what the Dockerfile copies is built, and what the image runs is run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bedtape_cassettes import store
+from bedtape_replayer import Replayer
+from support import sdk
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text()
+RECIPES = {
+    text.splitlines()[0].removeprefix("# "): yaml.safe_load(text)
+    for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+}
+ACTIONS, GITLAB = RECIPES[".github/workflows/test.yaml"], RECIPES[".gitlab-ci.yml"]
+COMPOSE = RECIPES["compose.yaml"]
+
+# A program that has to be answered from cassettes/: what the samples hold, asked by boto3 as any program would.
+PROGRAM = """
+import boto3
+answer = boto3.client("bedrock-runtime").converse(**{arguments!r})
+assert answer["output"]["message"]["content"], answer
+"""
+TEST = """
+import boto3, pytest
+
+@pytest.mark.bedrock("{cassette}")
+def test_it(bedrock):
+    answer = boto3.client("bedrock-runtime").converse(**{arguments!r})
+    assert answer["output"]["message"]["content"]
+"""
+
+
+def _jobs() -> Iterator[tuple[str, list[str]]]:
+    """Each job's commands, in order."""
+    for name, job in ACTIONS["jobs"].items():
+        yield f"actions-{name}", [step["run"] for step in job["steps"] if "run" in step]
+    for name, job in GITLAB.items():
+        yield f"gitlab-{name}", job["script"]
+
+
+JOBS = dict(_jobs())
+
+
+def _stand_in(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A user's project: cassettes, a Python test, and a program that `npm test` runs."""
+    recorded = next(row for row in sdk.of_samples() if row.operation == "Converse" and row.status == 200)
+    arguments = sdk.arguments(recorded)
+    for folder in (tmp_path / "cassettes", tmp_path / "tests" / "cassettes"):
+        shutil.copytree(store.samples(), folder)
+    (tmp_path / "tests" / "test_it.py").write_text(TEST.format(cassette=recorded.session, arguments=arguments))
+    (tmp_path / "program.py").write_text(PROGRAM.format(arguments=arguments))
+    return tmp_path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """As a runner has it: no keys, and installers that write down what they were asked for and install nothing."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    python = sys.executable
+    asked = f'echo "$(basename "$0") $@" >> {tmp_path}/asked'
+    _stand_in(tools, "pip", asked)
+    _stand_in(tools, "apt-get", asked)
+    _stand_in(tools, "npm", f'{asked}\n[ "$1" != test ] || exec {python} program.py')
+    _stand_in(tools, "pytest", f'exec {python} -m pytest -p bedtape_replayer.pytest_plugin tests "$@"')
+    _stand_in(tools, "bedtape", f'exec {python} -c "from bedtape_cassettes.cli import main; main()" "$@"')
+    # `python3 -m venv .bedtape` makes a folder with the same stand-ins.
+    _stand_in(tools, "python3", f'{asked}\nmkdir -p "$3" && ln -s {tools} "$3/bin"')
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
+    return {**kept, "PATH": f"{tools}:{os.environ['PATH']}", "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_commands_of_a_job_work(job: str, project: Path, environment: dict[str, str]) -> None:
+    for command in JOBS[job]:
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", command], cwd=project, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    asked = (project / "asked").read_text()
+    assert re.search(r"^pip install .*\bbedtape\b", asked, re.MULTILINE)
+    assert "1 played" in done.stdout + done.stderr
+
+
+def test_a_miss_fails_the_python_job(project: Path, environment: dict[str, str]) -> None:
+    test = project / "tests" / "test_it.py"
+    test.write_text(test.read_text().replace("converse(**", 'converse(**{"system": [{"text": "other"}]} | '))
+    done = subprocess.run(["pytest"], cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout
+    assert "No recording answers" in done.stdout
+
+
+def test_no_job_has_keys_or_names_an_index() -> None:
+    assert not re.search(r"index-url|secrets\.|AKIA|configure-aws", PAGE)
+
+
+def test_the_junit_report_that_gitlab_takes_is_the_one_that_is_written() -> None:
+    job = GITLAB["python"]
+    assert f"--junitxml={job['artifacts']['reports']['junit']}" in job["script"][-1]
+
+
+# -- the image -------------------------------------------------------------------------------------------------
+
+
+def _instructions() -> list[tuple[str, str]]:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+INSTRUCTIONS = _instructions()
+# What the last stage says last holds.
+IMAGE = dict(INSTRUCTIONS)
+
+
+def _exec(form: str) -> list[str]:
+    """A command in exec form, which no shell takes apart."""
+    command: list[str] = json.loads(form)
+    return command
+
+
+def _health() -> list[str]:
+    return _exec(IMAGE["HEALTHCHECK"].partition("CMD")[2])
+
+
+def test_the_image_is_slim_and_its_user_is_not_root() -> None:
+    assert {rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"} == {"python:3.13-slim"}
+    user, _, group = IMAGE["USER"].partition(":")
+    assert int(user) > 0
+    assert int(group) > 0
+    assert "apt-get" not in str(INSTRUCTIONS)
+    last = INSTRUCTIONS[max(at for at, (word, _) in enumerate(INSTRUCTIONS) if word == "FROM") :]
+    assert [rest for word, rest in last if word in ("COPY", "ADD")] == ["--from=build /opt/bedtape /opt/bedtape"]
+
+
+def test_the_image_names_no_registry() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.findall(r"https?://[^/'\"\s]+", text) == ["http://127.0.0.1:4566"]
+    assert "index" not in text
+
+
+def _sent() -> list[Path]:
+    """What of the checkout is sent to Docker: names with `!` are let in again."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert lines[0] == "*"
+    again = [line[1:] for line in lines if line[0] == "!"]
+    assert all((ROOT / name).exists() for name in again)
+    return [ROOT / name for name in again]
+
+
+def test_the_image_is_built_of_what_docker_is_sent(tmp_path: Path) -> None:
+    assert ("COPY", ". .") in INSTRUCTIONS
+    source = tmp_path / "source"
+    source.mkdir()
+    for path in _sent():
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, source / path.name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.glob("bedtape-*.whl"))
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture(params=[None, "a-token-of-16-chars"], ids=["open", "token"])
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """What the image runs, in its folder and with its environment; the port is one that is free here."""
+    shutil.copytree(store.samples(), tmp_path / "cassettes")
+    port = _free_port()
+    assert IMAGE["ENTRYPOINT"] == '["bedtape"]'
+    cache = re.search(r"BEDTAPE_CACHE_DIR=(\S*)", IMAGE["ENV"])
+    assert cache
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "BEDTAPE_CACHE_DIR": cache[1]}
+    if request.param:
+        environment["BEDTAPE_CONTROL_TOKEN"] = request.param
+    arguments = [port if word == IMAGE["EXPOSE"] else word for word in _exec(IMAGE["CMD"])]
+    assert port in arguments
+    code = "from bedtape_cassettes.cli import main; main()"
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    with server.stdout:
+        assert "listening" in server.stdout.readline()
+        yield port, environment
+        server.terminate()
+        assert server.wait() == 0
+
+
+def _check_health(port: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    program, *arguments = [word.replace(IMAGE["EXPOSE"], port) for word in _health()]
+    assert program == "python"
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+def test_the_health_check_tells_a_server_that_runs(container: tuple[str, dict[str, str]]) -> None:
+    done = _check_health(*container)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_health_check_tells_one_that_does_not() -> None:
+    assert _check_health(_free_port(), dict(os.environ)).returncode != 0
+
+
+# -- compose ---------------------------------------------------------------------------------------------------
+
+
+def test_compose_waits_for_health_and_names_the_port_and_the_folder() -> None:
+    server, tests = COMPOSE["services"]["bedtape"], COMPOSE["services"]["tests"]
+    assert tests["depends_on"] == {"bedtape": {"condition": "service_healthy"}}
+    assert tests["environment"]["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == f"http://bedtape:{IMAGE['EXPOSE']}"
+    (mount,) = server["volumes"]
+    assert mount.split(":")[1:] == [f"{IMAGE['WORKDIR']}cassettes", "ro"]
+    assert f"docker build --tag {server['image']} ." in PAGE
+
+
+def test_the_server_answers_to_its_name_in_compose() -> None:
+    """Bedrock's API by any name; the control API by loopback's alone, as the page says."""
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    with Replayer(()) as bedrock:
+        bedrock.respond(text="hi")
+        connection = http.client.HTTPConnection("127.0.0.1", bedrock.port)
+        statuses = []
+        for method, path in (("POST", "/model/amazon.nova-lite-v1:0/converse"), ("GET", "/_bedtape/health")):
+            connection.request(method, path, json.dumps(body), {"Host": "bedtape:4566"})
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+        connection.close()
+    assert statuses == [200, 403]
+
+
+def test_what_is_ignored_by_git_is_not_sent_to_docker() -> None:
+    """Environments are large, and some hold recordings that were not reviewed."""
+    sent = {path.name for path in _sent()}
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line and line[0] != "#"]
+    assert not {(name, pattern) for name in sent for pattern in ignored if fnmatch(name, pattern)}
