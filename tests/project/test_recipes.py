@@ -90,7 +90,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     _stand_in(tools, "pip", asked)
     _stand_in(tools, "apt-get", asked)
     _stand_in(tools, "npm", f'{asked}\n[ "$1" != test ] || exec {python} program.py')
-    _stand_in(tools, "pytest", f'exec {python} -m pytest -p bedtape_replayer.pytest_plugin tests "$@"')
+    _stand_in(tools, "pytest", f'exec {python} -m pytest tests "$@"')
     _stand_in(tools, "bedtape", f'exec {python} -c "from bedtape_cassettes.cli import main; main()" "$@"')
     # `python3 -m venv .bedtape` makes a folder with the same stand-ins.
     _stand_in(tools, "python3", f'{asked}\nmkdir -p "$3" && ln -s {tools} "$3/bin"')

@@ -61,6 +61,8 @@ def _piece(value: Any) -> str | None:
             return text
         case {"is_finished": _, "text": str(text)}:  # Cohere
             return None if value.get("index") else text
+        case {"generations": [{"text": str(text)}, *_]}:  # Cohere, all at once
+            return text
         case {"choices": [{"delta": {"content": str(text)}}]}:
             return None if text.startswith("<reasoning>") else text
     return None
