@@ -14,7 +14,7 @@ USER 10001:10001
 WORKDIR /
 EXPOSE 4566
 # The control API asks for the token where there is one.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --start-interval=500ms --retries=3 \
+HEALTHCHECK --interval=2s --timeout=3s --start-period=10s --retries=3 \
   CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:4566/_bedtape/health', headers={'x-bedtape-token': os.environ.get('BEDTAPE_CONTROL_TOKEN', '')}), timeout=2)"]
 ENTRYPOINT ["bedtape"]
 CMD ["replay", "--host", "0.0.0.0", "--port", "4566"]

@@ -204,8 +204,8 @@ class Prompt:
 
     @cached_property
     def last(self) -> str:
-        """The text of the last user message."""
-        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+        """The text of the last user message; none where tools have answered since, which is a turn of its own."""
+        return next((_asked(turn) for turn in reversed(self.turns) if turn.role in _ASKING), "")
 
     @cached_property
     def text(self) -> str:
@@ -214,8 +214,12 @@ class Prompt:
 
     @cached_property
     def turn(self) -> int:
-        """The number of user messages, from 1: a tool's results alone are a turn too, where the family makes them one."""
-        return sum(turn.role == "user" for turn in self.turns)
+        """The number of times that the model was asked, from 1: by a user, or by results of tools, however many."""
+        roles = [turn.role for turn in self.turns]
+        return sum(
+            role == "user" or (role == "tool" and before != "tool")
+            for role, before in zip(roles, [None, *roles], strict=False)
+        )
 
     @cached_property
     def results(self) -> tuple[ToolResult, ...]:
@@ -223,3 +227,11 @@ class Prompt:
         names = {use.id: use.name for turn in self.turns for use in turn.calls}
         given = (result for turn in self.turns for result in turn.results)
         return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in given)
+
+
+# Who asks the model: some families give a tool's results a role of their own, others leave them to the user.
+_ASKING = ("user", "tool")
+
+
+def _asked(turn: Turn) -> str:
+    return turn.text if turn.role == "user" else ""

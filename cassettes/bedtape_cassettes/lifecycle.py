@@ -1,7 +1,7 @@
 """Models that Bedrock no longer serves, or soon will not: an id and the day of its end of life.
 
-From Amazon's page of the model lifecycle and the notices that it sent, as of 2026-11; where regions differ, the last day.
-A recording of such a model still replays; it can no longer be recorded again. Only a table.
+By Amazon's page of the model lifecycle and its notices, as public trackers quote them until 2026-09; where regions differ,
+the last day. A recording of such a model still replays; it can no longer be recorded again. Only a table.
 """
 
 from __future__ import annotations

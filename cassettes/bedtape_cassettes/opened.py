@@ -60,10 +60,15 @@ def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
 
 def event_with(event: Event, value: JsonValue | Plain) -> Event:
     """The event with another value, spelled as it was; the same one where the value is."""
-    if value == _json_or_text(event.form, event.payload):
+    if _same(value, _json_or_text(event.form, event.payload)):
         return event
     payload = _written(event.form, event.payload, value)
     return replace(event, payload=payload, form=bodies.event_form(payload, framed=bool(event.headers)))
+
+
+def _same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
+    """Equal and spelled alike: Python takes 1, 1.0 and true for the same."""
+    return one == other and repr(one) == repr(other)
 
 
 def _written(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
@@ -81,7 +86,7 @@ def _written(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
 def sealed(body: Body | Events, values: Sequence[JsonValue | Plain]) -> Body | Events:
     """The body with these values in place of its own; the same one where they are the same."""
     if isinstance(body, Body):
-        if values[0] == opened(body)[0]:
+        if _same(values[0], opened(body)[0]):
             return body
         return bodies.body_of(_written(body.form, body.data, values[0]))
     events = [event_with(event, value) for event, value in zip(body.events, values, strict=True)]

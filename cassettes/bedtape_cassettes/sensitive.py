@@ -174,7 +174,8 @@ class Edit:
 
 
 _DEEPEST = 3
-_PERCENT = re.compile(r"[A-Za-z0-9_.~+@:-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+@:-]*)+")
+# A word begins where no word is: else a long one would be read again from each of its characters.
+_PERCENT = re.compile(r"(?<![A-Za-z0-9_.~+@:-])[A-Za-z0-9_.~+@:-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+@:-]*)+")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
 
 

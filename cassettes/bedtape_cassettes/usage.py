@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from bedtape_cassettes.content import Usage
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction, JsonValue, Response
-from bedtape_cassettes.opened import Place, Plain, leaves, opened, sealed, with_leaf
+from bedtape_cassettes.opened import Place, Plain, at, leaves, opened, sealed, with_leaf
 
 __all__ = ["COUNTS", "usage_said", "with_usage"]
 
@@ -56,11 +57,16 @@ def _said(response: Response, name: str) -> list[tuple[int, Place, int]]:
     """Every count of that name: in which value, where, how many."""
     members, _ = COUNTS[name]
     return [
-        (number, place, leaf)
+        (number, place, int(leaf))
         for number, value in enumerate(opened(response.body))
         for place, leaf in leaves(value)
-        if place and place[-1] in members and isinstance(leaf, int) and not isinstance(leaf, bool)
+        if place and place[-1] in members and _is_count(leaf)
     ]
+
+
+def _is_count(leaf: JsonValue) -> TypeGuard[int | float]:
+    """Guardrails turn 28 into 28.0."""
+    return isinstance(leaf, int | float) and not isinstance(leaf, bool) and leaf == leaf // 1
 
 
 def _in_headers(response: Response, name: str) -> int | None:
@@ -95,7 +101,8 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     for number, place, old in said:
         final = name != "outputTokens" or last[place[-1]] == number
         new = count if final else min(old, count)
-        values[number] = _totalled(with_leaf(values[number], place, new), place, new - old)
+        spelled = float(new) if isinstance(at(values[number], place), float) else new
+        values[number] = _totalled(with_leaf(values[number], place, spelled), place, new - old)
     headers = tuple((n, str(count) if n.lower() == header else v) for n, v in response.headers)
     return replace(response, headers=headers, body=sealed(response.body, values))
 
@@ -103,6 +110,6 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
 def _totalled(value: JsonValue | Plain, place: Place, more: int) -> JsonValue | Plain:
     """The total beside a count follows it."""
     for place_of, leaf in list(leaves(value)):
-        if place_of[:-1] == place[:-1] and place_of[-1] in _TOTALS and isinstance(leaf, int):
+        if place_of[:-1] == place[:-1] and place_of[-1] in _TOTALS and _is_count(leaf):
             value = with_leaf(value, place_of, leaf + more)
     return value

@@ -47,6 +47,7 @@ class Answer:
 class Outcome:
     """One call when it is over.
 
+    started: whether the answer's head went out: a reset or a stall before it leaves the client without a status.
     began: seconds since 1970. seconds: how long it took. complete: whether the client stayed to the end. sent: how
     many pieces of the body went out: events, where it is a stream.
     """
@@ -56,3 +57,4 @@ class Outcome:
     seconds: float
     complete: bool
     sent: int
+    started: bool = True

@@ -17,6 +17,10 @@ from bedtape_cassettes.reading import prompt_of
 __all__ = ["Call", "Head", "Pairs", "RawHead"]
 
 
+# What two byte strings and their tuple take beside their characters.
+_A_PAIR = 120
+
+
 class Head(Protocol):
     """A request's headers, read when somebody asks."""
 
@@ -25,6 +29,10 @@ class Head(Protocol):
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """All headers, in wire order."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that it keeps in memory, about."""
 
 
 class RawHead:
@@ -46,6 +54,10 @@ class RawHead:
         start = at + len(name) + 3
         return self.raw[start : self.raw.index(b"\r\n", start)].strip(b" \t").decode("latin-1")
 
+    @property
+    def size(self) -> int:
+        return 2 * len(self.raw)
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         lines = (line.partition(":") for line in self.raw.decode("latin-1").split("\r\n") if line)
         return tuple((name, value.strip(" \t")) for name, _, value in lines)
@@ -62,6 +74,10 @@ class Pairs:
     def get(self, name: str) -> str | None:
         wanted = name.encode()
         return next((value.decode("latin-1") for key, value in self._pairs if key == wanted), None)
+
+    @property
+    def size(self) -> int:
+        return sum(len(name) + len(value) + _A_PAIR for name, value in self._pairs)
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._pairs)

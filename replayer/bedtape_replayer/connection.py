@@ -202,12 +202,13 @@ class Connection(asyncio.Protocol):
             return
         wire.respond(stream, reply.status, self.server.dated(reply.headers), data)
         if self._http2 is not None and wire.pending(stream):
-            self._play(stream, answer, began, iter((Finish(),)))  # it is over when all of it found a window
+            self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
             self.observe(answer, began, complete=True, sent=len(reply.pieces))
 
-    def _play(self, stream: int, answer: Answer, began: float, steps: Iterator[Step]) -> None:
-        player = self._players[stream] = Player(self, stream, answer, began, steps)
+    def _play(self, stream: int, answer: Answer, began: float, steps: Iterator[Step], *, sent: int = 0) -> None:
+        """`sent`: how many pieces of the body went out already, after the head."""
+        player = self._players[stream] = Player(self, stream, answer, began, steps, sent)
         player.play()
 
     def _fail(self, stream: int, what: str, error: Exception) -> None:
@@ -220,10 +221,10 @@ class Connection(asyncio.Protocol):
         assert self.wire is not None
         self.wire.respond(stream, reply.status, self.server.dated(reply.headers), reply.pieces[0].data)
 
-    def observe(self, answer: Answer, began: float, *, complete: bool, sent: int) -> None:
+    def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
         """The call is over. An observer's errors are its own: they take no answer from a client."""
         seconds = time.perf_counter() - began
-        outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent)
+        outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
         self.server.engine.ended(outcome)
         if self.server.observer is None:
             return
@@ -380,7 +381,7 @@ class Player:
     """Plays one answer's steps: at once as far as its reader keeps up, by the clock where a step says so."""
 
     def __init__(
-        self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step]
+        self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step], sent: int
     ) -> None:
         self.stream = stream
         self._connection = connection
@@ -390,7 +391,8 @@ class Player:
         self.stalled = False
         self._finished = False
         self._last: Close | Reset | None = None
-        self._sent = 0
+        self._sent = sent
+        self._started = sent > 0
         self._due = connection.loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -415,6 +417,7 @@ class Player:
                     self._wait(seconds)
                     return
                 case Start():
+                    self._started = True
                     reply = self._answer.reply
                     wire.start(self.stream, reply.status, connection.server.dated(reply.headers))
                 case Finish():
@@ -449,7 +452,7 @@ class Player:
 
     def _end(self, *, complete: bool) -> None:
         self._connection.played(self)
-        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent)
+        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
 
     def abandon(self, *, complete: bool = False) -> None:
         """The client is gone, or its connection."""

@@ -19,7 +19,7 @@ from bedtape_replayer.history import History
 from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
-from bedtape_replayer.overlay.overlay import NOTHING, Happening, Overlay, Refused, Ruled
+from bedtape_replayer.overlay.overlay import NOTHING, Happening, Overlay, Refused
 from bedtape_replayer.reply import Reply, error_reply, reply_of, request_id_for
 from bedtape_replayer.session import Sessions, SessionState, name_of
 from bedtape_replayer.steps import Step
@@ -131,23 +131,23 @@ class Engine:
 
     def _overlaid(self, session: SessionState, call: Call) -> Answer:
         """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
-        happening, instead = session.layers.faults(call, self.clock.now)
+        layers, now = session.layers, self.clock.now
         try:
-            if instead is not None:
+            if (instead := layers.instead(call, now)) is not None:
                 answer = self._said(session, call, instead.response, "fault", instead.layer)
-            elif (ruled := self._ruled(session, call)) is not None:
+            elif (ruled := layers.answer(call, refusal if self._checks.rules else None)) is not None:
                 source: Source = "rule" if ruled.layer else "validation"
                 answer = self._said(session, call, ruled.response, source, ruled.layer or None)
             else:
                 answer = self._recorded(session, call)
-            return self._harmed(session, answer, happening) if happening and answer.response else answer
+            if answer.response is None:  # a miss: there is nothing to harm
+                return answer
+            happening = layers.harming(call, answer.response, now)
+            return self._harmed(session, answer, happening) if happening else answer
         except Refused as error:
             key = session.index(self._library).key(call)
             reply = error_reply(400, OVERLAY, f"bedtape: {error}", request_id_for(key))
             return Answer(call, reply, "overlay", str(error))
-
-    def _ruled(self, session: SessionState, call: Call) -> Ruled | None:
-        return session.layers.answer(call, refusal if self._checks.rules else None)
 
     def _said(
         self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None

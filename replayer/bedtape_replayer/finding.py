@@ -57,7 +57,7 @@ class Finding:
 
 def failed(record: Record) -> bool:
     """Whether it was answered with an error."""
-    return record.status >= 400 and not record.hung_up
+    return (record.status is None or record.status >= 400) and not record.hung_up
 
 
 def by_client(calls: Iterable[Invocation]) -> dict[tuple[str, str], list[Invocation]]:

@@ -6,15 +6,18 @@ whole, and what it lays counts from the next call on.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, Unpack
 
+from bedtape_cassettes.checking import Wrong
 from bedtape_replayer.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
 from bedtape_replayer.call import Call
 from bedtape_replayer.calls import Calls
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.keywords import Failing, Faulting, Responding
-from bedtape_replayer.overlay.document import fault_of, overlay_of, rule_of
+from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, rule_of
 from bedtape_replayer.overlay.rule import Given, Rule
 from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 from bedtape_replayer.session import SessionState
@@ -83,6 +86,8 @@ class Session:
 
     def _respond_by(self, function: Callable[[Call], Any], told: dict[str, Any]) -> str:
         """A rule whose answer is computed: its conditions are checked as those of any other."""
+        if beside := _rest(told):
+            raise OverlayInvalid(tuple(_beside_function(name) for name in beside))
         document = {**_layer(told), "answer": {"text": ""}}
 
         def made(state: SessionState) -> Rule:
@@ -211,8 +216,16 @@ def _rest(told: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in SCHEDULE and key not in WHEN and key not in _LAYER}
 
 
+def _beside_function(name: str) -> Wrong:
+    near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
+    mend = f"did you mean {near[0]}?" if near else "let the function return it"
+    return Wrong((name,), "conditions and a schedule beside a function", name, mend)
+
+
 def _plain(value: Any) -> Any:
-    """Any mapping and sequence as JSON has them."""
+    """Any mapping and sequence as JSON has them, and bytes as base64."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if isinstance(value, Mapping):
         return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -6,8 +6,11 @@ Keeps outcomes as they come and reads nothing in them: that is done when somebod
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
-from bedtape_replayer.answer import Outcome
+from bedtape_cassettes.model import Events
+from bedtape_replayer.answer import Answer, Outcome
+from bedtape_replayer.call import Call
 from bedtape_replayer.calls import Calls, ConditionInvalid
 from bedtape_replayer.record import Record
 from bedtape_replayer.reply import Reply
@@ -18,7 +21,7 @@ __all__ = ["ConditionInvalid", "History"]
 class History:
     """The last calls of a session.
 
-    limit: how many. most_bytes: of request and reply bodies together; the newest call stays whatever its size.
+    limit: how many. most_bytes: of memory, about, for requests and answers together; the newest call stays whatever its size.
     forgotten: how many older ones are gone.
     """
 
@@ -46,13 +49,25 @@ class History:
         ordered = sorted(outcomes, key=lambda outcome: outcome.answer.call.number)
         return Calls(tuple(map(Record, ordered)), self.forgotten)
 
+    @property
+    def oldest(self) -> Outcome | None:
+        """Of those that are kept, the first that ended."""
+        return next(iter(self._outcomes), None)
+
+    def since(self, ended: float) -> Iterator[Outcome]:
+        """Those that ended later than so many seconds since 1970, the latest first; only they are looked at."""
+        for outcome in reversed(tuple(self._outcomes)):
+            if outcome.began + outcome.seconds <= ended:
+                return
+            yield outcome
+
     def add(self, outcome: Outcome) -> None:
         """Keeps a call that is over."""
         outcomes, answer = self._outcomes, outcome.answer
         outcomes.append(outcome)
         held = self._holders.get(answer.reply, 0)
         self._holders[answer.reply] = held + 1
-        self.kept_bytes += len(answer.call.body) + (0 if held else _size(answer.reply))
+        self.kept_bytes += _size_of_call(answer.call) + (0 if held else _size(answer))
         while len(outcomes) > self.limit or (self.kept_bytes > self.most_bytes and len(outcomes) > 1):
             self._forget()
 
@@ -65,14 +80,24 @@ class History:
     def _forget(self) -> None:
         answer = self._outcomes.popleft().answer
         self.forgotten += 1
-        self.kept_bytes -= len(answer.call.body)
+        self.kept_bytes -= _size_of_call(answer.call)
         held = self._holders.pop(answer.reply) - 1
         if held:
             self._holders[answer.reply] = held
         else:
-            self.kept_bytes -= _size(answer.reply)
+            self.kept_bytes -= _size(answer)
 
 
-def _size(reply: Reply) -> int:
-    pieces = reply.pieces
-    return len(pieces[0].data) if len(pieces) == 1 else sum(len(piece.data) for piece in pieces)
+# What Python takes for a call and for a piece of an answer, beside their bytes: measured, to a third.
+_A_CALL, _A_PIECE = 1_500, 160
+
+
+def _size_of_call(call: Call) -> int:
+    return len(call.body) + call.head.size + _A_CALL
+
+
+def _size(answer: Answer) -> int:
+    """The answer's pieces, and what was said before they became bytes, which for a stream is packed beside them."""
+    total = sum(len(piece.data) + _A_PIECE for piece in answer.reply.pieces)
+    said = answer.response.body if answer.response is not None else None
+    return total + len(said.packed) if isinstance(said, Events) else total

@@ -174,8 +174,9 @@ class Record:
         return None if miss is None else str(miss)
 
     @property
-    def status(self) -> int:
-        return self.outcome.answer.reply.status
+    def status(self) -> int | None:
+        """The HTTP status; None where a fault kept the client from any."""
+        return self.outcome.answer.reply.status if self.outcome.started else None
 
     @cached_property
     def answer_headers(self) -> Headers:
@@ -195,9 +196,11 @@ class Record:
 
     @cached_property
     def _failure(self) -> tuple[str | None, str | None]:
+        if not self.outcome.started:
+            return None, None
         last = next((piece.data for piece in reversed(self.outcome.answer.reply.pieces)), b"")
         headers = dict(self.answer_headers)
-        if self.status >= 400:
+        if self.outcome.answer.reply.status >= 400:
             return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _message(last)
         if headers.get("content-type", "").startswith(bodies.EVENT_STREAM):
             return _broken_off(last)
@@ -207,7 +210,7 @@ class Record:
     def content(self) -> Content | None:
         """What was answered; None for errors, and for what is in no known form."""
         said = self.outcome.answer.response
-        return None if said is None else content_of(self.operation, self.model, said)
+        return None if said is None or not self.outcome.started else content_of(self.operation, self.model, said)
 
     @property
     def text(self) -> str | None:
@@ -222,7 +225,7 @@ class Record:
     @cached_property
     def usage(self) -> Usage | None:
         said = self.outcome.answer.response
-        return None if said is None else usage_of(self.operation, self.model, said)
+        return None if said is None or not self.outcome.started else usage_of(self.operation, self.model, said)
 
     @property
     def events(self) -> int:

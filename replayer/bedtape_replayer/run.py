@@ -68,7 +68,7 @@ def run(
     except OSError as error:
         _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
     try:
-        code = child.run(command, isolated(os.environ, replayer.session_url(session)))
+        code = child.run(command, isolated(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url})
     except OSError as error:
         _fail(f"cannot run {command[0]}: {error.strerror}")
     finally:

@@ -56,12 +56,18 @@ class SessionState:
 
     def __init__(self, name: str, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
         self.name = name
-        self.layers = Layers(shared)
-        self.history = History(limit)
         self.cassette: str | None = None
         self.library: Library | None = None
         self.strict: bool | None = None
         self.speed: float | None = None
+        self._shared = shared
+        self._limit = limit
+        self.reset()
+
+    def reset(self) -> None:
+        """As if it had never been called; what it plays from stays. Calls that are under way are in no history."""
+        self.layers = Layers(self._shared)
+        self.history = History(self._limit)
         self._calls = 0
         self._played: dict[bytes, int] = {}
 
@@ -93,7 +99,7 @@ class SessionState:
 
 
 class Sessions:
-    """All sessions of a server by name. Past a bound, the oldest starts anew when it comes again.
+    """All sessions of a server by name. Past a bound, the one that was longest unused starts anew when it comes again.
 
     shared: the overlay that every session has. limit: how many calls each one's history keeps.
     """
@@ -108,24 +114,24 @@ class Sessions:
 
     def get(self, name: str) -> SessionState:
         """The session, made where there is none yet."""
-        session = self._sessions.get(name)
-        return session if session is not None else self._make(name)
+        session = self._sessions.pop(name, None)
+        if session is None:
+            return self._make(name)
+        self._sessions[name] = session  # the last that was used stands last
+        return session
 
     def find(self, name: str) -> SessionState | None:
         """The session, if there is one."""
         return self._sessions.get(name)
 
     def reset(self, name: str) -> SessionState:
-        """A fresh session under the name, with the same cassettes: as if it had never been called."""
-        old = self._sessions.pop(name, None)
-        fresh = self._make(name)
-        if old is not None:
-            fresh.cassette, fresh.library, fresh.strict = old.cassette, old.library, old.strict
-            fresh.speed = old.speed
-        return fresh
+        """The session, as if it had never been called. Under all its names: it is the same."""
+        session = self.get(name)
+        session.reset()
+        return session
 
     def share(self, name: str, session: SessionState) -> None:
-        """Gives a session another name: calls to either are its own, until that name is reset or dropped."""
+        """Gives a session another name: calls to either are its own, until that name is dropped."""
         self._sessions[name] = session
 
     def drop(self, name: str) -> bool:
@@ -133,8 +139,12 @@ class Sessions:
         return self._sessions.pop(name, None) is not None
 
     def clear(self) -> None:
-        """Forgets them all."""
-        self._sessions.clear()
+        """Forgets them all, but for the settings of those that have two names, which somebody holds."""
+        shared = {name: session for name, session in self._sessions.items() if session.name != name}
+        kept = {session.name: session for session in shared.values()}
+        self._sessions = {**kept, **shared}
+        for session in kept.values():
+            session.reset()
 
     def _make(self, name: str) -> SessionState:
         if len(self._sessions) >= _MOST:

@@ -162,7 +162,7 @@ class Replayer(Session):
             return NOTHING
         if isinstance(self._overlay, str | Path):
             return read_overlay(Path(self._overlay))
-        return overlay_of(dict(self._overlay))
+        return overlay_of(dict(self._overlay), "file-")
 
     def _server_running(self) -> Server:
         if self._running is None:

@@ -100,7 +100,7 @@ def _runs(calls: Iterable[Invocation]) -> Iterator[list[Invocation]]:
     yield run
 
 
-def _fault_of(record: Record) -> tuple[int, str | None]:
+def _fault_of(record: Record) -> tuple[int | None, str | None]:
     return record.status, record.error
 
 

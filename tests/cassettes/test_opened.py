@@ -49,3 +49,9 @@ def test_a_stream_has_one_value_an_event() -> None:
     changed = sealed(events, [{"n": 2}, Plain(None)])
     assert isinstance(changed, Events)
     assert [event.payload for event in changed.events] == [b'{"n":2}', b"\xff"]
+
+
+def test_numbers_and_truths_are_not_the_same() -> None:
+    body = Body("json", b'{"a":1}')
+    assert sealed(body, [{"a": True}]) == Body("json", b'{"a":true}')
+    assert sealed(body, [{"a": 1.0}]) == Body("json", b'{"a":1.0}')

@@ -101,7 +101,7 @@ def page(results: Iterable[Result]) -> str:
     """The page, in Markdown."""
     results = list(results)
     rows = "".join(f"{_row(result)}\n" for result in results)
-    return _HEAD + rows + "".join(f"\n{section}" for result in results for section in [_section(result)])
+    return _HEAD + rows + "".join(f"\n{_section(result)}" for result in results)
 
 
 def _row(result: Result) -> str:

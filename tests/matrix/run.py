@@ -166,7 +166,7 @@ def pip(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": "", "PIP_REQUIRE_VIRTUALENV": ""}
+    environment = {**os.environ, "PYTHONPATH": ""}  # an environment has what it was made of, nothing else
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -97,6 +97,10 @@ def test_what_is_wrong_is_refused_at_once(bedrock: Session) -> None:
         bedrock.respond("a")
     with pytest.raises(OverlayInvalid, match="times"):
         bedrock.fail("ThrottlingException", times=0)
+    with pytest.raises(OverlayInvalid, match="did you mean model"):
+        bedrock.respond(lambda _: "x", modell="*claude*")  # type: ignore[call-arg]
+    with pytest.raises(OverlayInvalid, match="let the function return it"):
+        bedrock.respond(lambda _: "x", text="ignored")
     bedrock.respond("a", text="b", name="own")
     with pytest.raises(ValueError, match="a layer is named 'own' already"):
         bedrock.respond("a", text="b", name="own")

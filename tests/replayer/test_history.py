@@ -102,3 +102,15 @@ def test_the_engine_adds_every_call_to_its_session() -> None:
     scene.send(prompt("Hello"))
     scene.send(prompt("Something else"))
     assert [(call.number, call.source) for call in scene.calls] == [(1, "cassette"), (2, "miss")]
+
+
+def test_only_what_ended_later_is_told() -> None:
+    history = History()
+    assert (history.oldest, list(history.since(0.0))) == (None, [])
+    scene = Scene(converse("a", "b"))
+    ends = [scene.send(prompt("a"), at=float(at)).outcome for at in range(5)]
+    for outcome in ends:
+        history.add(outcome)
+    third = ends[2]
+    assert list(history.since(third.began + third.seconds)) == [ends[4], ends[3]]
+    assert history.oldest is ends[0]

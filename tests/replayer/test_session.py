@@ -118,9 +118,10 @@ def test_reset_forgets_all_but_the_cassette(index: Index) -> None:
     old.layers.add(Rule("rule-1", (Message((Text("x"),)),)))
     key = next(iter(index._queues))
     _play(old, index, key, strict=False, times=2)
-    fresh = sessions.reset("s")
+    sessions.share("alias", old)
+    fresh = sessions.reset("alias")
     assert fresh is sessions.get("s")
-    assert fresh is not old
+    assert fresh is old
     assert (fresh.cassette, fresh.strict, bool(fresh.layers), len(fresh.history)) == ("c", True, False, 0)
     assert _play(fresh, index, key, strict=False, times=1) == [0]
     assert fresh.call("GET", "/", Pairs(()), b"").number == 1
@@ -137,6 +138,16 @@ def test_sessions_are_listed_found_and_dropped() -> None:
     sessions.get("b")
     sessions.clear()
     assert list(sessions) == []
+
+
+def test_the_longest_unused_goes_first() -> None:
+    sessions = Sessions()
+    first = sessions.get("first")
+    for number in range(10_500):
+        sessions.get(str(number))
+        sessions.get("first")
+    assert sessions.find("first") is first
+    assert sessions.find("0") is None
 
 
 def test_sessions_are_bounded() -> None:

@@ -234,11 +234,6 @@ CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
         ),
         "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
     ),
-    "uses beside text": (
-        LLAMA,
-        _converse(_turn("user", "a"), _turn("assistant", "b", *_use("t")), toolConfig=TOOLS),
-        "messages.1.content: Conversation blocks and tool use blocks cannot be provided in the same turn.",
-    ),
     "tools that are not offered": (
         CLAUDE,
         _converse(_turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"))),

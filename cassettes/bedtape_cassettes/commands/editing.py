@@ -89,7 +89,7 @@ def edit(
         interaction = _at(before, place)
         text, found = _written(interaction, folder)
     if found is None:
-        typer.echo("nothing changes")
+        change(folder, lambda suite: suite, dry_run=dry_run, as_json=as_json)
         return
     try:
         change(folder, _unless_changed(place, interaction, found), dry_run=dry_run, as_json=as_json)

@@ -14,6 +14,8 @@ from bedtape_replayer.control.api import ROUTES as OWN
 from bedtape_replayer.control.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.control.routes import Asked, Failed, Route
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.inspector.feed import ROUTES as INSPECTOR
+from bedtape_replayer.inspector.page import page
 from bedtape_replayer.reply import DATE, HeaderPairs, Piece, Reply
 
 __all__ = ["Desk"]
@@ -30,13 +32,16 @@ _OWN_SITE = ("same-origin", "none")
 
 
 class Desk:
-    """Answers `/_bedtape/…`, `/_fakecloud/…` and `/_reset` for an engine.
+    """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and `/_reset` for an engine.
 
     Only to requests whose Host is loopback and that no page of another site made, so that a browser cannot be made to
     ask for a stranger (CSRF, DNS rebinding); or, where there is a token, only to those that bring it, from anywhere.
+    The page's files are then for everybody: a browser that opens the page cannot bring one, and they hold nothing.
     """
 
-    def __init__(self, engine: Engine, token: str | None = None, routes: Iterable[Route] = (*OWN, *FAKECLOUD)) -> None:
+    def __init__(
+        self, engine: Engine, token: str | None = None, routes: Iterable[Route] = (*OWN, *INSPECTOR, *FAKECLOUD)
+    ) -> None:
         self._engine = engine
         self._token = token
         self._routes = tuple(routes)
@@ -47,7 +52,10 @@ class Desk:
         try:
             if self._token is None:
                 _admit_neighbours(head)
-            else:
+            file = page(method, path)
+            if file is not None:
+                return file
+            if self._token is not None:
                 _admit_bearer(head, self._token)
             return _reply(200, self._answer(session, method, path, body))
         except Failed as error:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from bedtape_cassettes.bodies import compact, parse, value_of
 from bedtape_cassettes.model import Body, Event, JsonValue
+from bedtape_replayer.finding import failed
 from bedtape_replayer.plain import plain
 from bedtape_replayer.record import Record
 
@@ -19,7 +20,7 @@ def invocation(call: Record) -> JsonValue:
         "input": call.body.decode(errors="replace"),
         "output": _output(call),
         "timestamp": datetime.fromtimestamp(call.began, UTC).isoformat(),
-        "error": f"{call.error or call.status}: {call.message or ''}" if call.error or call.status >= 400 else None,
+        "error": f"{call.error or call.status}: {call.message or ''}" if call.error or failed(call) else None,
     }
     metadata = _metadata(call)
     return plain({**told, "requestMetadata": metadata} if metadata else told)
@@ -28,7 +29,7 @@ def invocation(call: Record) -> JsonValue:
 def _output(call: Record) -> str:
     """The answer's body; of a stream the text that was said, or where none was its values, as a list; of errors nothing."""
     said = call.outcome.answer.response
-    if said is None or call.status >= 400:
+    if said is None or failed(call):
         return ""
     if isinstance(said.body, Body):
         return said.body.data.decode(errors="replace")

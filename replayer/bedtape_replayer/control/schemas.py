@@ -171,7 +171,7 @@ _NOT_SAID = "null: the request does not say."
 # Conditions on calls, as `Calls.filter` has them.
 CONDITIONS: dict[str, Schema] = {
     **WHEN,
-    "status": _told("The answer's status.", _WHOLE),
+    "status": _told("The answer's status; null where a fault kept the client from any.", {"type": ["integer", "null"]}),
     "error": _or_null(_TEXT, "The name of the error that was answered."),
     "stop_reason": _or_null(_TEXT, "In Converse's words."),
     "source": _SOURCE,

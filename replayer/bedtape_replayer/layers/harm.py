@@ -49,6 +49,10 @@ class Harm:
         """Whether it can happen to this call at all; one that it does not concern is not counted."""
         return True
 
+    def reaches(self, response: Response) -> bool:
+        """Whether it can harm this answer; one that it does not reach is not counted. Errors have nothing to harm."""
+        return response.status < 400
+
     def problem(self, operations: tuple[str, ...]) -> str | None:  # noqa: ARG002 - a seam
         """Why it cannot happen to any of these operations (none named: to no operation at all), or None."""
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from bedtape_cassettes.model import Response
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.harm import Harm, Moment, at_least
 from bedtape_replayer.steps import Send, Start, Step, Wait
@@ -28,6 +29,9 @@ class Delay(Harm):
         at_least(0, first_byte_ms=self.first_byte_ms, between_ms=self.between_ms, jitter_ms=self.jitter_ms)
         if not (self.first_byte_ms or self.between_ms):
             raise ValueError("expected milliseconds before the first byte, between events, or both; found none")
+
+    def reaches(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
+        return True
 
     def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
         sent = False

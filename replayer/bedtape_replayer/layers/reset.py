@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bedtape_cassettes.model import Response
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.ends import end_at
 from bedtape_replayer.layers.harm import Harm, Moment, at_least
@@ -31,6 +32,9 @@ class BreakOff(Harm):
             raise ValueError("expected a number of events (0 for none) before the bytes, found none")
         if self.code is not None and self.code >= 1 << 32:
             raise ValueError(f"expected a code of 32 bits, found {self.code}")
+
+    def reaches(self, response: Response) -> bool:
+        return self.after_events is None or response.status < 400
 
     def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
         return end_at(steps, self.after_events, self.bytes_more, Reset(self.code))

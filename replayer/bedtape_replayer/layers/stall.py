@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bedtape_cassettes.model import Response
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.ends import end_at
 from bedtape_replayer.layers.harm import Harm, Moment, at_least
@@ -21,6 +22,9 @@ class Silence(Harm):
 
     def __post_init__(self) -> None:
         at_least(0, after_events=self.after_events)
+
+    def reaches(self, response: Response) -> bool:
+        return self.after_events is None or response.status < 400
 
     def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
         return end_at(steps, self.after_events, 0, Stall())

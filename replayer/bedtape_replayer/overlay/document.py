@@ -82,22 +82,28 @@ def _line(lines: Mapping[Path, int], path: Path) -> int:
 
 def overlay_of(value: JsonValue, prefix: str = "") -> Overlay:
     """A whole overlay; layers without a name are called `rule-1`, after the prefix. Raises OverlayInvalid."""
-    _refuse(problems(value, OVERLAY))
+    _refuse(_all_wrong(value))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])
     faults: Any = value.get("faults", [])
-    wrong = [
-        *(w for number, rule in enumerate(rules) for w in _rule_wrong(rule, ("rules", number))),
-        *(w for number, fault in enumerate(faults) for w in _fault_wrong(fault, ("faults", number))),
-        *_twice([("rules", rules), ("faults", faults)]),
-    ]
-    _refuse(wrong)
     seed: Any = value.get("seed", 0)
     return Overlay(
         tuple(_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
         tuple(_fault(fault, fault.get("name") or f"{prefix}fault-{number}") for number, fault in enumerate(faults, 1)),
         seed,
     )
+
+
+def _all_wrong(value: JsonValue) -> list[Wrong]:
+    """What the schema says, and, of every layer that is of its form, what no schema can say."""
+    wrong = problems(value, OVERLAY)
+    misformed = {found.path[:2] for found in wrong}
+    for kind, more in (("rules", _rule_wrong), ("faults", _fault_wrong)):
+        layers = value.get(kind) if isinstance(value, dict) else None
+        for number, layer in enumerate(layers if isinstance(layers, list) else ()):
+            if (kind, number) not in misformed and isinstance(layer, dict):
+                wrong += more(layer, (kind, number))
+    return wrong or list(_twice(value))
 
 
 def rule_of(value: JsonValue, namer: Namer) -> Rule:
@@ -117,10 +123,10 @@ def _refuse(wrong: list[Wrong]) -> None:
         raise OverlayInvalid(tuple(wrong))
 
 
-def _twice(kinds: list[tuple[str, list[JsonObject]]]) -> Iterator[Wrong]:
+def _twice(overlay: Any) -> Iterator[Wrong]:
     seen: set[str] = set()
-    for kind, layers in kinds:
-        for number, layer in enumerate(layers):
+    for kind in ("rules", "faults"):
+        for number, layer in enumerate(overlay.get(kind, [])):
             name = layer.get("name")
             if name in seen:
                 yield Wrong((kind, number, "name"), "a name of its own", repr(name), "two layers have it: rename one")

@@ -139,47 +139,63 @@ class Layers:
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
 
-    def faults(self, call: Call, now: float) -> tuple[list[Happening], Ruled | None]:
-        """The faults that happen to the call, in order, and the answer of the one that replaces every other."""
-        happening: list[Happening] = []
-        instead: Ruled | None = None
+    def instead(self, call: Call, now: float) -> Ruled | None:
+        """The answer of the first fault that replaces every other; the others are not counted."""
         for fault in self._all.faults:
-            harm = fault.harm
-            if (instead and harm.replaces) or not fault.when.matches(call) or not harm.concerns(call):
+            if fault.harm.replaces and (moment := self._about(fault, call, now)) is not None:
+                response = fault.harm.instead(call, moment)
+                if response is not None and self._takes(fault, moment):
+                    return Ruled(fault.id, response)
+        return None
+
+    def harming(self, call: Call, response: Response, now: float) -> list[Happening]:
+        """The faults that happen to an answer, in order."""
+        happening = []
+        for fault in self._all.faults:
+            if fault.harm.replaces or not fault.harm.reaches(response):
                 continue
-            chance = self._chance(call, fault.id)
-            if not self._counter(fault.id).fires(fault.schedule, chance):
-                continue
-            moment = Moment(chance, now, self._memory.setdefault(fault.id, {}))
-            response = harm.instead(call, moment)
-            if response is not None:
-                instead = Ruled(fault.id, response)
-            if response is not None or not harm.replaces:  # a quota that is not used up does nothing
+            if (moment := self._about(fault, call, now)) is not None and self._takes(fault, moment):
                 happening.append(Happening(fault, moment))
-        return happening, instead
+        return happening
+
+    def _about(self, fault: Fault, call: Call, now: float) -> Moment | None:
+        """The moment of a fault that is about this call."""
+        if not fault.when.matches(call) or not fault.harm.concerns(call):
+            return None
+        return Moment(self._chance(call, fault.id), now, self._memory.setdefault(fault.id, {}))
+
+    def _takes(self, fault: Fault, moment: Moment) -> bool:
+        counter = self._counter(fault.id)
+        due = counter.due(fault.schedule, moment.chance)
+        if due:
+            counter.took()
+        return due
 
     def answer(self, call: Call, check: Callable[[Call], Response | None] | None = None) -> Ruled | None:
         """What the first rule that takes the call gives. Raises Refused where it has no form for it.
 
-        check: what Bedrock would refuse in the request; then that is the answer, of no layer, and no rule counts it.
+        check: what Bedrock would refuse in a request that a rule would answer; then that is the answer, of no layer.
+        A rule counts what it answers: not what it passes on, and not what is refused.
         """
         for rule in self._all.rules:
             if not rule.when.matches(call):
                 continue
-            if check is not None:
-                if (refusal := check(call)) is not None:
-                    return Ruled("", refusal)
-                check = None
-            chance = self._chance(call, rule.id)
-            counter = self._counter(rule.id)
-            if not counter.fires(rule.schedule, chance):
+            chance, counter = self._chance(call, rule.id), self._counter(rule.id)
+            if not counter.due(rule.schedule, chance):
                 continue
             try:
-                response = rule.respond(call, counter.fired, chance)
+                response = rule.respond(call, counter.fired + 1, chance)
             except Cannot as error:
+                counter.passed()
                 raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
-            if response is not None:
-                return Ruled(rule.id, response)
+            if response is None:
+                counter.passed()
+                continue
+            if check is not None and (refusal := check(call)) is not None:
+                counter.passed()
+                return Ruled("", refusal)
+            counter.took()
+            return Ruled(rule.id, response)
         return None
 
     def _counter(self, layer: str) -> Counter:

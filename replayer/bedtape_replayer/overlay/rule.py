@@ -50,17 +50,13 @@ class Rule:
         return self._response(given, call, chance)
 
     def _computed(self, function: Computed, call: Call, chance: Random) -> Response | None:
-        match function(call):
-            case None:
-                return None
-            case str() as text:
-                return self._response(Message((Text(text),)), call, chance)
-            case dict() as value:
-                return self._response(Message((Text(compact(value).decode()),)), call, chance)
-            case Message() | Embeddings() | Images() | Ranking() | Failure() | Raw() as given:
-                return self._response(given, call, chance)
-            case other:
-                raise Cannot(f"expected its function to return text, an object, content or None, found {other!r}")
+        try:
+            given = _content(function(call))
+        except Cannot:
+            raise
+        except Exception as error:
+            raise Cannot(f"its function raised {type(error).__name__}: {error}") from error
+        return None if given is None else self._response(given, call, chance)
 
     def _response(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         if isinstance(given, Failure | Raw):
@@ -70,3 +66,15 @@ class Rule:
         return render(
             given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
         )
+
+
+def _content(returned: object) -> Content | Failure | Raw | None:
+    """What a function gave; None where it passes the call on. Raises Cannot, or TypeError for no JSON."""
+    match returned:
+        case str():
+            return Message((Text(returned),))
+        case dict():
+            return Message((Text(compact(returned).decode()),))
+        case None | Message() | Embeddings() | Images() | Ranking() | Failure() | Raw():
+            return returned
+    raise Cannot(f"expected its function to return text, an object, content or None, found {returned!r}")

@@ -36,15 +36,21 @@ class Counter:
         self.matched = 0
         self.fired = 0
 
-    def fires(self, schedule: Schedule, chance: Random) -> bool:
-        """Whether the layer takes the call that it was just found to be about; counts it."""
+    def due(self, schedule: Schedule, chance: Random) -> bool:
+        """Whether the layer takes the call that it was just found to be about. Counts it as one that it is about.
+
+        Whoever then takes it says so (`took`), or takes that back (`passed`), as if it had not been about it.
+        """
         if schedule.times is not None and self.fired >= schedule.times:
             return False
         self.matched += 1
         beyond = self.matched - schedule.after - 1
         if beyond < 0 or beyond % schedule.every:
             return False
-        if schedule.probability < 1 and chance.random() >= schedule.probability:
-            return False
+        return schedule.probability >= 1 or chance.random() < schedule.probability
+
+    def took(self) -> None:
         self.fired += 1
-        return True
+
+    def passed(self) -> None:
+        self.matched -= 1

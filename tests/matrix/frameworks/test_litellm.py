@@ -21,12 +21,14 @@ MODELS = {
     "nova-invoke": "bedrock/invoke/us.amazon.nova-lite-v1:0",
     "llama-invoke": "bedrock/invoke/us.meta.llama3-3-70b-instruct-v1:0",
     "mistral-invoke": "bedrock/invoke/mistral.mistral-7b-instruct-v0:2",
+    "llama4-invoke": "bedrock/invoke/us.meta.llama4-scout-17b-instruct-v1:0",
+    "kimi-invoke": "bedrock/invoke/moonshot.kimi-k2-thinking",
     "titan-invoke": "bedrock/invoke/amazon.titan-text-express-v1",
     "gpt-oss-invoke": "bedrock/openai/openai.gpt-oss-20b-1:0",
 }
 TOOLING = ["claude-converse", "nova-converse", "llama-converse", "gpt-oss-converse", "claude-invoke", "nova-invoke"]
-# Titan's chunks hold what it said in two seconds.
-ONE_PIECE = ["titan-invoke"]
+# Titan's chunks hold what it said in two seconds, Kimi's whole sentences.
+ONE_PIECE = ["titan-invoke", "kimi-invoke"]
 # It has no decoder for these chunks, recorded or rendered: what it gives is empty.
 UNSTREAMED = ["gpt-oss-invoke"]
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
@@ -121,8 +123,9 @@ def test_async(which: str, bedrock: Session) -> None:
         ("amazon.titan-embed-text-v2:0", 1024),
         ("cohere.embed-english-v3", 1024),
         ("cohere.embed-v4:0", 1536),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", 3072),
     ],
-    ids=["titan-v1", "titan-v2", "cohere-v3", "cohere-v4"],
+    ids=["titan-v1", "titan-v2", "cohere-v3", "cohere-v4", "nova"],
 )
 def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
     bedrock.respond(embedding="auto")
@@ -131,6 +134,18 @@ def test_embeddings(name: str, dimension: int, bedrock: Session) -> None:
     assert len(one) == len(other) == dimension
     assert one != other
     assert {call.operation for call in bedrock.calls} == {"InvokeModel"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["amazon.nova-canvas-v1:0", "amazon.titan-image-generator-v2:0", "stability.sd3-5-large-v1:0"],
+    ids=["nova", "titan", "stability"],
+)
+def test_images(name: str, bedrock: Session) -> None:
+    bedrock.respond(image="iVBORw0KGgo=")
+    (image,) = litellm.image_generation(model=f"bedrock/{name}", prompt="a cat").data
+    assert image.b64_json == "iVBORw0KGgo="
+    bedrock.assert_called("a cat", times=1, operation="InvokeModel")
 
 
 @pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])

@@ -12,6 +12,7 @@ from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.harm import Harm, Moment
+from bedtape_replayer.layers.latency import Delay
 from bedtape_replayer.overlay.failure import Failure
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, NameTaken, Overlay, Refused
 from bedtape_replayer.overlay.raw import Raw
@@ -110,6 +111,26 @@ def test_what_bedrock_would_refuse_is_refused_before_a_rule_counts() -> None:
     assert len(asked) == 1
 
 
+def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
+    """Neither what its function passes on, nor what Bedrock would refuse, nor what it has no form for."""
+    passing = laid(Rule("a", (lambda c: "x" if c.prompt.last == "x" else None,), schedule=Schedule(times=1)))
+    assert [said(passing, call(text)) for text in ("a", "x", "x")] == [None, "x", None]
+    cannot = laid(Rule("a", (Embeddings(), says("second"))))
+    for _ in range(2):
+        with pytest.raises(Refused):
+            cannot.answer(call())
+    assert cannot.fired("a") == 0
+
+
+def test_a_function_that_raises_is_told() -> None:
+    with pytest.raises(
+        Refused, match="a cannot answer Converse: its function raised ZeroDivisionError: division by zero"
+    ):
+        laid(Rule("a", (lambda _: str(1 // 0),))).answer(call())
+    with pytest.raises(Refused, match="its function raised TypeError"):
+        laid(Rule("a", (lambda _: {"a": object()},))).answer(call())
+
+
 def test_nothing_is_checked_that_no_rule_answers() -> None:
     def check(_: Call) -> Response | None:
         raise AssertionError("was checked")
@@ -124,15 +145,23 @@ def refuse(name: str, **schedule: int) -> Fault:
     return Fault(name, Refuse(Failure("ThrottlingException", name)), schedule=Schedule(**schedule))
 
 
-def test_all_faults_happen_but_one_answers() -> None:
-    """The second error waits for its own call: it is not used up by one that the first answered."""
+OK, NO = Raw(b"{}").response(), Failure("ThrottlingException").response()
+
+
+def test_one_error_answers_at_a_time() -> None:
+    """The second waits for its own call: it is not used up by one that the first answered."""
     layers = Layers()
     layers.add(Fault("slow", Harm()), refuse("one", times=1), refuse("two", times=1))
-    seen = []
-    for number in range(1, 4):
-        happening, instead = layers.faults(call(number=number), 0.0)
-        seen.append(([h.fault.id for h in happening], instead.layer if instead else None))
-    assert seen == [(["slow", "one"], "one"), (["slow", "two"], "two"), (["slow"], None)]
+    answers = [layers.instead(call(number=number), 0.0) for number in range(1, 4)]
+    assert [answer.layer if answer else None for answer in answers] == ["one", "two", None]
+    assert layers.fired("slow") == 0
+
+
+def test_all_harms_happen_to_what_they_reach() -> None:
+    layers = Layers()
+    layers.add(Fault("one", Harm(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
+    harmed = [[h.fault.id for h in layers.harming(call(), response, 0.0)] for response in (NO, OK, OK)]
+    assert harmed == [["late"], ["one", "late"], ["late"]]
 
 
 class Remembers(Harm):
@@ -148,13 +177,15 @@ class Remembers(Harm):
 def test_memory_and_counts_belong_to_the_session() -> None:
     shared = Overlay(faults=(Fault("f", Remembers()),))
     one, two = Layers(shared), Layers(shared)
-    answered = [layers.faults(call(), 0.0)[1] is not None for layers in (one, two, one, two)]
+    answered = [layers.instead(call(), 0.0) is not None for layers in (one, two, one, two)]
     assert answered == [False, False, True, True]
 
 
 def test_a_fault_that_lets_the_answer_through_did_not_happen() -> None:
-    layers = Layers(Overlay(faults=(Fault("f", Remembers()),)))
-    assert layers.faults(call(), 0.0) == ([], None)
+    """A quota is asked by every call, and its schedule counts those that it refuses."""
+    layers = Layers(Overlay(faults=(Fault("f", Remembers(), schedule=Schedule(times=1)),)))
+    assert [layers.instead(call(), 0.0) is None for _ in range(2)] == [True, False]
+    assert layers.fired("f") == 1
 
 
 class Draws(Harm):
@@ -168,8 +199,8 @@ def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
     def drawn(seed: int = 0, name: str = "f", session: str = "s", number: int = 1, before: int = 0) -> float:
         layers = Layers(Overlay(faults=(Fault(name, Draws()),), seed=seed))
         for _ in range(before):  # what others did meanwhile
-            layers.faults(call(session="else"), 0.0)
-        happening, _ = layers.faults(call(session=session, number=number), 0.0)
+            layers.harming(call(session="else"), OK, 0.0)
+        happening = layers.harming(call(session=session, number=number), OK, 0.0)
         return happening[0].moment.chance.random()
 
     assert drawn() == drawn() == drawn(before=5)

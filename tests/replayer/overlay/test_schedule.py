@@ -14,7 +14,12 @@ from bedtape_replayer.overlay.schedule import Counter, Schedule
 def taken(schedule: Schedule, calls: int = 12, seed: int = 1) -> list[int]:
     """The numbers of the calls that it takes, from 1."""
     counter = Counter()
-    return [n for n in range(1, calls + 1) if counter.fires(schedule, Random(f"{seed}/{n}"))]
+    found = []
+    for n in range(1, calls + 1):
+        if counter.due(schedule, Random(f"{seed}/{n}")):
+            counter.took()
+            found.append(n)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,18 @@ def test_chance_is_seeded(probability: float, seed: int) -> None:
 
 def test_chance_is_as_likely_as_it_says() -> None:
     assert 450 < len(taken(Schedule(probability=0.5), calls=1000)) < 550
+
+
+def test_a_call_that_is_passed_on_was_none() -> None:
+    counter = Counter()
+    schedule = Schedule(after=1, every=2, times=1)
+    assert not counter.due(schedule, Random(1))
+    for _ in range(3):
+        assert counter.due(schedule, Random(1))
+        counter.passed()
+    assert counter.due(schedule, Random(1))
+    counter.took()
+    assert not counter.due(schedule, Random(1))
 
 
 def test_times_counts_what_was_taken_by_chance() -> None:

@@ -1,0 +1,88 @@
+// A stream as a picture: each event at the time it was due, as wide as the stream; and the same as a table, to be read.
+
+import { el, fold, svg, table, verbatim } from "./dom.js";
+import { count, sized } from "./words.js";
+
+const WIDE = 640;
+const ROWS = { messageStart: 0, contentBlockStart: 1, contentBlockDelta: 2, contentBlockStop: 1, messageStop: 0, metadata: 0 };
+const HIGH = 92;
+
+function typeOf(event) {
+  // InvokeModel's chunks say inside what they are.
+  try {
+    const inside = JSON.parse(event.payload);
+    return event.kind === "chunk" && typeof inside.type === "string" ? inside.type : event.kind;
+  } catch {
+    return event.kind;
+  }
+}
+
+const isError = (event) => /exception|error|broken/i.test(event.kind);
+
+function lane(event) {
+  const type = typeOf(event).replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+  return isError(event) ? 0 : (ROWS[type] ?? (event.kind === "chunk" || event.kind === "data" ? 2 : 1));
+}
+
+/** The picture of a call's stream: above, starts and ends; below, what was said; grey, what never went out. */
+export function picture(answer) {
+  const events = answer.events;
+  const first = answer.after_ms;
+  const end = Math.max(first + (events.at(-1)?.at_ms ?? 0), 1);
+  const x = (ms) => 8 + (ms / end) * (WIDE - 16);
+  const most = Math.max(...events.map((event) => event.bytes), 1);
+  const marks = events.map((event, at) => {
+    const tall = 8 + 18 * (event.bytes / most);
+    const left = x(first + event.at_ms);
+    const name = isError(event) ? "error" : `lane${lane(event)}`;
+    return svg(
+      "rect",
+      { x: left - 1.5, y: 10 + lane(event) * 27 + (26 - tall), width: 3, height: tall, class: `${name}${event.sent ? "" : " unsent"}` },
+      svg("title", {}, `${at + 1}. ${typeOf(event)}, ${first + event.at_ms} ms, ${sized(event.bytes)}`),
+    );
+  });
+  const unsent = events.filter((event) => !event.sent).length;
+  const told =
+    `${count(events.length + answer.more_events, "event")}; the head after ${first} ms, the last event due at ${end} ms` +
+    (unsent ? `; ${unsent} never sent` : "");
+  return el(
+    "figure",
+    { class: "picture" },
+    svg(
+      "svg",
+      { viewBox: `0 0 ${WIDE} ${HIGH + 18}`, role: "img", "aria-label": `Timeline of the stream: ${told}` },
+      svg("rect", { class: "waiting", x: x(0), y: 10, width: Math.max(0, x(first) - x(0)), height: HIGH - 10 }),
+      [0, 0.25, 0.5, 0.75, 1].map((part) => [
+        svg("line", { class: "grid", x1: x(end * part), x2: x(end * part), y1: 10, y2: HIGH }),
+        svg(
+          "text",
+          { x: x(end * part), y: HIGH + 14, "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle" },
+          `${Math.round(end * part)} ms`,
+        ),
+      ]),
+      marks,
+    ),
+    el("figcaption", {}, `${told}. Times are the recording's; --speed may have let it go faster.`),
+    fold("All events", () => eventTable(events)),
+  );
+}
+
+const eventTable = (events) =>
+  table(
+    "The events of the stream",
+    ["#", "due, ms", "size", "type", "payload"],
+    events.map((event, at) =>
+      el(
+        "tr",
+        { class: isError(event) ? "bad" : event.sent ? "" : "unsent" },
+        el("td", { class: "number" }, String(at + 1)),
+        el("td", { class: "number" }, String(event.at_ms)),
+        el("td", { class: "number" }, sized(event.bytes)),
+        el("td", {}, typeOf(event), event.sent ? null : " (not sent)"),
+        el("td", { class: "code" }, verbatimShort(event.payload)),
+      ),
+    ),
+    "events",
+  );
+
+const verbatimShort = (text) => (text.length > 300 ? fold(`${text.slice(0, 120)}…`, () => verbatim(text)) : text);

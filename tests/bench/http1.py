@@ -1,0 +1,86 @@
+"""HTTP/1.1: one connection and sixteen, bodies that repeat and bodies that do not, beside nginx and others."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count, cycle
+from pathlib import Path
+
+import material
+from measuring import Load, Row, latencies, median, script, wrk
+from servers import OPPONENTS, Missing, Served, bedtape, nginx
+
+from bedtape_cassettes import store
+
+LOADED = 5000
+ROUNDS = 4
+
+
+def measure(work: Path) -> list[Row]:
+    packed = work / "plain.tape"
+    store.write_tape(packed, material.plain(LOADED))
+    with ExitStack() as stack:
+        ours = stack.enter_context(bedtape(str(packed)))
+        base = stack.enter_context(nginx())
+        rows = _one(ours, base)
+        servers = {"bedtape": ours, "nginx": base}
+        left_out = []
+        for name, opponent in OPPONENTS.items():
+            try:
+                server = stack.enter_context(opponent(packed))  # type: ignore[arg-type]
+                latencies(server.port, iter([material.on_the_wire(material.request(0))]), 1)
+                servers[name] = server
+            except (Missing, RuntimeError, OSError) as error:
+                left_out.append((f"{name}, the same Converse call", f"left out: {str(error)[:110]}"))
+        return rows + _sixteen(work, servers) + left_out
+
+
+def _varied() -> Iterator[bytes]:
+    return (material.on_the_wire(material.varied(material.request(n % LOADED), n)) for n in count())
+
+
+def _one(ours: Served, base: Served) -> list[Row]:
+    wires = [material.on_the_wire(material.request(n)) for n in range(500)]
+    kinds = {"same": cycle(wires[:1]), "repeating": cycle(wires), "never": _varied()}
+    times: dict[str, list[float]] = {name: [] for name in (*kinds, "nginx")}
+    for _ in range(20):
+        for name, requests in kinds.items():
+            times[name] += latencies(ours.port, requests, 300)
+        times["nginx"] += latencies(base.port, cycle(wires), 300)
+    p50 = {name: statistics.median(found) * 1e6 for name, found in times.items()}
+    p99 = statistics.quantiles(times["repeating"], n=100)[98] * 1e6
+    ratio = {name: f"{p50[name]:.0f} µs, {p50[name] / p50['nginx']:.2f} of nginx's" for name in kinds}
+    return [
+        ("HTTP/1.1, one connection: nginx's constant, p50", f"{p50['nginx']:.0f} µs"),
+        ("bedtape, 500 bodies that repeat, p50 (target: 1.35)", ratio["repeating"]),
+        ("the same, p99", f"{p99:.0f} µs"),
+        ("bedtape, one body, p50", ratio["same"]),
+        ("bedtape, no body repeats, p50 (target: 1.6)", ratio["never"]),
+    ]
+
+
+def _sixteen(work: Path, servers: dict[str, Served]) -> list[Row]:
+    bodies = [material.request(n) for n in range(500)]
+    with tempfile.NamedTemporaryFile("w", dir=work, suffix=".lua", delete=False) as repeating:
+        repeating.write(script(bodies, vary=False))
+    with tempfile.NamedTemporaryFile("w", dir=work, suffix=".lua", delete=False) as never:
+        never.write(script(bodies, vary=True))
+    loads: dict[str, list[Load]] = {}
+    for _ in range(ROUNDS):
+        for name, server in servers.items():
+            url = server.url + material.PATH
+            loads.setdefault(name, []).append(wrk(url, server.pid, Path(repeating.name)))
+            if name in ("bedtape", "nginx"):
+                loads.setdefault(f"{name}, no body repeats", []).append(wrk(url, server.pid, Path(never.name)))
+    found = {name: median(each) for name, each in loads.items()}
+    rows = []
+    for name, load in found.items():
+        against = found["nginx, no body repeats" if "no body" in name else "nginx"]
+        ratio = "" if name.startswith("nginx") else f", {load.rate / against.rate:.2f} of nginx's"
+        failed = f", {load.failed} failed" if load.failed else ""
+        times = "" if name.startswith(("bedtape", "nginx")) else f"; bedtape does {found['bedtape'].rate / load.rate:.1f} times that"
+        rows.append((f"16 connections: {name}", f"{load.rate:,.0f} requests/s{ratio}, {load.cost:.0f} µs of CPU each{failed}{times}"))
+    return rows

@@ -1,0 +1,145 @@
+"""How the benches measure: in turns, so that the machine's moods hit all alike; medians; and what a process has used."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from material import BLANKS, PLACES, headers
+
+Row = tuple[str, str]
+_TICK = 1e6 / os.sysconf("SC_CLK_TCK")
+
+
+def timed(work: Callable[[], object]) -> float:
+    """The seconds it took."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def interleaved(rounds: int, works: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """The median seconds of each, a round of all after a round of all."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times[name].append(timed(work))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def cpu(pid: int) -> float:
+    """Microseconds of CPU that the process and its threads have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * _TICK
+
+
+def memory(pid: int) -> float:
+    """Megabytes that the process holds."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def latencies(port: int, requests: Iterator[bytes], rounds: int, complete: bytes = b"") -> list[float]:
+    """Seconds from a request to its answer, on one connection. complete: what a chunked answer ends in."""
+    times = []
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(rounds):
+            request = next(requests)
+            began = time.perf_counter()
+            client.sendall(request)
+            received = client.recv(65536)
+            while complete and not received.endswith(complete):
+                received += client.recv(65536)
+            times.append(time.perf_counter() - began)
+            if not received.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"expected HTTP/1.1 200, found {received[:300]!r}")
+    return times
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a second of many connections gave: requests a second, and the server's CPU microseconds for each; how many failed, how many were done."""
+
+    rate: float
+    cost: float
+    failed: int
+    done: int
+
+
+_LUA = """
+local bodies, seen, blanks = {{ {bodies} }}, 0, {{ {blanks} }}
+wrk.method = "POST"
+{headers}
+local function varied(body)
+  local n, digits = math.random(0, 16777215), {{}}
+  for place = 1, {places} do
+    digits[place] = blanks[n % 4 + 1]
+    n = math.floor(n / 4)
+  end
+  return table.concat(digits) .. body
+end
+local ready = {{}}
+function init()
+  math.randomseed({seed})
+  for n, body in ipairs(bodies) do ready[n] = wrk.format(nil, nil, nil, body) end
+end
+function request()
+  seen = seen % #bodies + 1
+  if {vary} then return wrk.format(nil, nil, nil, varied(bodies[seen])) end
+  return ready[seen]
+end
+"""
+
+
+def script(bodies: list[bytes], *, vary: bool) -> str:
+    """What wrk sends: the bodies in turn, as they are or each time in other blanks."""
+    return _LUA.format(
+        bodies=",".join(f"[==[{body.decode()}]==]" for body in bodies),
+        blanks=",".join(repr(blank) for blank in BLANKS),
+        headers="\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers().items()),
+        places=PLACES,
+        seed=time.time_ns() % 1_000_000,
+        vary=str(vary).lower(),
+    )
+
+
+def wrk(url: str, pid: int, lua: Path, seconds: float = 1, connections: int = 16) -> Load:
+    """One thread of wrk, so many connections."""
+    before = cpu(pid)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(lua), url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return _load(said, r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)", r"Non-2xx or 3xx responses: (\d+)", cpu(pid) - before)
+
+
+def h2load(url: str, pid: int, body: Path, requests: int, connections: int) -> Load:
+    """One thread of h2load, one stream at a time on each connection."""
+    before = cpu(pid)
+    sent = [f"-H{name}: {value}" for name, value in headers().items()]
+    command = ["h2load", "-t1", f"-c{connections}", "-m1", f"-n{requests}", "-d", str(body), *sent, url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return _load(said, r"(\d+) done", r"([\d.]+) req/s", r"(\d+) failed", cpu(pid) - before)
+
+
+def _load(said: str, count: str, rate: str, failed: str, used: float) -> Load:
+    done, fast, bad = (re.search(pattern, said) for pattern in (count, rate, failed))
+    if done is None or fast is None:
+        raise RuntimeError(f"expected a report of the load, found {said!r}")
+    return Load(float(fast[1]), used / max(1, int(done[1])), int(bad[1]) if bad else 0, int(done[1]))
+
+
+def median(loads: list[Load]) -> Load:
+    """The median of each figure."""
+    return Load(
+        statistics.median(load.rate for load in loads),
+        statistics.median(load.cost for load in loads),
+        max(load.failed for load in loads),
+        sum(load.done for load in loads),
+    )

@@ -1,0 +1,84 @@
+"""From the command to the first answer; and loading: cold, from a warm cache, from a `.tape`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import material
+from measuring import Row, interleaved, timed
+from servers import bedtape
+
+from bedtape_cassettes import store
+from bedtape_replayer import Replayer
+
+COUNT = 5000
+
+
+def measure(work: Path) -> list[Row]:
+    folder, cache, packed = work / "suite", work / "cache", work / "suite.tape"
+    suite = material.suite(COUNT)
+    for cassette in suite:
+        store.write(folder, cassette)
+    store.write_tape(packed, suite)
+    store.read([folder], cache=cache)
+    return [*_starting(folder, cache, packed), *_loading(folder, cache, packed)]
+
+
+def _python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _first_answer(*arguments: str, cache: str = "") -> None:
+    os.environ["BEDTAPE_CACHE_DIR"] = cache
+    with bedtape(*arguments) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET /foundation-models HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 ")
+
+
+def _starting(folder: Path, cache: Path, packed: Path) -> list[Row]:
+    works = {
+        "python": lambda: _python("pass"),
+        "import": lambda: _python("import bedtape_replayer"),
+        "use": lambda: _python("from bedtape_replayer import Replayer"),
+        "samples": lambda: _first_answer(str(store.samples())),
+        "cached": lambda: _first_answer(str(folder), cache=str(cache)),
+        "packed": lambda: _first_answer(str(packed)),
+    }
+    times = interleaved(5, works)
+    os.environ["BEDTAPE_CACHE_DIR"] = ""
+    with Replayer(store.samples()):  # warms the imports
+        pass
+    ready = statistics.median(timed(lambda: Replayer(store.samples()).start().stop()) for _ in range(9))
+    first = "`bedtape replay`, from the command to the first answer and the end"
+    return [
+        ("`import bedtape_replayer`, over a bare Python", f"{(times['import'] - times['python']) * 1000:.0f} ms"),
+        (
+            "`from bedtape_replayer import Replayer`, the same",
+            f"{(times['use'] - times['python']) * 1000:.0f} ms",
+        ),
+        (f"{first}: the samples", f"{times['samples']:.2f} s"),
+        (f"the same with {COUNT:,} interactions, warm cache (target: 0.7 s)", f"{times['cached']:.2f} s"),
+        (f"the same with {COUNT:,} interactions in a `.tape` (target: 0.7 s)", f"{times['packed']:.2f} s"),
+        ("`Replayer` on the samples, start to stop", f"{ready * 1000:.1f} ms"),
+    ]
+
+
+def _loading(folder: Path, cache: Path, packed: Path) -> list[Row]:
+    size = sum(path.stat().st_size for path in folder.rglob("*.yaml")) / COUNT
+    works = {
+        "cold": lambda: store.read([folder]),
+        "warm": lambda: store.read([folder], cache=cache),
+        "packed": lambda: store.read([packed]),
+    }
+    times = interleaved(3, works)
+    cold = times["cold"]
+    return [
+        (f"{COUNT:,} interactions of {size / 1000:.1f} KB: cold, from folders", f"{cold:.2f} s"),
+        ("the same from a warm cache", f"{times['warm']:.2f} s ({times['warm'] / cold:.2f} of cold)"),
+        ("the same from a `.tape`", f"{times['packed']:.2f} s ({times['packed'] / cold:.2f} of cold)"),
+    ]
