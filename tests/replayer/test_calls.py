@@ -57,7 +57,7 @@ def _numbers(calls: Calls) -> list[int]:
         ({"error": None}, [1]),
         ({"source": "miss"}, [3]),
         ({"by": "fault-1"}, [2]),
-        ({"fault": "fault-1"}, [2]),
+        ({"fault": "fault-1"}, []),  # it answered, and harmed no other's answer
         ({"stop_reason": "end_turn"}, [1]),
         ({"hung_up": False}, [1, 2, 3]),
         ({"http_version": "HTTP/1.1"}, []),

@@ -106,7 +106,7 @@ def test_what_an_error_was() -> None:
     scene = Scene(converse("Hello", "Hi"))
     scene.fail("ThrottlingException", message="Slow down", times=1)
     record, again = scene.send(prompt("Hello")), scene.send(prompt("Hello"))
-    assert (record.source, record.by, record.faults) == ("fault", "fault-1", ("fault-1",))
+    assert (record.source, record.by, record.faults) == ("fault", "fault-1", ())
     assert (record.status, record.error, record.message) == (429, "ThrottlingException", "Slow down")
     assert (record.text, record.stop_reason, record.usage) == (None, None, None)
     assert (again.source, again.faults, again.error) == ("cassette", (), None)

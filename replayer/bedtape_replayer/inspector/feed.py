@@ -36,7 +36,7 @@ def _calls(asked: Asked) -> JsonValue:
     return {
         "calls": [_row(Record(outcome)) for outcome in nsmallest(_PAGE, found, key=_ended)],
         "more": len(found) > _PAGE,
-        "sessions": [_session(each) for each in sessions],
+        "sessions": [_session(each) for each in sorted(sessions, key=lambda session: session.name)],
     }
 
 

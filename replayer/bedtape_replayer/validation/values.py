@@ -67,9 +67,13 @@ def scalar(shape: Shape, hidden: bool) -> Check:
     return _string(shape, hidden)
 
 
+# What newer Claude models answer with, and clients therefore send back; the service model does not have it.
+_ANSWERED = {"ToolUseType": frozenset({"tool_use"})}
+
+
 def _string(shape: Shape, hidden: bool) -> Check:
     enum = list(shape.enum) if isinstance(shape, StringShape) else []
-    members = frozenset(enum)
+    members = frozenset(enum) | _ANSWERED.get(shape.name, frozenset())
     pattern = _pattern(shape.metadata.get("pattern"))
     longest, shortest = shape.metadata.get("max"), shape.metadata.get("min")
 

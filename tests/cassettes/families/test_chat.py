@@ -56,7 +56,7 @@ def test_a_request() -> None:
         max_tokens=7,
         stop_sequences=("|",),
     )
-    assert (found.last, found.turn) == ("Thanks.", 2)
+    assert (found.last, found.turn) == ("Thanks.", 3)
 
 
 @pytest.mark.parametrize(

@@ -123,10 +123,8 @@ def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
 
 
 def test_a_function_that_raises_is_told() -> None:
-    with pytest.raises(
-        Refused, match="a cannot answer Converse: its function raised ZeroDivisionError: division by zero"
-    ):
-        laid(Rule("a", (lambda _: str(1 // 0),))).answer(call())
+    with pytest.raises(Refused, match="a cannot answer Converse: its function raised KeyError: 'a'"):
+        laid(Rule("a", (lambda _: {}["a"],))).answer(call())
     with pytest.raises(Refused, match="its function raised TypeError"):
         laid(Rule("a", (lambda _: {"a": object()},))).answer(call())
 
