@@ -17,7 +17,7 @@ JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-matrix check fix bench clean
+.PHONY: demo prepare test test-matrix check fix bench clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -25,6 +25,9 @@ demo: $(BASE)
 
 test: $(TEST) $(RECORD) $(RECORD_NEWER) examples
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# All that the targets below need from outside; `make -j4 prepare` fetches it side by side.
+prepare: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
 
 # Frameworks' own code against the server, each in an environment of its own: writes docs/reference/compatibility.md.
 test-matrix: $(BASE)

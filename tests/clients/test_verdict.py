@@ -178,7 +178,10 @@ def in_javascript(jobs: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.usefixtures("no_sleep")
-def test_boto3_without_its_waits_is_named(bedrock: Replayer) -> None:
+def test_boto3_without_its_waits_is_named(bedrock: Replayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves a millisecond a call: how busy the machine is must not look like patience."""
+    clock = SimpleNamespace(perf_counter=lambda: 0.0, time=count(1_795_000_000.0, 0.001).__next__)
+    monkeypatch.setattr("bedtape_replayer.connection.time", clock)
     throttle_twice(bedrock)
     with closing(client_of(bedrock, mode="standard")) as client:
         for text in PROMPTS:
