@@ -38,7 +38,13 @@ OUTSIDE = {
     "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "recorder.cli"},
     "socket": {"replayer.connection"},
     "ssl": set(),
-    "subprocess": {"cassettes.child", "recorder.session", "replayer.plugin.recording", "cassettes.commands.editor", "cassettes.git"},
+    "subprocess": {
+        "cassettes.child",
+        "recorder.session",
+        "replayer.plugin.recording",
+        "cassettes.commands.editor",
+        "cassettes.git",
+    },
     "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
         "replayer.plugin.asked",
@@ -116,7 +122,13 @@ OUTSIDE = {
     "mitmproxy": {"recorder.addon"},
 }
 # Everywhere else chance is an argument: who makes it says what seeds it.
-MAKES_CHANCE = {"cassettes.amend", "cassettes.exporters.sent", "cassettes.families.making", "replayer.overlay.overlay", "replayer.reply"}
+MAKES_CHANCE = {
+    "cassettes.amend",
+    "cassettes.exporters.sent",
+    "cassettes.families.making",
+    "replayer.overlay.overlay",
+    "replayer.reply",
+}
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
 IMPORTED_BY_NOBODY = {
     "cassettes.cli",
