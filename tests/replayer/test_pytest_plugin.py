@@ -539,6 +539,40 @@ def test_recording_is_refused_where_the_gate_is_shut(run: Run) -> None:
 # -- with others -----------------------------------------------------------------------------------------------
 
 
+def test_async_tests_of_pytest_asyncio(run: Run) -> None:
+    code = """
+        import asyncio
+
+        @pytest.mark.asyncio
+        async def test_two_at_once(bedrock):
+            bedrock.respond(lambda call: call.prompt.last)
+            said = await asyncio.gather(*(asyncio.to_thread(ask, kept(), text) for text in ("a", "b")))
+            assert said == ["a", "b"]
+            bedrock.assert_called(times=2)
+
+        @pytest.mark.asyncio
+        async def test_a_miss_is_told(bedrock):
+            with pytest.raises(Exception):
+                await asyncio.to_thread(ask, kept(), "nobody")
+    """
+    result = run({"test_it.py": code}, "-p", "pytest_asyncio.plugin")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "No recording answers" in _said(result)
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_in_any_order_of_pytest_randomly(run: Run, seed: str) -> None:
+    code = """
+        @pytest.mark.parametrize("n", range(8))
+        def test_each(bedrock, n):
+            bedrock.respond(text=str(n), times=1)
+            assert ask(kept(), "x") == str(n)
+            bedrock.assert_called(times=1)
+    """
+    result = run({"test_a.py": code, "test_b.py": code}, "-p", "pytest_randomly", f"--randomly-seed={seed}")
+    result.assert_outcomes(passed=16)
+
+
 def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, pytester: pytest.Pytester) -> None:
     _write(pytester.path, "shared", *(converse(str(n), f"said {n}") for n in range(9)))
     code = """
