@@ -35,8 +35,8 @@ OUTSIDE = {
         "recorder.journalled",
         "cassettes.commands.looking",
     },
-    "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "recorder.cli"},
-    "socket": {"replayer.connection"},
+    "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "replayer.workers", "recorder.cli"},
+    "socket": {"replayer.connection", "replayer.server", "replayer.workers"},
     "ssl": set(),
     "subprocess": {
         "cassettes.child",
@@ -91,6 +91,7 @@ OUTSIDE = {
         "cassettes.commands.output",
         "replayer.thread",
         "replayer.cli",
+        "replayer.workers",
     },
     "typer": {
         "replayer.run",

@@ -46,6 +46,13 @@ def test_every_source_file_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
         assert sources <= set(wheel.namelist())
 
 
+def test_the_inspectors_page_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
+    static = ROOT / "replayer" / "bedtape_replayer" / "inspector" / "static"
+    names = {f"bedtape_replayer/inspector/static/{file.name}" for file in static.iterdir()}
+    assert {"index.html", "app.js", "style.css"} <= {name.rpartition("/")[2] for name in names}
+    assert names <= set(wheel.namelist())
+
+
 def test_the_base_install_stays_small(wheel: zipfile.ZipFile) -> None:
     required = [line for line in _metadata(wheel)["Requires-Dist"] if "extra ==" not in line]
     names = {line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].strip().lower() for line in required}

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from support import authored, corpus
 from support.happened import BEGAN, Scene, aws, stainless
 from support.recordings import converse, stream
 
+ROOT = Path(__file__).parents[2]
 HERE = (("host", "127.0.0.1:4566"),)
 STATIC = files("bedtape_replayer.inspector") / "static"
 FILES = {file.name: file.read_text() for file in STATIC.iterdir()}
@@ -391,3 +393,14 @@ def test_every_real_exchange_can_be_shown() -> None:
             assert [each["kind"] for each in shown["answer"]["events"]] == kinds[:2000]
             streams += 1
     assert streams > 100
+
+
+def test_every_shortcut_is_on_the_page_and_in_the_docs() -> None:
+    shown = set(re.findall(r"<kbd>(.+?)</kbd>", FILES["index.html"]))
+    (docs,) = re.findall(
+        r"## Keys\n(.+?)\n\n[A-Z]", (ROOT / "docs" / "reference" / "inspector.md").read_text(), re.DOTALL
+    )
+    assert set(re.findall(r"`(.+?)`", docs)) == shown
+    (keys,) = re.findall(r"const KEYS = \{(.+?)\n\};", FILES["app.js"], re.DOTALL)
+    assert set(re.findall(r'^  "?(.)"?: ', keys, re.MULTILINE)) <= shown
+    assert len(shown) > 10

@@ -105,7 +105,7 @@ def _unsealed(payload: bytes) -> bytes:
 
 def _attempts(record: Record, session: SessionState) -> JsonValue:
     """All attempts of the SDK call that it is one of, itself too."""
-    groups = invocations(session.history.calls)
+    groups = invocations(each for each in session.history.calls if _alike(each, record))
     mine = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
     return [
         {
@@ -118,6 +118,13 @@ def _attempts(record: Record, session: SessionState) -> JsonValue:
         }
         for each in mine
     ]
+
+
+def _alike(one: Record, other: Record) -> bool:
+    """Whether they can be attempts of one call: of thousands of calls only these need to be read and grouped."""
+    if one.invocation_id is not None or other.invocation_id is not None:
+        return one.invocation_id == other.invocation_id
+    return one.call.path == other.call.path and one.call.body == other.call.body
 
 
 def _layers(record: Record, session: SessionState) -> JsonValue:

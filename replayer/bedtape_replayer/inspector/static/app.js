@@ -11,8 +11,16 @@ const store = new Store();
 const views = { calls: new CallsView(store), sessions: new SessionsView(store), cassettes: new CassettesView() };
 let current = null;
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // an address that somebody typed
+  }
+}
+
 async function routed() {
-  const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
+  const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decoded);
   const view = views[name] ?? views.calls;
   if (view !== current) {
     current = view;

@@ -99,8 +99,9 @@ export class CallsView {
     const chosen = this.wanted[name];
     const all = chosen === ALL || values.includes(chosen) ? values : [...values, chosen];
     const have = [...select.options].slice(1).map((option) => option.value);
-    if (select.options.length && JSON.stringify(have) === JSON.stringify(all)) return;
-    select.replaceChildren(el("option", { value: ALL }, "all"), ...all.map((value) => el("option", { value }, value)));
+    if (select.options.length === 0 || JSON.stringify(have) !== JSON.stringify(all)) {
+      select.replaceChildren(el("option", { value: ALL }, "all"), ...all.map((value) => el("option", { value }, value)));
+    }
     select.value = chosen;
   }
 
@@ -117,7 +118,7 @@ export class CallsView {
     const how = this.#went;
     this.#went = null;
     if (session === undefined || number === undefined) {
-      if (session !== undefined) this.#filter("session", (this.wanted.session = session));
+      if (session !== undefined) this.#filter("session", session);
       this.#close();
       return;
     }

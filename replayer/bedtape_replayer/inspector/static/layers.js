@@ -24,7 +24,7 @@ export class Layers {
   constructor(session, changed) {
     this.base = `sessions/${path(session)}`;
     this.changed = changed;
-    this.list = el("div", {});
+    this.list = el("div", { tabindex: -1 });
     this.node = el("section", { class: "layers" }, el("h3", {}, "Rules and faults"), this.list, this.#adding());
   }
 
@@ -51,6 +51,7 @@ export class Layers {
 
   async #removed(name) {
     await this.#done(() => remove(`${this.base}/layers/${path(name)}`), `${name} is removed`);
+    this.list.focus(); // for the button that had it is gone
   }
 
   async #done(act, words) {

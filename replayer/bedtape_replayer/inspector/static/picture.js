@@ -62,7 +62,7 @@ export function picture(answer) {
       ]),
       marks,
     ),
-    el("figcaption", {}, `${told}. Times are the recording's; --speed may have let it go faster.`),
+    el("figcaption", {}, `${told}. Times are those of the recording; without --speed it went out at once.`),
     fold("All events", () => eventTable(events)),
   );
 }

@@ -67,7 +67,10 @@ export class SessionsView {
   }
 
   #whole(name, base, session, cassettes) {
-    const again = () => this.show([name]);
+    const again = () => {
+      this.going = true; // what had the focus is drawn anew
+      return this.show([name]);
+    };
     return el(
       "article",
       { class: "whole", "aria-labelledby": "session-title" },
@@ -96,11 +99,10 @@ export class SessionsView {
     const strict = el("select", { id: "session-strict" }, el("option", { value: "null" }, "as the server"), el("option", { value: "true" }, "each recording once"), el("option", { value: "false" }, "again and again"));
     cassette.value = session.cassette === null ? "" : `=${session.cassette}`;
     strict.value = String(session.strict);
-    const save = async (event) => {
+    const save = (event) => {
       event.preventDefault();
-      await put(base, { cassette: cassette.value === "" ? null : cassette.value.slice(1), strict: JSON.parse(strict.value) });
-      say("saved");
-      again();
+      const settings = { cassette: cassette.value === "" ? null : cassette.value.slice(1), strict: JSON.parse(strict.value) };
+      this.#try(() => put(base, settings), "saved", again);
     };
     return el("form", { class: "fields settings", "aria-label": "Settings", submit: save }, el("label", {}, el("span", {}, "plays from"), cassette), el("label", {}, el("span", {}, "plays"), strict), el("button", {}, "Save"));
   }
@@ -112,13 +114,19 @@ export class SessionsView {
   }
 
   #act(words, act, then) {
-    const done = async () => {
+    return el("button", { type: "button", click: () => this.#try(act, `${words}: done`, then) }, words);
+  }
+
+  async #try(act, words, then) {
+    try {
       await act();
-      say(`${words}: done`);
-      this.store.ask();
-      then();
-    };
-    return el("button", { type: "button", click: done }, words);
+    } catch (error) {
+      this.detail.querySelector(".whole").prepend(el("p", { class: "failure", role: "alert" }, error.message));
+      return;
+    }
+    say(words);
+    this.store.ask();
+    then();
   }
 
   leave() {

@@ -43,7 +43,7 @@ function paired(pairs) {
   return rows;
 }
 
-/** Both texts as a table of two columns; what differs is marked, in words too for screen readers. */
+/** Both texts, what came and what was, as a table of two columns; what differs is marked, in words too for screen readers. */
 export function sides(caption, leftName, left, rightName, right) {
   const [one, other] = [left.split("\n"), right.split("\n")];
   const few = one.length <= MOST_LINES && other.length <= MOST_LINES;
@@ -53,7 +53,7 @@ export function sides(caption, leftName, left, rightName, right) {
   return table(
     caption,
     [leftName, rightName],
-    rows.map(([a, b]) => el("tr", {}, cell(a, few && a !== b, "gone"), cell(b, few && a !== b, "come"))),
+    rows.map(([a, b]) => el("tr", {}, cell(a, few && a !== b, "come"), cell(b, few && a !== b, "gone"))),
     "sides code",
   );
 }

@@ -8,6 +8,9 @@ const OVERLAP = 1000;
 
 export const keyOf = (call) => JSON.stringify([call.session, call.number]);
 
+// A session that began anew counts from 1 again: a call is named by its end too.
+const nameOf = (call) => `${call.ended} ${keyOf(call)}`;
+
 export class Store extends EventTarget {
   calls = [];
   sessions = [];
@@ -16,6 +19,7 @@ export class Store extends EventTarget {
   #since = 0;
   #known = new Set();
   #timer = null;
+  #turns = 0;
 
   start() {
     this.#turn();
@@ -24,7 +28,8 @@ export class Store extends EventTarget {
   /** Whether it asks again and again. */
   setLive(live) {
     this.live = live;
-    if (live) this.ask();
+    clearTimeout(this.#timer);
+    if (live) this.#turn();
     else this.#told();
   }
 
@@ -35,16 +40,20 @@ export class Store extends EventTarget {
   }
 
   async #turn() {
-    let more = false;
+    const turn = (this.#turns += 1);
+    let told = null;
+    let failed = null;
     try {
-      const told = await get(`inspector/calls?since=${this.#since}`);
-      more = told.more;
-      this.failed = null;
-      this.#take(told);
+      told = await get(`inspector/calls?since=${this.#since}`);
     } catch (error) {
-      this.failed = error.message;
-      this.#told();
+      failed = error.message;
     }
+    // What was asked before something else is older than what is known.
+    if (turn !== this.#turns) return;
+    this.failed = failed;
+    if (told) this.#take(told);
+    this.#told();
+    const more = told?.more ?? false;
     clearTimeout(this.#timer);
     if (more) this.#timer = setTimeout(() => this.#turn(), 0);
     else if (this.live) this.#timer = setTimeout(() => this.#turn(), EVERY_MS);
@@ -53,19 +62,18 @@ export class Store extends EventTarget {
   #take({ calls, sessions, more }) {
     const oldest = new Map(sessions.map((session) => [session.name, session.oldest ?? Infinity]));
     const kept = this.calls.filter((call) => call.ended >= (oldest.get(call.session) ?? Infinity));
-    // A session that began anew counts from 1 again: a call is named by its end too.
-    const fresh = calls.filter((call) => !this.#known.has(`${call.ended} ${keyOf(call)}`));
-    const changed = fresh.length > 0 || kept.length !== this.calls.length;
+    const fresh = calls.filter((call) => !this.#known.has(nameOf(call)));
+    const gone = this.calls.length - kept.length;
     const same = JSON.stringify(sessions) === JSON.stringify(this.sessions);
-    if (changed) {
-      this.calls = [...kept, ...fresh].sort((a, b) => a.ended - b.ended);
-      this.#known = new Set(this.calls.map((call) => `${call.ended} ${keyOf(call)}`));
-    }
+    if (gone) this.#known = new Set(kept.map(nameOf));
+    for (const call of fresh) this.#known.add(nameOf(call));
+    const inOrder = fresh.length === 0 || kept.length === 0 || fresh[0].ended >= kept.at(-1).ended;
+    this.calls = [...kept, ...fresh];
+    if (!inOrder) this.calls.sort((a, b) => a.ended - b.ended);
     const last = calls.at(-1)?.ended ?? this.#since;
     this.#since = Math.max(this.#since, more ? last : last - OVERLAP);
     this.sessions = sessions;
-    if (changed || !same) this.dispatchEvent(new Event("change"));
-    this.#told();
+    if (gone || fresh.length || !same) this.dispatchEvent(new Event("change"));
   }
 
   #told() {
