@@ -32,6 +32,7 @@ __all__ = [
     "canonical_of_request",
     "key_of",
     "key_of_request",
+    "unscrubbed_key_of",
 ]
 
 # Request headers that change what Bedrock answers. Accept is among them for models that answer in several types.
@@ -138,11 +139,8 @@ def _walk(value: JsonValue, rules: MatchRules) -> JsonValue:
     return value
 
 
-def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
-    """Sorted compact JSON less what is ignored and less secrets; None where the body is not JSON.
-
-    Secrets go last: only there is every spelling of the same JSON one, as the recorded body is.
-    """
+def _sorted_body(body: bytes, rules: MatchRules) -> bytes | None:
+    """Sorted compact JSON less what is ignored; None where the body is not JSON."""
     try:
         value = orjson.loads(body)
         for path in rules.paths:
@@ -152,7 +150,16 @@ def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
             data = orjson.dumps(_walk(value, rules), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or deeper than orjson writes
         return None
-    return scrub_body(data, rules.redaction)
+    return data
+
+
+def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
+    """As `_sorted_body`, less secrets too.
+
+    They go last: only there is every spelling of the same JSON one, as the recorded body is.
+    """
+    data = _sorted_body(body, rules)
+    return None if data is None else scrub_body(data, rules.redaction)
 
 
 def _model(target: Target, rules: MatchRules) -> str | None:
@@ -164,7 +171,7 @@ def _address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
     if target.model and rules.any_profile:
         path = path.replace(target.model, PROFILE.sub("", target.model), 1)
-    return scrub(f"{target.name or method} {path}".encode())
+    return f"{target.name or method} {path}".encode()
 
 
 def _kept(
@@ -187,12 +194,30 @@ def _kept(
 def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
     """The match key, 16 bytes."""
     target, headers, body = _kept(method, target, headers, body, rules)
-    digest = blake2b(_address(target, method, rules), digest_size=16)
+    clean = _canonical_body(body, rules)
+    return _digest(scrub(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
+
+
+def unscrubbed_key_of(
+    method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
+) -> bytes:
+    """As `key_of`, without looking for secrets, in a quarter of the time.
+
+    Where a recording has this key it is the request's own: a recording holds no secrets, so neither does a request that is
+    the same. Where none has it, only `key_of` tells.
+    """
+    if rules.redact:
+        return key_of(method, target, headers, body, rules)
+    data = _sorted_body(body, rules)
+    return _digest(_address(target, method, rules), headers, body if data is None else data)
+
+
+def _digest(address: bytes, headers: AnswerHeaders, body: bytes) -> bytes:
+    digest = blake2b(address, digest_size=16)
     for name, value in headers:
         digest.update(f"\n{name}: {value}".encode())
     digest.update(b"\n\n")
-    clean = _canonical_body(body, rules)
-    digest.update(scrub_body(body) if clean is None else clean)
+    digest.update(body)
     return digest.digest()
 
 
@@ -216,7 +241,7 @@ def canonical(
     value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
     if clean is not None:
         value = orjson.loads(clean)
-    path = _address(target, method, rules).decode()
+    path = scrub(_address(target, method, rules)).decode()
     return Canonical(target.name or method, _model(target, rules), path, headers, value)
 
 

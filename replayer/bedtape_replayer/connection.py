@@ -9,7 +9,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -59,6 +59,7 @@ class _Wire(Protocol):
     def send(self, stream: int, data: bytes) -> None: ...
     def finish(self, stream: int) -> None: ...
     def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes) -> None: ...
+    def respond_streamed(self, stream: int, status: int, headers: HeaderPairs, pieces: Sequence[bytes]) -> None: ...
     def pending(self, stream: int) -> int: ...
     def take(self) -> bytes: ...
 
@@ -193,14 +194,14 @@ class Connection(asyncio.Protocol):
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or reply.streamed or not self.writable or answer.disturb is not None:
+        if speed is not None or not self.writable or answer.disturb is not None or _size(reply) > _PART:
             self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
             return
-        data = reply.pieces[0].data if reply.pieces else b""
-        if len(data) > _PART:
-            self._play(stream, answer, began, _steps(reply, None, None))
-            return
-        wire.respond(stream, reply.status, self.server.dated(reply.headers), data)
+        headers = self.server.dated(reply.headers)
+        if reply.streamed:
+            wire.respond_streamed(stream, reply.status, headers, [piece.data for piece in reply.pieces])
+        else:
+            wire.respond(stream, reply.status, headers, reply.pieces[0].data if reply.pieces else b"")
         if self._http2 is not None and wire.pending(stream):
             self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
@@ -459,6 +460,11 @@ class Player:
         if self._timer is not None:
             self._timer.cancel()
         self._end(complete=complete)
+
+
+def _size(reply: Reply) -> int:
+    pieces = reply.pieces
+    return len(pieces[0].data) if len(pieces) == 1 else sum([len(piece.data) for piece in pieces])
 
 
 def _steps(

@@ -374,6 +374,17 @@ class Http1Connection:
         self.send(stream, body)
         self.finish(stream)
 
+    def respond_streamed(
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], pieces: Sequence[bytes]
+    ) -> None:
+        """A whole streamed answer at once: the bytes of `start`, a `send` for each piece, and `finish`, in one go."""
+        self.start(stream, status, headers)
+        if self._chunked_answer and self._is_answering(stream) and self._head[0] != b"HEAD":
+            self._put(b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece]))
+        else:
+            self.send(stream, b"".join(pieces))
+        self.finish(stream)
+
     def _is_answering(self, stream: int) -> bool:
         return self._state == _State.ANSWERING and stream == self.stream
 

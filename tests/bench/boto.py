@@ -29,13 +29,20 @@ def measure(work: Path) -> list[Row]:
     for count, file in packed.items():
         store.write_tape(file, material.plain(count))
     with nginx() as base, bedtape(str(packed[10])) as small, bedtape(str(packed[10_000])) as large:
-        works = {"nginx": _calling(base.url), "10": _calling(small.url), "10,000": _calling(large.url), "stub": _stubbed()}
+        works = {
+            "nginx": _calling(base.url),
+            "10": _calling(small.url),
+            "10,000": _calling(large.url),
+            "stub": _stubbed(),
+        }
         times = interleaved(400, works)
     one = times["nginx"]
     rows = [("boto3's `converse` to nginx's constant", f"{one * 1e3:.2f} ms")]
     for count in ("10", "10,000"):
         took = times[count]
-        rows.append((f"the same through bedtape, {count} interactions (target: 1.15)", f"{took * 1e3:.2f} ms, {took / one:.2f}"))
+        rows.append(
+            (f"the same through bedtape, {count} interactions (target: 1.15)", f"{took * 1e3:.2f} ms, {took / one:.2f}")
+        )
     rows.append(("the same with botocore's Stubber, no wire", f"{times['stub'] * 1e3:.2f} ms"))
     return rows + [_vcr(work, count) for count in (10, 100, 1000)]
 

@@ -81,6 +81,15 @@ def _sixteen(work: Path, servers: dict[str, Served]) -> list[Row]:
         against = found["nginx, no body repeats" if "no body" in name else "nginx"]
         ratio = "" if name.startswith("nginx") else f", {load.rate / against.rate:.2f} of nginx's"
         failed = f", {load.failed} failed" if load.failed else ""
-        times = "" if name.startswith(("bedtape", "nginx")) else f"; bedtape does {found['bedtape'].rate / load.rate:.1f} times that"
-        rows.append((f"16 connections: {name}", f"{load.rate:,.0f} requests/s{ratio}, {load.cost:.0f} µs of CPU each{failed}{times}"))
+        times = (
+            ""
+            if name.startswith(("bedtape", "nginx"))
+            else f"; bedtape does {found['bedtape'].rate / load.rate:.1f} times that"
+        )
+        rows.append(
+            (
+                f"16 connections: {name}",
+                f"{load.rate:,.0f} requests/s{ratio}, {load.cost:.0f} µs of CPU each{failed}{times}",
+            )
+        )
     return rows

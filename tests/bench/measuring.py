@@ -116,7 +116,9 @@ def wrk(url: str, pid: int, lua: Path, seconds: float = 1, connections: int = 16
     before = cpu(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(lua), url]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return _load(said, r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)", r"Non-2xx or 3xx responses: (\d+)", cpu(pid) - before)
+    return _load(
+        said, r"(\d+) requests in", r"Requests/sec:\s+([\d.]+)", r"Non-2xx or 3xx responses: (\d+)", cpu(pid) - before
+    )
 
 
 def h2load(url: str, pid: int, body: Path, requests: int, connections: int) -> Load:

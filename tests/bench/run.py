@@ -54,7 +54,9 @@ def main() -> int:
         title, measure = TOPICS[name]
         rows = _measured(measure)
         print(f"\n{title}\n" + "\n".join(f"  {what}: {figure}" for what, figure in rows), flush=True)
-        page += f"\n## {title}\n\n| what | figure |\n|---|---|\n" + "".join(f"| {what} | {figure} |\n" for what, figure in rows)
+        page += f"\n## {title}\n\n| what | figure |\n|---|---|\n" + "".join(
+            f"| {what} | {figure} |\n" for what, figure in rows
+        )
     if asked == list(TOPICS):
         PAGE.write_text(_HEAD.format(machine=_machine()) + page)
     return 0
@@ -74,10 +76,10 @@ def _machine() -> str:
 
 _HEAD = """# Performance
 
-Written by `make bench` on {machine}; medians, measured in turns in one run. The client is on the same machine,
+Written by `make bench` on {machine}; medians, measured in turns within each section. The client is on the same machine,
 and the machine may have been shared, so the ratios say more than the times. Where a target is named, it is a ratio to nginx unless a
-unit stands with it. nginx returns one constant and reads no body; uvicorn and aiohttp do the same work with bedtape's own engine;
-aimock has one fixture. The request has 700 bytes, the answer 1.2 KB, and 5,000 interactions are loaded.
+unit stands with it. nginx returns one constant and throws the body away; uvicorn and aiohttp do the same work with bedtape's own engine;
+aimock has one fixture. A Converse request has 700 bytes, its answer 1.2 KB, and for HTTP/1.1 5,000 interactions are loaded.
 """
 
 if __name__ == "__main__":

@@ -100,7 +100,11 @@ def nginx(*, h2: bool = False) -> Iterator[Served]:
 def _started(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[Served]:
     """A command that listens on a port; waits until it does."""
     process = subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        command,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     with _ended(process):
         until = time.monotonic() + 30

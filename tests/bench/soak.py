@@ -28,6 +28,8 @@ def measure(work: Path) -> list[Row]:
         held = memory(server.pid)
     grown = (held / settled - 1) * 100
     return [
-        (f"memory after {done:,} calls, no body repeating, beside that after {SETTLED:,} (target: within 5 %)",
-         f"{held:.0f} MB instead of {settled:.0f}, {grown:+.1f} %"),
+        (
+            f"memory after {done:,} calls, no body repeating, beside that after {SETTLED:,} (target: within 5 %)",
+            f"{held:.0f} MB instead of {settled:.0f}, {grown:+.1f} %",
+        ),
     ]

@@ -82,7 +82,11 @@ class _Listener(asyncio.Protocol):
         now = self._loop.time()
         self._unread += data
         if not self._headed:
-            head, self._headed, rest = self._unread.partition(b"\r\n\r\n")[0], True, self._unread.partition(b"\r\n\r\n")[2]
+            head, self._headed, rest = (
+                self._unread.partition(b"\r\n\r\n")[0],
+                True,
+                self._unread.partition(b"\r\n\r\n")[2],
+            )
             if not head.startswith(b"HTTP/1.1 200"):
                 self._done.set_exception(RuntimeError(f"expected 200, found {head!r}"))
             self._unread = rest

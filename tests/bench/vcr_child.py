@@ -34,8 +34,8 @@ def main() -> None:
     # The middle one: VCR.py looks through them in order.
     caller, body = client("http://127.0.0.1:1"), json.loads(material.request(count // 2))
     times = []
-    player = vcr.VCR(match_on=["method", "uri", "body"], record_mode="none", allow_playback_repeats=True)
-    with player.use_cassette(str(file)):
+    player = vcr.VCR(match_on=["method", "uri", "body"], record_mode="none")
+    with player.use_cassette(str(file), allow_playback_repeats=True):
         caller.converse(modelId=material.MODEL, **body)
         for _ in range(20):
             began = time.perf_counter()

@@ -960,3 +960,22 @@ def test_h11_reads_whatever_we_write(pieces: list[bytes], name: str) -> None:
         connection.send(request.stream, piece)
     connection.finish(request.stream)
     assert understood(connection.take(), method).body == (b"" if method == b"HEAD" else b"".join(pieces))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.binary(max_size=50), max_size=8), st.sampled_from(sorted(REQUESTS)), st.booleans())
+def test_a_stream_at_once_is_the_stream_piece_by_piece(pieces: list[bytes], name: str, last: bool) -> None:
+    data, _, _ = REQUESTS[name]
+    slow, fast = Http1Connection(max_body=MAX_BODY), Http1Connection(max_body=MAX_BODY)
+    for connection in (slow, fast):
+        connection.receive(data)
+        if last:
+            connection.eof()
+    slow.start(1, 200, CHUNKED)
+    for piece in pieces:
+        slow.send(1, piece)
+    slow.finish(1)
+    fast.respond_streamed(1, 200, CHUNKED, pieces)
+    assert (fast.take(), fast.closing, fast.unfinished) == (slow.take(), slow.closing, slow.unfinished)
+    fast.respond_streamed(1, 200, CHUNKED, [b"to nobody"])
+    assert fast.take() == b""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bedtape_cassettes.key import MatchRules
+from bedtape_cassettes.key import MatchRules, answer_headers, key_of
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.call import Call, Pairs
 from bedtape_replayer.match import Index
@@ -144,3 +146,48 @@ def test_rules_leave_out_what_they_name() -> None:
     other = json.dumps({"messages": [{"id": 2, "text": "a"}]}).encode()
     assert _answers(_index(recorded(one, b"{}"), rules=rules), _call(other))
     assert not _answers(_index(recorded(one, b"{}")), _call(other))
+
+
+# Secrets of each kind, what stands in their place, and texts with neither.
+_TEXTS = st.sampled_from(
+    [
+        "hello",
+        "no",
+        "arn:aws:iam::999988887777:role/x",
+        "arn:aws:iam::123456789012:role/x",
+        "AKIAQWERTYUIOPASDFGH",
+        "AKIAIOSFODNN7EXAMPLE",
+        "Authorization: AWS4-HMAC-SHA256 Credential=a/b, Signature=c",
+    ]
+)
+_MODELS = st.sampled_from(
+    [
+        "us.amazon.nova-lite-v1:0",
+        "arn:aws:bedrock:us-east-1:999988887777:inference-profile/us.amazon.nova-lite-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0",
+    ]
+)
+_RULES = st.sampled_from([MatchRules(), MatchRules(any_profile=True), MatchRules(ignore=("messages.*.content",))])
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.tuples(_TEXTS, _MODELS), max_size=5), _TEXTS, _MODELS, _RULES, st.booleans())
+def test_the_key_of_a_call_is_the_slow_one(
+    known: list[tuple[str, str]], text: str, model: str, rules: MatchRules, spaced: bool
+) -> None:
+    """What skips the search for secrets where a recording is the same, against what never skips it."""
+    index = _index(*(converse(said, "1", model=to) for said, to in known), rules=rules)
+    body = json.dumps(json.loads(prompt(text)), indent=1 if spaced else None).encode()
+    call = _call(body, path("converse", model))
+    expected = key_of(call.method, call.target, answer_headers(call.head.get), body, rules)
+    assert [index.key(call), index.key(call)] == [expected, expected]
+    if (text, model) in known:
+        assert _answers(index, call)
+
+
+def test_what_is_remembered_of_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bedtape_replayer.match._REMEMBERED_BYTES", 5000)
+    index = _index(converse("a", "1"))
+    for number in range(100):
+        assert _answers(index, _call(b" " * number + prompt("a")))
+    assert len(index._keys) <= 10

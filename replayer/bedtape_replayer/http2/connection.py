@@ -194,6 +194,12 @@ class Http2Connection:
             self.send(stream, body)
             self.finish(stream)
 
+    def respond_streamed(
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], pieces: Sequence[bytes]
+    ) -> None:
+        """A whole streamed answer at once. Its events need no frames of their own: who reads a stream joins frames."""
+        self.respond(stream, status, headers, b"".join(pieces))
+
     def reset(self, stream: int, error: int = INTERNAL_ERROR) -> None:
         """Breaks a stream off. What it has queued is lost."""
         state = self._streams.get(stream)
