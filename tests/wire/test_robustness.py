@@ -653,8 +653,8 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
             rude(server, 20)
             is_empty(server)
             until(lambda: not alive())
-            gc.collect()  # in a process that has run thousands of tests, Python looks for cycles seldom
-            assert tracemalloc.get_traced_memory()[0] - before < 50_000  # of 800 connections
+            # Of 800 connections; the loop lets go of the last sockets in its own time, on a busy machine later.
+            until(lambda: tracemalloc.get_traced_memory()[0] - before < 50_000)
         finally:
             tracemalloc.stop()
         assert timers(server) in (None, 1)
