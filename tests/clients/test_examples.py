@@ -29,7 +29,7 @@ class Example:
     command: tuple[str, ...]
     passed: str
     get: str
-    absent: str = "never"
+    absent: str = r"(?!)"
     environ: Mapping[str, str] = field(default_factory=dict)
     served: bool = True
 

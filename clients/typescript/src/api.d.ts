@@ -661,8 +661,8 @@ export interface components {
             session?: string;
             /** @description A glob over the access key id that signed the request. */
             access_key?: string;
-            /** @description The answer's status. */
-            status?: number;
+            /** @description The answer's status; null where a fault kept the client from any. */
+            status?: number | null;
             /** @description The name of the error that was answered. */
             error?: string | null;
             /** @description In Converse's words. */
@@ -752,8 +752,8 @@ export interface components {
             session?: string;
             /** @description A glob over the access key id that signed the request. */
             access_key?: string;
-            /** @description The answer's status. */
-            status?: number;
+            /** @description The answer's status; null where a fault kept the client from any. */
+            status?: number | null;
             /** @description The name of the error that was answered. */
             error?: string | null;
             /** @description In Converse's words. */
