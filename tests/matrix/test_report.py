@@ -43,7 +43,17 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Case, ...]:
     """Of a file that pytest itself ran."""
     folder = tmp_path_factory.mktemp("reported")
     (folder / "test_framework.py").write_text(TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "--junitxml=report.xml",
+    ]
     subprocess.run(command, cwd=folder, capture_output=True, check=False)
     return read((folder / "report.xml").read_text())
 

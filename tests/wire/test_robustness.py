@@ -617,7 +617,8 @@ OURS = (Connection, Player, Http1Connection, Http2Connection)
 
 def alive() -> list[object]:
     gc.collect()
-    return [thing for thing in gc.get_objects() if isinstance(thing, OURS)]
+    # By its true type: other libraries' proxies load what they stand for when they are asked for their class.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), OURS)]
 
 
 def timers(server: Replayer) -> int | None:
@@ -653,8 +654,7 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
             rude(server, 20)
             is_empty(server)
             until(lambda: not alive())
-            # Of 800 connections; the loop lets go of the last sockets in its own time, on a busy machine later.
-            until(lambda: tracemalloc.get_traced_memory()[0] - before < 50_000)
+            assert tracemalloc.get_traced_memory()[0] - before < 50_000  # of 800 connections
         finally:
             tracemalloc.stop()
         assert timers(server) in (None, 1)
