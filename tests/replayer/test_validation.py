@@ -282,6 +282,15 @@ FINE: dict[str, tuple[str, JsonValue]] = {
             toolConfig=TOOLS,
         ),
     ),
+    "a use with the type that Claude gives it": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t", type="tool_use")),
+            _turn("user", *_result("t")),
+            toolConfig=TOOLS,
+        ),
+    ),
     "an empty last message of the assistant": (CLAUDE, _converse(_turn("user", "a"), _turn("assistant"))),
     "a whole number as a fraction": (CLAUDE, _converse(inferenceConfig={"maxTokens": 5.0, "temperature": 1})),
     "members that are null": (CLAUDE, _converse(system=None, toolConfig=None, inferenceConfig={"topP": None})),

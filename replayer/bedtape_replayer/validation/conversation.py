@@ -98,7 +98,7 @@ def _results(messages: Sequence[JsonObject]) -> str | None:
                 " previous turn."
             )
         # What a server's tool was asked is answered by the server, in the same turn.
-        uses = [use.get("toolUseId") for use in _of(message, "toolUse") if use.get("type") is None]
+        uses = [use.get("toolUseId") for use in _of(message, "toolUse") if use.get("type") != "server_tool_use"]
     return None
 
 
