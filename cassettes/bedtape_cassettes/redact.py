@@ -21,6 +21,8 @@ __all__ = [
     "ACCESS_KEY",
     "ACCOUNT",
     "REDACTED",
+    "REFUSALS",
+    "SCRUBS",
     "Finding",
     "Redaction",
     "is_secret_header",
@@ -69,7 +71,7 @@ _TOKEN = rb"(?:[A-Za-z0-9_~+=.%-]|\\?/)"  # some JSON writers escape the slash
 _IS = rb"(?:=|%3[Dd]|\\u003[Dd])"
 _COLON = rb"(?::|%3[Aa])"
 _REDACTED = REDACTED.encode()
-_SCRUBS = (
+SCRUBS = (
     _Kind(
         "a SigV4 authorization",
         (b"aws4-",),
@@ -131,7 +133,7 @@ _SCRUBS = (
         rb"\g<1>" + _REDACTED,
     ),
 )
-_REFUSALS = (
+REFUSALS = (
     _Kind("a private key", (b"private key-----",), re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
     _Kind(
         "a GitHub token",
@@ -169,7 +171,7 @@ def is_secret_header(name: str) -> bool:
 def scrub(data: bytes) -> bytes:
     """The bytes with every secret replaced. The same object where there is none."""
     lowered = data.lower()
-    for kind in _SCRUBS:
+    for kind in SCRUBS:
         if kind.placeholder is not None and kind.hinted(lowered):
             data = kind.pattern.sub(kind.placeholder, data)
     return data
@@ -282,7 +284,7 @@ def _texts(data: bytes) -> Iterator[bytes]:
 def _kinds(data: bytes) -> Iterator[str]:
     for text in _texts(data):
         lowered = text.lower()
-        for kind in (*_SCRUBS, *_REFUSALS):
+        for kind in (*SCRUBS, *REFUSALS):
             if kind.hinted(lowered) and kind.pattern.search(text):
                 yield kind.name
 

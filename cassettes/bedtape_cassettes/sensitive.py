@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from bedtape_cassettes.redact import _REFUSALS, _SCRUBS, REDACTED
+from bedtape_cassettes.redact import REDACTED, REFUSALS, SCRUBS
 
 __all__ = [
     "KINDS",
@@ -49,7 +49,7 @@ def _slug(name: str) -> str:
     return re.sub("[^a-z]+", "-", re.sub("^an? ", "", name.lower())).strip("-")
 
 
-_SECRET = {_slug(kind.name): kind for kind in (*_SCRUBS, *_REFUSALS)}
+_SECRET = {_slug(kind.name): kind for kind in (*SCRUBS, *REFUSALS)}
 SECRETS = tuple(_SECRET)
 _KEY_BLOCK = re.compile(
     r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)", re.DOTALL

@@ -472,7 +472,7 @@ _WORDS += [
 @given(st.lists(st.sampled_from(_WORDS), max_size=14).map("".join))
 def test_whatever_a_pattern_matches_is_hinted_at(text: str) -> None:
     data = text.encode()
-    for kind in redact._SCRUBS:
+    for kind in redact.SCRUBS:
         assert kind.hinted(data.lower()) or not kind.pattern.search(data), kind.name
     once = scrub(data)
     assert scrub(once) == once
@@ -481,14 +481,14 @@ def test_whatever_a_pattern_matches_is_hinted_at(text: str) -> None:
 @each_secret
 def test_every_secret_is_hinted_at_in_any_case(secret: str, clean: str, gone: str) -> None:
     for data in (secret.encode(), secret.upper().encode(), secret.lower().encode(), secret.title().encode()):
-        for kind in redact._SCRUBS:
+        for kind in redact.SCRUBS:
             assert kind.hinted(data.lower()) or not kind.pattern.search(data), kind.name
 
 
 def test_the_words_by_chance_do_match_every_pattern() -> None:
     """Or else the property above would say nothing."""
     secrets = [secret.encode() for secret, _, _ in SECRETS.values()]
-    assert all(any(kind.pattern.search(secret) for secret in secrets) for kind in redact._SCRUBS)
+    assert all(any(kind.pattern.search(secret) for secret in secrets) for kind in redact.SCRUBS)
 
 
 # -- the corpus ----------------------------------------------------------------------------------------------------------

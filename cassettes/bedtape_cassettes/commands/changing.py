@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes import edit, git, plan, replacing
+from bedtape_cassettes import edit, plan, replacing
+from bedtape_cassettes.commands.keeping import set_aside
 from bedtape_cassettes.commands.output import (
     CASSETTES,
     AsJson,
@@ -69,19 +69,11 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
         names = replacing.changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = _backed_up(folder, before, names)
+            kept = set_aside(folder, replacing.files_of(folder, before, names))
             with progress(len(names), "writing") as tick:
                 replacing.put(folder, before, after, tick)
         _tell(plan.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
-
-
-def _backed_up(folder: Path, before: Suite, names: tuple[str, ...]) -> Path | None:
-    """Where the old files are kept: nowhere where git holds them."""
-    files = replacing.files_of(folder, before, names)
-    if git.holds(files):
-        return None
-    return replacing.back_up(folder, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
 
 
 def _tell(found: plan.Plan, kept: Path | None, *, dry_run: bool, as_json: bool) -> None:

@@ -9,13 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes import git, replacing, store
+from bedtape_cassettes import replacing, store
+from bedtape_cassettes.commands.keeping import set_aside_and_tell
 from bedtape_cassettes.commands.output import CASSETTES, progress, told
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.exporters import formats as exported
@@ -169,9 +169,7 @@ def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> No
     files = replacing.files_of(to, old, [cassette.name for cassette in old])
     if not force:
         _refuse([*files, *overlays])
-    if files and not git.holds(files):
-        kept = replacing.back_up(to, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
-        typer.echo(f"git does not hold what was there: it is kept in {kept}")
+    set_aside_and_tell(to, files)
 
 
 def _refuse(there: list[Path]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes import git, replacing, store
+from bedtape_cassettes import replacing, store
+from bedtape_cassettes.commands.keeping import set_aside_and_tell
 from bedtape_cassettes.commands.output import CASSETTES, Folder, load, progress, told
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.selector import Suite, named
@@ -83,9 +83,7 @@ def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
         raise CassetteError(
             f"{files[0]}: expected nothing there yet, found a recording; choose another --to, or --force"
         )
-    if files and not git.holds(files):
-        kept = replacing.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
-        typer.echo(f"git does not hold what was there: it is kept in {kept}")
+    set_aside_and_tell(place, files)
 
 
 def _counted(suite: Suite) -> str:

@@ -5,37 +5,20 @@ What a file says, what the control API is sent and what `respond` and `fail` are
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bedtape_cassettes import yamlio
-from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.checking import Path, Wrong, problems
-from bedtape_cassettes.content import (
-    Block,
-    Citation,
-    Cited,
-    Embeddings,
-    Image,
-    Images,
-    Message,
-    Ranking,
-    Reasoning,
-    Text,
-    ToolUse,
-    Usage,
-)
 from bedtape_cassettes.errors import CassetteError, Problem
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.jsonpath import parts
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.answers import answer_of, answer_wrong
 from bedtape_replayer.overlay.overlay import Fault, Overlay
-from bedtape_replayer.overlay.raw import Raw
-from bedtape_replayer.overlay.rule import Given, Rule
+from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE, SCHEDULE
 from bedtape_replayer.overlay.when import When
@@ -136,36 +119,13 @@ def _twice(overlay: Any) -> Iterator[Wrong]:
 
 # -- what a schema cannot say ----------------------------------------------------------------------------------
 
-# Each line of an answer is a kind of content; keys of different lines do not go together.
-_SAID = ("text", "json", "tool", "reasoning", "citations")
-_KINDS = {
-    **dict.fromkeys(_SAID, "a message"),
-    "blocks": "blocks",
-    "guardrail": "a guardrail's intervention",
-    "embedding": "embeddings",
-    "image": "images",
-    "ranking": "a ranking",
-    "error": "an error",
-    "raw": "a raw body",
-}
-_BELONGS = {
-    "stop_reason": ("a message", "blocks"),
-    "stop_sequence": ("a message", "blocks"),
-    "usage": ("a message", "blocks", "embeddings", "a guardrail's intervention"),
-    "dimension": ("embeddings",),
-    "message": ("an error",),
-    "status": ("an error",),
-    "members": ("an error",),
-    "retry_after_ms": ("an error",),
-}
-
 
 def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
     yield from _when_wrong(rule, path)
     if "answer" in rule:
-        yield from _answer_wrong(rule["answer"], (*path, "answer"))
+        yield from answer_wrong(rule["answer"], (*path, "answer"))
     for number, answer in enumerate(rule.get("answers", [])):
-        yield from _answer_wrong(answer, (*path, "answers", number))
+        yield from answer_wrong(answer, (*path, "answers", number))
     if "family" in rule:
         try:
             family_of("InvokeModel", "", rule["family"])
@@ -179,37 +139,6 @@ def _when_wrong(layer: JsonObject, path: Path) -> Iterator[Wrong]:
             parts(told)
         except ValueError as error:
             yield Wrong((*path, "when", "json_path", told), "a JSON path", str(error))
-
-
-def _answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
-    kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
-    if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
-        keys = ", ".join(key for key in answer if key in _KINDS) or "none of them"
-        yield Wrong(path, f"one kind of answer ({', '.join(dict.fromkeys(_KINDS))})", keys)
-        return
-    for key in answer:
-        if key in _BELONGS and kinds and kinds[0] not in _BELONGS[key]:
-            yield Wrong((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
-    if "text" in answer and "json" in answer:
-        yield Wrong(path, "text or json", "both")
-    for kind in ("error", "raw"):
-        if kind in answer:
-            try:
-                _given(answer)
-            except ValueError as error:
-                yield Wrong((*path, kind), f"{_KINDS[kind]} that can be", str(error))
-    for number, block in enumerate(answer.get("blocks", [])):
-        yield from _block_wrong(block, (*path, "blocks", number))
-
-
-def _block_wrong(block: JsonObject, path: Path) -> Iterator[Wrong]:
-    kinds = [key for key in ("text", "reasoning", "tool", "image") if key in block]
-    if len(kinds) != 1:
-        yield Wrong(path, "exactly one of text, reasoning, tool, image", ", ".join(kinds) or "none of them")
-    if "citations" in block and "text" not in block:
-        yield Wrong((*path, "citations"), "citations of a text", "no text")
-    if "format" in block and "image" not in block:
-        yield Wrong((*path, "format"), "the format of an image", "no image")
 
 
 def _fault_wrong(fault: JsonObject, path: Path) -> Iterator[Wrong]:
@@ -231,7 +160,7 @@ def _fault_wrong(fault: JsonObject, path: Path) -> Iterator[Wrong]:
 
 
 def _rule(value: JsonObject, name: str) -> Rule:
-    answers = tuple(map(_given, value.get("answers") or [value["answer"]]))
+    answers = tuple(map(answer_of, value.get("answers") or [value["answer"]]))
     return Rule(name, answers, _when(value), _schedule(value), value.get("family"), value)
 
 
@@ -253,101 +182,3 @@ def _when(value: JsonObject) -> When:
     when = value.get("when", {})
     header = {name.lower(): glob for name, glob in when.get("header", {}).items()}
     return When(**{**when, "operation": _operations(when), "header": header})
-
-
-# -- answers ---------------------------------------------------------------------------------------------------
-
-
-def _given(answer: JsonObject) -> Given:
-    match answer:
-        case {"error": error}:
-            members = {key: answer[key] for key in ("message", "status", "members", "retry_after_ms") if key in answer}
-            return Failure(error, **members)
-        case {"raw": raw}:
-            return _raw(raw)
-        case {"embedding": given}:
-            return Embeddings(_vectors(given), answer.get("dimension"), _usage(answer))
-        case {"image": given}:
-            return Images(
-                None if given == "auto" else tuple(map(b64decode, [given] if isinstance(given, str) else given))
-            )
-        case {"ranking": given}:
-            return Ranking(None if given == "auto" else tuple((one["index"], float(one["score"])) for one in given))
-        case {"guardrail": text}:
-            return Message((Text(text),), "guardrail_intervened", usage=_usage(answer))
-    blocks = tuple(map(_block, answer["blocks"])) if "blocks" in answer else tuple(_said(answer))
-    calls = any(isinstance(block, ToolUse) for block in blocks)
-    stop = answer.get("stop_reason") or (
-        "tool_use" if calls else "stop_sequence" if "stop_sequence" in answer else "end_turn"
-    )
-    return Message(blocks, stop, answer.get("stop_sequence"), _usage(answer))
-
-
-def _said(answer: JsonObject) -> Iterator[Block]:
-    if "reasoning" in answer:
-        yield _reasoning(answer["reasoning"])
-    if "json" in answer:
-        yield Text(compact(answer["json"]).decode())
-    if "text" in answer:
-        yield _text(answer)
-    tools = answer.get("tool", [])
-    for tool in [tools] if isinstance(tools, dict) else tools:
-        yield _tool(tool)
-
-
-def _block(block: JsonObject) -> Block:
-    if "reasoning" in block:
-        return _reasoning(block["reasoning"])
-    if "tool" in block:
-        return _tool(block["tool"])
-    if "image" in block:
-        return Image(b64decode(block["image"]), block.get("format", "png"))
-    return _text(block)
-
-
-def _text(answer: JsonObject) -> Block:
-    citations = answer.get("citations")
-    if not citations:
-        return Text(answer["text"])
-    return Cited(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
-
-
-def _tool(tool: JsonObject) -> ToolUse:
-    return ToolUse(tool["name"], tool.get("input", {}), tool.get("id"))
-
-
-def _reasoning(given: str | JsonObject) -> Reasoning:
-    if isinstance(given, str):
-        return Reasoning(given)
-    redacted = given.get("redacted")
-    return Reasoning(given.get("text", ""), given.get("signature"), None if redacted is None else b64decode(redacted))
-
-
-def _usage(answer: JsonObject) -> Usage | None:
-    usage = answer.get("usage")
-    return None if usage is None else Usage(**{"input": 0, "output": 0, **usage})
-
-
-def _vectors(given: str | list[Any]) -> tuple[tuple[float, ...], ...] | None:
-    if isinstance(given, str):
-        return None
-    rows = given if isinstance(given[0], list) else [given]
-    return tuple(tuple(map(float, row)) for row in rows)
-
-
-def _raw(raw: JsonObject) -> Raw:
-    headers = tuple(raw.get("headers", {}).items())
-    status = raw.get("status", 200)
-    match raw:
-        case {"chunks": chunks}:
-            return Raw(chunks=tuple(chunks), status=status, headers=headers)
-        case {"events": events}:
-            if odd := [event for event in events if len(event) != 1]:
-                raise ValueError(f"expected each event as {{type: payload}}, found {len(odd[0])} types in one")
-            named = tuple(next(iter(event.items())) for event in events)
-            return Raw(events=named, status=status, headers=headers)
-        case {"text": text}:
-            return Raw(text.encode(), status=status, headers=headers)
-        case {"base64": data}:
-            return Raw(b64decode(data), status=status, headers=headers)
-    return Raw(compact(raw["json"]), status=status, headers=headers)

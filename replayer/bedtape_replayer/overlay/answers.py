@@ -1,0 +1,188 @@
+"""Answers as documents: which keys go together, and the content, error or raw body that they mean.
+
+What `overlay.schema` says of each key is checked before; here is what no schema can say.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+from bedtape_cassettes.bodies import compact
+from bedtape_cassettes.checking import Path, Wrong
+from bedtape_cassettes.content import (
+    Block,
+    Citation,
+    Cited,
+    Embeddings,
+    Image,
+    Images,
+    Message,
+    Ranking,
+    Reasoning,
+    Text,
+    ToolUse,
+    Usage,
+)
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.rule import Given
+
+__all__ = ["answer_of", "answer_wrong"]
+
+JsonObject = dict[str, Any]
+
+# Each line of an answer is a kind of content; keys of different lines do not go together.
+_SAID = ("text", "json", "tool", "reasoning", "citations")
+_KINDS = {
+    **dict.fromkeys(_SAID, "a message"),
+    "blocks": "blocks",
+    "guardrail": "a guardrail's intervention",
+    "embedding": "embeddings",
+    "image": "images",
+    "ranking": "a ranking",
+    "error": "an error",
+    "raw": "a raw body",
+}
+_BELONGS = {
+    "stop_reason": ("a message", "blocks"),
+    "stop_sequence": ("a message", "blocks"),
+    "usage": ("a message", "blocks", "embeddings", "a guardrail's intervention"),
+    "dimension": ("embeddings",),
+    "message": ("an error",),
+    "status": ("an error",),
+    "members": ("an error",),
+    "retry_after_ms": ("an error",),
+}
+
+
+def answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
+    """What is wrong with an answer whose keys are right one by one."""
+    kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
+    if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
+        keys = ", ".join(key for key in answer if key in _KINDS) or "none of them"
+        yield Wrong(path, f"one kind of answer ({', '.join(dict.fromkeys(_KINDS))})", keys)
+        return
+    for key in answer:
+        if key in _BELONGS and kinds and kinds[0] not in _BELONGS[key]:
+            yield Wrong((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
+    if "text" in answer and "json" in answer:
+        yield Wrong(path, "text or json", "both")
+    for kind in ("error", "raw"):
+        if kind in answer:
+            try:
+                answer_of(answer)
+            except ValueError as error:
+                yield Wrong((*path, kind), f"{_KINDS[kind]} that can be", str(error))
+    for number, block in enumerate(answer.get("blocks", [])):
+        yield from _block_wrong(block, (*path, "blocks", number))
+
+
+def _block_wrong(block: JsonObject, path: Path) -> Iterator[Wrong]:
+    kinds = [key for key in ("text", "reasoning", "tool", "image") if key in block]
+    if len(kinds) != 1:
+        yield Wrong(path, "exactly one of text, reasoning, tool, image", ", ".join(kinds) or "none of them")
+    if "citations" in block and "text" not in block:
+        yield Wrong((*path, "citations"), "citations of a text", "no text")
+    if "format" in block and "image" not in block:
+        yield Wrong((*path, "format"), "the format of an image", "no image")
+
+
+# -- what it means ---------------------------------------------------------------------------------------------
+
+
+def answer_of(answer: JsonObject) -> Given:
+    """What the answer gives. Raises ValueError for an error or a raw body that cannot be."""
+    match answer:
+        case {"error": error}:
+            members = {key: answer[key] for key in ("message", "status", "members", "retry_after_ms") if key in answer}
+            return Failure(error, **members)
+        case {"raw": raw}:
+            return _raw(raw)
+        case {"embedding": given}:
+            return Embeddings(_vectors(given), answer.get("dimension"), _usage(answer))
+        case {"image": given}:
+            return Images(
+                None if given == "auto" else tuple(map(b64decode, [given] if isinstance(given, str) else given))
+            )
+        case {"ranking": given}:
+            return Ranking(None if given == "auto" else tuple((one["index"], float(one["score"])) for one in given))
+        case {"guardrail": text}:
+            return Message((Text(text),), "guardrail_intervened", usage=_usage(answer))
+    blocks = tuple(map(_block, answer["blocks"])) if "blocks" in answer else tuple(_said(answer))
+    calls = any(isinstance(block, ToolUse) for block in blocks)
+    stop = answer.get("stop_reason") or (
+        "tool_use" if calls else "stop_sequence" if "stop_sequence" in answer else "end_turn"
+    )
+    return Message(blocks, stop, answer.get("stop_sequence"), _usage(answer))
+
+
+def _said(answer: JsonObject) -> Iterator[Block]:
+    if "reasoning" in answer:
+        yield _reasoning(answer["reasoning"])
+    if "json" in answer:
+        yield Text(compact(answer["json"]).decode())
+    if "text" in answer:
+        yield _text(answer)
+    tools = answer.get("tool", [])
+    for tool in [tools] if isinstance(tools, dict) else tools:
+        yield _tool(tool)
+
+
+def _block(block: JsonObject) -> Block:
+    if "reasoning" in block:
+        return _reasoning(block["reasoning"])
+    if "tool" in block:
+        return _tool(block["tool"])
+    if "image" in block:
+        return Image(b64decode(block["image"]), block.get("format", "png"))
+    return _text(block)
+
+
+def _text(answer: JsonObject) -> Block:
+    citations = answer.get("citations")
+    if not citations:
+        return Text(answer["text"])
+    return Cited(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
+
+
+def _tool(tool: JsonObject) -> ToolUse:
+    return ToolUse(tool["name"], tool.get("input", {}), tool.get("id"))
+
+
+def _reasoning(given: str | JsonObject) -> Reasoning:
+    if isinstance(given, str):
+        return Reasoning(given)
+    redacted = given.get("redacted")
+    return Reasoning(given.get("text", ""), given.get("signature"), None if redacted is None else b64decode(redacted))
+
+
+def _usage(answer: JsonObject) -> Usage | None:
+    usage = answer.get("usage")
+    return None if usage is None else Usage(**{"input": 0, "output": 0, **usage})
+
+
+def _vectors(given: str | list[Any]) -> tuple[tuple[float, ...], ...] | None:
+    if isinstance(given, str):
+        return None
+    rows = given if isinstance(given[0], list) else [given]
+    return tuple(tuple(map(float, row)) for row in rows)
+
+
+def _raw(raw: JsonObject) -> Raw:
+    headers = tuple(raw.get("headers", {}).items())
+    status = raw.get("status", 200)
+    match raw:
+        case {"chunks": chunks}:
+            return Raw(chunks=tuple(chunks), status=status, headers=headers)
+        case {"events": events}:
+            if odd := [event for event in events if len(event) != 1]:
+                raise ValueError(f"expected each event as {{type: payload}}, found {len(odd[0])} types in one")
+            named = tuple(next(iter(event.items())) for event in events)
+            return Raw(events=named, status=status, headers=headers)
+        case {"text": text}:
+            return Raw(text.encode(), status=status, headers=headers)
+        case {"base64": data}:
+            return Raw(b64decode(data), status=status, headers=headers)
+    return Raw(compact(raw["json"]), status=status, headers=headers)
