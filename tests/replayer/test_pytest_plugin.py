@@ -627,6 +627,8 @@ def test_missing_cassettes_are_recorded_and_then_played(
         result = run({"test_record.py": code}, "--bedtape=once", *recording)
         result.assert_outcomes(passed=4)
         assert "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played" in _said(result)
+        assert "bedtape: recorded 4 interactions into 2 cassettes" in _said(result)
+        assert "Ctrl-C" not in _said(result), "how to end the recorder, which has ended"
         assert not upstream.failures
         names = {file.relative_to(folder).parent.as_posix() for file in folder.rglob("*.yaml")}
         assert names == {"test_record/test_one", "test_record/test_two", "test_record/test_there"}
