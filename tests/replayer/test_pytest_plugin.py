@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import textwrap
@@ -585,6 +586,20 @@ def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, 
     result = run({"test_spread.py": code}, "-p", "xdist.plugin", "-n", "2")
     result.assert_outcomes(passed=8)
     assert "bedtape: 8 played, 0 recorded, 0 missed, 1 never played" in _said(result)
+
+
+def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) -> None:
+    code = """
+        def test_it(bedrock):
+            bedrock.respond("hi", text="there")
+            assert ask(bedrock.client(), "hi") == "there"
+            bedrock.assert_called("hello")
+        """
+    result = run({"test_shown.py": code}, "--tb=short")
+    result.assert_outcomes(failed=1)
+    assert 'bedrock.assert_called("hello")' in _said(result)
+    assert "Nearest: call 1" in _said(result)
+    assert not [line for line in result.outlines if re.search(r"(?:assertions|handle|plugin/bedrock)\.py:\d", line)]
 
 
 # -- recording -------------------------------------------------------------------------------------------------
