@@ -12,7 +12,7 @@ from support.pages.running import is_run
 
 ROOT = Path(__file__).parents[2]
 PATHS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
-    path for path in sorted(ROOT.glob("docs/**/*.md")) if "_build" not in path.parts
+    path for path in sorted(ROOT.glob("docs/**/*.md")) if not {"_build", "generate"} & set(path.parts)
 ]
 PAGES = [read(path, str(path.relative_to(ROOT))) for path in PATHS]
 

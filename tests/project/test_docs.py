@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from bedtape_cassettes import cli, document
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/**/*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
+    path for path in sorted(ROOT.glob("docs/**/*.md")) if "_build" not in path.parts
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
