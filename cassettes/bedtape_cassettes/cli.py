@@ -17,6 +17,7 @@ _COMMANDS = {
     "overlay": "bedtape_replayer.overlay.cli",
     "cassette": "bedtape_cassettes.commands.app",
     "demo": "bedtape_replayer.demo",
+    "doctor": "bedtape_replayer.doctor.cli",
 }
 
 

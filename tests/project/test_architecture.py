@@ -37,6 +37,8 @@ OUTSIDE = {
     },
     "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "replayer.workers", "recorder.cli"},
     "socket": {"replayer.connection", "replayer.server", "replayer.workers"},
+    # http.client asks; the others know statuses.
+    "http": {"cassettes.exporters.sent", "recorder.session", "replayer.doctor.gathering", "replayer.http1"},
     "ssl": set(),
     "subprocess": {
         "cassettes.child",
@@ -47,6 +49,7 @@ OUTSIDE = {
     },
     "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
+        "replayer.doctor.gathering",
         "replayer.plugin.asked",
         "replayer.plugin.bedrock",
         "replayer.plugin.recording",
@@ -78,6 +81,7 @@ OUTSIDE = {
         "replayer.overlay.cli",
     },
     "os": {
+        "replayer.doctor.gathering",
         "replayer.plugin.bedrock",
         "replayer.plugin.surroundings",
         "replayer.pytest_plugin",
@@ -95,6 +99,7 @@ OUTSIDE = {
         "replayer.workers",
     },
     "typer": {
+        "replayer.doctor.cli",
         "replayer.run",
         "recorder.cli",
         "cassettes.cli",
@@ -139,6 +144,7 @@ IMPORTED_BY_NOBODY = {
     "replayer.cli",
     "replayer.overlay.cli",
     "replayer.demo",
+    "replayer.doctor.cli",
     "replayer.pytest_plugin",
     "replayer.run",
 }
@@ -160,6 +166,9 @@ TESTED_ELSEWHERE = {
     "recorder.mitmproxy_script.bedtape_addon": "recorder/test_record.py",
     "recorder.session": "recorder/test_record.py",
     "replayer.answer": "replayer/test_engine.py",
+    "replayer.doctor.diagnosis": "replayer/doctor/test_telling.py",
+    "replayer.doctor.found": "replayer/doctor/test_endpoints.py",
+    "replayer.doctor.checks": "replayer/doctor/test_cli.py",
     "replayer.overlay.answers": "replayer/overlay/test_document.py",
     "replayer.overlay.failure": "replayer/layers/test_errors.py",
     "replayer.overlay.raw": "replayer/overlay/test_document.py",
