@@ -50,6 +50,8 @@ OUTSIDE = {
     "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
         "replayer.doctor.gathering",
+        "replayer.init.cli",
+        "replayer.init.writing",
         "replayer.plugin.asked",
         "replayer.plugin.bedrock",
         "replayer.plugin.recording",
@@ -81,6 +83,7 @@ OUTSIDE = {
         "replayer.overlay.cli",
     },
     "os": {
+        "replayer.init.writing",
         "replayer.doctor.gathering",
         "replayer.plugin.bedrock",
         "replayer.plugin.surroundings",
@@ -99,10 +102,12 @@ OUTSIDE = {
         "replayer.workers",
     },
     "typer": {
+        "replayer.init.cli",
         "replayer.doctor.cli",
         "replayer.run",
         "recorder.cli",
         "cassettes.cli",
+        "cassettes.sectioned",
         "cassettes.commands.app",
         "cassettes.commands.changing",
         "cassettes.commands.comparing",
@@ -145,6 +150,7 @@ IMPORTED_BY_NOBODY = {
     "replayer.overlay.cli",
     "replayer.demo",
     "replayer.doctor.cli",
+    "replayer.init.cli",
     "replayer.pytest_plugin",
     "replayer.run",
 }
@@ -152,7 +158,6 @@ IMPORTED_BY_NOBODY = {
 LATE_IMPORTS = {"replayer.demo"}
 # Where a module's tests are, if not in the file of its name.
 TESTED_ELSEWHERE = {
-    "cassettes.cli": "replayer/test_cli.py",
     "cassettes.commands.editor": "cassettes/commands/test_editing.py",
     "cassettes.child": "replayer/test_run.py",
     "cassettes.errors": "cassettes/test_document.py",
@@ -169,6 +174,8 @@ TESTED_ELSEWHERE = {
     "replayer.doctor.diagnosis": "replayer/doctor/test_telling.py",
     "replayer.doctor.found": "replayer/doctor/test_endpoints.py",
     "replayer.doctor.checks": "replayer/doctor/test_cli.py",
+    "replayer.init.pytest_files": "replayer/init/test_cli.py",
+    "replayer.init.vitest_files": "replayer/init/test_cli.py",
     "replayer.overlay.answers": "replayer/overlay/test_document.py",
     "replayer.overlay.failure": "replayer/layers/test_errors.py",
     "replayer.overlay.raw": "replayer/overlay/test_document.py",
