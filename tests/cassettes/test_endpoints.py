@@ -55,6 +55,23 @@ def test_pointed_keeps_keys_and_profile() -> None:
     assert kept.items() <= pointed(kept, URL).items()
 
 
+@pytest.mark.parametrize(
+    ("given", "region", "default"),
+    [
+        ({}, None, None),
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1", "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2", "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1", "eu-west-2"),
+    ],
+)
+def test_a_region_that_one_sdk_reads_the_others_read_too(
+    given: dict[str, str], region: str | None, default: str | None
+) -> None:
+    """boto3 does not look at AWS_REGION. Where neither is set, a profile may have one, and it is left to it."""
+    found = pointed(given, URL)
+    assert (found.get("AWS_REGION"), found.get("AWS_DEFAULT_REGION")) == (region, default)
+
+
 def test_a_bearer_token_is_taken_out_and_keys_take_its_place_where_there_are_none() -> None:
     alone = pointed({BEARER: "secret"}, URL)
     assert BEARER not in alone

@@ -192,7 +192,7 @@ TESTED_ELSEWHERE = {
     "replayer.waits": "replayer/test_verdict.py",
     "replayer.plain": "replayer/test_record.py",
     "replayer.refusal": "replayer/test_http1.py",
-    "replayer.demo": "project/test_docs.py",
+    "replayer.demo": "pages/test_pages.py",
     "replayer.control.fakecloud": "replayer/test_fakecloud.py",
     "replayer.control.invocation": "replayer/test_fakecloud.py",
 }

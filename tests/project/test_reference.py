@@ -1,4 +1,4 @@
-"""The reference pages of overlays, the control API and Python name everything there is, and show nothing that is not so."""
+"""The reference pages of overlays, the control API and Python name everything there is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from bedtape_replayer.control.routes import Route
 from bedtape_replayer.control.schemas import NAMED
 from bedtape_replayer.handle import Session
 from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
-from bedtape_replayer.overlay.document import read
 from bedtape_replayer.overlay.schema import ANSWER, FAULT, OVERLAY, RULE, SCHEDULE, WHEN
 from bedtape_replayer.record import Record
 from bedtape_replayer.thread import Replayer
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
-_OVERLAYS = re.compile(r"^```yaml\n(bedtape-overlay:.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def page(name: str) -> str:
@@ -81,20 +79,6 @@ def _inner(schema: Any) -> set[str]:
 def test_every_key_inside_a_value_is_told(title: str, schema: Any) -> None:
     text = section("overlay", title)
     assert not {key for key in _inner(schema) if not re.search(rf"`{key}\b", text)}
-
-
-_ROOT = DOCS.parents[1]
-_SHOWN = [
-    (f"{file.name}:{number}", text)
-    for file in (_ROOT / "README.md", *sorted(_ROOT.glob("docs/**/*.md")))
-    for number, text in enumerate(_OVERLAYS.findall(file.read_text()))
-]
-
-
-@pytest.mark.parametrize(("where", "text"), _SHOWN)
-def test_every_overlay_that_is_shown_is_one(where: str, text: str) -> None:
-    overlay = read(text.encode(), where)
-    assert overlay.rules or overlay.faults
 
 
 def family_row(family: Family) -> str:
