@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
 
 import typer
+
+from bedtape_cassettes.config.defaults import Defaults, defaults_of
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.errors import ConfigInvalid
+from bedtape_cassettes.printable import printable
 
 __all__ = ["main"]
 
@@ -17,7 +26,10 @@ _COMMANDS = {
     "overlay": "bedtape_replayer.overlay.cli",
     "cassette": "bedtape_cassettes.commands.app",
     "demo": "bedtape_replayer.demo",
+    "config": "bedtape_cassettes.commands.configuring",
 }
+# They tell of settings themselves, wrong ones too.
+_TELL_OF_SETTINGS = ("config",)
 
 
 def _app(arguments: list[str]) -> typer.Typer:
@@ -39,6 +51,36 @@ def _app(arguments: list[str]) -> typer.Typer:
     return app
 
 
+def _defaults(command: Any, arguments: list[str]) -> Defaults:
+    """What settings say in place of options. Where they are wrong, nothing is done: exit code 2.
+
+    Help, completion and what tells of settings work all the same.
+    """
+    asked = next(iter(arguments), "")
+    completing = "_BEDTAPE_COMPLETE" in os.environ
+    if asked not in _COMMANDS and not completing:
+        return {}
+    quiet = completing or asked in _TELL_OF_SETTINGS or "--help" in takewhile("--".__ne__, arguments)
+    try:
+        here = Path.cwd()
+        settings = read_settings(here, os.environ, here=here)
+    except ConfigInvalid as error:
+        if quiet:
+            return {}
+        _tell(str(error))
+        raise SystemExit(2) from None
+    if not quiet:
+        for warning in settings.warnings:
+            _tell(warning)
+    return defaults_of(command, settings)
+
+
+def _tell(text: str) -> None:
+    print("\n".join(map(printable, f"bedtape: {text}".splitlines())), file=sys.stderr)
+
+
 def main() -> None:
     """Runs the command line."""
-    _app(sys.argv[1:])(prog_name="bedtape")
+    arguments = sys.argv[1:]
+    command = typer.main.get_command(_app(arguments))
+    command(prog_name="bedtape", default_map=_defaults(command, arguments))
