@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import version
+from itertools import takewhile
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from bedtape_cassettes.config.defaults import Defaults, defaults_of
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.errors import ConfigInvalid
+from bedtape_cassettes.printable import printable
 from bedtape_cassettes.sectioned import Plain, Sectioned
 from bedtape_cassettes.tour import COMMANDS, END, GROUPS
 
-__all__ = ["app", "main"]
+__all__ = ["app", "loaded", "main"]
 
 _MODULES = {command.name: command.module for command in COMMANDS}
+# They tell of settings themselves, wrong ones too.
+_TELL_OF_SETTINGS = ("config", "doctor")
 
 
-def _loaded(name: str) -> Any:
-    """The command itself."""
+def loaded(name: str) -> Any:
+    """The command itself, imported."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(lambda: None)
     command = getattr(import_module(_MODULES[name]), name)
@@ -40,11 +49,39 @@ class _Tour(Sectioned):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and _loaded(name), rest
+        if command is None:
+            return name, command, rest
+        command = loaded(name)
+        quiet = ctx.resilient_parsing or name in _TELL_OF_SETTINGS or "--help" in takewhile("--".__ne__, rest)
+        ctx.default_map = {name: _defaults(name, command, quiet=quiet)}
+        return name, command, rest
 
     def nearest(self, word: str) -> Iterable[str]:
         """Those of the groups, too: `show` is `cassette show`."""
-        return [f"{name} {word}" for name in GROUPS if word in _loaded(name).commands] or super().nearest(word)
+        return [f"{name} {word}" for name in GROUPS if word in loaded(name).commands] or super().nearest(word)
+
+
+def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
+    """What settings say in place of options. Where they are wrong, nothing is done: exit code 2.
+
+    quiet: help, completion and what tells of settings work all the same.
+    """
+    try:
+        here = Path.cwd()
+        settings = read_settings(here, os.environ, here=here)
+    except ConfigInvalid as error:
+        if quiet:
+            return {}
+        _tell(str(error))
+        raise typer.Exit(2) from None
+    if not quiet:
+        for warning in settings.warnings:
+            _tell(warning)
+    return defaults_of(command, settings, name)
+
+
+def _tell(text: str) -> None:
+    typer.echo("\n".join(map(printable, f"bedtape: {text}".splitlines())), err=True)
 
 
 app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 __all__ = ["Plain", "Sectioned"]
 
 _LONGEST = 200
+_OFF = re.compile(r"  \[default: no-[a-z-]+]$")
 
 
 # What typer calls the type of a value, and what people call it.
@@ -27,6 +28,8 @@ def _options(params: Iterable[Any], ctx: Any, kind: str) -> Iterator[tuple[str, 
         record = param.get_help_record(ctx)
         if record is not None and param.param_type_name == kind:
             name, said = record
+            if _OFF.search(said):  # what is off by default is shown by how to turn it on
+                name, said = name.partition(" / ")[0], _OFF.sub("", said)
             yield _plain(name, argument=kind == "argument"), said
 
 

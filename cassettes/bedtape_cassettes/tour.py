@@ -21,6 +21,7 @@ _TRY = "Try it (no AWS, no keys)"
 _RECORD = "Record real answers, once (needs RUN_REAL_BEDROCK_TESTS=1, costs money)"
 _REPLAY = "Replay them (offline, the same every time)"
 _CHANGE = "Change what is answered"
+_SETTINGS = "Keep options in a file"
 
 COMMANDS = (
     Command(_TRY, "demo", "bedtape_replayer.demo", "Replay a sample to boto3: an answer, a stream, a miss."),
@@ -36,10 +37,11 @@ COMMANDS = (
     Command(
         _CHANGE, "cassette", "bedtape_cassettes.commands.app", "Read, edit, compare, guard, pack and import cassettes."
     ),
+    Command(_SETTINGS, "config", "bedtape_cassettes.commands.configuring", "Look at settings: files and variables."),
 )
 
 # Those that have commands of their own.
-GROUPS = ("overlay", "cassette")
+GROUPS = ("overlay", "cassette", "config")
 # The paragraphs that end it. \b keeps the lines of one as they are.
 END = """\b
 Examples:

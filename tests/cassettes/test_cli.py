@@ -54,7 +54,7 @@ def test_the_version() -> None:
     ("words", "mend"),
     [
         (["reply"], "expected a command, found reply; did you mean bedtape replay?"),
-        (["show", "weather"], "expected a command, found show; did you mean bedtape cassette show?"),
+        (["ls", "weather"], "expected a command, found ls; did you mean bedtape cassette ls?"),
         (["check"], "did you mean bedtape overlay check or bedtape cassette check?"),
         (["cassette", "shw"], "expected a command, found shw; did you mean bedtape cassette show?"),
         (["xyzzy"], "expected a command, found xyzzy; bedtape --help lists them"),

@@ -31,6 +31,8 @@ def paint(
     into: Annotated[list[Path] | None, typer.Option(help="Its folders.")] = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Its folder.")] = Path(),
     dry: Annotated[bool, typer.Option("--dry", help="Nothing.")] = False,
+    off: Annotated[bool, typer.Option("--off/--no-off", help="Off.")] = False,
+    on: Annotated[bool, typer.Option("--on/--no-on", help="On.")] = True,
 ) -> None:
     """Paint. And more of it."""
 
@@ -59,8 +61,19 @@ def test_commands_stand_in_their_sections_before_the_options() -> None:
 def test_values_are_called_what_people_call_them() -> None:
     shown = _help("paint")
     rows = {line.split("  ")[1] for line in shown.splitlines() if line.startswith("  ")}
-    options = {"--name TEXT", "--port N", "--speed NUMBER", "--size small|large", "--into PATH", "--to DIR", "--dry"}
+    options = {
+        "--name TEXT",
+        "--port N",
+        "--speed NUMBER",
+        "--size small|large",
+        "--into PATH",
+        "--to DIR",
+        "--dry",
+        "--off",
+        "--on / --no-on",
+    }
     assert {"FILE", *options} <= rows
+    assert "default: no-" not in shown
     assert "<" not in shown.replace("x<", "").replace("x>", "")
 
 

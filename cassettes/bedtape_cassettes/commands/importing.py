@@ -49,7 +49,9 @@ def import_(
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."),
+        typer.Option(
+            "--force/--no-force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."
+        ),
     ] = False,
     redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
@@ -84,6 +86,7 @@ def import_(
 
 
 def export(
+    context: typer.Context,
     folders: Annotated[
         list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
@@ -96,7 +99,7 @@ def export(
     region: Annotated[
         str, typer.Option("--region", help="Region of the hosts, which cassettes do not hold.")
     ] = "us-east-1",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
 
@@ -111,7 +114,8 @@ def export(
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
-        suite = store.read(folders or [CASSETTES])
+        # Not every version of the command line's library takes what settings say for arguments.
+        suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
             _refuse([path for path in places.values() if path.exists()])

@@ -19,8 +19,9 @@ __all__ = ["init"]
 
 
 def init(
-    pytest: Annotated[bool, typer.Option("--pytest", help="Write the test for pytest.")] = False,
-    vitest: Annotated[bool, typer.Option("--vitest", help="Write the test for vitest.")] = False,
+    pytest: Annotated[
+        bool | None, typer.Option("--pytest/--vitest", help="Which test to write. Default: what the project has.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Write settings, a sample cassette and a first test into the project in this folder. The test passes at once, offline.
@@ -36,10 +37,9 @@ def init(
     """
     root = Path.cwd()
     try:
-        if pytest and vitest:
-            raise InitRefused(("expected one of --pytest and --vitest, found both; leave one away",))
         project = writing.look(root)
-        framework: Framework = "pytest" if pytest else "vitest" if vitest else framework_of(project)
+        asked: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
+        framework = asked.get(pytest) or framework_of(project)
         _carry_out(root, plan_of(project, framework, writing.sample()), dry_run=dry_run)
     except (InitRefused, CassetteError) as error:
         for line in str(error).splitlines():

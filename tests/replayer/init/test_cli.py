@@ -124,7 +124,6 @@ def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "arguments", "reasons"),
     [
-        ({}, ["--pytest", "--vitest"], ["expected one of --pytest and --vitest, found both; leave one away"]),
         ({"package.json": "{}"}, [], ["expected vitest among its packages, found none"]),
         ({"pyproject.toml": "["}, [], ["pyproject.toml: expected TOML"]),
         ({"tests": "a file"}, [], ["tests: expected a folder, found a file; move it away"]),
