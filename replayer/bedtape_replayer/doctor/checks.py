@@ -32,6 +32,7 @@ CHECKS: tuple[Callable[[Found], Iterator[Diagnosis]], ...] = (
     credentials.check_keys,
     credentials.check_region,
     credentials.check_bundles,
+    project.check_settings,
     project.check_gate,
     project.check_token,
     project.check_cassettes,

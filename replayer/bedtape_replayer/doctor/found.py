@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from bedtape_replayer.doctor.addresses import Address, Endpoint, runtime_endpoint
 from bedtape_replayer.doctor.profile import Profile
 
-__all__ = ["DEFAULT_PORT", "Found", "Listener", "Python", "Shelf"]
+__all__ = ["DEFAULT_PORT", "Chosen", "Found", "Listener", "Python", "Shelf"]
 
 DEFAULT_PORT = 4566
 
@@ -45,14 +45,24 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What settings say. file: where they are kept. port: of bedtape replay. problems, warnings: a line each."""
+
+    file: str | None = None
+    port: int = DEFAULT_PORT
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """An environment.
 
     packages: versions by the names of distributions that are installed. profile: what the AWS files say of the profile
     that is in force. listeners: who answers, for every address of this machine that the environment names, and the
-    port. missing: variables that name a file that is not there. shelves: folders that exist. cache: the load cache's
+    port of bedtape replay. missing: variables that name a file that is not there. shelves: folders that exist. cache: the load cache's
     folder, None for none. cache_problem: why it cannot be written. npm: versions of JavaScript packages, "" where a
-    package.json names one that is not installed.
+    package.json names one that is not installed. settings: where options are kept.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -60,8 +70,8 @@ class Found:
     packages: Mapping[str, str] = field(default_factory=dict)
     profile: Profile = field(default_factory=Profile)
     listeners: Mapping[Address, Listener] = field(default_factory=dict)
-    port: int = DEFAULT_PORT
     missing: frozenset[str] = frozenset()
+    settings: Chosen = Chosen()
     shelves: tuple[Shelf, ...] = ()
     cache: str | None = None
     cache_problem: str = ""

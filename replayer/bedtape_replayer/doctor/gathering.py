@@ -15,11 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bedtape_cassettes import store
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_replayer.doctor import profile as profiles
 from bedtape_replayer.doctor.addresses import Address, endpoints
 from bedtape_replayer.doctor.credentials import BUNDLES
-from bedtape_replayer.doctor.found import DEFAULT_PORT, Found, Listener, Python, Shelf
+from bedtape_replayer.doctor.found import DEFAULT_PORT, Chosen, Found, Listener, Python, Shelf
 from bedtape_replayer.doctor.packages import LOOKED_FOR
 from bedtape_replayer.doctor.profile import Profile
 
@@ -35,16 +37,18 @@ def gather() -> Found:
     """What this process's environment is, and what its folder holds."""
     environ = dict(os.environ)
     profile = _profile(environ)
-    addresses = [Address("127.0.0.1", DEFAULT_PORT), *(e.address for e in endpoints(environ, profile) if e.address)]
+    settings, chosen = _settings()
+    addresses = [Address("127.0.0.1", chosen.port), *(e.address for e in endpoints(environ, profile) if e.address)]
     cache = store.cache_folder(os.environ)
     return Found(
         environ=environ,
         python=_python(),
         packages=_packages(),
         profile=profile,
-        listeners={address: listener_at(address) for address in dict.fromkeys(addresses)},
+        listeners={address: listener_at(address) for address in dict.fromkeys(addresses) if address.port},
         missing=frozenset(name for name in BUNDLES if environ.get(name) and not Path(environ[name]).is_file()),
-        shelves=tuple(_shelf(Path(folder)) for folder in _FOLDERS if store.fingerprint([Path(folder)])),
+        settings=chosen,
+        shelves=_shelves(settings),
         cache=str(cache) if cache else None,
         cache_problem=_problem_writing(cache) if cache else "",
         open_files=_open_files(),
@@ -107,6 +111,25 @@ def _text(file: str) -> str:
 
 
 # -- the project -----------------------------------------------------------------------------------------------
+
+
+def _settings() -> tuple[Settings, Chosen]:
+    here = Path.cwd()
+    try:
+        settings = read_settings(here, os.environ, here=here)
+    except ConfigInvalid as error:
+        return NOTHING_SAID, Chosen(problems=tuple(map(str, error.problems)))
+    port = settings.of("replay").get("port", DEFAULT_PORT)
+    assert isinstance(port, int)
+    return settings, Chosen(settings.file, port, warnings=settings.warnings)
+
+
+def _shelves(settings: Settings) -> tuple[Shelf, ...]:
+    """The folders that settings name, which must be there, or those that commands look into, where they hold any."""
+    said = settings.of("replay").get("cassettes", ())
+    named = [str(folder) for folder in said] if isinstance(said, tuple) else []
+    others = [folder for folder in _FOLDERS if store.fingerprint([Path(folder)])]
+    return tuple(_shelf(Path(folder)) for folder in dict.fromkeys([*named, *others]))
 
 
 def _shelf(folder: Path) -> Shelf:

@@ -43,11 +43,14 @@ def check_proxy(found: Found) -> Iterator[Diagnosis]:
 
 def check_port(found: Found) -> Iterator[Diagnosis]:
     """Whether bedtape replay could listen on its port, or does."""
-    listener = found.listeners.get(Address(_HERE, found.port), Listener("nobody"))
-    if listener.kind == "nobody":
-        yield ok("port", f"{found.port} is free")
+    port = found.settings.port
+    listener = found.listeners.get(Address(_HERE, port), Listener("nobody"))
+    if port == 0:
+        yield ok("port", "any that is free, as settings say")
+    elif listener.kind == "nobody":
+        yield ok("port", f"{port} is free")
     elif listener.kind == "bedtape":
-        yield ok("port", f"{found.port}: {listener.says}")
+        yield ok("port", f"{port}: {listener.says}")
     else:
-        expected = f"port {found.port} free, or bedtape there"
+        expected = f"port {port} free, or bedtape there"
         yield note("port", expected=expected, found=listener.says, mend="end that, or bedtape replay --port 0")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bedtape_replayer.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.doctor.found import Found
 
-__all__ = ["check_cassettes", "check_gate", "check_token"]
+__all__ = ["check_cassettes", "check_gate", "check_settings", "check_token"]
 
 _GATE = "RUN_REAL_BEDROCK_TESTS"
 _TOKEN = "BEDTAPE_CONTROL_TOKEN"  # noqa: S105 -- a name
@@ -26,6 +26,20 @@ def check_cassettes(found: Found) -> Iterator[Diagnosis]:
             yield wrong("cassettes", expected="cassettes that load", found=first, mend=mend)
         else:
             yield ok("cassettes", f"{shelf.folder}: {shelf.interactions} interactions in {shelf.cassettes} cassettes")
+
+
+def check_settings(found: Found) -> Iterator[Diagnosis]:
+    """Whether every option that is kept in a file or a variable is one, and can be."""
+    chosen = found.settings
+    if chosen.problems:
+        count = len(chosen.problems)
+        first = f"{count} problem{'s' * (count != 1)}, first {chosen.problems[0]}"
+        mend = "mend it; bedtape config show says all, and no command starts before"
+        yield wrong("settings", expected="settings that are sound", found=first, mend=mend)
+    for warning in chosen.warnings:
+        yield note("settings", expected="variables that say an option", found=warning, mend="mend or unset it")
+    if not chosen.problems and not chosen.warnings:
+        yield ok("settings", chosen.file or "no file: options are as the command line and variables say")
 
 
 def check_gate(found: Found) -> Iterator[Diagnosis]:

@@ -124,6 +124,22 @@ def test_the_projects_cassettes(project: Path) -> None:
     assert broken.problems[0].startswith("tests/cassettes/0001.yaml:2: expected")
 
 
+def test_settings_and_the_cassettes_that_they_name(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "bedtape.toml").write_text('cassettes = "tapes"\n[replay]\nport = 0\n')
+    found = gather()
+    assert found.settings.file is not None
+    assert (Path(found.settings.file), found.settings.port) == (project / "bedtape.toml", 0)
+    (missing,) = found.shelves
+    assert missing.problems == ("tapes: no such folder; name a folder of cassettes or a .tape file",)
+    store.write(project / "tapes", Cassette("a", (converse("1", "1"),)))
+    (shelf,) = gather().shelves
+    assert (shelf.folder, shelf.interactions) == ("tapes", 1)
+    monkeypatch.setenv("BEDTAPE_REPLAY_PROT", "1")
+    assert "BEDTAPE_REPLAY_PROT" in gather().settings.warnings[0]
+    (project / "bedtape.toml").write_text("port = 1\nspeed = 2\n")
+    assert len(gather().settings.problems) == 2
+
+
 def test_the_profile_in_force(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "dev")
     monkeypatch.setenv("AWS_CONFIG_FILE", "$HERE/config")

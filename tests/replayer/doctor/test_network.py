@@ -6,7 +6,7 @@ import pytest
 
 from bedtape_replayer.doctor import network
 from bedtape_replayer.doctor.addresses import Address
-from bedtape_replayer.doctor.found import Found, Listener
+from bedtape_replayer.doctor.found import Chosen, Found, Listener
 
 POINTED = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "http://127.0.0.1:4566"}
 PROXY = {"HTTP_PROXY": "http://me:hidden@proxy.example.com:3128"}
@@ -51,3 +51,11 @@ def test_the_port(listener: Listener | None, level: str, said: str) -> None:
     listeners = {Address("127.0.0.1", 4566): listener} if listener else {}
     (diagnosis,) = network.check_port(Found(listeners=listeners))
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
+
+
+def test_the_port_is_what_settings_say() -> None:
+    listeners = {Address("127.0.0.1", 4567): Listener("bedtape", "bedtape 0.1.0")}
+    (diagnosis,) = network.check_port(Found(listeners=listeners, settings=Chosen(port=4567)))
+    assert diagnosis.found == "4567: bedtape 0.1.0"
+    (diagnosis,) = network.check_port(Found(settings=Chosen(port=0)))
+    assert diagnosis.level == "ok"
