@@ -39,7 +39,7 @@ _REDACT = "Pattern of what to take out besides secrets, before anything is writt
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
     to: Annotated[
         Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into: a cassette a file.")
     ] = CASSETTES,
@@ -50,7 +50,9 @@ def import_(
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."),
+        typer.Option(
+            "--force/--no-force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."
+        ),
     ] = False,
     redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
@@ -58,7 +60,10 @@ def import_(
 
     Fixtures that answer by conditions become rules. Exit code 1 where nothing, or not all that is sound, was imported.
 
-    Examples: bedtape cassette import tests/vcr --to cassettes · bedtape cassette import capture.har --from har
+    \b
+    Examples:
+      bedtape cassette import tests/vcr --to cassettes
+      bedtape cassette import capture.har --from har
     """
     with told():
         wanted = _format(source)
@@ -86,8 +91,9 @@ def import_(
 
 
 def export(
+    context: typer.Context,
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER...", help="Cassettes: folders or .tape files.")
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
@@ -98,11 +104,14 @@ def export(
     region: Annotated[
         str, typer.Option("--region", help="Region of the hosts, which cassettes do not hold.")
     ] = "us-east-1",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
 
-    Examples: bedtape cassette export --to vcrpy --into tests/vcr · bedtape cassette export cassettes --to har
+    \b
+    Examples:
+      bedtape cassette export --to vcrpy --into tests/vcr
+      bedtape cassette export cassettes --to har
     """
     with told():
         form = exported.FORMATS.get(to)
@@ -110,7 +119,8 @@ def export(
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
-        suite = store.read(folders or [CASSETTES])
+        # Not every version of the command line's library takes what settings say for arguments.
+        suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
             _refuse([path for path in places.values() if path.exists()])
