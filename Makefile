@@ -11,7 +11,7 @@ CHECK := $(VENV)/.check-installed
 RECORD := .venv-record/.installed
 NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
-NODE := tests/clients/javascript clients/typescript tests/examples/typescript
+NODE := tests/clients/javascript tests/clients/vitest clients/typescript tests/examples/typescript
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
 JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

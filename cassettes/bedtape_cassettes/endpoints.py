@@ -35,8 +35,8 @@ def _keys() -> dict[str, str]:
 
 def pointed(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """The environment in which Bedrock calls come to `url`; credentials and region are as they were."""
-    pointed = {**environ, **_endpoints(url)}
-    pointed.pop("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", None)
+    # Said aloud: where the variable is silent, a profile's ignore_configured_endpoint_urls holds, and calls go to AWS.
+    pointed = {**environ, **_endpoints(url), "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
     for name, other in (_REGIONS, _REGIONS[::-1]):  # boto3 reads one, the other SDKs the other

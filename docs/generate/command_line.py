@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import typer
 from more import DEFAULTS, MORE
 from tables import cell, code, table
 
 from bedtape_cassettes import cli
+from bedtape_cassettes.tour import COMMANDS
 
 __all__ = ["commands", "group", "options", "shared"]
 
@@ -23,21 +23,20 @@ _SHARED = ("--in", "--dry-run", "--json")
 
 
 @cache
-def _root() -> Any:
-    return typer.main.get_command(cli._app([]))
-
-
 def _command(words: tuple[str, ...]) -> Any:
-    found = _root()
-    for word in words:
+    found = cli.loaded(words[0])
+    for word in words[1:]:
         found = found.commands[word]
     return found
 
 
 def commands() -> list[str]:
-    """All commands, with what they are for."""
-    rows = ((f"[`bedtape {name}`](#bedtape-{name})", _first(found)) for name, found in _root().commands.items())
-    return table(("command", "what it does"), rows)
+    """All commands, in the order in which `bedtape --help` has them."""
+    rows = (
+        (f"[`bedtape {each.name}`](#bedtape-{each.name})", cell(each.section.partition(" (")[0]), cell(each.line))
+        for each in COMMANDS
+    )
+    return table(("command", "to", "what it does"), rows)
 
 
 def options(*words: str) -> list[str]:
@@ -106,7 +105,9 @@ def _all(command: Any) -> str:
 
 
 def _names(option: Any) -> str:
-    return ", ".join(code(name) for name in (*option.opts, *option.secondary_opts))
+    """What is on has a way to turn it off, which is told; what is off has one too, which settings alone make useful."""
+    both = option.secondary_opts if option.default is True else ()
+    return ", ".join(code(name) for name in (*option.opts, *both))
 
 
 def _meaning(option: Any) -> str:

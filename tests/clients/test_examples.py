@@ -127,6 +127,8 @@ def test_a_broken_program_fails_the_test_of_its_story(good: str, bad: str, broke
     assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("folder", ["clients/typescript", "tests/clients/javascript", "tests/examples/typescript"])
+@pytest.mark.parametrize(
+    "folder", ["clients/typescript", "tests/clients/javascript", "tests/clients/vitest", "tests/examples/typescript"]
+)
 def test_lock_files_name_no_hosts(folder: str) -> None:
     assert not re.search(r'"resolved": "\w+:', (ROOT / folder / "package-lock.json").read_text())

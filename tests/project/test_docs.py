@@ -31,15 +31,16 @@ def test_make_targets_that_are_named_exist() -> None:
 
 
 def _help(*command: str) -> str:
-    app = cli._app([command[0] if command else ""])
-    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
+    result = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def _below(shown: str) -> list[str]:
     """The commands that a help lists, if it is a group's."""
-    return re.findall(r"^  ([\w-]+) ", shown.partition("\nCommands:")[2], re.MULTILINE)
+    if "COMMAND [ARGS]..." not in shown:
+        return []
+    return re.findall(r"^  ([\w-]+)  +\S", shown.partition("\nOptions:")[0], re.MULTILINE)
 
 
 def _helps(command: str) -> dict[str, str]:
