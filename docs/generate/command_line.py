@@ -23,9 +23,13 @@ _SHARED = ("--in", "--dry-run", "--json")
 
 
 @cache
+def _root() -> Any:
+    return cli.whole()
+
+
 def _command(words: tuple[str, ...]) -> Any:
-    found = cli.loaded(words[0])
-    for word in words[1:]:
+    found = _root()
+    for word in words:
         found = found.commands[word]
     return found
 
@@ -106,8 +110,8 @@ def _all(command: Any) -> str:
 
 def _names(option: Any) -> str:
     """What is on has a way to turn it off, which is told; what is off has one too, which settings alone make useful."""
-    both = option.secondary_opts if option.default is True else ()
-    return ", ".join(code(name) for name in (*option.opts, *both))
+    off = [name for name in option.secondary_opts if option.default is True or not name.startswith("--no-")]
+    return ", ".join(code(name) for name in (*option.opts, *off))
 
 
 def _meaning(option: Any) -> str:
