@@ -20,14 +20,14 @@ from bedtape_cassettes.printable import printable
 from bedtape_cassettes.sectioned import Plain, Sectioned
 from bedtape_cassettes.tour import COMMANDS, END, GROUPS
 
-__all__ = ["app", "loaded", "main"]
+__all__ = ["app", "main", "whole"]
 
 _MODULES = {command.name: command.module for command in COMMANDS}
 # They tell of settings themselves, wrong ones too.
 _TELL_OF_SETTINGS = ("config", "doctor")
 
 
-def loaded(name: str) -> Any:
+def _loaded(name: str) -> Any:
     """The command itself, imported."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(lambda: None)
@@ -38,6 +38,13 @@ def loaded(name: str) -> Any:
         app.command(name, cls=Plain)(command)
     group: Any = typer.main.get_command(app)
     return group.commands[name]
+
+
+def whole() -> Any:
+    """The command `bedtape` with all its commands imported: for who describes them, not for who runs one."""
+    root: Any = typer.main.get_command(app)
+    root.commands = {name: _loaded(name) for name in root.commands}
+    return root
 
 
 class _Tour(Sectioned):
@@ -51,14 +58,14 @@ class _Tour(Sectioned):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
-        command = loaded(name)
+        command = _loaded(name)
         quiet = ctx.resilient_parsing or name in _TELL_OF_SETTINGS or "--help" in takewhile("--".__ne__, rest)
         ctx.default_map = {name: _defaults(name, command, quiet=quiet)}
         return name, command, rest
 
     def nearest(self, word: str) -> Iterable[str]:
         """Those of the groups, too: `show` is `cassette show`."""
-        return [f"{name} {word}" for name in GROUPS if word in loaded(name).commands] or super().nearest(word)
+        return [f"{name} {word}" for name in GROUPS if word in _loaded(name).commands] or super().nearest(word)
 
 
 def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:

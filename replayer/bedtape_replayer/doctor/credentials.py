@@ -66,7 +66,7 @@ def check_keys(found: Found) -> Iterator[Diagnosis]:
 
 def _source(found: Found) -> str:
     """What credentials come of, where no keys are in the environment."""
-    if found.environ.get(BEARER):
+    if found.environ.get(BEARER) and (found.endpoint is None or found.endpoint.encrypted):
         return f"{BEARER} alone"
     if word := next((word for name, word in _ELSEWHERE.items() if found.environ.get(name)), ""):
         return f"by {word}"

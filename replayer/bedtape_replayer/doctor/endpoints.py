@@ -54,14 +54,14 @@ def check_ignored(found: Found) -> Iterator[Diagnosis]:
     said = found.environ.get(_IGNORE, "").lower()
     source = f"{_IGNORE}={said}" if said else f"ignore_configured_endpoint_urls in profile {found.profile.name}"
     if said != "true" and (said or not found.profile.ignores_endpoints):
-        yield ok("endpoints heeded", "yes")
+        yield ok("endpoints on", "yes: no setting of AWS's turns them off")
     elif found.endpoint:
         lost = f"{source}: calls go to AWS, not to {found.endpoint}"
-        yield wrong("endpoints heeded", expected="endpoints to be heeded", found=lost, mend=f"set {_IGNORE}=false")
+        yield wrong("endpoints on", expected="endpoints to be heeded", found=lost, mend=f"set {_IGNORE}=false")
     else:
         kept = f"{source}; bedtape run and the fixture bedrock set it to false"
         mend = f"set {_IGNORE}=false before you point a client at bedtape by hand"
-        yield note("endpoints heeded", expected="endpoints to be heeded", found=kept, mend=mend)
+        yield note("endpoints on", expected="endpoints to be heeded", found=kept, mend=mend)
 
 
 def check_all_services(found: Found) -> Iterator[Diagnosis]:

@@ -28,11 +28,11 @@ def check_environment(found: Found) -> Iterator[Diagnosis]:
     """Whether bedtape is installed in the virtual environment that is active: else pytest there lacks the plugin."""
     active = found.environ.get("VIRTUAL_ENV", "").rstrip("/")
     if not active or active == found.python.prefix:
-        yield ok("virtual environment", active or "none is active")
+        yield ok("environment", active or "none is active")
     else:
         mend = "pip install bedtape there, if its tests use the fixture bedrock"
         yield note(
-            "virtual environment",
+            "environment",
             expected=f"bedtape in {active}, which is active",
             found=f"it in {found.python.prefix}",
             mend=mend,

@@ -55,23 +55,20 @@ def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
         raise InitRefused(reasons)
     if not dry_run:
         writing.write(root, wanted, lambda: git.teach(repository) if repository else None)
-    for piece in pieces:
-        _say(_did(piece, dry_run=dry_run) if piece in wanted else "left", piece.path, _about(piece, piece in wanted))
+    rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]
     if repository is None:
-        _say("skipped", git.ATTRIBUTES, "no git repository here; later: bedtape cassette git-setup")
+        rows.append(("skipped", git.ATTRIBUTES, "no git repository (bedtape cassette git-setup)"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     typer.echo("\nNext:")
     for command in plan.then:
         typer.echo(f"  {command}")
 
 
-def _did(piece: Piece, *, dry_run: bool) -> str:
+def _row(piece: Piece, wanted: bool, *, dry_run: bool) -> tuple[str, str, str]:
+    """What was done, to what, and why."""
+    if not wanted:
+        return "left", piece.path, piece.there or "is there already"
     verbs = ("would add to", "added to") if piece.adds else ("would write", "wrote")
-    return verbs[0] if dry_run else verbs[1]
-
-
-def _about(piece: Piece, wanted: bool) -> str:
-    return piece.what if wanted else piece.there or "is there already"
-
-
-def _say(did: str, path: str, about: str) -> None:
-    typer.echo(printable(f"{did:<12}  {path:<28}  {about}"))
+    return verbs[0 if dry_run else 1], piece.path, piece.what

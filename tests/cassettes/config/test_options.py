@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from bedtape_cassettes import cli
 from bedtape_cassettes.config.defaults import key_of
 from bedtape_cassettes.config.kinds import Choice, Command, Number, Pattern, Place, Switch, Text, Whole
 from bedtape_cassettes.config.options import (
@@ -23,9 +24,8 @@ from bedtape_cassettes.config.options import (
     variables,
     without_settings,
 )
-from support.commands import whole
 
-ROOT = whole()
+ROOT: Any = cli.whole()
 
 
 def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:
