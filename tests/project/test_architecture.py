@@ -51,7 +51,9 @@ OUTSIDE = {
         "replayer.plugin.bedrock",
         "replayer.plugin.recording",
         "replayer.plugin.run",
+        "replayer.plugin.settings",
         "replayer.plugin.shelf",
+        "replayer.pytest_options",
         "replayer.run",
         "recorder.addon",
         "recorder.cli",
@@ -83,6 +85,7 @@ OUTSIDE = {
     "os": {
         "replayer.plugin.bedrock",
         "replayer.plugin.surroundings",
+        "replayer.pytest_options",
         "replayer.pytest_plugin",
         "replayer.run",
         "recorder.addon",
