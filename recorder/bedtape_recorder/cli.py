@@ -93,6 +93,11 @@ def record(
 
     With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
     set and records until Ctrl-C.
+
+    \b
+    Examples:
+      RUN_REAL_BEDROCK_TESTS=1 bedtape record -- pytest tests/real
+      RUN_REAL_BEDROCK_TESTS=1 bedtape record --name weather --record all -- node ask.js
     """
     if print_addon:
         print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
@@ -127,7 +132,12 @@ def recover(
     to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
-    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial."""
+    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial.
+
+    \b
+    Example:
+      bedtape recover --to tests/cassettes
+    """
     try:
         redaction = redaction_of(redact or [])
     except CassetteError as error:

@@ -93,6 +93,12 @@ def replay(
 
     Point a client at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME or its endpoint option. Nothing is ever sent upstream:
     a request that was not recorded gets an error that says which recording came nearest and how it differs.
+
+    \b
+    Examples:
+      bedtape replay
+      bedtape replay tests/cassettes --port 0 --speed 1
+      bedtape replay --overlay faults.yaml --log-level warning
     """
     try:
         checked_speed(speed)

@@ -66,7 +66,9 @@ def run(
 ) -> None:
     """Run a program with its Bedrock calls answered from cassettes, and say what was played and what missed.
 
-    Example: bedtape run --cassettes test/cassettes -- npm test
+    \b
+    Example:
+      bedtape run --cassettes test/cassettes -- npm test
     """
     seen: list[Outcome] = []
     chosen = cassettes or ([DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else [])

@@ -37,6 +37,8 @@ OUTSIDE = {
     },
     "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "replayer.workers", "recorder.cli"},
     "socket": {"replayer.connection", "replayer.server", "replayer.workers"},
+    # http.client asks; the others know statuses.
+    "http": {"cassettes.exporters.sent", "recorder.session", "replayer.doctor.gathering", "replayer.http1"},
     "ssl": set(),
     "subprocess": {
         "cassettes.child",
@@ -47,6 +49,9 @@ OUTSIDE = {
     },
     "tempfile": {"cassettes.commands.editor", "cassettes.store"},
     "pathlib": {
+        "replayer.doctor.gathering",
+        "replayer.init.cli",
+        "replayer.init.writing",
         "replayer.plugin.asked",
         "replayer.plugin.bedrock",
         "replayer.plugin.recording",
@@ -83,6 +88,8 @@ OUTSIDE = {
         "replayer.overlay.cli",
     },
     "os": {
+        "replayer.init.writing",
+        "replayer.doctor.gathering",
         "replayer.plugin.bedrock",
         "replayer.plugin.surroundings",
         "replayer.pytest_options",
@@ -103,9 +110,12 @@ OUTSIDE = {
         "replayer.workers",
     },
     "typer": {
+        "replayer.init.cli",
+        "replayer.doctor.cli",
         "replayer.run",
         "recorder.cli",
         "cassettes.cli",
+        "cassettes.sectioned",
         "cassettes.commands.app",
         "cassettes.commands.changing",
         "cassettes.commands.comparing",
@@ -150,6 +160,8 @@ IMPORTED_BY_NOBODY = {
     "replayer.cli",
     "replayer.overlay.cli",
     "replayer.demo",
+    "replayer.doctor.cli",
+    "replayer.init.cli",
     "replayer.pytest_plugin",
     "replayer.run",
 }
@@ -157,7 +169,6 @@ IMPORTED_BY_NOBODY = {
 LATE_IMPORTS = {"replayer.demo"}
 # Where a module's tests are, if not in the file of its name.
 TESTED_ELSEWHERE = {
-    "cassettes.cli": "replayer/test_cli.py",
     "cassettes.commands.editor": "cassettes/commands/test_editing.py",
     "cassettes.child": "replayer/test_run.py",
     "cassettes.commands.matching": "replayer/test_run.py",
@@ -172,6 +183,11 @@ TESTED_ELSEWHERE = {
     "recorder.mitmproxy_script.bedtape_addon": "recorder/test_record.py",
     "recorder.session": "recorder/test_record.py",
     "replayer.answer": "replayer/test_engine.py",
+    "replayer.doctor.diagnosis": "replayer/doctor/test_telling.py",
+    "replayer.doctor.found": "replayer/doctor/test_endpoints.py",
+    "replayer.doctor.checks": "replayer/doctor/test_cli.py",
+    "replayer.init.pytest_files": "replayer/init/test_cli.py",
+    "replayer.init.vitest_files": "replayer/init/test_cli.py",
     "replayer.overlay.answers": "replayer/overlay/test_document.py",
     "replayer.overlay.failure": "replayer/layers/test_errors.py",
     "replayer.overlay.raw": "replayer/overlay/test_document.py",
@@ -189,7 +205,7 @@ TESTED_ELSEWHERE = {
     "replayer.playing": "replayer/test_run.py",
     "replayer.plain": "replayer/test_record.py",
     "replayer.refusal": "replayer/test_http1.py",
-    "replayer.demo": "project/test_docs.py",
+    "replayer.demo": "pages/test_pages.py",
     "replayer.control.fakecloud": "replayer/test_fakecloud.py",
     "replayer.control.invocation": "replayer/test_fakecloud.py",
 }

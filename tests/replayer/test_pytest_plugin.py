@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -558,6 +559,20 @@ def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, 
     assert "bedtape: 8 played, 0 recorded, 0 missed, 1 never played" in _said(result)
 
 
+def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) -> None:
+    code = """
+        def test_it(bedrock):
+            bedrock.respond("hi", text="there")
+            assert ask(bedrock.client(), "hi") == "there"
+            bedrock.assert_called("hello")
+        """
+    result = run({"test_shown.py": code}, "--tb=short")
+    result.assert_outcomes(failed=1)
+    assert 'bedrock.assert_called("hello")' in _said(result)
+    assert "Nearest: call 1" in _said(result)
+    assert not [line for line in result.outlines if re.search(r"(?:assertions|handle|plugin/bedrock)\.py:\d", line)]
+
+
 # -- recording -------------------------------------------------------------------------------------------------
 
 
@@ -598,6 +613,8 @@ def test_missing_cassettes_are_recorded_and_then_played(
         result = run({"test_record.py": code}, "--bedtape=once", *recording)
         result.assert_outcomes(passed=4)
         assert "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played" in _said(result)
+        assert "bedtape: recorded 4 interactions into 2 cassettes" in _said(result)
+        assert "Ctrl-C" not in _said(result), "how to end the recorder, which has ended"
         assert not upstream.failures
         names = {file.relative_to(folder).parent.as_posix() for file in folder.rglob("*.yaml")}
         assert names == {"test_record/test_one", "test_record/test_two", "test_record/test_there"}

@@ -10,10 +10,13 @@ import typer
 from bedtape_cassettes.commands.output import AsJson, say, say_json, told
 from bedtape_cassettes.config import shown
 from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.sectioned import Plain, Sectioned
 
 __all__ = ["config"]
 
-config = typer.Typer(help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None)
+config = typer.Typer(
+    cls=Sectioned, help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @config.callback()
@@ -21,7 +24,7 @@ def _group() -> None:
     """Without it, the one command would be the group itself."""
 
 
-@config.command()
+@config.command(cls=Plain)
 def show(as_json: AsJson = False) -> None:
     """Show the settings that hold here, each with the file and line or the variable that says it. Exit code 2 where one is wrong.
 

@@ -38,7 +38,7 @@ _REDACT = "Pattern of what to take out besides secrets, before anything is writt
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
     to: Annotated[
         Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into: a cassette a file.")
     ] = CASSETTES,
@@ -59,7 +59,10 @@ def import_(
 
     Fixtures that answer by conditions become rules. Exit code 1 where nothing, or not all that is sound, was imported.
 
-    Examples: bedtape cassette import tests/vcr --to cassettes · bedtape cassette import capture.har --from har
+    \b
+    Examples:
+      bedtape cassette import tests/vcr --to cassettes
+      bedtape cassette import capture.har --from har
     """
     with told():
         wanted = _format(source)
@@ -85,7 +88,7 @@ def import_(
 def export(
     context: typer.Context,
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER...", help="Cassettes: folders or .tape files.")
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
@@ -100,7 +103,10 @@ def export(
 ) -> None:
     """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
 
-    Examples: bedtape cassette export --to vcrpy --into tests/vcr · bedtape cassette export cassettes --to har
+    \b
+    Examples:
+      bedtape cassette export --to vcrpy --into tests/vcr
+      bedtape cassette export cassettes --to har
     """
     with told():
         form = exported.FORMATS.get(to)

@@ -162,6 +162,7 @@ TABLES: Mapping[str, _Options] = {
     "cassette": {"in": _FOLDER, "json": _SWITCH, "dry-run": _SWITCH},
     **{f"cassette.{name}": options for name, options in _CASSETTE.items()},
     "config.show": {"json": _SWITCH},
+    "doctor": {"json": _SWITCH},
 }
 
 # Arguments that can be set as options can, by the name that their function has for them, and the key.

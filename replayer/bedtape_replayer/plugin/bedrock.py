@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bedrock"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
 _REPORTED = 5
 _NOTHING = Library(())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import typer
 
 from bedtape_cassettes import cli
 from bedtape_cassettes.config.defaults import defaults_of, key_of
@@ -13,7 +12,7 @@ from bedtape_cassettes.config.kinds import Choice, Kind, Number, Pattern, Switch
 from bedtape_cassettes.config.options import ARGUMENTS, TABLES, Name
 from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
 
-ROOT: Any = typer.main.get_command(cli._app([]))
+ROOT: Any = cli.whole()
 
 
 def _command(table: str) -> Any:

@@ -10,7 +10,6 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 import pytest
-import typer
 
 from bedtape_cassettes import cli
 from bedtape_cassettes.config.defaults import key_of
@@ -26,7 +25,7 @@ from bedtape_cassettes.config.options import (
     without_settings,
 )
 
-ROOT = typer.main.get_command(cli._app([]))
+ROOT: Any = cli.whole()
 
 
 def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:
@@ -36,7 +35,8 @@ def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:
         yield from _walk(each, below)
 
 
-COMMANDS = dict(_walk(ROOT))
+# What `init` is told holds for one run, before there are settings.
+COMMANDS = {table: command for table, command in _walk(ROOT) if table != "init"}
 PARAMETERS = {
     (table, key): parameter
     for table, command in COMMANDS.items()
