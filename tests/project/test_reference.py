@@ -130,11 +130,13 @@ _WITHIN = {
     "HeaderListTooLarge": "becomes a status 431",
     "Http2Fault": "becomes a GOAWAY or RST_STREAM",
     "NoSuch": "becomes an answer of the control API",
+    "InitRefused": "is told by the command",
     "MarkInvalid": "becomes a test's failure",
     "RecorderError": "is told by the command",
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
     "StreamFault": "becomes a RST_STREAM",
+    "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",
 }
 

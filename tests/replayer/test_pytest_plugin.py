@@ -565,12 +565,16 @@ def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) 
             bedrock.respond("hi", text="there")
             assert ask(bedrock.client(), "hi") == "there"
             bedrock.assert_called("hello")
+
+        def test_layers(bedrock):
+            bedrock.fail("ThrottlingException", times=0)
         """
     result = run({"test_shown.py": code}, "--tb=short")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=2)
     assert 'bedrock.assert_called("hello")' in _said(result)
     assert "Nearest: call 1" in _said(result)
-    assert not [line for line in result.outlines if re.search(r"(?:assertions|handle|plugin/bedrock)\.py:\d", line)]
+    assert "times: expected a number from 1, found 0" in _said(result)
+    assert not [line for line in result.outlines if re.search(r"bedtape_replayer/\S+\.py:\d", line)]
 
 
 # -- recording -------------------------------------------------------------------------------------------------

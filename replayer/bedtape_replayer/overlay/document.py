@@ -25,6 +25,8 @@ from bedtape_replayer.overlay.when import When
 
 __all__ = ["OverlayInvalid", "fault_of", "overlay_of", "read", "rule_of"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+
 JsonObject = dict[str, Any]
 # Makes the id of a layer that has no name, from its kind.
 Namer = Callable[[str], str]
