@@ -19,6 +19,7 @@ TOML = [
     (f"{page.name}:{number}", text)
     for page in sorted(DOCS.parents[1].glob("docs/**/*.md"))
     for number, text in enumerate(re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
+    if "tool" not in text or "[tool.bedtape" in text  # a pyproject.toml may be about other tools alone
 ]
 
 
