@@ -41,11 +41,11 @@ class OverlayInvalid(CassetteError):
         super().__init__("\n".join(map(str, found or wrong)))
 
 
-def read(data: bytes, file: str) -> Overlay:
+def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
     """The overlay in a YAML (or JSON) file. Raises OverlayInvalid, or CassetteInvalid where it is not YAML at all."""
     value = yamlio.load(data, file)
     try:
-        return overlay_of(value, "file-")
+        return overlay_of(value, prefix)
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
         located = (
