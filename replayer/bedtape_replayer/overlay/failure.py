@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from bedtape_cassettes.bodies import body_of, compact
 from bedtape_cassettes.failures import FAILURES, namespace_of
@@ -42,7 +43,9 @@ class Failure:
     def _problem(self) -> str | None:
         if self.status is None and self.error not in FAILURES:
             known = ", ".join(sorted(FAILURES))
-            return f"expected an error among {known}, or a status for another; found {self.error!r} without a status"
+            near = get_close_matches(self.error or "", FAILURES, 1)
+            found = f"{self.error!r} without a status" + (f"; did you mean {near[0]}?" if near else "")
+            return f"expected an error among {known}, or a status for another; found {found}"
         if self.status is not None and (not 200 <= self.status <= 599 or self.status in _BODYLESS):
             return f"expected a status from 200 to 599 that may have a body, found {self.status}"
         if self.retry_after_ms is not None and self.retry_after_ms < 0:

@@ -67,7 +67,7 @@ def test_a_status_that_names_no_error(status: int) -> None:
     ("wrong", "said"),
     [
         ({}, "found None without a status"),
-        ({"error": "ThrotlingException"}, "ThrottlingException"),
+        ({"error": "ThrotlingException"}, r"without a status; did you mean ThrottlingException\?"),
         ({"status": 199}, "from 200 to 599"),
         ({"status": 600}, "from 200 to 599"),
         ({"status": 204}, "may have a body"),
