@@ -12,9 +12,10 @@ from typing import Protocol
 
 from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
 from bedtape_replayer.answer import Answer, Outcome, Source
-from bedtape_replayer.call import Call, Head
+from bedtape_replayer.call import Call
 from bedtape_replayer.checks import NO_CHECKS, Checks, refusal
 from bedtape_replayer.clock import Clock
+from bedtape_replayer.head import Head
 from bedtape_replayer.history import History
 from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library

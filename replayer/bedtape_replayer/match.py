@@ -14,6 +14,7 @@ from typing import Any
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.key import (
+    ANSWERING,
     DEFAULT,
     AnswerHeaders,
     Canonical,
@@ -119,7 +120,7 @@ class Index:
 
     def key(self, call: Call) -> bytes:
         """The call's match key."""
-        headers = answer_headers(call.head.get)
+        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
         remembered = (call.method, call.path, headers, call.body)
         key = self._keys.get(remembered)
         if key is None:

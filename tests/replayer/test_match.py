@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.key import MatchRules, answer_headers, key_of
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.match import Index
 from support.recordings import converse, path, prompt, recorded
 
 
 def _call(body: bytes, url: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Call:
-    return Call("default", "POST", path() if url is None else url, Pairs(headers), body)
+    return Call("default", "POST", path() if url is None else url, Head.of(headers), body)
 
 
 def _index(*interactions: Interaction, rules: MatchRules | None = None) -> Index:
