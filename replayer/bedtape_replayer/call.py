@@ -58,6 +58,14 @@ class Call:
         except ValueError:
             return None
 
+    @property
+    def literal(self) -> bool:
+        """Whether what its prompt says stands in its body as it is, but for what JSON must escape.
+
+        Converse's texts are joined by lines alone; other families cut theirs out of templates, or base64.
+        """
+        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
+
     @cached_property
     def prompt(self) -> Prompt:
         """What it asks: system, messages, tools, parameters, whatever its model family calls them."""

@@ -20,7 +20,8 @@ from bedtape_replayer.history import History
 from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
-from bedtape_replayer.overlay.overlay import NOTHING, Happening, Overlay, Refused
+from bedtape_replayer.overlay.laid import Happening, Refused
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.reply import Reply, error_reply, reply_of, request_id_for
 from bedtape_replayer.session import Sessions, SessionState, name_of
 from bedtape_replayer.steps import Step

@@ -28,6 +28,7 @@ from bedtape_cassettes.key import (
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_replayer.call import Call
+from bedtape_replayer.remembered import Remembered
 
 __all__ = ["Difference", "Index", "Miss", "Near", "Recording", "differences"]
 
@@ -99,9 +100,6 @@ _WIDTH = 160
 _NEAREST = 2
 # A report compares with so many recordings at most: a miss must not stall the other tests on this server.
 _COMPARED = 400
-# Bodies are remembered by their bytes: tests send the same request again and again. Bounded by what they take.
-_REMEMBERED_BYTES = 16 * 1024 * 1024
-_LARGEST_REMEMBERED = 65536
 
 
 class Index:
@@ -110,8 +108,7 @@ class Index:
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self._rules = rules
         self._queues: dict[bytes, list[Recording]] = {}
-        self._keys: dict[tuple[str, str, tuple[tuple[str, str], ...], bytes], bytes] = {}
-        self._remembered = 0
+        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], bytes] = Remembered()
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
             key = key_of_request(interaction.request, rules)
@@ -125,12 +122,7 @@ class Index:
         key = self._keys.get(remembered)
         if key is None:
             key = self._read_key(call, headers)
-            if len(call.body) <= _LARGEST_REMEMBERED:
-                self._remembered += len(call.body) + 512
-                if self._remembered > _REMEMBERED_BYTES:
-                    self._keys.clear()
-                    self._remembered = 0
-                self._keys[remembered] = key
+            self._keys.keep(remembered, key, call.body)
         return key
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:

@@ -15,7 +15,8 @@ from bedtape_replayer.head import Head
 from bedtape_replayer.history import History
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
-from bedtape_replayer.overlay.overlay import NOTHING, Layers, Overlay
+from bedtape_replayer.overlay.laid import Layers
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 
 __all__ = ["DEFAULT_SESSION", "SessionState", "Sessions", "name_of"]
 

@@ -184,11 +184,3 @@ def test_the_key_of_a_call_is_the_slow_one(
     assert [index.key(call), index.key(call)] == [expected, expected]
     if (text, model) in known:
         assert _answers(index, call)
-
-
-def test_what_is_remembered_of_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bedtape_replayer.match._REMEMBERED_BYTES", 5000)
-    index = _index(converse("a", "1"))
-    for number in range(100):
-        assert _answers(index, _call(b" " * number + prompt("a")))
-    assert len(index._keys) <= 10

@@ -15,7 +15,7 @@ from bedtape_replayer.call import Call
 from bedtape_replayer.head import Head
 from bedtape_replayer.layers.semantic import _BLOCKED, Meaning, Misanswer
 from bedtape_replayer.overlay.failure import Failure
-from bedtape_replayer.overlay.overlay import Refused
+from bedtape_replayer.overlay.laid import Refused
 from support import sdk
 from support.faulty import moment
 from support.recordings import path
