@@ -6,7 +6,9 @@ which spares most calls from being read. Pure.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 from bedtape_replayer.call import Call
 from bedtape_replayer.overlay.overlay import Fault, Overlay
@@ -17,6 +19,8 @@ __all__ = ["Candidates", "CandidatesOf"]
 
 # Paths hold model ids, of which a suite has a few.
 _MOST_PATHS = 1024
+# So many texts are worth a pattern, which takes longer to make than a few tests ask for.
+_MANY = 4
 
 
 class Candidates(NamedTuple):
@@ -25,6 +29,15 @@ class Candidates(NamedTuple):
     instead: tuple[Fault, ...] = ()
     rules: tuple[Rule, ...] = ()
     harming: tuple[Fault, ...] = ()
+
+    def those(self, taken: Callable[[Rule | Fault], bool]) -> Candidates:
+        """Those for which it holds."""
+        return Candidates(
+            tuple(filter(taken, self.instead)), tuple(filter(taken, self.rules)), tuple(filter(taken, self.harming))
+        )
+
+
+_NONE = Candidates()
 
 
 class CandidatesOf:
@@ -37,9 +50,9 @@ class CandidatesOf:
             overlay.rules,
             tuple(fault for fault in faults if not fault.harm.replaces),
         )
-        self._of_path: dict[tuple[str, str], Candidates] = {}
+        self._of_path: dict[tuple[str, str], _OfPath] = {}
         self._found: Remembered[tuple[str, str, bytes], Candidates] = Remembered()
-        self._last: tuple[Call | None, Candidates] = (None, Candidates())
+        self._last: tuple[Call | None, Candidates] = (None, _NONE)
 
     def __call__(self, call: Call) -> Candidates:
         """Those whose conditions on operation, model and body hold; conditions on anything else are not looked at."""
@@ -53,34 +66,39 @@ class CandidatesOf:
         asked = (call.method, call.path, call.body)
         found = self._found.get(asked)
         if found is None:
-            of_path = self._for(call)
-            found = Candidates(
-                _about(of_path.instead, call), _about(of_path.rules, call), _about(of_path.harming, call)
-            )
+            found = self._for(call).about(call)
             self._found.keep(asked, found, call.body)
         return found
 
-    def _for(self, call: Call) -> Candidates:
+    def _for(self, call: Call) -> _OfPath:
         path = (call.method, call.path)
         found = self._of_path.get(path)
         if found is None:
             if len(self._of_path) >= _MOST_PATHS:
                 self._of_path.clear()
-            found = self._of_path[path] = Candidates(
-                _for(self._all.instead, call), _for(self._all.rules, call), _for(self._all.harming, call)
-            )
+            found = self._of_path[path] = _OfPath(self._all.those(lambda layer: layer.when.is_for(call)))
         return found
 
 
-_Layer = TypeVar("_Layer", Rule, Fault)
+class _OfPath:
+    """The layers for one path. Those that ask for a text are passed over at once where the body holds none of the texts."""
 
+    def __init__(self, candidates: Candidates) -> None:
+        self._all = candidates
+        self._textless = candidates.those(lambda layer: layer.when.literal is None)
+        texts = sorted({layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None})
+        # One look for many texts takes no longer than one for each, and far less where they begin alike.
+        self._texts = re.compile(b"|".join(map(re.escape, texts))) if len(texts) >= _MANY else None
 
-def _for(layers: tuple[_Layer, ...], call: Call) -> tuple[_Layer, ...]:
-    return tuple(layer for layer in layers if layer.when.is_for(call))
-
-
-def _about(layers: tuple[_Layer, ...], call: Call) -> tuple[_Layer, ...]:
-    if layers and call.literal:
-        body = call.body
-        layers = tuple([layer for layer in layers if (text := layer.when.literal) is None or text in body])
-    return tuple([layer for layer in layers if layer.when.is_about(call)]) if layers else ()
+    def about(self, call: Call) -> Candidates:
+        literal, body = call.literal, call.body
+        candidates = self._all
+        if literal and self._texts is not None and not self._texts.search(body):
+            candidates, literal = self._textless, False
+        if candidates == _NONE:
+            return _NONE
+        return candidates.those(
+            lambda layer: (
+                (not literal or (text := layer.when.literal) is None or text in body) and layer.when.is_about(call)
+            )
+        )
