@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote
@@ -194,6 +194,10 @@ def _address(target: Target, method: str, rules: MatchRules) -> bytes:
     return f"{target.name or method} {path}".encode()
 
 
+# Addresses are few, and bodies are many.
+_scrubbed = lru_cache(maxsize=1024)(scrub)
+
+
 def _kept(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
@@ -215,7 +219,7 @@ def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rul
     """The match key, 16 bytes."""
     target, headers, body = _kept(method, target, headers, body, rules)
     clean = _canonical_body(body, rules)
-    return _digest(scrub(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
+    return _digest(_scrubbed(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
 
 
 def unscrubbed_key_of(
@@ -261,7 +265,7 @@ def canonical(
     value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
     if clean is not None:
         value = orjson.loads(clean)
-    path = scrub(_address(target, method, rules)).decode()
+    path = _scrubbed(_address(target, method, rules)).decode()
     return Canonical(target.name or method, _model(target, rules), path, headers, value)
 
 

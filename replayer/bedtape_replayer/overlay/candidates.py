@@ -6,10 +6,10 @@ which spares most calls from being read. Pure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bedtape_cassettes.any_of import any_of
 from bedtape_replayer.call import Call
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -86,9 +86,8 @@ class _OfPath:
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates
         self._textless = candidates.those(lambda layer: layer.when.literal is None)
-        texts = sorted({layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None})
-        # One look for many texts takes no longer than one for each, and far less where they begin alike.
-        self._texts = re.compile(b"|".join(map(re.escape, texts))) if len(texts) >= _MANY else None
+        texts = {layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None}
+        self._texts = any_of(texts) if len(texts) >= _MANY else None
 
     def about(self, call: Call) -> Candidates:
         literal, body = call.literal, call.body
