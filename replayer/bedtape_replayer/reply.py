@@ -123,7 +123,7 @@ def _request_id(key: bytes, number: int, what: bytes = b"request id") -> str:
 def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
     """The reply to the `number`th request (from 0) with this match key."""
     response = interaction.response
-    pieces = tuple(_pieces(response.body, Random(_seed(key, number, b"padding"))))  # noqa: S311
+    pieces = tuple(_pieces(response.body, key, number))
     streamed = isinstance(response.body, Events) or _is_streamed(response.headers, exact=interaction.exact)
     length = None if streamed else sum(len(piece.data) for piece in pieces)
     if interaction.exact:
@@ -136,11 +136,12 @@ def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
     return Reply(response.status, encoded, pieces, streamed, response.after_ms)
 
 
-def _pieces(body: Body | Events, chance: Random) -> Iterator[Piece]:
+def _pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:
     if isinstance(body, Body):
         if body.data:
             yield Piece(0, body.data)
         return
+    chance = Random(_seed(key, number, b"padding"))  # noqa: S311
     for event in body.events:
         yield Piece(event.at_ms, bodies.wire(event, body.padded, chance))
 
