@@ -18,7 +18,8 @@ from bedtape_replayer.head import Head
 __all__ = ["Call"]
 
 
-# Nobody changes a call once it is made. It is not `frozen`: that takes five times as long to make, for every request.
+# Nobody changes what a call says; an equal body may be put in the place of its own, so that it is in memory once. It is
+# not `frozen`, which takes five times as long to make, for every request.
 @dataclass(eq=False)
 class Call:
     """One request that the server received, read further as somebody asks.

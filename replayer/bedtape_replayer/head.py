@@ -9,19 +9,17 @@ __all__ = ["Head"]
 
 
 class Head:
-    """raw: the header lines, each ended by CR LF, behind one CR LF. lowered: the same in lower case, if it is known.
+    """raw: the header lines, each ended by CR LF, behind one CR LF.
 
     version: of the HTTP that it came over; in HTTP/2's heads names are in lower case.
     """
 
-    __slots__ = ("lowered", "raw", "version")
+    __slots__ = ("_lowered", "raw", "version")
 
-    def __init__(
-        self, raw: bytes, lowered: bytes | None = None, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1"
-    ) -> None:
+    def __init__(self, raw: bytes, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1") -> None:
         self.raw = raw
-        self.lowered = raw.lower() if lowered is None else lowered
         self.version = version
+        self._lowered: bytes | None = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -36,6 +34,17 @@ class Head:
 
     def __repr__(self) -> str:
         return f"Head({self.raw!r}, version={self.version!r})"
+
+    @property
+    def lowered(self) -> bytes:
+        """The lines in lower case."""
+        if self._lowered is None:
+            self._lowered = self.raw.lower()
+        return self._lowered
+
+    def pack(self) -> None:
+        """Lets go of what can be made again, for those who keep ten thousand."""
+        self._lowered = None
 
     def get(self, name: str) -> str | None:
         """The value of the first header with this lower-case name."""
@@ -52,5 +61,5 @@ class Head:
 
     @property
     def size(self) -> int:
-        """The bytes that it keeps in memory, about."""
-        return 2 * len(self.raw)
+        """The bytes that it keeps in memory when it is packed, about."""
+        return len(self.raw)

@@ -40,4 +40,11 @@ def test_a_head_knows_its_http_and_its_size() -> None:
     assert (Head(b"\r\na: 1\r\n").version, Head.of(((b"a", b"1"),)).version) == ("HTTP/1.1", "HTTP/2")
     assert Head.of(((b"a", b"1"), (b"b", b"2"))) != Head(b"\r\na: 1\r\nb: 2\r\n")
     assert Head.of(((b"a", b"1"), (b"b", b"2"))).raw == b"\r\na: 1\r\nb: 2\r\n"
-    assert Head(b"\r\nA: 1\r\n").size == 2 * len(b"\r\nA: 1\r\n")
+    assert Head(b"\r\nA: 1\r\n").size == len(b"\r\nA: 1\r\n")
+
+
+def test_what_a_packed_head_let_go_of_is_made_again() -> None:
+    head = Head(b"\r\nAccept: a/B\r\n")
+    before = head.lowered, head.get("accept")
+    head.pack()
+    assert (head.lowered, head.get("accept")) == before == (b"\r\naccept: a/b\r\n", "a/B")
