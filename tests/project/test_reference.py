@@ -130,6 +130,7 @@ _WITHIN = {
     "HeaderListTooLarge": "becomes a status 431",
     "Http2Fault": "becomes a GOAWAY or RST_STREAM",
     "NoSuch": "becomes an answer of the control API",
+    "InitRefused": "is told by the command",
     "MarkInvalid": "becomes a test's failure",
     "RecorderError": "is told by the command",
     "RecordingFailed": "becomes a test's failure",
