@@ -13,6 +13,7 @@ from more import DEFAULTS, MORE
 from tables import cell, code, table
 
 from bedtape_cassettes import cli
+from bedtape_cassettes.tour import COMMANDS
 
 __all__ = ["commands", "group", "options", "shared"]
 
@@ -34,9 +35,12 @@ def _command(words: tuple[str, ...]) -> Any:
 
 
 def commands() -> list[str]:
-    """All commands, with what they are for."""
-    rows = ((f"[`bedtape {name}`](#bedtape-{name})", _first(found)) for name, found in _root().commands.items())
-    return table(("command", "what it does"), rows)
+    """All commands, in the order in which `bedtape --help` has them."""
+    rows = (
+        (f"[`bedtape {each.name}`](#bedtape-{each.name})", cell(each.section.partition(" (")[0]), cell(each.line))
+        for each in COMMANDS
+    )
+    return table(("command", "to", "what it does"), rows)
 
 
 def options(*words: str) -> list[str]:
@@ -105,10 +109,9 @@ def _all(command: Any) -> str:
 
 
 def _names(option: Any) -> str:
-    """Both forms of what is on, or is one of two; that what is off has both is said once, above."""
-    return ", ".join(
-        code(name) for name in (*option.opts, *(option.secondary_opts if option.default is not False else ()))
-    )
+    """What is on has a way to turn it off, which is told; what is off has one too, which settings alone make useful."""
+    off = [name for name in option.secondary_opts if option.default is True or not name.startswith("--no-")]
+    return ", ".join(code(name) for name in (*option.opts, *off))
 
 
 def _meaning(option: Any) -> str:

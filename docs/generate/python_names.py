@@ -50,7 +50,9 @@ def _members(name: str, kind: type) -> Iterator[tuple[str, str]]:
     for member, value in vars(kind).items():
         told = _sentence(value)
         if not member.startswith("_") and told and member not in _INSIDE.get(name, ()):
-            yield code(f"{member}{_signature(value) if inspect.isfunction(value) else ''}"), told
+            takes = _signature(value) if inspect.isfunction(value) else ""
+            told = told if takes in ("", "()") else f"{code(member + takes)} {told}"
+            yield code(f"{member}()" if takes else member), told
 
 
 def _sentence(member: Any) -> str:

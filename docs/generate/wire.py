@@ -11,7 +11,7 @@ from tables import code, table
 
 from bedtape_cassettes import normalise
 from bedtape_cassettes.key import ANSWER_HEADERS
-from bedtape_cassettes.operations import OPERATIONS
+from bedtape_cassettes.operations import OPERATIONS, Operation
 from bedtape_cassettes.rendering import takes
 
 __all__ = ["headers", "operations", "sdks"]
@@ -25,24 +25,26 @@ _HEADERS = {
 
 
 def operations() -> list[str]:
-    """Every operation, with how it is asked, how it is answered, and what a rule can say to it."""
-    rows = [
-        (
-            code(known.name),
-            code(f"{known.method} {known.path}"),
-            known.service,
-            _answer(known.service, known.streaming),
-            "any answer" if takes(known.name) else "`error`, `raw`",
-        )
-        for known in OPERATIONS
-    ]
-    return table(("operation", "request", "service", "answer", "rules"), rows)
+    """Every operation by its service, with how it is asked, how it is answered, and what a rule can say to it."""
+    found: list[str] = []
+    for service in dict.fromkeys(known.service for known in OPERATIONS):
+        rows = [
+            (code(known.name), code(f"{known.method} {known.path}"), _answer(known), _ruled(known.name))
+            for known in OPERATIONS
+            if known.service == service
+        ]
+        found += [f"### {service}", "", *table(("operation", "request", "answer", "rules"), rows), ""]
+    return found
 
 
-def _answer(service: str, streaming: bool) -> str:
-    if streaming:
-        return "event stream"
-    return "JSON or server-sent events" if service == "bedrock-mantle" else "JSON"
+def _answer(known: Operation) -> str:
+    if known.streaming:
+        return "events"
+    return "JSON or SSE" if known.service == "bedrock-mantle" else "JSON"
+
+
+def _ruled(name: str) -> str:
+    return "any" if takes(name) else "`error`, `raw`"
 
 
 def headers(which: str) -> list[str]:

@@ -136,6 +136,7 @@ _WITHIN = {
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
     "StreamFault": "becomes a RST_STREAM",
+    "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -69,6 +70,7 @@ def import_(
         redaction = redaction_of(redact or [])
         named = _named(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
+        made = not to.exists()
         try:
             to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,6 +84,9 @@ def import_(
                     old = (before[name],) if name in before else ()
                     reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
                     tick(name)
+        if made:
+            with suppress(OSError):  # of rules alone no folder is left, which `bedtape run` would look into
+                to.rmdir()
     raise typer.Exit(_report(reports))
 
 

@@ -54,7 +54,6 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Switch:
     """On or off."""
 
@@ -96,7 +95,6 @@ class Whole:
         return self.of_toml(int(text))
 
 
-@dataclass(frozen=True, slots=True)
 class Number:
     """A number above 0: a pace, a scale."""
 
@@ -125,7 +123,6 @@ def _text(value: object, expected: str) -> str:
     raise Unfit(expected, "leave the key out for the default" if value == "" else "")
 
 
-@dataclass(frozen=True, slots=True)
 class Text:
     """Any text."""
 
@@ -136,7 +133,6 @@ class Text:
         return text
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """A file or folder. In a file it is relative to that file, in a variable to the working directory."""
 
@@ -162,7 +158,6 @@ class Choice:
         return self.of_toml(text)
 
 
-@dataclass(frozen=True, slots=True)
 class Pattern:
     """A regular expression of Python's."""
 

@@ -120,9 +120,9 @@ _RECORDING: dict[str, _Options] = {
 # -- bedtape cassette ------------------------------------------------------------------------------------------
 
 _IN: _Options = {"in": replace(_FOLDER, shared=("cassette", "in"))}
-_JSON: _Options = {"json": Option(Switch(), shared=("cassette", "json"))}
+_JSON: _Options = {"json": replace(_SWITCH, shared=("cassette", "json"))}
 _LOOKING: _Options = {**_IN, **_JSON}
-_CHANGING: _Options = {**_LOOKING, "dry-run": Option(Switch(), shared=("cassette", "dry-run"))}
+_CHANGING: _Options = {**_LOOKING, "dry-run": replace(_SWITCH, shared=("cassette", "dry-run"))}
 _SEARCHING: _Options = {"kind": Option(Text(), many=True), "pattern": Option(Pattern(), many=True)}
 _TO: _Options = {"to": _TEXT}
 _FORCE: _Options = {"force": _SWITCH}

@@ -34,7 +34,9 @@ class Recording:
                 [*command, "--to", str(folder), "--record", mode], env=environ, stdout=pipe, stderr=pipe, text=True
             )
         except OSError as error:
-            raise RecordingFailed(f"cannot run {command[0]}: {error.strerror}; mend bedtape_record") from None
+            raise RecordingFailed(
+                f"cannot run {command[0]}: {error.strerror}; mend the setting `record`, or bedtape_record"
+            ) from None
         self.url = self._listening()
 
     def _listening(self) -> str:

@@ -58,7 +58,7 @@ def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: 
         assert _plain(context.params[parameter.name]) == _plain(defaults[parameter.name])
     assert context.lookup_default(parameter.name) == defaults[parameter.name]
 
-    other = [f"--no-{key}"] if option.kind == Switch() else [f"--{key}", "1"]
+    other = [f"--no-{key}"] if isinstance(option.kind, Switch) else [f"--{key}", "1"]
     if not isinstance(option.kind, Choice) and parameter.name not in ARGUMENTS:
         context = command.make_context(table, other, default_map=defaults, resilient_parsing=True)
         assert _plain(context.params[parameter.name]) != _plain(defaults[parameter.name])

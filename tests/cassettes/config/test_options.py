@@ -113,7 +113,7 @@ def test_what_is_shared_is_of_the_same_kind() -> None:
         for key, option in options.items():
             if option.shared is not None:
                 above = TABLES[option.shared[0]][option.shared[1]]
-                assert above.kind == option.kind, (table, key)
+                assert above.kind is option.kind, (table, key)
                 assert option.many or not above.many, (table, key)
 
 

@@ -127,7 +127,7 @@ def _environ(tools: Path, own: Path, home: Path) -> dict[str, str]:
     """A reader's environment: no keys, nothing of whoever runs the tests, and no way out but loopback."""
     hidden = ("AWS_", "PYTEST_", "BEDTAPE_", "XDG_", "GIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    plugins = ("randomly", "asyncio", "xdist", "timeout", "anyio", "hypothesispytest", "cacheprovider")
+    plugins = ("randomly", "asyncio", "timeout", "anyio", "hypothesispytest", "cacheprovider")
     path = os.pathsep.join([str(tools), str(own), str(Path(sys.executable).parent), os.environ["PATH"]])
     return {
         **kept,

@@ -43,7 +43,7 @@ class _Run:
         self._server: Server | None = None
 
     def run(self) -> None:
-        begins_with = self._blocks[0].notes.get("begins with", "").split()
+        begins_with = [name for name in self._blocks[0].notes.get("begins with", "").split() if name != "nothing"]
         with (
             opened(self._folder, begins_with, records=self._records()) as self._project,
             Shell(self._project.folder, self._project.environ) as self._shell,
