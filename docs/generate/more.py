@@ -14,6 +14,7 @@ MORE = {
     ("record", "--mode"): "its clients are given a CA bundle",
     ("record", "--record"): "what is not recorded is played from what is there",
     ("record", "--redact"): _REDACT,
+    **{("record", f"--{key}"): "of calls that are played" for key in ("ignore", "placeholder", "any-profile")},
     ("record", "--verify"): "exit code 1 where there is any, 2 where nothing could be asked",
     ("record", "--print-addon"): "with `--set connection_strategy=lazy`",
     (
@@ -28,6 +29,8 @@ MORE = {
 # In place of "none", where that is not the whole of it.
 DEFAULTS = {
     ("replay", "--ignore"): "`anthropic_version` always",
+    ("run", "--ignore"): "`anthropic_version` always",
+    ("record", "--ignore"): "`anthropic_version` always",
     ("record", "--region"): "as boto3 finds it",
     ("record", "--profile"): "as boto3 finds it",
     ("record", "--upstream"): "Bedrock's own",

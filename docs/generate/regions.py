@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import command_line
+import configuration
 import control
 import messages
 import python_names
@@ -25,6 +26,8 @@ WRITERS: Mapping[str, Callable[..., list[str]]] = {
     "shared": command_line.shared,
     "commands": command_line.commands,
     "group": command_line.group,
+    "keys": configuration.keys,
+    "shared-keys": configuration.shared_keys,
     "routes": control.routes,
     "schemas": control.schemas,
     "bedrock-errors": messages.bedrock_errors,

@@ -18,8 +18,21 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
-        assert re.match(r"https?://", target) or (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+        if re.match(r"https?://", target):
+            continue
+        end = page.parent / target if target else page
+        assert end.exists(), target
+        assert not anchor or anchor in _anchors(end.read_text()), f"{target}#{anchor}"
+
+
+def _anchors(text: str) -> set[str]:
+    """The headings as GitHub and the site name them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", t)).strip().lower().replace(" ", "-")
+        for t in titles
+    }
 
 
 def test_make_targets_that_are_named_exist() -> None:
