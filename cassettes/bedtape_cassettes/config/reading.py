@@ -52,7 +52,7 @@ class _Reading:
 
     def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, _shown(found), mend))
+        self.problems.append(Problem(file, line, expected, _shown(_veiled(key, found)), mend))
 
 
 def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
@@ -76,13 +76,14 @@ def _read(reading: _Reading, table: str, found: Mapping[str, object]) -> None:
 
 
 def _refuse(reading: _Reading, table: str, key: str, value: object) -> None:
-    """An unknown table or key. What may be a secret under a wrong name is not shown."""
+    """An unknown table or key."""
     what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
     expected = f'no {what} "{key}" at {where or "the top"}'
-    reading.wrong(table, key, expected, _veiled(key, value), _meant(reading.source, table, key))
+    reading.wrong(table, key, expected, value, _meant(reading.source, table, key))
 
 
 def _veiled(key: str, value: object) -> object:
+    """What may be a secret, under whatever name, is not shown."""
     if _MAY_BE_SECRET.search(key):
         return "…"
     return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
