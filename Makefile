@@ -11,13 +11,13 @@ CHECK := $(VENV)/.check-installed
 RECORD := .venv-record/.installed
 NEWER_PYTHON ?= $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.1[2-9].*/bin/python3)))
 RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
-NODE := tests/clients/javascript clients/typescript tests/examples/typescript
+NODE := tests/clients/javascript tests/clients/vitest clients/typescript tests/examples/typescript
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
 JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo prepare test test-matrix check fix bench clean
+.PHONY: demo prepare test test-matrix check fix docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -42,13 +42,19 @@ check: $(CHECK)
 fix: $(CHECK)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/generate
+
+# The site, to be opened as docs/_build/index.html: it needs no server and asks none.
+docs: $(CHECK)
+	$(BIN)/python docs/generate
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs docs/_build
 
 # Topics can be chosen: make bench TOPICS="http1 h2". Only a run of all writes the page.
 bench: $(TEST) .venv-bench/.installed
 	$(BIN)/python tests/bench/run.py $(TOPICS)
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -98,7 +104,7 @@ java:
 	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: the example in Java is not tested"; fi
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	npm ci --prefix $* --no-audit --no-fund --silent
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	touch $@
 
 clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/src/*)

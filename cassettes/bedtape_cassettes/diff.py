@@ -69,8 +69,11 @@ def differences(before: Interaction, after: Interaction, *, noise: bool = True) 
     answers = [*_between("answer", _answer(before), _answer(after))]
     asked = [*_between("request", _request(before), _request(after))]
     headers = [*_between("headers", dict(before.response.headers), dict(after.response.headers))]
-    rest = [*_between("noise", _noise(before), _noise(after)), *_spelling(before, after)] if noise else []
-    return (*answers, *asked, *headers, *rest)
+    if not noise:
+        return (*answers, *asked, *headers)
+    told = {(difference.before, difference.after) for difference in answers}
+    spelling = [rest for rest in _spelling(before, after) if (rest.before, rest.after) not in told]
+    return (*answers, *asked, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
 
 
 def _between(section: Section, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:

@@ -3,6 +3,7 @@
 CassetteError
 ├── CassetteInvalid   the files are wrong: every problem, each with its file and line
 ├── CassetteMissing   there is nothing to read
+├── ConfigInvalid     settings are wrong: every problem, each with its file and line, or its variable
 └── SecretFound       a write was refused: it would have put a secret on disk
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "Problem", "SecretFound"]
+__all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "ConfigInvalid", "Problem", "SecretFound"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class CassetteInvalid(CassetteError):
 
 class CassetteMissing(CassetteError):
     """The folder or file that was named is not there, or holds no cassette."""
+
+
+class ConfigInvalid(CassetteError):
+    """Settings say what cannot be. `problems` holds all of them; a variable's has its name for a file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 class SecretFound(CassetteError):

@@ -1,6 +1,6 @@
 """What git knows of cassettes: whether it holds them, how they were, when they changed. The only file that runs git.
 
-It reads, but for `set_up`, which is what the command of that name is for. Where git is not installed or a folder is in
+It reads, but for `set_up` and `teach`, which are what `git-setup` and `init` are for. Where git is not installed or a folder is in
 no repository, git holds nothing: that is no error but for who asks for git's own version.
 """
 
@@ -17,8 +17,9 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.store import TAPE
 
-__all__ = ["at", "holds", "set_up", "times"]
+__all__ = ["ATTRIBUTES", "at", "holds", "lacking", "repository", "set_up", "teach", "times"]
 
+ATTRIBUTES = ".gitattributes"
 _ATTRIBUTE = "*.tape diff=bedtape"
 
 
@@ -113,18 +114,38 @@ def _batch(printed: bytes) -> Iterator[bytes]:
 # -- diffs to read ---------------------------------------------------------------------------------------------
 
 
+def repository(folder: Path) -> Path | None:
+    """The top folder of the repository that the folder is in."""
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    return None if top is None else Path(top.decode(errors="surrogateescape").rstrip("\n"))
+
+
+def lacking(attributes: str) -> str:
+    """What this text of a .gitattributes lacks at its end, so that git takes `.tape` files for bedtape's."""
+    if _ATTRIBUTE in attributes.splitlines():
+        return ""
+    end = "" if not attributes or attributes.endswith("\n") else "\n"
+    return f"{end}{_ATTRIBUTE}\n"
+
+
+def teach(top: Path) -> None:
+    """Makes this repository's configuration say how bedtape's files are shown."""
+    if _git(top, "config", "diff.bedtape.textconv", "bedtape cassette textconv") is None:
+        raise CassetteError(f"{top}: expected git's configuration to be writable, found it is not; mend permissions")
+
+
 def set_up(folder: Path) -> Path:
     """Makes `git diff` show `.tape` files as text, in this repository; returns its .gitattributes, which has the line."""
-    top = _git(folder, "rev-parse", "--show-toplevel")
+    top = repository(folder)
     if top is None:
         raise CassetteError(f"{folder}: expected a git repository, found none; run git init, or name one with --in")
-    if _git(folder, "config", "diff.bedtape.textconv", "bedtape cassette textconv") is None:
-        raise CassetteError(f"{folder}: expected git's configuration to be writable, found it is not; mend permissions")
-    path = Path(top.decode(errors="surrogateescape").rstrip("\n")) / ".gitattributes"
+    teach(top)
+    path = top / ATTRIBUTES
     try:
-        lines = path.read_text().splitlines() if path.exists() else []
-        if _ATTRIBUTE not in lines:
-            path.write_text("\n".join([*lines, _ATTRIBUTE, ""]))
+        text = path.read_text() if path.exists() else ""
+        if added := lacking(text):
+            with path.open("a") as file:
+                file.write(added)
     except OSError as error:
         raise CassetteError(f"{path}: expected to write, found: {error.strerror}; mend permissions") from None
     return path

@@ -16,7 +16,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from bedtape_cassettes import journal
+from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.match_rules import match_rules
 from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.patterns import redaction_of
 from bedtape_recorder import gate
@@ -65,26 +67,37 @@ def record(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Record nothing: ask again what the cassettes hold, and report drift in shape."),
+        typer.Option(
+            "--verify/--no-verify", help="Record nothing: ask again what the cassettes hold, and report drift in shape."
+        ),
     ] = False,
     print_addon: Annotated[
         bool,
         typer.Option(
-            "--print-addon", help='Print the addon\'s path, for mitmdump -s "$(bedtape record --print-addon)".'
+            "--print-addon/--no-print-addon",
+            help='Print the addon\'s path, for mitmdump -s "$(bedtape record --print-addon)".',
         ),
     ] = False,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Keep every byte and header of the answers, less secrets.")
+        bool, typer.Option("--exact/--no-exact", help="Keep every byte and header of the answers, less secrets.")
     ] = False,
     upstream: Annotated[
         str | None, typer.Option(help="Send to this URL in place of Bedrock's endpoints (a VPC endpoint).")
     ] = None,
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
 ) -> None:
     """Record what a program and real Amazon Bedrock say to each other. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
     With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
     set and records until Ctrl-C.
+
+    \b
+    Examples:
+      RUN_REAL_BEDROCK_TESTS=1 bedtape record -- pytest tests/real
+      RUN_REAL_BEDROCK_TESTS=1 bedtape record --name weather --record all -- node ask.js
     """
     if print_addon:
         print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
@@ -93,9 +106,9 @@ def record(
         gate.require(os.environ)
         if name is not None and not safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
-        redaction = redaction_of(redact or [])
+        match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
-            to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream), redaction
+            to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream), match
         )
         if verify:
             raise typer.Exit(_verify(settings))
@@ -119,7 +132,12 @@ def recover(
     to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
-    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial."""
+    """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial.
+
+    \b
+    Example:
+      bedtape recover --to tests/cassettes
+    """
     try:
         redaction = redaction_of(redact or [])
     except CassetteError as error:

@@ -20,8 +20,10 @@ from urllib.parse import quote, urlsplit
 import certifi
 
 from bedtape_cassettes import child, store
+from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.endpoints import pointed
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.match_rules import arguments_of
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redact import scrub_text
@@ -196,9 +198,11 @@ class Recording:
             return
         code = "from bedtape_cassettes.cli import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
-        command += [f"--redact={pattern.pattern}" for pattern in self.settings.redaction.patterns]
+        command += arguments_of(self.settings.match)
         # In a session of its own: Ctrl-C is for the recorded program, which may still ask something as it ends.
-        self._replay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
+        self._replay = subprocess.Popen(  # noqa: S603
+            command, env=without_settings(self.environ), stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         assert self._replay.stdout is not None
         line = self._replay.stdout.readline()
         url = urlsplit(line.split()[-1] if line else "")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bedtape_cassettes.redact import ALWAYS, Redaction
+from bedtape_cassettes.key import DEFAULT, MatchRules
+from bedtape_cassettes.patterns import Redaction
 from bedtape_recorder.errors import RecorderError
 
 __all__ = ["Settings", "address_of", "state_folder"]
@@ -17,7 +18,8 @@ __all__ = ["Settings", "address_of", "state_folder"]
 class Settings:
     """What a recording was asked to be.
 
-    upstream: (scheme, host, port) in place of Bedrock's own endpoints. redaction: what to take out besides secrets.
+    upstream: (scheme, host, port) in place of Bedrock's own endpoints. match: what makes a call the same as one that is
+    recorded, and so what to take out besides secrets.
     """
 
     folder: Path
@@ -29,7 +31,11 @@ class Settings:
     port: int = 0
     exact: bool = False
     upstream: tuple[str, str, int] | None = None
-    redaction: Redaction = ALWAYS
+    match: MatchRules = DEFAULT
+
+    @property
+    def redaction(self) -> Redaction:
+        return self.match.redaction
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "assert_sequence",
 ]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
 _WIDTH = 120
 _NEAREST = 3
 _LISTED = 10

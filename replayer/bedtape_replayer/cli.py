@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,9 +15,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from bedtape_cassettes import store
+from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.key import MatchRules
-from bedtape_cassettes.patterns import redaction_of
+from bedtape_cassettes.match_rules import match_rules
 from bedtape_cassettes.printable import printable
 from bedtape_replayer.checks import checks_of
 from bedtape_replayer.control.desk import Desk
@@ -27,6 +27,7 @@ from bedtape_replayer.library import Library
 from bedtape_replayer.loading import load, read_overlay, watch
 from bedtape_replayer.loops import new_event_loop
 from bedtape_replayer.overlay.overlay import NOTHING
+from bedtape_replayer.playing import Speed, Validate, Validating, checked_speed
 from bedtape_replayer.server import Observer, Outcome, Server
 from bedtape_replayer.workers import Worker, run, workers_on
 
@@ -43,19 +44,12 @@ class LogLevel(StrEnum):
     error = "error"
 
 
-class Validating(StrEnum):
-    """When requests are checked as Bedrock checks them."""
-
-    always = "always"
-    rules = "rules"
-    never = "never"
-
-
 # A token that is guessed by trying is none.
 _SHORTEST_TOKEN = 16
 
 
 def replay(
+    context: typer.Context,
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -65,35 +59,19 @@ def replay(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 4566,
-    speed: Annotated[
-        float | None,
-        typer.Option(help="Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."),
-    ] = None,
+    speed: Speed = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Play each recording once; then the request misses.")
+        bool, typer.Option("--strict/--no-strict", help="Play each recording once; then the request misses.")
     ] = False,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(help="JSON path to leave out when requests are compared (messages.*.id). Repeatable."),
-    ] = None,
-    placeholder: Annotated[
-        list[str] | None,
-        typer.Option(help="Pattern whose matches in text compare as equal (dates, uuids). Repeatable."),
-    ] = None,
-    any_profile: Annotated[
-        bool, typer.Option("--any-profile", help="Take us.MODEL, eu.MODEL, global.MODEL for the same model.")
-    ] = False,
-    redact: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Pattern that the cassettes were recorded with. Repeatable."),
-    ] = None,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
+    redact: RecordedRedact = None,
     overlay: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Rules and faults that every session has (bedtape overlay check)."),
     ] = None,
-    validate: Annotated[
-        Validating, typer.Option(help="When to refuse what Bedrock would: before a rule answers, always, or never.")
-    ] = Validating.rules,
+    validate: Validate = Validating.rules,
     control_token: Annotated[
         str | None,
         typer.Option(
@@ -115,12 +93,17 @@ def replay(
 
     Point a client at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME or its endpoint option. Nothing is ever sent upstream:
     a request that was not recorded gets an error that says which recording came nearest and how it differs.
+
+    \b
+    Examples:
+      bedtape replay
+      bedtape replay tests/cassettes --port 0 --speed 1
+      bedtape replay --overlay faults.yaml --log-level warning
     """
     try:
-        if speed is not None and not 0 < speed < float("inf"):
-            raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")
-        rules = _rules(ignore or [], placeholder or [], redact or [], any_profile=any_profile)
-        chosen = folders or _default_folders()
+        checked_speed(speed)
+        rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
+        chosen = folders or _default_folders(context)
         seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
         laid = read_overlay(overlay) if overlay is not None else NOTHING
@@ -185,19 +168,10 @@ def _fail(message: str, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _rules(
-    ignore: Sequence[str], placeholders: Sequence[str], redact: Sequence[str], *, any_profile: bool
-) -> MatchRules:
-    try:
-        compiled = tuple(re.compile(pattern) for pattern in placeholders)
-    except re.error as error:
-        raise CassetteError(
-            f"--placeholder: expected a regular expression, found {error.pattern!r} ({error})"
-        ) from None
-    return MatchRules((*MatchRules().ignore, *ignore), compiled, any_profile, redaction_of(redact).patterns)
-
-
-def _default_folders() -> list[Path]:
+def _default_folders(context: typer.Context) -> list[Path]:
+    """What settings say, which not every version of the command line's library takes for arguments; else what is there."""
+    if said := context.lookup_default("folders"):
+        return list(map(Path, said))
     if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
         return [DEFAULT_FOLDER]
     return [store.samples()]

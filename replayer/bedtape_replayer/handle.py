@@ -25,6 +25,7 @@ from bedtape_replayer.verdict import Finding, verdict
 
 __all__ = ["Session"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
 _T = TypeVar("_T")
 
 

@@ -31,13 +31,13 @@ def load(folders: Sequence[Path], *, rules: MatchRules = DEFAULT, cache: Path | 
     return library
 
 
-def read_overlay(file: Path) -> Overlay:
-    """The overlay in a file. Raises CassetteError, with every problem and its line."""
+def read_overlay(file: Path, prefix: str = "file-") -> Overlay:
+    """The overlay in a file. prefix: of layers that have no name. Raises CassetteError, with every problem and its line."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise CassetteMissing(f"{file}: expected an overlay file, found none ({error.strerror})") from None
-    return read(data, str(file))
+    return read(data, str(file), prefix)
 
 
 async def watch(

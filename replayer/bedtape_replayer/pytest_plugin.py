@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer import pytest_options as options
 from bedtape_replayer.blocking import Guard, RealBedrockBlocked, service_of
+from bedtape_replayer.pytest_options import GATE
 
 if TYPE_CHECKING:
     from bedtape_replayer.plugin.bedrock import Bedrock
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bedrock"]
 
-GATE = "RUN_REAL_BEDROCK_TESTS"
 _RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli import main; main()", "record"]
 _MARKS = (
     "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False): answer this test's Bedrock calls"
@@ -34,24 +36,30 @@ _BEDROCK = pytest.StashKey["Bedrock"]()
 
 
 class _Plugin:
-    """What the plugin knows of one pytest: its options, and the run once there is one."""
+    """What the plugin knows of one pytest: its options, and the run once there is one.
+
+    Raises pytest.UsageError for settings that are wrong.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
-        self.mode: str = config.getoption("--bedtape")
+        self.here = config.invocation_params.dir
         self.open = os.environ.get(GATE) == "1"
         self.run: Run | None = None
         self.counted: list[dict[str, Any]] = []
-        self._blocks: bool = config.getini("bedtape_block")
-        self._command: list[str] = config.getini("bedtape_record") or _RECORD
+        self.settings = options.settings_of(config)
+        self.mode = options.mode_of(config, self.settings, gate_is_open=self.open)
+        self._blocks = options.blocks_of(config, self.settings)
+        self._command = options.command_of(config, self.settings) or _RECORD
         self._environ = dict(os.environ)
-        self.here = config.invocation_params.dir
         self.guard = Guard(self._route, self._signs)
 
     def running(self) -> Run:
         """The run, which begins with the first test that uses it."""
         if self.run is None:
-            make = import_module("bedtape_replayer.plugin.run").Run
-            self.run = make(self.mode, self._command, self._environ, self.here)
+            settings = import_module("bedtape_replayer.plugin.settings").run_settings(
+                self.settings, mode=self.mode, command=self._command, environ=self._environ, here=self.here
+            )
+            self.run = import_module("bedtape_replayer.plugin.run").Run(settings, self.here)
         return self.run
 
     def end(self) -> None:
@@ -72,32 +80,19 @@ class _Plugin:
             raise RealBedrockBlocked(
                 f"expected no call to real Amazon Bedrock, found one to {url.split('?')[0]}; use the fixture in the test,"
                 f" `def test_it(bedrock)`, and it is answered here, or set {GATE}=1 to allow real calls, which cost money"
-                " (`bedtape_block = false` in pytest's configuration takes this check out)"
+                " (`block = false` in [tool.bedtape.pytest] takes this check out)"
             )
         return url
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("bedtape", "Amazon Bedrock from cassettes")
-    group.addoption(
-        "--bedtape",
-        choices=("none", "once", "new", "all"),
-        default="none",
-        help="What to record of the tests that use `bedrock`: none (the default) replays only, once records cassettes"
-        f" that do not exist, new also what they lack, all everything anew. Needs {GATE}=1, for it costs money.",
-    )
-    parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=True)
-    parser.addini("bedtape_record", "Command that records, if not `bedtape record` of this Python.", type="args")
+    options.add_to(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
     plugin = config.stash[_PLUGIN] = _Plugin(config)
-    if plugin.mode != "none" and not plugin.open:
-        raise pytest.UsageError(
-            f"--bedtape={plugin.mode} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it"
-        )
     plugin.guard.install()
 
 
@@ -137,10 +132,10 @@ def _begun(item: pytest.Item) -> Bedrock:
     if _BEDROCK not in item.stash:
         names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
         marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("bedrock")]
-        run = item.config.stash[_PLUGIN].running()
         try:
+            run = item.config.stash[_PLUGIN].running()
             item.stash[_BEDROCK] = run.begin(item.nodeid, item.path, [*names, item.name], marks)
-        except run.CannotBegin as error:
+        except CassetteError as error:
             pytest.fail(f"bedrock: {error}", pytrace=False)
     return item.stash[_BEDROCK]
 
@@ -218,6 +213,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     plugin = config.stash[_PLUGIN]
+    for warning in plugin.settings.warnings:
+        terminalreporter.write_line(f"bedtape: {warning}", yellow=True)
     if not plugin.counted:
         return
     total = import_module("bedtape_replayer.plugin.tally").Tally()

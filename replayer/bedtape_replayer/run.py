@@ -14,9 +14,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from bedtape_cassettes import child
+from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.endpoints import isolated
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.match_rules import match_rules
 from bedtape_replayer.answer import Outcome, Source
+from bedtape_replayer.playing import Speed, Validate, Validating, checked_speed
 from bedtape_replayer.session import DEFAULT_SESSION
 from bedtape_replayer.thread import Replayer
 
@@ -50,19 +53,36 @@ def run(
         str, typer.Option(help="Play from the cassette of this name, where there is one.")
     ] = DEFAULT_SESSION,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Play each recording once, and exit with 1 where anything missed.")
+        bool,
+        typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 where anything missed."),
     ] = False,
+    speed: Speed = None,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
+    redact: RecordedRedact = None,
+    validate: Validate = Validating.rules,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
 ) -> None:
     """Run a program with its Bedrock calls answered from cassettes, and say what was played and what missed.
 
-    Example: bedtape run --cassettes test/cassettes -- npm test
+    \b
+    Example:
+      bedtape run --cassettes test/cassettes -- npm test
     """
     seen: list[Outcome] = []
     chosen = cassettes or ([DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else [])
-    replayer = Replayer(chosen, overlay=overlay, strict=strict, port=port, observer=seen.append)
     try:
-        replayer.start()
+        replayer = Replayer(
+            chosen,
+            overlay=overlay,
+            strict=strict,
+            speed=checked_speed(speed),
+            match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
+            validate=validate.value,
+            port=port,
+            observer=seen.append,
+        ).start()
     except CassetteError as error:
         _fail(str(error))
     except OSError as error:

@@ -29,6 +29,8 @@ from bedtape_replayer.session import DEFAULT_SESSION
 
 __all__ = ["Replayer"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+
 _T = TypeVar("_T")
 
 # When a test ends, its server does: answers in flight get this many seconds, then they are cut.

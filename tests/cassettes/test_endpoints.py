@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import botocore.session
 import pytest
 
@@ -32,8 +34,21 @@ def test_botocore_finds_every_service(service: str, path: str, monkeypatch: pyte
     assert _endpoint(service, isolated({}, URL), monkeypatch) == URL + path
 
 
-def test_endpoints_are_heeded_where_somebody_had_turned_them_off() -> None:
-    assert "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" not in pointed({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, URL)
+@pytest.mark.parametrize("said", ["variable", "profile"])
+def test_endpoints_are_heeded_where_somebody_had_turned_them_off(
+    said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"} if said == "variable" else {}
+    profile = tmp_path / "config"
+    profile.write_text("[default]\nignore_configured_endpoint_urls = true\n" if said == "profile" else "")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(profile))
+    assert _endpoint("bedrock-runtime", isolated(given, URL), monkeypatch) == URL
+
+
+def test_no_kind_of_aws_own_endpoints_is_asked_for() -> None:
+    """JavaScript's SDK refuses any other endpoint then; the test that `bedtape init` writes is run with one asked for."""
+    found = pointed({"AWS_USE_FIPS_ENDPOINT": "true"}, URL)
+    assert (found["AWS_USE_FIPS_ENDPOINT"], found["AWS_USE_DUALSTACK_ENDPOINT"]) == ("false", "false")
 
 
 def test_a_proxy_sees_no_call_to_this_machine_and_what_it_did_not_see_before_neither() -> None:
@@ -44,6 +59,23 @@ def test_a_proxy_sees_no_call_to_this_machine_and_what_it_did_not_see_before_nei
 def test_pointed_keeps_keys_and_profile() -> None:
     kept = {**REAL, "AWS_PROFILE": "dev", "AWS_REGION": "eu-west-1"}
     assert kept.items() <= pointed(kept, URL).items()
+
+
+@pytest.mark.parametrize(
+    ("given", "region", "default"),
+    [
+        ({}, None, None),
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1", "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2", "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1", "eu-west-2"),
+    ],
+)
+def test_a_region_that_one_sdk_reads_the_others_read_too(
+    given: dict[str, str], region: str | None, default: str | None
+) -> None:
+    """boto3 does not look at AWS_REGION. Where neither is set, a profile may have one, and it is left to it."""
+    found = pointed(given, URL)
+    assert (found.get("AWS_REGION"), found.get("AWS_DEFAULT_REGION")) == (region, default)
 
 
 def test_a_bearer_token_is_taken_out_and_keys_take_its_place_where_there_are_none() -> None:

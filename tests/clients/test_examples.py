@@ -127,20 +127,8 @@ def test_a_broken_program_fails_the_test_of_its_story(good: str, bad: str, broke
     assert set(re.findall(r"^✖ (.*) \(", ended.stdout, re.MULTILINE)) == broken, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("folder", ["clients/typescript", "tests/clients/javascript", "tests/examples/typescript"])
+@pytest.mark.parametrize(
+    "folder", ["clients/typescript", "tests/clients/javascript", "tests/clients/vitest", "tests/examples/typescript"]
+)
 def test_lock_files_name_no_hosts(folder: str) -> None:
     assert not re.search(r'"resolved": "\w+:', (ROOT / folder / "package-lock.json").read_text())
-
-
-def test_what_the_page_shows_is_in_the_examples() -> None:
-    page = (ROOT / "docs/how-to/other-languages.md").read_text()
-    shown = re.findall(r"^```(ts|go|java)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert {kind for kind, _ in shown} == {"ts", "go", "java"}
-    for kind, code in shown:
-        sources = (ROOT / "tests/examples").glob(f"*/{'src/**/' if kind == 'java' else ''}*.{kind}")
-        assert any(_flat(code) in _flat(source.read_text()) for source in sources), code
-
-
-def _flat(code: str) -> str:
-    """Less what indents it, which the page need not keep."""
-    return "\n".join(line.strip() for line in code.splitlines() if line.strip())

@@ -1,29 +1,28 @@
-"""The reference pages of overlays, the control API and Python name everything there is, and show nothing that is not so."""
+"""The reference pages of overlays, Python and errors name everything there is."""
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from bedtape_cassettes.families.converse import CONVERSE
 from bedtape_cassettes.families.family import Family
 from bedtape_cassettes.families.table import FAMILIES
+from bedtape_replayer import engine
 from bedtape_replayer.calls import CONDITIONS
-from bedtape_replayer.control.api import ROUTES
-from bedtape_replayer.control.routes import Route
-from bedtape_replayer.control.schemas import NAMED
+from bedtape_replayer.finding import Mistake
 from bedtape_replayer.handle import Session
 from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
-from bedtape_replayer.overlay.document import read
 from bedtape_replayer.overlay.schema import ANSWER, FAULT, OVERLAY, RULE, SCHEDULE, WHEN
 from bedtape_replayer.record import Record
 from bedtape_replayer.thread import Replayer
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
-_OVERLAYS = re.compile(r"^```yaml\n(bedtape-overlay:.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def page(name: str) -> str:
@@ -83,20 +82,6 @@ def test_every_key_inside_a_value_is_told(title: str, schema: Any) -> None:
     assert not {key for key in _inner(schema) if not re.search(rf"`{key}\b", text)}
 
 
-_ROOT = DOCS.parents[1]
-_SHOWN = [
-    (f"{file.name}:{number}", text)
-    for file in (_ROOT / "README.md", *sorted(_ROOT.glob("docs/**/*.md")))
-    for number, text in enumerate(_OVERLAYS.findall(file.read_text()))
-]
-
-
-@pytest.mark.parametrize(("where", "text"), _SHOWN)
-def test_every_overlay_that_is_shown_is_one(where: str, text: str) -> None:
-    overlay = read(text.encode(), where)
-    assert overlay.rules or overlay.faults
-
-
 def family_row(family: Family) -> str:
     """The family as the page's table has it."""
     models = ", ".join(f"`{glob}`" for glob in family.models)
@@ -114,29 +99,6 @@ def test_every_family_is_in_the_table() -> None:
     assert lines[start + len(FAMILIES)] == ""
 
 
-# -- the control API -------------------------------------------------------------------------------------------
-
-
-def _named(schema: Any) -> str:
-    """A schema as the page's table has it."""
-    if schema is None:
-        return ""
-    if schema.get("type") == "array":
-        return f"list of {_named(schema['items'])}"
-    return next((name for name, named in NAMED.items() if named == schema), schema["type"])
-
-
-def route_row(route: Route) -> str:
-    """The route as the page's table has it."""
-    told = route.summary.rstrip(".")
-    return f"| `{route.method} {route.path}` | {told} | {_named(route.takes)} | {_named(route.gives)} |"
-
-
-def test_every_route_is_in_the_table() -> None:
-    lines = section("control", "Routes").splitlines()
-    assert [line for line in lines if line.startswith("| `")] == [route_row(route) for route in ROUTES]
-
-
 # -- Python ----------------------------------------------------------------------------------------------------
 
 
@@ -151,3 +113,75 @@ def test_every_argument_and_condition_is_on_the_page() -> None:
     text = page("python")
     arguments = Replayer.__init__.__annotations__.keys() - {"return"}
     assert not [name for name in (*arguments, *(set(CONDITIONS) - set(WHEN))) if f"`{name}`" not in text]
+
+
+# -- errors ----------------------------------------------------------------------------------------------------
+
+# What modules say to each other, and no user meets by name.
+_WITHIN = {
+    "Cannot": "becomes an OverlayException",
+    "CannotBegin": "becomes a test's failure",
+    "ConnectionFault": "becomes a GOAWAY",
+    "ExtraMissing": "is told by the command",
+    "Failed": "becomes an answer of the control API",
+    "ForeignInvalid": "is told by the import",
+    "FrameError": "becomes a problem of a cassette",
+    "GateShut": "is told by the command",
+    "HeaderListTooLarge": "becomes a status 431",
+    "Http2Fault": "becomes a GOAWAY or RST_STREAM",
+    "NoSuch": "becomes an answer of the control API",
+    "InitRefused": "is told by the command",
+    "MarkInvalid": "becomes a test's failure",
+    "RecorderError": "is told by the command",
+    "RecordingFailed": "becomes a test's failure",
+    "Refused": "becomes an OverlayException",
+    "StreamFault": "becomes a RST_STREAM",
+    "Unfit": "becomes a ConfigInvalid",
+    "Unusable": "is told by the import",
+}
+
+
+def _exceptions() -> set[str]:
+    """The exceptions of the packages, by the names of their bases, for nothing is imported."""
+    bases: dict[str, set[str]] = {}
+    for folder in ("cassettes", "recorder", "replayer"):
+        for path in (DOCS.parents[1] / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    bases[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    found: set[str] = set()
+    while more := {name for name, of in bases.items() if _raises(of, found)} - found:
+        found |= more
+    return {name for name in found if not name.startswith("_")}
+
+
+def _raises(bases: set[str], known: set[str]) -> bool:
+    built_in = {name for name in bases if isinstance(getattr(builtins, name, None), type)}
+    return bool(bases & known) or any(issubclass(getattr(builtins, name), BaseException) for name in built_in)
+
+
+def test_every_exception_is_on_the_page_or_becomes_another_message() -> None:
+    told = set(re.findall(r"^\| `(\w+)`", section("errors", "In Python and pytest"), re.MULTILINE))
+    assert _exceptions() == told | _WITHIN.keys()
+    assert not told & _WITHIN.keys()
+
+
+def test_every_error_of_the_wire_and_every_finding_is_on_the_page() -> None:
+    wire = section("errors", "On the wire")
+    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"}
+    assert set(re.findall(r"^\| `(\w+)`", wire, re.MULTILINE)) == own
+    assert rows(section("errors", "Findings of a verdict")) == set(get_args(Mistake))
+
+
+def test_messages_on_the_page_are_said_by_the_code() -> None:
+    """What stands around the `…` of each message is in the source, in that order."""
+    sources = "\n".join(
+        re.sub(r"\s+", " ", path.read_text())
+        for folder in ("cassettes", "recorder", "replayer")
+        for path in (DOCS.parents[1] / folder).rglob("*.py")
+    )
+    shown = re.findall(r"^\| `([^`]*)` \|", section("errors", "On the command line"), re.MULTILINE)
+    assert len(shown) > 5
+    for message in shown:
+        for part in message.replace("FILE:LINE", "…").split("…"):
+            assert part.strip(": ,") in sources, message

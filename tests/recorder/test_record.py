@@ -346,6 +346,22 @@ def test_what_users_take_out_is_in_no_byte_written_and_the_original_request_is_p
     assert len(upstream.requests) == sent
 
 
+def test_what_is_played_is_the_same_as_the_options_say_and_no_setting_of_replay(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    upstream.add(_says("on 2024-01-01", "one"))
+    running = start("--name", "suite")
+    _converse(running.url, "on 2024-01-01")
+    running.stop()
+    file = tmp_path / "settings.toml"
+    file.write_text("placeholder = ['[0-9]{4}-[0-9]{2}-[0-9]{2}']\n[replay]\noverlay = 'absent.yaml'\nstrict = true\n")
+    told = {"BEDTAPE_CONFIG": str(file), "BEDTAPE_REPLAY_HOST": "no.such.host", "BEDTAPE_REPLAY_PORT": "1"}
+    again = start("--name", "suite", "--record", "new", **told)
+    assert [_converse(again.url, "on 2026-11-28") for _ in "ab"] == ["one", "one"]
+    assert "2 calls were played from cassettes that exist, 0 missed" in again.stop()
+    assert len(upstream.requests) == 1
+
+
 def test_recorded_again_with_the_same_pattern_leaves_no_diff(upstream: Upstream, start: Start) -> None:
     upstream.add(_says("is Falcon in?", "Falcon says hi"))
     tapes = []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
-import textwrap
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,48 +15,19 @@ import pytest
 from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette, Interaction
 from support.recorder import environment
-from support.recordings import MODEL, answer, converse, path, prompt
+from support.recordings import answer, converse, path, prompt
+from support.runs import Run, runs
 from support.upstream import Answer, Upstream
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 RECORDER = next(iter(sorted(ROOT.glob(".venv-record*/bin/bedtape"))), None)
-# What each of these projects has.
-ASKING = f"""
-import boto3, functools
-from botocore.config import Config
-
-MODEL = {MODEL!r}
-
-def ask(client, text):
-    said = client.converse(modelId=MODEL, messages=[{{"role": "user", "content": [{{"text": text}}]}}])
-    return said["output"]["message"]["content"][0]["text"]
-
-@functools.cache
-def kept():
-    return boto3.client("bedrock-runtime", region_name="us-east-1")
-"""
-
-Run = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs pytest on files by their paths, with this plugin and no other."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("RUN_REAL_BEDROCK_TESTS", raising=False)
-    (pytester.path / "asking.py").write_text(ASKING)
-    (pytester.path / "conftest.py").touch()  # so that `asking` is found from every folder
-
-    def begin(files: dict[str, str], *arguments: str, timeout: float = 100) -> pytest.RunResult:
-        for name, code in files.items():
-            file = pytester.path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("from asking import *\nimport pytest, os\n" + textwrap.dedent(code))
-        return pytester.runpytest_subprocess("-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=timeout)
-
-    return begin
+    return runs(pytester, monkeypatch)
 
 
 def _write(folder: Path, name: str, *interactions: Interaction) -> None:
@@ -320,7 +290,9 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
 
         def test_nothing_is_there():
             ours = {name for name in sys.modules if name.startswith("bedtape")}
-            assert ours == {"bedtape_replayer", "bedtape_replayer.blocking", "bedtape_replayer.pytest_plugin"}
+            few = {"bedtape_cassettes", "bedtape_cassettes.errors", "bedtape_replayer", "bedtape_replayer.blocking"}
+            few |= {"bedtape_replayer.pytest_plugin", "bedtape_replayer.pytest_options"}
+            assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few
             assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
             assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]
         """
@@ -587,6 +559,24 @@ def test_workers_of_xdist_have_servers_of_their_own_and_counts_add_up(run: Run, 
     assert "bedtape: 8 played, 0 recorded, 0 missed, 1 never played" in _said(result)
 
 
+def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) -> None:
+    code = """
+        def test_it(bedrock):
+            bedrock.respond("hi", text="there")
+            assert ask(bedrock.client(), "hi") == "there"
+            bedrock.assert_called("hello")
+
+        def test_layers(bedrock):
+            bedrock.fail("ThrottlingException", times=0)
+        """
+    result = run({"test_shown.py": code}, "--tb=short")
+    result.assert_outcomes(failed=2)
+    assert 'bedrock.assert_called("hello")' in _said(result)
+    assert "Nearest: call 1" in _said(result)
+    assert "times: expected a number from 1, found 0" in _said(result)
+    assert not [line for line in result.outlines if re.search(r"bedtape_replayer/\S+\.py:\d", line)]
+
+
 # -- recording -------------------------------------------------------------------------------------------------
 
 
@@ -627,6 +617,8 @@ def test_missing_cassettes_are_recorded_and_then_played(
         result = run({"test_record.py": code}, "--bedtape=once", *recording)
         result.assert_outcomes(passed=4)
         assert "bedtape: 1 played, 2 from rules and faults, 4 recorded, 0 missed, 0 never played" in _said(result)
+        assert "bedtape: recorded 4 interactions into 2 cassettes" in _said(result)
+        assert "Ctrl-C" not in _said(result), "how to end the recorder, which has ended"
         assert not upstream.failures
         names = {file.relative_to(folder).parent.as_posix() for file in folder.rglob("*.yaml")}
         assert names == {"test_record/test_one", "test_record/test_two", "test_record/test_there"}

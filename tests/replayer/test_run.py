@@ -113,6 +113,37 @@ def test_strict_plays_each_recording_once_and_fails_where_anything_missed(run: R
     assert "1 played, 1 missed" in again.stderr
 
 
+def test_requests_are_the_same_as_the_options_say(run: Run, tmp_path: Path) -> None:
+    store.write(tmp_path / "cassettes", Cassette("one", (converse("on 2024-01-01", "of one"),)))
+    asking = _asking("on 2026-11-28")
+    assert "1 missed" in run(*asking).stderr
+    done = run("--placeholder", r"\d{4}-\d\d-\d\d", *asking)
+    assert (done.returncode, done.stderr) == (0, "bedtape: 1 call: 1 played\n")
+    assert "1 played" in run(*asking, BEDTAPE_PLACEHOLDER=r"\d{4}-\d\d-\d\d").stderr
+
+
+def test_what_bedrock_would_refuse_is_refused_as_the_options_say(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {text: hi}}]\n")
+    wrong = ("--overlay", "o.yaml", "--", sys.executable, "-c", _ASK, '{"messages": 3}')
+    assert "1 refused as Bedrock would" in run(*wrong).stderr
+    assert "1 from rules" in run("--validate", "never", *wrong).stderr
+
+
+@pytest.mark.parametrize(("option", "value"), [("speed", "0"), ("placeholder", "("), ("redact", "(")])
+def test_an_option_that_cannot_be_is_told_and_nothing_runs(run: Run, option: str, value: str) -> None:
+    done = run(f"--{option}", value, *_python("print('ran')"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"bedtape: --{option}: expected ")
+
+
+def test_the_pace_is_that_of_the_recording_where_it_is_asked_for(run: Run, tmp_path: Path) -> None:
+    store.write(tmp_path / "cassettes", Cassette("one", (converse("hi", "of one", after_ms=3_600_000),)))
+    impatient = _ASK.replace("timeout=30", "timeout=0.2")
+    done = run("--speed", "1", "--", sys.executable, "-c", impatient, prompt("hi").decode())
+    assert "TimeoutError" in done.stderr
+    assert run(*_asking("hi")).returncode == 0
+
+
 def test_cassettes_are_where_it_is_told(run: Run, tmp_path: Path) -> None:
     store.write(tmp_path / "here", Cassette("a", (converse("hi", "from here"),)))
     store.write_tape(tmp_path / "there.tape", [Cassette("b", (converse("ho", "from there"),))])

@@ -212,7 +212,7 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
 
 def retime(
     selectors: Selectors,
-    zero: Annotated[bool, typer.Option("--zero", help="No waiting at all.")] = False,
+    zero: Annotated[bool, typer.Option("--zero/--no-zero", help="No waiting at all.")] = False,
     scale: Annotated[float | None, typer.Option("--scale", help="Multiply every time by this.")] = None,
     cap: Annotated[int | None, typer.Option("--cap", metavar="MS", help="Longest wait for a head or an event.")] = None,
     folder: Folder = CASSETTES,

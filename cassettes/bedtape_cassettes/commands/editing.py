@@ -42,7 +42,7 @@ def _note(notes: tuple[str, ...]) -> None:
 
 def set_(
     selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="Which interactions.")],
-    words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=_WORDS)],
+    words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help=_WORDS)],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -52,8 +52,11 @@ def set_(
     A new text is put where the old one stood, cut as the model cut it. A status from 400 makes the answer that error.
     json:$.PATH sets a member of the body; of a stream, the first part of the path is the event's number, from 0.
 
-    Examples: bedtape cassette set weather:2 'answer.text=It is sunny.' · bedtape cassette set weather:2
-    stop_reason=max_tokens usage.outputTokens=7 · bedtape cassette set weather:1 status=429 --dry-run
+    \b
+    Examples:
+      bedtape cassette set weather:2 'answer.text=It is sunny.'
+      bedtape cassette set weather:2 stop_reason=max_tokens usage.outputTokens=7
+      bedtape cassette set weather:1 status=429 --dry-run
     """
     with told():
         changes = assignments(words)
@@ -81,7 +84,10 @@ def edit(
 
     On save it is checked, and what depends on the text is mended. What is wrong is told with its line and opened again.
 
-    Examples: bedtape cassette edit weather:2 · EDITOR='code --wait' bedtape cassette edit weather:2 --dry-run
+    \b
+    Examples:
+      bedtape cassette edit weather:2
+      EDITOR='code --wait' bedtape cassette edit weather:2 --dry-run
     """
     with told():
         before = load(folder)

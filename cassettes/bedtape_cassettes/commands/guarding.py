@@ -28,7 +28,7 @@ from bedtape_cassettes.sensitive import KINDS, Look, by_pattern, looking
 
 __all__ = ["check", "redact", "scan"]
 
-Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR...", help="Which interactions. Default: all.")]
+Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(KINDS)}.")]
 Patterns = Annotated[
     list[str] | None,
@@ -71,7 +71,10 @@ def scan(
 
     detect-secrets' detectors look too, where that is installed (bedtape[scan]); nothing is verified, so no host is asked.
 
-    Examples: bedtape cassette scan · bedtape cassette scan 'weather:2' --kind email --json
+    \b
+    Examples:
+      bedtape cassette scan
+      bedtape cassette scan 'weather:2' --kind email --json
     """
     with told():
         look = _look(kinds, patterns, others=True)
@@ -114,8 +117,12 @@ def redact(
     Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more that is found in one place goes in all of
     what is selected, so that an answer that a client sends back still matches. Streams keep their deltas.
 
-    Examples: bedtape cassette redact · bedtape cassette redact weather --kind email --dry-run ·
-    bedtape cassette redact --path 'messages.*.content.*.document.name' · bedtape cassette redact --pattern 'ticket-\\d+'
+    \b
+    Examples:
+      bedtape cassette redact
+      bedtape cassette redact weather --kind email --dry-run
+      bedtape cassette redact --path 'messages.*.content.*.document.name'
+      bedtape cassette redact --pattern 'ticket-\\d+'
     """
     with told():
         for path in paths or ():
@@ -157,7 +164,10 @@ def check(
     Drift is what botocore's service models, which are on this machine, say otherwise; nothing is asked of AWS. Notes
     (members that the models do not know, recordings that were never played) do not change the exit code.
 
-    Examples: bedtape cassette check · bedtape cassette check --max-age 90d --history played.json --json
+    \b
+    Examples:
+      bedtape cassette check
+      bedtape cassette check --max-age 90d --history played.json --json
     """
     with told():
         oldest = None if max_age is None else _days(max_age)

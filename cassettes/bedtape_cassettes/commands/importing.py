@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,7 @@ _REDACT = "Pattern of what to take out besides secrets, before anything is writt
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
     to: Annotated[
         Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into: a cassette a file.")
     ] = CASSETTES,
@@ -49,7 +50,9 @@ def import_(
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."),
+        typer.Option(
+            "--force/--no-force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."
+        ),
     ] = False,
     redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
@@ -57,13 +60,17 @@ def import_(
 
     Fixtures that answer by conditions become rules. Exit code 1 where nothing, or not all that is sound, was imported.
 
-    Examples: bedtape cassette import tests/vcr --to cassettes · bedtape cassette import capture.har --from har
+    \b
+    Examples:
+      bedtape cassette import tests/vcr --to cassettes
+      bedtape cassette import capture.har --from har
     """
     with told():
         wanted = _format(source)
         redaction = redaction_of(redact or [])
         named = _named(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
+        made = not to.exists()
         try:
             to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -77,12 +84,16 @@ def import_(
                     old = (before[name],) if name in before else ()
                     reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
                     tick(name)
+        if made:
+            with suppress(OSError):  # of rules alone no folder is left, which `bedtape run` would look into
+                to.rmdir()
     raise typer.Exit(_report(reports))
 
 
 def export(
+    context: typer.Context,
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="FOLDER...", help="Cassettes: folders or .tape files.")
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
@@ -93,11 +104,14 @@ def export(
     region: Annotated[
         str, typer.Option("--region", help="Region of the hosts, which cassettes do not hold.")
     ] = "us-east-1",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
 ) -> None:
     """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
 
-    Examples: bedtape cassette export --to vcrpy --into tests/vcr · bedtape cassette export cassettes --to har
+    \b
+    Examples:
+      bedtape cassette export --to vcrpy --into tests/vcr
+      bedtape cassette export cassettes --to har
     """
     with told():
         form = exported.FORMATS.get(to)
@@ -105,7 +119,8 @@ def export(
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
-        suite = store.read(folders or [CASSETTES])
+        # Not every version of the command line's library takes what settings say for arguments.
+        suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
             _refuse([path for path in places.values() if path.exists()])

@@ -100,7 +100,7 @@ def _age(seconds: int) -> str:
 def show_(
     selectors: Selectors,
     folder: Folder = CASSETTES,
-    raw: Annotated[bool, typer.Option("--raw", help="Headers, bodies and frames as they are kept.")] = False,
+    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as they are kept.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read interactions as a transcript: system, messages, tools, answer, when it came, usage.

@@ -49,8 +49,8 @@ def _complete(context: typer.Context, incomplete: str) -> list[str]:
 _SELECTOR = "Which interactions: weather, weather:2, weather:1-3, weather:op=ConverseStream,model=*nova*, 'weather:prompt=rain'."
 
 Folder = Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Show what would change, and change nothing.")]
 Selectors = Annotated[list[str], typer.Argument(metavar="SELECTOR", help=_SELECTOR, autocompletion=_complete)]
 Names = Annotated[
     list[str], typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs.", autocompletion=_complete)

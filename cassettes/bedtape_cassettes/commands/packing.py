@@ -15,7 +15,9 @@ from bedtape_cassettes.selector import Suite, named
 
 __all__ = ["pack", "unpack"]
 
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there; what git does not hold is backed up.")]
+Force = Annotated[
+    bool, typer.Option("--force/--no-force", help="Replace what is there; what git does not hold is backed up.")
+]
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
 

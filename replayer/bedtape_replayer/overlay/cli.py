@@ -10,19 +10,27 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.sectioned import Plain, Sectioned
 from bedtape_replayer.loading import read_overlay
 from bedtape_replayer.overlay.schema import OVERLAY
 
 __all__ = ["overlay"]
 
-overlay = typer.Typer(help="Check overlay files: rules and faults over cassettes.", no_args_is_help=True)
+overlay = typer.Typer(
+    cls=Sectioned,
+    help="Check overlay files: rules and faults over cassettes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
-@overlay.command()
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Overlay files.")]) -> None:
+@overlay.command(cls=Plain)
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Overlay files.")]) -> None:
     """Say everything that is wrong with overlay files, each with its line. Exit 1 where anything is.
 
-    Example: bedtape overlay check tests/faults.yaml
+    \b
+    Example:
+      bedtape overlay check tests/faults.yaml
     """
     failed = False
     for file in files:
@@ -37,10 +45,12 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="O
     raise typer.Exit(1 if failed else 0)
 
 
-@overlay.command()
+@overlay.command(cls=Plain)
 def schema() -> None:
     """Print the JSON Schema of overlay files, for editors that complete and check as one types.
 
-    Example: bedtape overlay schema > .vscode/bedtape-overlay.schema.json
+    \b
+    Example:
+      bedtape overlay schema > .vscode/bedtape-overlay.schema.json
     """
     print(json.dumps(OVERLAY, indent=2))

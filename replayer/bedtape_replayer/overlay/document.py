@@ -25,6 +25,8 @@ from bedtape_replayer.overlay.when import When
 
 __all__ = ["OverlayInvalid", "fault_of", "overlay_of", "read", "rule_of"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+
 JsonObject = dict[str, Any]
 # Makes the id of a layer that has no name, from its kind.
 Namer = Callable[[str], str]
@@ -39,11 +41,11 @@ class OverlayInvalid(CassetteError):
         super().__init__("\n".join(map(str, found or wrong)))
 
 
-def read(data: bytes, file: str) -> Overlay:
+def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
     """The overlay in a YAML (or JSON) file. Raises OverlayInvalid, or CassetteInvalid where it is not YAML at all."""
     value = yamlio.load(data, file)
     try:
-        return overlay_of(value, "file-")
+        return overlay_of(value, prefix)
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
         located = (

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.names import cassette_name, safe_name
 
 __all__ = ["Asked", "MarkInvalid", "asked"]
 
 FOLDER = "cassettes"
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 _USAGE = '@pytest.mark.bedrock("name", overlay=..., strict=..., speed=..., allow_misses=...)'
 # Beside the digest, what a file system takes as one name.
 _LONGEST = 180
@@ -28,7 +31,8 @@ class Asked:
     """A test and its cassette.
 
     test: its id. folder: of cassettes, beside its file. cassette: the name in it, by its own or the test's.
-    overlay: a file or document of layers. strict, speed: as `Replayer`'s. allow_misses: whether a miss is no failure.
+    overlay: a file or document of layers. strict, speed, match: as `Replayer`'s. allow_misses: whether a miss is no
+    failure.
     """
 
     test: str
@@ -38,12 +42,18 @@ class Asked:
     strict: bool | None = None
     speed: float | None = None
     allow_misses: bool = False
+    match: MatchRules = DEFAULT
 
 
 def asked(
-    test: str, file: Path, names: Sequence[str], marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
+    test: str,
+    file: Path,
+    names: Sequence[str],
+    marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]],
+    settings: Mapping[str, Any] = NOTHING_SET,
 ) -> Asked:
     """What a test asks for. names: its classes and its own. marks: positional and keyword arguments, the nearest first.
+    settings: what holds where no mark says otherwise, by the names that `Asked` has for it.
 
     Raises MarkInvalid.
     """
@@ -57,7 +67,7 @@ def asked(
     said.setdefault("cassette", "/".join(map(_part, (file.stem, *names))))
     if isinstance(said.get("overlay"), str | Path):
         said["overlay"] = file.parent / said["overlay"]
-    return Asked(test, file.parent / FOLDER, **said)
+    return Asked(test, file.parent / FOLDER, **{**settings, **said})
 
 
 def _check(name: str, value: Any) -> None:

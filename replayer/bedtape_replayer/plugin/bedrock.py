@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bedrock"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
 _REPORTED = 5
 _NOTHING = Library(())
 
@@ -73,16 +74,19 @@ class Bedrock(Session):
         return made
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once."""
-        library = taken(self.asked.folder, cassette or self.asked.cassette)
+        """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once; None
+        for what the test's mark or settings say.
+        """
+        asked = self.asked
+        library = taken(asked.folder, cassette or asked.cassette, asked.match)
         if library is None:
-            raise ValueError(f"expected a cassette {cassette or self.name!r} in {self.asked.folder}, found none")
+            raise ValueError(f"expected a cassette {cassette or self.name!r} in {asked.folder}, found none")
         self._library = library
         self._play_instead()
 
         def choose() -> None:
             state = self._state()
-            state.library, state.strict = library, strict
+            state.library, state.strict = library, asked.strict if strict is None else strict
             self._hold(library)
 
         self._do(choose)

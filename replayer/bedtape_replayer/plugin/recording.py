@@ -14,6 +14,7 @@ __all__ = ["Recording", "RecordingFailed"]
 
 _URL = "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME="
 _COUNT = re.compile(r"recorded (\d+) interactions")
+_BEGINS = re.compile(r"^bedtape: recording;.*\n", re.MULTILINE)
 
 
 class RecordingFailed(Exception):
@@ -33,7 +34,9 @@ class Recording:
                 [*command, "--to", str(folder), "--record", mode], env=environ, stdout=pipe, stderr=pipe, text=True
             )
         except OSError as error:
-            raise RecordingFailed(f"cannot run {command[0]}: {error.strerror}; mend bedtape_record") from None
+            raise RecordingFailed(
+                f"cannot run {command[0]}: {error.strerror}; mend the setting `record`, or bedtape_record"
+            ) from None
         self.url = self._listening()
 
     def _listening(self) -> str:
@@ -52,5 +55,6 @@ class Recording:
         if self._process.poll() is None:
             self._process.terminate()
         _, said = self._process.communicate()
+        said = _BEGINS.sub("", said)  # how to end it, for a person before a terminal
         count = _COUNT.search(said)
         return said.strip(), int(count[1]) if count else 0, self._process.returncode == 0

@@ -17,10 +17,11 @@ from bedtape_replayer.answer import Outcome
 from bedtape_replayer.blocking import service_of
 from bedtape_replayer.loading import read_overlay
 from bedtape_replayer.overlay.document import overlay_of
-from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.overlay.overlay import NOTHING, NameTaken, Overlay
 from bedtape_replayer.plugin.asked import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.bedrock import Bedrock
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
+from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.plugin.shelf import taken
 from bedtape_replayer.plugin.tally import Tally
 from bedtape_replayer.thread import Replayer
@@ -30,42 +31,46 @@ __all__ = ["Run"]
 _SESSION = re.compile(r"/+s/[^/?]+(?=/)")
 
 
-class CannotBegin(Exception):
+class CannotBegin(CassetteError):
     """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
 
 
 class Run:
-    """One process's run. mode: as `--bedtape`. command: that records. environ: as it was before any test. here: the
-    folder that pytest was started in, for messages.
+    """One process's run. settings: how its tests are played and recorded. here: the folder that pytest was started in,
+    for messages.
 
     Raises as `Replayer` where the server cannot start, in the test that needs it first.
     """
 
-    CannotBegin = CannotBegin
-
-    def __init__(self, mode: str, command: Sequence[str], environ: Mapping[str, str], here: Path) -> None:
+    def __init__(self, settings: RunSettings, here: Path) -> None:
         self.tally = Tally()
-        self._mode = mode
-        self._command = command
-        self._environ = environ
+        self._settings = settings
         self._here = here
         self._recordings: dict[Path, Recording] = {}
         self._restore: Callable[[], object] = lambda: None
         self._current: Bedrock | None = None
-        self._server = Replayer((), observer=self._observe).start()
+        self._server = Replayer(
+            (),
+            match=settings.match,
+            overlay=settings.overlay,
+            validate=settings.validate,
+            history=settings.history,
+            observer=self._observe,
+        ).start()
 
     def begin(
         self, test: str, file: Path, names: Sequence[str], marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
     ) -> Bedrock:
         """The session and the environment of a test; arguments as `asked` has them. Raises CannotBegin."""
         try:
-            return self._begin(asked(test, file, names, marks))
-        except (CassetteError, MarkInvalid, RecordingFailed) as error:
+            return self._begin(asked(test, file, names, marks, self._settings.marks))
+        except (CassetteError, MarkInvalid, NameTaken, RecordingFailed) as error:
             raise CannotBegin(str(error)) from None
 
     def _begin(self, asked: Asked) -> Bedrock:
-        library, overlay = taken(asked.folder, asked.cassette), _overlay(asked)
-        records = self._mode in ("new", "all") or (self._mode == "once" and library is None)
+        library, overlay = taken(asked.folder, asked.cassette, asked.match), _overlay(asked)
+        mode = self._settings.mode
+        records = mode in ("new", "all") or (mode == "once" and library is None)
         recorder = self._recording(asked.folder).url if records and asked.overlay is None else None
         bedrock = Bedrock(asked, self._server, self._server.url, library, recorder, self._here)
 
@@ -126,7 +131,8 @@ class Run:
         if not self._recordings:
             self._end_in_order()
         if folder not in self._recordings:
-            self._recordings[folder] = Recording(self._command, folder, self._mode, self._environ)
+            settings = self._settings
+            self._recordings[folder] = Recording(settings.command, folder, settings.mode, settings.environ)
         return self._recordings[folder]
 
     def _end_in_order(self) -> None:
@@ -146,4 +152,5 @@ class Run:
 def _overlay(asked: Asked) -> Overlay:
     if asked.overlay is None:
         return NOTHING
-    return read_overlay(asked.overlay) if isinstance(asked.overlay, Path) else overlay_of(dict(asked.overlay))
+    # Its layers are the test's own, and named so: a file that all tests have may lie below.
+    return read_overlay(asked.overlay, "") if isinstance(asked.overlay, Path) else overlay_of(dict(asked.overlay))

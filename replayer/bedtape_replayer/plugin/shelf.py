@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bedtape_cassettes import store
 from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.library import Library
 from bedtape_replayer.loading import load
@@ -18,24 +19,33 @@ __all__ = ["taken"]
 _KEPT = 64
 
 
-def taken(folder: Path, name: str) -> Library | None:
+def taken(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Library | None:
     """The recordings of a cassette, or of all below a folder of that name, or in a tape; None where there are none.
+
+    rules: what makes requests the same.
 
     Raises CassetteInvalid.
     """
     for path in (folder / name, folder / f"{name}{store.TAPE}"):
         if seen := store.fingerprint([path]):
-            return _loaded(path, name, seen)
+            return _loaded(path, name, seen, rules)
     return None
 
 
 @lru_cache(maxsize=_KEPT)
-def _loaded(path: Path, name: str, seen: store.Fingerprint) -> Library | None:  # noqa: ARG001 - a changed one is another
+def _loaded(
+    path: Path,
+    name: str,
+    seen: store.Fingerprint,  # noqa: ARG001 - a changed one is another
+    rules: MatchRules,
+) -> Library | None:
     try:
-        found = load([path])
+        found = load([path], rules=rules)
     except CassetteMissing:  # nothing in it that can be played
         return None
-    return found if path.suffix == store.TAPE else Library(_named(cassette, name) for cassette in found.cassettes)
+    if path.suffix == store.TAPE:
+        return found
+    return Library((_named(cassette, name) for cassette in found.cassettes), rules)
 
 
 def _named(cassette: Cassette, name: str) -> Cassette:

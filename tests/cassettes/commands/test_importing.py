@@ -93,6 +93,7 @@ def test_rules_become_an_overlay(bedtape: Bedtape, tmp_path: Path) -> None:
     (tmp_path / "chat.json").write_text(json.dumps(fixture))
     said, _ = bedtape("import", "chat.json")
     assert "chat.json (aimock): 1 imported → overlays/chat.overlay.yaml" in said
+    assert not (tmp_path / "cassettes").exists(), "an empty folder of cassettes, which serving refuses"
     overlay = tmp_path / "overlays" / "chat.overlay.yaml"
     assert len(read(overlay.read_bytes(), "x").rules) == 1
     _, told = bedtape("import", "chat.json", code=2)

@@ -1,0 +1,135 @@
+"""Finding and reading the settings file: `bedtape.toml`, or `pyproject.toml` with `[tool.bedtape]`. It writes nothing.
+
+The search goes from a folder upwards, and ends with the first folder that has settings or is the root of a repository.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bedtape_cassettes.config.options import CONFIG, Name
+from bedtape_cassettes.config.place import line_of
+from bedtape_cassettes.config.reading import Source, of_document, of_environment
+from bedtape_cassettes.config.settings import Said, Settings
+from bedtape_cassettes.errors import ConfigInvalid, Problem
+
+__all__ = ["FILE", "read_settings"]
+
+FILE = "bedtape.toml"
+_SHARED = "pyproject.toml"
+_TABLE = ("tool", "bedtape")
+
+
+def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None = None) -> Settings:
+    """What the environment says, and the file: the one that BEDTAPE_CONFIG names (empty: none), or the nearest from
+    the folder `start` upwards. Paths in a file that is in the folder `here` stay as they are; others become absolute.
+
+    Raises ConfigInvalid with every problem of both.
+    """
+    said, problems, warnings = of_environment(environ)
+    file: Path | None = None
+    keys: dict[Name, Said] = {}
+    try:
+        found = _named(environ[CONFIG]) if CONFIG in environ else _nearest(start)
+        if found is not None:
+            file, text, document = found
+            keys, wrong = of_document(document, _source(file, text, here))
+            problems += wrong
+    except ConfigInvalid as error:
+        problems += error.problems
+    if problems:
+        raise ConfigInvalid(problems)
+    return Settings(said, keys, str(file) if file is not None else None, warnings)
+
+
+_Found = tuple[Path, str, Mapping[str, object]]
+
+
+def _source(file: Path, text: str, here: Path | None) -> Source:
+    folder = file.parent
+    prefix = ".".join(_TABLE) if file.name == _SHARED else ""
+    shown = file.name if folder == here else str(file)
+    return Source(shown, prefix, partial(line_of, text), _placing(folder, here))
+
+
+def _placing(folder: Path, here: Path | None) -> Callable[[str], str]:
+    return str if folder == here else lambda text: str(folder / text)
+
+
+# -- which file ------------------------------------------------------------------------------------------------
+
+
+def _named(path: str) -> _Found | None:
+    if not path:
+        return None
+    file = Path(path).absolute()
+    text = _text(file)
+    if text is None:
+        raise _wrong(file, 0, "a file", "none", f"mend {CONFIG}, which names it, or leave it empty for none")
+    document = _ours(file, _parsed(file, text))
+    if document is None:
+        raise _wrong(file, 0, "a table [tool.bedtape]", "none", f"mend {CONFIG}, which names it")
+    return file, text, document
+
+
+def _nearest(start: Path) -> _Found | None:
+    for folder in (start, *start.parents):
+        found = [each for name in (FILE, _SHARED) if (each := _settings_in(folder / name)) is not None]
+        if len(found) > 1:
+            file = found[0][0]
+            expected = f"the settings of {folder} in one file"
+            raise _wrong(file, 0, expected, f"[tool.bedtape] in {_SHARED} beside it too", "keep one of them")
+        if found:
+            return found[0]
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _settings_in(file: Path) -> _Found | None:
+    text = _text(file)
+    # Most projects' pyproject.toml says nothing of bedtape: it is not parsed, and need not be sound.
+    if text is None or (file.name == _SHARED and "bedtape" not in text):
+        return None
+    document = _ours(file, _parsed(file, text))
+    return None if document is None else (file, text, document)
+
+
+def _text(file: Path) -> str | None:
+    """None where there is no such file."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _wrong(file, 0, "a file that can be read", error.strerror or str(error), "") from None
+    except UnicodeDecodeError as error:
+        raise _wrong(file, 0, "UTF-8, as TOML is", str(error), "save it as UTF-8") from None
+
+
+def _parsed(file: Path, text: str) -> Mapping[str, object]:
+    toml: Any = import_module("tomllib")  # takes 15 ms: only who has settings pays
+    try:
+        document: Mapping[str, object] = toml.loads(text)
+    except (toml.TOMLDecodeError, RecursionError) as error:
+        raise _wrong(file, 0, "TOML", str(error) or "tables too deep", "mend it there") from None
+    return document
+
+
+def _ours(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | None:
+    """The part that is ours; None where there is none."""
+    if file.name != _SHARED:
+        return document
+    tool = document.get(_TABLE[0])
+    ours = tool.get(_TABLE[1]) if isinstance(tool, Mapping) else None
+    if ours is not None and not isinstance(ours, Mapping):
+        raise _wrong(file, 0, "a table [tool.bedtape]", repr(ours), "write its keys below it")
+    return ours
+
+
+def _wrong(file: Path, line: int, expected: str, found: str, mend: str) -> ConfigInvalid:
+    return ConfigInvalid((Problem(str(file), line, expected, found, mend),))

@@ -1,0 +1,193 @@
+"""What a setting's value may be. Each kind takes what TOML holds, or the text of a variable, or says what it expected.
+
+Pure: whether a path is there, or a port is free, is for the command to see.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+__all__ = [
+    "Choice",
+    "Command",
+    "Kind",
+    "Number",
+    "Pattern",
+    "Place",
+    "Plain",
+    "Switch",
+    "Text",
+    "Unfit",
+    "Value",
+    "Whole",
+]
+
+Plain: TypeAlias = str | int | float | bool
+Value: TypeAlias = Plain | tuple[Plain, ...]
+
+
+class Unfit(ValueError):
+    """A value is not of its kind. expected: what would be. mend: what mends it, if that is not plain."""
+
+    def __init__(self, expected: str, mend: str = "") -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.mend = mend
+
+
+class Kind(Protocol):
+    """Both raise Unfit."""
+
+    def of_toml(self, value: object) -> Plain:
+        """The value that a file holds."""
+
+    def of_text(self, text: str) -> Plain:
+        """The value that a variable holds."""
+
+
+_WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+
+
+class Switch:
+    """On or off."""
+
+    def of_toml(self, value: object) -> Plain:
+        if isinstance(value, bool):
+            return value
+        quoted = isinstance(value, str) and value.lower() in ("true", "false")
+        raise Unfit("true or false", "write it without quotes" if quoted else "")
+
+    def of_text(self, text: str) -> Plain:
+        if (found := _WORDS.get(text.lower())) is not None:
+            return found
+        raise Unfit("1 or 0, true or false, yes or no, on or off")
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number from low to high, both included."""
+
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def _expected(self) -> str:
+        if self.low is None:
+            return "a whole number"
+        return f"a whole number from {self.low}" + ("" if self.high is None else f" to {self.high}")
+
+    def of_toml(self, value: object) -> Plain:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Unfit(self._expected, _unquoted(value))
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            raise Unfit(self._expected)
+        return value
+
+    def of_text(self, text: str) -> Plain:
+        if re.fullmatch(r"-?[0-9]{1,18}", text) is None:
+            raise Unfit(self._expected)
+        return self.of_toml(int(text))
+
+
+class Number:
+    """A number above 0: a pace, a scale."""
+
+    def of_toml(self, value: object) -> Plain:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+            return float(value)
+        raise Unfit("a number above 0", _unquoted(value))
+
+    def of_text(self, text: str) -> Plain:
+        try:
+            return self.of_toml(float(text))
+        except ValueError:
+            raise Unfit("a number above 0") from None
+
+
+def _unquoted(value: object) -> str:
+    try:
+        return "write it without quotes" if isinstance(value, str) and float(value) == float(value) else ""
+    except ValueError:
+        return ""
+
+
+def _text(value: object, expected: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise Unfit(expected, "leave the key out for the default" if value == "" else "")
+
+
+class Text:
+    """Any text."""
+
+    def of_toml(self, value: object) -> Plain:
+        return _text(value, "a text")
+
+    def of_text(self, text: str) -> Plain:
+        return text
+
+
+class Place:
+    """A file or folder. In a file it is relative to that file, in a variable to the working directory."""
+
+    def of_toml(self, value: object) -> Plain:
+        return _text(value, "a path")
+
+    def of_text(self, text: str) -> Plain:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    def of_toml(self, value: object) -> Plain:
+        if isinstance(value, str) and value in self.words:
+            return value
+        raise Unfit(f"one of {', '.join(self.words)}")
+
+    def of_text(self, text: str) -> Plain:
+        return self.of_toml(text)
+
+
+class Pattern:
+    """A regular expression of Python's."""
+
+    def of_toml(self, value: object) -> Plain:
+        return self.of_text(_text(value, "a regular expression"))
+
+    def of_text(self, text: str) -> Plain:
+        try:
+            re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            mend = f"{error}: put a backslash before what is meant as it stands"
+            raise Unfit("a regular expression", mend) from None
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line, which is split as a shell splits it. not_words: words that are none, and where they belong."""
+
+    not_words: tuple[str, ...] = ()
+    belong: str = ""
+
+    def of_toml(self, value: object) -> Plain:
+        return self.of_text(_text(value, "a command"))
+
+    def of_text(self, text: str) -> Plain:
+        if text in self.not_words:
+            raise Unfit("a command", self.belong)
+        try:
+            shlex.split(text)
+        except ValueError as error:
+            raise Unfit("a command", f"{str(error).lower()}: mend its quotes") from None
+        return text

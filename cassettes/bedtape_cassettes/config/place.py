@@ -1,0 +1,41 @@
+"""Where a key stands in the text of a TOML file, for messages: tomllib does not tell. Pure; nothing is checked here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["line_of"]
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
+
+
+def line_of(text: str, path: tuple[str, ...]) -> int:
+    """The line, from 1, of a key or table, or of the innermost that is written out around it; 0 where none is.
+
+    Lines of a text in triple quotes can be taken for keys; then a wrong line is told, and nothing else is wrong.
+    """
+    best, found = 0, 0
+    for number, written in _written(text):
+        if len(written) > best and path[: len(written)] == written:
+            best, found = len(written), number
+    return found
+
+
+def _written(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Every table and key, from the file's top on, with its line."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if (match := _LINE.match(line)) is None:
+            continue
+        if match["table"]:
+            table = _parts(match["table"])
+            yield number, table
+        else:
+            yield number, (*table, *_parts(match["key"]))
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))

@@ -1,0 +1,208 @@
+"""What a settings file, parsed, and the environment say, checked whole: every value, or every problem. Pure: no disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from bedtape_cassettes.config.kinds import Place, Plain, Unfit, Value
+from bedtape_cassettes.config.options import OTHER_VARIABLES, TABLES, TOP, Name, Option, variable_of, variables
+from bedtape_cassettes.config.settings import Said
+from bedtape_cassettes.errors import Problem
+
+__all__ = ["Source", "of_document", "of_environment"]
+
+_GATE = "run-real-bedrock-tests"
+_SHOWN = 80
+_MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that is read.
+
+    file: its name, as it is told. prefix: of its tables, `tool.bedtape` or nothing. line: of a key, 0 where that cannot
+    be told. place: a path in it as others can use it.
+    """
+
+    file: str
+    prefix: str
+    line: Callable[[tuple[str, ...]], int]
+    place: Callable[[str], str]
+
+    def table(self, table: str) -> str:
+        """A table's name as it stands in the file; for the top of a file that is all ours, nothing."""
+        return ".".join(filter(None, (self.prefix, table)))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found so far."""
+
+    source: Source
+    said: dict[Name, Said] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def at(self, table: str, key: str) -> int:
+        parts = (*self.source.prefix.split("."), *table.split("."), *key.split("."))
+        return self.source.line(tuple(filter(None, parts)))
+
+    def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
+        file, line = self.source.file, self.at(table, key)
+        self.problems.append(Problem(file, line, expected, _shown(_veiled(key, found)), mend))
+
+
+def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
+    """What the tables of a file say, from its top or from `tool.bedtape` on."""
+    reading = _Reading(source)
+    _read(reading, TOP, document)
+    return reading.said, reading.problems
+
+
+def _read(reading: _Reading, table: str, found: Mapping[str, object]) -> None:
+    for key, value in found.items():
+        below = f"{table}.{key}".lstrip(".")
+        if _is_table(below) and isinstance(value, Mapping):
+            _read(reading, below, value)
+        elif key in TABLES.get(table, ()):
+            _take(reading, (table, key), value)
+        elif _is_table(below):
+            reading.wrong(table, key, f"a table at {reading.source.table(below)}", value, _as_table(reading, below))
+        else:
+            _refuse(reading, table, key, value)
+
+
+def _refuse(reading: _Reading, table: str, key: str, value: object) -> None:
+    """An unknown table or key."""
+    what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
+    expected = f'no {what} "{key}" at {where or "the top"}'
+    reading.wrong(table, key, expected, value, _meant(reading.source, table, key))
+
+
+def _veiled(key: str, value: object) -> object:
+    """What may be a secret, under whatever name, is not shown."""
+    if _MAY_BE_SECRET.search(key):
+        return "…"
+    return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
+
+
+def _is_table(name: str) -> bool:
+    return any(known == name or known.startswith(f"{name}.") for known in TABLES)
+
+
+def _as_table(reading: _Reading, below: str) -> str:
+    return f"write [{reading.source.table(below)}] and its keys below"
+
+
+def _take(reading: _Reading, name: Name, value: object) -> None:
+    table, key = name
+    option, where = TABLES[table][key], reading.source.table(f"{table}.{key}".lstrip("."))
+    if option.secret:
+        mend = f"take it out, change it if it was seen, and set {variable_of(name)}"
+        reading.wrong(table, key, f"no secret in a file at {where}", "…", mend)
+        return
+    if (fit := _fit(reading, name, value, where)) is not None:
+        line = reading.at(table, key)
+        reading.said[name] = Said(fit, f"{reading.source.file}:{line}" if line else reading.source.file, name)
+
+
+def _fit(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
+    """The value as its option takes it; None where something is wrong, and told."""
+    option = TABLES[name[0]][name[1]]
+    if not option.many:
+        return _one(reading, name, value, where)
+    if not isinstance(value, list):
+        mend = f"write it in brackets: [{_shown(value)}]" if isinstance(value, str) else ""
+        reading.wrong(*name, f"a list at {where}", value, mend)
+        return None
+    each = [_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
+    fit = tuple(one for one in each if one is not None)
+    return fit if len(fit) == len(each) else None
+
+
+def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | None:
+    kind = TABLES[name[0]][name[1]].kind
+    try:
+        fit = kind.of_toml(value)
+    except Unfit as error:
+        reading.wrong(*name, f"{error.expected} at {where}", value, error.mend)
+        return None
+    return reading.source.place(fit) if isinstance(kind, Place) and isinstance(fit, str) else fit
+
+
+# -- what was meant --------------------------------------------------------------------------------------------
+
+
+def _meant(source: Source, table: str, key: str) -> str:
+    """What mends an unknown key or table: the nearest known one, or where one of that name belongs."""
+    spelled = key.replace("_", "-").lower()
+    if spelled == _GATE:
+        return "the gate is an environment variable only, so that no file can open it"
+    if table == TOP and key == "tool" and not source.prefix:
+        return "tables stand here by themselves: [replay]"
+    if secret := next((name for name in _secrets() if spelled == name[1]), None):
+        return f"take it out, change it if it was seen, and set {variable_of(secret)}"
+    here = (*TABLES.get(table, ()), *_below(table))
+    if near := get_close_matches(spelled, here, 1):
+        return f"did you mean {near[0]}?"
+    if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
+        return f"it is a key of {_listed((f'[{home}]' for home in homes), 4)}"
+    return f"known are {_listed(here)}"
+
+
+def _secrets() -> Iterator[Name]:
+    return ((table, key) for table, options in TABLES.items() for key, option in options.items() if option.secret)
+
+
+def _below(table: str) -> list[str]:
+    """The tables right below one."""
+    names = (name.removeprefix(f"{table}.") if table else name for name in TABLES if name.startswith(table))
+    return list(dict.fromkeys(name.split(".")[0] for name in names if name and name != table))
+
+
+def _listed(words: Iterable[str], most: int = 12) -> str:
+    each = list(words)
+    return ", ".join(each[:most]) + (", …" if len(each) > most else "")
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+# -- variables -------------------------------------------------------------------------------------------------
+
+
+def of_environment(environ: Mapping[str, str]) -> tuple[dict[Name, Said], list[Problem], tuple[str, ...]]:
+    """What `BEDTAPE_*` variables say, what is wrong with them, and what to tell of those that nobody reads."""
+    known = dict(variables())
+    said: dict[Name, Said] = {}
+    problems: list[Problem] = []
+    for variable in sorted(known.keys() & environ.keys()):
+        table, key = name = known[variable]
+        option, text = TABLES[table][key], environ[variable]
+        try:
+            said[name] = Said(_of_text(option, text), variable, name, variable=True)
+        except Unfit as error:
+            problems.append(Problem(variable, 0, error.expected, _shown(text), error.mend))
+    return said, problems, tuple(_unknown(environ, known))
+
+
+def _of_text(option: Option, text: str) -> Value | None:
+    """Empty: the default. A list has a line for each."""
+    if not text:
+        return None
+    if not option.many:
+        return option.kind.of_text(text)
+    return tuple(option.kind.of_text(line) for line in text.splitlines() if line)
+
+
+def _unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[str]:
+    for variable in sorted(environ):
+        if variable.startswith("BEDTAPE_") and variable not in known and variable not in OTHER_VARIABLES:
+            near = get_close_matches(variable[8:], [name[8:] for name in (*known, *OTHER_VARIABLES)], 1)
+            mend = f"; did you mean BEDTAPE_{near[0]}?" if near else ""
+            yield f"{variable} is set, and nothing reads it{mend}"

@@ -1,0 +1,81 @@
+"""How `--help` looks: commands by section, each with its whole first sentence; values by what they are, not by Python's types.
+
+A command's section is its `rich_help_panel`, though nothing of rich is used. An unknown command is told with the nearest.
+Contexts and formatters are Any here, for they are click's own in older versions of typer, and typer's in newer ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+__all__ = ["Plain", "Sectioned"]
+
+_LONGEST = 200
+_OFF = re.compile(r"  \[default: no-[a-z-]+]$")
+
+
+# What typer calls the type of a value, and what people call it.
+_VALUES = {"str": "TEXT", "int": "N", "int range": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
+
+
+def _options(params: Iterable[Any], ctx: Any, kind: str) -> Iterator[tuple[str, str]]:
+    for param in params:
+        record = param.get_help_record(ctx)
+        if record is not None and param.param_type_name == kind:
+            name, said = record
+            if _OFF.search(said):  # what is off by default is shown by how to turn it on
+                name, said = name.partition(" / ")[0], _OFF.sub("", said)
+            yield _plain(name, argument=kind == "argument"), said
+
+
+def _plain(name: str, *, argument: bool) -> str:
+    """An argument is named already; an option's value is said in a word, or by its choices."""
+    typed = re.fullmatch(r"(.*) <(?:list\[)?(.*?)]?>", name)
+    if typed is None:
+        return name
+    return typed[1] if argument else f"{typed[1]} {_VALUES.get(typed[2], typed[2])}"
+
+
+class Plain(TyperCommand):
+    """A command."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for kind, title in (("argument", "Arguments"), ("option", "Options")):
+            if rows := list(_options(self.get_params(ctx), ctx, kind)):
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class Sectioned(TyperGroup):
+    """A group of commands."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            if not command.hidden:
+                row = (name, command.get_short_help_str(_LONGEST))
+                sections.setdefault(command.rich_help_panel or "Commands", []).append(row)
+        widest = max(len(name) for rows in sections.values() for name, _ in rows)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), line) for name, line in rows])
+        with formatter.section("Options"):
+            formatter.write_dl(list(_options(self.get_params(ctx), ctx, "option")))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word = args[0]
+        if word not in self.commands and word[:1] != "-" and not ctx.resilient_parsing:
+            near = [f"{ctx.command_path} {name}" for name in self.nearest(word)]
+            mend = f"did you mean {' or '.join(near)}?" if near else f"{ctx.command_path} --help lists them"
+            ctx.fail(f"expected a command, found {word}; {mend}")
+        return super().resolve_command(ctx, args)
+
+    def nearest(self, word: str) -> Iterable[str]:
+        """The commands that may have been meant."""
+        return get_close_matches(word, self.commands, 1)

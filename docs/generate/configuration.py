@@ -1,0 +1,46 @@
+"""The tables of docs/reference/configuration.md, from the table of options: which keys there are, and who shares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tables import code, table
+
+from bedtape_cassettes.config.kinds import Pattern, Place, Switch, Text
+from bedtape_cassettes.config.options import TABLES, TOP, Option
+
+__all__ = ["keys", "shared_keys"]
+
+_WORDS = {Place: "path", Text: "texts", Pattern: "regular expressions", Switch: "`true` or `false`"}
+
+
+def keys() -> list[str]:
+    """Every table with its keys."""
+    rows = (
+        (code(name), ", ".join(code(key) for key, option in options.items() if not option.secret))
+        for name, options in TABLES.items()
+        if name != TOP
+    )
+    return table(("table", "keys"), rows)
+
+
+def shared_keys() -> list[str]:
+    """What can be said at the top, and for whom that holds."""
+    rows = ((code(key), _value(option), "; ".join(_sharing(key))) for key, option in TABLES[TOP].items())
+    return table(("key", "value", "is shared by"), rows)
+
+
+def _value(option: Option) -> str:
+    word = _WORDS[type(option.kind)]
+    return f"list of {word}" if option.many else word
+
+
+def _sharing(shared: str) -> Iterator[str]:
+    """The tables that share it, by what they call it; not those that share it through another."""
+    found: dict[str, list[str]] = {}
+    for name, options in TABLES.items():
+        for key, option in options.items():
+            if option.shared == (TOP, shared):
+                found.setdefault(key, []).append(code(name))
+    for key, names in found.items():
+        yield ", ".join(names) if found.keys() == {shared} else f"{code(key)} of {', '.join(names)}"

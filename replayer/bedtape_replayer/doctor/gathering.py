@@ -1,0 +1,196 @@
+"""Looks at the environment for `bedtape doctor`: variables, files, packages, who listens. The only file here that does.
+
+It asks addresses of this machine and no others, looks up no name, writes nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bedtape_cassettes import store
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.errors import CassetteError, ConfigInvalid
+from bedtape_replayer.doctor import profile as profiles
+from bedtape_replayer.doctor.addresses import Address, endpoints
+from bedtape_replayer.doctor.credentials import BUNDLES
+from bedtape_replayer.doctor.found import DEFAULT_PORT, Chosen, Found, Listener, Python, Shelf
+from bedtape_replayer.doctor.packages import LOOKED_FOR
+from bedtape_replayer.doctor.profile import Profile
+
+__all__ = ["gather", "listener_at"]
+
+# Where replay and run look for cassettes, and where the tests of the plugin have theirs.
+_FOLDERS = ("cassettes", "tests/cassettes")
+# Whoever listens on loopback answers at once, or not at all.
+_PATIENCE = 2.0
+
+
+def gather() -> Found:
+    """What this process's environment is, and what its folder holds."""
+    environ = dict(os.environ)
+    profile = _profile(environ)
+    settings, chosen = _settings()
+    addresses = [Address("127.0.0.1", chosen.port), *(e.address for e in endpoints(environ, profile) if e.address)]
+    cache = store.cache_folder(os.environ)
+    return Found(
+        environ=environ,
+        python=_python(),
+        packages=_packages(),
+        profile=profile,
+        listeners={address: listener_at(address) for address in dict.fromkeys(addresses) if address.port},
+        missing=frozenset(name for name in BUNDLES if environ.get(name) and not Path(environ[name]).is_file()),
+        settings=chosen,
+        shelves=_shelves(settings),
+        cache=str(cache) if cache else None,
+        cache_problem=_problem_writing(cache) if cache else "",
+        open_files=_open_files(),
+        npm=_npm(),
+    )
+
+
+# -- this machine ----------------------------------------------------------------------------------------------
+
+
+def _python() -> Python:
+    name = sys.implementation.name
+    return Python(sys.version_info[:3], name, sys.prefix.rstrip("/"), sys.platform != "win32" and name == "cpython")
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in LOOKED_FOR:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _open_files() -> int | None:
+    """The limit of this process, None for none: some systems have no such limit, and no module for it."""
+    try:
+        resource = import_module("resource")
+    except ImportError:
+        return None
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _problem_writing(folder: Path) -> str:
+    """Why the folder, or where it would be made, cannot be written; found out without writing."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written"
+
+
+# -- AWS's files -----------------------------------------------------------------------------------------------
+
+
+def _profile(environ: Mapping[str, str]) -> Profile:
+    config = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    name = profiles.named(environ)[0]
+    try:
+        return profiles.read(name, _text(config), _text(credentials))
+    except (OSError, UnicodeDecodeError) as error:
+        return Profile(name, problem=f"{config} or {credentials}: {error}")
+
+
+def _text(file: str) -> str:
+    path = Path(os.path.expandvars(os.path.expanduser(file)))  # noqa: PTH111 -- as botocore does, for homes of no user
+    return path.read_text() if path.is_file() else ""
+
+
+# -- the project -----------------------------------------------------------------------------------------------
+
+
+def _settings() -> tuple[Settings, Chosen]:
+    here = Path.cwd()
+    try:
+        settings = read_settings(here, os.environ, here=here)
+    except ConfigInvalid as error:
+        return NOTHING_SAID, Chosen(problems=tuple(map(str, error.problems)))
+    port = settings.of("replay").get("port", DEFAULT_PORT)
+    assert isinstance(port, int)
+    return settings, Chosen(settings.file, port, warnings=settings.warnings)
+
+
+def _shelves(settings: Settings) -> tuple[Shelf, ...]:
+    """The folders that settings name, which must be there, or those that commands look into, where they hold any."""
+    said = settings.of("replay").get("cassettes", ())
+    named = [str(folder) for folder in said] if isinstance(said, tuple) else []
+    others = [folder for folder in _FOLDERS if store.fingerprint([Path(folder)])]
+    return tuple(_shelf(Path(folder)) for folder in dict.fromkeys([*named, *others]))
+
+
+def _shelf(folder: Path) -> Shelf:
+    try:
+        read = store.read([folder])
+    except CassetteError as error:
+        return Shelf(str(folder), problems=tuple(str(error).splitlines()))
+    return Shelf(str(folder), len(read), sum(len(cassette.interactions) for cassette in read))
+
+
+def _npm() -> dict[str, str]:
+    """AWS's packages that package.json names, with the versions that are installed."""
+    package = _json(Path("package.json"))
+    parts = [part for key in ("dependencies", "devDependencies") if isinstance(part := package.get(key), dict)]
+    named = {name for part in parts for name in part if name.startswith("@aws-sdk/")}
+    return {name: str(_json(Path("node_modules", name, "package.json")).get("version", "")) for name in named}
+
+
+def _json(path: Path) -> dict[str, object]:
+    """An object in a file; an empty one where there is none, or something else."""
+    try:
+        read = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+# -- who listens -----------------------------------------------------------------------------------------------
+
+
+def listener_at(address: Address) -> Listener:
+    """Who answers at an address of this machine, which must be one. Asks what bedtape, then what LocalStack tells of itself."""
+    try:
+        status, headers, body = _asked(address, "/_bedtape/health")
+        if status == 200 and {"cassettes", "interactions"} <= body.keys():
+            says = f"bedtape {body.get('version')} with {body['interactions']} interactions"
+            return Listener("bedtape", f"{says} in {body['cassettes']} cassettes")
+        if headers.get("x-amzn-errortype") == "CassetteMissException":
+            return Listener("bedtape", "bedtape without its control API")
+        status, headers, body = _asked(address, "/_localstack/health")
+        if status == 200 and "services" in body:
+            return Listener("localstack", f"LocalStack {body.get('version', '')}".rstrip())
+    except ConnectionRefusedError:
+        return Listener("nobody")
+    except (OSError, http.client.HTTPException):
+        return Listener("silent", "something that does not answer HTTP")
+    server = f" ({headers['server']})" if "server" in headers else ""
+    return Listener("http", f"another server{server}")
+
+
+def _asked(address: Address, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        body = response.read(65536)
+    finally:
+        connection.close()
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    return response.status, headers, parsed if isinstance(parsed, dict) else {}

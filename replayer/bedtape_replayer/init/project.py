@@ -1,0 +1,69 @@
+"""What a project is, as far as its top folder tells: which tests it has, and where. Pure."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Any, Literal, TypeAlias
+
+__all__ = ["Framework", "InitRefused", "Project", "framework_of"]
+
+Framework: TypeAlias = Literal["pytest", "vitest"]
+
+PYPROJECT, PACKAGE = "pyproject.toml", "package.json"
+_PYTHON = (PYPROJECT, "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "requirements*.txt", "*.py")
+_VITEST = ("vitest.config.*", "vitest.workspace.*")
+
+
+class InitRefused(Exception):
+    """Nothing was written. `reasons` holds all of them."""
+
+    def __init__(self, reasons: Iterator[str] | tuple[str, ...]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("\n".join(self.reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """names: of what is in the top folder. pyproject, package: the text of these files, None where there is none."""
+
+    names: frozenset[str] = frozenset()
+    pyproject: str | None = None
+    package: str | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What pyproject.toml holds. Raises InitRefused where it is no TOML."""
+        try:
+            return tomllib.loads(self.pyproject or "")
+        except tomllib.TOMLDecodeError as error:
+            raise InitRefused((f"{PYPROJECT}: expected TOML, found: {error}; mend it first",)) from None
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """What package.json names. Raises InitRefused where it is no object of JSON."""
+        try:
+            said = json.loads(self.package or "{}")
+            parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
+            return frozenset(name for part in parts for name in part)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InitRefused((f"{PACKAGE}: expected an object of JSON, found: {error}; mend it first",)) from None
+
+    def has(self, *patterns: str) -> bool:
+        """Whether the top folder holds anything of such a name."""
+        return any(fnmatch(name, pattern) for name in self.names for pattern in patterns)
+
+
+def framework_of(project: Project) -> Framework:
+    """What the project's tests are; pytest where there is nothing yet. Raises InitRefused where one cannot tell."""
+    vitest = "vitest" in project.packages or project.has(*_VITEST)
+    python = project.has(*_PYTHON)
+    if vitest and python:
+        raise InitRefused(("expected pytest or vitest, found both; choose with --pytest or --vitest",))
+    if project.package is not None and not vitest and not python:
+        mend = "npm install -D vitest, or choose with --vitest or --pytest"
+        raise InitRefused((f"{PACKAGE}: expected vitest among its packages, found none; {mend}",))
+    return "vitest" if vitest else "pytest"

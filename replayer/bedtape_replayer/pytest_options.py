@@ -1,0 +1,100 @@
+"""The plugin's options: what the command line, pytest's own configuration, variables and a file of settings say.
+
+Nothing of what plays or records is imported here; it is asked before any test is collected.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.settings import Settings
+from bedtape_cassettes.errors import ConfigInvalid
+
+__all__ = ["GATE", "add_to", "blocks_of", "command_of", "mode_of", "settings_of"]
+
+GATE = "RUN_REAL_BEDROCK_TESTS"
+_TABLE = "pytest"
+# What pytest's configuration does not say; None would be taken for a default of pytest's own.
+_UNSAID = object()
+
+
+def add_to(parser: pytest.Parser) -> None:
+    """Tells pytest of them."""
+    group = parser.getgroup("bedtape", "Amazon Bedrock from cassettes")
+    group.addoption(
+        "--bedtape",
+        choices=("none", "once", "new", "all"),
+        help="What to record of the tests that use `bedrock`: none (the default) replays only, once records cassettes"
+        f" that do not exist, new also what they lack, all everything anew. Needs {GATE}=1, for it costs money.",
+    )
+    parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID)
+    parser.addini(
+        "bedtape_record", "Command that records, if not `bedtape record` of this Python.", type="args", default=_UNSAID
+    )
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Variables, and the nearest file from the tests that were asked for upwards. Raises pytest.UsageError."""
+    try:
+        return read_settings(_common_folder(config), os.environ)
+    except ConfigInvalid as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _common_folder(config: pytest.Config) -> Path:
+    """Of all paths that pytest was given, on the command line or as `testpaths`: as it looks for its own configuration."""
+    here = config.invocation_params.dir
+    paths = [path for arg in config.args if (path := here / arg.split("::")[0]).exists()]
+    common = Path(os.path.commonpath(paths)) if paths else here
+    return common if common.is_dir() else common.parent
+
+
+def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) -> str:
+    """What to record. A file may say what is recorded where the gate is open; it opens no gate, and refuses no run.
+
+    Raises pytest.UsageError where the command line or a variable asks for what the gate forbids.
+    """
+    asked, by = config.getoption("--bedtape"), "--bedtape"
+    if asked is None and (said := settings.find(_TABLE, "bedtape")) is not None:
+        if not said.variable and not gate_is_open:
+            return "none"
+        asked, by = said.value, said.by
+    if asked not in (None, "none") and not gate_is_open:
+        raise pytest.UsageError(f"{by}={asked} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it")
+    return str(asked or "none")
+
+
+def blocks_of(config: pytest.Config, settings: Settings) -> bool:
+    """Whether calls to real Bedrock raise."""
+    said = _said(config, settings, "block")
+    return True if said is None else bool(said)
+
+
+def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
+    """The command that records; none where nobody named one."""
+    said = _said(config, settings, "record")
+    return shlex.split(said) if isinstance(said, str) else said or ()
+
+
+def _said(config: pytest.Config, settings: Settings, key: str) -> Any:
+    """What holds for an option that pytest's configuration may say as well; None where nobody says anything.
+
+    pytest's command line (`-o`), then a variable, then a file: pytest's own or ours, and not both.
+    """
+    name = f"bedtape_{key}"
+    own, said = config.getini(name), settings.find(_TABLE, key)
+    overridden = any(each.partition("=")[0] == name for each in config.getoption("override_ini") or ())
+    if own is not _UNSAID and (overridden or said is None):
+        return own
+    if own is not _UNSAID and said is not None and not said.variable:
+        raise pytest.UsageError(
+            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.by}; keep one of them"
+        )
+    return said.value if said is not None else None

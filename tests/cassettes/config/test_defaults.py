@@ -1,0 +1,84 @@
+"""Settings as the command line takes them: for every command, what is set comes to its function, whatever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes import cli
+from bedtape_cassettes.config.defaults import defaults_of, key_of
+from bedtape_cassettes.config.kinds import Choice, Kind, Number, Pattern, Switch, Whole
+from bedtape_cassettes.config.options import ARGUMENTS, TABLES, Name
+from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
+
+ROOT: Any = cli.whole()
+
+
+def _command(table: str) -> Any:
+    found = ROOT
+    for name in table.split("."):
+        found = found.commands[name]
+    return found
+
+
+def _some(kind: Kind) -> Any:
+    """A value that is no default."""
+    match kind:
+        case Switch():
+            return True
+        case Whole():
+            return 7
+        case Number():
+            return 2.5
+        case Choice(words):
+            return words[-1]
+        case Pattern():
+            return "a b|c"
+    return "of the file"
+
+
+NAMES = [(t, k) for t, options in TABLES.items() if t not in ("", "cassette", "pytest") for k in options]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=".".join)
+def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: Name) -> None:
+    table, key = name
+    option = TABLES[table][key]
+    value = (_some(option.kind),) * 2 if option.many else _some(option.kind)
+    defaults: Any = defaults_of(ROOT, Settings(keys={name: Said(value, "f", name)}))
+    command = _command(table)
+    (parameter,) = (p for p in command.params if key_of(p) == key)
+    for part in table.split("."):
+        defaults = defaults[part]
+    assert defaults == {parameter.name: list(value) if isinstance(value, tuple) else value}
+
+    context = command.make_context(table, [], default_map=defaults, resilient_parsing=True)
+    if parameter.name not in ARGUMENTS:  # not every version of the library gives arguments what is set
+        assert _plain(context.params[parameter.name]) == _plain(defaults[parameter.name])
+    assert context.lookup_default(parameter.name) == defaults[parameter.name]
+
+    other = [f"--no-{key}"] if isinstance(option.kind, Switch) else [f"--{key}", "1"]
+    if not isinstance(option.kind, Choice) and parameter.name not in ARGUMENTS:
+        context = command.make_context(table, other, default_map=defaults, resilient_parsing=True)
+        assert _plain(context.params[parameter.name]) != _plain(defaults[parameter.name])
+
+
+def _plain(value: Any) -> Any:
+    """Paths and choices as their texts, which a command's function gets made into what it asks for."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool | int | float) else str(getattr(value, "value", value))
+
+
+def test_a_default_that_is_asked_for_is_left_to_the_command() -> None:
+    name = ("replay", "port")
+    settings = Settings({name: Said(None, "BEDTAPE_REPLAY_PORT", name)}, {name: Said(1, "f", name)})
+    assert defaults_of(ROOT, settings)["replay"] == {}
+
+
+def test_where_nothing_is_said_every_command_has_its_own_defaults() -> None:
+    def empty(defaults: dict[str, Any]) -> bool:
+        return all(isinstance(each, dict) and empty(each) for each in defaults.values())
+
+    assert empty(defaults_of(ROOT, NOTHING_SAID))

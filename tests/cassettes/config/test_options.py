@@ -1,0 +1,145 @@
+"""The table of options is what the commands and the plugin have: every option, its type, choices, bounds, both ways."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from bedtape_cassettes import cli
+from bedtape_cassettes.config.defaults import key_of
+from bedtape_cassettes.config.kinds import Choice, Command, Number, Pattern, Place, Switch, Text, Whole
+from bedtape_cassettes.config.options import (
+    ARGUMENTS,
+    OTHER_VARIABLES,
+    TABLES,
+    TOP,
+    Option,
+    variable_of,
+    variables,
+    without_settings,
+)
+
+ROOT: Any = cli.whole()
+
+
+def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:
+    for name, each in getattr(command, "commands", {}).items():
+        below = f"{table}.{name}".lstrip(".")
+        yield below, each
+        yield from _walk(each, below)
+
+
+# What `init` is told holds for one run, before there are settings.
+COMMANDS = {table: command for table, command in _walk(ROOT) if table != "init"}
+PARAMETERS = {
+    (table, key): parameter
+    for table, command in COMMANDS.items()
+    for parameter in command.params
+    if (key := key_of(parameter)) not in (None, "help")
+}
+# Tables without a command: what several share, and the plugin's, which its own tests hold against the plugin.
+_OTHERS = {TOP, "cassette", "pytest"}
+
+
+def test_every_option_of_every_command_can_be_set_and_none_more() -> None:
+    known = {(table, key) for table, options in TABLES.items() if table not in _OTHERS for key in options}
+    assert len(known) > 100
+    assert known == set(PARAMETERS)
+
+
+HINTS = {
+    table: get_type_hints(inspect.unwrap(command.callback), include_extras=True)
+    for table, command in COMMANDS.items()
+    if not getattr(command, "commands", {})
+}
+
+
+def _kind(name: tuple[str, str]) -> tuple[str, ...]:
+    """What the command's function takes, and within which bounds."""
+    hint = HINTS[name[0]][PARAMETERS[name].name]
+    taken, declared = hint.__origin__, hint.__metadata__[0]
+    (inner,) = {each for each in get_args(taken) if each is not NoneType} or {taken}
+    (inner,) = get_args(inner) or (inner,)
+    if issubclass(inner, Enum):
+        return ("choice", *(word.value for word in inner))
+    if inner is int:
+        return ("whole", str(declared.min), str(declared.max))
+    return ({bool: "switch", float: "number", Path: "place", str: "text"}[inner],)
+
+
+def _said(option: Option) -> tuple[str, ...]:
+    match option.kind:
+        case Choice(words):
+            return ("choice", *words)
+        case Whole(low, high):
+            return ("whole", str(low), str(high))
+        case Switch():
+            return ("switch",)
+        case Number():
+            return ("number",)
+        case Place():
+            return ("place",)
+        case Text() | Pattern() | Command():
+            return ("text",)
+    raise AssertionError(option.kind)
+
+
+@pytest.mark.parametrize("name", PARAMETERS, ids=".".join)
+def test_an_option_is_what_its_command_says(name: tuple[str, str]) -> None:
+    table, key = name
+    option, parameter = TABLES[table][key], PARAMETERS[name]
+    assert _said(option) == _kind(name)
+    assert option.many == (getattr(parameter, "multiple", False) or parameter.nargs == -1)
+
+
+@pytest.mark.parametrize("name", [name for name, p in PARAMETERS.items() if getattr(p, "is_flag", False)], ids=".".join)
+def test_what_can_be_set_on_can_be_taken_back_on_the_command_line(name: tuple[str, str]) -> None:
+    assert PARAMETERS[name].secondary_opts == [f"--no-{name[1]}"]
+
+
+def test_arguments_that_can_be_set_are_those_of_their_functions() -> None:
+    found = {p.name for p in PARAMETERS.values() if p.param_type_name == "argument"}
+    assert found == set(ARGUMENTS)
+
+
+def test_what_is_shared_is_of_the_same_kind() -> None:
+    for table, options in TABLES.items():
+        for key, option in options.items():
+            if option.shared is not None:
+                above = TABLES[option.shared[0]][option.shared[1]]
+                assert above.kind is option.kind, (table, key)
+                assert option.many or not above.many, (table, key)
+
+
+def test_no_key_is_a_table_too() -> None:
+    names = {f"{table}.{key}".lstrip(".") for table, options in TABLES.items() for key in options}
+    assert not names & {table.rpartition(".")[0] or table for table in TABLES if table}
+    assert not names & set(TABLES)
+
+
+def test_every_option_has_a_variable_of_its_own() -> None:
+    each = [variable for variable, _ in variables()]
+    assert len(each) == len(set(each)) == sum(map(len, TABLES.values()))
+    assert not set(each) & set(OTHER_VARIABLES)
+    assert variable_of((TOP, "any-profile")) == "BEDTAPE_ANY_PROFILE"
+    assert variable_of(("replay", "log-level")) == "BEDTAPE_REPLAY_LOG_LEVEL"
+    assert variable_of(("cassette.truncate-after", "dry-run")) == "BEDTAPE_CASSETTE_TRUNCATE_AFTER_DRY_RUN"
+    assert variable_of(("replay", "control-token")) == "BEDTAPE_CONTROL_TOKEN"
+
+
+def test_a_secret_is_told_by_its_variable_alone_and_by_that_of_the_command() -> None:
+    secrets = {name for name in PARAMETERS if TABLES[name[0]][name[1]].secret}
+    assert secrets == {("replay", "control-token")}
+    for name in secrets:
+        assert PARAMETERS[name].envvar in (variable_of(name), [variable_of(name)])
+
+
+def test_an_environment_without_settings_keeps_all_else() -> None:
+    environ = {"PATH": "/bin", "BEDTAPE_REPLAY_PORT": "1", "BEDTAPE_CACHE_DIR": "c", "BEDTAPE_CONFIG": "x"}
+    assert without_settings(environ) == {"PATH": "/bin", "BEDTAPE_CACHE_DIR": "c", "BEDTAPE_CONFIG": ""}

@@ -1,0 +1,124 @@
+"""The site that `make docs` builds: without a warning, whole in itself, and with every page to be found."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("sphinx", reason="Sphinx is not installed: `make check` installs it")
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+# What a browser asks for by itself, as opposed to what a reader follows.
+_LOADED = {"img": "src", "script": "src", "link": "href", "source": "src", "iframe": "src"}
+
+
+@dataclass
+class _Seen(HTMLParser):
+    """What a page of HTML names, loads, links to and shows."""
+
+    ids: set[str] = field(default_factory=set)
+    loads: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        if "id" in found:
+            self.ids.add(found["id"])
+        if tag in _LOADED and _LOADED[tag] in found:
+            self.loads.append(found[_LOADED[tag]])
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        if tag == "img" and not found.get("alt", "").strip():
+            self.silent.append(found.get("src", ""))
+
+
+def _seen(page: Path) -> _Seen:
+    seen = _Seen()
+    seen.feed(page.read_text())
+    return seen
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"]
+    command += ["--doctree-dir", str(folder / "read"), str(DOCS), str(folder / "html")]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, _Seen]:
+    return {path: _seen(path) for path in site.rglob("*.html")}
+
+
+def _ends(page: Path, seen: _Seen) -> Iterator[tuple[Path, str, str]]:
+    """The links of a page that stay in the site: the page, the anchor, and the link as it is written."""
+    for link in seen.links:
+        parts = urlsplit(link)
+        if not parts.scheme:
+            yield ((page.parent / unquote(parts.path)).resolve() if parts.path else page), unquote(parts.fragment), link
+
+
+def test_every_link_and_every_anchor_is_there(pages: dict[Path, _Seen]) -> None:
+    dead = [
+        f"{page.name}: {link}"
+        for page, seen in pages.items()
+        for target, anchor, link in _ends(page, seen)
+        if target not in pages or (anchor and anchor not in pages[target].ids)
+    ]
+    assert not dead
+
+
+def test_a_page_asks_no_other_host_for_anything(site: Path, pages: dict[Path, _Seen]) -> None:
+    assert not [(page.name, name) for page, seen in pages.items() for name in seen.loads if urlsplit(name).netloc]
+    styles = [path for path in site.rglob("*.css") if re.search(r"url\(['\"]?(?:https?:)?//|@import", path.read_text())]
+    assert not styles
+
+
+def test_what_a_page_loads_is_there(pages: dict[Path, _Seen]) -> None:
+    absent = [
+        (page.name, name)
+        for page, seen in pages.items()
+        for name in seen.loads
+        if not (page.parent / unquote(urlsplit(name).path)).exists()
+    ]
+    assert not absent
+
+
+def test_every_picture_says_what_it_shows(pages: dict[Path, _Seen]) -> None:
+    assert not [(page.name, name) for page, seen in pages.items() for name in seen.silent]
+
+
+def test_every_page_can_be_found(site: Path) -> None:
+    text = (site / "searchindex.js").read_text()
+    found = set(json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))["docnames"])
+    sources = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    assert found == {name for name in sources if not name.startswith("_build/")}
+
+
+def test_the_index_leads_to_every_page() -> None:
+    linked = set(re.findall(r"^- \[[^]]+\]\(([\w/-]+\.md)\)", (DOCS / "index.md").read_text(), re.MULTILINE))
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if "_build" not in path.parts}
+    assert pages - linked == {"index.md"}
+
+
+def test_the_changelog_is_the_repositorys(site: Path) -> None:
+    newest = re.search(r"^- (.{20})", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1].split("`")[0] in (site / "changelog.html").read_text()

@@ -1,0 +1,52 @@
+"""Whole runs of pytest in processes of their own, with bedtape's plugin and no other, in a project that asks Bedrock."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from support.recordings import MODEL
+
+__all__ = ["Run", "runs"]
+
+# What each of these projects has.
+_ASKING = f"""
+import boto3, functools
+from botocore.config import Config
+
+MODEL = {MODEL!r}
+
+def ask(client, text):
+    said = client.converse(modelId=MODEL, messages=[{{"role": "user", "content": [{{"text": text}}]}}])
+    return said["output"]["message"]["content"][0]["text"]
+
+@functools.cache
+def kept():
+    return boto3.client("bedrock-runtime", region_name="us-east-1")
+"""
+
+Run: TypeAlias = Callable[..., pytest.RunResult]
+
+
+def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs pytest on files by their paths; arguments are those of the command line."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("RUN_REAL_BEDROCK_TESTS", raising=False)
+    for name in [name for name in os.environ if name.startswith("BEDTAPE_") and name != "BEDTAPE_CACHE_DIR"]:
+        monkeypatch.delenv(name)
+    (pytester.path / ".git").mkdir(exist_ok=True)  # no settings of whoever runs this are found
+    (pytester.path / "asking.py").write_text(_ASKING)
+    (pytester.path / "conftest.py").touch()  # so that `asking` is found from every folder
+
+    def begin(files: dict[str, str], *arguments: str, timeout: float = 100) -> pytest.RunResult:
+        for name, code in files.items():
+            file = pytester.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("from asking import *\nimport pytest, os\n" + textwrap.dedent(code))
+        return pytester.runpytest_subprocess("-p", "bedtape_replayer.pytest_plugin", *arguments, timeout=timeout)
+
+    return begin
