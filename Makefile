@@ -104,7 +104,7 @@ java:
 	@if command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(JAVA); else echo "mvn is not installed: the example in Java is not tested"; fi
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	npm ci --prefix $* --no-audit --no-fund --silent
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
 	touch $@
 
 clients/typescript/dist/index.js: clients/typescript/node_modules/.package-lock.json $(wildcard clients/typescript/src/*)
