@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from bedtape_cassettes.config.options import CONFIG, variables
+
 _AWS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -69,8 +71,8 @@ def only_loopback() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No credentials, endpoints or caches of whoever runs the tests."""
-    for name in _AWS:
+    """No credentials, endpoints, settings or caches of whoever runs the tests."""
+    for name in (*_AWS, *(variable for variable, _ in variables()), CONFIG):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,7 +95,8 @@ app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions
 
 def _say_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"bedtape {version('bedtape')}")
+        metadata: Any = import_module("importlib.metadata")  # takes 20 ms: only who asks pays
+        typer.echo(f"bedtape {metadata.version('bedtape')}")
         raise typer.Exit
 
 

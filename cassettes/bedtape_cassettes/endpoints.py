@@ -11,6 +11,9 @@ __all__ = ["BEARER", "isolated", "pointed"]
 
 # A Bedrock API key. It wins over access keys wherever it is set, and boto3 refuses to send one over http.
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+# Said aloud, for where a variable is silent a profile holds. With the first, calls go to AWS all the same; with the others
+# JavaScript's SDK takes no endpoint but AWS's.
+_OFF = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 _LOCAL = "127.0.0.1,localhost"
 _REGION = "us-east-1"
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -35,8 +38,7 @@ def _keys() -> dict[str, str]:
 
 def pointed(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """The environment in which Bedrock calls come to `url`; credentials and region are as they were."""
-    # Said aloud: where the variable is silent, a profile's ignore_configured_endpoint_urls holds, and calls go to AWS.
-    pointed = {**environ, **_endpoints(url), "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+    pointed = {**environ, **_endpoints(url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
     for name, other in (_REGIONS, _REGIONS[::-1]):  # boto3 reads one, the other SDKs the other

@@ -45,6 +45,12 @@ def test_endpoints_are_heeded_where_somebody_had_turned_them_off(
     assert _endpoint("bedrock-runtime", isolated(given, URL), monkeypatch) == URL
 
 
+def test_no_kind_of_aws_own_endpoints_is_asked_for() -> None:
+    """JavaScript's SDK refuses any other endpoint then; the test that `bedtape init` writes is run with one asked for."""
+    found = pointed({"AWS_USE_FIPS_ENDPOINT": "true"}, URL)
+    assert (found["AWS_USE_FIPS_ENDPOINT"], found["AWS_USE_DUALSTACK_ENDPOINT"]) == ("false", "false")
+
+
 def test_a_proxy_sees_no_call_to_this_machine_and_what_it_did_not_see_before_neither() -> None:
     assert pointed({"NO_PROXY": "intra.example"}, URL)["NO_PROXY"] == "intra.example,127.0.0.1,localhost"
     assert pointed({}, URL)["no_proxy"] == "127.0.0.1,localhost"

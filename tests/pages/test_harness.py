@@ -58,6 +58,7 @@ BAD = {
     "no part of the file": ("<!-- from: Makefile -->\n```go\nfunc\n```\n", "expected a part of Makefile"),
     "a program of no file": ("```go\nfunc\n```\n", "needs <!-- from: FILE -->"),
     "an overlay": ("```yaml\nbedtape-overlay: 1\nrulse: []\n```\n", "rulse"),
+    "settings": ("```toml\n[tool.bedtape]\nreplya = 1\n```\n", "replya"),
     "options of pytest": ("```toml\n[tool.pytest.ini_options]\nbedtape_x = 1\n```\n", r"found ['bedtape_x']"),
     "a server that says another thing": ("```console\n$ bedtape replay none\nlistening\n```\n", "no such folder"),
 }

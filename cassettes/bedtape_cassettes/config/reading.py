@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ __all__ = ["Source", "of_document", "of_environment"]
 
 _GATE = "run-real-bedrock-tests"
 _SHOWN = 80
+_MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class _Reading:
 
     def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, _shown(found), mend))
+        self.problems.append(Problem(file, line, expected, _shown(_veiled(key, found)), mend))
 
 
 def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
@@ -70,10 +72,21 @@ def _read(reading: _Reading, table: str, found: Mapping[str, object]) -> None:
         elif _is_table(below):
             reading.wrong(table, key, f"a table at {reading.source.table(below)}", value, _as_table(reading, below))
         else:
-            what = "table" if isinstance(value, Mapping) else "key"
-            where = reading.source.table(table)
-            expected = f'no {what} "{key}"' + (f" at {where}" if where else " at the top")
-            reading.wrong(table, key, expected, value, _meant(reading.source, table, key))
+            _refuse(reading, table, key, value)
+
+
+def _refuse(reading: _Reading, table: str, key: str, value: object) -> None:
+    """An unknown table or key."""
+    what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
+    expected = f'no {what} "{key}" at {where or "the top"}'
+    reading.wrong(table, key, expected, value, _meant(reading.source, table, key))
+
+
+def _veiled(key: str, value: object) -> object:
+    """What may be a secret, under whatever name, is not shown."""
+    if _MAY_BE_SECRET.search(key):
+        return "…"
+    return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
 
 
 def _is_table(name: str) -> bool:
@@ -130,12 +143,18 @@ def _meant(source: Source, table: str, key: str) -> str:
         return "the gate is an environment variable only, so that no file can open it"
     if table == TOP and key == "tool" and not source.prefix:
         return "tables stand here by themselves: [replay]"
+    if secret := next((name for name in _secrets() if spelled == name[1]), None):
+        return f"take it out, change it if it was seen, and set {variable_of(secret)}"
     here = (*TABLES.get(table, ()), *_below(table))
     if near := get_close_matches(spelled, here, 1):
         return f"did you mean {near[0]}?"
     if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
         return f"it is a key of {_listed((f'[{home}]' for home in homes), 4)}"
     return f"known are {_listed(here)}"
+
+
+def _secrets() -> Iterator[Name]:
+    return ((table, key) for table, options in TABLES.items() for key, option in options.items() if option.secret)
 
 
 def _below(table: str) -> list[str]:

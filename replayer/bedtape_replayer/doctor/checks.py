@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Found], Iterator[Diagnosis]], ...] = (
     endpoints.check_endpoint,
     endpoints.check_other_endpoints,
     endpoints.check_ignored,
+    endpoints.check_kinds,
     endpoints.check_all_services,
     endpoints.check_other_clients,
     network.check_port,

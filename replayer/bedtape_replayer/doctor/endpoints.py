@@ -8,8 +8,16 @@ from bedtape_cassettes.endpoints import pointed
 from bedtape_replayer.doctor.addresses import CLIENTS, SERVICES, Endpoint, endpoints, shown
 from bedtape_replayer.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.doctor.found import Found, Listener
+from bedtape_replayer.doctor.profile import KINDS
 
-__all__ = ["check_all_services", "check_endpoint", "check_ignored", "check_other_clients", "check_other_endpoints"]
+__all__ = [
+    "check_all_services",
+    "check_endpoint",
+    "check_ignored",
+    "check_kinds",
+    "check_other_clients",
+    "check_other_endpoints",
+]
 
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _START = "start it with bedtape replay, or unset it: bedtape run and the fixture bedrock set their own"
@@ -62,6 +70,17 @@ def check_ignored(found: Found) -> Iterator[Diagnosis]:
         kept = f"{source}; bedtape run and the fixture bedrock set it to false"
         mend = f"set {_IGNORE}=false before you point a client at bedtape by hand"
         yield note("endpoints on", expected="endpoints to be heeded", found=kept, mend=mend)
+
+
+def check_kinds(found: Found) -> Iterator[Diagnosis]:
+    """FIPS and dual-stack endpoints are AWS's own: JavaScript's SDK refuses any other beside them."""
+    for variable, key in KINDS.items():
+        said = found.environ.get(variable, "").lower()
+        if found.endpoint and (said == "true" or (not said and key in found.profile.kinds)):
+            source = f"{variable}=true" if said else f"{key} in profile {found.profile.name}"
+            mend = f"set {variable}=false, as bedtape run does"
+            refused = f"{source}, with which JavaScript's SDK refuses {found.endpoint}"
+            yield note("endpoint kind", expected="no kind of AWS's own endpoints", found=refused, mend=mend)
 
 
 def check_all_services(found: Found) -> Iterator[Diagnosis]:

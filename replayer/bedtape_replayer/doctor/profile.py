@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Profile", "named", "read"]
+__all__ = ["KINDS", "Profile", "named", "read"]
 
 # What a profile has that credentials come of, and how it is called here.
 _SOURCES = {
@@ -22,12 +22,15 @@ _SOURCES = {
     "web_identity_token_file": "a web identity",
     "login_session": "a login",
 }
+# Kinds of AWS's own endpoints, as a variable and as a key.
+KINDS = {"AWS_USE_FIPS_ENDPOINT": "use_fips_endpoint", "AWS_USE_DUALSTACK_ENDPOINT": "use_dualstack_endpoint"}
 _Section = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile. endpoint: for all services, runtime_endpoint: for bedrock-runtime alone. credentials: what they come of.
+    """One profile. endpoint: for all services, runtime_endpoint: for bedrock-runtime alone. kinds: which of AWS's own
+    endpoints it asks for. credentials: what they come of.
 
     problem: why the files cannot be read; then the rest is empty, and botocore makes no client at all.
     """
@@ -38,6 +41,7 @@ class Profile:
     endpoint: str = ""
     runtime_endpoint: str = ""
     ignores_endpoints: bool = False
+    kinds: tuple[str, ...] = ()
     credentials: str = ""
     problem: str = ""
 
@@ -65,9 +69,14 @@ def read(name: str, config: str, credentials: str) -> Profile:
         region=merged.get("region", ""),
         endpoint=merged.get("endpoint_url", ""),
         runtime_endpoint=_nested(services.get("bedrock_runtime", "")).get("endpoint_url", ""),
-        ignores_endpoints=merged.get("ignore_configured_endpoint_urls", "").lower() == "true",
+        ignores_endpoints=_is_on(merged, "ignore_configured_endpoint_urls"),
+        kinds=tuple(key for key in KINDS.values() if _is_on(merged, key)),
         credentials=next((word for key, word in _SOURCES.items() if merged.get(key)), ""),
     )
+
+
+def _is_on(section: _Section, key: str) -> bool:
+    return section.get(key, "").lower() == "true"
 
 
 def _parsed(file: str, text: str) -> dict[str, _Section]:

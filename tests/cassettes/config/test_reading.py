@@ -82,7 +82,7 @@ WRONG = {
     "[record]\nmode = 'revers'": 'one of reverse, forward at record.mode, found "revers"',
     "[replay.port]\nx = 1": 'a whole number from 0 to 65535 at replay.port, found {"x": 1}',
     "[run]\nstrict = 1979-05-27": 'true or false at run.strict, found "1979-05-27"',
-    "[run]\ncontrol-token = 'x'": 'no key "control-token" at run, found "x"; it is a key of [replay]',
+    "[run]\nlog-level = 'x'": 'no key "log-level" at run, found "x"; it is a key of [replay]',
     "[pytest]\nrecord = 'once'": 'a command at pytest.record, found "once"; what to record is said by `bedtape`',
     "RUN_REAL_BEDROCK_TESTS = 1": 'no key "RUN_REAL_BEDROCK_TESTS" at the top, found 1; the gate is an environment',
     "[record]\nrun-real-bedrock-tests = true": 'no key "run-real-bedrock-tests" at record, found true; the gate is an',
@@ -110,10 +110,20 @@ def test_all_problems_are_told_at_once_and_each_of_a_list() -> None:
     ]
 
 
-def test_a_secret_in_a_file_is_refused_and_not_shown() -> None:
-    _, (problem,) = _read("[replay]\ncontrol-token = 'hush-hush-hush-hush'\n")
+@pytest.mark.parametrize(
+    "text", ["[replay]\ncontrol-token = '{}'", "control-token = '{}'", "[run]\ncontrol_token = '{}'"]
+)
+def test_a_secret_in_a_file_is_refused_and_not_shown(text: str) -> None:
+    _, (problem,) = _read(text.format("hush-hush-hush-hush"))
     assert "hush" not in problem
     assert "set BEDTAPE_CONTROL_TOKEN" in problem
+
+
+@pytest.mark.parametrize("key", ["contol-token", "aws_secret_access_key", "password", "BEDTAPE_CONTROL_TOKEN"])
+def test_what_may_be_a_secret_under_another_name_is_not_shown(key: str) -> None:
+    for text in (f"[replay]\n{key} = 'hush'\n", f"[rpelay.port]\n{key} = 'hush'\n"):
+        _, (problem,) = _read(text)
+        assert "hush" not in problem
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES if table])

@@ -79,6 +79,22 @@ def test_endpoints_that_are_ignored(environ: dict[str, str], profile: Profile, l
     assert found.level == level
 
 
+@pytest.mark.parametrize(
+    ("environ", "profile", "said"),
+    [
+        ({}, Profile(), []),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, Profile(), ["AWS_USE_FIPS_ENDPOINT=true"]),
+        ({}, Profile(kinds=("use_dualstack_endpoint",)), ["use_dualstack_endpoint in profile default"]),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "false"}, Profile(kinds=("use_dualstack_endpoint",)), []),
+    ],
+)
+def test_kinds_of_endpoints(environ: dict[str, str], profile: Profile, said: list[str]) -> None:
+    diagnoses = list(endpoints.check_kinds(Found({RUNTIME: URL, **environ}, profile=profile)))
+    assert [diagnosis.level for diagnosis in diagnoses] == ["note"] * len(said)
+    assert [diagnosis.found.partition(",")[0] for diagnosis in diagnoses] == said
+    assert not list(endpoints.check_kinds(Found(environ, profile=profile)))
+
+
 def test_an_endpoint_for_all_services_is_noted() -> None:
     (found,) = endpoints.check_all_services(Found(environ={"AWS_ENDPOINT_URL": URL}))
     assert (found.level, found.mend) == ("note", f"move its value to {RUNTIME}")

@@ -84,6 +84,12 @@ def test_what_credentials_come_of(section: str, source: str) -> None:
     assert read("default", f"[default]\n{section}\n", "").credentials == source
 
 
+def test_what_a_profile_turns_on() -> None:
+    profile = read("default", "[default]\nuse_fips_endpoint = True\nignore_configured_endpoint_urls = true\n", "")
+    assert (profile.kinds, profile.ignores_endpoints) == (("use_fips_endpoint",), True)
+    assert read("default", "[default]\nuse_dualstack_endpoint = false\n", "").kinds == ()
+
+
 def test_no_files_are_no_profile() -> None:
     assert not read("default", "", "").exists
 

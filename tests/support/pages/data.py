@@ -11,18 +11,24 @@ from typing import Any
 import yaml
 
 from bedtape_cassettes import document
+from bedtape_cassettes.config.reading import Source, of_document
 from bedtape_replayer import pytest_plugin
 from bedtape_replayer.overlay.document import read as read_overlay
 from support.pages.page import Block
 
 
-def check(block: Block) -> None:
-    """Raises PageInvalid, or what the reader of such a document raises."""
+def check(block: Block, *, asked: bool = False) -> None:
+    """Raises PageInvalid, or what the reader of such a document raises.
+
+    asked: whether a command follows, which reads settings itself, and may be there to show what is wrong with them.
+    """
     value = READERS[block.language](block.text)
     if not value:
         raise block.refuse("expected some data, found none")
     if isinstance(value, dict):
         _check_known(block, value)
+        if not asked and block.language == "toml":
+            _check_settings(block, value)
 
 
 def _check_known(block: Block, value: Mapping[str, Any]) -> None:
@@ -33,6 +39,14 @@ def _check_known(block: Block, value: Mapping[str, Any]) -> None:
         assert document.read(block.text.encode(), block.where).request
     for section in (value.get("pytest"), value.get("tool", {}).get("pytest", {}).get("ini_options")):
         _check_pytest(block, section or {})
+
+
+def _check_settings(block: Block, value: Mapping[str, Any]) -> None:
+    settings = value.get("tool", {}).get("bedtape") if block.name != "bedtape.toml" else value
+    if settings is not None:
+        _, problems = of_document(settings, Source(block.where, "", lambda _: 0, str))
+        if problems:
+            raise block.refuse("\n".join(map(str, problems)))
 
 
 def _check_pytest(block: Block, options: Mapping[str, Any]) -> None:

@@ -72,7 +72,7 @@ class _Run:
             case "python" if "from" not in block.notes:
                 self._run_python(block, later)
             case language if language in data.READERS:
-                data.check(block)
+                data.check(block, asked=any(each.language == "console" and is_run(each) for each in later))
                 self._printed = None
             case language if language in _PROGRAMS or language == "python":
                 self._check_program(block, later)
