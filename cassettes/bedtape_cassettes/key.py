@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from bedtape_cassettes.patterns import in_path
 from bedtape_cassettes.redact import Redaction, scrub, scrub_body, scrub_text
 
 __all__ = [
+    "ANSWERING",
     "ANSWER_HEADERS",
     "DEFAULT",
     "AnswerHeaders",
@@ -45,6 +46,8 @@ ANSWER_HEADERS = (
     "x-amzn-bedrock-service-tier",
     "x-amzn-bedrock-trace",
 )
+# What all their lines begin with, in lower case.
+ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-)")
 # What clients send in Accept without asking for anything in particular; SDKs differ here for the same call.
 _ANY = "*/*"
 _USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
@@ -72,8 +75,19 @@ class MatchRules:
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
+        """The ignored paths in their parts."""
         dotted = (path.removeprefix("$").replace("[", ".").replace("]", "") for path in self.ignore)
         return tuple(tuple(path.removeprefix(".").split(".")) for path in dotted)
+
+    @cached_property
+    def members(self) -> tuple[str, ...]:
+        """Of the ignored paths those that are one member of the body, which is all of them mostly."""
+        return tuple(path[0] for path in self.paths if len(path) == 1 and path[0] != "*")
+
+    @cached_property
+    def deep_paths(self) -> tuple[tuple[str, ...], ...]:
+        """The others."""
+        return tuple(path for path in self.paths if len(path) > 1 or path[0] == "*")
 
 
 DEFAULT = MatchRules()
@@ -143,7 +157,13 @@ def _sorted_body(body: bytes, rules: MatchRules) -> bytes | None:
     """Sorted compact JSON less what is ignored; None where the body is not JSON."""
     try:
         value = orjson.loads(body)
-        for path in rules.paths:
+        if isinstance(value, dict):
+            for name in rules.members:
+                value.pop(name, None)
+            paths = rules.deep_paths
+        else:
+            paths = rules.paths
+        for path in paths:
             _drop(value, path)
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         if rules.placeholders or b".0" in data:
@@ -174,6 +194,10 @@ def _address(target: Target, method: str, rules: MatchRules) -> bytes:
     return f"{target.name or method} {path}".encode()
 
 
+# Addresses are few, and bodies are many.
+_scrubbed = lru_cache(maxsize=1024)(scrub)
+
+
 def _kept(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
@@ -195,7 +219,7 @@ def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rul
     """The match key, 16 bytes."""
     target, headers, body = _kept(method, target, headers, body, rules)
     clean = _canonical_body(body, rules)
-    return _digest(scrub(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
+    return _digest(_scrubbed(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
 
 
 def unscrubbed_key_of(
@@ -241,7 +265,7 @@ def canonical(
     value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
     if clean is not None:
         value = orjson.loads(clean)
-    path = scrub(_address(target, method, rules)).decode()
+    path = _scrubbed(_address(target, method, rules)).decode()
     return Canonical(target.name or method, _model(target, rules), path, headers, value)
 
 

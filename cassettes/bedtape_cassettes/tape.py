@@ -6,9 +6,10 @@ tells a torn or altered file, types tell a hostile one. No disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from sys import intern
 from typing import Any, TypeAlias, cast
 
 import msgpack
@@ -67,7 +68,9 @@ def from_row(row: Row, file: str) -> Interaction:
     target = identify(request.method, request.path)
     _check(operation in (None, target.name) and model in (None, target.model), "operation or model")
     _check(type(exact) is bool and type(partial) is bool, "flag")
-    return Interaction(operation, model, request, _response(*answered), exact, partial, file)
+    # The target's own names: those of the row are other strings in every row, and a hundred thousand rows are loaded.
+    name, to = operation and target.name, model and target.model
+    return Interaction(name, to, request, _response(*answered), exact, partial, file)
 
 
 _FORMS = frozenset({"json", "text", "base64"})
@@ -82,7 +85,7 @@ def _check(right: bool, what: str) -> None:
 def _request(method: object, path: object, headers: object, form: Any, data: object) -> Request:
     _check(isinstance(method, str) and is_method(method), "method")
     _check(isinstance(path, str) and is_path(path), "path")
-    return Request(cast(str, method), cast(str, path), _headers(headers), _body(form, data))
+    return Request(intern(cast(str, method)), intern(cast(str, path)), _headers(headers), _body(form, data))
 
 
 def _response(status: object, headers: object, after_ms: object, form: Any, data: object, padded: object) -> Response:
@@ -103,18 +106,15 @@ def _is_text(data: bytes) -> bool:
     return data.isascii() or bool(data.decode())
 
 
-def _headers(headers: object) -> Headers:
-    _check(_are_headers(headers), "headers")
+@lru_cache(maxsize=1024)
+def _headers(headers: Any) -> Headers:
+    """The same object for equal headers, which most recordings have."""
+    _check(_are_pairs(headers) and all(is_header(name, value) for name, value in headers), "headers")
     return cast(Headers, headers)
 
 
 def _are_pairs(value: Any) -> bool:
     return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
-
-
-@lru_cache(maxsize=1024)
-def _are_headers(headers: Any) -> bool:
-    return _are_pairs(headers) and all(is_header(name, value) for name, value in headers)
 
 
 def _events(packed: object, padded: bool) -> Events:
@@ -132,7 +132,7 @@ def _is_frame(headers: Any) -> bool:
     return _are_pairs(headers) and bool(encode_strings(headers, b""))
 
 
-def _unpacked(data: bytes) -> Any:
+def _unpacked(data: bytes | memoryview) -> Any:
     return msgpack.unpackb(data, use_list=False, strict_map_key=False)
 
 
@@ -140,19 +140,16 @@ def _seal(content: bytes) -> bytes:
     return MAGIC + content + blake2b(MAGIC + content, digest_size=_DIGEST).digest()
 
 
-def _unseal(data: bytes, file: str) -> Any:
-    """The packed value. Raises CassetteInvalid unless every byte is as it was written."""
+def _unseal(data: bytes, file: str) -> memoryview:
+    """What is packed. Raises CassetteInvalid unless every byte is as it was written."""
     if data[:7] != MAGIC[:7]:
         raise _invalid(file, "a .tape file", "something else", "pack the cassettes again")
     if data[7:8] > MAGIC[7:]:
         raise _invalid(file, f"version {MAGIC[7]} of the .tape format", f"version {data[7]}", "upgrade bedtape")
-    content, digest = data[8:-_DIGEST], data[-_DIGEST:]
-    if blake2b(data[:8] + content, digest_size=_DIGEST).digest() != digest or data[:8] != MAGIC:
+    sealed = memoryview(data)[:-_DIGEST]
+    if blake2b(sealed, digest_size=_DIGEST).digest() != data[-_DIGEST:] or data[:8] != MAGIC:
         raise _invalid(file, "a whole .tape file", "one that was cut or changed", "pack the cassettes again")
-    try:
-        return _unpacked(content)
-    except (ValueError, TypeError, msgpack.UnpackException) as error:  # TypeError: a mapping as a key
-        raise _invalid(file, "packed cassettes", f"bytes that are not ({error})", "pack the cassettes again") from None
+    return sealed[len(MAGIC) :]
 
 
 def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid:
@@ -169,7 +166,7 @@ def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
     """The cassettes in a `.tape` file's bytes. Raises CassetteInvalid."""
     content = _unseal(data, file)
     try:
-        cassettes = tuple(Cassette(name, tuple(from_row(row, f) for f, row in rows)) for name, rows in content)
+        cassettes = tuple(_cassettes(content))
         names = [name for c in cassettes for name in (c.name, *(i.file for i in c.interactions))]
         bad = next((name for name in names if not safe_name(name)), None)
     except (TypeError, ValueError, AttributeError, msgpack.UnpackException) as error:
@@ -177,6 +174,34 @@ def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
     if bad is not None:
         raise _invalid(file, "names inside the folder", repr(bad), "rename that cassette and pack it again")
     return cassettes
+
+
+def _cassettes(content: memoryview) -> Iterator[Cassette]:
+    """A row after the other, so that what rows repeat is in memory once."""
+    unpacker = msgpack.Unpacker(
+        _Source(content), use_list=False, strict_map_key=False, max_buffer_size=max(len(content), 1)
+    )
+    for _ in range(unpacker.read_array_header()):
+        _check(unpacker.read_array_header() == 2, "cassette")
+        name = unpacker.unpack()
+        interactions = []
+        for _ in range(unpacker.read_array_header()):
+            file, row = unpacker.unpack()
+            interactions.append(from_row(row, file))
+        yield Cassette(name, tuple(interactions))
+    _check(unpacker.tell() == len(content), "end")
+
+
+class _Source:
+    """Bytes to be read as a file is."""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        start, self._at = self._at, self._at + size
+        return bytes(self._content[start : self._at])
 
 
 def pack_rows(rows: dict[bytes, Row]) -> bytes:
@@ -187,7 +212,7 @@ def pack_rows(rows: dict[bytes, Row]) -> bytes:
 def unpack_rows(data: bytes) -> dict[bytes, Row]:
     """The inverse of `pack_rows`; empty where the bytes are not a load cache."""
     try:
-        rows = _unseal(data, "cache")
-    except CassetteInvalid:
+        rows = _unpacked(_unseal(data, "cache"))
+    except (CassetteInvalid, ValueError, TypeError, msgpack.UnpackException):  # TypeError: a mapping as a key
         return {}
     return rows if isinstance(rows, dict) else {}

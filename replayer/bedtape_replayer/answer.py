@@ -18,7 +18,10 @@ __all__ = ["Answer", "Outcome", "Source"]
 Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Nobody changes one of these once it is made. They are not `frozen`: that takes six times as long to make.
+
+
+@dataclass(slots=True, eq=False)
 class Answer:
     """What a call gets, and from where.
 
@@ -43,7 +46,7 @@ class Answer:
         return self.by if self.source == "cassette" else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Outcome:
     """One call when it is over.
 

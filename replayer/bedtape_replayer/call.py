@@ -6,87 +6,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from bedtape_cassettes.bodies import parse
 from bedtape_cassettes.content import Prompt
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
 from bedtape_cassettes.reading import prompt_of
+from bedtape_replayer.head import Head
 
-__all__ = ["Call", "Head", "Pairs", "RawHead"]
-
-
-# What two byte strings and their tuple take beside their characters.
-_A_PAIR = 120
+__all__ = ["Call"]
 
 
-class Head(Protocol):
-    """A request's headers, read when somebody asks."""
-
-    def get(self, name: str) -> str | None:
-        """The value of the header with this lower-case name."""
-
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """All headers, in wire order."""
-
-    @property
-    def size(self) -> int:
-        """The bytes that it keeps in memory, about."""
-
-
-class RawHead:
-    """The header lines of an HTTP/1.1 request as they came, each ended by CR LF; `raw` begins with CR LF.
-
-    Parsing twenty headers costs more than answering, and a call is asked for five.
-    """
-
-    __slots__ = ("lowered", "raw")
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.lowered = raw.lower()
-
-    def get(self, name: str) -> str | None:
-        at = self.lowered.find(b"\r\n%b:" % name.encode())
-        if at < 0:
-            return None
-        start = at + len(name) + 3
-        return self.raw[start : self.raw.index(b"\r\n", start)].strip(b" \t").decode("latin-1")
-
-    @property
-    def size(self) -> int:
-        return 2 * len(self.raw)
-
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        lines = (line.partition(":") for line in self.raw.decode("latin-1").split("\r\n") if line)
-        return tuple((name, value.strip(" \t")) for name, _, value in lines)
-
-
-class Pairs:
-    """Headers that came as pairs, with lower-case names (HTTP/2)."""
-
-    __slots__ = ("_pairs",)
-
-    def __init__(self, pairs: tuple[tuple[bytes, bytes], ...]) -> None:
-        self._pairs = pairs
-
-    def get(self, name: str) -> str | None:
-        wanted = name.encode()
-        for key, value in self._pairs:  # a generator takes twice the time
-            if key == wanted:
-                return value.decode("latin-1")
-        return None
-
-    @property
-    def size(self) -> int:
-        return sum(len(name) + len(value) + _A_PAIR for name, value in self._pairs)
-
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._pairs)
-
-
-@dataclass(frozen=True, eq=False)
+# Nobody changes what a call says; an equal body may be put in the place of its own, so that it is in memory once. It is
+# not `frozen`, which takes five times as long to make, for every request.
+@dataclass(eq=False)
 class Call:
     """One request that the server received, read further as somebody asks.
 
@@ -103,7 +37,7 @@ class Call:
     number: int = 1
     keep: Callable[[Any], None] | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def target(self) -> Target:
         return identify(self.method, self.path)
 
@@ -124,6 +58,14 @@ class Call:
             return parse(self.body)
         except ValueError:
             return None
+
+    @property
+    def literal(self) -> bool:
+        """Whether what its prompt says stands in its body as it is, but for what JSON must escape.
+
+        Converse's texts are joined by lines alone; other families cut theirs out of templates, or base64.
+        """
+        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
 
     @cached_property
     def prompt(self) -> Prompt:

@@ -9,14 +9,14 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol, cast
 
 from bedtape_replayer import http1, http2
 from bedtape_replayer.answer import Answer, Outcome
-from bedtape_replayer.call import Head, Pairs, RawHead
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
 from bedtape_replayer.http2.headers import RequestHead
 from bedtape_replayer.reply import HeaderPairs, Reply, error_reply, request_id_for
@@ -55,11 +55,13 @@ class _Wire(Protocol):
 
     @property
     def closing(self) -> bool: ...
-    def start(self, stream: int, status: int, headers: HeaderPairs) -> None: ...
+    @property
+    def at_rest(self) -> bool: ...
+    def start(self, stream: int, status: int, headers: HeaderPairs, date: bytes) -> None: ...
     def send(self, stream: int, data: bytes) -> None: ...
     def finish(self, stream: int) -> None: ...
-    def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes) -> None: ...
-    def respond_streamed(self, stream: int, status: int, headers: HeaderPairs, pieces: Sequence[bytes]) -> None: ...
+    def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes) -> None: ...
+    def respond_streamed(self, stream: int, reply: Reply, date: bytes) -> None: ...
     def pending(self, stream: int) -> int: ...
     def take(self) -> bytes: ...
 
@@ -76,7 +78,7 @@ class _Owner(Protocol):
 
     def came(self, connection: Connection) -> None: ...
     def left(self, connection: Connection) -> None: ...
-    def dated(self, headers: HeaderPairs) -> HeaderPairs: ...
+    def date(self) -> bytes: ...
 
 
 class Connection(asyncio.Protocol):
@@ -166,15 +168,15 @@ class Connection(asyncio.Protocol):
 
     def _receive1(self, wire: http1.Http1Connection, data: bytes) -> None:
         for request in wire.receive(data):
-            self._answer(request.stream, request.method, request.target, RawHead(request.fields), request.body)
+            self._answer(request.stream, request.method, request.target, request.head, request.body)
 
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):
             match received:
                 case http2.RequestReceived(stream) if self.winding_down:
                     wire.reset(stream, REFUSED_STREAM)
-                case http2.RequestReceived(stream, method, target, headers, body):
-                    self._answer(stream, method, target, Pairs(headers), body)
+                case http2.RequestReceived(stream, method, target, head, body):
+                    self._answer(stream, method, target, head, body)
                 case http2.StreamClosed(stream):
                     self._blocked.pop(stream, None)
                     if player := self._players.pop(stream, None):
@@ -194,14 +196,13 @@ class Connection(asyncio.Protocol):
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or not self.writable or answer.disturb is not None or _size(reply) > _PART:
+        if speed is not None or not self.writable or answer.disturb is not None or reply.size > _PART:
             self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
             return
-        headers = self.server.dated(reply.headers)
         if reply.streamed:
-            wire.respond_streamed(stream, reply.status, headers, [piece.data for piece in reply.pieces])
+            wire.respond_streamed(stream, reply, self.server.date())
         else:
-            wire.respond(stream, reply.status, headers, reply.pieces[0].data if reply.pieces else b"")
+            wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
         if self._http2 is not None and wire.pending(stream):
             self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
@@ -220,7 +221,7 @@ class Connection(asyncio.Protocol):
         message = f"bedtape: an error of its own, {_named(error)}; it says more on its stderr."
         reply = error_reply(500, "InternalServerException", message, request_id_for(what.encode()))
         assert self.wire is not None
-        self.wire.respond(stream, reply.status, self.server.dated(reply.headers), reply.pieces[0].data)
+        self.wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
 
     def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
         """The call is over. An observer's errors are its own: they take no answer from a client."""
@@ -243,6 +244,8 @@ class Connection(asyncio.Protocol):
             return
         if self.writable:
             self._write(wire)
+            if wire.at_rest and not (self._blocked or self._holding_back or self._broken or self.winding_down):
+                return  # nothing below could be due, as after most requests
             while not self._transport.is_closing() and (self._resume() or self._begin_next()):
                 self._write(wire)
             self._end_if_over(wire)
@@ -420,7 +423,7 @@ class Player:
                 case Start():
                     self._started = True
                     reply = self._answer.reply
-                    wire.start(self.stream, reply.status, connection.server.dated(reply.headers))
+                    wire.start(self.stream, reply.status, reply.headers, connection.server.date())
                 case Finish():
                     wire.finish(self.stream)
                     self._finished = True
@@ -460,11 +463,6 @@ class Player:
         if self._timer is not None:
             self._timer.cancel()
         self._end(complete=complete)
-
-
-def _size(reply: Reply) -> int:
-    pieces = reply.pieces
-    return len(pieces[0].data) if len(pieces) == 1 else sum([len(piece.data) for piece in pieces])
 
 
 def _steps(

@@ -12,14 +12,16 @@ from typing import Protocol
 
 from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
 from bedtape_replayer.answer import Answer, Outcome, Source
-from bedtape_replayer.call import Call, Head
+from bedtape_replayer.call import Call
 from bedtape_replayer.checks import NO_CHECKS, Checks, refusal
 from bedtape_replayer.clock import Clock
+from bedtape_replayer.head import Head
 from bedtape_replayer.history import History
 from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
-from bedtape_replayer.overlay.overlay import NOTHING, Happening, Overlay, Refused
+from bedtape_replayer.overlay.laid import Happening, Refused
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.reply import Reply, error_reply, reply_of, request_id_for
 from bedtape_replayer.session import Sessions, SessionState, name_of
 from bedtape_replayer.steps import Step

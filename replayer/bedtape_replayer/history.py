@@ -63,6 +63,7 @@ class History:
 
     def add(self, outcome: Outcome) -> None:
         """Keeps a call that is over."""
+        outcome.answer.call.head.pack()
         outcomes, answer = self._outcomes, outcome.answer
         outcomes.append(outcome)
         held = self._holders.get(answer.reply, 0)

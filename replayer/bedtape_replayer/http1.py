@@ -14,7 +14,9 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import ClassVar, NamedTuple
 
+from bedtape_replayer.head import Head
 from bedtape_replayer.refusal import refusal_body
+from bedtape_replayer.reply import Reply, is_date
 
 __all__ = ["Http1Connection", "RequestReceived"]
 
@@ -31,6 +33,12 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(
 _FIELDS = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
 # The headers that say where a request ends, in one look: to search for each of them costs more than all the rest.
 _FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
+# What `_read_at_once` takes: a whole head, and the framing that nearly all have.
+_WHOLE_HEAD = re.compile(
+    rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1\.1\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
+)
+_USUAL = frozenset({b"connection", b"content-length", b"host"})
+_SLASH = ord("/")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 
@@ -38,12 +46,12 @@ _Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class RequestReceived(NamedTuple):
-    """A whole request. `fields` are the header lines as they came, from the CR LF before the first to the last's."""
+    """A whole request."""
 
     stream: int
     method: bytes
     target: bytes
-    fields: bytes
+    head: Head
     body: bytes
 
 
@@ -65,17 +73,19 @@ class _Refused(Exception):
         self.message = message
 
 
-class _Head(NamedTuple):
-    """A response's head as it goes out, and what follows from it."""
+class _Encoded(NamedTuple):
+    """A response's head as it goes out, before and after the present date, and what follows from it."""
 
-    data: bytes
+    before: bytes
+    after: bytes
+    dated: bool
     chunked: bool
     keep_alive: bool
 
 
-# Small, for the date makes every head another one in the next second.
-@lru_cache(maxsize=1024)
-def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool) -> _Head:
+# As many as there are recordings in a large suite.
+@lru_cache(maxsize=16_384)
+def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool) -> _Encoded:
     """The head in the form that a client of HTTP/1.`minor` understands."""
     named = {name.lower(): value.lower() for name, value in headers}
     chunked = b"transfer-encoding" in named
@@ -92,7 +102,10 @@ def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool)
         added = ((b"Connection", b"keep-alive"),)
     kept = [pair for pair in headers if pair[0].lower() not in dropped]
     lines = [_status_line(status), *(b"%b: %b" % pair for pair in (*kept, *added))]
-    return _Head(b"\r\n".join(lines) + b"\r\n\r\n", chunked, keep_alive)
+    hole = next((number for number, pair in enumerate(kept, 2) if is_date(*pair)), 0)
+    before = b"\r\n".join(lines[:hole])
+    after = b"\r\n".join([b"", *lines[hole:], b"", b""] if hole else [*lines, b"", b""])
+    return _Encoded(before, after, hole > 0, chunked, keep_alive)
 
 
 def _status_line(status: int) -> bytes:
@@ -121,7 +134,8 @@ class Http1Connection:
         self._chunked_answer = False
         self._eof = False
         self._drained = 0
-        self._head = (b"", b"", b"", b"")  # method, target, fields, minor version
+        self._line = (b"", b"", b"")  # method, target, minor version
+        self._head = Head(b"\r\n")
         self._length = 0
         self._body: bytes | bytearray = b""
         self._request: RequestReceived | None = None
@@ -132,6 +146,11 @@ class Http1Connection:
     def unfinished(self) -> bool:
         """Whether a request has begun to come and is not whole."""
         return self._state != _State.ANSWERING and (self._state != _State.HEAD or bool(self._buffer))
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it only waits for a next request, of which nothing has come."""
+        return self._state == _State.HEAD and not self._buffer and not self.closing
 
     @property
     def lingering(self) -> bool:
@@ -147,6 +166,8 @@ class Http1Connection:
         """The request that is whole now, if one is. Call again with nothing once it is answered: pipelining."""
         if self.closing:
             return []
+        if not self._buffer and self._state == _State.HEAD and (whole := self._read_at_once(data)) is not None:
+            return [whole]
         if self._buffer:
             self._buffer += data
         else:
@@ -178,7 +199,7 @@ class Http1Connection:
             (b"Content-Length", b"%d" % len(body)),
             (b"x-amzn-ErrorType", b"ValidationException"),
         )
-        self._put(_encode_head(status, headers, b"1", False).data + body)
+        self._put(_encode_head(status, headers, b"1", False).after + body)
         self._buffer, self._at, self._body = b"", 0, b""
         self._state = _State.DRAINING
 
@@ -191,6 +212,33 @@ class Http1Connection:
         else:
             self._buffer = bytearray(memoryview(self._buffer)[self._at :])
         self._at = 0
+
+    def _read_at_once(self, data: bytes) -> RequestReceived | None:
+        """The request, where it came in one piece and holds nothing unusual; else None, and nothing is changed.
+
+        Most requests are such. What is read here the parsers below read too, and find the same in it.
+        """
+        whole = _WHOLE_HEAD.match(data)
+        if whole is None or whole.end() > MAX_HEAD:
+            return None
+        method, target = whole.groups()
+        end = whole.end()
+        head = Head(data[whole.end(2) + 9 : end - 2])
+        found = _FRAMING.findall(head.lowered)
+        framing = dict(found)
+        length = framing.get(b"content-length", b"0").strip(b" \t")
+        if len(framing) != len(found) or not framing.keys() <= _USUAL or b"host" not in framing or len(length) > 18:
+            return None
+        if framing.get(b"connection", b" keep-alive") != b" keep-alive":
+            return None
+        body = data[end:]
+        if not length.isdigit() or int(length) != len(body) or len(body) > self._max_body:
+            return None
+        if target[0] != _SLASH:
+            target = _path(target)
+        self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
+        self.stream += 1
+        return RequestReceived(self.stream, method, target, head, body)
 
     # The parsers, one a state. Each says whether to go on with the state that it leaves behind, which it may not
     # where it needs more bytes, or where the request is whole.
@@ -229,9 +277,8 @@ class Http1Connection:
             raise _Refused(505, "Only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here.")
         if not _FIELDS.fullmatch(head, line.end()):
             raise _Refused(400, "A header line is malformed.")
-        fields = head[line.end() - 2 :]
-        self._head = (method, _path(target), fields, minor)
-        return self._expect_body(_framing(fields), minor)
+        self._line, self._head = (method, _path(target), minor), Head(head[line.end() - 2 :])
+        return self._expect_body(_framing(self._head.lowered), minor)
 
     def _expect_body(self, framing: dict[bytes, bytes], minor: bytes) -> bool:
         if minor != b"0" and b"host" not in framing:
@@ -318,8 +365,8 @@ class Http1Connection:
     def _whole(self) -> bool:
         self._state = _State.ANSWERING
         self.stream += 1
-        method, target, fields, _ = self._head
-        self._request = RequestReceived(self.stream, method, target, fields, bytes(self._body))
+        method, target, _ = self._line
+        self._request = RequestReceived(self.stream, method, target, self._head, bytes(self._body))
         self._body = b""
         return False
 
@@ -349,50 +396,63 @@ class Http1Connection:
 
     # -- answering ---------------------------------------------------------------------------------------------
 
-    def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Sends the head; headers hold the framing, content-length or transfer-encoding."""
+    def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"") -> None:
+        """Sends the head; headers hold the framing, content-length or transfer-encoding. date: that of `reply.DATE`."""
         if self._is_answering(stream):
-            self._put(self._start(status, headers))
+            self._start(status, headers, date)
 
     def send(self, stream: int, data: bytes) -> None:
         """Sends a piece of the body: a chunk of its own where the answer is chunked."""
-        if data and self._is_answering(stream) and self._head[0] != b"HEAD":
+        if data and self._is_answering(stream) and self._line[0] != b"HEAD":
             self._put(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_answer else data)
 
     def finish(self, stream: int) -> None:
         """Ends the answer; the next request may be read."""
         if not self._is_answering(stream):
             return
-        if self._chunked_answer and self._head[0] != b"HEAD":
+        if self._chunked_answer and self._line[0] != b"HEAD":
             self._put(b"0\r\n\r\n")
-        self._state = _State.HEAD
-        self.closing = not self._keep_alive or (self._eof and not self._buffer)
+        self._end_answer()
 
-    def respond(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """A whole answer at once."""
-        self.start(stream, status, headers)
-        self.send(stream, body)
-        self.finish(stream)
-
-    def respond_streamed(
-        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], pieces: Sequence[bytes]
+    def respond(
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
     ) -> None:
-        """A whole streamed answer at once: the bytes of `start`, a `send` for each piece, and `finish`, in one go."""
-        self.start(stream, status, headers)
-        if self._chunked_answer and self._is_answering(stream) and self._head[0] != b"HEAD":
-            self._put(b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece]))
-        else:
-            self.send(stream, b"".join(pieces))
-        self.finish(stream)
+        """A whole answer at once: the bytes of `start`, `send` and `finish`."""
+        if not self._is_answering(stream):
+            return
+        self._start(status, headers, date)
+        if self._chunked_answer:
+            self.send(stream, body)
+            self.finish(stream)
+            return
+        if self._line[0] != b"HEAD":
+            self._put(body)
+        self._end_answer()
+
+    def respond_streamed(self, stream: int, reply: Reply, date: bytes = b"") -> None:
+        """A whole streamed answer at once: the bytes of `start`, a `send` for each piece, and `finish`."""
+        if not self._is_answering(stream):
+            return
+        self._start(reply.status, reply.headers, date)
+        if self._line[0] != b"HEAD":
+            self._put(reply.chunked if self._chunked_answer else reply.whole)
+        self._end_answer()
 
     def _is_answering(self, stream: int) -> bool:
         return self._state == _State.ANSWERING and stream == self.stream
 
-    def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes) -> None:
         is_last = self._eof and not self._buffer
-        head = _encode_head(status, tuple(headers), self._head[3], self._keep_alive and not is_last)
+        head = _encode_head(status, tuple(headers), self._line[2], self._keep_alive and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
-        return head.data
+        if head.dated:
+            self._out += (head.before, date)
+            self._pending += len(head.before) + len(date)
+        self._put(head.after)
+
+    def _end_answer(self) -> None:
+        self._state = _State.HEAD
+        self.closing = not self._keep_alive or (self._eof and not self._buffer)
 
     def _put(self, data: bytes) -> None:
         self._out.append(data)
@@ -431,14 +491,14 @@ def _path(target: bytes) -> bytes:
     return b"/" + path if path != target and path[:1] != b"/" else path
 
 
-def _framing(fields: bytes) -> dict[bytes, bytes]:
-    """The headers that say where the request ends and what follows it, by lower-case name, in lower case.
+def _framing(lowered: bytes) -> dict[bytes, bytes]:
+    """The headers that say where the request ends and what follows it, by name, of header lines in lower case.
 
     A list may stand in several lines. What is no list and stands twice is one thing to one reader and another to the
     next (RFC 9112 sections 3.2 and 6.3).
     """
     framing: dict[bytes, bytes] = {}
-    for name, value in _FRAMING.findall(fields.lower()):
+    for name, value in _FRAMING.findall(lowered):
         if name not in framing:
             framing[name] = value.strip(b" \t")
         elif name == b"connection":

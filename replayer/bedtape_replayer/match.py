@@ -14,6 +14,7 @@ from typing import Any
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.key import (
+    ANSWERING,
     DEFAULT,
     AnswerHeaders,
     Canonical,
@@ -27,6 +28,7 @@ from bedtape_cassettes.key import (
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_replayer.call import Call
+from bedtape_replayer.remembered import Remembered
 
 __all__ = ["Difference", "Index", "Miss", "Near", "Recording", "differences"]
 
@@ -98,9 +100,6 @@ _WIDTH = 160
 _NEAREST = 2
 # A report compares with so many recordings at most: a miss must not stall the other tests on this server.
 _COMPARED = 400
-# Bodies are remembered by their bytes: tests send the same request again and again. Bounded by what they take.
-_REMEMBERED_BYTES = 16 * 1024 * 1024
-_LARGEST_REMEMBERED = 65536
 
 
 class Index:
@@ -109,8 +108,7 @@ class Index:
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self._rules = rules
         self._queues: dict[bytes, list[Recording]] = {}
-        self._keys: dict[tuple[str, str, tuple[tuple[str, str], ...], bytes], bytes] = {}
-        self._remembered = 0
+        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], tuple[bytes, bytes]] = Remembered()
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
             key = key_of_request(interaction.request, rules)
@@ -119,17 +117,14 @@ class Index:
 
     def key(self, call: Call) -> bytes:
         """The call's match key."""
-        headers = answer_headers(call.head.get)
-        remembered = (call.method, call.path, headers, call.body)
-        key = self._keys.get(remembered)
-        if key is None:
-            key = self._read_key(call, headers)
-            if len(call.body) <= _LARGEST_REMEMBERED:
-                self._remembered += len(call.body) + 512
-                if self._remembered > _REMEMBERED_BYTES:
-                    self._keys.clear()
-                    self._remembered = 0
-                self._keys[remembered] = key
+        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
+        asked = (call.method, call.path, headers, call.body)
+        remembered = self._keys.get(asked)
+        if remembered is not None:
+            key, call.body = remembered  # one object for equal bodies, of which a history keeps thousands
+            return key
+        key = self._read_key(call, headers)
+        self._keys.keep(asked, (key, call.body), call.body)
         return key
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:

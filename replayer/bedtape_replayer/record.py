@@ -15,7 +15,7 @@ from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.reading import content_of, usage_of
 from bedtape_cassettes.redact import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answer import Outcome, Source
-from bedtape_replayer.call import Call, RawHead
+from bedtape_replayer.call import Call
 from bedtape_replayer.plain import plain, shown_body
 
 __all__ = ["Record"]
@@ -138,7 +138,7 @@ class Record:
     @property
     def http_version(self) -> str:
         """`HTTP/1.1` (as which 1.0 counts) or `HTTP/2`."""
-        return "HTTP/1.1" if isinstance(self.call.head, RawHead) else "HTTP/2"
+        return self.call.head.version
 
     @property
     def invocation_id(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from random import Random
 from uuid import UUID
@@ -16,12 +17,17 @@ from bedtape_cassettes import bodies
 from bedtape_cassettes.model import Body, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 
-__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "error_reply", "reply_of"]
+__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "error_reply", "is_date", "reply_of"]
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 # Stands for the present date. A recorded one would shift the clocks of JavaScript clients, which sign by it.
 DATE = b""
+
+
+def is_date(name: bytes, value: bytes) -> bool:
+    """Whether the header waits for the present date."""
+    return value == DATE and name.lower() == b"date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Piece:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Reply:
     """Status, headers in wire order (with content-length or transfer-encoding), and the body in pieces.
 
@@ -45,6 +51,22 @@ class Reply:
     pieces: tuple[Piece, ...]
     streamed: bool
     after_ms: int = 0
+
+    @cached_property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return sum(len(piece.data) for piece in self.pieces)
+
+    @cached_property
+    def whole(self) -> bytes:
+        """The body in one."""
+        return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
+
+    @cached_property
+    def chunked(self) -> bytes:
+        """The body as HTTP/1.1 sends it where it is streamed, a chunk a piece and the last one."""
+        chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
+        return b"".join(chunks) + b"0\r\n\r\n"
 
 
 # Bedrock's case, for the names that do not simply stay as they are in a cassette (lower case).
@@ -101,7 +123,7 @@ def _request_id(key: bytes, number: int, what: bytes = b"request id") -> str:
 def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
     """The reply to the `number`th request (from 0) with this match key."""
     response = interaction.response
-    pieces = tuple(_pieces(response.body, Random(_seed(key, number, b"padding"))))  # noqa: S311
+    pieces = tuple(_pieces(response.body, key, number))
     streamed = isinstance(response.body, Events) or _is_streamed(response.headers, exact=interaction.exact)
     length = None if streamed else sum(len(piece.data) for piece in pieces)
     if interaction.exact:
@@ -114,11 +136,12 @@ def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
     return Reply(response.status, encoded, pieces, streamed, response.after_ms)
 
 
-def _pieces(body: Body | Events, chance: Random) -> Iterator[Piece]:
+def _pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:
     if isinstance(body, Body):
         if body.data:
             yield Piece(0, body.data)
         return
+    chance = Random(_seed(key, number, b"padding"))  # noqa: S311
     for event in body.events:
         yield Piece(event.at_ms, bodies.wire(event, body.padded, chance))
 

@@ -16,7 +16,6 @@ from bedtape_replayer.answer import Outcome
 from bedtape_replayer.connection import Connection, Observer
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.http2.headers import RequestHead
-from bedtape_replayer.reply import DATE, HeaderPairs
 
 __all__ = ["BACKLOG", "MAX_BODY", "Observer", "Outcome", "Server"]
 
@@ -62,7 +61,6 @@ class Server:
         self._sweeper: asyncio.TimerHandle | None = None
         self._deserted = asyncio.Event()
         self._date = b""
-        self._dated: dict[HeaderPairs, HeaderPairs] = {}
         self._second = 0
 
     @property
@@ -122,18 +120,13 @@ class Server:
         if not self.connections:
             self._deserted.set()
 
-    def dated(self, headers: HeaderPairs) -> HeaderPairs:
-        """The headers with the present date in its place; the same object for the same headers within a second."""
+    def date(self) -> bytes:
+        """The present date, as headers have it."""
         now = int(time.time())
         if now != self._second:
             self._second = now
             self._date = formatdate(now, usegmt=True).encode()
-            self._dated.clear()
-        dated = self._dated.get(headers)
-        if dated is None:
-            filled = ((n, self._date if v == DATE and n.lower() == b"date" else v) for n, v in headers)
-            dated = self._dated[headers] = tuple(filled)
-        return dated
+        return self._date
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One timer for all connections: one each would be set and cancelled with every request."""

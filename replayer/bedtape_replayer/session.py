@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import unquote
 
-from bedtape_replayer.call import Call, Head
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.history import History
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index, Recording
-from bedtape_replayer.overlay.overlay import NOTHING, Layers, Overlay
+from bedtape_replayer.overlay.laid import Layers
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 
 __all__ = ["DEFAULT_SESSION", "SessionState", "Sessions", "name_of"]
 
@@ -32,18 +35,26 @@ def name_of(path: str, head: Head) -> tuple[str, str]:
 
     In order: the endpoint's path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`.
     """
-    if found := _PREFIX.match(path):
-        return unquote(found[1]), _of_service(path[found.end() :])
-    path = _of_service(path)
-    authorization = head.get("authorization")
-    if authorization and (found := _ACCESS_KEY.search(authorization)):
-        return found[1], path
+    named, path = _split(path)
+    if named is not None:
+        return named, path
+    if b"credential=bedtape-" in head.lowered:  # most heads name none, and this says so soonest
+        authorization = head.get("authorization")
+        if authorization and (found := _ACCESS_KEY.search(authorization)):
+            return found[1], path
     return head.get("x-bedtape-session") or DEFAULT_SESSION, path
 
 
-def _of_service(path: str) -> str:
-    found = _SERVICE.match(path)
-    return path[found.end() :] if found else path
+# Tests ask for the same few paths again and again.
+@lru_cache(maxsize=4096)
+def _split(path: str) -> tuple[str | None, str]:
+    """The session that a path names, and the path without its prefixes."""
+    named = None
+    if found := _PREFIX.match(path):
+        named, path = unquote(found[1]), path[found.end() :]
+    if found := _SERVICE.match(path):
+        path = path[found.end() :]
+    return named, path
 
 
 class SessionState:

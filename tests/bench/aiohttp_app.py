@@ -8,8 +8,8 @@ from pathlib import Path
 from aiohttp import web  # type: ignore[import-not-found]
 
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Pairs
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.loading import load
 from bedtape_replayer.loops import new_event_loop
 
@@ -20,7 +20,7 @@ def main() -> None:
 
     async def answer(request: web.Request) -> web.Response:
         body = await request.read()
-        head = Pairs(tuple((name.lower(), value) for name, value in request.raw_headers))
+        head = Head.of(tuple((name.lower(), value) for name, value in request.raw_headers))
         answer = engine.answer(request.method, request.raw_path, head, body)
         reply = answer.reply
         engine.ended(Outcome(answer, 0, 0, complete=True, sent=1))

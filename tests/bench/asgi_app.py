@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Pairs
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.loading import load
 
 _ENGINE = Engine(load([Path(os.environ["BENCH_FOLDER"])]))
@@ -29,7 +29,7 @@ async def app(
         body += message.get("body", b"")
         more = message.get("more_body", False)
     path = scope["raw_path"].decode("latin-1")
-    answer = _ENGINE.answer(scope["method"], path, Pairs(tuple(scope["headers"])), body)
+    answer = _ENGINE.answer(scope["method"], path, Head.of(tuple(scope["headers"])), body)
     reply = answer.reply
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": b"".join(piece.data for piece in reply.pieces)})

@@ -10,8 +10,8 @@ from itertools import count, cycle
 from pathlib import Path
 
 import material
-from measuring import Load, Row, latencies, median, script, wrk
-from servers import OPPONENTS, Missing, Served, bedtape, nginx
+from measuring import Load, Row, latencies, median, pinned, script, wrk
+from servers import OPPONENTS, Missing, Served, bedtape, floor, nginx
 
 from bedtape_cassettes import store
 
@@ -24,9 +24,9 @@ def measure(work: Path) -> list[Row]:
     store.write_tape(packed, material.plain(LOADED))
     with ExitStack() as stack:
         ours = stack.enter_context(bedtape(str(packed)))
-        base = stack.enter_context(nginx())
-        rows = _one(ours, base)
-        servers = {"bedtape": ours, "nginx": base}
+        base, least = stack.enter_context(nginx()), stack.enter_context(floor())
+        rows = _one(ours, base, least)
+        servers = {"bedtape": ours, "nginx": base, "the floor": least}
         left_out = []
         for name, opponent in OPPONENTS.items():
             try:
@@ -42,19 +42,25 @@ def _varied() -> Iterator[bytes]:
     return (material.on_the_wire(material.varied(material.request(n % LOADED), n)) for n in count())
 
 
-def _one(ours: Served, base: Served) -> list[Row]:
+def _one(ours: Served, base: Served, least: Served) -> list[Row]:
     wires = [material.on_the_wire(material.request(n)) for n in range(500)]
     kinds = {"same": cycle(wires[:1]), "repeating": cycle(wires), "never": _varied()}
-    times: dict[str, list[float]] = {name: [] for name in (*kinds, "nginx")}
-    for _ in range(20):
-        for name, requests in kinds.items():
-            times[name] += latencies(ours.port, requests, 300)
-        times["nginx"] += latencies(base.port, cycle(wires), 300)
+    times: dict[str, list[float]] = {name: [] for name in (*kinds, "nginx", "floor")}
+    with pinned(ours.pid, base.pid, least.pid):
+        for _ in range(20):
+            for name, requests in kinds.items():
+                times[name] += latencies(ours.port, requests, 300)
+            times["nginx"] += latencies(base.port, cycle(wires), 300)
+            times["floor"] += latencies(least.port, cycle(wires), 300)
     p50 = {name: statistics.median(found) * 1e6 for name, found in times.items()}
     p99 = statistics.quantiles(times["repeating"], n=100)[98] * 1e6
-    ratio = {name: f"{p50[name]:.0f} µs, {p50[name] / p50['nginx']:.2f} of nginx's" for name in kinds}
+    ratio = {
+        name: f"{p50[name]:.0f} µs, {p50[name] / p50['nginx']:.2f} of nginx's, {p50[name] / p50['floor']:.2f} of the floor"
+        for name in kinds
+    }
     return [
         ("HTTP/1.1, one connection: nginx's constant, p50", f"{p50['nginx']:.0f} µs"),
+        ("the floor, p50", f"{p50['floor']:.0f} µs, {p50['floor'] / p50['nginx']:.2f} of nginx's"),
         ("bedtape, 500 bodies that repeat, p50 (target: 1.35)", ratio["repeating"]),
         ("the same, p99", f"{p99:.0f} µs"),
         ("bedtape, one body, p50", ratio["same"]),
@@ -83,7 +89,7 @@ def _sixteen(work: Path, servers: dict[str, Served]) -> list[Row]:
         failed = f", {load.failed} failed" if load.failed else ""
         times = (
             ""
-            if name.startswith(("bedtape", "nginx"))
+            if name.startswith(("bedtape", "nginx", "the floor"))
             else f"; bedtape does {found['bedtape'].rate / load.rate:.1f} times that"
         )
         rows.append(

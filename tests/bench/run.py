@@ -49,6 +49,7 @@ def main() -> int:
         print(f"expected topics among {', '.join(TOPICS)}, found {', '.join(unknown)}", file=sys.stderr)
         return 2
     os.environ["BEDTAPE_CACHE_DIR"] = ""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
     page = ""
     for name in asked:
         title, measure = TOPICS[name]

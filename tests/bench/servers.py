@@ -127,6 +127,14 @@ def _program(name: str) -> str:
 
 
 @contextmanager
+def floor() -> Iterator[Served]:
+    """The least that a server in Python can do: uvloop, and a constant for whatever comes."""
+    port = free_port()
+    with _started([sys.executable, str(HERE / "floor.py"), str(port)], port) as served:
+        yield served
+
+
+@contextmanager
 def uvicorn(folder: Path) -> Iterator[Served]:
     """bedtape's engine behind uvicorn: the same work, another server."""
     port = free_port()

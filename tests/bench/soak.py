@@ -11,7 +11,7 @@ from servers import bedtape
 
 from bedtape_cassettes import store
 
-CALLS = int(os.environ.get("BEDTAPE_SOAK", "100000"))
+CALLS = int(os.environ.get("BEDTAPE_SOAK", "1000000"))
 SETTLED = 50_000
 
 

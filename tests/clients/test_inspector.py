@@ -26,8 +26,8 @@ from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Pairs
 from bedtape_replayer.control.desk import Desk
+from bedtape_replayer.head import Head
 from bedtape_replayer.library import Library
 from support.authored import ask
 from support.boto import boto3_client
@@ -189,7 +189,7 @@ def happen(bedrock: Replayer, times: int, text: Callable[[int], str]) -> None:
     def add() -> None:
         engine = bedrock.engine
         for number in range(times):
-            answer = engine.answer("POST", path(), Pairs(()), prompt(text(number)))
+            answer = engine.answer("POST", path(), Head.of(()), prompt(text(number)))
             engine.ended(Outcome(answer, BEGAN + number / 1000, 0.0001, True, 1))
 
     bedrock.run(add)
@@ -394,7 +394,7 @@ def test_what_never_went_out_is_told_from_what_did(page: Page, bedrock: Replayer
     """A client that went after three events, and a stream that a fault cut."""
 
     def leave() -> None:
-        answer = bedrock.engine.answer("POST", path("converse-stream"), Pairs(()), prompt("Tell a story"))
+        answer = bedrock.engine.answer("POST", path("converse-stream"), Head.of(()), prompt("Tell a story"))
         bedrock.engine.ended(Outcome(answer, BEGAN, 0.1, False, 3))
 
     bedrock.run(leave)
@@ -744,7 +744,7 @@ def haunt(bedrock: Replayer) -> None:
 
     def send(number: int, operation: str) -> None:
         told = (*aws("i", number), ("x-bedtape-session", HOSTILE_SESSION), ("x-evil", HOSTILE[:-1]))
-        head = Pairs(tuple((name.encode(), value.encode("latin-1")) for name, value in told))
+        head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in told))
         answer = bedrock.engine.answer("POST", path(operation, model), head, json.dumps(body).encode())
         bedrock.engine.ended(Outcome(answer, BEGAN + number, 0.1, True, len(answer.reply.pieces)))
 

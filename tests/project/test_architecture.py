@@ -150,7 +150,7 @@ MAKES_CHANCE = {
     "cassettes.amend",
     "cassettes.exporters.sent",
     "cassettes.families.making",
-    "replayer.overlay.overlay",
+    "replayer.overlay.laid",
     "replayer.reply",
 }
 ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
@@ -191,7 +191,8 @@ TESTED_ELSEWHERE = {
     "replayer.overlay.answers": "replayer/overlay/test_document.py",
     "replayer.overlay.failure": "replayer/layers/test_errors.py",
     "replayer.overlay.raw": "replayer/overlay/test_document.py",
-    "replayer.overlay.rule": "replayer/overlay/test_overlay.py",
+    "replayer.overlay.overlay": "replayer/overlay/test_laid.py",
+    "replayer.overlay.rule": "replayer/overlay/test_laid.py",
     "replayer.overlay.schema": "replayer/overlay/test_document.py",
     "replayer.control.api": "replayer/test_control.py",
     "replayer.control.routes": "replayer/test_control.py",

@@ -1,41 +1,11 @@
-"""Headers looked up in the raw head are those that a parser finds."""
+"""What a call says of itself."""
 
 from __future__ import annotations
 
-from email.parser import BytesParser
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bedtape_replayer.call import Call, Pairs, RawHead
-
-_NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True)
-_VALUES = st.from_regex(r"[!-~]([ -~]{0,20}[!-~])?", fullmatch=True)
-
-
-@settings(derandomize=True, max_examples=200)
-@given(st.lists(st.tuples(_NAMES, _VALUES), max_size=8), _NAMES)
-def test_raw_head_agrees_with_a_parser(headers: list[tuple[str, str]], other: str) -> None:
-    lines = "".join(f"\r\n{name}: {value}" for name, value in headers) + "\r\n"
-    head = RawHead(lines.encode())
-    parsed = BytesParser().parsebytes(lines.removeprefix("\r\n").encode() + b"\r\n", headersonly=True)
-    for name in [*(name for name, _ in headers), other]:
-        assert head.get(name.lower()) == parsed.get(name)
-    assert head.pairs() == tuple(headers)
-
-
-def test_pairs_give_the_first_of_a_name() -> None:
-    head = Pairs(((b"a", b"1"), (b"b", b"2"), (b"a", b"3")))
-    assert (head.get("a"), head.get("c")) == ("1", None)
-    assert head.pairs() == (("a", "1"), ("b", "2"), ("a", "3"))
-
-
-def test_a_name_inside_a_value_is_no_header() -> None:
-    head = RawHead(b"\r\nX-Note: accept: text/html\r\nHost: a\r\n")
-    assert head.get("accept") is None
-    assert head.get("host") == "a"
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 
 
 def test_a_call_knows_what_it_asks_for() -> None:
-    target = Call("s", "POST", "/model/a%3A0/converse", Pairs(()), b"").target
+    target = Call("s", "POST", "/model/a%3A0/converse", Head.of(()), b"").target
     assert (target.name, target.model) == ("Converse", "a:0")

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from bedtape_replayer.call import Pairs
 from bedtape_replayer.calls import CONDITIONS as CALL_CONDITIONS
 from bedtape_replayer.control.api import ROUTES
 from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.control.schemas import CONDITIONS, NAMED
 from bedtape_replayer.engine import Engine
 from bedtape_replayer.handle import Session
+from bedtape_replayer.head import Head
 from bedtape_replayer.library import Library
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.schema import OVERLAY
@@ -44,7 +44,7 @@ def sent(
     desk: Desk, method: str, path: str, body: object = b"", headers: tuple[tuple[str, str], ...] = HERE
 ) -> tuple[Reply, Any]:
     """The reply to a request, and its JSON. body: bytes, or what becomes JSON."""
-    head = Pairs(tuple((name.encode(), value.encode("latin-1")) for name, value in headers))
+    head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in headers))
     reply = desk("default", method, path, head, body if isinstance(body, bytes) else json.dumps(body).encode())
     assert reply is not None
     return reply, json.loads(reply.pieces[0].data)
@@ -425,7 +425,7 @@ def test_whoever_brings_the_token_may_ask(host: str | None, headers: dict[str, s
     "path", ["/_other", "/_bedtapes", "/_", "/_resets", "/_fakecloud2/health", "/__bedtape/health"]
 )
 def test_other_paths_are_no_business_of_the_desk(path: str, desk: Desk) -> None:
-    assert desk("default", "GET", path, Pairs(()), b"") is None
+    assert desk("default", "GET", path, Head.of(()), b"") is None
 
 
 @pytest.mark.parametrize(

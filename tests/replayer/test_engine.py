@@ -9,9 +9,10 @@ from dataclasses import replace
 from bedtape_cassettes.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Cassette, Response
 from bedtape_replayer.answer import Answer, Outcome
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
 from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.harm import Harm, Moment
 from bedtape_replayer.library import Library
@@ -29,7 +30,7 @@ def _engine(*cassettes: Cassette, strict: bool = False) -> Engine:
 
 
 def _ask(engine: Engine, text: str, prefix: str = "") -> Answer:
-    return engine.answer("POST", prefix + path(), Pairs(()), prompt(text))
+    return engine.answer("POST", prefix + path(), Head.of(()), prompt(text))
 
 
 def _said(answer: Answer) -> str:
@@ -201,7 +202,7 @@ def test_a_call_that_ends_after_its_session_was_reset_is_not_in_the_new_one() ->
 def test_the_desk_is_asked_first_and_leaves_no_history() -> None:
     engine = _laid()
     engine.desk = Desk(engine)
-    host = Pairs(((b"host", b"localhost"),))
+    host = Head.of(((b"host", b"localhost"),))
     answer = engine.answer("GET", "/_bedtape/health", host, b"")
     assert (answer.source, answer.reply.status) == ("control", 200)
     engine.ended(Outcome(answer, 1.0, 0.5, True, 1))

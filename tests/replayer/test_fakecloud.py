@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.content import Content, Embeddings, Message, Text, ToolUse, Usage
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
 from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.control.fakecloud import Exactly, content
 from bedtape_replayer.control.invocation import invocation
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.library import Library
 from bedtape_replayer.overlay.overlay import Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -93,7 +94,7 @@ def test_no_response_is_refused(value: Any, model: str) -> None:
 
 
 def _call(model: str = CLAUDE, body: bytes = b"{}", last: str = "converse") -> Call:
-    return Call("default", "POST", f"/model/{quote(model, safe='')}/{last}", Pairs(()), body)
+    return Call("default", "POST", f"/model/{quote(model, safe='')}/{last}", Head.of(()), body)
 
 
 _ASKS = b'{"system":[{"text":"In Latin."}],"messages":[{"role":"user","content":[{"text":"Say \\u00fc"}]}]}'
@@ -123,7 +124,7 @@ def test_which_calls_it_is_about(when: Exactly, call: Call, expected: bool) -> N
 
 
 def _asked(engine: Engine, method: str, path: str, body: bytes = b"") -> Any:
-    reply = engine.answer(method, path, Pairs(((b"host", b"localhost"),)), body).reply
+    reply = engine.answer(method, path, Head.of(((b"host", b"localhost"),)), body).reply
     assert reply.status == 200
     return json.loads(reply.pieces[0].data)
 
@@ -133,7 +134,7 @@ def test_faults_that_are_used_up_do_not_pile_up() -> None:
     engine.desk = Desk(engine)
     for _ in range(3):
         _asked(engine, "POST", "/_fakecloud/bedrock/faults", b'{"errorType":"ThrottlingException"}')
-        assert engine.answer("POST", _call().path, Pairs(()), b"{}").reply.status == 429
+        assert engine.answer("POST", _call().path, Head.of(()), b"{}").reply.status == 429
     assert len(engine.sessions.get("default").layers.own.faults) == 1
 
 
@@ -157,7 +158,7 @@ def _listed(
 ) -> Any:
     """A call as it is listed, that a rule with this content answers."""
     engine = Engine(Library(()), overlay=Overlay((Rule("r", (said or _plain("ham"),)),)))
-    answer = engine.answer("POST", _call(last=last).path, Pairs(headers), body)
+    answer = engine.answer("POST", _call(last=last).path, Head.of(headers), body)
     return invocation(Record(Outcome(answer, 1.5, 0.25, True, len(answer.reply.pieces))))
 
 

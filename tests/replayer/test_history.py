@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.answer import Answer, Outcome
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.history import History
 from bedtape_replayer.reply import Piece, Reply
 from support.happened import Scene
@@ -16,7 +17,7 @@ from support.recordings import converse, prompt
 
 def _outcome(number: int, body: bytes = b"", reply: Reply | None = None) -> Outcome:
     said = reply or Reply(200, (), (), streamed=False)
-    call = Call("s", "POST", "/", Pairs(()), body, number)
+    call = Call("s", "POST", "/", Head.of(()), body, number)
     return Outcome(Answer(call, said, "cassette"), 0.0, 0.0, True, 0)
 
 

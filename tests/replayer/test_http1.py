@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_replayer.call import RawHead
 from bedtape_replayer.http1 import (
     MAX_CHUNK_LINE,
     MAX_DRAINED,
@@ -23,6 +22,7 @@ from bedtape_replayer.http1 import (
     Http1Connection,
     RequestReceived,
 )
+from bedtape_replayer.reply import DATE, Piece, Reply
 
 MAX_BODY = 1000
 OK = ((b"Content-Type", b"text/plain"), (b"Content-Length", b"2"), (b"Connection", b"keep-alive"))
@@ -216,10 +216,10 @@ def test_nothing_is_read_after_the_last_request(data: bytes) -> None:
 def test_the_fields_are_the_lines_as_they_came() -> None:
     lines = b"HOST:  a\t\r\nX-A: \xfc: b\r\nx-a:\r\n"
     (request,) = Http1Connection(max_body=0).receive(b"GET / HTTP/1.1\r\n" + lines + b"\r\n")
-    assert request.fields == b"\r\n" + lines
-    assert RawHead(request.fields).pairs() == (("HOST", "a"), ("X-A", "\xfc: b"), ("x-a", ""))
+    assert request.head.raw == b"\r\n" + lines
+    assert request.head.pairs() == (("HOST", "a"), ("X-A", "\xfc: b"), ("x-a", ""))
     (request,) = Http1Connection(max_body=0).receive(b"GET / HTTP/1.0\r\n\r\n")
-    assert RawHead(request.fields).pairs() == ()
+    assert request.head.pairs() == ()
 
 
 def test_streams_are_numbered() -> None:
@@ -903,9 +903,7 @@ def heard_by_h11(data: bytes) -> list[tuple[Asked, tuple[tuple[str, str], ...]]]
 
 def heard_by_us(data: bytes) -> list[tuple[Asked, tuple[tuple[str, str], ...]]]:
     connection = Http1Connection(max_body=MAX_BODY)
-    return [
-        (asked(request), RawHead(request.fields).pairs()) for request in answered(connection, connection.receive(data))
-    ]
+    return [(asked(request), request.head.pairs()) for request in answered(connection, connection.receive(data))]
 
 
 def agree(data: bytes) -> int:
@@ -975,7 +973,29 @@ def test_a_stream_at_once_is_the_stream_piece_by_piece(pieces: list[bytes], name
     for piece in pieces:
         slow.send(1, piece)
     slow.finish(1)
-    fast.respond_streamed(1, 200, CHUNKED, pieces)
+    fast.respond_streamed(1, Reply(200, CHUNKED, tuple(Piece(0, piece) for piece in pieces), streamed=True))
     assert (fast.take(), fast.closing, fast.unfinished) == (slow.take(), slow.closing, slow.unfinished)
-    fast.respond_streamed(1, 200, CHUNKED, [b"to nobody"])
+    fast.respond_streamed(1, Reply(200, CHUNKED, (Piece(0, b"to nobody"),), streamed=True))
     assert fast.take() == b""
+
+
+DATED = ((b"Content-Type", b"text/plain"), (b"DATE", DATE), (b"Content-Length", b"2"))
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_the_present_date_stands_where_its_header_waits_for_it(name: str) -> None:
+    data, _, _ = REQUESTS[name]
+    told, waiting = Http1Connection(max_body=MAX_BODY), Http1Connection(max_body=MAX_BODY)
+    told.receive(data)
+    told.respond(1, 200, tuple((n, b"now" if n == b"DATE" else v) for n, v in DATED), b"ok")
+    waiting.receive(data)
+    waiting.respond(1, 200, DATED, b"ok", b"now")
+    assert waiting.pending(1) == told.pending(1)
+    assert waiting.take() == told.take()
+
+
+def test_an_answer_without_a_date_gets_none() -> None:
+    connection = Http1Connection(max_body=0)
+    connection.receive(GET)
+    connection.respond(1, 200, OK, b"ok", b"now")
+    assert b"now" not in connection.take()

@@ -16,6 +16,7 @@ from hpack import Decoder, Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedtape_replayer.head import Head
 from bedtape_replayer.http2 import floods as http2_floods
 from bedtape_replayer.http2 import reader as http2_reader
 from bedtape_replayer.http2 import streams as http2_streams
@@ -65,6 +66,7 @@ from bedtape_replayer.http2.frames import (
     number,
 )
 from bedtape_replayer.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, response_block
+from bedtape_replayer.reply import DATE
 
 MAX_BODY = 4 << 20
 REQUEST = (
@@ -201,7 +203,7 @@ def test_a_request_and_its_answer() -> None:
         stream=1,
         method=b"POST",
         target=b"/model/m/converse",
-        headers=((b"host", b"localhost:4566"), (b"content-type", b"application/json"), (b"x-amz-date", b"now")),
+        head=Head.of(((b"host", b"localhost:4566"), (b"content-type", b"application/json"), (b"x-amz-date", b"now"))),
         body=b'{"messages": []}',
     )
     client.server.respond(1, 200, [*JSON, (b"Content-Length", b"2"), (b"Connection", b"keep-alive")], b"{}")
@@ -215,7 +217,7 @@ def test_a_host_header_is_kept_and_not_doubled() -> None:
     connection = greeted()
     (request,) = connection.receive(headers(1, (b"host", b"other")))
     assert isinstance(request, RequestReceived)
-    assert request.headers == ((b"host", b"other"),)
+    assert request.head.pairs() == (("host", "other"),)
 
 
 def test_an_answer_takes_two_frames() -> None:
@@ -327,7 +329,7 @@ def test_trailers_end_a_request() -> None:
     (request,) = client.received
     assert isinstance(request, RequestReceived)
     assert request.body == b"body"
-    assert b"x-checksum" not in dict(request.headers)
+    assert request.head.get("x-checksum") is None
 
 
 def test_ping_and_settings_are_answered() -> None:
@@ -369,7 +371,7 @@ def test_a_request_head_is_remembered_only_where_it_means_the_same() -> None:
         assert isinstance(first, RequestReceived)
         assert isinstance(second, RequestReceived)
         assert isinstance(third, RequestReceived)
-        assert first.headers == second.headers == third.headers
+        assert first.head == second.head == third.head
     assert list(heads) == [block(*REQUEST)]
 
 
@@ -516,7 +518,7 @@ def test_continuation_from_the_client() -> None:
     assert connection.receive(sent) == []
     (request,) = connection.receive(frame(CONTINUATION, END_HEADERS, 1, pieces[-1]))
     assert isinstance(request, RequestReceived)
-    assert request.headers[-1] == (b"x-long", b"v" * 5000)
+    assert request.head.pairs()[-1] == ("x-long", "v" * 5000)
 
 
 def test_continuation_to_the_client() -> None:
@@ -542,6 +544,13 @@ def test_the_hpack_library_reads_our_blocks(status: int, fields: list[tuple[byte
     decoder.max_allowed_table_size = 0
     decoded = [(bytes(n), bytes(v)) for n, v in decoder.decode(response_block(status, fields), raw=True)]
     assert decoded == [(b":status", b"%d" % status), *((name.lower(), value) for name, value in fields)]
+
+
+@pytest.mark.parametrize("date", [b"", b"Sun, 06 Nov 1994 08:49:37 GMT", b"x" * 300])
+def test_the_present_date_stands_where_its_header_waits_for_it(date: bytes) -> None:
+    fields = [(b"a", b"1"), (b"Date", DATE), (b"b", b"2")]
+    assert response_block(200, fields, date) == response_block(200, [(n, v or date) for n, v in fields])
+    assert response_block(200, [(b"date", b"then")], date) == response_block(200, [(b"date", b"then")])
 
 
 def test_every_name_of_the_static_table_is_read_back() -> None:

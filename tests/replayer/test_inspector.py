@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.model import Interaction
 from bedtape_replayer.answer import Answer, Outcome
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
 from bedtape_replayer.control.desk import Desk
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.inspector.page import POLICY
 from bedtape_replayer.inspector.whole import whole
 from bedtape_replayer.layers.errors import Refuse
@@ -44,7 +45,7 @@ CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 
 
 def sent(desk: Desk, path: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = HERE) -> Reply:
-    head = Pairs(tuple((name.encode(), value.encode()) for name, value in headers))
+    head = Head.of(tuple((name.encode(), value.encode()) for name, value in headers))
     reply = desk("default", method, path, head, b"")
     assert reply is not None
     return reply
@@ -119,7 +120,7 @@ def test_files_are_only_read() -> None:
 
 
 def test_a_server_without_control_has_no_page() -> None:
-    answer = Engine(Library(())).answer("GET", "/_bedtape/", Pairs(((b"host", b"127.0.0.1"),)), b"")
+    answer = Engine(Library(())).answer("GET", "/_bedtape/", Head.of(((b"host", b"127.0.0.1"),)), b"")
     assert answer.source == "miss"
 
 
@@ -379,7 +380,7 @@ def test_every_real_exchange_can_be_shown() -> None:
     scene, streams = Scene(), 0
     for number, exchange in enumerate(corpus.every(), 1):
         interaction = exchange.interaction()
-        head = Pairs(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
+        head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
         asked = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
         reply = reply_of(interaction, b"", 0)
         outcome = Outcome(Answer(asked, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)

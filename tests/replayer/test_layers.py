@@ -8,7 +8,8 @@ import pytest
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.checking import problems
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.corruption import Corrupt
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.events import Drop, Insert, Repeat, Swap
@@ -139,7 +140,7 @@ def test_a_harm_that_overrides_nothing_does_nothing() -> None:
     ],
 )
 def test_what_is_answered_with_a_stream(url: str, body: dict[str, Any], streamed: bool, framed: bool) -> None:
-    asked = Call("default", "POST", url, Pairs(()), compact(body))
+    asked = Call("default", "POST", url, Head.of(()), compact(body))
     assert (streams(asked), is_framed(asked)) == (streamed, framed)
 
 

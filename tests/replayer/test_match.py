@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.key import MatchRules, answer_headers, key_of
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.match import Index
 from support.recordings import converse, path, prompt, recorded
 
 
 def _call(body: bytes, url: str | None = None, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Call:
-    return Call("default", "POST", path() if url is None else url, Pairs(headers), body)
+    return Call("default", "POST", path() if url is None else url, Head.of(headers), body)
 
 
 def _index(*interactions: Interaction, rules: MatchRules | None = None) -> Index:
@@ -183,11 +184,3 @@ def test_the_key_of_a_call_is_the_slow_one(
     assert [index.key(call), index.key(call)] == [expected, expected]
     if (text, model) in known:
         assert _answers(index, call)
-
-
-def test_what_is_remembered_of_bodies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bedtape_replayer.match._REMEMBERED_BYTES", 5000)
-    index = _index(converse("a", "1"))
-    for number in range(100):
-        assert _answers(index, _call(b" " * number + prompt("a")))
-    assert len(index._keys) <= 10

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.model import Events
 from bedtape_replayer.answer import Answer, Outcome
-from bedtape_replayer.call import Call, Pairs, RawHead
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.midstream import Raise, RaiseUnmodelled
 from bedtape_replayer.layers.truncation import Truncate
 from bedtape_replayer.plain import plain
@@ -70,7 +71,7 @@ def test_who_asked() -> None:
 
 
 def test_http_1_is_told_from_http_2() -> None:
-    call = Call("s", "POST", "/", RawHead(b"\r\nHost: a\r\n"), b"")
+    call = Call("s", "POST", "/", Head(b"\r\nHost: a\r\n"), b"")
     reply = Reply(200, (), (), streamed=False)
     assert Record(Outcome(Answer(call, reply, "miss"), 0.0, 0.0, True, 0)).http_version == "HTTP/1.1"
 
@@ -208,7 +209,7 @@ def test_every_real_exchange_can_be_told() -> None:
     answered = 0
     for number, exchange in enumerate(corpus.every()):
         interaction = exchange.interaction()
-        head = Pairs(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
+        head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
         call = Call("s", exchange.method, exchange.path, head, exchange.request_body, number)
         reply = reply_of(interaction, b"", 0)
         told = _strict(Record(Outcome(Answer(call, reply, "cassette", "f", interaction.response), 0.0, 0.0, True, 1)))

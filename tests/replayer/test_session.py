@@ -6,7 +6,7 @@ import pytest
 
 from bedtape_cassettes.content import Message, Text
 from bedtape_cassettes.model import Cassette
-from bedtape_replayer.call import Pairs, RawHead
+from bedtape_replayer.head import Head
 from bedtape_replayer.library import Library
 from bedtape_replayer.match import Index
 from bedtape_replayer.overlay.rule import Rule
@@ -42,9 +42,9 @@ _HEADER = (b"x-bedtape-session", b"by-header")
 def test_path_prefix_then_access_key_then_header(
     path: str, headers: tuple[tuple[bytes, bytes], ...], expected: tuple[str, str]
 ) -> None:
-    assert name_of(path, Pairs(headers)) == expected
+    assert name_of(path, Head.of(headers)) == expected
     raw = b"".join(b"\r\n" + name.title() + b": " + value for name, value in headers) + b"\r\n"
-    assert name_of(path, RawHead(raw)) == expected
+    assert name_of(path, Head(raw)) == expected
 
 
 def _play(session: SessionState, index: Index, key: bytes, *, strict: bool, times: int) -> list[int | None]:
@@ -124,7 +124,7 @@ def test_reset_forgets_all_but_the_cassette(index: Index) -> None:
     assert fresh is old
     assert (fresh.cassette, fresh.strict, bool(fresh.layers), len(fresh.history)) == ("c", True, False, 0)
     assert _play(fresh, index, key, strict=False, times=1) == [0]
-    assert fresh.call("GET", "/", Pairs(()), b"").number == 1
+    assert fresh.call("GET", "/", Head.of(()), b"").number == 1
 
 
 def test_sessions_are_listed_found_and_dropped() -> None:

@@ -6,7 +6,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 
 __all__ = ["CLAUDE", "call", "converse_body", "head", "model_path"]
 
@@ -19,11 +20,11 @@ def model_path(operation: str, model: str = CLAUDE) -> str:
     return f"/model/{quote(model, safe='')}/{operation}"
 
 
-def head(*, key: str = "AKIDEXAMPLE", region: str = "eu-west-1", **headers: str) -> Pairs:
+def head(*, key: str = "AKIDEXAMPLE", region: str = "eu-west-1", **headers: str) -> Head:
     """A signed request's headers; underscores in names stand for dashes."""
     named = {"authorization": _SIGNED.format(key=key, region=region)}
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
-    return Pairs(tuple((name.encode(), value.encode()) for name, value in named.items()))
+    return Head.of(tuple((name.encode(), value.encode()) for name, value in named.items()))
 
 
 def converse_body(*texts: str, **members: Any) -> bytes:
@@ -39,7 +40,7 @@ def call(
     model: str = CLAUDE,
     session: str = "s",
     number: int = 1,
-    headers: Pairs | None = None,
+    headers: Head | None = None,
     **members: Any,
 ) -> Call:
     """A Converse call, or any with such a body."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.harm import Harm, Moment
 from bedtape_replayer.library import Library
 from bedtape_replayer.loops import new_event_loop
@@ -96,4 +97,4 @@ def moment(seed: int = 0, now: float = 0.0) -> Moment:
 
 def call(operation: str = "converse", body: bytes | None = None) -> Call:
     """A call of an operation, by the end of its path."""
-    return Call("default", "POST", path(operation), Pairs(()), prompt("q") if body is None else body)
+    return Call("default", "POST", path(operation), Head.of(()), prompt("q") if body is None else body)

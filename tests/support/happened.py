@@ -8,9 +8,9 @@ from typing import Any
 
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Pairs
 from bedtape_replayer.calls import Calls
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.harm import Harm
 from bedtape_replayer.library import Library
@@ -55,7 +55,7 @@ class Scene:
         sent: int | None = None,
     ) -> Record:
         """A call that began `at` seconds after the scene did. body: bytes, or what becomes JSON."""
-        head = Pairs(tuple((name.encode(), value.encode()) for name, value in headers))
+        head = Head.of(tuple((name.encode(), value.encode()) for name, value in headers))
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = self.engine.answer("POST", path(operation) if url is None else url, head, data)
         pieces = len(answer.reply.pieces)

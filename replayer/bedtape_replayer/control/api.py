@@ -38,7 +38,8 @@ from bedtape_replayer.control.schemas import (
     list_of,
 )
 from bedtape_replayer.overlay.document import Namer, OverlayInvalid, fault_of, overlay_of, rule_of
-from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, NameTaken
+from bedtape_replayer.overlay.laid import Layers, NameTaken
+from bedtape_replayer.overlay.overlay import NOTHING, Fault
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schema import FAULT, RULE
 from bedtape_replayer.overlay.schema import OVERLAY as OVERLAY_FILE

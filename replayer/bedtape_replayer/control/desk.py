@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 
 from bedtape_cassettes.bodies import compact
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.call import Head
 from bedtape_replayer.control.api import ROUTES as OWN
 from bedtape_replayer.control.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.control.routes import Asked, Failed, Route
 from bedtape_replayer.engine import Engine
+from bedtape_replayer.head import Head
 from bedtape_replayer.inspector.feed import ROUTES as INSPECTOR
 from bedtape_replayer.inspector.page import page
 from bedtape_replayer.reply import DATE, HeaderPairs, Piece, Reply
@@ -24,7 +24,7 @@ _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 _LOOPBACK = re.compile(
     r"(?:localhost|[a-z0-9.-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE
 )
-_BEARER = re.compile(r"^Bearer +", re.IGNORECASE)
+_BEARER = re.compile(r"^Bearer(?: +|$)", re.IGNORECASE)
 
 
 # What a browser says of a request that no page of another origin made: its own page, or the person at the keyboard.

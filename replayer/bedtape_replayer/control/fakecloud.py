@@ -25,7 +25,8 @@ from bedtape_replayer.control.invocation import invocation
 from bedtape_replayer.control.routes import Asked, Failed, NoSuch, Route
 from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.overlay.failure import Failure
-from bedtape_replayer.overlay.overlay import Fault, Layers
+from bedtape_replayer.overlay.laid import Layers
+from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Given, Rule
 from bedtape_replayer.overlay.schedule import Schedule

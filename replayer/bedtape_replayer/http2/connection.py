@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from bedtape_replayer.head import Head
 from bedtape_replayer.http2.floods import Floods
 from bedtape_replayer.http2.frames import (
     ACK,
@@ -48,7 +49,6 @@ from bedtape_replayer.http2.frames import (
 )
 from bedtape_replayer.http2.headers import (
     MAX_HEADER_LIST_SIZE,
-    Fields,
     HeaderListTooLarge,
     RequestDecoder,
     RequestHead,
@@ -57,6 +57,7 @@ from bedtape_replayer.http2.reader import FrameReader
 from bedtape_replayer.http2.streams import STREAM_WINDOW, ClosedStreams, Stream
 from bedtape_replayer.http2.writer import Writer
 from bedtape_replayer.refusal import refusal_body
+from bedtape_replayer.reply import Reply
 
 __all__ = ["Http2Connection", "Received", "RequestReceived", "StreamClosed"]
 
@@ -83,12 +84,12 @@ _SETTINGS_ACK: Final = frame(SETTINGS, ACK, 0)
 
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
-    """A complete request. `headers` are lower-case, in order, with :authority first as `host` if there was no host."""
+    """A complete request. `head` has :authority first, as `host`, if there was no host."""
 
     stream: int
     method: bytes
     target: bytes
-    headers: Fields
+    head: Head
     body: bytes
 
 
@@ -147,16 +148,29 @@ class Http2Connection:
         """Write what `take` gives, then close: after a fatal error, or after the client's GOAWAY and its last answer."""
         return self._dead or (self._draining and not self._streams and not self._writer)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody has begun to end it."""
+        return not (self._dead or self._draining)
+
     # Answers
 
-    def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], *, end: bool = False) -> None:
-        """Begins a response. A status below 200 is interim: the final one must follow."""
+    def start(
+        self,
+        stream: int,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        date: bytes = b"",
+        *,
+        end: bool = False,
+    ) -> None:
+        """Begins a response. A status below 200 is interim: the final one must follow. date: that of `reply.DATE`."""
         state = self._streams.get(stream)
         if state is None:
             return
         assert not state.started, f"stream {stream} was started already"
         state.started = status >= 200
-        self._writer.head(stream, status, headers, end)
+        self._writer.head(stream, status, headers, date, end=end)
         if end:
             self._answered(state)
 
@@ -180,12 +194,14 @@ class Http2Connection:
             self._writer.end(state)
             self._answered(state)
 
-    def respond(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+    def respond(
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
+    ) -> None:
         """A whole response: two frames and no queue where the windows have room."""
         state = self._streams.get(stream)
         if state is None:
             return
-        self.start(stream, status, headers, end=not body)
+        self.start(stream, status, headers, date, end=not body)
         if not body:
             return
         if self._writer.whole(state, body):
@@ -194,11 +210,9 @@ class Http2Connection:
             self.send(stream, body)
             self.finish(stream)
 
-    def respond_streamed(
-        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], pieces: Sequence[bytes]
-    ) -> None:
+    def respond_streamed(self, stream: int, reply: Reply, date: bytes = b"") -> None:
         """A whole streamed answer at once. Its events need no frames of their own: who reads a stream joins frames."""
-        self.respond(stream, status, headers, b"".join(pieces))
+        self.respond(stream, reply.status, reply.headers, reply.whole, date)
 
     def reset(self, stream: int, error: int = INTERNAL_ERROR) -> None:
         """Breaks a stream off. What it has queued is lost."""
@@ -310,7 +324,7 @@ class Http2Connection:
         elif state.ended:
             self._deliver(state, head)
         elif head.expects_continue:
-            self._writer.head(stream, 100, (), end=False)
+            self._writer.head(stream, 100, ())
 
     def _on_trailers(self, state: Stream, flags: int, block: bytes) -> None:
         """Trailers end a request (section 8.1). They are checked, and nobody is told of them."""
@@ -391,7 +405,7 @@ class Http2Connection:
             raise StreamFault(PROTOCOL_ERROR, f"content-length {head.length}, found {len(body)} octets (section 8.1.1)")
         state.body = b""
         state.delivered = True
-        self._events.append(RequestReceived(state.number, head.method, head.target, head.headers, body))
+        self._events.append(RequestReceived(state.number, head.method, head.target, head.head, body))
 
     def _refuse_body(self, state: Stream) -> None:
         self._refuse(state, 413, f"The request's body is larger than {self._max_body} bytes.")

@@ -16,6 +16,7 @@ from typing import Final
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
+from bedtape_replayer.head import Head
 from bedtape_replayer.http2.frames import (
     COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
@@ -23,6 +24,7 @@ from bedtape_replayer.http2.frames import (
     ConnectionFault,
     StreamFault,
 )
+from bedtape_replayer.reply import is_date
 
 __all__ = [
     "MAX_HEADER_LIST_SIZE",
@@ -100,15 +102,32 @@ def _name(name: bytes) -> bytes:
     return b"\x00" + _integer(len(name), 7, 0) + name
 
 
-def response_block(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A response's header block. Names may have any case; the connection's own headers are left out."""
-    parts = [_status(status)]
+# As many as there are recordings in a large suite.
+@lru_cache(maxsize=16_384)
+def _blocks(status: int, headers: Fields) -> tuple[bytes, ...]:
+    """A response's header block; in two where the present date stands between them."""
+    parts, before = [_status(status)], None
     for name, value in headers:
         start = _name(name)
-        if start:
-            length = len(value)
-            parts += (start, _SHORT[length] if length < 256 else _integer(length, 7, 0), value)
-    return b"".join(parts)
+        if start and is_date(name, value):
+            before, parts = b"".join((*parts, start)), []
+        elif start:
+            parts += (start, _length(value), value)
+    return (b"".join(parts),) if before is None else (before, b"".join(parts))
+
+
+def _length(value: bytes) -> bytes:
+    length = len(value)
+    return _SHORT[length] if length < 256 else _integer(length, 7, 0)
+
+
+def response_block(status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"") -> bytes:
+    """A response's header block. Names may have any case; the connection's own headers are left out.
+
+    date: that of `reply.DATE`.
+    """
+    blocks = _blocks(status, tuple(headers))
+    return blocks[0] if len(blocks) == 1 else b"".join((blocks[0], _length(date), date, blocks[1]))
 
 
 # Requests
@@ -120,11 +139,14 @@ class HeaderListTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A well-formed request up to its body. `length` is its content-length, -1 if it gave none."""
+    """A well-formed request up to its body. `length` is its content-length, -1 if it gave none.
+
+    `head` has :authority first, as `host`, if there was no host.
+    """
 
     method: bytes
     target: bytes
-    headers: Fields
+    head: Head
     length: int
     expects_continue: bool
 
@@ -210,7 +232,7 @@ def _request(pseudo: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> 
     if authority and b"host" not in values:
         headers.insert(0, (b"host", authority))
     expects_continue = values.get(b"expect", b"").lower() == b"100-continue"
-    return RequestHead(method, target, tuple(headers), _content_length(headers), expects_continue)
+    return RequestHead(method, target, Head.of(headers), _content_length(headers), expects_continue)
 
 
 def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:

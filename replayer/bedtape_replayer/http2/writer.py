@@ -68,9 +68,17 @@ class Writer:
         """RST_STREAM."""
         self._out.append(frame(RST_STREAM, 0, stream, number(error)))
 
-    def head(self, stream: int, status: int, headers: Iterable[tuple[bytes, bytes]], end: bool) -> None:
+    def head(
+        self,
+        stream: int,
+        status: int,
+        headers: Iterable[tuple[bytes, bytes]],
+        date: bytes = b"",
+        *,
+        end: bool = False,
+    ) -> None:
         """HEADERS, and CONTINUATION where the block is larger than the client's frames (section 6.10)."""
-        block = response_block(status, headers)
+        block = response_block(status, headers, date)
         if self._table_size < _DEFAULT_HEADER_TABLE:
             # The client has less room than an encoder starts with: say once that we use none (section 4.3.1).
             block = _TABLE_SIZE_ZERO + block

@@ -19,7 +19,7 @@ from bedtape_cassettes.reading import content_of
 from bedtape_cassettes.rendering import render
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.harm import Harm, Moment
-from bedtape_replayer.overlay.overlay import Refused
+from bedtape_replayer.overlay.laid import Refused
 
 __all__ = ["Meaning", "Misanswer"]
 

@@ -48,24 +48,41 @@ class When:
     session: str | None = None
     access_key: str | None = None
 
-    _checks: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    literal: bytes | None = field(init=False, repr=False, compare=False, default=None)
+    _target: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    _moment: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    _content: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_checks", (*self._of_request(), *self._of_prompt()))
+        texts = (self.prompt_contains, self.prompt_equals, self.system_contains, self.text_contains)
+        object.__setattr__(self, "literal", next(filter(None, map(_literal, texts)), None))
+        object.__setattr__(self, "_target", tuple(self._of_target()))
+        object.__setattr__(self, "_moment", tuple(self._of_moment()))
+        object.__setattr__(self, "_content", tuple(self._of_content()))
 
     def matches(self, call: Call) -> bool:
-        """Whether it is about this call."""
-        for check in self._checks:  # noqa: SIM110 - a generator costs more than most checks
-            if not check(call):
-                return False
-        return True
+        """Whether it is about this call. The cheap questions come first: most layers are about other calls."""
+        return self.is_for(call) and _all(self._moment, call) and self.is_about(call)
 
-    def _of_request(self) -> Iterator[_Check]:
-        """The cheap questions, which come first: most layers are about other calls."""
+    def is_for(self, call: Call) -> bool:
+        """Whether operation and model are those that it names: the same for all calls of one path."""
+        return _all(self._target, call)
+
+    def is_about(self, call: Call) -> bool:
+        """Whether the body holds what it names: the same for all calls of one path and one body.
+
+        Where it has a `literal`, this can only be so if the body holds that, or has texts that stand in it otherwise
+        (see `Call.literal`).
+        """
+        return _all(self._content, call)
+
+    def _of_target(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):
             yield lambda call: call.operation in operations
         if (model := self.model) is not None:
             yield lambda call: _is_model(model, call.model)
+
+    def _of_moment(self) -> Iterator[_Check]:
         if self.attempt is not None:
             yield lambda call: call.attempt == self.attempt
         if self.call is not None:
@@ -76,11 +93,10 @@ class When:
             yield lambda call: fnmatchcase(call.scope[0] or "", access_key)
         for name, glob in self.header.items():
             yield _Header(name, glob)
+
+    def _of_content(self) -> Iterator[_Check]:
         for path, value in self.json_path.items():
             yield _At(path, value)
-
-    def _of_prompt(self) -> Iterator[_Check]:
-        """Those that need the request read."""
         prompt, system, text = self.prompt_contains, self.system_contains, self.text_contains
         if prompt is not None:
             yield lambda call: prompt in call.prompt.last
@@ -102,6 +118,22 @@ class When:
             yield lambda call: any(wanted in ("*", result.id, result.name) for result in call.prompt.results)
         if self.turn is not None:
             yield lambda call: call.prompt.turn == self.turn
+
+
+def _all(checks: tuple[_Check, ...], call: Call) -> bool:
+    for check in checks:  # noqa: SIM110 - a generator costs more than most checks
+        if not check(call):
+            return False
+    return True
+
+
+# What JSON writes in another way: quotes, backslashes and control characters always, slashes and DEL sometimes.
+_ESCAPED = re.compile(r'["\\/\x00-\x1f\x7f\ud800-\udfff]')
+
+
+def _literal(text: str | None) -> bytes | None:
+    """The text as it stands in all JSON that does not escape more than it must; None where it has no such form."""
+    return None if not text or _ESCAPED.search(text) else text.encode()
 
 
 def _pattern(regex: str | None) -> re.Pattern[str] | None:

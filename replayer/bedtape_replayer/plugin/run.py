@@ -17,7 +17,8 @@ from bedtape_replayer.answer import Outcome
 from bedtape_replayer.blocking import service_of
 from bedtape_replayer.loading import read_overlay
 from bedtape_replayer.overlay.document import overlay_of
-from bedtape_replayer.overlay.overlay import NOTHING, NameTaken, Overlay
+from bedtape_replayer.overlay.laid import NameTaken
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.plugin.asked import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.bedrock import Bedrock
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed

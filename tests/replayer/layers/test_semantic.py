@@ -11,10 +11,11 @@ from bedtape_cassettes.content import Content, Message, Reasoning, Text, ToolUse
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.reading import content_of
 from bedtape_cassettes.rendering import render
-from bedtape_replayer.call import Call, Pairs
+from bedtape_replayer.call import Call
+from bedtape_replayer.head import Head
 from bedtape_replayer.layers.semantic import _BLOCKED, Meaning, Misanswer
 from bedtape_replayer.overlay.failure import Failure
-from bedtape_replayer.overlay.overlay import Refused
+from bedtape_replayer.overlay.laid import Refused
 from support import sdk
 from support.faulty import moment
 from support.recordings import path
@@ -33,7 +34,7 @@ BODY = {
 
 
 def asked(operation: str = "converse", model: str = CLAUDE, body: dict[str, Any] | None = None) -> Call:
-    return Call("default", "POST", path(operation, model), Pairs(()), compact(BODY if body is None else body))
+    return Call("default", "POST", path(operation, model), Head.of(()), compact(BODY if body is None else body))
 
 
 def response_to(call: Call, content: Content) -> Response:

@@ -14,7 +14,8 @@ from bedtape_replayer.layers.errors import Refuse
 from bedtape_replayer.layers.harm import Harm, Moment
 from bedtape_replayer.layers.latency import Delay
 from bedtape_replayer.overlay.failure import Failure
-from bedtape_replayer.overlay.overlay import NOTHING, Fault, Layers, NameTaken, Overlay, Refused
+from bedtape_replayer.overlay.laid import Layers, NameTaken, Refused
+from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule

@@ -1,0 +1,154 @@
+"""Which layers may take a call: never fewer than those that do, and few that do not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bedtape_replayer.call import Call
+from bedtape_replayer.layers.errors import Refuse
+from bedtape_replayer.layers.latency import Delay
+from bedtape_replayer.overlay.candidates import Candidates, CandidatesOf
+from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.overlay import Fault, Overlay
+from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.when import When
+from support.calls import call, head, model_path
+
+REFUSE = Refuse(Failure("ThrottlingException"))
+# Characters that JSON writes in several ways, or joins texts with, among those that it does not.
+PIECES = ["a", "b", "a/b", " ", "\n", "\t", '"', "\\", "ü", "🎈", "\x7f", "\ud800", "?", "u0061"]
+TEXT = st.lists(st.sampled_from(PIECES), max_size=3).map("".join)
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+    "operation": st.sampled_from([("Converse",), ("InvokeModel", "ConverseStream")]),
+    "model": st.sampled_from(["*claude*", "us.*", "amazon.nova-*"]),
+    "prompt_contains": TEXT,
+    "prompt_equals": TEXT,
+    "prompt_regex": st.sampled_from(["a", "^b", "ü$"]),
+    "system_contains": TEXT,
+    "text_contains": TEXT,
+    "json_path": st.fixed_dictionaries({"messages.0.role": st.sampled_from(["user", "assistant"])}),
+    "turn": st.integers(0, 2),
+    "attempt": st.integers(1, 2),
+    "call": st.integers(1, 2),
+    "session": st.sampled_from(["s", "t*"]),
+    "header": st.fixed_dictionaries({"x-tenant": st.sampled_from(["a*", "b"])}),
+}
+# One or two conditions: with more, hardly a call is taken.
+WHENS = (
+    st.lists(st.sampled_from(sorted(CONDITIONS)), min_size=1, max_size=2, unique=True)
+    .flatmap(lambda names: st.fixed_dictionaries({name: CONDITIONS[name] for name in names}))
+    .map(lambda named: When(**named))
+)
+
+
+def written(texts: list[str], system: str, *, ascii_only: bool, odd: bool) -> bytes:
+    """A request with a prompt of some blocks, its JSON in one spelling of many."""
+    content = [{"text": text} for text in texts]
+    said = {"messages": [{"role": "user", "content": content}], "system": [{"text": system}]}
+    try:
+        body = json.dumps(said, ensure_ascii=ascii_only).encode()
+    except UnicodeEncodeError:
+        body = json.dumps(said).encode()
+    return body.replace(b"a", b"\\u0061").replace(b"/", b"\\/") if odd else body.replace(b"/", b"\\/")
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> Call:
+    texts = draw(st.lists(TEXT, max_size=3))
+    body = written(texts, draw(TEXT), ascii_only=draw(st.booleans()), odd=draw(st.booleans()))
+    path = model_path(draw(st.sampled_from(["converse", "converse-stream", "invoke"])))
+    headers = head(amz_sdk_request="attempt=2", x_tenant="acme")
+    return Call(draw(st.sampled_from(["s", "tu"])), "POST", path, headers, body, draw(st.integers(1, 2)))
+
+
+def matching(overlay: Overlay, asked: Call) -> list[Any]:
+    return [layer for layer in overlay.layers if layer.when.matches(asked)]
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.lists(WHENS, max_size=6), st.lists(calls(), min_size=1, max_size=3))
+def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call]) -> None:
+    """Asked twice, for the second answer is remembered."""
+    rules = tuple(Rule(f"rule-{n}", (), when) for n, when in enumerate(whens))
+    overlay = Overlay(rules, tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens)))
+    candidates = CandidatesOf(overlay)
+    for one in [*asked, *asked]:
+        again = Call(one.session, one.method, one.path, one.head, one.body, one.number)
+        found = candidates(again)
+        among = [layer for layer in (*found.rules, *found.instead) if layer.when.matches(one)]
+        assert among == matching(overlay, one)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        When(model="*nova*"),
+        When(operation=("InvokeModel",)),
+        When(prompt_contains="nothing of it"),
+        When(system_contains="nothing of it"),
+        When(prompt_regex="^nothing"),
+        When(json_path={"a": 1}),
+    ],
+)
+def test_who_is_about_something_else_is_not(when: When) -> None:
+    candidates = CandidatesOf(Overlay((Rule("r", (), when),), (Fault("f", REFUSE, when), Fault("d", Delay(1), when))))
+    assert candidates(call("hello")) == Candidates()
+
+
+def test_a_call_need_not_be_read_to_find_that_a_text_is_not_in_it() -> None:
+    asked = call("hello")
+    assert CandidatesOf(Overlay((Rule("r", (), When(prompt_contains="other")),)))(asked) == Candidates()
+    assert "prompt" not in vars(asked)
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.lists(TEXT, min_size=3, max_size=3), st.booleans(), st.booleans())
+def test_a_text_is_found_however_its_json_is_written(texts: list[str], ascii_only: bool, odd: bool) -> None:
+    asked = Call("s", "POST", model_path("converse"), head(), written(texts, "", ascii_only=ascii_only, odd=odd))
+    prompt = asked.prompt.last
+    rules = tuple(Rule(f"{n}", (), When(prompt_contains=prompt[n:])) for n in range(len(prompt)))
+    assert CandidatesOf(Overlay(rules))(asked).rules == rules
+
+
+def test_the_same_body_to_another_model_is_another_call() -> None:
+    rule = Rule("r", (), When(model="*claude*"))
+    candidates = CandidatesOf(Overlay((rule,)))
+    assert [candidates(call(model=model)).rules for model in ("a.claude", "nova", "a.claude")] == [(rule,), (), (rule,)]
+
+
+def test_texts_that_do_not_stand_in_the_body_are_found_too() -> None:
+    """A request that counts the tokens of another, which it holds in base64; a prompt cut out of a template."""
+    inner = base64.b64encode(json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode()).decode()
+    counting = Call(
+        "s",
+        "POST",
+        model_path("count-tokens"),
+        head(),
+        json.dumps({"input": {"invokeModel": {"body": inner}}}).encode(),
+    )
+    noisy = json.dumps({"prompt": "<s>[INST] he<</SYS>>llo [/INST]"}).encode()
+    cut = Call("s", "POST", model_path("invoke", "mistral.mistral-7b-instruct-v0:2"), head(), noisy)
+    for asked in (counting, cut):
+        rule = Rule("r", (), When(prompt_contains=asked.prompt.last))
+        assert asked.prompt.last
+        assert CandidatesOf(Overlay((rule,)))(asked).rules == (rule,)
+    assert counting.prompt.last == "hello"
+
+
+def test_faults_that_answer_are_told_from_those_that_harm() -> None:
+    instead, harming = Fault("i", REFUSE), Fault("h", Delay(1))
+    rule = Rule("r", ())
+    assert CandidatesOf(Overlay((rule,), (harming, instead)))(call()) == Candidates((instead,), (rule,), (harming,))
+
+
+def test_what_is_remembered_of_paths_is_bounded() -> None:
+    candidates = CandidatesOf(Overlay((Rule("r", ()),)))
+    for number in range(3000):
+        candidates(call(model=f"m{number}"))
+    assert 0 < len(candidates._of_path) <= 1024
