@@ -65,7 +65,7 @@ class Plain(TyperCommand):
 class Sectioned(TyperGroup):
     """A group of commands, in the order in which they were added."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, _: Any) -> list[str]:
         return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
