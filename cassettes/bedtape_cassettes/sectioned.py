@@ -41,8 +41,19 @@ def _plain(name: str, *, argument: bool) -> str:
     return typed[1] if argument else f"{typed[1]} {_VALUES.get(typed[2], typed[2])}"
 
 
+def _format(command: Any, ctx: Any, formatter: Any) -> None:
+    """Plain text, which older versions of typer have no word for where rich is installed."""
+    command.format_usage(ctx, formatter)
+    command.format_help_text(ctx, formatter)
+    command.format_options(ctx, formatter)
+    command.format_epilog(ctx, formatter)
+
+
 class Plain(TyperCommand):
     """A command."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _format(self, ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for kind, title in (("argument", "Arguments"), ("option", "Options")):
@@ -52,7 +63,13 @@ class Plain(TyperCommand):
 
 
 class Sectioned(TyperGroup):
-    """A group of commands."""
+    """A group of commands, in the order in which they were added."""
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _format(self, ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}

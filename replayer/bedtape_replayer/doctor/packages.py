@@ -36,16 +36,17 @@ def check_boto3(found: Found) -> Iterator[Diagnosis]:
 
 def check_mitmproxy(found: Found) -> Iterator[Diagnosis]:
     """What records."""
-    version, certifi = found.packages.get("mitmproxy"), found.packages.get("certifi")
+    version = found.packages.get("mitmproxy")
     install = "pip install 'bedtape[record]'"
-    if version and not _at_least(version, "11.0.2"):
+    if version is None:
+        apart = "or pipx install 'bedtape[record]' where its pins are in the way"
+        yield ok("mitmproxy", f"none: bedtape replays here; to record, {install}, {apart}")
+    elif not _at_least(version, "11.0.2"):
         yield wrong("mitmproxy", expected="11.0.2 or later", found=version, mend=install)
-    elif version and certifi:
-        yield ok("mitmproxy", f"{version}: bedtape record can record")
+    elif "certifi" not in found.packages:
+        yield wrong("mitmproxy", expected="certifi beside it, to record", found="none", mend=install)
     else:
-        without = "it without certifi" if version else "none: bedtape replays here, and cannot record"
-        mend = f"{install}, or pipx install 'bedtape[record]' where its pins are in the way"
-        yield note("mitmproxy", expected="mitmproxy, to record", found=without, mend=mend)
+        yield ok("mitmproxy", f"{version}: bedtape record can record")
 
 
 def check_pytest(found: Found) -> Iterator[Diagnosis]:

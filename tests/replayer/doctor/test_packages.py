@@ -26,9 +26,9 @@ def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> Non
 @pytest.mark.parametrize(
     ("installed", "level", "said"),
     [
-        ({}, "note", "pip install 'bedtape[record]'"),
+        ({}, "ok", "pip install 'bedtape[record]'"),
         ({"mitmproxy": "12.2.3", "certifi": "2026.1"}, "ok", "12.2.3"),
-        ({"mitmproxy": "12.2.3"}, "note", "without certifi"),
+        ({"mitmproxy": "12.2.3"}, "wrong", "expected certifi beside it"),
         ({"mitmproxy": "10.4.2", "certifi": "2026.1"}, "wrong", "expected 11.0.2 or later, found 10.4.2"),
     ],
 )
