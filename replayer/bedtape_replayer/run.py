@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bedtape_cassettes import child
+from bedtape_cassettes import child, store
 from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.endpoints import isolated
 from bedtape_cassettes.errors import CassetteError
@@ -71,7 +71,8 @@ def run(
       bedtape run --cassettes test/cassettes -- npm test
     """
     seen: list[Outcome] = []
-    chosen = cassettes or ([DEFAULT_FOLDER] if DEFAULT_FOLDER.is_dir() else [])
+    # An empty folder is what a project has before it records: rules can answer all the same.
+    chosen = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
     try:
         replayer = Replayer(
             chosen,

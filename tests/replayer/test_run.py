@@ -86,7 +86,10 @@ def test_the_program_has_keys_and_a_region_and_nobodys_credentials(run: Run, tmp
     assert "0 calls came here" in done.stderr
 
 
-def test_rules_answer_where_there_are_no_cassettes(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("empty", [False, True])
+def test_rules_answer_where_there_are_no_cassettes(run: Run, tmp_path: Path, empty: bool) -> None:
+    if empty:
+        (tmp_path / "cassettes").mkdir()
     (tmp_path / "rules.yaml").write_text(
         "bedtape-overlay: 1\n"
         "rules: [{when: {prompt_contains: hi}, answer: {text: by a rule}}]\n"
