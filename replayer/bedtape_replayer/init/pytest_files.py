@@ -34,7 +34,7 @@ def test_a_recorded_answer_is_played(bedrock: Bedrock) -> None:
 
 def test_throttled_twice_it_is_asked_again(bedrock: Bedrock) -> None:
     bedrock.respond("classify spam", text="spam")
-    bedrock.fail("ThrottlingException", times=2, retry_after_ms=1)
+    bedrock.fail("ThrottlingException", times=2)
     assert ask("classify spam: cheap watches") == "spam"
     bedrock.assert_called("cheap watches", times=3)
 '''
