@@ -59,7 +59,7 @@ def read(name: str, config: str, credentials: str) -> Profile:
     try:
         parsed, keys = _parsed("~/.aws/config", config), _parsed("~/.aws/credentials", credentials)
     except configparser.Error as error:
-        return Profile(name, problem=" ".join(str(error).split()))
+        return Profile(name, problem=_told(error))
     own = _named(parsed, "profile").get(name) or (parsed.get("default") if name == "default" else None)
     merged = {**(own or {}), **keys.get(name, {})}
     services = _named(parsed, "services").get(merged.get("services", ""), {})
@@ -73,6 +73,20 @@ def read(name: str, config: str, credentials: str) -> Profile:
         kinds=tuple(key for key in KINDS.values() if _is_on(merged, key)),
         credentials=next((word for key, word in _SOURCES.items() if merged.get(key)), ""),
     )
+
+
+def _told(error: configparser.Error) -> str:
+    """What is wrong, and where; not the line itself, as the error has it, for it may be half a key."""
+    lines = [line for line, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", None)]
+    where = ", ".join(f"line {line}" for line in lines if line)
+    match error:
+        case configparser.DuplicateSectionError() | configparser.DuplicateOptionError():
+            what = "a section or key that is there twice"
+        case configparser.MissingSectionHeaderError():
+            what = "something before the first section"
+        case _:
+            what = "what is neither a section nor a key with its value"
+    return f"{what} in {getattr(error, 'source', 'them')}, {where}"
 
 
 def _is_on(section: _Section, key: str) -> bool:

@@ -67,13 +67,25 @@ def test_region_and_endpoint_are_botocores(name: str, tmp_path: Path, monkeypatc
     assert (profile.runtime_endpoint or profile.endpoint or expected) == client.meta.endpoint_url
 
 
-@pytest.mark.parametrize("text", ["junk\n", "[a]\nb = 1\n[a]\nb = 2\n", "[a]\nb = 1\nb = 2\n"])
-def test_what_botocore_cannot_read_is_a_problem(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("hidden\n", "something before the first section in ~/.aws/config, line 1"),
+        ("[a]\nb = 1\n[a]\nb = 2\n", "a section or key that is there twice in ~/.aws/config, line 3"),
+        ("[a]\nb = 1\nb = hidden\n", "a section or key that is there twice in ~/.aws/config, line 3"),
+        ("[a]\nhidden\nb = 1\nhidden\n", "neither a section nor a key with its value in ~/.aws/config, line 2, line 4"),
+    ],
+)
+def test_what_botocore_cannot_read_is_a_problem(
+    text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which the place is told, and not the line: it may be a key that was pasted there."""
     (tmp_path / "config").write_text(text)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with pytest.raises(ConfigParseError):
         _ = botocore.session.Session().full_config
-    assert "~/.aws/config" in read("default", text, "").problem
+    assert problem in read("default", text, "").problem
+    assert "hidden" not in read("default", text, "").problem
 
 
 @pytest.mark.parametrize(
