@@ -1,9 +1,9 @@
-"""One pattern that finds any of many byte strings: a tree of what they begin with, in a third of the time of a list."""
+"""One pattern that finds any of many byte strings: a tree of what they begin with. It takes a third of the time of a list."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 __all__ = ["any_of"]
@@ -20,9 +20,9 @@ def any_of(texts: Iterable[bytes]) -> re.Pattern[bytes]:
     return re.compile(_tree(wanted, _DEEPEST))
 
 
-def _tree(texts: Collection[bytes], depth: int) -> bytes:
-    """texts: sorted. An empty one is found wherever the others are."""
-    if b"" in texts:
+def _tree(texts: Sequence[bytes], depth: int) -> bytes:
+    """texts: sorted. An empty one, which comes first, is found wherever the others are."""
+    if not texts[0]:
         return b""
     if not depth:
         return _one_of(map(re.escape, texts))

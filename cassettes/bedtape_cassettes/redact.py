@@ -164,7 +164,7 @@ class Finding:
     where: str
 
 
-# Whatever a kind that can be taken out begins with: one look tells that nothing is to be taken out, as nearly always.
+# The hints of all kinds that can be taken out: one look tells that nothing is to be taken out, as nearly always.
 _ANY_HINT = any_of(hint for kind in SCRUBS for hint in kind.hints)
 
 

@@ -18,9 +18,7 @@ __all__ = ["Answer", "Outcome", "Source"]
 Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
 
 
-# Nobody changes one of these once it is made. They are not `frozen`: that takes six times as long to make.
-
-
+# Nobody changes an answer or an outcome once it is made. They are not `frozen`, which takes six times as long to make.
 @dataclass(slots=True, eq=False)
 class Answer:
     """What a call gets, and from where.

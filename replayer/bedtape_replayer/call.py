@@ -60,7 +60,7 @@ class Call:
             return None
 
     @property
-    def literal(self) -> bool:
+    def is_literal(self) -> bool:
         """Whether what its prompt says stands in its body as it is, but for what JSON must escape.
 
         Converse's texts are joined by lines alone; other families cut theirs out of templates, or base64.

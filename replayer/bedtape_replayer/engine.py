@@ -122,7 +122,7 @@ class Engine:
         reply = self._replies.get(recording)
         if reply is None:
             reply = reply_of(recording.interaction, recording.key, recording.number)
-            self._kept += sum(len(piece.data) for piece in reply.pieces) + 1024
+            self._kept += reply.size * (2 if reply.streamed else 1) + 1024
             if self._kept > _KEPT_BYTES:
                 self._replies.clear()
                 self._kept = 0
@@ -134,17 +134,18 @@ class Engine:
     def _overlaid(self, session: SessionState, call: Call) -> Answer:
         """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
         layers, now = session.layers, self.clock.now
+        among = layers.candidates(call)
         try:
-            if (instead := layers.instead(call, now)) is not None:
+            if (instead := layers.instead(call, now, among)) is not None:
                 answer = self._said(session, call, instead.response, "fault", instead.layer)
-            elif (ruled := layers.answer(call, refusal if self._checks.rules else None)) is not None:
+            elif (ruled := layers.answer(call, refusal if self._checks.rules else None, among)) is not None:
                 source: Source = "rule" if ruled.layer else "validation"
                 answer = self._said(session, call, ruled.response, source, ruled.layer or None)
             else:
                 answer = self._recorded(session, call)
             if answer.response is None:  # a miss: there is nothing to harm
                 return answer
-            happening = layers.harming(call, answer.response, now)
+            happening = layers.harming(call, answer.response, now, among)
             return self._harmed(session, answer, happening) if happening else answer
         except Refused as error:
             key = session.index(self._library).key(call)

@@ -14,12 +14,13 @@ class Head:
     version: of the HTTP that it came over; in HTTP/2's heads names are in lower case.
     """
 
-    __slots__ = ("_lowered", "raw", "version")
+    __slots__ = ("_lowered", "_packed", "raw", "version")
 
     def __init__(self, raw: bytes, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1") -> None:
         self.raw = raw
         self.version = version
         self._lowered: bytes | None = None
+        self._packed = False
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -38,13 +39,16 @@ class Head:
     @property
     def lowered(self) -> bytes:
         """The lines in lower case."""
-        if self._lowered is None:
-            self._lowered = self.raw.lower()
-        return self._lowered
+        lowered = self._lowered
+        if lowered is None:
+            lowered = self.raw.lower()
+            if not self._packed:
+                self._lowered = lowered
+        return lowered
 
     def pack(self) -> None:
-        """Lets go of what can be made again, for those who keep ten thousand."""
-        self._lowered = None
+        """Lets go of what can be made again, for good: for those who keep ten thousand."""
+        self._packed, self._lowered = True, None
 
     def get(self, name: str) -> str | None:
         """The value of the first header with this lower-case name."""
@@ -61,5 +65,5 @@ class Head:
 
     @property
     def size(self) -> int:
-        """The bytes that it keeps in memory when it is packed, about."""
+        """The bytes that it keeps in memory once it is packed, about."""
         return len(self.raw)

@@ -99,6 +99,7 @@ def _size_of_call(call: Call) -> int:
 
 def _size(answer: Answer) -> int:
     """The answer's pieces, and what was said before they became bytes, which for a stream is packed beside them."""
-    total = sum(len(piece.data) + _A_PIECE for piece in answer.reply.pieces)
+    reply = answer.reply
+    total = reply.size * (2 if reply.streamed else 1) + len(reply.pieces) * _A_PIECE  # a stream's chunks are kept too
     said = answer.response.body if answer.response is not None else None
     return total + len(said.packed) if isinstance(said, Events) else total

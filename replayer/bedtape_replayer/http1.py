@@ -29,14 +29,14 @@ MAX_CHUNK_LINE = 1024
 MAX_DRAINED = 1024 * 1024 * 1024
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(\d)\.(\d)\r\n")
-_FIELDS = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
+_TARGET = rb"[\x21-\x7e\x80-\xff]++"
+_LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(\d)\r\n")
+_FIELDS = re.compile(_LINES)
 # The headers that say where a request ends, in one look: to search for each of them costs more than all the rest.
 _FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
 # What `_read_at_once` takes: a whole head, and the framing that nearly all have.
-_WHOLE_HEAD = re.compile(
-    rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1\.1\r\n(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+\r\n"
-)
+_WHOLE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
 _USUAL = frozenset({b"connection", b"content-length", b"host"})
 _SLASH = ord("/")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -84,7 +84,7 @@ class _Encoded(NamedTuple):
 
 
 # As many as there are recordings in a large suite.
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8192)
 def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool) -> _Encoded:
     """The head in the form that a client of HTTP/1.`minor` understands."""
     named = {name.lower(): value.lower() for name, value in headers}
@@ -397,7 +397,7 @@ class Http1Connection:
     # -- answering ---------------------------------------------------------------------------------------------
 
     def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"") -> None:
-        """Sends the head; headers hold the framing, content-length or transfer-encoding. date: that of `reply.DATE`."""
+        """Sends the head; headers hold the framing, content-length or transfer-encoding. date: where `reply.DATE` is."""
         if self._is_answering(stream):
             self._start(status, headers, date)
 

@@ -1,6 +1,6 @@
-"""What was found out about a request's body, remembered by its bytes: tests send the same ones again and again.
+"""What was found out about requests, remembered by their bytes: tests send the same ones again and again.
 
-Bounded by what the bodies take. Pure: no sockets, no clock.
+Bounded by what the keys take. Pure: no sockets, no clock.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ __all__ = ["Remembered"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-_MOST_BYTES = 16 * 1024 * 1024
 _LARGEST = 65536
-# What a key, its tuple and its place take beside the body.
+# What a key, its tuple and its place take beside what it says.
 _AN_ENTRY = 512
 
 
 class Remembered(dict[K, V]):
-    """A dictionary that is emptied when the bodies in its keys grow too many."""
+    """A dictionary that is emptied when its keys grow too many. most_bytes: what they may take."""
 
-    __slots__ = ("_bytes",)
+    __slots__ = ("_bytes", "_most_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
         super().__init__()
+        self._most_bytes = most_bytes
         self._bytes = 0
 
-    def keep(self, key: K, value: V, body: bytes) -> None:
-        """Remembers a value, if the body that is in the key is not too large."""
-        if len(body) > _LARGEST:
+    def keep(self, key: K, value: V, size: int) -> None:
+        """Remembers a value, if its key is not too large. size: the key's, in bytes."""
+        if size > _LARGEST:
             return
-        self._bytes += len(body) + _AN_ENTRY
-        if self._bytes > _MOST_BYTES:
+        self._bytes += size + _AN_ENTRY
+        if self._bytes > self._most_bytes:
             self.clear()
-            self._bytes = len(body) + _AN_ENTRY
+            self._bytes = size + _AN_ENTRY
         self[key] = value

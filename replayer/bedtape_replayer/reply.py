@@ -57,7 +57,7 @@ class Reply:
         """The bytes of its body."""
         return sum(len(piece.data) for piece in self.pieces)
 
-    @cached_property
+    @property
     def whole(self) -> bytes:
         """The body in one."""
         return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
@@ -177,8 +177,9 @@ def _exact_headers(recorded: Headers, length: int | None) -> Headers:
     headers: list[tuple[str, str]] = []
     for name, value in recorded:
         match name.lower():
-            case "date":
-                headers.append((name, ""))
+            case "date":  # one alone: two would be the same date twice
+                if "date" not in {n.lower() for n, _ in headers}:
+                    headers.append((name, ""))
             case "content-length" | "transfer-encoding":
                 if name.lower() == framing[0].lower():
                     headers.append((name, framing[1]))

@@ -48,3 +48,4 @@ def test_what_a_packed_head_let_go_of_is_made_again() -> None:
     before = head.lowered, head.get("accept")
     head.pack()
     assert (head.lowered, head.get("accept")) == before == (b"\r\naccept: a/b\r\n", "a/B")
+    assert head._lowered is None  # looking does not unpack it

@@ -41,13 +41,15 @@ def test_the_oldest_go_and_are_counted() -> None:
     assert (history.forgotten, history.calls.forgotten, len(history)) == (4, 4, 3)
 
 
-def test_bodies_are_bounded_too() -> None:
+@pytest.mark.parametrize("sizes", [(15_000,), (5_000, 2_500)])
+def test_bodies_are_bounded_too(sizes: tuple[int, ...]) -> None:
+    """A stream's pieces count twice, for its chunks are kept beside them; and what is beside the bytes counts too."""
     history = History(most_bytes=100_000)
     for number in range(1, 6):
-        history.add(_outcome(number, bytes(20_000), _reply(10_000, 5_000)))
+        history.add(_outcome(number, bytes(20_000), _reply(*sizes)))
     assert [call.number for call in history.calls] == [4, 5]
     assert history.forgotten == 3
-    assert 70_000 < history.kept_bytes < 76_000  # what is beside the bytes counts too
+    assert 70_000 < history.kept_bytes < 76_000
 
 
 def test_the_newest_call_stays_whatever_its_size() -> None:

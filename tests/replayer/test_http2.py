@@ -551,6 +551,8 @@ def test_the_present_date_stands_where_its_header_waits_for_it(date: bytes) -> N
     fields = [(b"a", b"1"), (b"Date", DATE), (b"b", b"2")]
     assert response_block(200, fields, date) == response_block(200, [(n, v or date) for n, v in fields])
     assert response_block(200, [(b"date", b"then")], date) == response_block(200, [(b"date", b"then")])
+    twice = [(b"Date", DATE), (b"a", b"1"), (b"date", DATE)]
+    assert response_block(200, twice, date) == response_block(200, [(b"date", date), (b"a", b"1"), (b"date", b"")])
 
 
 def test_every_name_of_the_static_table_is_read_back() -> None:

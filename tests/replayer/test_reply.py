@@ -112,6 +112,7 @@ def test_an_exact_recording_gets_nothing_back_but_the_date() -> None:
         ("x-amzn-RequestId", "kept"),
         ("Content-Length", "999"),
         ("X-Odd", "2"),
+        ("Date", "one too many"),
     )
     reply = reply_of(recorded(b"{}", b'{ "a": 1}', headers=headers, exact=True), KEY, 0)
     assert reply.headers == (

@@ -164,7 +164,7 @@ class Http2Connection:
         *,
         end: bool = False,
     ) -> None:
-        """Begins a response. A status below 200 is interim: the final one must follow. date: that of `reply.DATE`."""
+        """Begins a response. A status below 200 is interim: the final one must follow. date: where `reply.DATE` is."""
         state = self._streams.get(stream)
         if state is None:
             return

@@ -103,13 +103,13 @@ def _name(name: bytes) -> bytes:
 
 
 # As many as there are recordings in a large suite.
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8192)
 def _blocks(status: int, headers: Fields) -> tuple[bytes, ...]:
     """A response's header block; in two where the present date stands between them."""
     parts, before = [_status(status)], None
     for name, value in headers:
         start = _name(name)
-        if start and is_date(name, value):
+        if start and before is None and is_date(name, value):
             before, parts = b"".join((*parts, start)), []
         elif start:
             parts += (start, _length(value), value)
@@ -124,7 +124,7 @@ def _length(value: bytes) -> bytes:
 def response_block(status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"") -> bytes:
     """A response's header block. Names may have any case; the connection's own headers are left out.
 
-    date: that of `reply.DATE`.
+    date: goes where the first header that waits for it has `reply.DATE`.
     """
     blocks = _blocks(status, tuple(headers))
     return blocks[0] if len(blocks) == 1 else b"".join((blocks[0], _length(date), date, blocks[1]))

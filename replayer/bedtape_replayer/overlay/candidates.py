@@ -1,11 +1,12 @@
-"""Which layers may take a call, by what it asks: a few of many. What else they ask of a call is theirs to say.
+"""Which layers may take a call: a few of many, found quickly. Whether they do is theirs to say.
 
-Found once for equal requests, and quickly for others: a text that a layer asks for is looked for in the raw body first,
-which spares most calls from being read. Pure.
+Left out are those for another operation or model, and those that ask for a text which the raw body does not hold. Found
+once for equal requests; nothing else that a layer asks of a call is looked at, for it may be dear. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,8 +20,10 @@ __all__ = ["Candidates", "CandidatesOf"]
 
 # Paths hold model ids, of which a suite has a few.
 _MOST_PATHS = 1024
-# So many texts are worth a pattern, which takes longer to make than a few tests ask for.
-_MANY = 4
+# A thousand bodies of the usual size; each session has its own.
+_REMEMBERED_BYTES = 1024 * 1024
+# Looking for so many texts with one pattern pays once so many bodies were looked through: it takes long to make.
+_MANY_TEXTS, _MANY_BODIES = 8, 32
 
 
 class Candidates(NamedTuple):
@@ -37,9 +40,6 @@ class Candidates(NamedTuple):
         )
 
 
-_NONE = Candidates()
-
-
 class CandidatesOf:
     """The layers of an overlay, by call."""
 
@@ -51,23 +51,15 @@ class CandidatesOf:
             tuple(fault for fault in faults if not fault.harm.replaces),
         )
         self._of_path: dict[tuple[str, str], _OfPath] = {}
-        self._found: Remembered[tuple[str, str, bytes], Candidates] = Remembered()
-        self._last: tuple[Call | None, Candidates] = (None, _NONE)
+        self._found: Remembered[tuple[str, str, bytes], Candidates] = Remembered(_REMEMBERED_BYTES)
 
     def __call__(self, call: Call) -> Candidates:
-        """Those whose conditions on operation, model and body hold; conditions on anything else are not looked at."""
-        last, found = self._last
-        if last is not call:  # faults before, rules, and faults after ask for the same one
-            found = self._find(call)
-            self._last = (call, found)
-        return found
-
-    def _find(self, call: Call) -> Candidates:
+        """Those that may take it: all that do, and few that do not."""
         asked = (call.method, call.path, call.body)
         found = self._found.get(asked)
         if found is None:
             found = self._for(call).about(call)
-            self._found.keep(asked, found, call.body)
+            self._found.keep(asked, found, len(call.path) + len(call.body))
         return found
 
     def _for(self, call: Call) -> _OfPath:
@@ -86,18 +78,17 @@ class _OfPath:
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates
         self._textless = candidates.those(lambda layer: layer.when.literal is None)
-        texts = {layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None}
-        self._texts = any_of(texts) if len(texts) >= _MANY else None
+        self._texts = {layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None}
+        self._pattern: re.Pattern[bytes] | None = None
+        self._bodies = 0
 
     def about(self, call: Call) -> Candidates:
-        literal, body = call.literal, call.body
-        candidates = self._all
-        if literal and self._texts is not None and not self._texts.search(body):
-            candidates, literal = self._textless, False
-        if candidates == _NONE:
-            return _NONE
-        return candidates.those(
-            lambda layer: (
-                (not literal or (text := layer.when.literal) is None or text in body) and layer.when.is_about(call)
-            )
-        )
+        if not self._texts or not call.is_literal:
+            return self._all
+        if self._pattern is None and len(self._texts) >= _MANY_TEXTS:
+            self._bodies += 1
+            if self._bodies == _MANY_BODIES:
+                self._pattern = any_of(self._texts)
+        if self._pattern is not None and not self._pattern.search(call.body):
+            return self._textless
+        return self._all.those(lambda layer: layer.when.may_be_about(call))

@@ -11,7 +11,7 @@ from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.model import Response
 from bedtape_replayer.call import Call
 from bedtape_replayer.layers.harm import Moment
-from bedtape_replayer.overlay.candidates import CandidatesOf
+from bedtape_replayer.overlay.candidates import Candidates, CandidatesOf
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
@@ -111,19 +111,23 @@ class Layers:
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
 
-    def instead(self, call: Call, now: float) -> Ruled | None:
+    def candidates(self, call: Call) -> Candidates:
+        """The layers that may take a call, to be handed to those below."""
+        return self._candidates(call)
+
+    def instead(self, call: Call, now: float, among: Candidates | None = None) -> Ruled | None:
         """The answer of the first fault that replaces every other; the others are not counted."""
-        for fault in self._candidates(call).instead:
+        for fault in (among or self._candidates(call)).instead:
             if (moment := self._about(fault, call, now)) is not None:
                 response = fault.harm.instead(call, moment)
                 if response is not None and self._takes(fault, moment):
                     return Ruled(fault.id, response)
         return None
 
-    def harming(self, call: Call, response: Response, now: float) -> list[Happening]:
+    def harming(self, call: Call, response: Response, now: float, among: Candidates | None = None) -> list[Happening]:
         """The faults that happen to an answer, in order."""
         happening = []
-        for fault in self._candidates(call).harming:
+        for fault in (among or self._candidates(call)).harming:
             if not fault.harm.reaches(response):
                 continue
             if (moment := self._about(fault, call, now)) is not None and self._takes(fault, moment):
@@ -143,13 +147,18 @@ class Layers:
             counter.took()
         return due
 
-    def answer(self, call: Call, check: Callable[[Call], Response | None] | None = None) -> Ruled | None:
+    def answer(
+        self,
+        call: Call,
+        check: Callable[[Call], Response | None] | None = None,
+        among: Candidates | None = None,
+    ) -> Ruled | None:
         """What the first rule that takes the call gives. Raises Refused where it has no form for it.
 
         check: what Bedrock would refuse in a request that a rule would answer; then that is the answer, of no layer.
         A rule counts what it answers: not what it passes on, and not what is refused.
         """
-        for rule in self._candidates(call).rules:
+        for rule in (among or self._candidates(call)).rules:
             if not rule.when.matches(call):
                 continue
             chance, counter = self._chance(call, rule.id), self._counter(rule.id)

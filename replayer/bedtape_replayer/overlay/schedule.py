@@ -1,6 +1,6 @@
 """Which of the calls that a layer is about it takes: counted, and by chance that is seeded.
 
-Counters belong to a session (see `overlay.Layers`), so parallel tests do not move each other's.
+Counters belong to a session (see `laid.Layers`), so parallel tests do not move each other's.
 """
 
 from __future__ import annotations

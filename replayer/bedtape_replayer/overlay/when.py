@@ -50,31 +50,25 @@ class When:
 
     literal: bytes | None = field(init=False, repr=False, compare=False, default=None)
     _target: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
-    _moment: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
-    _content: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    _checks: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         texts = (self.prompt_contains, self.prompt_equals, self.system_contains, self.text_contains)
         object.__setattr__(self, "literal", next(filter(None, map(_literal, texts)), None))
         object.__setattr__(self, "_target", tuple(self._of_target()))
-        object.__setattr__(self, "_moment", tuple(self._of_moment()))
-        object.__setattr__(self, "_content", tuple(self._of_content()))
+        object.__setattr__(self, "_checks", (*self._target, *self._of_moment(), *self._of_content()))
 
     def matches(self, call: Call) -> bool:
         """Whether it is about this call. The cheap questions come first: most layers are about other calls."""
-        return self.is_for(call) and _all(self._moment, call) and self.is_about(call)
+        return _all(self._checks, call)
 
     def is_for(self, call: Call) -> bool:
         """Whether operation and model are those that it names: the same for all calls of one path."""
         return _all(self._target, call)
 
-    def is_about(self, call: Call) -> bool:
-        """Whether the body holds what it names: the same for all calls of one path and one body.
-
-        Where it has a `literal`, this can only be so if the body holds that, or has texts that stand in it otherwise
-        (see `Call.literal`).
-        """
-        return _all(self._content, call)
+    def may_be_about(self, call: Call) -> bool:
+        """Whether the body may hold a text that it names; quickly, and yes in doubt (see `Call.is_literal`)."""
+        return self.literal is None or not call.is_literal or self.literal in call.body
 
     def _of_target(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):

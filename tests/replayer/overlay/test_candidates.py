@@ -72,12 +72,15 @@ def matching(overlay: Overlay, asked: Call) -> list[Any]:
 
 
 @settings(derandomize=True, deadline=None, max_examples=500)
-@given(st.lists(WHENS, max_size=6), st.lists(calls(), min_size=1, max_size=3))
-def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call]) -> None:
-    """Asked twice, for the second answer is remembered."""
+@given(st.lists(WHENS, max_size=6), st.lists(calls(), min_size=1, max_size=3), st.booleans())
+def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call], several: bool) -> None:
+    """Asked twice, for the second answer is remembered; after many bodies too, when texts are looked for otherwise."""
     rules = tuple(Rule(f"rule-{n}", (), when) for n, when in enumerate(whens))
-    overlay = Overlay(rules, tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens)))
+    others = tuple(Rule(f"other-{n}", (), When(text_contains=f"other {n}")) for n in range(10 * several))
+    overlay = Overlay((*rules, *others), tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens)))
     candidates = CandidatesOf(overlay)
+    for number in range(40 * several):
+        candidates(call(f"body {number}", operation=asked[0].path.rpartition("/")[2]))
     for one in [*asked, *asked]:
         again = Call(one.session, one.method, one.path, one.head, one.body, one.number)
         found = candidates(again)
@@ -92,8 +95,7 @@ def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call]) ->
         When(operation=("InvokeModel",)),
         When(prompt_contains="nothing of it"),
         When(system_contains="nothing of it"),
-        When(prompt_regex="^nothing"),
-        When(json_path={"a": 1}),
+        When(prompt_regex="hello", prompt_contains="nothing of it"),
     ],
 )
 def test_who_is_about_something_else_is_not(when: When) -> None:
@@ -139,6 +141,24 @@ def test_texts_that_do_not_stand_in_the_body_are_found_too() -> None:
         assert asked.prompt.last
         assert CandidatesOf(Overlay((rule,)))(asked).rules == (rule,)
     assert counting.prompt.last == "hello"
+
+
+def test_what_may_be_dear_is_not_asked() -> None:
+    """A rule behind the one that answers is never asked, and its regular expression may take a minute."""
+    rules = tuple(Rule(f"{n}", (), When(prompt_regex="(a+)+$", session="other")) for n in range(40))
+    asked = call("a" * 100 + "!")
+    assert CandidatesOf(Overlay(rules))(asked).rules == rules
+    assert "prompt" not in vars(asked)
+
+
+def test_many_texts_are_looked_for_at_once_where_many_bodies_come() -> None:
+    rules = tuple(Rule(f"{n}", (), When(prompt_contains=f"text {n}!")) for n in range(20))
+    candidates = CandidatesOf(Overlay(rules))
+    for number in range(100):
+        wanted = number % 30
+        assert candidates(call(f"{number}: text {wanted}!")).rules == rules[wanted : wanted + 1]
+    (of_path,) = candidates._of_path.values()
+    assert of_path._pattern is not None
 
 
 def test_faults_that_answer_are_told_from_those_that_harm() -> None:
