@@ -38,10 +38,11 @@ def name_of(path: str, head: Head) -> tuple[str, str]:
     named, path = _split(path)
     if named is not None:
         return named, path
-    if b"credential=bedtape-" in head.lowered:  # most heads name none, and this says so soonest
-        authorization = head.get("authorization")
-        if authorization and (found := _ACCESS_KEY.search(authorization)):
-            return found[1], path
+    if b"bedtape-" not in head.lowered:  # most heads name none, and this says so soonest
+        return DEFAULT_SESSION, path
+    authorization = head.get("authorization")
+    if authorization and (found := _ACCESS_KEY.search(authorization)):
+        return found[1], path
     return head.get("x-bedtape-session") or DEFAULT_SESSION, path
 
 
