@@ -38,8 +38,8 @@ html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"footer_icons": [], "navigation_with_keys": True}
 
-# The changelog is the repository's own.
-_ELSEWHERE = {"changelog": ROOT / "CHANGELOG.md"}
+# These are the repository's own.
+_ELSEWHERE = {"changelog": ROOT / "CHANGELOG.md", "readme": ROOT / "README.md"}
 _LINK = re.compile(r"\[(?P<text>[^]]+)\]\((?P<path>[^)#:\s]+)(?P<part>#[^)]*)?\)")
 _LIST = re.compile(r"^## (?P<caption>.+)\n(?P<body>(?:(?!^## ).*\n)*)", re.MULTILINE)
 _ITEM = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<page>[\w/-]+)\.md\)", re.MULTILINE)
