@@ -815,7 +815,7 @@ export interface components {
             times?: number;
             /** @description Not the first so many that match. */
             after?: number;
-            /** @description Of the rest the first, then each so-manieth. */
+            /** @description Of the rest the first, then every Nth. */
             every?: number;
             /** @description Of each that is left; seeded by session, layer and call number. */
             probability?: number;
@@ -1001,7 +1001,7 @@ export interface components {
             times?: number;
             /** @description Not the first so many that match. */
             after?: number;
-            /** @description Of the rest the first, then each so-manieth. */
+            /** @description Of the rest the first, then every Nth. */
             every?: number;
             /** @description Of each that is left; seeded by session, layer and call number. */
             probability?: number;
@@ -1154,7 +1154,7 @@ export interface components {
             times?: number;
             /** @description Not the first so many that match. */
             after?: number;
-            /** @description Of the rest the first, then each so-manieth. */
+            /** @description Of the rest the first, then every Nth. */
             every?: number;
             /** @description Of each that is left; seeded by session, layer and call number. */
             probability?: number;
@@ -1202,7 +1202,7 @@ export interface components {
             times?: number;
             /** @description Not the first so many that match. */
             after?: number;
-            /** @description Of the rest the first, then each so-manieth. */
+            /** @description Of the rest the first, then every Nth. */
             every?: number;
             /** @description Of each that is left; seeded by session, layer and call number. */
             probability?: number;

@@ -13,7 +13,7 @@ __all__ = ["ALWAYS", "Counter", "Schedule"]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """times: at most so many. after: not the first so many. every: of the rest the first, then each so-manieth.
+    """times: at most so many. after: not the first so many. every: of the rest the first, then every Nth.
 
     probability: of each that is left, seeded by session, layer and call number.
     """

@@ -65,7 +65,7 @@ WHEN: dict[str, Schema] = {
 SCHEDULE: dict[str, Schema] = {
     "times": _count("At most so many calls (attempts on the wire)."),
     "after": _count("Not the first so many that match.", 0),
-    "every": _count("Of the rest the first, then each so-manieth."),
+    "every": _count("Of the rest the first, then every Nth."),
     "probability": {
         "type": "number",
         "minimum": 0,
