@@ -136,7 +136,10 @@ class Connection(asyncio.Protocol):
         self._half_closed = True
         stalled = any(player.stalled for player in self._players.values())
         if self._http1 is None or self._broken is not None or stalled:
-            return False  # who has hung up altogether looks the same, and nothing would ever be written that tells
+            # Who has hung up altogether looks the same, and nothing would ever be written that tells. The transport says
+            # that it is lost only a turn later; who asks now what happened is to hear of it.
+            self._abandon()
+            return False
         self._http1.eof()
         self.flush()
         return True

@@ -124,7 +124,8 @@ class Replayer(Session):
                 done.set_exception(error)
 
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(do)
+        # A turn later, so that what came over a socket before is heard first: that a client has just hung up, say.
+        self._loop.call_soon_threadsafe(self._loop.call_soon, do)
         return done.result()
 
     def start(self) -> Self:

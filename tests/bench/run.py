@@ -79,8 +79,8 @@ _HEAD = """# Performance
 
 Written by `make bench` on {machine}; medians, measured in turns within each section. The client is on the same machine,
 and the machine may have been shared, so the ratios say more than the times. Where a target is named, it is a ratio to nginx unless a
-unit stands with it. nginx returns one constant and throws the body away; uvicorn and aiohttp do the same work with bedtape's own engine;
-aimock has one fixture. A Converse request has 700 bytes, its answer 1.2 KB, and for HTTP/1.1 5,000 interactions are loaded.
+unit stands with it. nginx returns one constant and throws the body away; the floor is the least that Python does, uvloop with a constant for whatever it reads, unread.
+uvicorn and aiohttp do the same work with bedtape's own engine; aimock has one fixture. A Converse request has 700 bytes, its answer 1.2 KB, and for HTTP/1.1 5,000 interactions are loaded.
 """
 
 if __name__ == "__main__":
