@@ -17,6 +17,7 @@ import typer
 
 from bedtape_cassettes import journal
 from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.match_rules import match_rules
 from bedtape_cassettes.names import safe_name
@@ -245,7 +246,8 @@ def _finish(recording: Any) -> None:
 
 
 def _summary(written: Written) -> str:
-    lines = [f"bedtape: recorded {written.interactions} interactions into {len(written.cassettes)} cassettes"]
+    into = counted(len(written.cassettes), "cassette")
+    lines = [f"bedtape: recorded {counted(written.interactions, 'interaction')} into {into}"]
     lines += [f"  {name}" for name in written.cassettes]
     if written.partial:
         lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")

@@ -16,6 +16,7 @@ import typer
 
 from bedtape_cassettes import store
 from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.key import MatchRules
 from bedtape_cassettes.match_rules import match_rules
@@ -230,7 +231,7 @@ def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
 
 def _summary(library: Library, folders: Sequence[Path]) -> str:
     where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
-    return f"{len(library)} interactions in {len(library.cassettes)} cassettes from {where}"
+    return f"{counted(len(library), 'interaction')} in {counted(len(library.cassettes), 'cassette')} from {where}"
 
 
 def _tell(line: str, level: LogLevel) -> None:

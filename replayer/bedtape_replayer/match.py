@@ -13,6 +13,7 @@ from heapq import nlargest
 from typing import Any
 
 from bedtape_cassettes.bodies import compact
+from bedtape_cassettes.counting import counted
 from bedtape_cassettes.key import (
     ANSWERING,
     DEFAULT,
@@ -84,7 +85,8 @@ class Miss:
                 f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
             ]
             return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
-        lines = [f"No recording answers {self.request} (session {self.session}, {self.recordings} recordings)."]
+        held = counted(self.recordings, "recording")
+        lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
         if not self.nearest:
             lines.append("There is no recording of this operation; record one, or check the folder.")
         for number, near in enumerate(self.nearest):

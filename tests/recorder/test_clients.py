@@ -102,7 +102,7 @@ def test_a_bidirectional_stream_is_signed_again_event_by_event(upstream: Upstrea
     )
     assert ended.stdout.split() == ['"one"', '"two"', '"three"']
     assert not upstream.failures
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 def test_anthropics_client_sees_what_was_said(upstream: Upstream, start: Start) -> None:
@@ -142,7 +142,7 @@ def test_anthropics_client_through_the_forward_proxy(upstream: Upstream, start: 
     assert said.type == "text"
     assert said.text == "Hello to you."
     assert not upstream.failures
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 def test_a_body_of_twenty_megabytes_passes_both_ways(upstream: Upstream, start: Start) -> None:

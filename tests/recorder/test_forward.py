@@ -64,7 +64,7 @@ def test_forward_mode_asks_for_no_credentials(says_one: Upstream, start: Start) 
     with _tunnel(running, RUNTIME) as client:
         assert _asked(client, RUNTIME) == 200
     assert not says_one.failures
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_bedrocks_hosts_are_recorded(host: str, region: str, says_one: Upstream,
         assert _asked(client, host, region) == 200
     assert not says_one.failures
     assert says_one.requests[-1].host == host
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 def test_the_upstreams_own_host_is_recorded(says_one: Upstream, start: Start) -> None:
@@ -90,7 +90,7 @@ def test_the_upstreams_own_host_is_recorded(says_one: Upstream, start: Start) ->
     with _tunnel(running, "localhost", says_one.port) as client:
         assert _asked(client, host) == 200
     assert not says_one.failures
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
     (cassette,) = store.read([running.to])
     assert cassette.interactions[0].request.path == path()
 

@@ -274,7 +274,7 @@ def test_recorded_in_forward_mode_and_replayed(coding: str, recorder: Path, upst
     with _ask(running, path(), prompt("a")) as response:
         assert (response.getheader("content-encoding"), response.read()) == (coding, data)
     assert not upstream.failures
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
     clean = SECRET.replace(b"AKIAQWERTYUIOPASDFGH", b"AKIAIOSFODNN7EXAMPLE")
     (interaction,) = store.read([running.to])[0].interactions
     assert isinstance(interaction.response.body, Body)
@@ -319,7 +319,7 @@ def test_what_cannot_be_read_is_said_and_not_recorded(upstream: Upstream, start:
             assert response.read() == body
     said = running.stop()
     assert "bedtape: an answer was not recorded: its gzip is damaged: " in said
-    assert "recorded 1 interactions" in said
+    assert "recorded 1 interaction" in said
     with Replayer(running.to) as bedrock, Http1(bedrock.url) as client:
         again = client.request("POST", path(), (JSON,), prompt("b"))
     assert (again.body, again.header("content-encoding")) == (_bad_checksum(WORDS), "gzip")

@@ -187,7 +187,7 @@ def test_a_host_that_is_excluded_is_asked_directly(
     running = start("--mode", mode, **_behind(company, no_proxy="elsewhere,localhost"))
     said = _ask(running.url, "a") if mode == "reverse" else _ask_forward(running, upstream, "a")
     assert (said, company.asked) == ("one", [])
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 def test_forward_mode_goes_through_the_proxy(
@@ -199,7 +199,7 @@ def test_forward_mode_goes_through_the_proxy(
     assert company.targets == {f"localhost:{upstream.port}"}
     assert not upstream.failures
     said = running.stop()
-    assert "recorded 1 interactions" in said
+    assert "recorded 1 interaction" in said
     _holds_no_login(tmp_path, said, *running.told, *running.exports.values())
 
 

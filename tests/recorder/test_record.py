@@ -159,7 +159,7 @@ def test_events_pass_one_by_one_while_they_are_captured(upstream: Upstream, star
         if len(received) <= 3:
             upstream.resume()
     assert len(received) == 6
-    assert "recorded 1 interactions" in running.stop()
+    assert "recorded 1 interaction" in running.stop()
 
 
 def test_the_region_comes_from_the_clients_signature(upstream: Upstream, start: Start) -> None:
@@ -386,7 +386,7 @@ def test_a_killed_recording_is_recovered_in_its_mode(upstream: Upstream, start: 
     killed = start("--record", "all")
     assert _converse(killed.url, "a") == "uno"
     killed.kill()
-    assert "recorded 1 interactions" in killed.recover()
+    assert "recorded 1 interaction" in killed.recover()
     (interaction,) = store.read([killed.to])[0].interactions
     assert not interaction.partial
     assert isinstance(interaction.response.body, Body)
@@ -483,7 +483,7 @@ def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
     )
     assert result.returncode == 7, result.stderr
     assert result.stdout == "end_turn\nFalse\n"
-    assert "recorded 1 interactions into 1 cassettes" in result.stderr
+    assert "recorded 1 interaction into 1 cassette" in result.stderr
     assert f"models: {MODEL}; 1 tokens in, 1 out;" in result.stderr
 
 
@@ -502,7 +502,7 @@ def test_a_live_line_on_a_terminal(recorder: Path, upstream: Upstream, tmp_path:
         assert running.wait(60) == 0
     os.close(ours)
     assert b"\r\x1b[Kbedtape: recording: 1 requests, 0.2 kB" in shown
-    assert b"recorded 1 interactions" in shown
+    assert b"recorded 1 interaction" in shown
 
 
 def _until_closed(terminal: int) -> Iterator[bytes]:

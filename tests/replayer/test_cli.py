@@ -122,7 +122,7 @@ def _refused(*arguments: str, cwd: Path) -> list[str]:
 
 def test_a_line_a_call_and_a_report_for_a_miss(tmp_path: Path, start: Callable[..., Running]) -> None:
     running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
-    assert running.line() == f"bedtape: 1 interactions in 1 cassettes from {tmp_path / 'tapes'}"
+    assert running.line() == f"bedtape: 1 interaction in 1 cassette from {tmp_path / 'tapes'}"
     assert _ask(running.url, "a") == "one"
     call = running.line()
     assert re.fullmatch(
@@ -189,7 +189,7 @@ def test_changed_cassettes_are_served_without_a_restart(tmp_path: Path, start: C
     assert _ask(running.url, "a") == "one"
     running.line()
     _write(tapes, converse("a", "uno"))
-    assert running.line() == f"bedtape: cassettes changed: 1 interactions in 1 cassettes from {tapes}"
+    assert running.line() == f"bedtape: cassettes changed: 1 interaction in 1 cassette from {tapes}"
     assert _ask(running.url, "a") == "uno"
 
 
@@ -206,7 +206,7 @@ def test_a_change_that_cannot_be_read_leaves_the_old_ones(tmp_path: Path, start:
 def test_the_default_is_the_folder_cassettes_else_the_samples(tmp_path: Path, start: Callable[..., Running]) -> None:
     assert "the shipped samples" in start().line()
     _write(tmp_path / "cassettes", converse("a", "one"))
-    assert start().line() == "bedtape: 1 interactions in 1 cassettes from cassettes"
+    assert start().line() == "bedtape: 1 interaction in 1 cassette from cassettes"
 
 
 def test_several_folders_and_a_tape(tmp_path: Path, start: Callable[..., Running]) -> None:

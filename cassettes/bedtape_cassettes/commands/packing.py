@@ -10,6 +10,7 @@ import typer
 from bedtape_cassettes import replacing, store
 from bedtape_cassettes.commands.keeping import set_aside_and_tell
 from bedtape_cassettes.commands.output import CASSETTES, Folder, load, progress, told
+from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.selector import Suite, named
 
@@ -89,4 +90,5 @@ def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
 
 
 def _counted(suite: Suite) -> str:
-    return f"{sum(len(c.interactions) for c in suite)} interactions in {len(suite)} cassettes"
+    interactions = sum(len(c.interactions) for c in suite)
+    return f"{counted(interactions, 'interaction')} in {counted(len(suite), 'cassette')}"

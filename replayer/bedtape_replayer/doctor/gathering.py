@@ -17,6 +17,7 @@ from pathlib import Path
 from bedtape_cassettes import store
 from bedtape_cassettes.config.files import read_settings
 from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_replayer.doctor import profile as profiles
 from bedtape_replayer.doctor.addresses import Address, endpoints
@@ -164,9 +165,10 @@ def listener_at(address: Address) -> Listener:
     """Who answers at an address of this machine, which must be one. Asks what bedtape, then what LocalStack tells of itself."""
     try:
         status, headers, body = _asked(address, "/_bedtape/health")
-        if status == 200 and {"cassettes", "interactions"} <= body.keys():
-            says = f"bedtape {body.get('version')} with {body['interactions']} interactions"
-            return Listener("bedtape", f"{says} in {body['cassettes']} cassettes")
+        held = body.get("interactions"), body.get("cassettes")
+        if status == 200 and isinstance(held[0], int) and isinstance(held[1], int):
+            says = f"{counted(held[0], 'interaction')} in {counted(held[1], 'cassette')}"
+            return Listener("bedtape", f"bedtape {body.get('version')} with {says}")
         if headers.get("x-amzn-errortype") == "CassetteMissException":
             return Listener("bedtape", "bedtape without its control API")
         status, headers, body = _asked(address, "/_localstack/health")

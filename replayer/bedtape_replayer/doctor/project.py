@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bedtape_cassettes.counting import counted
 from bedtape_replayer.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.doctor.found import Found
 
@@ -21,11 +22,12 @@ def check_cassettes(found: Found) -> Iterator[Diagnosis]:
     for shelf in found.shelves:
         if shelf.problems:
             count = len(shelf.problems)
-            first = f"{count} problem{'s' * (count != 1)} in {shelf.folder}, first {shelf.problems[0]}"
+            first = f"{counted(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
             mend = f"mend the file; bedtape cassette check --in {shelf.folder} says all"
             yield wrong("cassettes", expected="cassettes that load", found=first, mend=mend)
         else:
-            yield ok("cassettes", f"{shelf.folder}: {shelf.interactions} interactions in {shelf.cassettes} cassettes")
+            held = f"{counted(shelf.interactions, 'interaction')} in {counted(shelf.cassettes, 'cassette')}"
+            yield ok("cassettes", f"{shelf.folder}: {held}")
 
 
 def check_settings(found: Found) -> Iterator[Diagnosis]:

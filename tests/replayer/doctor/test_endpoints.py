@@ -12,7 +12,7 @@ from bedtape_replayer.doctor.profile import Profile
 HERE = Address("127.0.0.1", 4566)
 URL = "http://127.0.0.1:4566"
 RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
-BEDTAPE = {HERE: Listener("bedtape", "bedtape 0.1.0 with 3 interactions in 1 cassettes")}
+BEDTAPE = {HERE: Listener("bedtape", "bedtape 0.1.0 with 3 interactions in 1 cassette")}
 LOCALSTACK = {HERE: Listener("localstack", "LocalStack 4.0")}
 
 
