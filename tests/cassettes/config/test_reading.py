@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import partial
 
 import pytest
 
 from bedtape_cassettes.config.options import TABLES, variable_of
-from bedtape_cassettes.config.place import line_of
+from bedtape_cassettes.config.place import Lines
 from bedtape_cassettes.config.reading import Source, of_document, of_environment
 from bedtape_cassettes.config.settings import Said
 
 
 def _read(text: str, prefix: str = "") -> tuple[dict[tuple[str, str], Said], list[str]]:
-    source = Source("f.toml", prefix, partial(line_of, text), "/project/{}".format)
+    source = Source("f.toml", prefix, Lines(text).line_of, "/project/{}".format)
     document = tomllib.loads(text)
     for part in filter(None, prefix.split(".")):
         document = document[part]
