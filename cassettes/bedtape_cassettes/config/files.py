@@ -17,11 +17,19 @@ from bedtape_cassettes.config.reading import Source, of_document, of_environment
 from bedtape_cassettes.config.settings import Said, Settings
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 
-__all__ = ["FILE", "read_settings"]
+__all__ = ["FILE", "read_settings", "working_folder"]
 
 FILE = "bedtape.toml"
 _SHARED = "pyproject.toml"
 _TABLE = ("tool", "bedtape")
+
+
+def working_folder() -> Path:
+    """Raises ConfigInvalid where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise _wrong(Path(), 0, "a working directory that is there", "one that was deleted", "cd elsewhere") from None
 
 
 def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None = None) -> Settings:

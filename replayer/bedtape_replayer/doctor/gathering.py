@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Timer
 
 from bedtape_cassettes import store
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_replayer.doctor import profile as profiles
@@ -129,8 +129,8 @@ def _is_file(name: str) -> bool:
 
 
 def _settings() -> tuple[Settings, Chosen]:
-    here = Path.cwd()
     try:
+        here = working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
         return NOTHING_SAID, Chosen(problems=tuple(map(str, error.problems)))

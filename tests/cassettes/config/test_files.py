@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.errors import ConfigInvalid
 
 Put = Callable[[str, str], Path]
@@ -161,3 +161,12 @@ def test_a_file_that_is_not_ours_need_not_be_sound(tmp_path: Path, put: Put) -> 
     put("sub/pyproject.toml", "").write_bytes(b"[project\n# caf\xe9\n")
     put("below/pyproject.toml", "tool = 3  # bedtape\n")
     assert _port(tmp_path / "sub") == _port(tmp_path / "below") == 1
+
+
+def test_a_working_directory_that_was_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigInvalid) as told:
+        working_folder()
+    assert str(told.value) == ".: expected a working directory that is there, found one that was deleted; cd elsewhere"
