@@ -142,7 +142,7 @@ def _ours(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | 
     tool = document.get(_TABLE[0])
     ours = tool.get(_TABLE[1]) if isinstance(tool, Mapping) else None
     if ours is not None and not isinstance(ours, Mapping):
-        raise _wrong(file, 0, "a table [tool.bedtape]", shown(ours), "write its keys below it")
+        raise _wrong(file, 0, "a table [tool.bedtape]", shown("bedtape", ours), "write its keys below it")
     return ours
 
 

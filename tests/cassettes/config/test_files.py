@@ -140,6 +140,7 @@ def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_pat
             b"[tool]\nbedtape = '%b'\n" % (b"x" * 5000),
             r"\[tool.bedtape\], found .{80}; write its keys",
         ),
+        ("pyproject.toml", b"[[tool.bedtape]]\ntoken = 'x'\n", r"\[tool.bedtape\], found \[{\"token\": \"…\"}\];"),
         ("pyproject.toml", b"[tool]\nbedtape = 3\n", r"expected a table \[tool.bedtape\], found 3"),
     ],
 )

@@ -120,7 +120,12 @@ def test_a_secret_in_a_file_is_refused_and_not_shown(text: str) -> None:
 
 @pytest.mark.parametrize("key", ["contol-token", "aws_secret_access_key", "password", "BEDTAPE_CONTROL_TOKEN"])
 def test_what_may_be_a_secret_under_another_name_is_not_shown(key: str) -> None:
-    for text in (f"[replay]\n{key} = 'hush'\n", f"[rpelay.port]\n{key} = 'hush'\n"):
+    for text in (
+        f"[replay]\n{key} = 'hush'\n",
+        f"[rpelay.port]\n{key} = 'hush'\n",
+        f"[[record]]\n{key} = 'hush'\n",
+        f"[run]\nnosuch = [{{ {key} = 'hush' }}]\n",
+    ):
         _, (problem,) = _read(text)
         assert "hush" not in problem
 
