@@ -106,11 +106,11 @@ def _problem_writing(folder: Path) -> str:
 
 
 def _profile(environ: Mapping[str, str]) -> Profile:
-    config = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
-    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    config = environ.get("AWS_CONFIG_FILE") or profiles.FILES[0]
+    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or profiles.FILES[1]
     name = profiles.named(environ)[0]
     try:
-        return profiles.read(name, _text(config), _text(credentials))
+        return profiles.read(name, _text(config), _text(credentials), (config, credentials))
     except (OSError, UnicodeDecodeError) as error:
         return Profile(name, problem=f"{config} or {credentials}: {error}")
 

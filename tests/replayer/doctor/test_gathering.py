@@ -184,6 +184,8 @@ def test_the_profile_in_force(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert gather().profile.region == "eu-west-1"
     (project / "config").write_bytes(b"[profile dev]\nregion = \xff\n")
     assert "config" in gather().profile.problem
+    (project / "config").write_text("[profile dev\n")
+    assert gather().profile.problem == "something before the first section in $HERE/config, line 1"
 
 
 def test_certificates_that_are_not_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
