@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterable
 from importlib import import_module
 from itertools import takewhile
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from bedtape_cassettes.config.defaults import Defaults, defaults_of
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.errors import ConfigInvalid
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.sectioned import Plain, Sectioned
@@ -73,7 +72,7 @@ def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
     quiet: help, completion and what tells of settings work all the same.
     """
     try:
-        here = Path.cwd()
+        here = working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
         if quiet:

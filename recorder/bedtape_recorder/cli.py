@@ -98,7 +98,7 @@ def record(
     \b
     Examples:
       RUN_REAL_BEDROCK_TESTS=1 bedtape record -- pytest tests/real
-      RUN_REAL_BEDROCK_TESTS=1 bedtape record --name weather --record all -- node ask.js
+      RUN_REAL_BEDROCK_TESTS=1 bedtape record --name weather -- node ask.js
     """
     if print_addon:
         print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")

@@ -52,7 +52,8 @@ def _common_folder(config: pytest.Config) -> Path:
     """Of all paths that pytest was given, on the command line or as `testpaths`: as it looks for its own configuration."""
     here = config.invocation_params.dir
     paths = [path for arg in config.args if (path := here / arg.split("::")[0]).exists()]
-    common = Path(os.path.commonpath(paths)) if paths else here
+    # `../tests` without its `..`, as pytest takes it: what is looked for upwards is above the tests, and not above both.
+    common = Path(os.path.commonpath([os.path.abspath(path) for path in paths])) if paths else here  # noqa: PTH100
     return common if common.is_dir() else common.parent
 
 

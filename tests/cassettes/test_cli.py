@@ -66,6 +66,11 @@ def test_an_unknown_command_is_told_with_the_nearest(words: list[str], mend: str
     assert done.stderr.endswith(f"{mend}\n")
 
 
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_help_fits_a_terminal(command: str) -> None:
+    assert max(map(len, _bedtape(command, "--help", COLUMNS="80").stdout.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_no_help_is_cut_short(group: str, width: str) -> None:

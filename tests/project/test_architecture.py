@@ -26,7 +26,7 @@ OUTSIDE = {
         "replayer.loops",
         "replayer.cli",
     },
-    "threading": {"replayer.thread", "recorder.session", "recorder.cli"},
+    "threading": {"replayer.doctor.gathering", "replayer.thread", "recorder.session", "recorder.cli"},
     "time": {
         "replayer.server",
         "replayer.connection",
@@ -36,7 +36,7 @@ OUTSIDE = {
         "cassettes.commands.looking",
     },
     "signal": {"cassettes.child", "replayer.cli", "replayer.plugin.run", "replayer.workers", "recorder.cli"},
-    "socket": {"replayer.connection", "replayer.server", "replayer.workers"},
+    "socket": {"replayer.connection", "replayer.doctor.gathering", "replayer.server", "replayer.workers"},
     # http.client asks; the others know statuses.
     "http": {"cassettes.exporters.sent", "recorder.session", "replayer.doctor.gathering", "replayer.http1"},
     "ssl": set(),

@@ -192,6 +192,18 @@ def test_the_file_is_looked_for_from_the_tests_upwards(run: Run, pytester: pytes
     run({}).assert_outcomes(failed=1)
 
 
+def test_the_folder_from_which_other_tests_are_run_has_no_say(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pytester.path / "pytest.ini").write_text("[pytest]\n")  # the root, for pytest
+    here = pytester.mkdir("packages") / "a"
+    here.mkdir()
+    _put(here, "[pytest]\nstirct = true\n")
+    monkeypatch.chdir(here)
+    run({"packages/b/test_b.py": PASSED}, "../b").assert_outcomes(passed=1)
+    assert "stirct" in _refused(run({}, "../a"))
+
+
 def test_settings_that_are_wrong_refuse_the_run_and_are_all_told(run: Run, pytester: pytest.Pytester) -> None:
     _put(pytester.path, "[pytest]\nstirct = true\n[replay]\nport = 'x'\n")
     told = _refused(run({"test_it.py": PASSED}))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import typer
 
 from bedtape_cassettes.commands.output import AsJson, say, say_json, told
 from bedtape_cassettes.config import shown
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.sectioned import Plain, Sectioned
 
 __all__ = ["config"]
@@ -33,7 +32,7 @@ def show(as_json: AsJson = False) -> None:
       bedtape config show
     """
     with told():
-        here = Path.cwd()
+        here = working_folder()
         settings = read_settings(here, os.environ, here=here)
     if as_json:
         say_json(shown.as_json(settings))

@@ -5,23 +5,31 @@ The search goes from a folder upwards, and ends with the first folder that has s
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bedtape_cassettes.config.options import CONFIG, Name
-from bedtape_cassettes.config.place import line_of
-from bedtape_cassettes.config.reading import Source, of_document, of_environment
+from bedtape_cassettes.config.place import Lines
+from bedtape_cassettes.config.reading import Source, of_document, of_environment, shown
 from bedtape_cassettes.config.settings import Said, Settings
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 
-__all__ = ["FILE", "read_settings"]
+__all__ = ["FILE", "read_settings", "working_folder"]
 
 FILE = "bedtape.toml"
 _SHARED = "pyproject.toml"
 _TABLE = ("tool", "bedtape")
+
+
+def working_folder() -> Path:
+    """Raises ConfigInvalid where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise _wrong(Path(), 0, "a working directory that is there", "one that was deleted", "cd elsewhere") from None
 
 
 def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None = None) -> Settings:
@@ -52,8 +60,8 @@ _Found = tuple[Path, str, Mapping[str, object]]
 def _source(file: Path, text: str, here: Path | None) -> Source:
     folder = file.parent
     prefix = ".".join(_TABLE) if file.name == _SHARED else ""
-    shown = file.name if folder == here else str(file)
-    return Source(shown, prefix, partial(line_of, text), _placing(folder, here))
+    told = file.name if folder == here else str(file)
+    return Source(told, prefix, Lines(text).line_of, _placing(folder, here))
 
 
 def _placing(folder: Path, here: Path | None) -> Callable[[str], str]:
@@ -67,9 +75,9 @@ def _named(path: str) -> _Found | None:
     if not path:
         return None
     file = Path(path).absolute()
-    text = _text(file)
-    if text is None:
+    if (data := _bytes(file)) is None:
         raise _wrong(file, 0, "a file", "none", f"mend {CONFIG}, which names it, or leave it empty for none")
+    text = _text(file, data)
     document = _ours(file, _parsed(file, text))
     if document is None:
         raise _wrong(file, 0, "a table [tool.bedtape]", "none", f"mend {CONFIG}, which names it")
@@ -91,22 +99,29 @@ def _nearest(start: Path) -> _Found | None:
 
 
 def _settings_in(file: Path) -> _Found | None:
-    text = _text(file)
     # Most projects' pyproject.toml says nothing of bedtape: it is not parsed, and need not be sound.
-    if text is None or (file.name == _SHARED and "bedtape" not in text):
+    if (data := _bytes(file)) is None or (file.name == _SHARED and b"bedtape" not in data):
         return None
+    text = _text(file, data)
     document = _ours(file, _parsed(file, text))
     return None if document is None else (file, text, document)
 
 
-def _text(file: Path) -> str | None:
+def _bytes(file: Path) -> bytes | None:
     """None where there is no such file."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _wrong(file, 0, "a file that can be read", error.strerror or str(error), "") from None
+
+
+def _text(file: Path, data: bytes) -> str:
+    if data.startswith(BOM_UTF8):
+        raise _wrong(file, 1, "UTF-8 without a byte order mark", "one", "save it as UTF-8, without BOM")
+    try:
+        return data.decode()
     except UnicodeDecodeError as error:
         raise _wrong(file, 0, "UTF-8, as TOML is", str(error), "save it as UTF-8") from None
 
@@ -115,7 +130,7 @@ def _parsed(file: Path, text: str) -> Mapping[str, object]:
     toml: Any = import_module("tomllib")  # takes 15 ms: only who has settings pays
     try:
         document: Mapping[str, object] = toml.loads(text)
-    except (toml.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
         raise _wrong(file, 0, "TOML", str(error) or "tables too deep", "mend it there") from None
     return document
 
@@ -127,7 +142,7 @@ def _ours(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | 
     tool = document.get(_TABLE[0])
     ours = tool.get(_TABLE[1]) if isinstance(tool, Mapping) else None
     if ours is not None and not isinstance(ours, Mapping):
-        raise _wrong(file, 0, "a table [tool.bedtape]", repr(ours), "write its keys below it")
+        raise _wrong(file, 0, "a table [tool.bedtape]", shown("bedtape", ours), "write its keys below it")
     return ours
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -99,7 +100,7 @@ class Number:
     """A number above 0: a pace, a scale."""
 
     def of_toml(self, value: object) -> Plain:
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return float(value)
         raise Unfit("a number above 0", _unquoted(value))
 

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
-__all__ = ["line_of"]
+__all__ = ["Lines"]
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
 
 
-def line_of(text: str, path: tuple[str, ...]) -> int:
-    """The line, from 1, of a key or table, or of the innermost that is written out around it; 0 where none is.
+class Lines:
+    """The lines of a text's keys and tables. It is gone through once, when the first is asked for."""
 
-    Lines of a text in triple quotes can be taken for keys; then a wrong line is told, and nothing else is wrong.
-    """
-    best, found = 0, 0
-    for number, written in _written(text):
-        if len(written) > best and path[: len(written)] == written:
-            best, found = len(written), number
-    return found
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _firsts(self) -> dict[tuple[str, ...], int]:
+        firsts: dict[tuple[str, ...], int] = {}
+        for number, written in _written(self._text):
+            firsts.setdefault(written, number)
+        return firsts
+
+    def line_of(self, path: tuple[str, ...]) -> int:
+        """The line, from 1, of a key or table, or of the innermost that is written out around it; 0 where none is.
+
+        Lines of a text in triple quotes can be taken for keys; then a wrong line is told, and nothing else is wrong.
+        """
+        around = (path[:length] for length in range(len(path), 0, -1))
+        return next((self._firsts[each] for each in around if each in self._firsts), 0)
 
 
 def _written(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

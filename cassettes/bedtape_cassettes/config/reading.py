@@ -13,7 +13,7 @@ from bedtape_cassettes.config.options import OTHER_VARIABLES, TABLES, TOP, Name,
 from bedtape_cassettes.config.settings import Said
 from bedtape_cassettes.errors import Problem
 
-__all__ = ["Source", "of_document", "of_environment"]
+__all__ = ["Source", "of_document", "of_environment", "shown"]
 
 _GATE = "run-real-bedrock-tests"
 _SHOWN = 80
@@ -52,7 +52,7 @@ class _Reading:
 
     def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, _shown(_veiled(key, found)), mend))
+        self.problems.append(Problem(file, line, expected, shown(key, found), mend))
 
 
 def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
@@ -86,6 +86,8 @@ def _veiled(key: str, value: object) -> object:
     """What may be a secret, under whatever name, is not shown."""
     if _MAY_BE_SECRET.search(key):
         return "…"
+    if isinstance(value, list):
+        return [_veiled(key, each) for each in value]
     return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -115,7 +117,7 @@ def _fit(reading: _Reading, name: Name, value: object, where: str) -> Value | No
     if not option.many:
         return _one(reading, name, value, where)
     if not isinstance(value, list):
-        mend = f"write it in brackets: [{_shown(value)}]" if isinstance(value, str) else ""
+        mend = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
         reading.wrong(*name, f"a list at {where}", value, mend)
         return None
     each = [_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
@@ -168,8 +170,9 @@ def _listed(words: Iterable[str], most: int = 12) -> str:
     return ", ".join(each[:most]) + (", …" if len(each) > most else "")
 
 
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
+def shown(key: str, value: object) -> str:
+    """The value of a key as JSON, cut where it is long, without what may be a secret."""
+    text = json.dumps(_veiled(key, value), default=str, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
@@ -187,7 +190,7 @@ def of_environment(environ: Mapping[str, str]) -> tuple[dict[Name, Said], list[P
         try:
             said[name] = Said(_of_text(option, text), variable, name, variable=True)
         except Unfit as error:
-            problems.append(Problem(variable, 0, error.expected, _shown(text), error.mend))
+            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.mend))
     return said, problems, tuple(_unknown(environ, known))
 
 

@@ -96,7 +96,7 @@ def check_profile(found: Found) -> Iterator[Diagnosis]:
     """Whether AWS's files can be read, and hold the profile that is named."""
     name, variable = named(found.environ)
     if found.profile.problem:
-        mend = "mend the file, or name another in AWS_CONFIG_FILE: boto3 makes no client before"
+        mend = "mend the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
         yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, mend=mend)
     elif variable and not found.profile.exists:
         expected = f"the profile {name} that {variable} names"

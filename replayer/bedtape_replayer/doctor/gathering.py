@@ -5,17 +5,21 @@ It asks addresses of this machine and no others, looks up no name, writes nothin
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
+import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Timer
 
 from bedtape_cassettes import store
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
 from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
@@ -30,8 +34,11 @@ __all__ = ["gather", "listener_at"]
 
 # Where replay and run look for cassettes, and where the tests of the plugin have theirs.
 _FOLDERS = ("cassettes", "tests/cassettes")
-# Whoever listens on loopback answers at once, or not at all.
+# Whoever listens on loopback answers at once, or not at all: for one answer, from first to last byte.
 _PATIENCE = 2.0
+_NOBODY = (errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)  # the others: no IPv6 here
+# Of what others say of themselves.
+_SHOWN = 60
 
 
 def gather() -> Found:
@@ -47,7 +54,7 @@ def gather() -> Found:
         packages=_packages(),
         profile=profile,
         listeners={address: listener_at(address) for address in dict.fromkeys(addresses) if address.port},
-        missing=frozenset(name for name in BUNDLES if environ.get(name) and not Path(environ[name]).is_file()),
+        missing=frozenset(name for name in BUNDLES if environ.get(name) and not _is_file(environ[name])),
         settings=chosen,
         shelves=_shelves(settings),
         cache=str(cache) if cache else None,
@@ -87,7 +94,10 @@ def _open_files() -> int | None:
 
 def _problem_writing(folder: Path) -> str:
     """Why the folder, or where it would be made, cannot be written; found out without writing."""
-    there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    try:
+        there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    except OSError as error:
+        return error.strerror or str(error)
     if not there.is_dir():
         return f"{there} is no folder"
     return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written"
@@ -97,26 +107,31 @@ def _problem_writing(folder: Path) -> str:
 
 
 def _profile(environ: Mapping[str, str]) -> Profile:
-    config = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
-    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    config = environ.get("AWS_CONFIG_FILE") or profiles.FILES[0]
+    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or profiles.FILES[1]
     name = profiles.named(environ)[0]
     try:
-        return profiles.read(name, _text(config), _text(credentials))
+        return profiles.read(name, _text(config), _text(credentials), (config, credentials))
     except (OSError, UnicodeDecodeError) as error:
         return Profile(name, problem=f"{config} or {credentials}: {error}")
 
 
 def _text(file: str) -> str:
-    path = Path(os.path.expandvars(os.path.expanduser(file)))  # noqa: PTH111 -- as botocore does, for homes of no user
-    return path.read_text() if path.is_file() else ""
+    path = os.path.expandvars(os.path.expanduser(file))  # noqa: PTH111 -- as botocore does, for homes of no user
+    return Path(path).read_text() if _is_file(path) else ""
+
+
+def _is_file(name: str) -> bool:
+    """False as well for what can be no file's name: a variable may hold what its file should, certificates or keys."""
+    return os.path.isfile(name)  # noqa: PTH113 -- a Path's raises for a name that is too long, and tells it
 
 
 # -- the project -----------------------------------------------------------------------------------------------
 
 
 def _settings() -> tuple[Settings, Chosen]:
-    here = Path.cwd()
     try:
+        here = working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
         return NOTHING_SAID, Chosen(problems=tuple(map(str, error.problems)))
@@ -153,7 +168,7 @@ def _json(path: Path) -> dict[str, object]:
     """An object in a file; an empty one where there is none, or something else."""
     try:
         read = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 
@@ -168,31 +183,44 @@ def listener_at(address: Address) -> Listener:
         held = body.get("interactions"), body.get("cassettes")
         if status == 200 and isinstance(held[0], int) and isinstance(held[1], int):
             says = f"{counted(held[0], 'interaction')} in {counted(held[1], 'cassette')}"
-            return Listener("bedtape", f"bedtape {body.get('version')} with {says}")
+            return Listener("bedtape", f"bedtape {_cut(body.get('version'))} with {says}")
         if headers.get("x-amzn-errortype") == "CassetteMissException":
             return Listener("bedtape", "bedtape without its control API")
         status, headers, body = _asked(address, "/_localstack/health")
         if status == 200 and "services" in body:
-            return Listener("localstack", f"LocalStack {body.get('version', '')}".rstrip())
-    except ConnectionRefusedError:
-        return Listener("nobody")
-    except (OSError, http.client.HTTPException):
+            return Listener("localstack", f"LocalStack {_cut(body.get('version', ''))}".rstrip())
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and error.errno in _NOBODY:
+            return Listener("nobody")
         return Listener("silent", "something that does not answer HTTP")
-    server = f" ({headers['server']})" if "server" in headers else ""
+    server = f" ({_cut(headers['server'])})" if "server" in headers else ""
     return Listener("http", f"another server{server}")
+
+
+def _cut(said: object) -> str:
+    return str(said)[:_SHOWN]
 
 
 def _asked(address: Address, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=_PATIENCE)
+    connection.connect()
+    end = Timer(_PATIENCE, _end, (connection.sock,))  # for who sends a byte now and then, and never times out
+    end.start()
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         body = response.read(65536)
     finally:
+        end.cancel()
         connection.close()
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     return response.status, headers, parsed if isinstance(parsed, dict) else {}
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has ended meanwhile
+        connection.shutdown(socket.SHUT_RDWR)

@@ -10,8 +10,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Profile", "named", "read"]
+__all__ = ["FILES", "KINDS", "Profile", "named", "read"]
 
+# Where AWS has them, if no variable names others.
+FILES = ("~/.aws/config", "~/.aws/credentials")
 # What a profile has that credentials come of, and how it is called here.
 _SOURCES = {
     "aws_access_key_id": "access keys",
@@ -54,10 +56,13 @@ def named(environ: Mapping[str, str]) -> tuple[str, str]:
     return "default", ""
 
 
-def read(name: str, config: str, credentials: str) -> Profile:
-    """The profile of this name, from the text of both files; a file that is not there is an empty text."""
+def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILES) -> Profile:
+    """The profile of this name, from the text of both files; a file that is not there is an empty text.
+
+    files: what both are called, to tell.
+    """
     try:
-        parsed, keys = _parsed("~/.aws/config", config), _parsed("~/.aws/credentials", credentials)
+        parsed, keys = _parsed(files[0], config), _parsed(files[1], credentials)
     except configparser.Error as error:
         return Profile(name, problem=_told(error))
     own = _named(parsed, "profile").get(name) or (parsed.get("default") if name == "default" else None)

@@ -54,7 +54,8 @@ def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes])
         typescript = "typescript" in project.packages or project.has("tsconfig*.json")
         tests = _folder(project)
         name = vitest_files.NAME + (".ts" if typescript else ".js")
-        cassettes, test = "cassettes", Piece(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
+        cassettes = project.played or "cassettes"
+        test = Piece(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
         lacking = [package for package in ("vitest", _SDK) if package not in project.packages]
         install = (f"npm install -D {' '.join(lacking)}",) if lacking else ()
         then = (*install, f"bedtape run -- npx vitest run {test.path}")
@@ -71,11 +72,17 @@ def _folder(project: Project) -> str:
 
 def _pytest_folder(project: Project) -> str:
     """Where pytest looks, if that is one plain folder of the project."""
-    tool = project.settings.get("tool", {}).get("pytest", {})
-    paths = tool.get("ini_options", tool).get("testpaths", [])
-    first = next(iter(paths.split() if isinstance(paths, str) else paths), "").strip("/")
-    plain = first and first != "." and not set(first) & set("*?[\\") and ".." not in first.split("/")
-    return first if plain else _folder(project)
+    options = project.table("tool", "pytest", "ini_options") or project.table("tool", "pytest")
+    match options.get("testpaths"):
+        case str(paths) if words := paths.split():
+            first = words[0]
+        case [str(path), *_]:
+            first = path
+        case _:
+            return _folder(project)
+    parts = [part for part in first.split("/") if part not in ("", ".")]
+    plain = parts and not first.startswith("/") and not set(first) & set("*?[\\") and ".." not in parts
+    return "/".join(parts) if plain else _folder(project)
 
 
 # -- settings --------------------------------------------------------------------------------------------------
@@ -87,7 +94,7 @@ def _settings(project: Project, cassettes: str) -> Piece:
     what = "where cassettes are"
     if project.pyproject is None or project.has(_SETTINGS):
         return Piece(_SETTINGS, f"# Settings of bedtape.\n{line}".encode(), what)
-    if "bedtape" in project.settings.get("tool", {}):
+    if "bedtape" in project.table("tool"):
         return Piece(PYPROJECT, b"", what, adds=True, there="has [tool.bedtape]")
     end = "\r\n" if "\r\n" in project.pyproject else "\n"
     before = "" if project.pyproject.endswith("\n") or not project.pyproject else end

@@ -28,19 +28,29 @@ class InitRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """names: of what is in the top folder. pyproject, package: the text of these files, None where there is none."""
+    """names: of what is in the top folder. pyproject, package: the text of these files, None where there is none.
+    played: the folder in it that its settings name, from which `bedtape run` plays; None where they name none.
+    """
 
     names: frozenset[str] = frozenset()
     pyproject: str | None = None
     package: str | None = None
+    played: str | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """What pyproject.toml holds. Raises InitRefused where it is no TOML."""
         try:
             return tomllib.loads(self.pyproject or "")
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
             raise InitRefused((f"{PYPROJECT}: expected TOML, found: {error}; mend it first",)) from None
+
+    def table(self, *names: str) -> Mapping[str, Any]:
+        """A table of pyproject.toml; an empty one where there is none. Raises as `settings`."""
+        found: object = self.settings
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def packages(self) -> frozenset[str]:
@@ -49,7 +59,7 @@ class Project:
             said = json.loads(self.package or "{}")
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise InitRefused((f"{PACKAGE}: expected an object of JSON, found: {error}; mend it first",)) from None
 
     def has(self, *patterns: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bedtape_cassettes import git, store
+from bedtape_cassettes.config.files import read_settings
 from bedtape_replayer.init.plan import CASSETTE, Piece
 from bedtape_replayer.init.project import PACKAGE, PYPROJECT, InitRefused, Project
 
@@ -25,13 +26,25 @@ def look(root: Path) -> Project:
     if root in (Path(root.anchor), Path.home()):
         raise InitRefused((f"{root}: expected a project's folder, found one that is none; go to your project first",))
     try:
-        return Project(frozenset(os.listdir(root)), _text(root / PYPROJECT), _text(root / PACKAGE))  # noqa: PTH208
+        names = frozenset(os.listdir(root))  # noqa: PTH208
+        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
     except (OSError, UnicodeDecodeError) as error:
         raise InitRefused((f"{root}: expected to read what is there, found: {error}; mend that first",)) from None
 
 
 def _text(path: Path) -> str | None:
     return path.read_bytes().decode() if path.exists() else None
+
+
+def _played(root: Path) -> str | None:
+    """The first folder in the project that its own file of settings names. Raises ConfigInvalid."""
+    settings = read_settings(root, {}, here=root)
+    if settings.file is None or Path(settings.file).parent != root:
+        return None
+    said = settings.of("run").get("cassettes", ())
+    named = [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
+    plain = (path for path in named if not path.is_absolute() and ".." not in path.parts and path.suffix != store.TAPE)
+    return next((path.as_posix() for path in plain), None)
 
 
 def sample() -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["Recording", "RecordingFailed"]
 
 _URL = "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME="
-_COUNT = re.compile(r"recorded (\d+) interactions")
+_COUNT = re.compile(r"recorded (\d+) interactions?\b")
 _BEGINS = re.compile(r"^bedtape: recording;.*\n", re.MULTILINE)
 
 

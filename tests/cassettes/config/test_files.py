@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.errors import ConfigInvalid
 
 Put = Callable[[str, str], Path]
@@ -129,13 +129,25 @@ def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_pat
         ("bedtape.toml", b"[replay\n", r"expected TOML, found .+line 1"),
         ("pyproject.toml", b"[tool.bedtape]\nx = \n", r"expected TOML, found .+line 2"),
         ("bedtape.toml", b"x = '\xff'\n", r"expected UTF-8, as TOML is, found .+; save it as UTF-8"),
+        (
+            "bedtape.toml",
+            b"\xef\xbb\xbf[replay]\n",
+            r":1: expected UTF-8 without a byte order mark, found one; save it .+",
+        ),
+        ("bedtape.toml", b"x = %b\n" % (b"9" * 5000), r"expected TOML, found .+ limit .+; mend it there"),
+        (
+            "pyproject.toml",
+            b"[tool]\nbedtape = '%b'\n" % (b"x" * 5000),
+            r"\[tool.bedtape\], found .{80}; write its keys",
+        ),
+        ("pyproject.toml", b"[[tool.bedtape]]\ntoken = 'x'\n", r"\[tool.bedtape\], found \[{\"token\": \"…\"}\];"),
         ("pyproject.toml", b"[tool]\nbedtape = 3\n", r"expected a table \[tool.bedtape\], found 3"),
     ],
 )
 def test_a_file_that_is_none_is_told(tmp_path: Path, put: Put, name: str, data: bytes, told: str) -> None:
     put(name, "").write_bytes(data)
     (line,) = _told(tmp_path)
-    assert line.startswith(f"{tmp_path}/{name}: ")
+    assert line.startswith(f"{tmp_path}/{name}:")
     assert re.search(told, line)
 
 
@@ -147,6 +159,15 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_ours_need_not_be_sound(tmp_path: Path, put: Put) -> None:
     put("bedtape.toml", "[replay]\nport = 1\n")
-    put("sub/pyproject.toml", "[project\n")
+    put("sub/pyproject.toml", "").write_bytes(b"[project\n# caf\xe9\n")
     put("below/pyproject.toml", "tool = 3  # bedtape\n")
     assert _port(tmp_path / "sub") == _port(tmp_path / "below") == 1
+
+
+def test_a_working_directory_that_was_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigInvalid) as told:
+        working_folder()
+    assert str(told.value) == ".: expected a working directory that is there, found one that was deleted; cd elsewhere"

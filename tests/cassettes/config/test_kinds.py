@@ -46,6 +46,7 @@ def test_what_fits(kind: Kind, toml: object, text: str, value: object) -> None:
         (Whole(1), 0, "a whole number from 1", ""),
         (Number(), 0, "a number above 0", ""),
         (Number(), float("inf"), "a number above 0", ""),
+        (Number(), 10**400, "a number above 0", ""),
         (Number(), float("nan"), "a number above 0", ""),
         (Number(), True, "a number above 0", ""),
         (Number(), "2", "a number above 0", "write it without quotes"),

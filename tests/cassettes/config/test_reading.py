@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import partial
 
 import pytest
 
 from bedtape_cassettes.config.options import TABLES, variable_of
-from bedtape_cassettes.config.place import line_of
+from bedtape_cassettes.config.place import Lines
 from bedtape_cassettes.config.reading import Source, of_document, of_environment
 from bedtape_cassettes.config.settings import Said
 
 
 def _read(text: str, prefix: str = "") -> tuple[dict[tuple[str, str], Said], list[str]]:
-    source = Source("f.toml", prefix, partial(line_of, text), "/project/{}".format)
+    source = Source("f.toml", prefix, Lines(text).line_of, "/project/{}".format)
     document = tomllib.loads(text)
     for part in filter(None, prefix.split(".")):
         document = document[part]
@@ -121,7 +120,12 @@ def test_a_secret_in_a_file_is_refused_and_not_shown(text: str) -> None:
 
 @pytest.mark.parametrize("key", ["contol-token", "aws_secret_access_key", "password", "BEDTAPE_CONTROL_TOKEN"])
 def test_what_may_be_a_secret_under_another_name_is_not_shown(key: str) -> None:
-    for text in (f"[replay]\n{key} = 'hush'\n", f"[rpelay.port]\n{key} = 'hush'\n"):
+    for text in (
+        f"[replay]\n{key} = 'hush'\n",
+        f"[rpelay.port]\n{key} = 'hush'\n",
+        f"[[record]]\n{key} = 'hush'\n",
+        f"[run]\nnosuch = [{{ {key} = 'hush' }}]\n",
+    ):
         _, (problem,) = _read(text)
         assert "hush" not in problem
 

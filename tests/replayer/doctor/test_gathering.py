@@ -6,17 +6,19 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import Replayer
+from bedtape_replayer.doctor import gathering
 from bedtape_replayer.doctor.addresses import Address
+from bedtape_replayer.doctor.checks import examine
 from bedtape_replayer.doctor.found import Listener
 from bedtape_replayer.doctor.gathering import gather, listener_at
 from support.recordings import converse
@@ -89,6 +91,39 @@ def test_what_speaks_no_http_and_nobody() -> None:
     assert listener_at(_free()).kind == "nobody"
 
 
+@pytest.mark.parametrize("begins", ["", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(begins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked: list[int] = []
+
+        def drip() -> None:
+            while len(asked) < 2:
+                try:
+                    client, _ = server.accept()
+                except OSError:  # nobody asks any more
+                    return
+                asked.append(1)
+                with client, suppress(OSError):
+                    client.sendall(begins.encode())
+                    while not Event().wait(0.02):
+                        client.sendall(b"H")
+
+        thread = Thread(target=drip)
+        thread.start()
+        found = listener_at(Address("127.0.0.1", server.getsockname()[1]))
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert found.kind in ("silent", "http")
+
+
+def test_what_others_say_of_themselves_is_short_and_may_be_anything() -> None:
+    with _serving({"/_bedtape/health": "[" * 60000}) as address:
+        assert listener_at(address).kind == "http"
+    with _serving({"/_bedtape/health": json.dumps({"cassettes": "x" * 9999, "interactions": [1]})}) as address:
+        assert len(listener_at(address).says) < 200
+
+
 def test_every_address_of_this_machine_that_is_named_is_asked_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What else was asked, the fixture that forbids it would tell."""
     nobody = _free()
@@ -149,6 +184,8 @@ def test_the_profile_in_force(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert gather().profile.region == "eu-west-1"
     (project / "config").write_bytes(b"[profile dev]\nregion = \xff\n")
     assert "config" in gather().profile.problem
+    (project / "config").write_text("[profile dev\n")
+    assert gather().profile.problem == "something before the first section in $HERE/config, line 1"
 
 
 def test_certificates_that_are_not_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +196,16 @@ def test_certificates_that_are_not_there(project: Path, monkeypatch: pytest.Monk
     assert "SSL_CERT_FILE" in gather().missing
 
 
+def test_what_stands_where_a_files_name_should_is_not_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "[default]\naws_secret_access_key = hidden\n" + "A" * 5000
+    for name in ("NODE_EXTRA_CA_CERTS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, content)
+    found = gather()
+    assert "NODE_EXTRA_CA_CERTS" in found.missing
+    assert not found.profile.exists
+    assert "hidden" not in str(examine(found))
+
+
 def test_the_cache_is_looked_at_and_not_made(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gather().cache is None
     monkeypatch.setenv("BEDTAPE_CACHE_DIR", str(project / "new" / "cache"))
@@ -167,6 +214,8 @@ def test_the_cache_is_looked_at_and_not_made(project: Path, monkeypatch: pytest.
     (project / "new").touch()
     assert gather().cache_problem == f"{project / 'new'} is no folder"
     assert [path.name for path in project.iterdir()] == ["new"]
+    monkeypatch.setenv("BEDTAPE_CACHE_DIR", "x" * 5000)
+    assert gather().cache_problem == "File name too long"
 
 
 def test_packages_of_npm(project: Path) -> None:
@@ -178,5 +227,6 @@ def test_packages_of_npm(project: Path) -> None:
     installed.mkdir(parents=True)
     (installed / "package.json").write_text('{"version": "3.1163.0"}')
     assert gather().npm == {"@aws-sdk/client-bedrock-runtime": "3.1163.0"}
-    (project / "package.json").write_text("{")
-    assert gather().npm == {}
+    for broken in ("{", "[" * 100_000):
+        (project / "package.json").write_text(broken)
+        assert gather().npm == {}

@@ -36,6 +36,11 @@ def test_a_plan_for_pytest() -> None:
         ((), '[tool.pytest.ini_options]\ntestpaths = ["*/tests"]', "tests"),
         ((), '[tool.pytest.ini_options]\ntestpaths = ["../tests"]', "tests"),
         ((), '[tool.pytest.ini_options]\ntestpaths = ["."]', "tests"),
+        ((), '[tool.pytest.ini_options]\ntestpaths = ["./checks"]', "checks"),
+        ((), '[tool.pytest.ini_options]\ntestpaths = ["/checks"]', "tests"),
+        ((), "[tool.pytest.ini_options]\ntestpaths = [1]", "tests"),
+        ((), "[tool.pytest.ini_options]\ntestpaths = ''", "tests"),
+        ((), "[tool]\npytest = 3", "tests"),
     ],
 )
 def test_the_test_is_where_pytest_looks(names: tuple[str, ...], pyproject: str, folder: str) -> None:
@@ -69,6 +74,12 @@ def test_a_plan_for_vitest(names: tuple[str, ...], package: str, test: str, inst
     assert plan.then == (*([install] if install else []), f"bedtape run -- npx vitest run {test}")
 
 
+def test_the_sample_is_where_run_plays_from() -> None:
+    project = Project(frozenset({"bedtape.toml"}), package="{}", played="fixtures/tapes")
+    assert plan_of(project, "vitest", SAMPLE).pieces[1].path == "fixtures/tapes/hello"
+    assert plan_of(project, "pytest", SAMPLE).pieces[1].path == "tests/cassettes/hello"
+
+
 @pytest.mark.parametrize(
     "before",
     [
@@ -98,7 +109,14 @@ def test_settings_that_are_there_are_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pyproject", "reason"), [("[project", "expected TOML"), ("tool = {ruff = {}}\n", "found `tool` closed")]
+    ("pyproject", "reason"),
+    [
+        ("[project", "expected TOML"),
+        (f"x = {'9' * 5000}", "expected TOML"),
+        ("x = " + "[" * 5000, "expected TOML"),
+        ("tool = {ruff = {}}\n", "found `tool` closed"),
+        ("tool = 3\n", "found `tool` closed"),
+    ],
 )
 def test_a_pyproject_that_cannot_be_added_to_is_refused(pyproject: str, reason: str) -> None:
     with pytest.raises(InitRefused, match=reason):

@@ -36,6 +36,7 @@ def test_the_framework(project: Project, framework: str) -> None:
         (_project("setup.py", "package.json", package=VITEST), "found both; choose with --pytest or --vitest"),
         (_project("package.json", package=JEST), "expected vitest among its packages, found none; npm install"),
         (_project("package.json", package="{"), "package.json: expected an object of JSON"),
+        (_project("package.json", package="[" * 100_000), "package.json: expected an object of JSON"),
         (_project("package.json", package="[1]"), "package.json: expected an object of JSON"),
         (_project("package.json", package='{"dependencies": 1}'), "package.json: expected an object of JSON"),
     ],

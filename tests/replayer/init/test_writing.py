@@ -145,6 +145,23 @@ def test_no_project_is_in_the_home_folder_or_the_root(tmp_path: Path, monkeypatc
             writing.look(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "played"),
+    [
+        ("bedtape.toml", 'cassettes = "tapes"', "tapes"),
+        ("pyproject.toml", '[tool.bedtape.run]\ncassettes = ["a.tape", "../b", "/c", "d/e"]', "d/e"),
+        ("bedtape.toml", "[replay]\nport = 1", None),
+        ("../bedtape.toml", 'cassettes = "tapes"', None),
+    ],
+)
+def test_what_run_plays_is_what_the_projects_own_settings_say(
+    name: str, text: str, played: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / name).write_text(text)
+    assert writing.look(tmp_path / "project").played == played
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InitRefused, match="expected to read what is there"):
