@@ -73,6 +73,7 @@ class Recording:
         self._region = self._signer.region if self._signer else DEFAULT_REGION
         self.written: finish.Written | None = None
         self._ready = threading.Event()
+        self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._replay: subprocess.Popen[str] | None = None
         self._replay_at: tuple[str, int] | None = None
@@ -133,7 +134,7 @@ class Recording:
         return f"reverse:https://bedrock-runtime.{self._region}.amazonaws.com@127.0.0.1:{port}"
 
     def _run(self) -> None:
-        logs = _Collect(self.errors)
+        logs = _Collect(self.errors, self._ending)
         logging.getLogger().addHandler(logs)
         try:
             asyncio.run(self._proxy.run())
@@ -156,6 +157,7 @@ class Recording:
         deadline = time.monotonic() + _DRAIN
         while self.capture.live and time.monotonic() < deadline:
             time.sleep(0.02)
+        self._ending.set()
         self._proxy.shutdown()
         self._thread.join()
         self._stop_replay()
@@ -232,11 +234,17 @@ class Recording:
 
 
 class _Collect(logging.Handler):
-    """Keeps mitmproxy's complaints: it prints nothing, and ends without saying why."""
+    """Keeps mitmproxy's complaints: it prints nothing, and ends without saying why.
 
-    def __init__(self, lines: list[str]) -> None:
+    ending: set when it is told to end. Tasks of clients that are still there are cancelled then, of which asyncio's
+    streams complain on Python 3.11.
+    """
+
+    def __init__(self, lines: list[str], ending: threading.Event) -> None:
         super().__init__(logging.ERROR)
         self._lines = lines
+        self._ending = ending
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
+        if not (record.name == "asyncio" and self._ending.is_set()):
+            self._lines.append(record.getMessage())

@@ -297,7 +297,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         elif self._http1 is not None and self._http1.lingering and not self._lingering:
             self._lingering = True
-            self._transport.write_eof()  # who reads to the end need not wait for our patience to end
+            self._write_eof()  # who reads to the end need not wait for our patience to end
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
         """Does not read on while too many requests wait."""
@@ -347,7 +347,13 @@ class Connection(asyncio.Protocol):
         if self.winding_down or self._half_closed:
             self._transport.close()
         else:
+            self._write_eof()
+
+    def _write_eof(self) -> None:
+        try:
             self._transport.write_eof()
+        except OSError:  # from asyncio's own transport, where the client has gone and it has not heard of it yet
+            self._transport.abort()
 
     def _reset(self) -> None:
         """RST. What the client's kernel has not taken yet is lost with it: the end of a body of megabytes."""

@@ -130,7 +130,7 @@ class Server:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """One timer for all connections: one each would be set and cancelled with every request."""
+        self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
         now = loop.time()
         for connection in list(self.connections):
             connection.check_patience(now, self._patience)
-        self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)

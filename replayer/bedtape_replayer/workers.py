@@ -74,19 +74,25 @@ def _bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return listener
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 def run(workers: Sequence[Worker], serve: Serve) -> int:
     """Runs the workers until a signal comes or one of them ends; the exit code: 0 where all ended in order."""
     leash, held = os.pipe()
     gc.collect()
     gc.freeze()  # a collection marks what it looks at, and so would copy all that is shared
-    children = [_forked(worker, workers, serve, leash, held) for worker in workers]
+    # A signal that comes while the workers begin waits until somebody is there to hear it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    children = [_forked(worker, workers, serve, leash, held, before) for worker in workers]
     os.close(leash)
     for each in workers:
         for listener in each.sockets:
             listener.close()
     ending = _Ending(held, children)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, ending.on_signal)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return max(_codes(children, ending))
 
 
@@ -122,21 +128,22 @@ class _Ending:
             self._held = None
 
 
-def _forked(worker: Worker, workers: Sequence[Worker], serve: Serve, leash: int, held: int) -> int:
+def _forked(worker: Worker, workers: Sequence[Worker], serve: Serve, leash: int, held: int, heard: set[int]) -> int:
     """The process id of a new worker; in it, this never returns."""
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _work(worker, workers, serve, leash, held)
+        _work(worker, workers, serve, leash, held, heard)
     return child
 
 
-def _work(worker: Worker, workers: Sequence[Worker], serve: Serve, leash: int, held: int) -> NoReturn:
+def _work(worker: Worker, workers: Sequence[Worker], serve: Serve, leash: int, held: int, heard: set[int]) -> NoReturn:
     code = 1
     try:
         os.close(held)  # or the leash would never end
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process passes it on
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         for other in workers:
             if other is not worker:
                 other.shared.close()

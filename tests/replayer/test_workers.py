@@ -146,3 +146,27 @@ def test_own_ports_follow_the_shared_one() -> None:
         for worker in workers:
             for listener in worker.sockets:
                 listener.close()
+
+
+# A signal after each fork, before anything else can happen.
+_EARLY = """
+import os, signal
+from bedtape_replayer import workers
+
+forked = workers._forked
+
+def forked_and_told(*given):
+    child = forked(*given)
+    os.kill(os.getpid(), signal.{name})
+    return child
+
+workers._forked = forked_and_told
+print(workers.run(workers.workers_on("127.0.0.1", 0, 2), lambda worker, leash: os.read(leash, 1)))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_comes_while_the_workers_begin_is_heard(name: str) -> None:
+    command = [sys.executable, "-c", _EARLY.format(name=name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
