@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 
 import material
-from measuring import Row, latencies, memory
+from measuring import Row, latencies, memory, pinned
 from servers import bedtape
 
 from bedtape_cassettes import store
@@ -23,9 +23,10 @@ def measure(work: Path) -> list[Row]:
     with bedtape(str(small)) as few, bedtape(str(large)) as many:
         held, bare = memory(many.pid), memory(few.pid)
         times: dict[int, list[float]] = {few.port: [], many.port: []}
-        for _ in range(30):
-            for port, found in times.items():
-                found += latencies(port, cycle(requests), 300)
+        with pinned(few.pid, many.pid):
+            for _ in range(30):
+                for port, found in times.items():
+                    found += latencies(port, cycle(requests), 300)
     packed = large.stat().st_size / 1024 / 1024
     one, other = (statistics.median(times[server.port]) * 1e6 for server in (few, many))
     return [

@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 import material
-from measuring import Load, Row, cpu, median, script, wrk
+from measuring import Load, Row, cpu, median, pinned, script, wrk
 from servers import bedtape
 
 from bedtape_cassettes import store
@@ -50,7 +50,7 @@ def _paced(work: Path) -> list[Row]:
     store.write(folder, Cassette("punctual", (material.stream(1, EVENTS, every_ms=round(EVERY * 1000)),)))
     with bedtape(str(folder), "--speed", "1") as server:
         before = cpu(server.pid)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with pinned(server.pid, apart=True), asyncio.Runner(loop_factory=new_event_loop) as runner:
             late = runner.run(_listen(server.port))
         used = (cpu(server.pid) - before) / 1e6
     p99 = statistics.quantiles(late, n=100)[98] * 1000
