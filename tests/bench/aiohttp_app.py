@@ -25,7 +25,7 @@ def main() -> None:
         reply = answer.reply
         engine.ended(Outcome(answer, 0, 0, complete=True, sent=1))
         headers = {name.decode(): value.decode() for name, value in reply.headers if value}
-        return web.Response(status=reply.status, headers=headers, body=b"".join(piece.data for piece in reply.pieces))
+        return web.Response(status=reply.status, headers=headers, body=reply.whole)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
