@@ -12,8 +12,8 @@ from typing import Any
 from more import DEFAULTS, MORE
 from tables import cell, code, table
 
-from bedtape_cassettes import cli
-from bedtape_cassettes.tour import COMMANDS
+from bedtape_cassettes.cli import main
+from bedtape_cassettes.cli.command_list import COMMANDS
 
 __all__ = ["commands", "group", "options", "shared"]
 
@@ -24,7 +24,7 @@ _SHARED = ("--in", "--dry-run", "--json")
 
 @cache
 def _root() -> Any:
-    return cli.whole()
+    return main.whole()
 
 
 def _command(words: tuple[str, ...]) -> Any:

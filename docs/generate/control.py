@@ -6,9 +6,9 @@ from typing import Any
 
 from tables import cell, code, table
 
-from bedtape_replayer.control.api import ROUTES
-from bedtape_replayer.control.openapi import openapi
-from bedtape_replayer.control.schemas import NAMED
+from bedtape_replayer.api.openapi import openapi
+from bedtape_replayer.api.schemas import NAMED
+from bedtape_replayer.api.session_routes import ROUTES
 
 __all__ = ["routes", "schemas"]
 

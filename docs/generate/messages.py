@@ -10,8 +10,8 @@ from types import ModuleType
 from tables import code, table
 
 from bedtape_cassettes.failures import FAILURES
-from bedtape_replayer import http1
-from bedtape_replayer.http2 import connection
+from bedtape_replayer.wire import http1
+from bedtape_replayer.wire.http2 import connection
 
 __all__ = ["bedrock_errors", "own_errors"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tables import code, table
 
-from bedtape_cassettes import normalise
-from bedtape_cassettes.key import ANSWER_HEADERS
+from bedtape_cassettes.families.rendering import takes
+from bedtape_cassettes.matching import normalise
+from bedtape_cassettes.matching.key import ANSWER_HEADERS
 from bedtape_cassettes.operations import OPERATIONS, Operation
-from bedtape_cassettes.rendering import takes
 
 __all__ = ["headers", "operations", "sdks"]
 

@@ -28,15 +28,15 @@ from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import _http_h2, _upstream_proxy
 from mitmproxy.tools.dump import DumpMaster
 
-from bedtape_cassettes.eventstream import FrameError
+from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.redact import ALWAYS, Redaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
+from bedtape_recorder.content_encoding import Receiving, receiving
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.journalled import Journalled
-from bedtape_recorder.packed import Receiving, receiving
+from bedtape_recorder.journal_file import Journalled
 from bedtape_recorder.proxies import Proxies, proxies_of
 from bedtape_recorder.routing import DEFAULT_REGION, Route, is_bedrock, route_of
 from bedtape_recorder.settings import address_of, state_folder

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bedtape_cassettes import journal
+from bedtape_cassettes.format import journal
+from bedtape_cassettes.matching.normalise import kept_request_headers
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.normalise import kept_request_headers
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redact import scrub, scrub_body, scrub_headers
+from bedtape_cassettes.redaction.scrub import scrub, scrub_body, scrub_headers
 from bedtape_recorder.scrubbing import Scrubber, scrubber_for
 
 __all__ = ["Capture", "Counts"]

@@ -15,17 +15,17 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from bedtape_cassettes import journal
-from bedtape_cassettes.commands.matching import AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.match_rules import match_rules
+from bedtape_cassettes.format import journal
+from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.patterns import redaction_of
+from bedtape_cassettes.redaction.user_patterns import redaction_of
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
-from bedtape_recorder.journalled import in_use
+from bedtape_recorder.journal_file import in_use
 from bedtape_recorder.settings import Settings, address_of, state_folder
 
 __all__ = ["record", "recover"]

@@ -9,7 +9,7 @@ import botocore.session
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
-from bedtape_cassettes.endpoints import BEARER
+from bedtape_cassettes.addresses import BEARER
 from bedtape_cassettes.model import Headers
 from bedtape_recorder import gate
 from bedtape_recorder.errors import RecorderError

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from bedtape_cassettes import bodies
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
-from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS
 
 __all__ = ["Drift", "drifts"]
 

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bedtape_cassettes import bodies, eventstream, journal, store
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
-from bedtape_cassettes.key import key_of_request
+from bedtape_cassettes.format import bodies, eventstream, journal
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
-from bedtape_cassettes.redact import ALWAYS, Redaction, scrub_interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_interaction
+from bedtape_cassettes.storage import store
 from bedtape_recorder.tokens import Tokens, tokens_of
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bedtape_cassettes import eventstream, journal
-from bedtape_cassettes.eventstream import HeaderValue
-from bedtape_cassettes.redact import Redaction, scrub_body, scrub_headers, scrub_path, scrub_text
+from bedtape_cassettes.format import eventstream, journal
+from bedtape_cassettes.format.eventstream import HeaderValue
+from bedtape_cassettes.redaction.scrub import Redaction, scrub_body, scrub_headers, scrub_path, scrub_text
 from bedtape_recorder.capture import Capture
 
 __all__ = ["RedactingCapture"]

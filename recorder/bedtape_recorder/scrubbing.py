@@ -10,9 +10,9 @@ import re
 from dataclasses import replace
 from typing import Protocol
 
-from bedtape_cassettes import bodies, eventstream
-from bedtape_cassettes.eventstream import HeaderType, HeaderValue
-from bedtape_cassettes.redact import scrub, scrub_body
+from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.format.eventstream import HeaderType, HeaderValue
+from bedtape_cassettes.redaction.scrub import scrub, scrub_body
 
 __all__ = ["Scrubber", "scrubber_for"]
 

@@ -19,19 +19,20 @@ from urllib.parse import quote, urlsplit
 
 import certifi
 
-from bedtape_cassettes import child, store
+from bedtape_cassettes.addresses import pointed
+from bedtape_cassettes.cli import child_process
 from bedtape_cassettes.config.options import without_settings
-from bedtape_cassettes.endpoints import pointed
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.match_rules import arguments_of
+from bedtape_cassettes.matching.rules import arguments_of
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redact import scrub_text
+from bedtape_cassettes.redaction.scrub import scrub_text
+from bedtape_cassettes.storage import store
 from bedtape_recorder import finish, gate
 from bedtape_recorder.addon import Addon, Played, Proxy
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.journalled import Journalled
+from bedtape_recorder.journal_file import Journalled
 from bedtape_recorder.proxies import proxies_of
 from bedtape_recorder.routing import DEFAULT_REGION, recorded_hosts
 from bedtape_recorder.settings import Settings, state_folder
@@ -175,14 +176,14 @@ class Recording:
         """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
         environment = child_environment(self.environ, self.url, self.settings, self.ca)
         try:
-            return child.run(command, environment)
+            return child_process.run(command, environment)
         except OSError as error:
             raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
 
     def exports(self) -> dict[str, str]:
         """The variables to set for a program that is started elsewhere."""
-        child = child_environment(self.environ, self.url, self.settings, self.ca)
-        return {name: value for name, value in child.items() if self.environ.get(name) != value}
+        child_process = child_environment(self.environ, self.url, self.settings, self.ca)
+        return {name: value for name, value in child_process.items() if self.environ.get(name) != value}
 
     # -- what is recorded already ------------------------------------------------------------------------------
 
@@ -198,7 +199,7 @@ class Recording:
         self._existing = frozenset(c.name for c in held if not all(i.partial for i in c.interactions))
         if not self._existing:
             return
-        code = "from bedtape_cassettes.cli import main; main()"
+        code = "from bedtape_cassettes.cli.main import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
         command += arguments_of(self.settings.match)
         # In a session of its own: Ctrl-C is for the recorded program, which may still ask something as it ends.

@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from bedtape_cassettes import eventstream
+from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Headers
 
 __all__ = ["SIGNATURE_HEADERS", "EventSigner", "Scope", "scope_of", "sign"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bedtape_cassettes import bodies
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Interaction, JsonValue
 
 __all__ = ["Tokens", "tokens_of"]

@@ -12,16 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bedtape_cassettes.content import Embeddings, Message, Reasoning, Text, ToolUse, Usage
     from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing
-    from bedtape_cassettes.key import MatchRules
-    from bedtape_replayer.call import Call
-    from bedtape_replayer.handle import Session
+    from bedtape_cassettes.families.content import Embeddings, Message, Reasoning, Text, ToolUse, Usage
+    from bedtape_cassettes.matching.key import MatchRules
+    from bedtape_replayer.answering.call import Call
+    from bedtape_replayer.engine.session import Session
     from bedtape_replayer.overlay.document import OverlayInvalid
-    from bedtape_replayer.overlay.failure import Failure
+    from bedtape_replayer.overlay.faults.error_response import Failure
     from bedtape_replayer.overlay.raw import Raw
     from bedtape_replayer.plugin.bedrock import Bedrock
-    from bedtape_replayer.thread import Replayer
+    from bedtape_replayer.server.thread import Replayer
 
 __all__ = [
     "Bedrock",
@@ -45,18 +45,20 @@ __all__ = [
 
 # Loaded when they are asked for: a test run that has bedtape installed and does not use it should not pay for it.
 _HOMES = {
-    **dict.fromkeys(("Embeddings", "Message", "Reasoning", "Text", "ToolUse", "Usage"), "bedtape_cassettes.content"),
+    **dict.fromkeys(
+        ("Embeddings", "Message", "Reasoning", "Text", "ToolUse", "Usage"), "bedtape_cassettes.families.content"
+    ),
     "Bedrock": "bedtape_replayer.plugin.bedrock",
-    "Call": "bedtape_replayer.call",
+    "Call": "bedtape_replayer.answering.call",
     "CassetteError": "bedtape_cassettes.errors",
     "CassetteInvalid": "bedtape_cassettes.errors",
     "CassetteMissing": "bedtape_cassettes.errors",
-    "Failure": "bedtape_replayer.overlay.failure",
-    "MatchRules": "bedtape_cassettes.key",
+    "Failure": "bedtape_replayer.overlay.faults.error_response",
+    "MatchRules": "bedtape_cassettes.matching.key",
     "OverlayInvalid": "bedtape_replayer.overlay.document",
     "Raw": "bedtape_replayer.overlay.raw",
-    "Session": "bedtape_replayer.handle",
-    "Replayer": "bedtape_replayer.thread",
+    "Session": "bedtape_replayer.engine.session",
+    "Replayer": "bedtape_replayer.server.thread",
 }
 
 

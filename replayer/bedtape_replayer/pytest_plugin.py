@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_replayer import pytest_options as options
-from bedtape_replayer.blocking import Guard, RealBedrockBlocked, service_of
-from bedtape_replayer.pytest_options import GATE
+from bedtape_replayer.plugin import options as options
+from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked, service_of
+from bedtape_replayer.plugin.options import GATE
 
 if TYPE_CHECKING:
     from bedtape_replayer.plugin.bedrock import Bedrock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bedrock"]
 
-_RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli import main; main()", "record"]
+_RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "record"]
 _MARKS = (
     "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False): answer this test's Bedrock calls"
     " from the cassette of that name, or of the test's, and from an overlay",
@@ -217,7 +217,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"bedtape: {warning}", yellow=True)
     if not plugin.counted:
         return
-    total = import_module("bedtape_replayer.plugin.tally").Tally()
+    total = import_module("bedtape_replayer.plugin.summary").Tally()
     for counted in plugin.counted:
         total.add(counted)
     for line in total.lines(str(plugin.here), verbose=config.get_verbosity() > 0):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from aiohttp import web  # type: ignore[import-not-found]
 
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.head import Head
-from bedtape_replayer.loading import load
-from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loops import new_event_loop
 
 
 def main() -> None:

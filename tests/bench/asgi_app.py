@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.head import Head
-from bedtape_replayer.loading import load
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.loading import load
 
 _ENGINE = Engine(load([Path(os.environ["BENCH_FOLDER"])]))
 

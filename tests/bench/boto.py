@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from measuring import Row, interleaved
 from servers import HERE, OTHERS, bedtape, nginx
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 
 def client(url: str) -> Any:

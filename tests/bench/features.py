@@ -9,7 +9,7 @@ import material
 from measuring import Load, Row, median, script, wrk
 from servers import bedtape
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 ROUNDS = 5
 

@@ -14,9 +14,9 @@ import material
 from measuring import Load, Row, cpu, h2load, median
 from servers import Served, bedtape, nginx
 
-from bedtape_cassettes import store
-from bedtape_replayer.http2 import PREFACE
-from bedtape_replayer.http2.frames import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame
+from bedtape_cassettes.storage import store
+from bedtape_replayer.wire.http2 import PREFACE
+from bedtape_replayer.wire.http2.frames import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame
 
 ROUNDS = 4
 SESSIONS = 1500

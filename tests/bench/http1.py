@@ -13,7 +13,7 @@ import material
 from measuring import Load, Row, latencies, median, pinned, script, wrk
 from servers import OPPONENTS, Missing, Served, bedtape, floor, nginx
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 LOADED = 5000
 ROUNDS = 4

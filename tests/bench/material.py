@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from bedtape_cassettes import bodies, eventstream
+from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Cassette, Interaction, event_headers
-from bedtape_cassettes.normalise import interaction_of
 
 MODEL = "us.amazon.nova-lite-v1:0"
 PATH = f"/model/{MODEL.replace(':', '%3A')}/converse"

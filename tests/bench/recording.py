@@ -17,8 +17,8 @@ from botocore.config import Config
 from measuring import Row
 from servers import ROOT, bedtape
 
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.storage import store
 
 
 def measure(work: Path) -> list[Row]:

@@ -20,7 +20,7 @@ import material
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 OTHERS = Path(os.environ.get("BEDTAPE_BENCH_ENV", ROOT / ".venv-bench"))
-BEDTAPE = [sys.executable, "-c", "from bedtape_cassettes.cli import main; main()"]
+BEDTAPE = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import material
 from measuring import Row, latencies, memory, pinned
 from servers import bedtape
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 MANY = 100_000
 

@@ -9,7 +9,7 @@ import material
 from measuring import Row, memory, script, wrk
 from servers import bedtape
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 CALLS = int(os.environ.get("BEDTAPE_SOAK", "1000000"))
 SETTLED = 50_000

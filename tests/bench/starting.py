@@ -13,7 +13,7 @@ import material
 from measuring import Row, interleaved, timed
 from servers import bedtape
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 
 COUNT = 5000

@@ -10,9 +10,9 @@ import material
 from measuring import Load, Row, cpu, median, pinned, script, wrk
 from servers import bedtape
 
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette
-from bedtape_replayer.loops import new_event_loop
+from bedtape_cassettes.storage import store
+from bedtape_replayer.server.loops import new_event_loop
 
 EVENTS, EVERY = 40, 0.05
 STREAMS = 1000

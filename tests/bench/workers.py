@@ -9,7 +9,7 @@ import material
 from measuring import Row, cpu, script, wrk
 from servers import Served, bedtape
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 
 ROUNDS = 4
 WORKERS = 2

@@ -7,15 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from hypothesis import given, settings
 
-from bedtape_cassettes.model import (
-    Event,
-    Events,
-    event_headers,
-    exception_headers,
-    is_header,
-    is_method,
-    is_path,
-)
+from bedtape_cassettes.model import Event, Events, event_headers, exception_headers, is_header, is_method, is_path
 from support import interactions as some
 
 

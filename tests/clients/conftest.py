@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.store import write_tape
+from bedtape_cassettes.storage.store import write_tape
 from support import corpus
 
 

@@ -16,9 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.store import samples, write
+from bedtape_cassettes.storage.store import samples, write
 from bedtape_replayer import Replayer
-from bedtape_replayer.server import Outcome
+from bedtape_replayer.server.server import Outcome
 from support import authored, corpus, sdk
 from support.sdk import Recorded
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli import main; main()")
+BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
 _MADE = ("node_modules", "build", "dist", "target", "__pycache__")
 
 

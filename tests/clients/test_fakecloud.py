@@ -22,7 +22,7 @@ from fakecloud.types import BedrockFaultRule, BedrockResponseRule
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.store import write
+from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from support import authored
 from support.client import Answer, Http1

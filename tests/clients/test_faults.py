@@ -20,18 +20,18 @@ import pytest
 import urllib3.exceptions
 from botocore.config import Config
 
-from bedtape_replayer.layers.corruption import Corrupt
-from bedtape_replayer.layers.errors import Refuse
-from bedtape_replayer.layers.events import Drop, Insert, Repeat
-from bedtape_replayer.layers.harm import Harm
-from bedtape_replayer.layers.latency import Delay
-from bedtape_replayer.layers.midstream import Raise, RaiseUnmodelled
-from bedtape_replayer.layers.quota import Quota
-from bedtape_replayer.layers.reset import BreakOff
-from bedtape_replayer.layers.semantic import Misanswer
-from bedtape_replayer.layers.stall import Silence
-from bedtape_replayer.layers.truncation import Truncate
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.corruption import Corrupt
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.events import Drop, Insert, Repeat
+from bedtape_replayer.overlay.faults.latency import Delay
+from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
+from bedtape_replayer.overlay.faults.quota import Quota
+from bedtape_replayer.overlay.faults.reset import BreakOff
+from bedtape_replayer.overlay.faults.semantic import Misanswer
+from bedtape_replayer.overlay.faults.stall import Silence
+from bedtape_replayer.overlay.faults.truncation import Truncate
 from support import authored
 from support.faulty import Faulty
 

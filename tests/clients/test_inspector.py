@@ -23,12 +23,12 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.store import write
+from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.control.desk import Desk
-from bedtape_replayer.head import Head
-from bedtape_replayer.library import Library
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.api.gate import Desk
 from support.authored import ask
 from support.boto import boto3_client
 from support.happened import BEGAN, aws

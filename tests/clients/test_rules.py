@@ -10,7 +10,7 @@ import pytest
 from anthropic import AnthropicBedrock
 
 from bedtape_replayer import Replayer
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 from support.boto import boto3_client
 from support.javascript import run_jobs
 

@@ -21,12 +21,12 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ExponentialBackoff
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.store import write
+from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
-from bedtape_replayer.layers.errors import Refuse
-from bedtape_replayer.layers.harm import Harm
-from bedtape_replayer.layers.truncation import Truncate
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
@@ -182,7 +182,7 @@ def in_javascript(jobs: list[dict[str, Any]]) -> None:
 def test_boto3_without_its_waits_is_named(bedrock: Replayer, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that moves a millisecond a call: how busy the machine is must not look like patience."""
     clock = SimpleNamespace(perf_counter=lambda: 0.0, time=count(1_795_000_000.0, 0.001).__next__)
-    monkeypatch.setattr("bedtape_replayer.connection.time", clock)
+    monkeypatch.setattr("bedtape_replayer.server.connection.time", clock)
     throttle_twice(bedrock)
     with closing(client_of(bedrock, mode="standard")) as client:
         for text in PROMPTS:

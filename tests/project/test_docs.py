@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bedtape_cassettes import cli, document
+from bedtape_cassettes.cli import main
+from bedtape_cassettes.format import document
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
@@ -44,7 +45,7 @@ def test_make_targets_that_are_named_exist() -> None:
 
 
 def _help(*command: str) -> str:
-    result = CliRunner().invoke(cli.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
+    result = CliRunner().invoke(main.app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
     assert result.exit_code == 0, result.output
     return result.stdout
 

@@ -47,8 +47,8 @@ def test_every_source_file_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_inspectors_page_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
-    static = ROOT / "replayer" / "bedtape_replayer" / "inspector" / "static"
-    names = {f"bedtape_replayer/inspector/static/{file.name}" for file in static.iterdir()}
+    static = ROOT / "replayer" / "bedtape_replayer" / "api" / "inspector" / "static"
+    names = {f"bedtape_replayer/api/inspector/static/{file.name}" for file in static.iterdir()}
     assert {"index.html", "app.js", "style.css"} <= {name.rpartition("/")[2] for name in names}
     assert names <= set(wheel.namelist())
 
@@ -63,7 +63,7 @@ def test_the_base_install_stays_small(wheel: zipfile.ZipFile) -> None:
 
 def test_the_command_works_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     wheel.extractall(tmp_path)
-    code = "import sys; sys.argv = ['bedtape', 'demo']; from bedtape_cassettes.cli import main; main()"
+    code = "import sys; sys.argv = ['bedtape', 'demo']; from bedtape_cassettes.cli.main import main; main()"
     # -S: without site-packages' path file, so that the checkout is not found; the libraries are put back by hand.
     libraries = [path for path in sys.path if path.endswith("site-packages")]
     code = f"import sys; sys.path[:0] = {[str(tmp_path), *libraries]!r}; {code}; "
@@ -76,5 +76,5 @@ def test_the_command_works_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path
 
 def test_the_command_is_named_as_the_distribution() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"bedtape": "bedtape_cassettes.cli:main"}
+    assert project["scripts"] == {"bedtape": "bedtape_cassettes.cli.main:main"}
     assert project["name"] == "bedtape"

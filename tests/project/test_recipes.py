@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support import sdk
 
@@ -91,7 +91,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     _stand_in(tools, "apt-get", asked)
     _stand_in(tools, "npm", f'{asked}\n[ "$1" != test ] || exec {python} program.py')
     _stand_in(tools, "pytest", f'exec {python} -m pytest tests "$@"')
-    _stand_in(tools, "bedtape", f'exec {python} -c "from bedtape_cassettes.cli import main; main()" "$@"')
+    _stand_in(tools, "bedtape", f'exec {python} -c "from bedtape_cassettes.cli.main import main; main()" "$@"')
     # `python3 -m venv .bedtape` makes a folder with the same stand-ins.
     _stand_in(tools, "python3", f'{asked}\nmkdir -p "$3" && ln -s {tools} "$3/bin"')
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
@@ -208,7 +208,7 @@ def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
         environment["BEDTAPE_CONTROL_TOKEN"] = request.param
     arguments = [port if word == IMAGE["EXPOSE"] else word for word in _exec(IMAGE["CMD"])]
     assert port in arguments
-    code = "from bedtape_cassettes.cli import main; main()"
+    code = "from bedtape_cassettes.cli.main import main; main()"
     server = subprocess.Popen(
         [sys.executable, "-c", code, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     )

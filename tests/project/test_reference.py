@@ -10,17 +10,17 @@ from typing import Any, get_args
 
 import pytest
 
-from bedtape_cassettes.families.converse import CONVERSE
 from bedtape_cassettes.families.family import Family
+from bedtape_cassettes.families.models.converse import CONVERSE
 from bedtape_cassettes.families.table import FAMILIES
-from bedtape_replayer import engine
-from bedtape_replayer.calls import CONDITIONS
-from bedtape_replayer.finding import Mistake
-from bedtape_replayer.handle import Session
-from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.engine import engine
+from bedtape_replayer.engine.session import Session
+from bedtape_replayer.history.calls import CONDITIONS
+from bedtape_replayer.history.record import Record
+from bedtape_replayer.history.retries.finding import Mistake
+from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.schema import ANSWER, FAULT, OVERLAY, RULE, SCHEDULE, WHEN
-from bedtape_replayer.record import Record
-from bedtape_replayer.thread import Replayer
+from bedtape_replayer.server.thread import Replayer
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 

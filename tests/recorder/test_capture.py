@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies, eventstream, journal
-from bedtape_cassettes.eventstream import Frame, HeaderType, HeaderValue
+from bedtape_cassettes.format import bodies, eventstream, journal
+from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers, JsonValue, event_headers, exception_headers
-from bedtape_cassettes.redact import ACCESS_KEY, ACCOUNT, REDACTED
+from bedtape_cassettes.redaction.scrub import ACCESS_KEY, ACCOUNT, REDACTED
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.recordings import MODEL, path, prompt
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from anthropic import AnthropicBedrock, DefaultHttpxClient
 
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Body
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support import authored, sdk
 from support.client import Http1

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes import eventstream
-from bedtape_cassettes.endpoints import BEARER
-from bedtape_cassettes.eventstream import Frame
+from bedtape_cassettes.addresses import BEARER
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.eventstream import Frame
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import GateShut, RecorderError

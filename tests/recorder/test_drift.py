@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes import bodies, eventstream
+from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Headers, Interaction, event_headers, exception_headers
 from bedtape_recorder.drift import Drift, drifts
 from support.corpus import every, needs_corpus

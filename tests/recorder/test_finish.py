@@ -18,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies, eventstream, journal, store
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
+from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.patterns import redaction_of
+from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.storage import store
 from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.corpus import Exchange, every, needs_corpus
@@ -631,7 +632,7 @@ def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_wi
 
 def recover(home: Path, to: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """`bedtape recover`, as a user runs it."""
-    code = "from bedtape_cassettes.cli import main; main()"
+    code = "from bedtape_cassettes.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "recover", "--to", str(to), *options],
         env={**os.environ, "BEDTAPE_STATE_DIR": str(home)},
@@ -680,7 +681,7 @@ def test_the_command_says_where_the_damage_is_and_what_became_of_the_file(folder
 
 @pytest.mark.parametrize("command", ["recover", "record"])
 def test_bad_patterns_are_refused_all_at_once(command: str, tmp_path: Path) -> None:
-    code = "from bedtape_cassettes.cli import main; main()"
+    code = "from bedtape_cassettes.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, command, "--redact", "[a", "--redact", "b)", "--redact", "fine"],
         env={**os.environ, "BEDTAPE_STATE_DIR": str(tmp_path), "RUN_REAL_BEDROCK_TESTS": "1"},

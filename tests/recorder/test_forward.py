@@ -15,8 +15,9 @@ from pathlib import Path
 import h2.events
 import pytest
 
-from bedtape_cassettes import eventstream, store
-from bedtape_cassettes.eventstream import Frame
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.eventstream import Frame
+from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from support.client import Http1
 from support.company_proxy import CompanyProxy

@@ -17,8 +17,8 @@ from unittest.mock import MagicMock
 import pytest
 
 import bedtape_recorder
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import GateShut, RecorderError
@@ -44,7 +44,7 @@ KEYS = {
 def bedtape(*arguments: str, before: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it, with an environment of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != gate.VARIABLE}
-    code = f"{before}\nfrom bedtape_cassettes.cli import main; main()"
+    code = f"{before}\nfrom bedtape_cassettes.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**kept, **environ}, timeout=60
     )
@@ -146,7 +146,7 @@ EVERY_WAY = [
 def _ends(python: Path, cassettes: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The command with the wire in place; any that is not refused records, until the child or the test ends it."""
     kept = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy") and n != gate.VARIABLE}
-    code = f"{_TRIPWIRE}\nfrom bedtape_cassettes.cli import main; main()"
+    code = f"{_TRIPWIRE}\nfrom bedtape_cassettes.cli.main import main; main()"
     told = [python, "-c", code, "record", "--to", cassettes, *options]
     return subprocess.run(told, capture_output=True, text=True, env={**kept, **_TEMPTING, **environ}, timeout=60)
 

@@ -19,8 +19,8 @@ import pytest
 from botocore.config import Config
 from botocore.httpsession import ProxyConfiguration
 
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.storage import store
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import proxies_of
 from support.client import Http1

@@ -19,12 +19,12 @@ import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes import store
-from bedtape_cassettes.key import MatchRules
+from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction
-from bedtape_cassettes.redact import scrub_body
+from bedtape_cassettes.redaction.scrub import scrub_body
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
-from bedtape_replayer.reply import reply_of
+from bedtape_replayer.answering.reply import reply_of
 from support.client import Http1, prefixed
 from support.corpus import Exchange, every, needs_corpus
 from support.recorder import Running, command, environment

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes import eventstream, journal
-from bedtape_cassettes.eventstream import HeaderType, HeaderValue
+from bedtape_cassettes.format import eventstream, journal
+from bedtape_cassettes.format.eventstream import HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers, event_headers
-from bedtape_cassettes.redact import REDACTED, Redaction
+from bedtape_cassettes.redaction.scrub import REDACTED, Redaction
 from bedtape_recorder.redacting import RedactingCapture
 from support.capturing import JSON, SSE, STREAM, cut
 from support.recordings import path

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies, eventstream
-from bedtape_cassettes.eventstream import Frame, HeaderType, HeaderValue
+from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_recorder.scrubbing import scrubber_for
 from support import interactions as some
 from support.capturing import cut

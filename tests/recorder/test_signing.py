@@ -18,8 +18,8 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import eventstream
-from bedtape_cassettes.eventstream import Frame, HeaderType, HeaderValue
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner, Scope, scope_of, sign
 from support.capturing import cut

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 from bedtape_recorder.tokens import tokens_of
 
 SAMPLES = {i.file: i for cassette in store.read([store.samples()]) for i in cassette.interactions}

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes import bodies, store
 from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Headers, Interaction
+from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from bedtape_recorder.errors import GateShut, RecorderError
 from bedtape_recorder.settings import Settings
@@ -222,7 +223,7 @@ def test_a_shut_gate_refuses_before_the_first_verdict(tmp_path: Path) -> None:
 
 
 def command(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
-    code = "from bedtape_cassettes.cli import main; main()"
+    code = "from bedtape_cassettes.cli.main import main; main()"
     arguments = ["record", "--verify", "--to", str(folder), "--upstream", url]
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ})
 

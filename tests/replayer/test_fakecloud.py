@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.content import Content, Embeddings, Message, Text, ToolUse, Usage
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Call
-from bedtape_replayer.control.desk import Desk
-from bedtape_replayer.control.fakecloud import Exactly, content
-from bedtape_replayer.control.invocation import invocation
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.head import Head
-from bedtape_replayer.library import Library
+from bedtape_cassettes.families.content import Content, Embeddings, Message, Text, ToolUse, Usage
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.api.fakecloud import Exactly, content
+from bedtape_replayer.api.fakecloud_invocation import invocation
+from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.overlay import Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.when import When
-from bedtape_replayer.record import Record
 from support.contents import JSON
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"

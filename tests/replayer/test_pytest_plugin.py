@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes import store
 from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.storage import store
 from support.recorder import environment
 from support.recordings import answer, converse, path, prompt
 from support.runs import Run, runs
@@ -180,7 +180,7 @@ def test_rules_faults_calls_and_assertions_are_each_tests_own(run: Run) -> None:
 
         def test_typed() -> None:
             from bedtape_replayer import Bedrock, Replayer
-            from bedtape_replayer.handle import Session
+            from bedtape_replayer.engine.session import Session
             assert issubclass(Bedrock, Session)
 
         @pytest.mark.bedrock(allow_misses=True)
@@ -290,8 +290,8 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
 
         def test_nothing_is_there():
             ours = {name for name in sys.modules if name.startswith("bedtape")}
-            few = {"bedtape_cassettes", "bedtape_cassettes.errors", "bedtape_replayer", "bedtape_replayer.blocking"}
-            few |= {"bedtape_replayer.pytest_plugin", "bedtape_replayer.pytest_options"}
+            few = {"bedtape_cassettes", "bedtape_cassettes.errors", "bedtape_replayer", "bedtape_replayer.plugin.blocking"}
+            few |= {"bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin.options"}
             assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few
             assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
             assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from bedtape_cassettes.eventstream import encode_strings
+from bedtape_cassettes.format.eventstream import encode_strings
+from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Interaction, JsonValue, event_headers
-from bedtape_cassettes.normalise import interaction_of
 
 _JSON = "application/json"
 _STREAM = "application/vnd.amazon.eventstream"

@@ -6,8 +6,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from bedtape_replayer.call import Call
-from bedtape_replayer.head import Head
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
 
 __all__ = ["CLAUDE", "call", "converse_body", "head", "model_path"]
 

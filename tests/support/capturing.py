@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from bedtape_cassettes import journal
+from bedtape_cassettes.format import journal
 from bedtape_cassettes.model import Headers
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import Written, recover_file

@@ -6,7 +6,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from bedtape_cassettes.content import (
+from bedtape_cassettes.families.content import (
     STOP_REASONS,
     Block,
     Citation,

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Cassette, Headers, Interaction
-from bedtape_cassettes.normalise import interaction_of
 
 ROOT = Path(os.environ.get("BEDTAPE_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")
 

@@ -9,15 +9,15 @@ from random import Random
 from typing import Any
 
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.call import Call
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.head import Head
-from bedtape_replayer.layers.harm import Harm, Moment
-from bedtape_replayer.library import Library
-from bedtape_replayer.loops import new_event_loop
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.overlay.faults.base import Harm, Moment
 from bedtape_replayer.overlay.overlay import Fault, Overlay
-from bedtape_replayer.server import Server
+from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import Server
 from support.recordings import path, prompt
 
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.calls import Calls
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.head import Head
-from bedtape_replayer.layers.errors import Refuse
-from bedtape_replayer.layers.harm import Harm
-from bedtape_replayer.library import Library
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.history.calls import Calls
+from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
-from bedtape_replayer.record import Record
 from support.recordings import path
 
 BEGAN = 1_795_000_000.0

@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import EventStreamJSONParser
 
-from bedtape_cassettes.bodies import wire
+from bedtape_cassettes.format.bodies import wire
 from bedtape_cassettes.model import Events, Interaction
 
 __all__ = ["events_heard", "text_heard"]

@@ -7,8 +7,9 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from bedtape_cassettes import bodies
-from bedtape_cassettes.eventstream import Frame, HeaderType, HeaderValue, encode_all
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue, encode_all
+from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import (
     EMPTY,
     LONGEST_MS,
@@ -23,7 +24,6 @@ from bedtape_cassettes.model import (
     event_headers,
     exception_headers,
 )
-from bedtape_cassettes.normalise import interaction_of
 from bedtape_cassettes.operations import identify
 
 # Characters and words that some reader of JSON, YAML, HTTP or UTF-8 stumbles over.

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from bedtape_cassettes.bodies import compact
-from bedtape_cassettes.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
 from bedtape_cassettes.families.family import Asking, Cannot, Family
+from bedtape_cassettes.format.bodies import compact
 from support.native import withstands
 
 __all__ = ["CALLS", "TEXTS", "USAGES", "asking", "messages", "read_again", "refuses", "streamed", "withstands_all"]

@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bedtape_cassettes.content import Content, Prompt
+from bedtape_cassettes.families.content import Content, Prompt
 from bedtape_cassettes.families.family import Family
+from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.model import Body
-from bedtape_cassettes.rendering import render
 from support.corpus import Exchange, every
 
 

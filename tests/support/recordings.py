@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from bedtape_cassettes import bodies, eventstream
+from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Headers, Interaction, event_headers
-from bedtape_cassettes.normalise import interaction_of
 
 MODEL = "us.amazon.nova-lite-v1:0"
 _JSON = ("Content-Type", "application/json")

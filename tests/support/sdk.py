@@ -23,9 +23,9 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.parsers import create_parser
 
-from bedtape_cassettes import store
-from bedtape_cassettes.bodies import wire
+from bedtape_cassettes.format.bodies import wire
 from bedtape_cassettes.model import Events, Headers, Interaction
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support.corpus import Exchange
 

@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from random import Random
 
-from bedtape_cassettes import bodies
 from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.rendering import render, takes
 from bedtape_cassettes.families.table import bare, family_of
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events, Interaction, JsonValue, Response
-from bedtape_cassettes.reading import content_of
-from bedtape_cassettes.rendering import render, takes
-from bedtape_replayer.reply import reply_of
+from bedtape_replayer.answering.reply import reply_of
 from support.corpus import Exchange, every
 
 # Which family speaks behind a model id that does not tell it.

@@ -12,9 +12,9 @@ from random import Random
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes import store
-from bedtape_cassettes.bodies import EVENT_STREAM, PADDING, SERVER_SENT
-from bedtape_cassettes.redact import REDACTED, scrub
+from bedtape_cassettes.format.bodies import EVENT_STREAM, PADDING, SERVER_SENT
+from bedtape_cassettes.redaction.scrub import REDACTED, scrub
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support.client import Answer, Http1, Http2
 from support.corpus import Exchange, cassettes, every, exchanges, needs_corpus, sources

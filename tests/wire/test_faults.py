@@ -15,16 +15,16 @@ import h2.events
 import h2.settings
 import pytest
 
-from bedtape_cassettes import eventstream
-from bedtape_cassettes.eventstream import Frame
-from bedtape_replayer.layers.harm import Harm
-from bedtape_replayer.layers.latency import Delay
-from bedtape_replayer.layers.reset import BreakOff
-from bedtape_replayer.layers.stall import Silence
-from bedtape_replayer.layers.truncation import Truncate
-from bedtape_replayer.loops import new_event_loop
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.eventstream import Frame
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.latency import Delay
+from bedtape_replayer.overlay.faults.reset import BreakOff
+from bedtape_replayer.overlay.faults.stall import Silence
+from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.when import When
+from bedtape_replayer.server.loops import new_event_loop
 from support.faulty import WAIT, Faulty
 from support.recordings import converse, path, prompt, stream
 

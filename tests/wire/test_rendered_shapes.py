@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes.bodies import compact, parse
-from bedtape_cassettes.content import Content
+from bedtape_cassettes.families.content import Content
+from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.table import FAMILIES
+from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.model import Body, Events, JsonValue, Response
-from bedtape_cassettes.rendering import render
 from support import shapes
 from support.corpus import needs_corpus
 from support.shapes import Allowed

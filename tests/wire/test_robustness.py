@@ -29,15 +29,18 @@ from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes import eventstream
+from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.store import write
+from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
-from bedtape_replayer.connection import Connection, Player
-from bedtape_replayer.engine import Engine
-from bedtape_replayer.http1 import Http1Connection
-from bedtape_replayer.http2 import PREFACE, Http2Connection
-from bedtape_replayer.http2.frames import (
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.connection import Connection, Player
+from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import Server
+from bedtape_replayer.wire.http1 import Http1Connection
+from bedtape_replayer.wire.http2 import PREFACE, Http2Connection
+from bedtape_replayer.wire.http2.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -52,9 +55,6 @@ from bedtape_replayer.http2.frames import (
     frame,
     number,
 )
-from bedtape_replayer.library import Library
-from bedtape_replayer.loops import new_event_loop
-from bedtape_replayer.server import Server
 from support.client import Http1, Http2
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -72,7 +72,7 @@ RECORDED = (
 @pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True)
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test here runs on both event loops: they differ in when they pause, close and report."""
-    monkeypatch.setattr("bedtape_replayer.thread.new_event_loop", request.param)
+    monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", request.param)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def server(serving: Callable[..., Replayer]) -> Iterator[Replayer]:
 @pytest.fixture
 def impatient(serving: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch) -> Iterator[Replayer]:
     """A server that waits a fifth of a second for a request to become whole."""
-    monkeypatch.setattr("bedtape_replayer.thread.Server", partial(Server, patience=0.2))
+    monkeypatch.setattr("bedtape_replayer.server.thread.Server", partial(Server, patience=0.2))
     with serving() as server:
         yield server
         answers_rightly(server)
@@ -642,7 +642,9 @@ def test_nothing_is_left_of_a_thousand_rude_clients(
     serving: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch, speed: float | None
 ) -> None:
     still = SimpleNamespace(time=lambda: 1e9, perf_counter=time.perf_counter)
-    monkeypatch.setattr("bedtape_replayer.server.time", still)  # heads are kept for a while, and differ by their date
+    monkeypatch.setattr(
+        "bedtape_replayer.server.server.time", still
+    )  # heads are kept for a while, and differ by their date
     with serving(speed=speed, history=1) as server:
         rude(server, 4)
         answers_rightly(server)

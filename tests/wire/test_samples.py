@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes import document, store
+from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Body, Event, Events, Interaction
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from support.client import Answer, Http1, Http2
 

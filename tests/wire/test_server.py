@@ -27,15 +27,15 @@ import h2.events
 import h2.settings
 import pytest
 
-from bedtape_cassettes import eventstream
 from bedtape_cassettes.errors import CassetteMissing
-from bedtape_cassettes.key import DEFAULT, MatchRules
+from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.store import write
+from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
-from bedtape_replayer.library import Library
-from bedtape_replayer.loops import new_event_loop
-from bedtape_replayer.server import MAX_BODY, Outcome, Server
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import MAX_BODY, Outcome, Server
 from support.client import Http1, Http2
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -47,7 +47,7 @@ CONVERSE, STREAM = path(), path("converse-stream")
 @pytest.fixture(params=[new_event_loop, asyncio.SelectorEventLoop], ids=["uvloop", "asyncio"], autouse=True)
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test here runs on both event loops: they differ in when they pause, close and report."""
-    monkeypatch.setattr("bedtape_replayer.thread.new_event_loop", request.param)
+    monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", request.param)
 
 
 @pytest.fixture
@@ -649,7 +649,7 @@ def test_an_error_of_the_engine_is_an_answer(
 ) -> None:
     with replayer(converse("a", "one")) as server, client(server.url) as connection:
         with monkeypatch.context() as patch:
-            patch.setattr("bedtape_replayer.engine.Engine.answer", broken)
+            patch.setattr("bedtape_replayer.engine.engine.Engine.answer", broken)
             answer = connection.request("POST", CONVERSE, JSON, prompt("a"))
         assert (answer.status, answer.header("x-amzn-ErrorType")) == (500, "InternalServerException")
         assert answer.header("Date")
@@ -739,7 +739,7 @@ class Skipping(selectors.DefaultSelector):
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hurried]:
     with closing(Hurried()) as loop:
-        monkeypatch.setattr("bedtape_replayer.thread.new_event_loop", lambda: loop)
+        monkeypatch.setattr("bedtape_replayer.server.thread.new_event_loop", lambda: loop)
         monkeypatch.setattr(Server, "_sweep", lambda *_: None)  # its timers would be due all the time
         yield loop
 
@@ -804,7 +804,7 @@ def test_the_date_goes_on(replayer: Callable[..., Replayer], monkeypatch: pytest
         dates = []
         for now in (784111777.9, 784111777.999, 784111778.0):
             clock = SimpleNamespace(time=lambda now=now: now, perf_counter=time.perf_counter)
-            monkeypatch.setattr("bedtape_replayer.server.time", clock)
+            monkeypatch.setattr("bedtape_replayer.server.server.time", clock)
             line.send(ask("a"))
             dates.append(line.answer().header("Date"))
     assert dates == ["Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + ["Sun, 06 Nov 1994 08:49:38 GMT"]

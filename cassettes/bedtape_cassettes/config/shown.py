@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bedtape_cassettes.config.options import TABLES, TOP
 from bedtape_cassettes.config.settings import Said, Settings
-from bedtape_cassettes.lines import Line, lines
+from bedtape_cassettes.text import Line, lines
 
 __all__ = ["as_json", "as_toml"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from bedtape_cassettes.content import Content, Prompt, Usage
+from bedtape_cassettes.families.content import Content, Prompt, Usage
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["GUARDED", "METRICS", "Asking", "Cannot", "Family", "JsonObject", "cannot"]

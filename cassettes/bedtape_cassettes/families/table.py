@@ -6,32 +6,32 @@ import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from bedtape_cassettes.families.ai21_j2 import AI21_J2
-from bedtape_cassettes.families.amazon_image import AMAZON_IMAGE
-from bedtape_cassettes.families.anthropic import ANTHROPIC
-from bedtape_cassettes.families.anthropic_text import ANTHROPIC_TEXT
-from bedtape_cassettes.families.cohere_chat import COHERE_CHAT
-from bedtape_cassettes.families.cohere_command import COHERE_COMMAND
-from bedtape_cassettes.families.cohere_embed import COHERE_EMBED
-from bedtape_cassettes.families.cohere_rerank import AMAZON_RERANK, COHERE_RERANK
-from bedtape_cassettes.families.completions import COMPLETIONS
-from bedtape_cassettes.families.converse import CONVERSE
-from bedtape_cassettes.families.deepseek import DEEPSEEK
 from bedtape_cassettes.families.family import Cannot, Family
-from bedtape_cassettes.families.jamba import JAMBA
-from bedtape_cassettes.families.llama import LLAMA
-from bedtape_cassettes.families.mistral_chat import MISTRAL_CHAT
-from bedtape_cassettes.families.mistral_text import MISTRAL_TEXT
-from bedtape_cassettes.families.nova import NOVA
-from bedtape_cassettes.families.nova_embed import NOVA_EMBED
-from bedtape_cassettes.families.openai import OPENAI
-from bedtape_cassettes.families.stability import STABILITY
-from bedtape_cassettes.families.titan_embed import TITAN_EMBED
-from bedtape_cassettes.families.titan_text import TITAN_TEXT
-from bedtape_cassettes.families.twelvelabs_marengo import TWELVELABS_MARENGO
-from bedtape_cassettes.families.twelvelabs_pegasus import TWELVELABS_PEGASUS
-from bedtape_cassettes.families.writer import WRITER
-from bedtape_cassettes.key import PROFILE
+from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
+from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
+from bedtape_cassettes.families.models.anthropic import ANTHROPIC
+from bedtape_cassettes.families.models.anthropic_text import ANTHROPIC_TEXT
+from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
+from bedtape_cassettes.families.models.cohere_command import COHERE_COMMAND
+from bedtape_cassettes.families.models.cohere_embed import COHERE_EMBED
+from bedtape_cassettes.families.models.cohere_rerank import AMAZON_RERANK, COHERE_RERANK
+from bedtape_cassettes.families.models.completions import COMPLETIONS
+from bedtape_cassettes.families.models.converse import CONVERSE
+from bedtape_cassettes.families.models.deepseek import DEEPSEEK
+from bedtape_cassettes.families.models.jamba import JAMBA
+from bedtape_cassettes.families.models.llama import LLAMA
+from bedtape_cassettes.families.models.mistral_chat import MISTRAL_CHAT
+from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
+from bedtape_cassettes.families.models.nova import NOVA
+from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
+from bedtape_cassettes.families.models.openai import OPENAI
+from bedtape_cassettes.families.models.stability import STABILITY
+from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
+from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
+from bedtape_cassettes.families.models.twelvelabs_marengo import TWELVELABS_MARENGO
+from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGASUS
+from bedtape_cassettes.families.models.writer import WRITER
+from bedtape_cassettes.matching.key import PROFILE
 
 __all__ = ["FAMILIES", "bare", "family_of"]
 

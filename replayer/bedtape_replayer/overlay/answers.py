@@ -9,9 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.bodies import compact
-from bedtape_cassettes.checking import Path, Wrong
-from bedtape_cassettes.content import (
+from bedtape_cassettes.families.content import (
     Block,
     Citation,
     Cited,
@@ -25,7 +23,9 @@ from bedtape_cassettes.content import (
     ToolUse,
     Usage,
 )
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.json_schema import Path, Wrong
+from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Given
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bedtape_cassettes.any_of import any_of
-from bedtape_replayer.call import Call
+from bedtape_cassettes.redaction.prefix_tree import any_of
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memo import Remembered
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
-from bedtape_replayer.remembered import Remembered
 
 __all__ = ["Candidates", "CandidatesOf"]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bedtape_cassettes import yamlio
-from bedtape_cassettes.checking import Path, Wrong, problems
 from bedtape_cassettes.errors import CassetteError, Problem
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.table import family_of
-from bedtape_cassettes.jsonpath import parts
+from bedtape_cassettes.format import yamlio
+from bedtape_cassettes.format.json_schema import Path, Wrong, problems
+from bedtape_cassettes.format.jsonpath import parts
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.answers import answer_of, answer_wrong
+from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.families.family import JsonObject
-from bedtape_replayer.layers.harm import Harm
+from bedtape_replayer.overlay.faults.base import Harm
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bedtape_cassettes import bodies
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response, event_headers, is_header
 
 __all__ = ["Raw"]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from bedtape_cassettes.bodies import compact
-from bedtape_cassettes.content import Content, Embeddings, Images, Message, Ranking, Text
+from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
 from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
-from bedtape_cassettes.rendering import render
-from bedtape_replayer.call import Call
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When

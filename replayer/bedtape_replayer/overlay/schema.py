@@ -5,11 +5,11 @@ One vocabulary: the key of a file is the argument of `respond` or `fail`. Only d
 
 from __future__ import annotations
 
-from bedtape_cassettes.checking import Schema
-from bedtape_cassettes.content import STOP_REASONS
 from bedtape_cassettes.failures import FAILURES
+from bedtape_cassettes.families.content import STOP_REASONS
+from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.operations import OPERATIONS
-from bedtape_replayer.layers.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 
 __all__ = ["ANSWER", "FAULT", "OVERLAY", "RULE", "SCHEDULE", "WHEN"]
 

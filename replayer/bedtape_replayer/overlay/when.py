@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from bedtape_cassettes.families.table import bare
-from bedtape_cassettes.jsonpath import find, same
+from bedtape_cassettes.format.jsonpath import find, same
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.call import Call
+from bedtape_replayer.answering.call import Call
 
 __all__ = ["ANY", "When"]
 

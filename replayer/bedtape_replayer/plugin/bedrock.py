@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bedtape_cassettes.endpoints import isolated, pointed
-from bedtape_replayer.answer import Answer
-from bedtape_replayer.handle import Running, Session
-from bedtape_replayer.library import Library
-from bedtape_replayer.plugin.asked import Asked
-from bedtape_replayer.plugin.shelf import taken
-from bedtape_replayer.plugin.surroundings import Surroundings
-from bedtape_replayer.plugin.tally import Tally
-from bedtape_replayer.session import DEFAULT_SESSION
+from bedtape_cassettes.addresses import isolated, pointed
+from bedtape_replayer.answering.answer import Answer
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.engine.session import Running, Session
+from bedtape_replayer.engine.session_state import DEFAULT_SESSION
+from bedtape_replayer.plugin.environment import Surroundings
+from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.marks import Asked
+from bedtape_replayer.plugin.summary import Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient

@@ -13,19 +13,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_replayer.answer import Outcome
-from bedtape_replayer.blocking import service_of
-from bedtape_replayer.loading import read_overlay
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.engine.loading import read_overlay
 from bedtape_replayer.overlay.document import overlay_of
-from bedtape_replayer.overlay.laid import NameTaken
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.plugin.asked import Asked, MarkInvalid, asked
+from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
+from bedtape_replayer.plugin.blocking import service_of
+from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.marks import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
 from bedtape_replayer.plugin.settings import RunSettings
-from bedtape_replayer.plugin.shelf import taken
-from bedtape_replayer.plugin.tally import Tally
-from bedtape_replayer.thread import Replayer
+from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["Run"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from bedtape_cassettes.config.options import CONFIG, variable_of
 from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
-from bedtape_cassettes.key import DEFAULT, MatchRules
-from bedtape_cassettes.match_rules import match_rules
-from bedtape_replayer.checks import Validate
-from bedtape_replayer.history import History
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.matching.rules import match_rules
+from bedtape_replayer.engine.checks import Validate
+from bedtape_replayer.history.history import History
 
 __all__ = ["RunSettings", "run_settings"]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes import cli
+from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import defaults_of, key_of
 from bedtape_cassettes.config.kinds import Choice, Kind, Number, Pattern, Switch, Whole
 from bedtape_cassettes.config.options import ARGUMENTS, TABLES, Name
 from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
 
-ROOT: Any = cli.whole()
+ROOT: Any = main.whole()
 
 
 def _command(table: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from bedtape_cassettes import cli
+from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import key_of
 from bedtape_cassettes.config.kinds import Choice, Command, Number, Pattern, Place, Switch, Text, Whole
 from bedtape_cassettes.config.options import (
@@ -25,7 +25,7 @@ from bedtape_cassettes.config.options import (
     without_settings,
 )
 
-ROOT: Any = cli.whole()
+ROOT: Any = main.whole()
 
 
 def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bedtape_cassettes import bodies
-from bedtape_cassettes.content import Message
+from bedtape_cassettes.families.content import Message
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events
-from bedtape_cassettes.reading import content_of
 from support import shapes
 from support.corpus import Exchange, needs_corpus
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from bedtape_replayer import Replayer
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 collect_ignore_glob = ["test_*.py"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import aioboto3
 import pytest
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODELS = {"claude": CLAUDE, "nova": "us.amazon.nova-lite-v1:0", "llama": "us.meta.llama3-3-70b-instruct-v1:0"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from anthropic import AnthropicBedrock, AsyncAnthropicBedrock, RateLimitError
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 KINDS = ["sync", "async"]

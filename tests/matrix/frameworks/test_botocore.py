@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODEL = "us.amazon.nova-lite-v1:0"
 # How many attempts each makes when nothing else is said; 5 are legacy's, one and four retries.

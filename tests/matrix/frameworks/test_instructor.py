@@ -7,7 +7,7 @@ import instructor
 import pytest
 from pydantic import BaseModel, field_validator
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODELS = {"claude": "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "nova": "us.amazon.nova-lite-v1:0"}
 

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage,
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODELS = {

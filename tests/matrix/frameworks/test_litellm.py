@@ -9,7 +9,7 @@ from typing import Any
 import litellm
 import pytest
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODELS = {
     "claude-converse": "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",

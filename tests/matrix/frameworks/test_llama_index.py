@@ -11,7 +11,7 @@ from llama_index.embeddings.bedrock import BedrockEmbedding
 from llama_index.llms.bedrock_converse import BedrockConverse
 from pydantic import BaseModel
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODELS = {
     "claude": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, Embedder
 from pydantic_ai.models.bedrock import BedrockConverseModel
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODELS = {
     "claude": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",

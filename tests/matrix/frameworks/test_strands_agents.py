@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from strands import Agent, tool
 from strands.models import BedrockModel
 
-from bedtape_replayer.handle import Session
+from bedtape_replayer.engine.session import Session
 
 MODELS = {
     "claude": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",

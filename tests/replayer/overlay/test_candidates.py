@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_replayer.call import Call
-from bedtape_replayer.layers.errors import Refuse
-from bedtape_replayer.layers.latency import Delay
+from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.candidates import Candidates, CandidatesOf
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.latency import Delay
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.when import When

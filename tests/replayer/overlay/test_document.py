@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bedtape_cassettes.content import (
+from bedtape_cassettes.errors import CassetteInvalid
+from bedtape_cassettes.families.content import (
     Citation,
     Cited,
     Embeddings,
@@ -21,20 +22,19 @@ from bedtape_cassettes.content import (
     ToolUse,
     Usage,
 )
-from bedtape_cassettes.errors import CassetteInvalid
-from bedtape_replayer.layers.corruption import Corrupt
-from bedtape_replayer.layers.errors import Refuse
-from bedtape_replayer.layers.events import Drop, Insert, Repeat, Swap
-from bedtape_replayer.layers.kinds import KINDS
-from bedtape_replayer.layers.latency import Delay
-from bedtape_replayer.layers.midstream import Raise, RaiseUnmodelled
-from bedtape_replayer.layers.quota import Quota
-from bedtape_replayer.layers.reset import BreakOff
-from bedtape_replayer.layers.semantic import Misanswer
-from bedtape_replayer.layers.stall import Silence
-from bedtape_replayer.layers.truncation import Truncate
 from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, read, rule_of
-from bedtape_replayer.overlay.failure import Failure
+from bedtape_replayer.overlay.faults.corruption import Corrupt
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.events import Drop, Insert, Repeat, Swap
+from bedtape_replayer.overlay.faults.kinds import KINDS
+from bedtape_replayer.overlay.faults.latency import Delay
+from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
+from bedtape_replayer.overlay.faults.quota import Quota
+from bedtape_replayer.overlay.faults.reset import BreakOff
+from bedtape_replayer.overlay.faults.semantic import Misanswer
+from bedtape_replayer.overlay.faults.stall import Silence
+from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE

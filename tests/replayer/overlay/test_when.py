@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bedtape_replayer.call import Call
+from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.when import ANY, When
 from support.calls import CLAUDE, call, head
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from bedtape_cassettes import document
 from bedtape_cassettes.config.reading import Source, of_document
+from bedtape_cassettes.format import document
 from bedtape_replayer import pytest_plugin
 from bedtape_replayer.overlay.document import read as read_overlay
 from support.pages.page import Block

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bedtape_cassettes import store
+from bedtape_cassettes.storage import store
 from support import sdk
 from support.upstream import Upstream
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bedtape_cassettes.eventstream import encode_strings
+from bedtape_cassettes.format.eventstream import encode_strings
 from support.upstream.answers import EVENT_STREAM, Answer, Answers
 from support.upstream.log import Failure, Log, Request
 from support.upstream.sigv4 import STREAMING, EventChain, Keys, Refused, verify

@@ -1,0 +1,50 @@
+"""The command `bedtape cassette`: which commands it has. What they do stands in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from bedtape_cassettes.cli import changing, comparing, editing, guarding, importing, looking, packing
+from bedtape_cassettes.cli.help import Plain, Sectioned
+
+__all__ = ["cassette"]
+
+cassette = typer.Typer(
+    cls=Sectioned,
+    help="Look at cassettes, change them in bulk, compare them, pack them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+# Modules beside this one have plain functions, so that nothing imports this one; here they become commands.
+_SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
+    "Look": {"ls": looking.ls, "show": looking.show_, "stats": looking.stats, "diff": comparing.diff},
+    "Change": {
+        "drop": changing.drop,
+        "keep": changing.keep,
+        "truncate-after": changing.truncate_after,
+        "move": changing.move,
+        "copy": changing.copy,
+        "rename": changing.rename,
+        "split": changing.split,
+        "merge": changing.merge,
+        "retime": changing.retime,
+        "trim": changing.trim,
+        "renumber": changing.renumber,
+    },
+    "Edit": {"edit": editing.edit, "set": editing.set_},
+    "Guard": {"scan": guarding.scan, "redact": guarding.redact, "check": guarding.check},
+    "Pack and exchange": {
+        "pack": packing.pack,
+        "unpack": packing.unpack,
+        "import": importing.import_,
+        "export": importing.export,
+        "git-setup": comparing.git_setup,
+    },
+}
+for _section, _commands in _SECTIONS.items():
+    for _name, _command in _commands.items():
+        cassette.command(_name, cls=Plain, rich_help_panel=_section)(_command)
+cassette.command(cls=Plain, hidden=True)(comparing.textconv)

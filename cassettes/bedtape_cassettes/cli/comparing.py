@@ -1,0 +1,131 @@
+"""The commands `bedtape cassette diff`, and `git-setup` and `textconv`, which teach `git diff` to read `.tape` files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, load, say, say_json, told
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.format import document, tape
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.storage import git, store
+from bedtape_cassettes.suites import diff as diffing
+from bedtape_cassettes.suites.selector import Suite, numbers, pick
+
+__all__ = ["diff", "git_setup", "textconv"]
+
+_SIDE = "A selector (weather, weather:2), or a .tape file or folder (old.tape, ./other/)."
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help=_SIDE)],
+    b: Annotated[
+        str | None, typer.Argument(metavar="B", help=f"{_SIDE} Default: A as git has it, then as it is.")
+    ] = None,
+    folder: Folder = CASSETTES,
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="Which commit is git's version.")] = "HEAD",
+    noise: Annotated[
+        bool, typer.Option("--noise/--no-noise", help="Compare times, ids, tokens and how streams are cut, too.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs, the answer first, noise last. Exit code 1 where anything does, 0 where nothing, 2 for errors.
+
+    \b
+    Examples:
+      bedtape cassette diff weather
+      bedtape cassette diff weather:2 rain:1 --no-noise
+      bedtape cassette diff old.tape new.tape
+    """
+    with told():
+        before, after = (_side(a, folder), _side(b, folder)) if b is not None else _against_git(a, folder, rev)
+    found = [comparison for comparison in diffing.compare(before, after, noise=noise) if comparison.differ]
+    if as_json:
+        say_json([asdict(comparison) for comparison in found])
+    else:
+        say(diffing.shown(found))
+    raise typer.Exit(1 if found else 0)
+
+
+def _is_path(side: str) -> bool:
+    return side.endswith((store.TAPE, "/")) or side.startswith(("./", "../", "/"))
+
+
+def _side(side: str, folder: Path) -> Suite:
+    if _is_path(side):
+        return load(Path(side))
+    return _part(load(folder), side)
+
+
+def _part(suite: Suite, selector: str) -> Suite:
+    """What is selected, as cassettes of their own."""
+    picked = pick(suite, [selector])
+    return tuple(Cassette(c.name, tuple(_numbered(c, picked[c.name]))) for c in suite if c.name in picked)
+
+
+def _numbered(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
+    """The interactions under the numbers that they have among all of their cassette."""
+    every = numbers(cassette)
+    for place in places:
+        yield replace(cassette.interactions[place], file=f"{cassette.name}/{every[place]}")
+
+
+def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
+    """Git's version and the one on disk; one of them may have nothing of it."""
+    if _is_path(side):
+        new = load(Path(side))
+        return git.at(Path(side), rev), new
+    new = load(folder)
+    old = git.at(folder, rev)
+    sides: list[Suite] = []
+    wrong: list[CassetteError] = []
+    for suite in (old, new):
+        try:
+            sides.append(_part(suite, side))
+        except CassetteError as error:
+            sides.append(())
+            wrong.append(error)
+    if len(wrong) == 2:
+        raise wrong[1]
+    return sides[0], sides[1]
+
+
+# -- git -------------------------------------------------------------------------------------------------------
+
+
+def git_setup(folder: Folder = CASSETTES) -> None:
+    """Make git diff show .tape files as text, in this repository: its configuration, and a line in .gitattributes.
+
+    \b
+    Example:
+      bedtape cassette git-setup && git diff cassettes.tape
+    """
+    with told():
+        attributes = git.set_up(folder if folder.is_dir() else folder.parent)
+    typer.echo(
+        f"git diff shows .tape files as text here; commit {attributes} so that it does for others, who run this too"
+    )
+
+
+def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape file.")]) -> None:
+    """Print a .tape file as text: what git diff runs after git-setup.
+
+    \b
+    Example:
+      bedtape cassette textconv cassettes.tape
+    """
+    with told():
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CassetteError(f"{file}: expected a .tape file, found: {error.strerror}; name one") from None
+        suite = tape.unpack(data, str(file))
+    for cassette in suite:
+        for interaction in cassette.interactions:
+            typer.echo(f"# {printable(interaction.file)}\n{document.write(interaction).decode()}")

@@ -1,0 +1,42 @@
+"""The command `bedtape config show`: which settings hold, and who says so. Nothing is changed."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.output import AsJson, say, say_json, told
+from bedtape_cassettes.config import shown
+from bedtape_cassettes.config.files import read_settings, working_folder
+
+__all__ = ["config"]
+
+config = typer.Typer(
+    cls=Sectioned, help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@config.callback()
+def _group() -> None:
+    """Without it, the one command would be the group itself."""
+
+
+@config.command(cls=Plain)
+def show(as_json: AsJson = False) -> None:
+    """Show the settings that hold here, each with the file and line or the variable that says it. Exit code 2 where one is wrong.
+
+    \b
+    Example:
+      bedtape config show
+    """
+    with told():
+        here = working_folder()
+        settings = read_settings(here, os.environ, here=here)
+    if as_json:
+        say_json(shown.as_json(settings))
+    else:
+        say(shown.as_toml(settings))
+        for warning in settings.warnings:
+            typer.echo(f"bedtape: {warning}", err=True)

@@ -1,0 +1,244 @@
+"""The commands `bedtape cassette scan`, `redact` and `check`: what should not be committed found, taken out, and cassettes
+held against what is so today. `redact` alone changes anything; none of them asks a network.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.changing import change
+from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, progress, say, say_json, told
+from bedtape_cassettes.errors import CassetteError, CassetteInvalid
+from bedtape_cassettes.format import jsonpath
+from bedtape_cassettes.format.json_view import leaves
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.redaction.detectors import detectors
+from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
+from bedtape_cassettes.storage import git
+from bedtape_cassettes.suites import checks, scanning
+from bedtape_cassettes.suites.redacting import Names, Taking
+from bedtape_cassettes.suites.selector import Suite, pick
+from bedtape_cassettes.text import Line, lines
+
+__all__ = ["check", "redact", "scan"]
+
+Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")]
+Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(KINDS)}.")]
+Patterns = Annotated[
+    list[str] | None,
+    typer.Option("--pattern", metavar="REGEX", help="Matches of this too, or of its group; repeatable."),
+]
+
+
+def _look(kinds: list[str] | None, patterns: list[str] | None, *, others: bool) -> Look:
+    """What finds what was asked for; all that is known where nothing was."""
+    if wrong := [kind for kind in kinds or () if kind not in KINDS]:
+        raise CassetteError(f"--kind: expected one of {', '.join(KINDS)}, found {wrong[0]!r}; choose one")
+    more = [by_pattern(_compiled(pattern)) for pattern in patterns or ()]
+    if kinds or not others:
+        return looking(kinds or (), more)
+    theirs = detectors()
+    if theirs is None:
+        typer.echo("bedtape: only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'", err=True)
+    return looking(KINDS, [*more, *([theirs] if theirs else [])])
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        mend = "put a backslash before what is meant as it stands"
+        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {mend}") from None
+
+
+# -- scan ------------------------------------------------------------------------------------------------------
+
+
+def scan(
+    selectors: Some = None,
+    kinds: Kinds = None,
+    patterns: Patterns = None,
+    folder: Folder = CASSETTES,
+    as_json: AsJson = False,
+) -> None:
+    """Find secrets and personal data, also in base64, percent-encoded, or cut in two by a stream. Exit code 1 where any is.
+
+    detect-secrets' detectors look too, where that is installed (bedtape[scan]); nothing is verified, so no host is asked.
+
+    \b
+    Examples:
+      bedtape cassette scan
+      bedtape cassette scan 'weather:2' --kind email --json
+    """
+    with told():
+        look = _look(kinds, patterns, others=True)
+        suite = load(folder)
+        picked = pick(suite, selectors or ["*"])
+        found: list[scanning.Found] = []
+        with progress(len(picked), "scanning") as tick:
+            for name, places in picked.items():
+                found += scanning.scan(suite, {name: places}, Taking(look))
+                tick(name)
+    if as_json:
+        say_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            how = f", {one.how}" if one.how else ""
+            say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
+        mend = "; take it out: bedtape cassette redact" if found else ""
+        say([Line(f"{len(found) or 'nothing'} found{mend}", "title")])
+    raise typer.Exit(1 if found else 0)
+
+
+# -- redact ----------------------------------------------------------------------------------------------------
+
+
+def redact(
+    selectors: Some = None,
+    kinds: Kinds = None,
+    patterns: Patterns = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="JSONPATH", help="Whatever is there in requests and answers; repeatable."),
+    ] = None,
+    fixed: Annotated[str | None, typer.Option("--with", metavar="TEXT", help="Put this there instead.")] = None,
+    folder: Folder = CASSETTES,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take out what scan finds, or only what is named. The same value becomes the same placeholder everywhere.
+
+    Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more that is found in one place goes in all of
+    what is selected, so that an answer that a client sends back still matches. Streams keep their deltas.
+
+    \b
+    Examples:
+      bedtape cassette redact
+      bedtape cassette redact weather --kind email --dry-run
+      bedtape cassette redact --path 'messages.*.content.*.document.name'
+      bedtape cassette redact --pattern 'ticket-\\d+'
+    """
+    with told():
+        for path in paths or ():
+            _checked_path(path)
+        taking = Taking(_look(kinds, patterns, others=not (patterns or paths)), tuple(paths or ()))
+    names = Names(fixed)
+
+    def alter(suite: Suite) -> Suite:
+        return scanning.without(suite, pick(suite, selectors or ["*"]), taking, names)
+
+    change(folder, alter, dry_run=dry_run, as_json=as_json)
+
+
+def _checked_path(path: str) -> None:
+    try:
+        if jsonpath.parts(path):
+            return
+    except ValueError as error:
+        raise CassetteError(f"--path: {error}; write it like messages.*.content.0.text") from None
+    raise CassetteError(f"--path: expected members, found {path!r}, which is all of a body; name one of its members")
+
+
+# -- check -----------------------------------------------------------------------------------------------------
+
+
+def check(
+    folder: Folder = CASSETTES,
+    history: Annotated[
+        Path | None, typer.Option("--history", metavar="FILE", help="JSON that names the files that were played.")
+    ] = None,
+    max_age: Annotated[
+        str | None, typer.Option("--max-age", metavar="AGE", help="Oldest that is well: 90d, 12w, 1y.")
+    ] = None,
+    drift: Annotated[bool, typer.Option("--drift/--no-drift", help="Hold them against botocore's models.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Check cassettes: their format, requests that shadow each other, drift, ended models, age. Exit code 1 where any is wrong.
+
+    Drift is what botocore's service models, which are on this machine, say otherwise; nothing is asked of AWS. Notes
+    (members that the models do not know, recordings that were never played) do not change the exit code.
+
+    \b
+    Examples:
+      bedtape cassette check
+      bedtape cassette check --max-age 90d --history played.json --json
+    """
+    with told():
+        oldest = None if max_age is None else _days(max_age)
+        played = None if history is None else _played(history)
+        found = _checked(folder, oldest, played, drift=drift)
+    if as_json:
+        say_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.mend}"
+            say(lines(shown, "warning" if one.level == "wrong" else "faint"))
+        wrong = sum(one.level == "wrong" for one in found)
+        say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
+    raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
+
+
+def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.Checked]:
+    try:
+        suite = load(folder)
+    except CassetteInvalid as error:
+        return [
+            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.mend)
+            for p in error.problems
+        ]
+    # Loading botocore takes most of a second, so only who wants it pays.
+    model = import_module("bedtape_cassettes.suites.service_model") if drift else None
+    today = datetime.now(UTC)
+    facts = checks.Facts(today.date(), played, _ages(folder, suite, today), oldest, model)
+    with progress(len(suite), "checking") as tick:
+        return checks.check(suite, facts, tick)
+
+
+def _ages(folder: Path, suite: Suite, now: datetime) -> dict[str, int]:
+    """Days since each file changed: git's where git holds it as it is."""
+    if not folder.is_dir():
+        days = int((now.timestamp() - folder.stat().st_mtime) // 86400)
+        return {i.file: days for c in suite for i in c.interactions}
+    committed = git.times(folder)
+    paths = {i.file: folder / i.file for c in suite for i in c.interactions}
+    times = {file: committed.get(file, path.stat().st_mtime) for file, path in paths.items() if path.is_file()}
+    return {file: int((now.timestamp() - time) // 86400) for file, time in times.items()}
+
+
+_UNITS = {"d": 1, "w": 7, "m": 30, "y": 365}
+
+
+def _days(age: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,6})([dwmy])?", age)
+    if found is None:
+        raise CassetteError(f"--max-age: expected days, weeks, months or years, found {age!r}; write it like 90d")
+    return int(found[1]) * _UNITS[found[2] or "d"]
+
+
+def _played(history: Path) -> frozenset[str]:
+    """Every text of the JSON, or of its lines: a recording's file is among them if it was played."""
+    try:
+        data = history.read_bytes()
+    except OSError as error:
+        mend = "name what the control API or the test run wrote"
+        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {mend}") from None
+    try:
+        values: list[JsonValue] = [json.loads(data)]
+    except ValueError:
+        values = _lines_of(data, history)
+    return frozenset(leaf for value in values for _, leaf in leaves(value) if isinstance(leaf, str))
+
+
+def _lines_of(data: bytes, history: Path) -> list[JsonValue]:
+    try:
+        return [json.loads(line) for line in data.splitlines() if line.strip()]
+    except ValueError:
+        raise CassetteError(f"{history}: expected JSON or JSON lines, found neither; write the history again") from None

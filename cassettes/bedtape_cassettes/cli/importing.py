@@ -1,0 +1,260 @@
+"""The commands `bedtape cassette import` and `export`: foreign recordings into cassettes, and cassettes into foreign ones.
+
+What a file holds is told by pure functions; here files are read, named and put in place, each cassette whole or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.backup import set_aside_and_tell
+from bedtape_cassettes.cli.output import CASSETTES, progress, told
+from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.foreign import export_formats as exported
+from bedtape_cassettes.foreign import import_formats
+from bedtape_cassettes.foreign.file_reader import MAX_BYTES
+from bedtape_cassettes.foreign.import_file import Imported, imported
+from bedtape_cassettes.foreign.overlay_file import rendered
+from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.names import cassette_name
+from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
+from bedtape_cassettes.storage import store, swap
+from bedtape_cassettes.suites.selector import Suite
+
+__all__ = ["export", "import_"]
+
+_SUFFIX = re.compile(r"(?i)\.(?:ya?ml|json|har|flows?|mitm|dump)(?:\.gz)?\Z")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
+
+_FROM = f"The format: auto, or one of {', '.join(import_formats.FORMATS)}."
+_REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into: a cassette a file.")
+    ] = CASSETTES,
+    overlays: Annotated[
+        Path,
+        typer.Option("--overlays", metavar="DIR", help="Folder for rules, which fixtures become: an overlay a file."),
+    ] = Path("overlays"),
+    source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force/--no-force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."
+        ),
+    ] = False,
+    redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
+) -> None:
+    """Make cassettes of other tools' recordings. What is damaged or not Bedrock's is named, and the rest imported.
+
+    Fixtures that answer by conditions become rules. Exit code 1 where nothing, or not all that is sound, was imported.
+
+    \b
+    Examples:
+      bedtape cassette import tests/vcr --to cassettes
+      bedtape cassette import capture.har --from har
+    """
+    with told():
+        wanted = _format(source)
+        redaction = redaction_of(redact or [])
+        named = _named(files)
+        there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
+        made = not to.exists()
+        try:
+            to.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
+        with swap.locked(to):
+            before = {cassette.name: cassette for cassette in store.read([to])}
+            _make_room(to, tuple(before[name] for name in named.values() if name in before), there, force=force)
+            reports = []
+            with progress(len(named), "importing") as tick:
+                for path, name in named.items():
+                    old = (before[name],) if name in before else ()
+                    reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
+                    tick(name)
+        if made:
+            with suppress(OSError):  # of rules alone no folder is left, which `bedtape run` would look into
+                to.rmdir()
+    raise typer.Exit(_report(reports))
+
+
+def export(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
+    ] = None,
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
+    ] = "jsonl",
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="Folder to write into: a file a cassette.")
+    ] = Path("exported"),
+    region: Annotated[
+        str, typer.Option("--region", help="Region of the hosts, which cassettes do not hold.")
+    ] = "us-east-1",
+    force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
+) -> None:
+    """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
+
+    \b
+    Examples:
+      bedtape cassette export --to vcrpy --into tests/vcr
+      bedtape cassette export cassettes --to har
+    """
+    with told():
+        form = exported.FORMATS.get(to)
+        if form is None:
+            raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
+        if not _REGION.fullmatch(region):
+            raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
+        # Not every version of the command line's library takes what settings say for arguments.
+        suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
+        places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
+        if not force:
+            _refuse([path for path in places.values() if path.exists()])
+        with progress(len(suite), "exporting") as tick:
+            for cassette in suite:
+                _put(places[cassette.name], form.export(cassette, region))
+                tick(cassette.name)
+    cut = sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
+    typer.echo(f"{into}: {len(suite)} files" + (f"; {cut} interactions that were cut are left out" if cut else ""))
+
+
+# -- what to import, and what it is called ---------------------------------------------------------------------
+
+
+def _format(source: str) -> str | None:
+    if source != "auto" and source not in import_formats.FORMATS:
+        raise CassetteError(f"--from: expected auto, {', '.join(import_formats.FORMATS)}; found {source!r}")
+    return None if source == "auto" else source
+
+
+def _named(given: Sequence[Path]) -> dict[Path, str]:
+    """Each file with the name of its cassette: its own, after its folders' where a folder was given."""
+    found: dict[Path, str] = {}
+    for path in given:
+        if not path.is_dir():
+            found[path] = cassette_name(_SUFFIX.sub("", path.name))
+            continue
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_recording(file.relative_to(path))]
+        if not inside:
+            raise CassetteError(
+                f"{path}: expected recordings in it (.yaml, .json, .har, .flow, .gz of them), found none"
+            )
+        found |= {file: cassette_name(_SUFFIX.sub("", file.relative_to(path).as_posix())) for file in inside}
+    return _apart(found)
+
+
+def _is_recording(path: Path) -> bool:
+    return _SUFFIX.search(path.name) is not None and not any(part.startswith(".") for part in path.parts)
+
+
+def _apart(named: dict[Path, str]) -> dict[Path, str]:
+    """With the folder's name before those that are called alike: Polly calls every file `recording.har`."""
+    alike = {name for name, count in Counter(named.values()).items() if count > 1}
+    named = {
+        path: cassette_name(f"{path.absolute().parent.name}/{name}") if name in alike else name
+        for path, name in named.items()
+    }
+    doubled = [name for name, count in Counter(name.casefold() for name in named.values()).items() if count > 1]
+    if doubled:
+        mend = "import them one by one, each --to a folder of its own"
+        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {mend}")
+    return named
+
+
+def _overlay(overlays: Path, name: str) -> Path:
+    return overlays / f"{name}.overlay.yaml"
+
+
+def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> None:
+    """Refuses to replace what is there unless told to; then keeps what git does not hold."""
+    files = swap.files_of(to, old, [cassette.name for cassette in old])
+    if not force:
+        _refuse([*files, *overlays])
+    set_aside_and_tell(to, files)
+
+
+def _refuse(there: list[Path]) -> None:
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise CassetteError(
+            f"{there[0]}: expected nothing there yet, found a file{more}; choose another folder, or --force"
+        )
+
+
+# -- one file --------------------------------------------------------------------------------------------------
+
+_Report = tuple[list[str], int, bool]
+"""What to say, how much was imported, and whether that is all that should have been."""
+
+
+def _import(
+    path: Path, name: str, places: tuple[Path, Path], wanted: str | None, redaction: Redaction, old: Suite
+) -> _Report:
+    try:
+        taken = imported(_read(path), wanted, redaction)
+        written = _write(taken, name, places, redaction, old)
+    except CassetteError as error:
+        mend = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
+        return [f"{path}: not imported: {error}{mend}"], 0, False
+    except ValueError as error:
+        return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
+    count = len(taken.interactions) + len(taken.rules)
+    lines = [f"{path} ({taken.format}): {count} imported" + "".join(f" → {place}" for place in written)]
+    return lines + [f"  {remark}" for remark in taken.remarks()], count, not taken.damaged
+
+
+def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
+    to, overlays = places
+    overlay = _overlay(overlays, name)
+    layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
+    if taken.interactions:
+        filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
+        swap.put(to, old, (Cassette(name, tuple(filed)),))
+    if layers is not None:
+        _put(overlay, layers)
+    return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise CassetteError(f"expected at most {MAX_BYTES >> 20} MiB, found {size >> 20}; split the file")
+        return path.read_bytes()
+    except OSError as error:
+        raise CassetteError(f"expected a file, found: {error.strerror}") from None
+
+
+def _put(path: Path, data: bytes) -> None:
+    """The file appears whole, or the old one stays."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        mend = "free space or mend permissions, and run this again with --force"
+        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {mend}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _report(reports: list[_Report]) -> int:
+    for lines, _, _ in reports:
+        typer.echo("\n".join(lines))
+    total, whole = sum(count for _, count, _ in reports), all(sound for _, _, sound in reports)
+    typer.echo(f"imported {total} from {len(reports)} files" + ("" if whole else "; not all, see above"))
+    return 0 if whole and total else 1

@@ -1,0 +1,181 @@
+"""The commands `bedtape cassette ls`, `show` and `stats`: cassettes looked at, never changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, Selectors, load, progress, say, say_json, told
+from bedtape_cassettes.format import document
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.storage import git
+from bedtape_cassettes.suites import show
+from bedtape_cassettes.suites.listing import Row, Total, row, table, totals
+from bedtape_cassettes.suites.selector import named, numbers, pick
+from bedtape_cassettes.text import Line
+
+__all__ = ["ls", "show_", "stats"]
+
+_ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
+_SOME = typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")
+
+
+def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
+    """List cassettes: interactions, operations, models, size, age, and how many are partial or stale.
+
+    Age is git's where git holds the files. Stale are files that were edited since they were named: bedtape cassette
+    renumber names them anew.
+
+    \b
+    Examples:
+      bedtape cassette ls
+      bedtape cassette ls 'checkout/*' --in tests/cassettes --json
+    """
+    with told():
+        suite = load(folder)
+        chosen = named(suite, names or ())
+        committed = git.times(folder) if folder.is_dir() else {}
+        now = time.time()
+        rows = []
+        with progress(len(chosen), "looking") as tick:
+            for cassette in chosen:
+                rows.append(row(cassette, *_size_and_age(folder, cassette, committed, now)))
+                tick(cassette.name)
+    if as_json:
+        say_json([asdict(each) for each in rows])
+    else:
+        say(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
+
+
+def _size_and_age(
+    folder: Path, cassette: Cassette, committed: dict[str, int], now: float
+) -> tuple[int | None, int | None]:
+    """Bytes on disk, and seconds since the youngest file changed."""
+    if not folder.is_dir():
+        return None, int(now - folder.stat().st_mtime)
+    paths = {i.file: folder / i.file for i in cassette.interactions}
+    found = {name: path.stat() for name, path in paths.items() if path.is_file()}
+    if not found:  # it is in a .tape file of the folder
+        return None, None
+    changed = max(committed.get(name, status.st_mtime) for name, status in found.items())
+    return sum(status.st_size for status in found.values()), max(0, int(now - changed))
+
+
+_TITLES = ("cassette", "interactions", "operations", "models", "size", "age", "marks")
+
+
+def _cells(each: Row) -> tuple[str, ...]:
+    marks = [f"{count} {what}" for what, count in (("partial", each.partial), ("stale", each.stale)) if count]
+    return (
+        each.name,
+        str(each.interactions),
+        _some(each.operations),
+        _some(each.models),
+        "-" if each.bytes is None else f"{each.bytes / 1000:.1f} kB",
+        "-" if each.age_seconds is None else _age(each.age_seconds),
+        ", ".join(marks),
+    )
+
+
+def _some(words: tuple[str, ...]) -> str:
+    more = f" +{len(words) - 2}" if len(words) > 2 else ""
+    return (", ".join(words[:2]) or "-") + more
+
+
+def _age(seconds: int) -> str:
+    """The largest unit that it has at least one of."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+# -- show ------------------------------------------------------------------------------------------------------
+
+
+def show_(
+    selectors: Selectors,
+    folder: Folder = CASSETTES,
+    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as they are kept.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read interactions as a transcript: system, messages, tools, answer, when it came, usage.
+
+    \b
+    Examples:
+      bedtape cassette show weather:2
+      bedtape cassette show 'weather:prompt=umbrella' --raw
+    """
+    with told():
+        suite = load(folder)
+        picked = pick(suite, selectors)
+    chosen = [
+        (cassette.name, number, interaction)
+        for cassette in suite
+        for place, (number, interaction) in enumerate(zip(numbers(cassette), cassette.interactions, strict=True))
+        if place in picked.get(cassette.name, ())
+    ]
+    if as_json:
+        say_json([_as_json(*each) for each in chosen])
+        return
+    for place, each in enumerate(chosen):
+        say([Line("")] if place else [])
+        say(show.raw(*each) if raw else show.transcript(*each))
+
+
+def _as_json(cassette: str, number: int, interaction: Interaction) -> dict[str, object]:
+    key = key_of_request(interaction.request).hex()
+    told = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
+    return {**told, "interaction": document.document_of(interaction)}
+
+
+# -- stats -----------------------------------------------------------------------------------------------------
+
+
+def stats(
+    selectors: Annotated[list[str] | None, _SOME] = None, folder: Folder = CASSETTES, as_json: AsJson = False
+) -> None:
+    """Count interactions, errors, tokens and recorded seconds, by operation and model.
+
+    \b
+    Examples:
+      bedtape cassette stats
+      bedtape cassette stats 'checkout/*:model=*claude*' --json
+    """
+    with told():
+        suite = load(folder)
+        picked = pick(suite, selectors or ["*"])
+    found = totals(c.interactions[place] for c in suite for place in picked.get(c.name, ()))
+    if as_json:
+        say_json([asdict(total) for total in found])
+    else:
+        say(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
+
+
+_COLUMNS = ("operation", "model", "interactions", "errors", "tokens in", "tokens out", "recorded")
+
+
+def _numbers(total: Total) -> tuple[str, ...]:
+    counts = (total.interactions, total.errors, total.tokens_in, total.tokens_out)
+    return (total.operation, total.model, *map(str, counts), f"{total.waited_ms / 1000:.1f} s")
+
+
+def _sum(found: Iterable[Total]) -> tuple[str, ...]:
+    every = list(found)
+    return _numbers(
+        Total(
+            "all",
+            "",
+            sum(total.interactions for total in every),
+            sum(total.errors for total in every),
+            sum(total.tokens_in for total in every),
+            sum(total.tokens_out for total in every),
+            sum(total.waited_ms for total in every),
+        )
+    )

@@ -1,0 +1,113 @@
+"""The command `bedtape`. Subcommands live with what they command, and are imported when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib import import_module
+from itertools import takewhile
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from bedtape_cassettes.cli.command_list import COMMANDS, END, GROUPS
+from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.config.defaults import Defaults, defaults_of
+from bedtape_cassettes.config.files import read_settings, working_folder
+from bedtape_cassettes.errors import ConfigInvalid
+from bedtape_cassettes.printable import printable
+
+__all__ = ["app", "main", "whole"]
+
+_MODULES = {command.name: command.module for command in COMMANDS}
+# They tell of settings themselves, wrong ones too.
+_TELL_OF_SETTINGS = ("config", "doctor")
+
+
+def _loaded(name: str) -> Any:
+    """The command itself, imported."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.callback()(lambda: None)
+    command = getattr(import_module(_MODULES[name]), name)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name, cls=Plain)(command)
+    group: Any = typer.main.get_command(app)
+    return group.commands[name]
+
+
+def whole() -> Any:
+    """The command `bedtape` with all its commands imported: for who describes them, not for who runs one."""
+    root: Any = typer.main.get_command(app)
+    root.commands = {name: _loaded(name) for name in root.commands}
+    return root
+
+
+class _Tour(Sectioned):
+    """All commands by name and line, which suffice to list and to complete them; the one that is asked for is imported."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {c.name: TyperCommand(c.name, help=c.line, rich_help_panel=c.section) for c in COMMANDS}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None:
+            return name, command, rest
+        command = _loaded(name)
+        quiet = ctx.resilient_parsing or name in _TELL_OF_SETTINGS or "--help" in takewhile("--".__ne__, rest)
+        ctx.default_map = {name: _defaults(name, command, quiet=quiet)}
+        return name, command, rest
+
+    def nearest(self, word: str) -> Iterable[str]:
+        """Those of the groups, too: `show` is `cassette show`."""
+        return [f"{name} {word}" for name in GROUPS if word in _loaded(name).commands] or super().nearest(word)
+
+
+def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
+    """What settings say in place of options. Where they are wrong, nothing is done: exit code 2.
+
+    quiet: help, completion and what tells of settings work all the same.
+    """
+    try:
+        here = working_folder()
+        settings = read_settings(here, os.environ, here=here)
+    except ConfigInvalid as error:
+        if quiet:
+            return {}
+        _tell(str(error))
+        raise typer.Exit(2) from None
+    if not quiet:
+        for warning in settings.warnings:
+            _tell(warning)
+    return defaults_of(command, settings, name)
+
+
+def _tell(text: str) -> None:
+    typer.echo("\n".join(map(printable, f"bedtape: {text}".splitlines())), err=True)
+
+
+app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        metadata: Any = import_module("importlib.metadata")  # takes 20 ms: only who asks pays
+        typer.echo(f"bedtape {metadata.version('bedtape')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Record real Amazon Bedrock traffic once, replay it forever."""
+
+
+def main() -> None:
+    """Runs the command line."""
+    app(prog_name="bedtape")

@@ -1,0 +1,112 @@
+"""How the commands of `bedtape cassette` speak: lines with colour on a terminal, JSON, one-line errors, progress; and the
+options that several of them have. Recordings are read here; nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bedtape_cassettes.errors import CassetteError, CassetteMissing
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.suites.selector import Suite
+from bedtape_cassettes.text import Line, Style
+
+__all__ = [
+    "CASSETTES",
+    "AsJson",
+    "DryRun",
+    "Folder",
+    "Names",
+    "Selectors",
+    "load",
+    "progress",
+    "say",
+    "say_json",
+    "told",
+]
+
+CASSETTES = Path("cassettes")
+
+
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    """The names of cassettes, for the shell."""
+    try:
+        suite = store.read([context.params.get("folder") or CASSETTES], cache=store.cache_folder(os.environ))
+    except CassetteError:
+        return []
+    return [cassette.name for cassette in suite if cassette.name.startswith(incomplete)]
+
+
+_SELECTOR = "Which interactions: weather, weather:2, weather:1-3, weather:op=ConverseStream,model=*nova*, 'weather:prompt=rain'."
+
+Folder = Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")]
+AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Show what would change, and change nothing.")]
+Selectors = Annotated[list[str], typer.Argument(metavar="SELECTOR", help=_SELECTOR, autocompletion=_complete)]
+Names = Annotated[
+    list[str], typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs.", autocompletion=_complete)
+]
+
+
+# -- speaking --------------------------------------------------------------------------------------------------
+
+_COLOURS: dict[Style, dict[str, Any]] = {
+    "title": {"bold": True},
+    "role": {"fg": "cyan"},
+    "faint": {"dim": True},
+    "added": {"fg": "green"},
+    "removed": {"fg": "red"},
+    "warning": {"fg": "yellow"},
+}
+
+
+def say(lines: Iterable[Line]) -> None:
+    """Prints them; in colour on a terminal, unless NO_COLOR is set."""
+    colour = False if os.environ.get("NO_COLOR") else None
+    for line in lines:
+        typer.echo(typer.style(line.text, **_COLOURS.get(line.style, {})), color=colour)
+
+
+def say_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is wrong with cassettes or with what was asked is told in a line; exit code 2."""
+    try:
+        yield
+    except CassetteError as error:
+        shown = "\n".join(map(printable, f"bedtape: {error}".splitlines()))
+        typer.echo(shown, err=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Callable[[str], None]]:
+    """A bar on stderr that moves on with each call, on a terminal and where there is much to do."""
+    if length < 20 or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with typer.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda _: bar.update(1)
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def load(folder: Path) -> Suite:
+    """Every cassette of the folder or `.tape` file. Raises CassetteError, also where there is none."""
+    suite = store.read([folder], cache=store.cache_folder(os.environ))
+    if not suite:
+        raise CassetteMissing(f"{folder}: expected cassettes, found none; name their folder with --in")
+    return suite

@@ -1,0 +1,76 @@
+"""AI21 Jurassic-2's own JSON, as recorded of Mid and Ultra: a token list with every text. It does not stream."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from bedtape_cassettes.families.content import Content, Message, Prompt
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.synthesis import usage_of
+from bedtape_cassettes.families.shared.templates import prompt_in
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["AI21_J2"]
+
+_NAME = "ai21_j2"
+_STOPS = {"end_turn": "endoftext", "max_tokens": "length", "stop_sequence": "stop"}
+_WORDS = re.compile(r"\n|[^\S\n]?[^\s]+|[^\S\n]")
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    return prompt_in(body, top_p="topP", max_tokens="maxTokens", stop="stopSequences")
+
+
+def _tokens(text: str, chance: Random) -> list[JsonValue]:
+    """The text cut into words, spelled as its tokenizer does; with made up probabilities."""
+    return [_token(match.group(), match.start(), match.end(), chance) for match in _WORDS.finditer(text)]
+
+
+def _token(word: str, start: int, end: int, chance: Random) -> JsonObject:
+    spelled = word.replace(" ", "▁").replace("\n", "<|newline|>")
+    likely = -round(chance.expovariate(0.5), 15)
+    return {
+        "generatedToken": {"token": spelled, "logprob": likely, "raw_logprob": likely},
+        "topTokens": None,
+        "textRange": {"start": start, "end": end},
+    }
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message, text, asked = message_of(content, _NAME), text_of(content, _NAME), json_access.text(asking.body, "prompt")
+    stop = word_of(_STOPS, message.stop, _NAME)
+    finish: JsonObject = {"reason": stop}
+    completed = _tokens(text, asking.chance)
+    if stop == "length":
+        finish["length"] = usage_of(message, asking.prompt).output
+    elif stop == "stop":
+        finish["sequence"] = message.stop_sequence or next(iter(asking.prompt.stop_sequences), "")
+    else:
+        completed.append(_token("<|endoftext|>", len(text), len(text), asking.chance))
+    return {
+        "id": 1234,  # what every recorded answer has
+        "prompt": {"text": asked, "tokens": _tokens(asked, asking.chance)},
+        "completions": [{"data": {"text": text, "tokens": completed}, "finishReason": finish}],
+    }
+
+
+def _read(body: JsonObject) -> Message:
+    completions = readers.objects(body, "completions")
+    if not completions:
+        raise ValueError(f"expected `completions`, as Jurassic-2 answers, found {', '.join(body) or 'nothing'}")
+    stop = stop_of(_STOPS, json_access.text(completions[0], "finishReason", "reason"))
+    return plain(json_access.text(completions[0], "data", "text"), stop, None)
+
+
+AI21_J2 = Family(
+    name=_NAME,
+    models=("ai21.j2-*",),
+    answers=(Message,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    required=("prompt",),
+)

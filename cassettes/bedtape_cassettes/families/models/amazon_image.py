@@ -1,0 +1,56 @@
+"""Amazon Nova Canvas and Titan Image Generator: every task's answer is a list of PNGs.
+
+[inferred] `error` beside images, and its sentence where there are none: from the documentation, not from recordings.
+"""
+
+from __future__ import annotations
+
+from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
+from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, picture
+
+__all__ = ["AMAZON_IMAGE"]
+
+_CONFIG = "imageGenerationConfig"
+_MOST_IMAGES = 5  # as documented for both models
+_BLOCKED = "All of the generated images have been blocked by our content filters."
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    """The text of the task, whose member is named after it: `textToImageParams`, `inPaintingParams`, …"""
+    texts = (json_access.text(value, "text") for name, value in body.items() if name.endswith("Params"))
+    return Prompt(turns=tuple(Turn("user", text) for text in texts if text))
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    assert isinstance(content, Images)
+    files = content.images
+    if files is None:
+        # Both models draw the same picture again where no seed is said: their seed has a default.
+        seed = json_access.integer(asking.body, _CONFIG, "seed") or 0
+        files = tuple(picture.png(asking.prompt.text, seed, index) for index in range(_wanted(asking.body)))
+    return {"images": picture.encoded(files), "error": None if files else _BLOCKED}
+
+
+def _wanted(body: JsonObject) -> int:
+    asked = json_access.member(body, _CONFIG, "numberOfImages")
+    wanted = 1 if asked is None else json_access.integer(body, _CONFIG, "numberOfImages")
+    if wanted is None or not 1 <= wanted <= _MOST_IMAGES:
+        raise Cannot(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {asked!r}")
+    return wanted
+
+
+def _read(body: JsonObject) -> Content:
+    return picture.images(json_access.member(body, "images"))
+
+
+AMAZON_IMAGE = Family(
+    name="amazon_image",
+    models=("amazon.nova-canvas-*", "amazon.titan-image-generator-*"),
+    answers=(Images,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    required=("taskType",),
+    token_headers=False,
+)

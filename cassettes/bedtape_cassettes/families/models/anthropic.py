@@ -1,0 +1,262 @@
+"""Anthropic's Messages API as Claude 3 and later have it in InvokeModel.
+
+From 750 real answers, in the form of October 2025 and later (`model` first).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from bedtape_cassettes.families.content import (
+    Block,
+    Cited,
+    Content,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+    Usage,
+)
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
+from bedtape_cassettes.families.shared.anthropic_blocks import block_out, block_read, citation_out
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["ANTHROPIC"]
+
+# Characters a delta, the 5th to the 75th of a hundred: 2..17 in 2,640 deltas of text, 2..11 in 157 of thinking,
+# 0..8 in 510 of tool arguments, of which the first is empty.
+_TEXT, _THINKING, _ARGUMENTS = (2, 17), (2, 11), (2, 8)
+_STOPS = {
+    "end_turn": "end_turn",
+    "tool_use": "tool_use",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "content_filtered": "refusal",
+    "model_context_window_exceeded": "model_context_window_exceeded",
+}
+# Read alone: the model waits for its own tool, and goes on when asked again.
+_PAUSED = "pause_turn"
+# Models from before prompt caches, and those from before caches of two lifetimes.
+_NO_CACHE = (
+    "*claude-v*",
+    "*claude-instant*",
+    "*claude-3-haiku*",
+    "*claude-3-sonnet*",
+    "*claude-3-opus*",
+    "*-3-5-sonnet-20240620*",
+)
+_ONE_CACHE = (*_NO_CACHE, "*claude-3-*", "*claude-sonnet-4-2*", "*claude-opus-4-2*", "*claude-opus-4-1-*")
+_VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
+
+
+# -- requests --------------------------------------------------------------------------------------------------
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    names = (json_access.text(tool, "name") for tool in json_access.items(body, "tools"))
+    return Prompt(
+        system=readers.said(body, "system"),
+        turns=tuple(_turn(message) for message in readers.objects(body, "messages")),
+        tools=tuple(name for name in names if name),
+        temperature=json_access.number(body, "temperature"),
+        top_p=json_access.number(body, "top_p"),
+        max_tokens=json_access.integer(body, "max_tokens"),
+        stop_sequences=json_access.texts(body, "stop_sequences"),
+    )
+
+
+def _turn(message: JsonObject) -> Turn:
+    blocks = readers.objects(message, "content")
+    results = (block for block in blocks if block.get("type") == "tool_result")
+    calls = (block_read(block) for block in blocks if block.get("type") == "tool_use")
+    texts: list[JsonValue] = [block for block in blocks if block.get("type", "text") == "text"]
+    return Turn(
+        json_access.text(message, "role"),
+        json_access.text(message, "content") or readers.said(texts),
+        tuple(ToolResult(json_access.text(each, "tool_use_id"), readers.said(each, "content")) for each in results),
+        tuple(call for call in calls if isinstance(call, ToolUse)),
+    )
+
+
+# -- whole answers ---------------------------------------------------------------------------------------------
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = completion.message_of(content, "anthropic")
+    usage = synthesis.usage_of(message, asking.prompt)
+    blocks: list[JsonValue] = [block_out(block, asking) for block in message.blocks]
+    return _envelope(asking, blocks) | {
+        "stop_reason": completion.word_of(_STOPS, message.stop, "anthropic"),
+        "stop_sequence": message.stop_sequence,
+        "usage": _usage(usage, usage.output, asking),
+    }
+
+
+def _envelope(asking: Asking, blocks: list[JsonValue]) -> JsonObject:
+    """All but why it ended and what it took."""
+    return {
+        "model": _own_name(asking.model),
+        "id": f"msg_bdrk_01{synthesis.identifier(asking.chance, 22)}",
+        "type": "message",
+        "role": "assistant",
+        "content": blocks,
+    }
+
+
+def _own_name(model: str) -> str:
+    """Anthropic's name of the model: `claude-haiku-4-5-20251001` for `us.anthropic.claude-haiku-4-5-20251001-v1:0`."""
+    return _VERSION.sub("", model.rpartition("anthropic.")[2])
+
+
+def _usage(usage: Usage, output: int, asking: Asking) -> JsonObject:
+    found: JsonObject = {"input_tokens": usage.input}
+    if usage.cache_read or usage.cache_write or not _is_any(asking.model, _NO_CACHE):
+        found |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
+    if not _is_any(asking.model, _ONE_CACHE):
+        lifetimes: JsonObject = {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0}
+        found["cache_creation"] = lifetimes
+    return found | {"output_tokens": output}
+
+
+def _is_any(model: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(model, glob) for glob in globs)
+
+
+def _read(body: JsonObject) -> Message:
+    if not isinstance(body.get("content"), list):
+        raise ValueError("expected a list `content`, found none: not a message of Anthropic")
+    blocks = (block_read(block) for block in readers.objects(body, "content"))
+    return Message(
+        tuple(block for block in blocks if block is not None),
+        _stop(body),
+        json_access.text(body, "stop_sequence") or None,
+        _usage_read(body.get("usage")),
+    )
+
+
+def _stop(value: JsonValue) -> str:
+    word = json_access.text(value, "stop_reason")
+    return "end_turn" if word == _PAUSED else completion.stop_of(_STOPS, word)
+
+
+def _usage_read(value: JsonValue) -> Usage | None:
+    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    return readers.usage(value, *names)
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    message = completion.message_of(content, "anthropic")
+    usage = synthesis.usage_of(message, asking.prompt)
+    begun = min(usage.output, asking.chance.randint(1, 8))
+    unended: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, begun, asking)}
+    yield {"type": "message_start", "message": _envelope(asking, []) | unended}
+    for index, block in enumerate(message.blocks):
+        yield {"type": "content_block_start", "index": index, "content_block": _start(block, asking)}
+        for delta in _deltas(block, asking):
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    stop = completion.word_of(_STOPS, message.stop, "anthropic")
+    yield {
+        "type": "message_delta",
+        "delta": {"stop_reason": stop, "stop_sequence": message.stop_sequence},
+        "usage": {"output_tokens": usage.output},
+    }
+    yield {"type": "message_stop"}
+
+
+def _start(block: Block, asking: Asking) -> JsonObject:
+    """The block before anything was said in it."""
+    whole = block_out(block, asking)
+    empty: JsonObject = {"text": "", "thinking": "", "signature": "", "citations": [], "input": {}}
+    return {key: empty.get(key, value) for key, value in whole.items()}
+
+
+def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
+    chance = asking.chance
+    match block:
+        case Text(text=text):
+            for part in synthesis.deltas(text, chance, *_TEXT):
+                yield {"type": "text_delta", "text": part}
+        case Cited(text=text, citations=citations):
+            for citation in citations:
+                yield {"type": "citations_delta", "citation": citation_out(citation)}
+            for part in synthesis.deltas(text, chance, *_TEXT):
+                yield {"type": "text_delta", "text": part}
+        case Reasoning(redacted=None, text=text, signature=signature):
+            for part in synthesis.deltas(text, chance, *_THINKING):
+                yield {"type": "thinking_delta", "thinking": part}
+            yield {"type": "signature_delta", "signature": signature or ""}
+        case ToolUse(input=value):
+            # Where a tool has no arguments, the empty delta is all.
+            written = synthesis.json_text(value) if value != {} else ""
+            for part in ["", *synthesis.deltas(written, chance, *_ARGUMENTS)]:
+                yield {"type": "input_json_delta", "partial_json": part}
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    events = [chunk for chunk in chunks if isinstance(chunk, dict)]
+    start = next(
+        (json_access.member(event, "message") for event in events if event.get("type") == "message_start"), None
+    )
+    if not isinstance(start, dict):
+        raise ValueError("expected a `message_start`, found none: not a stream of Anthropic's messages")
+    whole = dict(start)
+    blocks: dict[int, JsonObject] = {}
+    written: dict[int, str] = {}
+    for event in events:
+        index = json_access.integer(event, "index") or 0
+        match event:
+            case {"type": "content_block_start", "content_block": dict(block)}:
+                blocks[index] = dict(block)
+            case {"type": "content_block_delta", "delta": dict(delta)} if index in blocks:
+                _grow(blocks[index], delta)
+                written[index] = written.get(index, "") + json_access.text(delta, "partial_json")
+            case {"type": "message_delta", "delta": dict(delta)}:
+                final = {**_counts(whole.get("usage")), **_counts(event.get("usage"))}
+                whole |= {**delta, "usage": final}
+    for index, text in written.items():
+        if blocks[index].get("type") == "tool_use":
+            blocks[index]["input"] = readers.arguments(text)
+    return _read({**whole, "content": [block for _, block in sorted(blocks.items())]})
+
+
+def _grow(block: JsonObject, delta: JsonObject) -> None:
+    for key in ("text", "thinking", "signature"):
+        if key in delta:
+            block[key] = json_access.text(block, key) + json_access.text(delta, key)
+    if "citation" in delta:
+        block["citations"] = [*json_access.items(block, "citations"), delta["citation"]]
+
+
+def _counts(usage: JsonValue) -> JsonObject:
+    """The counts that are told; some deltas name members without one."""
+    return {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
+
+
+def _cached(asking: Asking, usage: Usage) -> bool:
+    """Only where the request has a cache point: 758 answers without have no such headers."""
+    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(asking.body)
+
+
+ANTHROPIC = Family(
+    name="anthropic",
+    models=("anthropic.*",),
+    answers=(Message,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    required=("anthropic_version", "max_tokens", "messages"),
+    cached=_cached,
+)

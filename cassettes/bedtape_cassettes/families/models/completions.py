@@ -1,0 +1,94 @@
+"""Models of one's own behind Bedrock (imported, or on a SageMaker endpoint), which answer as OpenAI's completions do.
+
+Whole answers are as recorded of an endpoint; [inferred] its chunks. No model id tells this family: a rule names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bedtape_cassettes.families.content import Content, Message, Usage
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.shared.completion import (
+    FINISH,
+    counted,
+    created,
+    message_of,
+    pieces,
+    plain,
+    stop_of,
+    text_of,
+    word_of,
+)
+from bedtape_cassettes.families.shared.synthesis import usage_of
+from bedtape_cassettes.families.shared.templates import prompt_in
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["COMPLETIONS"]
+
+_NAME = "completions"
+_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+
+
+def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
+    return {
+        "object": "text_completion",
+        "id": "",
+        "created": when,
+        "model": "/opt/ml/model",
+        "system_fingerprint": "3.0.1-native",
+        "choices": [{"index": 0, "text": piece, "logprobs": None, "finish_reason": stop}],
+    }
+
+
+def _usage(usage: Usage) -> JsonObject:
+    sent = usage.total - usage.output
+    return {"prompt_tokens": sent, "completion_tokens": usage.output, "total_tokens": usage.total}
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = message_of(content, _NAME)
+    stop = word_of(FINISH, message.stop, _NAME)
+    answer = _answer(created(asking.chance), text_of(content, _NAME), stop)
+    return {**answer, "usage": _usage(usage_of(message, asking.prompt))}
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    message = message_of(content, _NAME)
+    stop, when = word_of(FINISH, message.stop, _NAME), created(asking.chance)
+    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=stop == "stop"))
+    for piece in found[:-1]:
+        yield _answer(when, piece, None)
+    yield {**_answer(when, found[-1], stop), "usage": _usage(usage_of(message, asking.prompt))}
+
+
+def _read(body: JsonObject) -> Message:
+    return _gather([body])
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")[:1] if "text" in choice]
+    if not choices:
+        raise ValueError("expected `choices` with a `text`, as completions have, found none")
+    stop = stop_of(FINISH, choices[-1].get("finish_reason"))
+    spent = (json_access.member(chunk, "usage") for chunk in chunks)
+    told = (
+        counted(json_access.integer(each, "prompt_tokens"), json_access.integer(each, "completion_tokens"))
+        for each in spent
+    )
+    usage = next(filter(None, told), None)
+    return plain("".join(json_access.text(choice, "text") for choice in choices), stop, usage)
+
+
+COMPLETIONS = Family(
+    name=_NAME,
+    models=(),
+    answers=(Message,),
+    prompt=prompt_in,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    required=("prompt",),
+)

@@ -1,0 +1,207 @@
+"""Converse and ConverseStream: one form for every model, with members in alphabetical order.
+
+From botocore's service model and 500 real answers; blocks that only Bedrock's own tools give (`toolResult`,
+`server_tool_use`) are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bedtape_cassettes.families.content import Block, Cited, Content, Image, Message, Prompt, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
+from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
+from bedtape_cassettes.families.shared.converse_blocks import (
+    block_out,
+    block_read,
+    citation_out,
+    citation_read,
+    is_newer,
+    performance,
+    tier,
+    tool_id,
+    usage_out,
+    usage_read,
+)
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["CONVERSE"]
+
+# Characters a delta, the 5th to the 75th of a hundred: 2..14 in 596 deltas of Claude, 0..10 in 628 of Nova.
+_TEXT = (2, 14)
+# 0..11 in 84 deltas of Claude's tool arguments; the first is empty (Nova sends the whole at once).
+_ARGUMENTS = (2, 11)
+_SAYS = "text, reasoning, tool use, cited text or an image (Message)"
+
+
+# -- requests --------------------------------------------------------------------------------------------------
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    return Prompt(
+        system=system(body),
+        turns=conversation(body),
+        tools=tool_names(body),
+        temperature=json_access.number(body, "inferenceConfig", "temperature"),
+        top_p=json_access.number(body, "inferenceConfig", "topP"),
+        max_tokens=json_access.integer(body, "inferenceConfig", "maxTokens"),
+        stop_sequences=json_access.texts(body, "inferenceConfig", "stopSequences"),
+    )
+
+
+# -- whole answers ---------------------------------------------------------------------------------------------
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = _message(content)
+    blocks: list[JsonValue] = [block_out(block, asking) for block in message.blocks]
+    usage = synthesis.usage_of(message, asking.prompt)
+    return {
+        "metrics": {"latencyMs": synthesis.latency(asking.chance, usage.output)},
+        "output": {"message": {"content": blocks, "role": "assistant"}},
+        **performance(asking),
+        **tier(asking),
+        "stopReason": message.stop,
+        "usage": usage_out(usage, counts_cache=is_newer(asking)),
+    }
+
+
+def _message(content: Content) -> Message:
+    if not isinstance(content, Message):
+        raise cannot("converse", content, _SAYS)
+    return content
+
+
+def _read(body: JsonObject) -> Message:
+    message = json_access.member(body, "output", "message")
+    if not isinstance(message, dict):
+        raise ValueError("expected `output.message`, found none: not an answer of Converse")
+    blocks = [found for block in readers.objects(message, "content") if (found := block_read(block)) is not None]
+    return Message(tuple(blocks), completion.stop_of({}, body.get("stopReason")), usage=usage_read(body))
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    message = _message(content)
+    usage = synthesis.usage_of(message, asking.prompt)
+    yield {"messageStart": {"role": "assistant"}}
+    for index, block in enumerate(message.blocks):
+        if start := _start(block, asking):
+            yield {"contentBlockStart": {"contentBlockIndex": index, "start": start}}
+        for delta in _deltas(block, asking):
+            yield {"contentBlockDelta": {"contentBlockIndex": index, "delta": delta}}
+        yield {"contentBlockStop": {"contentBlockIndex": index}}
+    yield {"messageStop": {"stopReason": message.stop}}
+    yield {
+        "metadata": {
+            "metrics": {"latencyMs": synthesis.latency(asking.chance, usage.output)},
+            **performance(asking),
+            **tier(asking),
+            # Streams count cached tokens only where the request has a cache point, whatever the model.
+            "usage": usage_out(usage, counts_cache=False),
+        }
+    }
+
+
+def _start(block: Block, asking: Asking) -> JsonObject:
+    """Only tools and images have a start; text and reasoning just begin."""
+    match block:
+        case ToolUse(name=name):
+            return {"toolUse": {"name": name, "toolUseId": tool_id(block, asking)}}
+        case Image(format=kind):
+            return {"image": {"format": kind}}
+    return {}
+
+
+def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
+    match block:
+        case Text(text=text):
+            for part in _parts(text, asking) or [""]:
+                yield {"text": part}
+        case ToolUse(input=value):
+            for part in ["", *synthesis.deltas(synthesis.json_text(value), asking.chance, *_ARGUMENTS)]:
+                yield {"toolUse": {"input": part}}
+        case Reasoning(redacted=bytes(data)):
+            yield {"reasoningContent": {"redactedContent": synthesis.base64_text(data)}}
+        case Reasoning(text=text, signature=signature):
+            for part in _parts(text, asking):
+                yield {"reasoningContent": {"text": part}}
+            if signature is not None:
+                yield {"reasoningContent": {"signature": signature}}
+        case Cited(text=text, citations=citations):
+            for citation in citations:
+                yield {"citation": citation_out(citation)}
+            for part in _parts(text, asking):
+                yield {"text": part}
+        case Image(data=data):
+            yield {"image": {"source": {"bytes": synthesis.base64_text(data)}}}
+
+
+def _parts(text: str, asking: Asking) -> list[str]:
+    return list(synthesis.deltas(text, asking.chance, *_TEXT))
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    events = [(name, value) for chunk in chunks if isinstance(chunk, dict) for name, value in chunk.items()]
+    named = dict(events)
+    if "messageStart" not in named:
+        raise ValueError("expected a `messageStart`, found none: not a stream of Converse")
+    starts: dict[int, JsonValue] = {}
+    deltas: dict[int, list[JsonValue]] = {}
+    for name, value in events:
+        index = json_access.integer(value, "contentBlockIndex") or 0
+        if name == "contentBlockStart":
+            starts[index] = json_access.member(value, "start")
+        if name in ("contentBlockStart", "contentBlockDelta"):
+            deltas.setdefault(index, []).append(json_access.member(value, "delta"))
+    blocks = [_gathered(starts.get(index), parts) for index, parts in sorted(deltas.items())]
+    return Message(
+        tuple(block for block in blocks if block is not None),
+        completion.stop_of({}, json_access.member(named.get("messageStop"), "stopReason")),
+        usage=usage_read(named.get("metadata")),
+    )
+
+
+def _gathered(start: JsonValue, deltas: Sequence[JsonValue]) -> Block | None:
+    """One block of a stream; None for one of Bedrock's own tools."""
+    text = "".join(json_access.text(delta, "text") for delta in deltas)
+    citations = [delta["citation"] for delta in deltas if isinstance(delta, dict) and "citation" in delta]
+    match start:
+        case {"toolUse": dict(use)} if use.get("type") != "server_tool_use":
+            written = "".join(json_access.text(delta, "toolUse", "input") for delta in deltas)
+            return replace(call(use), input=readers.arguments(written))
+        case {"image": image}:
+            data = b"".join(readers.binary(json_access.member(delta, "image", "source", "bytes")) for delta in deltas)
+            return Image(data, json_access.text(image, "format") or "png")
+        case {}:
+            return None
+    if any(json_access.member(delta, "reasoningContent") is not None for delta in deltas):
+        return _reasoned([json_access.member(delta, "reasoningContent") for delta in deltas])
+    if citations:
+        return Cited(text, tuple(citation_read(each) for each in citations if isinstance(each, dict)))
+    return Text(text)
+
+
+def _reasoned(parts: Sequence[JsonValue]) -> Reasoning:
+    redacted = b"".join(readers.binary(json_access.member(part, "redactedContent")) for part in parts)
+    if redacted:
+        return Reasoning(redacted=redacted)
+    signature = "".join(json_access.text(part, "signature") for part in parts)
+    return Reasoning("".join(json_access.text(part, "text") for part in parts), signature or None)
+
+
+CONVERSE = Family(
+    name="converse",
+    models=(),
+    answers=(Message,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    token_headers=False,
+)

@@ -1,0 +1,85 @@
+"""DeepSeek-R1's completion JSON: a prompt in its template, `choices` with a text that thinks first, up to `</think>`.
+
+[inferred] from AWS's documentation and clients: there is no recording of it. DeepSeek V3 is with `openai`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.templates import prompt_in
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["DEEPSEEK"]
+
+_NAME = "deepseek"
+_OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
+_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+
+
+def _said(content: Content, asking: Asking) -> str:
+    """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
+    message = message_of(content, _NAME)
+    thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
+    spoken = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
+    text = text_of(spoken, _NAME, "reasoning and text")
+    if not thought:
+        return text
+    opened = json_access.text(asking.body, "prompt").rstrip().endswith(_OPEN.rstrip())
+    return ("" if opened else _OPEN) + thought + _CLOSE + text
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
+    return {"choices": [{"text": _said(content, asking), "stop_reason": stop}]}
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
+    found = list(pieces(_said(content, asking), asking.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(found):
+        last = index == len(found) - 1
+        yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if last else None}]}
+
+
+def _read(body: JsonObject) -> Message:
+    return _gather([body])
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")[:1] if "text" in choice]
+    if not choices:
+        raise ValueError("expected `choices` with a `text`, as DeepSeek-R1 answers, found none")
+    stop = stop_of(FINISH, choices[-1].get("stop_reason"))
+    blocks = _blocks("".join(json_access.text(choice, "text") for choice in choices))
+    return Message(tuple(blocks), stop=stop)
+
+
+def _blocks(said: str) -> Iterator[Block]:
+    """Thoughts end where they are closed; those that were opened and never closed were cut."""
+    thought, closed, answer = said.partition(_CLOSE.strip())
+    if not closed and not said.startswith(_OPEN.strip()):
+        thought, answer = "", said
+    thought = thought.removeprefix(_OPEN.strip()).strip("\n")
+    if thought:
+        yield Reasoning(thought)
+    answer = answer.removeprefix("\n\n") if closed else answer
+    if answer:
+        yield Text(answer)
+
+
+DEEPSEEK = Family(
+    name=_NAME,
+    models=("deepseek.r1*",),
+    answers=(Message,),
+    prompt=prompt_in,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    required=("prompt",),
+)

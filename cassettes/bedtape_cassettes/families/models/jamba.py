@@ -1,0 +1,94 @@
+"""AI21 Jamba's own JSON, as recorded of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in one of their own.
+
+[inferred] how it calls tools: as vLLM does, which it runs on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bedtape_cassettes.families.content import Content, Message, ToolUse
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import chat, completion, synthesis
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["JAMBA"]
+
+_NAME = "jamba"
+_HEX = "0123456789abcdef"
+_MODEL = re.compile(r"jamba-[a-z0-9-]*?(?=-v\d|$)")
+# A token each: 7 recorded deltas have 1 to 8 characters.
+_LEAST, _MOST = 1, 8
+# The token that ends a text; where it came, `stop_reason` names it.
+_END_OF_TEXT = 518
+
+
+def _id(asking: Asking) -> str:
+    return f"chatcmpl-{completion.uuid(asking.chance)}"
+
+
+def _call(use: ToolUse, asking: Asking) -> JsonObject:
+    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}")
+
+
+def _meta(asking: Asking, output: int) -> JsonObject:
+    return {"requestDurationMillis": synthesis.latency(asking.chance, output)}
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = completion.message_of(content, _NAME)
+    _, text, calls = chat.parts(content, _NAME)
+    spent = synthesis.usage_of(message, asking.prompt)
+    called: list[JsonValue] = [_call(use, asking) for use in calls]
+    said: JsonObject = {"role": "assistant", "content": text or (None if calls else ""), "tool_calls": called or None}
+    stop = completion.word_of(chat.STOPS, message.stop, _NAME)
+    found = _MODEL.search(asking.model)
+    return {
+        "id": _id(asking),
+        "choices": [{"index": 0, "message": said, "finish_reason": stop}],
+        "usage": chat.usage(spent),
+        "meta": _meta(asking, spent.output),
+        "model": found[0].replace("1-5", "1.5") if found else "jamba",
+    }
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    message = completion.message_of(content, _NAME)
+    spent, stop = synthesis.usage_of(message, asking.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
+    sent, named = spent.total - spent.output, _id(asking)
+    first: JsonObject = {"role": "assistant", "content": ""}
+    for told, delta in enumerate([first, *_deltas(content, asking)]):
+        choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": None}
+        yield {"id": named, "choices": [choice], "usage": _usage(sent, min(told, spent.output))}
+    ended = _END_OF_TEXT if message.stop == "end_turn" else None
+    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": ended}
+    usage, meta = _usage(sent, spent.output), _meta(asking, spent.output)
+    yield {"id": named, "choices": [last], "usage": usage, "meta": meta}
+
+
+def _usage(sent: int, received: int) -> JsonObject:
+    """A stream's, in another order than a whole answer's."""
+    return {"prompt_tokens": sent, "total_tokens": sent + received, "completion_tokens": received}
+
+
+def _deltas(content: Content, asking: Asking) -> Iterator[JsonObject]:
+    _, text, calls = chat.parts(content, _NAME)
+    for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
+        yield {"content": piece}
+    for index, use in enumerate(calls):
+        yield {"tool_calls": [{"index": index, **_call(use, asking)}]}
+
+
+JAMBA = Family(
+    name=_NAME,
+    models=("ai21.jamba*",),
+    answers=(Message,),
+    prompt=chat.prompt,
+    render=_render,
+    read=chat.read,
+    stream=_stream,
+    gather=chat.gather,
+    required=("messages",),
+    metrics_alone=True,
+)

@@ -1,0 +1,72 @@
+"""Amazon Nova Multimodal Embeddings: one text, image, video or sound a request.
+
+Only the synchronous task, SINGLE_EMBEDDING: segments go to S3, by an operation that is not rendered.
+"""
+
+from __future__ import annotations
+
+from bedtape_cassettes.families.content import Content, Embeddings, Prompt
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import embedding, json_access
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["NOVA_EMBED"]
+
+_PARAMS = "singleEmbeddingParams"
+_DEFAULT = 3072
+_MEDIA = ("image", "video", "audio")
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    text = json_access.text(body, _PARAMS, "text", "value")
+    return embedding.prompt_of([text] if text else [])
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    sources = _sources(asking.body)
+    asked = json_access.member(asking.body, _PARAMS, "embeddingDimension")
+    found = embedding.vectors(content, list(sources.values()), asked, _DEFAULT)
+    each: list[JsonValue] = [
+        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, found, strict=True)
+    ]
+    return {"embeddings": each}
+
+
+def _sources(body: JsonObject) -> dict[str, str]:
+    """What is embedded, by the type that the answer gives it. Only a video, by its pictures and sound, is two."""
+    for medium in _MEDIA:
+        given = json_access.member(body, _PARAMS, medium)
+        if given is None:
+            continue
+        source = embedding.image(json_access.text(given, "source", "bytes") or _location(given))
+        match json_access.text(given, "embeddingMode"):
+            case "AUDIO_VIDEO_SEPARATE":
+                return {"VIDEO": source, "AUDIO": f"{source} audio"}
+            case "AUDIO_VIDEO_COMBINED":
+                return {"AUDIO_VIDEO_COMBINED": source}
+        return {medium.upper(): source}
+    return {
+        "TEXT": json_access.text(body, _PARAMS, "text", "value") or _location(json_access.member(body, _PARAMS, "text"))
+    }
+
+
+def _location(given: JsonValue) -> str:
+    return json_access.text(given, "source", "s3Location", "uri")
+
+
+def _read(body: JsonObject) -> Content:
+    found = json_access.member(body, "embeddings")
+    if not isinstance(found, list):
+        raise ValueError("expected a list `embeddings`")
+    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in found))
+
+
+NOVA_EMBED = Family(
+    name="nova_embed",
+    models=("amazon.nova-*-embeddings-*",),
+    answers=(Embeddings,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    required=("taskType", _PARAMS),
+)

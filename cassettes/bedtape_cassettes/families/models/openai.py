@@ -1,0 +1,170 @@
+"""OpenAI's gpt-oss, as recorded, and the models that share its JSON on Bedrock: it thinks aloud, in `<reasoning>` tags.
+
+[inferred] that Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 write the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import chat, completion, json_access, synthesis
+from bedtape_cassettes.matching.key import PROFILE
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["OPENAI"]
+
+_NAME = "openai"
+_HEX = "0123456789abcdef"
+_REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
+# Sentences, not tokens: 11 recorded deltas have 10 to 226 characters, less the tags around each of reasoning.
+_LEAST, _MOST = 10, 226
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = _sayable(content)
+    calls: list[JsonValue] = [_call(block, n, asking) for n, block in enumerate(_calls(message))]
+    text = "".join(map(_written, message.blocks))
+    said: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
+    if calls:
+        said["tool_calls"] = calls
+    stop = completion.word_of(chat.STOPS, message.stop, _NAME)
+    choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": said}
+    return {**_envelope([choice], "chat.completion", asking), "usage": _usage(message, asking)}
+
+
+def _sayable(content: Content) -> Message:
+    """The message, if it has nothing but what this family says; unlike others it keeps the order of the blocks."""
+    chat.parts(content, _NAME, thinks=True)
+    return completion.message_of(content, _NAME)
+
+
+def _envelope(choices: list[JsonValue], kind: str, asking: Asking) -> JsonObject:
+    return {
+        "choices": choices,
+        "created": completion.created(asking.chance),
+        "id": f"chatcmpl-{completion.uuid(asking.chance)}",
+        "model": PROFILE.sub("", asking.model.rpartition("/")[2]),
+        "object": kind,
+        "service_tier": "auto",
+    }
+
+
+def _usage(message: Message, asking: Asking) -> JsonObject:
+    return dict(sorted(chat.usage(synthesis.usage_of(message, asking.prompt)).items()))
+
+
+def _calls(message: Message) -> list[ToolUse]:
+    return [block for block in message.blocks if isinstance(block, ToolUse)]
+
+
+def _call(use: ToolUse, number: int, asking: Asking) -> JsonObject:
+    """Kimi's ids are the model's own, `functions.get_weather:0`; all others' are the server's."""
+    made = f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}"
+    if "moonshot" in asking.model:
+        made = f"functions.{use.name}:{number}"
+    function: JsonObject = {"arguments": chat.arguments(use), "name": use.name}
+    return {"function": function, "id": use.id or made, "type": "function"}
+
+
+def _written(block: Block) -> str:
+    match block:
+        case Reasoning(text=text) if text:
+            return f"<reasoning>{text}</reasoning>"
+        case Text(text=text):
+            return text
+    return ""
+
+
+# -- streams ---------------------------------------------------------------------------------------------------
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    """A role, deltas, a stop, and usage where the request wants it: else Bedrock's metrics are all there is."""
+    message = _sayable(content)
+    around = _envelope([], "chat.completion.chunk", asking)
+    yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
+    for delta in _deltas(message, asking):
+        yield {**around, "choices": [_choice(delta)]}
+    yield {**around, "choices": [_choice({}, completion.word_of(chat.STOPS, message.stop, _NAME))]}
+    if json_access.member(asking.body, "stream_options", "include_usage") is True:
+        yield {**around, "usage": _usage(message, asking)}
+
+
+def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
+    return {"delta": delta, "finish_reason": stop, "index": 0}
+
+
+def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
+    """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
+    called = 0
+    for block in message.blocks:
+        match block:
+            case Reasoning(text=text) | Text(text=text):
+                if called and text:
+                    yield {"content": ""}
+                for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
+                    yield {"content": _written(replace(block, text=piece))}
+            case ToolUse():
+                call = _call(block, called, asking)
+                yield {
+                    "tool_calls": [{**{k: call[k] for k in ("function", "id")}, "index": called, "type": "function"}]
+                }
+                called += 1
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def _read(body: JsonObject) -> Message:
+    return _opened(chat.read(body))
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    return _opened(chat.gather(chunks))
+
+
+def _opened(message: Message) -> Message:
+    """Reasoning out of the text that it stands in."""
+    blocks: list[Block] = []
+    for block in message.blocks:
+        blocks.extend(_split(block.text) if isinstance(block, Text) else (block,))
+    return replace(message, blocks=tuple(blocks))
+
+
+def _split(text: str) -> Iterator[Block]:
+    joined = text.replace("</reasoning><reasoning>", "")
+    for at, piece in enumerate(_REASONING.split(joined)):
+        if piece:
+            yield Reasoning(piece) if at % 2 else Text(piece)
+
+
+OPENAI = Family(
+    name=_NAME,
+    models=(
+        "openai.*",
+        "qwen.*",
+        "moonshot.*",
+        "moonshotai.*",
+        "minimax.*",
+        "zai.*",
+        "google.gemma*",
+        "nvidia.*",
+        "deepseek.v3*",
+        "mistral.ministral*",
+        "mistral.magistral*",
+        "mistral.voxtral*",
+        "mistral.devstral*",
+        "mistral.mistral-large-3*",
+    ),
+    answers=(Message,),
+    prompt=chat.prompt,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    required=("messages",),
+)

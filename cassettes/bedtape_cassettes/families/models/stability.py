@@ -1,0 +1,60 @@
+"""Stability AI's Stable Diffusion 3.5, Stable Image and image services: one image a request.
+
+Its images are PNGs, whatever `output_format` asks for. Stable Diffusion XL, which spoke another form, is no longer
+served, and none of this family.
+"""
+
+from __future__ import annotations
+
+from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, picture
+
+__all__ = ["STABILITY"]
+
+_LARGEST_SEED = 4_294_967_294  # as documented
+_FILTERED = "Filter reason: prompt"
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    text = json_access.text(body, "prompt")
+    return Prompt(turns=(Turn("user", text),) if text else ())
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    """No images at all is the answer to a request that was filtered."""
+    assert isinstance(content, Images)
+    # 0 asks for a random seed, as no seed does; the answer tells which it became.
+    seed = json_access.integer(asking.body, "seed") or asking.chance.randint(1, _LARGEST_SEED)
+    files = (picture.png(asking.prompt.text, seed, 0),) if content.images is None else content.images
+    if not files:
+        return {"finish_reasons": [_FILTERED]}
+    return {
+        "seeds": [seed + index for index in range(len(files))],
+        "finish_reasons": [None for _ in files],
+        "images": picture.encoded(files),
+    }
+
+
+def _read(body: JsonObject) -> Content:
+    if "images" not in body and json_access.texts(body, "finish_reasons"):
+        return Images(())
+    return picture.images(json_access.member(body, "images"))
+
+
+STABILITY = Family(
+    name="stability",
+    models=(
+        "stability.sd3*",
+        "stability.stable-image-*",
+        "stability.stable-*-upscale-*",
+        "stability.stable-outpaint-*",
+        "stability.stable-style-transfer-*",
+    ),
+    answers=(Images,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    required=(("prompt", "image", "init_image"),),
+    token_headers=False,
+)

@@ -1,0 +1,101 @@
+"""Amazon Titan Text's own JSON, as recorded of Lite, Express and tg1-large: one result, few long deltas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bedtape_cassettes.families.content import Content, Message, Prompt
+from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.shared.completion import counted, message_of, pieces, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.synthesis import usage_of
+from bedtape_cassettes.families.shared.templates import prompt_in
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["TITAN_TEXT"]
+
+_NAME = "titan_text"
+_STOPS = {
+    "end_turn": "FINISH",
+    "max_tokens": "LENGTH",
+    "stop_sequence": "STOP_CRITERIA_MET",
+    "content_filtered": "CONTENT_FILTERED",
+}
+# What two seconds gave, not tokens: of 31 recorded deltas those before the last have 84 to 326 characters.
+_LEAST, _MOST = 84, 326
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    return prompt_in(
+        body,
+        text="inputText",
+        top_p="topP",
+        max_tokens="maxTokenCount",
+        stop="stopSequences",
+        within="textGenerationConfig",
+    )
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:
+    message = message_of(content, _NAME)
+    usage = usage_of(message, asking.prompt)
+    return {
+        "inputTextTokenCount": usage.input,
+        "results": [
+            {
+                "tokenCount": usage.output,
+                "outputText": text_of(content, _NAME),
+                "completionReason": word_of(_STOPS, message.stop, _NAME),
+            }
+        ],
+    }
+
+
+def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+    message = message_of(content, _NAME)
+    usage, word = usage_of(message, asking.prompt), word_of(_STOPS, message.stop, _NAME)
+    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=False))
+    for index, piece in enumerate(found):
+        last = index == len(found) - 1
+        yield {
+            "outputText": piece,
+            "index": 0,
+            "totalOutputTextTokenCount": usage.output if last else None,
+            "completionReason": word if last else None,
+            "inputTextTokenCount": None if index else usage.input,
+        }
+
+
+def _read(body: JsonObject) -> Message:
+    results = readers.objects(body, "results")
+    if not results:
+        raise ValueError(f"expected `results`, as Titan answers, found {', '.join(body) or 'nothing'}")
+    sent, received = json_access.integer(body, "inputTextTokenCount"), json_access.integer(results[0], "tokenCount")
+    usage = counted(sent, received)
+    return plain(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")), usage)
+
+
+def _gather(chunks: Sequence[JsonValue]) -> Message:
+    found = [chunk for chunk in chunks if isinstance(chunk, dict) and "outputText" in chunk]
+    if not found:
+        raise ValueError("expected chunks with an `outputText`, as Titan streams, found none")
+    sent, received = (
+        json_access.integer(found[0], "inputTextTokenCount"),
+        json_access.integer(found[-1], "totalOutputTextTokenCount"),
+    )
+    usage = counted(sent, received)
+    stop = stop_of(_STOPS, found[-1].get("completionReason"))
+    return plain("".join(json_access.text(chunk, "outputText") for chunk in found), stop, usage)
+
+
+TITAN_TEXT = Family(
+    name=_NAME,
+    models=("amazon.titan-text*", "amazon.titan-tg1*"),
+    answers=(Message,),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    stream=_stream,
+    gather=_gather,
+    required=("inputText",),
+)

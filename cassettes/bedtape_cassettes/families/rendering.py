@@ -1,0 +1,168 @@
+"""Content as the response that an operation of a model's family would give: bodies, events, headers.
+
+The counterpart of `reading`. Pure: equal arguments give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Usage
+from bedtape_cassettes.families.family import GUARDED, METRICS, Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.guardrail import guarded
+from bedtape_cassettes.families.reading import object_of, prompt_of
+from bedtape_cassettes.families.shared import synthesis
+from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
+
+__all__ = ["render", "takes"]
+
+_JSON: Headers = (("content-type", "application/json"),)
+_STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
+_CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
+_RENDERED = (
+    "Converse",
+    "ConverseStream",
+    "InvokeModel",
+    "InvokeModelWithResponseStream",
+    "CountTokens",
+    "ApplyGuardrail",
+)
+_NOTHING = Usage(0, 0)
+
+
+def takes(operation: str | None) -> bool:
+    """Whether content can be rendered for the operation at all."""
+    return operation in _RENDERED
+
+
+def render(
+    content: Content, *, operation: str, model: str | None, body: bytes, chance: Random, family: str | None = None
+) -> Response:
+    """The response to a request whose body is `body`.
+
+    family: the name of the family, where the model id does not tell it. Raises Cannot where the operation, the
+    family or the model has no form for such content.
+    """
+    if not takes(operation):
+        raise Cannot(f"{operation} has no neutral form; give the body as it goes over the wire (`raw`)")
+    if operation in ("CountTokens", "ApplyGuardrail"):
+        prompt = prompt_of(operation, model, body, family=family)
+        return _json(_counted(content, prompt) if operation == "CountTokens" else guarded(content, prompt, chance))
+    asked = object_of(body)
+    speaks = family_of(operation, model or "", family)
+    if not isinstance(content, speaks.answers):
+        said = " or ".join(kind.__name__ for kind in speaks.answers)
+        raise Cannot(f"models of the {speaks.name} family answer with {said}, found {type(content).__name__}")
+    asking = Asking(model or "", asked, speaks.prompt(asked), chance)
+    match operation:
+        case "Converse":
+            return _json(speaks.render(content, asking))
+        case "InvokeModel":
+            return _invoked(speaks, content, asking)
+    if speaks.stream is None:
+        raise Cannot(f"models of the {speaks.name} family do not stream; the client asked for {operation}")
+    if operation == "ConverseStream":
+        return Response(200, _STREAM, Events.of([_named(value) for value in speaks.stream(content, asking)]))
+    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(speaks, content, asking)]))
+
+
+def _json(value: JsonValue, headers: Headers = ()) -> Response:
+    return Response(200, (*_JSON, *headers), Body("json", bodies.compact(value)))
+
+
+# -- InvokeModel -----------------------------------------------------------------------------------------------
+
+
+def _invoked(family: Family, content: Content, asking: Asking) -> Response:
+    said, marks = _marked(content)
+    body = {**family.render(said, asking), **marks}
+    usage = _spent(content, asking)
+    headers = [("x-amzn-bedrock-invocation-latency", str(synthesis.latency(asking.chance, usage.output)))]
+    if family.token_headers and usage != _NOTHING:
+        headers += _counting(family, content, asking, usage)
+    return _json(body, tuple(headers))
+
+
+def _counting(family: Family, content: Content, asking: Asking, usage: Usage) -> Iterator[tuple[str, str]]:
+    """The headers that count tokens, in Bedrock's order."""
+    if family.cached(asking, usage):
+        yield "x-amzn-bedrock-cache-write-input-token-count", str(usage.cache_write)
+        yield "x-amzn-bedrock-cache-read-input-token-count", str(usage.cache_read)
+    if isinstance(content, Message):
+        yield "x-amzn-bedrock-output-token-count", str(usage.output)
+    yield "x-amzn-bedrock-input-token-count", str(usage.input)
+
+
+def _marked(content: Content) -> tuple[Content, JsonObject]:
+    """What a guardrail stopped: families have no word for it, Bedrock adds a member of its own."""
+    if isinstance(content, Message) and content.stop == "guardrail_intervened":
+        return replace(content, stop="end_turn", usage=content.usage or _NOTHING), {GUARDED: "INTERVENED"}
+    return content, {}
+
+
+def _spent(content: Content, asking: Asking) -> Usage:
+    match content:
+        case Message():
+            return synthesis.usage_of(content, asking.prompt)
+        case Embeddings(usage=usage) if usage is not None:
+            return usage
+    return Usage(max(1, synthesis.tokens(asking.prompt.text)), 0)
+
+
+def _chunks(family: Family, content: Content, asking: Asking) -> Iterator[JsonValue]:
+    """The stream's values, with what Bedrock adds to the last: metrics, or that a guardrail stepped in.
+
+    Without metrics where the model was never asked.
+    """
+    assert family.stream is not None
+    said, marks = _marked(content)
+    usage = _spent(content, asking)
+    added = marks if usage == _NOTHING else {**marks, METRICS: _metrics(family, asking, usage)}
+    values = list(family.stream(said, asking))
+    if family.metrics_alone and added:
+        values.append({})
+    last = max((at for at, value in enumerate(values) if isinstance(value, dict)), default=None)
+    for at, value in enumerate(values):
+        yield {**value, **added} if at == last and isinstance(value, dict) else value
+
+
+def _metrics(family: Family, asking: Asking, usage: Usage) -> JsonObject:
+    whole = synthesis.latency(asking.chance, usage.output)
+    metrics: JsonObject = {
+        "inputTokenCount": usage.input,
+        "outputTokenCount": usage.output,
+        "invocationLatency": whole,
+        "firstByteLatency": asking.chance.randint(100, min(whole, 400)),
+    }
+    if family.cached(asking, usage):
+        metrics |= {
+            "cacheReadInputTokenCount": usage.cache_read,
+            "cacheWriteInputTokenCount": usage.cache_write,
+        }
+    return metrics
+
+
+def _chunk(value: JsonValue) -> Event:
+    return Event(0, event_headers("chunk"), bodies.seal_chunk(value), "bytes")
+
+
+# -- Converse --------------------------------------------------------------------------------------------------
+
+
+def _named(value: JsonValue) -> Event:
+    assert isinstance(value, dict)
+    ((name, payload),) = value.items()
+    return Event(0, event_headers(name), bodies.compact(payload), "json")
+
+
+# -- operations without a family -------------------------------------------------------------------------------
+
+
+def _counted(content: Content, prompt: Prompt) -> JsonObject:
+    """The tokens of what was counted: those given, else a plausible number."""
+    usage = content.usage if isinstance(content, Message | Embeddings) else None
+    return {"inputTokens": usage.input if usage else max(1, synthesis.tokens(prompt.text))}

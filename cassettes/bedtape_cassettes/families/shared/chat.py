@@ -1,0 +1,177 @@
+"""The chat JSON that OpenAI made common: messages in, choices out. What the families share that speak it.
+
+Reads whole answers and streams of all of them; each family writes its own, for there they differ. Never raises on a
+request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bedtape_cassettes.families.content import (
+    Block,
+    Content,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+    Usage,
+)
+from bedtape_cassettes.families.family import JsonObject, cannot
+from bedtape_cassettes.families.shared import completion, json_access, readers
+from bedtape_cassettes.families.shared.synthesis import json_text
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["STOPS", "arguments", "call", "gather", "parts", "prompt", "read", "usage"]
+
+# `stop` is read as the first reason that has it.
+STOPS = {**completion.FINISH, "tool_use": "tool_calls", "content_filtered": "content_filter"}
+_SYSTEM = ("system", "developer")
+
+
+# -- requests --------------------------------------------------------------------------------------------------
+
+
+def prompt(body: JsonObject) -> Prompt:
+    """A request, whatever its members hold."""
+    messages = readers.objects(body, "messages")
+    system = [message for message in messages if json_access.text(message, "role") in _SYSTEM]
+    return Prompt(
+        system="\n".join(filter(None, map(_content, system))),
+        turns=tuple(_turn(message) for message in messages if json_access.text(message, "role") not in _SYSTEM),
+        tools=tuple(
+            filter(None, (json_access.text(tool, "function", "name") for tool in readers.objects(body, "tools")))
+        ),
+        temperature=json_access.number(body, "temperature"),
+        top_p=json_access.number(body, "top_p"),
+        max_tokens=json_access.integer(body, "max_tokens") or json_access.integer(body, "max_completion_tokens"),
+        stop_sequences=completion.strings(body, "stop"),
+    )
+
+
+def _turn(message: JsonObject) -> Turn:
+    role, text = json_access.text(message, "role"), _content(message)
+    if role == "tool":
+        name = json_access.text(message, "name") or None
+        return Turn(role, "", (ToolResult(json_access.text(message, "tool_call_id"), text, name),))
+    calls = [_tool_use(call) for call in readers.objects(message, "tool_calls")]
+    return Turn(role, text, calls=tuple(calls))
+
+
+def _content(message: JsonObject) -> str:
+    """A text, a list of parts, or (Writer) one part alone."""
+    return readers.said(message, "content") or json_access.text(message, "content", "text")
+
+
+def _tool_use(call: JsonValue) -> ToolUse:
+    given = json_access.member(call, "function", "arguments")
+    value = readers.arguments(given) if isinstance(given, str) else given
+    return ToolUse(json_access.text(call, "function", "name"), value, json_access.text(call, "id") or None)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+
+def parts(content: Content, family: str, *, thinks: bool = False) -> tuple[str, str, list[ToolUse]]:
+    """A message's reasoning, text and calls. Raises Cannot for all else, and for reasoning unless the family thinks."""
+    says = f"{'reasoning, ' if thinks else ''}text and tool use (Message)"
+    found: tuple[list[str], list[str], list[ToolUse]] = [], [], []
+    for block in completion.message_of(content, family, says).blocks:
+        match block:
+            case Reasoning(text=text, redacted=None) if thinks:
+                found[0].append(text)
+            case Text(text=text):
+                found[1].append(text)
+            case ToolUse():
+                found[2].append(block)
+            case _:
+                raise cannot(family, block, says)
+    return "".join(found[0]), "".join(found[1]), found[2]
+
+
+def arguments(use: ToolUse) -> str:
+    """A call's arguments; a text that is no JSON stays as the model wrote it."""
+    if isinstance(use.input, str) and readers.arguments(use.input) == use.input:
+        return use.input
+    return json_text(use.input)
+
+
+def call(use: ToolUse, made: str) -> JsonObject:
+    """A call as most write it; `made`: its id, if it has none."""
+    return {"id": use.id or made, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
+
+
+def usage(spent: Usage) -> JsonObject:
+    """Tokens as most write them; what a cache gave counts as prompt."""
+    sent = spent.total - spent.output
+    return {"prompt_tokens": sent, "completion_tokens": spent.output, "total_tokens": spent.total}
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def read(body: JsonObject) -> Message:
+    """A whole answer. Raises ValueError where it is none of these."""
+    return _gathered([body], "message", "an answer of choices with a `message`")
+
+
+def gather(chunks: Sequence[JsonValue]) -> Message:
+    """A stream, its blocks in the order in which they came. Raises ValueError where it is none of these."""
+    try:
+        return _gathered(chunks, "delta", "chunks of choices with a `delta`")
+    except ValueError:
+        return _gathered(chunks, "message", "chunks of choices with a `delta` or `message`")  # Mistral Large 2402
+
+
+def _gathered(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
+    choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")]
+    first = [choice for choice in choices if not choice.get("index") and isinstance(choice.get(member), dict)]
+    if not first:
+        raise ValueError(f"expected {expected}, found none")
+    words = [json_access.text(choice, "finish_reason") or json_access.text(choice, "stop_reason") for choice in first]
+    word = next(filter(None, reversed(words)), "")
+    counts = [
+        completion.counted(
+            json_access.integer(chunk, "usage", "prompt_tokens"),
+            json_access.integer(chunk, "usage", "completion_tokens"),
+        )
+        for chunk in chunks
+    ]
+    spent = next(filter(None, reversed(counts)), None)
+    blocks = _blocks([choice[member] for choice in first])
+    return Message(blocks, stop=completion.stop_of(STOPS, word), usage=spent)
+
+
+def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
+    """Runs of thoughts and text, and calls whose arguments come in pieces, in the order in which each began."""
+    runs: list[tuple[str, list[JsonValue]]] = []
+    calls: dict[int, list[JsonValue]] = {}
+    for delta in deltas:
+        for kind, name in (("thought", "reasoning_content"), ("text", "content")):
+            if said := readers.said(delta, name):
+                if not runs or runs[-1][0] != kind:
+                    runs.append((kind, []))
+                runs[-1][1].append(said)
+        for piece in readers.objects(delta, "tool_calls"):
+            # Only pieces after the first may do without a name; those without an index come whole.
+            index = json_access.integer(piece, "index")
+            index = len(calls) if index is None else index
+            if index not in calls:
+                calls[index] = []
+                runs.append(("call", calls[index]))
+            calls[index].append(piece)
+    return tuple(_block(kind, said) for kind, said in runs)
+
+
+def _block(kind: str, said: list[JsonValue]) -> Block:
+    if kind == "call":
+        whole = _tool_use(said[0])
+        if len(said) == 1:
+            return whole
+        written = "".join(json_access.text(piece, "function", "arguments") for piece in said)
+        return ToolUse(whole.name, readers.arguments(written), whole.id)
+    text = "".join(piece for piece in said if isinstance(piece, str))
+    return Reasoning(text) if kind == "thought" else Text(text)

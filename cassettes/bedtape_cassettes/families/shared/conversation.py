@@ -1,0 +1,62 @@
+"""The requests of Converse, and of Nova's own API, which has the same messages, tools and system prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bedtape_cassettes.families.content import ToolResult, ToolUse, Turn
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["call", "conversation", "system", "tool_names"]
+
+
+def system(body: JsonObject) -> str:
+    """The system prompt: blocks, of which some clients send the text alone."""
+    return json_access.text(body, "system") or _said(json_access.items(body, "system"))
+
+
+def tool_names(body: JsonObject) -> tuple[str, ...]:
+    """The tools offered in `toolConfig`, which Nova's own requests share."""
+    specs = [json_access.text(tool, "toolSpec", "name") for tool in json_access.items(body, "toolConfig", "tools")]
+    return tuple(name for name in specs if name)
+
+
+def conversation(body: JsonObject) -> tuple[Turn, ...]:
+    """The messages of a request of Converse, or of Nova's own."""
+    return tuple(_turn(message) for message in readers.objects(body, "messages"))
+
+
+def _turn(message: JsonObject) -> Turn:
+    content = json_access.member(message, "content")
+    blocks = readers.objects(content)
+    return Turn(
+        json_access.text(message, "role"),
+        json_access.text(content) or _said(blocks),
+        tuple(_result(block["toolResult"]) for block in blocks if "toolResult" in block),
+        tuple(call(block["toolUse"]) for block in blocks if "toolUse" in block),
+    )
+
+
+def _said(blocks: Sequence[JsonValue]) -> str:
+    """The text blocks, a line each, those under a guardrail among them."""
+    texts = (
+        json_access.text(block, "text") or json_access.text(block, "guardContent", "text", "text") for block in blocks
+    )
+    return "\n".join(text for text in texts if text)
+
+
+def _result(value: JsonValue) -> ToolResult:
+    parts = readers.objects(value, "content")
+    texts = (readers.written(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
+    return ToolResult(json_access.text(value, "toolUseId"), "\n".join(text for text in texts if text))
+
+
+def call(value: JsonValue) -> ToolUse:
+    """A `toolUse` block, of a request or of an answer."""
+    return ToolUse(
+        json_access.text(value, "name"),
+        json_access.member(value, "input"),
+        json_access.text(value, "toolUseId") or None,
+    )

@@ -1,0 +1,132 @@
+"""What the families that embed share: a vector for each input, and the smaller number types that some give too.
+
+An input is known by its source: its text, or the base64 of its image. Vectors depend on the source alone, so that
+equal inputs are near and all others are not. No meaning is in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn, Usage
+from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.shared import json_access, synthesis
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["FORMS", "dequantised", "floats", "image", "input_tokens", "prompt_of", "quantised", "usage", "vectors"]
+
+# Far above every model's, and small enough that a slip of the client cannot fill the memory.
+_LARGEST_DIMENSION = 16_384
+# Cohere's number types. `binary` and `ubinary` hold eight dimensions a byte.
+FORMS = ("float", "int8", "uint8", "binary", "ubinary")
+# A unit vector's numbers lie about 1/sqrt(dimension) from 0; 32 times that fills a byte, four deviations each way.
+_SPREAD = 32
+
+
+def image(data: str) -> str:
+    """The source of an image, from its base64 or its data URI."""
+    return f"image:{data.rpartition(',')[2]}"
+
+
+def prompt_of(inputs: Sequence[str]) -> Prompt:
+    """A request to embed: one user turn an input text."""
+    return Prompt(turns=tuple(Turn("user", text) for text in inputs))
+
+
+def vectors(content: Content, sources: Sequence[str], asked: JsonValue, default: int) -> list[list[float]]:
+    """A vector for each source: those given, else made up.
+
+    asked: the dimension that the request says, or None. Raises Cannot where vectors were given for other inputs than
+    there are, or no vector can have the dimension.
+    """
+    assert isinstance(content, Embeddings)
+    if content.vectors is not None:
+        if len(content.vectors) != len(sources):
+            raise Cannot(
+                f"expected as many vectors as the request has inputs, {len(sources)}; found {len(content.vectors)};"
+                " give one for each, or none to have them made up"
+            )
+        return [[float(number) for number in vector] for vector in content.vectors]
+    dimension = default if asked is None else asked
+    if content.dimension is not None:
+        dimension = content.dimension
+    if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= _LARGEST_DIMENSION:
+        raise Cannot(f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}")
+    return [list(synthesis.vector(source, dimension)) for source in sources]
+
+
+def input_tokens(content: Content, prompt: Prompt) -> int:
+    """The number that the answer tells, and its header: that given, else a plausible one."""
+    usage = content.usage if isinstance(content, Embeddings) else None
+    return max(1, synthesis.tokens(prompt.text)) if usage is None else usage.input
+
+
+def usage(tokens: int | None) -> Usage | None:
+    """The usage in an answer that tells the input's tokens."""
+    return None if tokens is None else Usage(tokens, 0)
+
+
+def floats(value: JsonValue) -> tuple[float, ...]:
+    """A vector in an answer. Raises ValueError if it is none."""
+    if not isinstance(value, list):
+        raise ValueError(f"expected a vector, a list of numbers; found {type(value).__name__}")
+    found = [json_access.number(item) for item in value]
+    if None in found:
+        raise ValueError("expected a vector of numbers alone")
+    return tuple(float(item) for item in found if item is not None)
+
+
+# -- smaller number types --------------------------------------------------------------------------------------
+
+
+def quantised(vector: Sequence[float], form: str) -> list[JsonValue]:
+    """The vector in one of FORMS."""
+    match form:
+        case "float":
+            return list(vector)
+        case "int8":
+            return list(_bytes(vector))
+        case "uint8":
+            return [byte + 128 for byte in _bytes(vector)]
+        case "binary":
+            return [byte - 128 for byte in _packed(vector)]
+        case "ubinary":
+            return list(_packed(vector))
+    raise Cannot(f"expected embedding types among {', '.join(FORMS)}, found {form!r}")
+
+
+def dequantised(numbers: Sequence[float], form: str) -> tuple[float, ...]:
+    """The vector that `quantised` turns into these numbers."""
+    match form:
+        case "int8":
+            return _scaled(numbers, len(numbers))
+        case "uint8":
+            return _scaled([number - 128 for number in numbers], len(numbers))
+        case "binary":
+            return _unpacked([int(number) + 128 for number in numbers])
+        case "ubinary":
+            return _unpacked([int(number) for number in numbers])
+    return tuple(numbers)
+
+
+def _bytes(vector: Sequence[float]) -> list[int]:
+    scale = _SPREAD * math.sqrt(len(vector))
+    return [max(-128, min(127, round(number * scale))) for number in vector]
+
+
+def _scaled(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
+    return tuple(number / (_SPREAD * math.sqrt(dimension)) for number in numbers)
+
+
+def _packed(vector: Sequence[float]) -> list[int]:
+    """One bit a dimension, set where it is above 0; the first is the byte's highest."""
+    return [
+        sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
+        for at in range(0, len(vector), 8)
+    ]
+
+
+def _unpacked(packed: Sequence[int]) -> tuple[float, ...]:
+    unit = 1 / math.sqrt(8 * len(packed) or 1)
+    return tuple(unit if byte >> (7 - place) & 1 else -unit for byte in packed for place in range(8))

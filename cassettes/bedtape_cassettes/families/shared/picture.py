@@ -1,0 +1,47 @@
+"""What the families that make images share: a tiny PNG for a prompt, and reading images out of answers.
+
+Never an image of anything: 16 coloured dots that depend on what was asked, so that equal calls give equal files.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from base64 import b64decode
+from hashlib import blake2b
+
+from bedtape_cassettes.families.content import Images
+from bedtape_cassettes.families.shared import synthesis
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["encoded", "images", "png"]
+
+_SIDE = 4
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Eight bits a channel, red, green and blue, nothing special.
+_HEADER = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
+
+
+def png(prompt: str, seed: int, index: int) -> bytes:
+    """A valid PNG, the same for the same arguments on every machine."""
+    dots = blake2b(f"{seed} {index} {prompt}".encode(), digest_size=3 * _SIDE * _SIDE).digest()
+    rows = [b"\0" + dots[at : at + 3 * _SIDE] for at in range(0, len(dots), 3 * _SIDE)]
+    # Stored, not packed: what packing gives depends on the version of zlib.
+    data = zlib.compress(b"".join(rows), level=0)
+    return _SIGNATURE + _chunk(b"IHDR", _HEADER) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def encoded(files: tuple[bytes, ...]) -> list[JsonValue]:
+    """The files as answers hold them."""
+    return [synthesis.base64_text(file) for file in files]
+
+
+def images(value: JsonValue) -> Images:
+    """The images in an answer's list. Raises ValueError if it is none of base64 strings."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("expected `images`, a list of base64 strings")
+    return Images(tuple(b64decode(str(item), validate=True) for item in value))

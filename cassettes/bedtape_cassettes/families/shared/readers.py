@@ -1,0 +1,67 @@
+"""What families share when they read: blocks of text, tools' arguments, token counts, stop reasons.
+
+Made for whatever clients and models send: nothing here raises.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+
+from bedtape_cassettes.families.content import Usage
+from bedtape_cassettes.families.family import JsonObject
+from bedtape_cassettes.families.shared import json_access
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["arguments", "binary", "objects", "said", "usage", "written"]
+
+
+def objects(value: JsonValue, *path: str) -> list[JsonObject]:
+    """The objects in the list at the path."""
+    return [item for item in json_access.items(value, *path) if isinstance(item, dict)]
+
+
+def said(value: JsonValue, *path: str) -> str:
+    """A string, or the texts of a list of strings and `{"text": …}` blocks, a line each."""
+    found = json_access.member(value, *path)
+    return json_access.text(found) if isinstance(found, str) else "\n".join(_texts(found))
+
+
+def _texts(blocks: JsonValue) -> Iterator[str]:
+    for block in json_access.items(blocks):
+        text = json_access.text(block) if isinstance(block, str) else json_access.text(block, "text")
+        if text:
+            yield text
+
+
+def arguments(text: str) -> JsonValue:
+    """A tool's arguments as a model wrote them: their JSON, or the text where they are none (a cut answer)."""
+    if not text:
+        return {}
+    try:
+        return bodies.parse(text.encode(errors="replace"))
+    except ValueError:
+        return text
+
+
+def written(value: JsonValue) -> str:
+    """Any JSON as a reader sees it: a string is itself."""
+    return json_access.text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def binary(value: JsonValue) -> bytes:
+    """The bytes of a base64 string; none where it is none."""
+    try:
+        return b64decode(json_access.text(value), validate=True)
+    except ValueError:
+        return b""
+
+
+def usage(value: JsonValue, sent: str, received: str, cache_read: str = "", cache_write: str = "") -> Usage | None:
+    """Tokens, under the names that a family gives them; None where not both are told (guardrails leave one out)."""
+    into, out = json_access.integer(value, sent), json_access.integer(value, received)
+    if into is None or out is None:
+        return None
+    return Usage(into, out, json_access.integer(value, cache_read) or 0, json_access.integer(value, cache_write) or 0)

@@ -1,0 +1,82 @@
+"""What all families share when they make an answer up: deltas, ids, token counts, vectors. Chance is an argument."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import blake2b
+from random import Random
+
+from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["ALPHABET", "base64_text", "deltas", "identifier", "json_text", "latency", "tokens", "usage_of", "vector"]
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# English prose has about this many characters a token in every tokenizer that Bedrock's models use.
+_CHARACTERS_A_TOKEN = 4
+
+
+def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
+    """`length` random characters of the alphabet."""
+    return "".join(chance.choices(alphabet, k=length))
+
+
+def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
+    """The text in pieces of `least` to `most` characters; nothing for an empty text."""
+    at = 0
+    while at < len(text):
+        size = chance.randint(least, most)
+        yield text[at : at + size]
+        at += size
+
+
+def json_text(value: JsonValue) -> str:
+    """A tool's arguments as models write them."""
+    return compact(value).decode()
+
+
+def tokens(text: str) -> int:
+    """A plausible number of tokens; none for nothing."""
+    return math.ceil(len(text) / _CHARACTERS_A_TOKEN)
+
+
+def usage_of(message: Message, prompt: Prompt) -> Usage:
+    """The message's own usage, or a plausible one; none at all where a guardrail kept the question from the model."""
+    if message.usage is not None:
+        return message.usage
+    if message.stop == "guardrail_intervened":
+        return Usage(0, 0)
+    return Usage(max(1, tokens(prompt.text)), max(1, sum(map(_block_tokens, message.blocks))))
+
+
+def _block_tokens(block: object) -> int:
+    match block:
+        case ToolUse(name=name, input=value):
+            return tokens(name + json_text(value))
+        case Reasoning(text=text):
+            return tokens(text)
+    return tokens(getattr(block, "text", ""))
+
+
+def latency(chance: Random, output_tokens: int) -> int:
+    """Milliseconds that a model might take for so many tokens."""
+    return 200 + chance.randint(0, 200) + 10 * output_tokens
+
+
+def vector(text: str, dimension: int) -> tuple[float, ...]:
+    """A unit vector that depends on the text alone, so that equal texts are near and all others are not.
+
+    Single precision, as models give it: what is written with few digits is read back the same.
+    """
+    chance = Random(blake2b(text.encode(), digest_size=16).digest())  # noqa: S311 - not a secret
+    raw = [chance.gauss(0.0, 1.0) for _ in range(dimension)]
+    length = math.sqrt(sum(number * number for number in raw)) or 1.0
+    return tuple(float(f"{number / length:.7g}") for number in raw)
+
+
+def base64_text(data: bytes) -> str:
+    """For JSON members that hold bytes."""
+    return b64encode(data).decode()

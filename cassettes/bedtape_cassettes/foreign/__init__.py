@@ -1,0 +1,1 @@
+"""Imports recordings from other tools and exports to them."""

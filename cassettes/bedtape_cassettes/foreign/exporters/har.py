@@ -1,0 +1,75 @@
+"""A cassette as HAR 1.2, for viewers and for tools that replay it. Pure.
+
+HAR wants the time when each exchange began, which no cassette holds: it is the epoch's, plainly not a real one.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from bedtape_cassettes.foreign.wire_bytes import Sent, sent
+from bedtape_cassettes.format.document import VERSION
+from bedtape_cassettes.model import Cassette, Headers
+
+__all__ = ["har"]
+
+_UNKNOWN = "1970-01-01T00:00:00.000Z"
+
+
+def har(cassette: Cassette, region: str) -> bytes:
+    """The file's bytes."""
+    creator = {"name": "bedtape", "version": str(VERSION)}
+    entries = [_entry(exchange) for exchange in sent(cassette, region)]
+    log = {"version": "1.2", "creator": creator, "entries": entries, "comment": cassette.name}
+    return json.dumps({"log": log}, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _entry(exchange: Sent) -> dict[str, Any]:
+    common: dict[str, Any] = {"httpVersion": "HTTP/1.1", "cookies": [], "headersSize": -1}
+    request = common | {
+        "method": exchange.method,
+        "url": exchange.url,
+        "headers": _headers(exchange.request_headers),
+        "queryString": _named(parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)),
+        "bodySize": len(exchange.request_body),
+    }
+    if exchange.request_body:
+        request["postData"] = _held(exchange.request_body, exchange.request_headers)
+    response = common | {
+        "status": exchange.status,
+        "statusText": exchange.reason,
+        "headers": _headers(exchange.response_headers),
+        "content": {
+            "size": len(exchange.response_body),
+            **_held(exchange.response_body, exchange.response_headers),
+        },
+        "redirectURL": "",
+        "bodySize": len(exchange.response_body),
+    }
+    return {
+        "startedDateTime": _UNKNOWN,
+        "time": exchange.after_ms,
+        "request": request,
+        "response": response,
+        "cache": {},
+        "timings": {"send": 0, "wait": exchange.after_ms, "receive": 0},
+    }
+
+
+def _headers(headers: Headers) -> list[dict[str, str]]:
+    return _named(list(headers))
+
+
+def _named(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _held(data: bytes, headers: Headers) -> dict[str, str]:
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    try:
+        return {"mimeType": kind, "text": data.decode()}
+    except UnicodeDecodeError:
+        return {"mimeType": kind, "text": b64encode(data).decode(), "encoding": "base64"}

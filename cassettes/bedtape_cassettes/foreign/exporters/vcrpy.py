@@ -1,0 +1,51 @@
+"""A cassette as VCR.py's YAML, version 1: text where the body is text, else `!!binary`. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from bedtape_cassettes.foreign.wire_bytes import Sent, sent
+from bedtape_cassettes.model import Cassette, Headers
+
+__all__ = ["vcrpy"]
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def vcrpy(cassette: Cassette, region: str) -> bytes:
+    """The file's bytes."""
+    document = {"interactions": [_interaction(exchange) for exchange in sent(cassette, region)], "version": 1}
+    dumped: bytes = yaml.dump(document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True, sort_keys=False)
+    return dumped
+
+
+def _interaction(exchange: Sent) -> dict[str, Any]:
+    return {
+        "request": {
+            "method": exchange.method,
+            "uri": exchange.url,
+            "headers": _headers(exchange.request_headers),
+            "body": _body(exchange.request_body) or None,
+        },
+        "response": {
+            "status": {"code": exchange.status, "message": exchange.reason},
+            "headers": _headers(exchange.response_headers),
+            "body": {"string": _body(exchange.response_body)},
+        },
+    }
+
+
+def _headers(headers: Headers) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _body(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

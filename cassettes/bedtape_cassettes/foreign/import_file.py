@@ -1,0 +1,84 @@
+"""A foreign file, whole: the interactions and rules that it gives, what was left out and why, what is in doubt. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bedtape_cassettes.foreign.exchange import Exchange, Rule, Skipped, Unusable
+from bedtape_cassettes.foreign.import_formats import read
+from bedtape_cassettes.foreign.to_interaction import Doubt, take
+from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_text
+
+__all__ = ["Imported", "imported"]
+
+_DOUBTS: dict[Doubt, str] = {
+    "rewritten": "re-encoded by their recorder: the JSON is as it was, its bytes need not be",
+    "edited": "not as long as their Content-Length says: edited since they were recorded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """doubts: which answers, by place from 1, are not proven to be as Bedrock sent them, and why."""
+
+    format: str
+    interactions: tuple[Interaction, ...]
+    rules: tuple[Rule, ...]
+    skipped: tuple[Skipped, ...]
+    doubts: tuple[tuple[int, Doubt], ...]
+
+    @property
+    def damaged(self) -> bool:
+        """Whether something that should have been taken was not."""
+        return any(skipped.damaged for skipped in self.skipped)
+
+    def remarks(self) -> Iterator[str]:
+        """A line for each thing to know, with the entries that it is about; what it quotes may hold no secret either."""
+        yield from map(scrub_text, self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
+        for reason, entries in _grouped((skipped.reason, skipped.number) for skipped in self.skipped):
+            yield f"skipped {_named(entries)}: {reason}"
+        for doubt, places in _grouped((_DOUBTS[doubt], place) for place, doubt in self.doubts):
+            yield f"{_named(places, 'answer')} {'are' if len(places) > 1 else 'is'} {doubt}"
+        notes = ((note, place) for place, rule in enumerate(self.rules, 1) for note in rule.notes)
+        for note, places in _grouped(notes):
+            yield f"{_named(places, 'rule')}: {note}"
+
+
+def imported(data: bytes, wanted: str | None = None, redaction: Redaction = ALWAYS) -> Imported:
+    """All that can be taken from the file. wanted: its format; None tells it. Raises ForeignInvalid."""
+    reading = read(data, wanted)
+    interactions: list[Interaction] = []
+    skipped: list[Skipped] = []
+    doubts: list[tuple[int, Doubt]] = []
+    for place, found in enumerate(reading.found, 1):
+        match found:
+            case Skipped():
+                skipped.append(found)
+            case Exchange():
+                try:
+                    taken = take(found, redaction)
+                except Unusable as error:
+                    skipped.append(Skipped(place, str(error), damaged=not error.foreign))
+                    continue
+                interactions.append(taken.interaction)
+                if taken.doubt:
+                    doubts.append((len(interactions), taken.doubt))
+    rules = tuple(found for found in reading.found if isinstance(found, Rule))
+    return Imported(reading.format, tuple(interactions), rules, tuple(skipped), tuple(doubts))
+
+
+def _grouped(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for said, place in pairs:
+        found[said].append(place)
+    return list(found.items())
+
+
+def _named(places: list[int], kind: str = "entry") -> str:
+    plural = {"entry": "entries"}.get(kind, f"{kind}s")
+    return f"{plural if len(places) > 1 else kind} {', '.join(map(str, places))}"

@@ -1,0 +1,115 @@
+"""HAR, as Polly.js and browsers write it: `log.entries`. Bodies are there as the client saw them, opened. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from bedtape_cassettes.foreign.bedrock_url import path_of
+from bedtape_cassettes.foreign.exchange import (
+    Exchange,
+    Found,
+    Unusable,
+    data_of,
+    decoded,
+    each,
+    headers_of,
+    items,
+    mapping,
+    number,
+    text,
+)
+from bedtape_cassettes.model import LONGEST_MS, Headers
+
+__all__ = ["EXPECTED", "exchanges", "recognises"]
+
+EXPECTED = "`log.entries`"
+
+
+def recognises(document: Any) -> bool:
+    match document:
+        case {"log": {"entries": list()}}:
+            return True
+    return False
+
+
+def exchanges(documents: list[Any]) -> Iterator[Found]:
+    for document in documents:
+        yield from each(items(mapping(document, "log"), "entries"), _exchange)
+
+
+def _exchange(entry: Any) -> Exchange:
+    request, response = mapping(entry, "request"), mapping(entry, "response")
+    method, url = text(request, "method"), text(request, "url")
+    path_of(method, url)  # browsers list a page's every picture; what is wrong with those is no news
+    status = number(response, "status")
+    if not status:
+        raise Unusable("expected a response, found none: the request was aborted")
+    return Exchange(
+        method=method,
+        url=url,
+        request_headers=_headers(request),
+        request_body=_posted(request.get("postData")),
+        status=status,
+        response_headers=_headers(response),
+        response_body=_content(response.get("content") or {}),
+        after_ms=_waited(entry.get("timings")),
+        opened=True,
+    )
+
+
+def _headers(side: dict[str, Any]) -> Headers:
+    """Less those of HTTP/2 that browsers list too (`:authority`)."""
+    return tuple((name, value) for name, value in headers_of(side.get("headers")) if not name.startswith(":"))
+
+
+def _posted(posted: Any) -> bytes:
+    if posted is None:
+        return b""
+    return _bytes(posted, "the request's body")
+
+
+def _content(content: Any) -> bytes:
+    size = content.get("size") if isinstance(content, dict) else None
+    if isinstance(content, dict) and "text" not in content and isinstance(size, int) and size > 0:
+        raise Unusable(f"expected the response's body, found its size alone ({size}); save the HAR with content")
+    return _bytes(content, "the response's body")
+
+
+def _bytes(holder: Any, what: str) -> bytes:
+    if not isinstance(holder, dict):
+        raise Unusable(f"expected {what} in an object, found something else")
+    given = holder.get("text")
+    chunks = _chunks(given)
+    if holder.get("encoding") == "base64":
+        return b"".join(decoded(chunk, what) for chunk in chunks) if chunks else decoded(given, what)
+    if holder.get("_isBinary") is True and chunks:  # Polly before 5
+        return _from_hex(chunks, what)
+    return data_of(given, what)
+
+
+def _chunks(given: Any) -> list[str]:
+    """Polly's list of a body's chunks, as JSON; none where it is not one: base64 never begins so."""
+    if not (isinstance(given, str) and given.startswith('["')):
+        return []
+    try:
+        chunks = json.loads(given)
+    except ValueError:
+        return []
+    return chunks if all(isinstance(chunk, str) for chunk in chunks) else []
+
+
+def _from_hex(chunks: list[str], what: str) -> bytes:
+    try:
+        return b"".join(map(bytes.fromhex, chunks))
+    except ValueError:
+        raise Unusable(f"expected {what} in hexadecimal chunks, found something else") from None
+
+
+def _waited(timings: Any) -> int:
+    """From the request's end to the response's head, where the file says so."""
+    wait = timings.get("wait") if isinstance(timings, dict) else None
+    if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_MS:
+        return 0
+    return round(wait)

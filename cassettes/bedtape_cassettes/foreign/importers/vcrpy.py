@@ -1,0 +1,96 @@
+"""VCR.py's cassettes, YAML or JSON: `interactions`, or `requests` and `responses` side by side.
+
+Bodies as text, `!!binary`, `base64_string`, or `parsed_body`, as pytest-recording users write JSON for review.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bedtape_cassettes.foreign.exchange import (
+    Exchange,
+    Found,
+    Skipped,
+    Unusable,
+    data_of,
+    decoded,
+    each,
+    headers_of,
+    mapping,
+    number,
+    text,
+)
+from bedtape_cassettes.format.bodies import compact
+
+__all__ = ["EXPECTED", "exchanges", "recognises"]
+
+EXPECTED = "`interactions` whose requests have a `uri`, or `requests` and `responses`"
+
+
+def recognises(document: Any) -> bool:
+    match document:
+        case {"interactions": []} | {"requests": list(), "responses": list()}:
+            return True
+        case {"interactions": list(entries)}:
+            return any(map(_is_entry, entries))
+    return False
+
+
+def _is_entry(entry: Any) -> bool:
+    match entry:
+        case {"request": {"uri": _}}:
+            return True
+    return False
+
+
+def exchanges(documents: list[Any]) -> Iterator[Found]:
+    for document in documents:
+        match document:
+            case {"interactions": list(entries)}:
+                yield from each(entries, _exchange)
+            case {"requests": list(requests), "responses": list(responses)}:
+                entries = [
+                    {"request": asked, "response": said} for asked, said in zip(requests, responses, strict=False)
+                ]
+                yield from each(entries, _exchange)
+                if len(requests) != len(responses):
+                    reason = f"expected a response for each request, found {len(responses)} for {len(requests)}"
+                    yield Skipped(len(entries) + 1, reason)
+
+
+def _exchange(entry: Any) -> Exchange:
+    request, response = mapping(entry, "request"), mapping(entry, "response")
+    answered, rewritten = _body(response, "response")
+    return Exchange(
+        method=text(request, "method"),
+        url=text(request, "uri"),
+        request_headers=headers_of(request.get("headers")),
+        request_body=_body(request, "request")[0],
+        status=_status(response),
+        response_headers=headers_of(response.get("headers")),
+        response_body=answered,
+        rewritten=rewritten,
+    )
+
+
+def _status(response: dict[str, Any]) -> int:
+    if "status_code" in response:  # its recorder of httpx wrote so
+        return number(response, "status_code")
+    return number(mapping(response, "status"), "code")
+
+
+def _body(side: dict[str, Any], name: str) -> tuple[bytes, bool]:
+    """The body, and whether the recorder parsed it and it is written anew here."""
+    what = f"the {name}'s body"
+    if "parsed_body" in side:
+        try:
+            return compact(side["parsed_body"]), True
+        except (TypeError, ValueError):
+            raise Unusable(f"expected {what} to be JSON, found what JSON cannot hold") from None
+    body = side.get("body", side.get("content"))
+    if isinstance(body, dict):
+        if "base64_string" in body:
+            return decoded(body["base64_string"], what), False
+        body = body.get("string")
+    return data_of(body, what), False

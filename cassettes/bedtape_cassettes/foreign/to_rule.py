@@ -1,0 +1,141 @@
+"""What HTTP mocks' fixtures have in common, as an overlay's rule says it: paths, bodies and answers.
+
+A rule asks for operation and model, not for a path, and for members of the body, not for its text. What cannot be said so
+is refused; what is said a little differently comes with a note. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from typing import Any
+
+from bedtape_cassettes.foreign.exchange import Unusable, shown
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
+from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
+from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.scrub import is_secret_header
+
+__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw"]
+
+When = dict[str, JsonValue]
+
+_ANYTHING = re.compile(r"\(?(?:\.|\[\^/\]|\\S|\\w|\[\w-\])[*+]\)?|\{\w+\}")
+_PATTERN = re.compile(r"[()\[\]{}|?+\\^$]")
+_UNSAYABLE = re.compile(r"[.\[\]*]")  # what has a meaning in a JSON path
+
+
+def beyond(what: str) -> Unusable:
+    """For a condition or answer that is sound, but that no rule can say."""
+    return Unusable(f"{what} is more than a rule can say; write the rule by hand", foreign=True)
+
+
+def as_glob(exact: str) -> str:
+    """A glob that matches this text alone."""
+    return re.sub(r"([*?\[])", r"[\1]", exact)
+
+
+def as_regex(pattern: str) -> str:
+    """What is to be found, of a pattern that the whole text must match. Both tools' dialect is Java's."""
+    found = pattern.removeprefix(".*").removesuffix(".*") or "."
+    try:
+        re.compile(found)
+    except (re.error, RecursionError, OverflowError):
+        raise beyond(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
+    return found
+
+
+def path_is(method: str, path: str, *, pattern: bool) -> When:
+    """The operation and model that a path asks for. pattern: it is a regular expression, or has `{name}` in it."""
+    plain = path.partition("?")[0]
+    if pattern:
+        plain = _ANYTHING.sub("*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/"))
+        if _PATTERN.search(plain):
+            raise beyond(f"the path {path[:80]!r}")
+    target = identify(method if method not in ("ANY", "", "*") else "POST", plain)
+    if target.operation is None:
+        if pattern and plain.rstrip("*").rstrip("/") in ("", "/model"):
+            return {}
+        if plain.startswith("/model/"):
+            raise beyond(f"the path {path[:80]!r}, which names no operation,")
+        raise Unusable(f"{method} {path[:80]} is not Bedrock's", foreign=True)
+    when: When = {"operation": target.operation.name}
+    if target.model and target.model != "*":
+        when["model"] = target.model if pattern else as_glob(target.model)
+    return when
+
+
+def as_json(given: Any, what: str) -> JsonValue:
+    """JSON that a file holds as a value, or as text."""
+    if isinstance(given, str):
+        try:
+            return bodies.parse(given.encode())
+        except ValueError:
+            raise beyond(f"{what} that is not JSON") from None
+    try:
+        value: JsonValue = json.loads(bodies.compact(given))
+    except (TypeError, ValueError):
+        raise Unusable(f"expected {what} to be JSON, found {shown(given)}") from None
+    return value
+
+
+def body_is(value: JsonValue, *, deep: bool) -> When:
+    """The members that a body has. deep: objects within may have more members than these."""
+    if not isinstance(value, dict) or not value:
+        raise beyond("a body that is not an object with members")
+    found: dict[str, JsonValue] = {}
+    _members(value, "", found, deep=deep)
+    return {"json_path": found}
+
+
+def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValue], *, deep: bool) -> None:
+    for name, member in value.items():
+        if not name or _UNSAYABLE.search(name):
+            raise beyond(f"the member {name!r}")
+        if deep and isinstance(member, dict) and member:
+            _members(member, f"{before}{name}.", found, deep=deep)
+        else:
+            found[before + name] = member
+
+
+def raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
+    """The answer that goes over the wire as it is, streams opened into events."""
+    if not 200 <= status <= 599:
+        raise Unusable(f"expected a status from 200 to 599, found {status}")
+    kept = {n.lower(): v for n, v in headers if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)}
+    content_type = kept.get("content-type", "").partition(";")[0].strip().lower()
+    answer: dict[str, JsonValue] = _stream(data) if content_type == bodies.EVENT_STREAM else _whole(data)
+    if status != 200:
+        answer["status"] = status
+    if kept:
+        answer["headers"] = dict(kept)
+    return {"raw": answer}
+
+
+def _whole(data: bytes) -> dict[str, JsonValue]:
+    body = bodies.body_of(data)
+    if body.form == "json":
+        return {"json": bodies.parse(data)}
+    return {"text": data.decode()} if body.form == "text" else {"base64": _base64(data)}
+
+
+def _stream(data: bytes) -> dict[str, JsonValue]:
+    found = bodies.events_of(data)
+    if isinstance(found, Body):
+        raise Unusable("expected a whole event stream, found a damaged one")
+    if all(map(_is_usual, found.events)):
+        if all(event.form == "bytes" for event in found.events):
+            return {"chunks": [bodies.open_chunk(event.payload) for event in found.events]}
+        if all(event.form == "json" for event in found.events):
+            return {"events": [{str(event.type): bodies.parse(event.payload)} for event in found.events]}
+    return {"base64": _base64(data)}
+
+
+def _is_usual(event: Event) -> bool:
+    return event.type is not None and event.headers == event_headers(event.type)
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,68 @@
+"""An interaction as it goes over the wire: a whole URL and bodies of bytes, events framed, padding as on replay. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from random import Random
+
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Cassette, Events, Headers, Interaction
+from bedtape_cassettes.operations import identify
+
+__all__ = ["Sent", "sent"]
+
+_MANTLE = "bedrock-mantle"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One exchange; header names are in lower case, as the cassette has them, but for exact recordings."""
+
+    method: str
+    url: str
+    request_headers: Headers
+    request_body: bytes
+    status: int
+    reason: str
+    response_headers: Headers
+    response_body: bytes
+    after_ms: int
+
+
+def sent(cassette: Cassette, region: str) -> list[Sent]:
+    """Every whole exchange of the cassette. What was cut is left out: no client shall take it for an answer."""
+    return [_sent(i, region, f"{cassette.name} {n}") for n, i in enumerate(cassette.interactions) if not i.partial]
+
+
+def _sent(interaction: Interaction, region: str, seed: str) -> Sent:
+    request, response = interaction.request, interaction.response
+    return Sent(
+        method=request.method,
+        url=f"https://{_host(interaction, region)}{request.path}",
+        request_headers=request.headers,
+        request_body=request.body.data,
+        status=response.status,
+        reason=_reason(response.status),
+        response_headers=response.headers,
+        response_body=_bytes(response.body, seed) if isinstance(response.body, Events) else response.body.data,
+        after_ms=response.after_ms,
+    )
+
+
+def _host(interaction: Interaction, region: str) -> str:
+    operation = identify(interaction.request.method, interaction.request.path).operation
+    service = operation.service if operation else "bedrock-runtime"
+    return f"{service}.{region}.api.aws" if service == _MANTLE else f"{service}.{region}.amazonaws.com"
+
+
+def _bytes(events: Events, seed: str) -> bytes:
+    chance = Random(seed)  # noqa: S311 -- padding, the same at every export
+    return b"".join(bodies.wire(event, events.padded, chance) for event in events.events)
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

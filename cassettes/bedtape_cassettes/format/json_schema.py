@@ -1,0 +1,253 @@
+"""JSON held against a JSON Schema, and all that is wrong with it said so that people can mend it.
+
+The part of JSON Schema (2020-12) that bedtape's own schemas use; a test holds it against the jsonschema library, whose
+words are for programs. Unknown keywords are refused, so that no schema promises what is not checked.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.jsonpath import same
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["Path", "Schema", "Wrong", "problems", "shown"]
+
+Schema: TypeAlias = dict[str, Any]
+Path: TypeAlias = tuple[str | int, ...]
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
+_SILENT = {
+    "contentEncoding",
+    "$schema",
+    "$id",
+    "$defs",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "markdownDescription",
+}
+_WIDTH = 60
+_LISTED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing that is wrong: where (member names and item numbers), what was expected, found, and what mends it."""
+
+    path: Path
+    expected: str
+    found: str
+    mend: str = ""
+
+    @property
+    def where(self) -> str:
+        """The path as people write it: `rules[0].when.turn`."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
+
+    def __str__(self) -> str:
+        said = f"{self.where or 'the document'}: expected {self.expected}, found {self.found}"
+        return f"{said}; {self.mend}" if self.mend else said
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The schema that a keyword stands in, the whole one, and the path of the value."""
+
+    schema: Schema
+    root: Schema
+    path: Path
+
+
+def problems(value: JsonValue, schema: Schema) -> list[Wrong]:
+    """Everything that is wrong with the value, in its order."""
+    return list(_check(value, _Place(schema, schema, ())))
+
+
+def shown(value: JsonValue) -> str:
+    """The value as a message shows it."""
+    text = compact(value).decode(errors="replace")
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+
+
+def _check(value: JsonValue, at: _Place) -> Iterator[Wrong]:
+    schema = _resolved(at.schema, at.root)
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        yield Wrong(at.path, _named(kinds), shown(value))
+        return
+    for keyword, wanted in schema.items():
+        if keyword in _SILENT or keyword == "type":
+            continue
+        if keyword not in _KEYWORDS:
+            raise NotImplementedError(f"the schema keyword {keyword} is not checked")
+        yield from _KEYWORDS[keyword](value, wanted, _Place(schema, at.root, at.path))
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema that it refers to, with what it says itself."""
+    if "$ref" not in schema:
+        return schema
+    name = schema["$ref"].removeprefix("#/$defs/")
+    return {**root["$defs"][name], **{key: rest for key, rest in schema.items() if key != "$ref"}}
+
+
+def _is(value: JsonValue, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[kind])
+
+
+def _named(kinds: list[str]) -> str:
+    article = {"integer": "a whole number", "object": "an object", "array": "a list", "null": "null"}
+    return " or ".join(article.get(kind, f"a {kind}") for kind in kinds)
+
+
+def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wrong]:
+    """The branch of the value's own type tells what is wrong with it; where none has that type, all types are told."""
+    branches = [_resolved(branch, at.root) for branch in wanted]
+    found = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
+    if not all(found):
+        return
+    own = [
+        wrong for branch, wrong in zip(branches, found, strict=True) if "type" in branch and _is(value, branch["type"])
+    ]
+    if own:
+        yield from min(own, key=len)
+        return
+    yield Wrong(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), shown(value))
+
+
+def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Wrong]:
+    if not any(same(value, one) for one in wanted):
+        near = get_close_matches(str(value), [str(one) for one in wanted], n=1)
+        mend = f"did you mean {near[0]}?" if near else ""
+        known = ", ".join(map(str, wanted[:_LISTED])) + (", …" if len(wanted) > _LISTED else "")
+        yield Wrong(at.path, f"one of {known}", shown(value), mend)
+
+
+def _properties(value: JsonValue, wanted: dict[str, Schema], at: _Place) -> Iterator[Wrong]:
+    for name, member in value.items() if isinstance(value, dict) else ():
+        if name in wanted:
+            yield from _check(member, _Place(wanted[name], at.root, (*at.path, name)))
+
+
+def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator[Wrong]:
+    known = at.schema.get("properties", {})
+    for name, member in value.items() if isinstance(value, dict) else ():
+        if name in known or wanted is True:
+            continue
+        if isinstance(wanted, dict):
+            yield from _check(member, _Place(wanted, at.root, (*at.path, name)))
+            continue
+        near = get_close_matches(name, known, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        yield Wrong((*at.path, name), f"no key {name!r}", shown(member), mend)
+
+
+def _required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Wrong]:
+    for name in wanted:
+        if isinstance(value, dict) and name not in value:
+            yield Wrong(at.path, f"the key {name!r}", "none", f"add {name}")
+
+
+def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wrong]:
+    """Only for `required` alone: exactly one of some keys."""
+    names = [branch["required"][0] for branch in wanted]
+    there = [name for name in names if isinstance(value, dict) and name in value]
+    if isinstance(value, dict) and len(there) != 1:
+        yield Wrong(at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them")
+
+
+def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Wrong]:
+    for number, item in enumerate(value) if isinstance(value, list) else ():
+        yield from _check(item, _Place(wanted, at.root, (*at.path, number)))
+
+
+def _min_items(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+    if isinstance(value, list) and len(value) < wanted:
+        yield Wrong(at.path, f"at least {wanted} item{'s' * (wanted != 1)}", f"{len(value)}")
+
+
+def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+    if isinstance(value, dict) and len(value) < wanted:
+        known = ", ".join(at.schema.get("properties", {}))
+        yield Wrong(at.path, f"at least {wanted} of {known}" if known else f"at least {wanted} member", "none of them")
+
+
+def _number(value: JsonValue) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _minimum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+    if (number := _number(value)) is not None and number < wanted:
+        yield Wrong(at.path, f"a number from {wanted}", shown(value))
+
+
+def _maximum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+    if (number := _number(value)) is not None and number > wanted:
+        yield Wrong(at.path, f"a number up to {wanted}", shown(value))
+
+
+def _above(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+    if (number := _number(value)) is not None and number <= wanted:
+        yield Wrong(at.path, f"a number above {wanted}", shown(value))
+
+
+def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+    if isinstance(value, str) and len(value) < wanted:
+        yield Wrong(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", shown(value))
+
+
+def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Wrong]:
+    if isinstance(value, str) and not re.search(wanted, value):
+        yield Wrong(at.path, f"text of the form {wanted}", shown(value))
+
+
+def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Wrong]:
+    if not isinstance(value, str):
+        return
+    try:
+        if wanted == "regex":
+            re.compile(value)
+        elif wanted == "base64":
+            b64decode(value, validate=True)
+    except (re.error, ValueError) as error:
+        yield Wrong(at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{shown(value)} ({error})")
+
+
+_KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Wrong]]] = {
+    "anyOf": _any_of,
+    "enum": _enum,
+    "properties": _properties,
+    "additionalProperties": _additional,
+    "required": _required,
+    "oneOf": _one_of,
+    "items": _items,
+    "minItems": _min_items,
+    "minProperties": _min_properties,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "exclusiveMinimum": _above,
+    "minLength": _length,
+    "pattern": _pattern,
+    "format": _format,
+}

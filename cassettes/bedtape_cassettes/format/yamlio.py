@@ -1,0 +1,91 @@
+"""The YAML that cassettes are written in: a strict dialect that every YAML reader understands alike.
+
+Bytes to JSON values and back, as fast as thousands of cassettes need it. It never builds objects, follows aliases,
+guesses types or opens a file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+
+from yaml.events import Event, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
+
+from bedtape_cassettes.errors import CassetteInvalid, Problem
+from bedtape_cassettes.format.yaml_reader import MAX_PROBLEMS, Path, events, line_of, read
+from bedtape_cassettes.format.yaml_writer import dump
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["MAX_BYTES", "dump", "load", "locate"]
+
+MAX_BYTES = 64 * 2**20
+
+# What one YAML reader takes as a character, a second as a line break, and a third not at all.
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def load(data: bytes, file: str) -> JsonValue:
+    """The value of the file's document. Raises CassetteInvalid with every problem that one pass finds."""
+    return read(data, _decode(data, file), file)
+
+
+def locate(data: bytes) -> dict[Path, int]:
+    """The line, from 1, of each mapping's keys and each sequence's items in a valid document; that of () is 1."""
+    lines: dict[Path, int] = {(): 1}
+    following = events(data, data.decode())
+
+    def walk(event: Event, path: Path) -> None:
+        if isinstance(event, MappingStartEvent):
+            while isinstance(key := following(), ScalarEvent):
+                below = (*path, key.value)
+                lines[below] = line_of(key)
+                walk(following(), below)
+        elif isinstance(event, SequenceStartEvent):
+            items = takewhile(lambda item: not isinstance(item, SequenceEndEvent), iter(following, None))
+            for number, item in enumerate(items):
+                below = (*path, number)
+                lines[below] = line_of(item)
+                walk(item, below)
+
+    for _ in ("the stream's start", "the document's start"):
+        following()
+    walk(following(), ())
+    return lines
+
+
+def _decode(data: bytes, file: str) -> str:
+    """The file's text, if it is text that all YAML readers take alike."""
+    if len(data) > MAX_BYTES:
+        raise _refused(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
+    for mark, encoding in _BOMS.items():
+        if data.startswith(mark):
+            found = f"a byte order mark ({encoding})"
+            raise _refused(file, 1, "UTF-8 without a byte order mark", found, "save the file as UTF-8, without BOM")
+    if b"\0" in data:
+        mend = "restore the file from version control, or record it again"
+        raise _refused(file, 0, "a YAML text file", "binary data", mend)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"the byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise _refused(file, line, "UTF-8", found, "save the file as UTF-8") from None
+    if _FORBIDDEN.search(text):
+        raise CassetteInvalid(_forbidden(text, file))
+    return text
+
+
+def _forbidden(text: str, file: str) -> Iterator[Problem]:
+    line, counted = 1, 0
+    for _, match in zip(range(MAX_PROBLEMS), _FORBIDDEN.finditer(text), strict=False):
+        line += text.count("\n", counted, match.start())
+        counted = match.start()
+        code = ord(match[0])
+        mend = f'remove it, or write it as "\\u{code:04x}" in double quotes'
+        yield Problem(file, line, "printable text", f"the character U+{code:04X}", mend)
+
+
+def _refused(file: str, line: int, expected: str, found: str, mend: str) -> CassetteInvalid:
+    return CassetteInvalid([Problem(file, line, expected, found, mend)])

@@ -1,0 +1,1 @@
+"""Decides what makes two requests the same."""

@@ -1,0 +1,42 @@
+"""The match rules that options name: what is left out when requests are compared. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.redaction.user_patterns import redaction_of
+
+__all__ = ["arguments_of", "match_rules"]
+
+
+def match_rules(
+    ignore: Sequence[str] = (),
+    placeholder: Sequence[str] = (),
+    redact: Sequence[str] = (),
+    *,
+    any_profile: bool = False,
+) -> MatchRules:
+    """What `--ignore`, `--placeholder`, `--redact` and `--any-profile` say, beside what is always left out.
+
+    Raises CassetteError with every pattern that is none, a line each.
+    """
+    compiled, problems = [], []
+    for source in placeholder:
+        try:
+            compiled.append(re.compile(source))
+        except (re.error, RecursionError, OverflowError) as error:
+            problems.append(f"--placeholder: expected a regular expression, found {source!r} ({error})")
+    if problems:
+        raise CassetteError("\n".join(problems))
+    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, redaction_of(redact).patterns)
+
+
+def arguments_of(rules: MatchRules) -> Iterator[str]:
+    """The options that say these rules, for another process."""
+    yield from (f"--ignore={path}" for path in rules.ignore if path not in DEFAULT.ignore)
+    yield from (f"--placeholder={pattern.pattern}" for pattern in rules.placeholders)
+    yield from (f"--redact={pattern.pattern}" for pattern in rules.redact)
+    yield "--any-profile" if rules.any_profile else "--no-any-profile"

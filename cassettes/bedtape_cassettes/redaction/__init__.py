@@ -1,0 +1,1 @@
+"""Finds secrets in requests and responses and replaces them."""

@@ -1,0 +1,1 @@
+"""Inspects and changes recordings: selects, shows, compares, lists, checks and edits them."""

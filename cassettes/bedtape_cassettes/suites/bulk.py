@@ -1,0 +1,252 @@
+"""Cassettes changed in bulk: interactions left out, moved, copied, split, merged, cut, numbered anew.
+
+Each function makes a new suite of an old one and says nothing about disks: `changing` puts the difference there. A file
+keeps its name, so its number too, for as long as it stays in its cassette; only `renumber` closes gaps. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.families.content import Prompt
+from bedtape_cassettes.families.reading import prompt_of
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.names import cassette_name, safe_name
+from bedtape_cassettes.operations import kebab
+from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.suites.selector import Picked, Suite, cassettes, numbers
+
+__all__ = [
+    "BY",
+    "append",
+    "copy",
+    "drop",
+    "duplicates",
+    "each",
+    "keep",
+    "merge",
+    "move",
+    "rename",
+    "renumber",
+    "split",
+    "trimmed",
+    "truncate_after",
+]
+
+
+# -- one by one ------------------------------------------------------------------------------------------------
+
+
+def each(suite: Suite, picked: Picked, change: Callable[[Interaction], Interaction]) -> Suite:
+    """The suite with every picked interaction changed; it stays in its file."""
+    return tuple(
+        Cassette(
+            cassette.name,
+            tuple(
+                replace(change(interaction), file=interaction.file)
+                if place in picked.get(cassette.name, ())
+                else interaction
+                for place, interaction in enumerate(cassette.interactions)
+            ),
+        )
+        for cassette in suite
+    )
+
+
+def trimmed(interaction: Interaction, events: int) -> Interaction:
+    """With the first so many events of its stream. Raises CassetteError where it has no stream, or `events` is not above 0."""
+    body = interaction.response.body
+    if events < 1:
+        raise CassetteError(f"--events: expected a number above 0, found {events}; a stream has at least one event")
+    if not isinstance(body, Events):
+        raise CassetteError(
+            f"{interaction.file}: expected a stream to trim, found a whole body; add is=stream to select"
+        )
+    cut = Events.of(body.events[:events], padded=body.padded)
+    return replace(interaction, response=replace(interaction.response, body=cut))
+
+
+# -- fewer -----------------------------------------------------------------------------------------------------
+
+
+def _where(suite: Suite, stays: Callable[[Cassette, int], bool]) -> Suite:
+    """What stays, by cassette and place; a cassette that is left without any is gone."""
+    kept = (Cassette(c.name, tuple(i for place, i in enumerate(c.interactions) if stays(c, place))) for c in suite)
+    return tuple(cassette for cassette in kept if cassette.interactions)
+
+
+def drop(suite: Suite, picked: Picked) -> Suite:
+    """Without what is picked."""
+    return _where(suite, lambda cassette, place: place not in picked.get(cassette.name, ()))
+
+
+def keep(suite: Suite, picked: Picked) -> Suite:
+    """With what is picked alone, in the cassettes of which anything is; the others stay as they are."""
+    return _where(suite, lambda cassette, place: place in picked.get(cassette.name, (place,)))
+
+
+def truncate_after(suite: Suite, picked: Picked) -> Suite:
+    """Without what comes after the last that is picked of each cassette."""
+    return _where(suite, lambda cassette, place: place <= max(picked.get(cassette.name, (place,))))
+
+
+# -- elsewhere -------------------------------------------------------------------------------------------------
+
+
+def _taken(suite: Suite, picked: Picked) -> list[Interaction]:
+    return [c.interactions[place] for c in suite for place in picked.get(c.name, ())]
+
+
+def _checked(name: str) -> str:
+    if not safe_name(name):
+        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
+    return name
+
+
+def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
+    """The interactions at the end of a cassette, which is new where there is none of that name."""
+    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_checked(name), ()))
+    first = _highest(old) + 1
+    folder = old.interactions[0].file.rpartition("/")[0] if old.interactions else name
+    new = tuple(_filed(folder, number, interaction) for number, interaction in enumerate(added, first))
+    return _with(suite, Cassette(name, (*old.interactions, *new)))
+
+
+def _highest(cassette: Cassette) -> int:
+    """The highest number of any file's name, and at least how many there are: what is numbered above it has a new name."""
+    named = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
+    return max([int(found[0]) for found in named if found] + [len(cassette.interactions)])
+
+
+def _filed(folder: str, number: int, interaction: Interaction) -> Interaction:
+    name = file_name(number, interaction)
+    return replace(interaction, file=f"{folder}/{name}" if folder else name)
+
+
+def _with(suite: Suite, *changed: Cassette) -> Suite:
+    """The suite with these in place of those of their names, in name order; empty ones are gone."""
+    named = {cassette.name: cassette for cassette in (*suite, *changed)}
+    return tuple(named[name] for name in sorted(named) if named[name].interactions)
+
+
+def move(suite: Suite, picked: Picked, to: str) -> Suite:
+    """What is picked goes to the end of the cassette `to`."""
+    if to in picked:
+        raise CassetteError(f"{to}: expected another cassette to move to, found the one to move from; name another")
+    return append(drop(suite, picked), to, _taken(suite, picked))
+
+
+def copy(suite: Suite, picked: Picked, to: str) -> Suite:
+    """What is picked is at the end of the cassette `to` too."""
+    return append(suite, to, _taken(suite, picked))
+
+
+def _absent(suite: Suite, name: str, mend: str) -> str:
+    if any(cassette.name == name for cassette in suite):
+        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {mend}")
+    return _checked(name)
+
+
+def rename(suite: Suite, old: str, new: str) -> Suite:
+    """The cassette under another name, its files as they are called."""
+    (cassette,) = _one(suite, old)
+    _absent(suite, new, "drop or rename that one first, or merge the two")
+    files = tuple(replace(i, file=f"{new}/{i.file.rpartition('/')[2]}") for i in cassette.interactions)
+    return _with(suite, Cassette(old, ()), Cassette(new, files))
+
+
+def _one(suite: Suite, name: str) -> tuple[Cassette]:
+    found = cassettes(suite, name)
+    if len(found) != 1:
+        raise CassetteError(f"{name}: expected one cassette, found {len(found)}; name one")
+    return (found[0],)
+
+
+def renumber(suite: Suite, names: Iterable[str]) -> Suite:
+    """Files of the cassettes named anew: numbers from 1 without gaps, operation and match key as they are now."""
+    again = [
+        Cassette(c.name, tuple(_filed(i.file.rpartition("/")[0], n, i) for n, i in enumerate(c.interactions, 1)))
+        for name in names
+        for c in cassettes(suite, name)
+    ]
+    return _with(suite, *again)
+
+
+# -- several of one, one of several ----------------------------------------------------------------------------
+
+
+def _model(interaction: Interaction) -> str:
+    return interaction.model or "no-model"
+
+
+def _operation(interaction: Interaction) -> str:
+    return kebab(interaction.operation or interaction.request.method)
+
+
+_AGENT_SESSION = re.compile(r"/sessions/([^/?]+)/")
+
+
+def _sessions(interactions: Sequence[Interaction]) -> list[str]:
+    """A name a session: an agent's by its id; else `session-N`, by how the conversation begins.
+
+    A conversation's requests repeat it from its beginning, so what they begin with tells one from another.
+    """
+    begun: dict[object, str] = {}
+    names = []
+    for interaction in interactions:
+        if found := _AGENT_SESSION.search(interaction.request.path):
+            names.append(found[1])
+            continue
+        prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
+        names.append(begun.setdefault(_beginning(prompt, interaction), f"session-{len(begun) + 1}"))
+    return names
+
+
+def _beginning(prompt: Prompt, interaction: Interaction) -> object:
+    return (prompt.system, prompt.turns[0].text) if prompt.turns else interaction.request
+
+
+BY = ("model", "operation", "session")
+
+
+def split(suite: Suite, name: str, by: str) -> Suite:
+    """The cassette as several, `NAME/PART`, by model, operation or session (one of BY); order is kept."""
+    (cassette,) = _one(suite, name)
+    match by:
+        case "model":
+            parts = [_model(i) for i in cassette.interactions]
+        case "operation":
+            parts = [_operation(i) for i in cassette.interactions]
+        case _:
+            parts = _sessions(cassette.interactions)
+    if len(set(parts)) == 1:
+        raise CassetteError(
+            f"{name}: expected more than one {by} to split by, found {parts[0]} alone; nothing to split"
+        )
+    rest = _with(suite, Cassette(name, ()))
+    for part in dict.fromkeys(parts):
+        target = _absent(rest, f"{name}/{cassette_name(part.replace('/', '-'))}", "rename or drop that one first")
+        rest = append(rest, target, [i for i, own in zip(cassette.interactions, parts, strict=True) if own == part])
+    return rest
+
+
+def merge(suite: Suite, names: Sequence[str], to: str) -> Suite:
+    """The cassettes as one, in the order in which they are named; those merged are gone."""
+    merged = tuple(dict.fromkeys(cassette for name in names for cassette in cassettes(suite, name)))
+    if len(merged) < 2:
+        raise CassetteError(f"expected two cassettes or more to merge, found {merged[0].name} alone; name another")
+    rest = _with(suite, *(Cassette(cassette.name, ()) for cassette in merged))
+    _absent(rest, to, "name it among those to merge, or choose another")
+    return append(rest, to, [i for cassette in merged for i in cassette.interactions])
+
+
+def duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
+    """The numbers of interactions that ask the same: played one after the other, then the last again."""
+    asked: dict[bytes, list[int]] = {}
+    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
+        asked.setdefault(key_of_request(interaction.request), []).append(number)
+    return [tuple(which) for which in asked.values() if len(which) > 1]

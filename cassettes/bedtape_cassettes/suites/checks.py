@@ -1,0 +1,163 @@
+"""Everything that is doubtful about cassettes that load: requests that shadow each other, drift from AWS's models, models
+at the end of their life, recordings that nobody plays or that are old. Pure: what day it is, ages and what was played
+come as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, Protocol, TypeAlias
+
+from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.format.json_view import Plain, opened, value_in
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
+from bedtape_cassettes.operations import identify
+from bedtape_cassettes.suites.bulk import duplicates
+from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.suites.lifecycle import ends
+from bedtape_cassettes.suites.selector import Suite, numbers
+
+__all__ = ["Checked", "Drifts", "Facts", "check"]
+
+Level: TypeAlias = Literal["wrong", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that is doubtful. level: `wrong` is to be mended; a `note` may be meant so."""
+
+    level: Level
+    kind: str
+    where: str
+    said: str
+    mend: str
+
+
+class _Drift(Protocol):
+    @property
+    def said(self) -> str: ...
+    @property
+    def known(self) -> bool: ...
+
+
+class Drifts(Protocol):
+    """What holds JSON against AWS's models (`service_model` does)."""
+
+    VERSION: str
+
+    def request_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
+    def answer_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
+    def event_drift(self, service: str, operation: str, event: str, payload: JsonValue) -> Sequence[_Drift]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known besides the cassettes.
+
+    today: for ends of life. played: the files that a history names, None where there is none. days: how old each file
+    is. oldest: how old one may be, in days. drifts: None leaves AWS's models out.
+    """
+
+    today: date
+    played: AbstractSet[str] | None = None
+    days: Mapping[str, int] = field(default_factory=dict)
+    oldest: int | None = None
+    drifts: Drifts | None = None
+
+
+def check(suite: Suite, facts: Facts, tick: Callable[[str], None] = lambda _: None) -> list[Checked]:
+    """All that is doubtful, cassette by cassette."""
+    found: list[Checked] = []
+    for cassette in suite:
+        found += _matching(cassette)
+        for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
+            found += _one(f"{cassette.name}:{number}", interaction, facts)
+        tick(cassette.name)
+    return list(dict.fromkeys(found))
+
+
+def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[Checked]:
+    yield from _marked(where, interaction)
+    yield from _ended(where, interaction, facts.today)
+    if facts.played is not None and interaction.file not in facts.played:
+        yield Checked("note", "never-played", where, "the history does not name it", f"bedtape cassette drop {where}")
+    days = facts.days.get(interaction.file)
+    if facts.oldest is not None and days is not None and days > facts.oldest:
+        yield Checked("wrong", "old", where, f"it is {days} days old, more than {facts.oldest}", "record it again")
+    if facts.drifts is not None:
+        yield from _drifted(where, interaction, facts.drifts)
+
+
+# -- matching --------------------------------------------------------------------------------------------------
+
+
+def _matching(cassette: Cassette) -> Iterator[Checked]:
+    """Requests that ask the same: played one after the other, so a second one with the same answer changes nothing."""
+    by_number = dict(zip(numbers(cassette), cassette.interactions, strict=True))
+    for same in duplicates(cassette):
+        first = by_number[same[0]]
+        where = f"{cassette.name}:{same[-1]}"
+        listed = ", ".join(map(str, same))
+        if all(by_number[n].response == first.response for n in same):
+            said = f"{listed} ask the same and are answered the same: the first shadows the others"
+            yield Checked("wrong", "shadowed", where, said, f"bedtape cassette drop {where}")
+        else:
+            said = f"{listed} ask the same and are answered otherwise: they play one after the other"
+            yield Checked("note", "sequence", where, said, "if that is not meant, drop one")
+
+
+def _marked(where: str, interaction: Interaction) -> Iterator[Checked]:
+    found = marks(interaction)
+    if "stale" in found:
+        said = "its request was changed since its file was named"
+        yield Checked("note", "stale-name", where, said, f"bedtape cassette renumber {where.rpartition(':')[0]}")
+    if "partial" in found:
+        said = "its recording was cut, so it is never replayed"
+        yield Checked("wrong", "partial", where, said, f"record it again, or bedtape cassette drop {where}")
+
+
+def _ended(where: str, interaction: Interaction, today: date) -> Iterator[Checked]:
+    day = ends(bare(interaction.model or ""))
+    if day is None:
+        return
+    over = day <= today
+    said = f"{interaction.model} {'reached' if over else 'reaches'} its end of life on {day.isoformat()}"
+    yield Checked("wrong" if over else "note", "model-ended", where, said, "record with a model that is served")
+
+
+# -- drift -----------------------------------------------------------------------------------------------------
+
+
+def _drifted(where: str, interaction: Interaction, drifts: Drifts) -> Iterator[Checked]:
+    request, response = interaction.request, interaction.response
+    operation = identify(request.method, request.path).operation
+    if operation is None:
+        yield Checked("note", "unknown-path", where, f"{request.path} is no operation of Bedrock's", "look at its path")
+        return
+    said: list[tuple[str, _Drift]] = []
+    value = opened(request.body)[0]
+    # A request that Bedrock refused was meant to be wrong.
+    if request.body.data and not isinstance(value, Plain) and response.status < 400:
+        said += [("request", d) for d in drifts.request_drift(operation.service, operation.name, value)]
+    if response.status == 200:
+        said += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
+    for side, drift in said:
+        level: Level = "wrong" if drift.known else "note"
+        mend = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
+        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", mend)
+
+
+def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:
+    if isinstance(body, Body):
+        value = opened(body)[0]
+        if body.data and not isinstance(value, Plain):
+            yield from drifts.answer_drift(service, operation, value)
+        return
+    for event in body.events:
+        payload = value_in(event)
+        if event.type is None or event.form != "json" or isinstance(payload, Plain):
+            continue
+        yield from drifts.event_drift(service, operation, event.type, payload)

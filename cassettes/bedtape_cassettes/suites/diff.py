@@ -1,0 +1,279 @@
+"""What differs between two interactions, or two suites: the answer first, noise last. Pure.
+
+Noise is what differs from one recording to the next without meaning anything: times, ids, token counts, how a stream
+was cut into events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import Literal, TypeAlias
+
+from bedtape_cassettes.families.content import (
+    Citation,
+    Cited,
+    Content,
+    Embeddings,
+    Image,
+    Images,
+    Message,
+    Ranking,
+    Reasoning,
+    Text,
+    ToolUse,
+)
+from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
+from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.text import Line, Style, lines
+
+__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
+
+Section: TypeAlias = Literal["answer", "request", "headers", "noise"]
+Facts: TypeAlias = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One fact that is not the same: None where one side has no such fact."""
+
+    section: Section
+    where: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two interactions that belong together, by `cassette:number`; None where there is no counterpart."""
+
+    before: str | None
+    after: str | None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def differ(self) -> bool:
+        return self.before is None or self.after is None or bool(self.differences)
+
+
+# -- two interactions ------------------------------------------------------------------------------------------
+
+
+def differences(before: Interaction, after: Interaction, *, noise: bool = True) -> tuple[Difference, ...]:
+    """Every difference, what matters most first."""
+    answers = [*_between("answer", _answer(before), _answer(after))]
+    asked = [*_between("request", _request(before), _request(after))]
+    headers = [*_between("headers", dict(before.response.headers), dict(after.response.headers))]
+    if not noise:
+        return (*answers, *asked, *headers)
+    told = {(difference.before, difference.after) for difference in answers}
+    spelling = [rest for rest in _spelling(before, after) if (rest.before, rest.after) not in told]
+    return (*answers, *asked, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
+
+
+def _between(section: Section, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
+    for where in dict.fromkeys((*before, *after)):
+        if before.get(where) != after.get(where):
+            yield Difference(section, where, before.get(where), after.get(where))
+
+
+def _answer(interaction: Interaction) -> Facts:
+    response = interaction.response
+    facts = {"status": str(response.status), "partial": str(interaction.partial).lower()}
+    content = content_of(interaction.operation, interaction.model, response)
+    return facts | (_said(content) if content is not None else _body(response.body))
+
+
+def _said(content: Content) -> Facts:
+    match content:
+        case Message():
+            return _message(content)
+        case Embeddings(vectors=vectors):
+            return {f"vector {n}": repr(vector) for n, vector in enumerate(vectors or (), 1)}
+        case Images(images=images):
+            return {f"image {n}": _picture(data) for n, data in enumerate(images or (), 1)}
+        case Ranking(scores=scores):
+            return {f"document {index}": repr(score) for index, score in scores or ()}
+
+
+def _picture(data: bytes) -> str:
+    return f"{len(data)} bytes, {data[:12].hex()}…"
+
+
+def _message(message: Message) -> Facts:
+    """Texts joined (how they are cut is noise), calls in order without their ids (they are drawn by lot)."""
+    facts = {"text": message.text} if message.text else {}
+    thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
+    calls = [block for block in message.blocks if isinstance(block, ToolUse)]
+    cited = [c for block in message.blocks if isinstance(block, Cited) for c in block.citations]
+    pictures = [block for block in message.blocks if isinstance(block, Image)]
+    if calls or thoughts:
+        facts["order"] = ", ".join(type(block).__name__ for block in message.blocks if not isinstance(block, Text))
+    facts |= {f"tool {n}": f"{c.name} {_json(c.input)}" for n, c in enumerate(calls, 1)}
+    facts |= {f"reasoning {n}": t.text for n, t in enumerate(thoughts, 1)}
+    facts |= {f"citation {n}": _citation(c) for n, c in enumerate(cited, 1)}
+    facts |= {f"image {n}": _picture(p.data) for n, p in enumerate(pictures, 1)}
+    return facts | {"stop": message.stop + (f" {message.stop_sequence!r}" if message.stop_sequence else "")}
+
+
+def _citation(citation: Citation) -> str:
+    return f"{citation.title or citation.origin or ''} {_json(citation.location)} {citation.source}"
+
+
+def _request(interaction: Interaction) -> Facts:
+    request = interaction.request
+    facts = {"method": request.method, "path": request.path}
+    return facts | {f"header {name}": value for name, value in request.headers} | _body(request.body)
+
+
+def _noise(interaction: Interaction) -> Facts:
+    """Times, tokens, and into how many events a stream is cut."""
+    response = interaction.response
+    usage = usage_of(interaction.operation, interaction.model, response)
+    facts = {
+        "after_ms": str(response.after_ms),
+        "usage": "" if usage is None else f"{usage.input} in, {usage.output} out",
+    }
+    if isinstance(response.body, Events):
+        facts["events"] = str(len(response.body.events))
+        facts["at_ms"] = " ".join(str(event.at_ms) for event in response.body.events)
+    return facts | {"exact": str(interaction.exact).lower()}
+
+
+def _spelling(before: Interaction, after: Interaction) -> Iterator[Difference]:
+    """The rest of bodies whose meaning was told: ids, traces, how a text is cut.
+
+    Not of streams of different lengths: there every event differs from its neighbour, and the answer says it better.
+    """
+    sizes = {len(i.response.body.events) if isinstance(i.response.body, Events) else -1 for i in (before, after)}
+    known = any(content_of(i.operation, i.model, i.response) is not None for i in (before, after))
+    if known and len(sizes) == 1:
+        yield from _between("noise", _body(before.response.body), _body(after.response.body))
+
+
+# -- bodies, member by member ----------------------------------------------------------------------------------
+
+
+def _json(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _body(body: Body | Events) -> Facts:
+    if isinstance(body, Body):
+        return dict(_leaves(_value(body.form, body.data))) if body.data else {}
+    return {
+        where: text
+        for number, event in enumerate(body.events, 1)
+        for where, text in _leaves(_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip())
+    }
+
+
+def _value(form: str, data: bytes) -> JsonValue:
+    try:
+        return f"{len(data)} bytes, {data[:12].hex()}…" if form == "base64" else bodies.value_of(form, data)
+    except ValueError:
+        return data.decode(errors="replace")
+
+
+def _leaves(value: JsonValue, where: str = "") -> Iterator[tuple[str, str]]:
+    """Each scalar with its path: `messages[0].content[0].text`."""
+    match value:
+        case dict() if value:
+            for key, member in value.items():
+                yield from _leaves(member, f"{where}.{key}" if where else key)
+        case list() if value:
+            for index, member in enumerate(value):
+                yield from _leaves(member, f"{where}[{index}]")
+        case _:
+            yield where or "body", _json(value)
+
+
+# -- two suites ------------------------------------------------------------------------------------------------
+
+
+def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Comparison, ...]:
+    """Cassettes of one name side by side; where there is one on each side, those two, whatever they are called."""
+    if len(before) == len(after) == 1:
+        return tuple(_cassettes(before[0], after[0], noise=noise))
+    old, new = {c.name: c for c in before}, {c.name: c for c in after}
+    return tuple(
+        comparison
+        for name in sorted(old.keys() | new.keys())
+        for comparison in _cassettes(old.get(name, Cassette(name, ())), new.get(name, Cassette(name, ())), noise=noise)
+    )
+
+
+def _cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Iterator[Comparison]:
+    pairs = _pairs(before, after)
+    olds, news = numbers(before), numbers(after)
+    for old, new in pairs:
+        one = None if old is None else f"{before.name}:{olds[old]}"
+        other = None if new is None else f"{after.name}:{news[new]}"
+        if old is None or new is None:
+            yield Comparison(one, other)
+        else:
+            found = differences(before.interactions[old], after.interactions[new], noise=noise)
+            yield Comparison(one, other, found)
+
+
+def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | None]]:
+    """Places that belong together: the same request, in order; then of what is left the same number."""
+    if len(before.interactions) == len(after.interactions) == 1:
+        return [(0, 0)]
+    olds, news = _keyed(before), _keyed(after)
+    both = [(olds[key], news[key]) for key in olds if key in news]
+    old_numbers, new_numbers = numbers(before), numbers(after)
+    left = {old_numbers[place]: place for key, place in olds.items() if key not in news}
+    right = {new_numbers[place]: place for key, place in news.items() if key not in olds}
+    both += [(left.pop(number), right.pop(number)) for number in sorted(left.keys() & right.keys())]
+    gone: list[tuple[int | None, int | None]] = [(place, None) for place in left.values()]
+    come: list[tuple[int | None, int | None]] = [(None, place) for place in right.values()]
+    return [*sorted([*both, *gone], key=lambda pair: pair[0] or 0), *come]
+
+
+def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
+    """Each place by its match key and how many of that key came before it."""
+    seen: dict[bytes, int] = {}
+    found = {}
+    for place, interaction in enumerate(cassette.interactions):
+        key = key_of_request(interaction.request)
+        found[key, seen.get(key, 0)] = place
+        seen[key] = seen.get(key, 0) + 1
+    return found
+
+
+# -- to read ---------------------------------------------------------------------------------------------------
+
+_SIGNS: dict[str, Style] = {"+": "added", "-": "removed"}
+
+
+def shown(comparisons: Sequence[Comparison]) -> list[Line]:
+    """Those that differ, each under its name."""
+    return [line for comparison in comparisons if comparison.differ for line in _comparison(comparison)]
+
+
+def _comparison(comparison: Comparison) -> Iterator[Line]:
+    before, after = comparison.before, comparison.after
+    if before is None or after is None:
+        sign, name = ("+", after) if before is None else ("-", before)
+        yield from lines(f"{sign} {name}", "added" if sign == "+" else "removed")
+        return
+    yield from lines(before if before == after else f"{before} -> {after}", "title")
+    for difference in comparison.differences:
+        yield from difference_lines(difference)
+
+
+def difference_lines(difference: Difference) -> Iterator[Line]:
+    """Where it is, then the lines of both sides that differ."""
+    style: Style = "faint" if difference.section == "noise" else "role"
+    yield from lines(f"{difference.section}: {difference.where}", style, indent="  ")
+    before = [] if difference.before is None else difference.before.splitlines() or [""]
+    after = [] if difference.after is None else difference.after.splitlines() or [""]
+    for line in list(unified_diff(before, after, n=2, lineterm=""))[2:]:
+        if len(before) > 1 or len(after) > 1 or line[0] != "@":
+            yield from lines(line, _SIGNS.get(line[0], "plain"), indent="    ")

@@ -1,0 +1,102 @@
+"""Cassettes in numbers: a row for each, and totals by operation and model. Pure; when it is now comes as an argument."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bedtape_cassettes.families.reading import usage_of
+from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.text import Line, lines
+
+__all__ = ["Row", "Total", "row", "table", "totals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cassette. bytes: of its files; None in a `.tape`. age_seconds: since it last changed, None where unknown."""
+
+    name: str
+    interactions: int
+    operations: tuple[str, ...]
+    models: tuple[str, ...]
+    bytes: int | None
+    age_seconds: int | None
+    partial: int
+    stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one operation of one model amounts to. waited_ms: from requests to the ends of their answers, as recorded."""
+
+    operation: str
+    model: str
+    interactions: int
+    errors: int
+    tokens_in: int
+    tokens_out: int
+    waited_ms: int
+
+
+def row(cassette: Cassette, size: int | None, age_seconds: int | None) -> Row:
+    found = Counter(mark for interaction in cassette.interactions for mark in marks(interaction))
+    return Row(
+        cassette.name,
+        len(cassette.interactions),
+        tuple(sorted({_operation(i) for i in cassette.interactions})),
+        tuple(sorted({i.model for i in cassette.interactions if i.model})),
+        size,
+        age_seconds,
+        found["partial"],
+        found["stale"],
+    )
+
+
+def _operation(interaction: Interaction) -> str:
+    return interaction.operation or interaction.request.method
+
+
+def totals(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
+    """By operation and model, the most interactions first."""
+    groups: dict[tuple[str, str], list[Interaction]] = {}
+    for interaction in interactions:
+        groups.setdefault((_operation(interaction), interaction.model or "-"), []).append(interaction)
+    found = [_total(operation, model, group) for (operation, model), group in groups.items()]
+    return tuple(sorted(found, key=lambda total: (-total.interactions, total.operation, total.model)))
+
+
+def _total(operation: str, model: str, group: list[Interaction]) -> Total:
+    usages = [usage for i in group if (usage := usage_of(i.operation, i.model, i.response)) is not None]
+    return Total(
+        operation,
+        model,
+        len(group),
+        sum(i.response.status >= 400 for i in group),
+        sum(usage.input + usage.cache_read + usage.cache_write for usage in usages),
+        sum(usage.output for usage in usages),
+        sum(_waited(i) for i in group),
+    )
+
+
+def _waited(interaction: Interaction) -> int:
+    body = interaction.response.body
+    streamed = max(event.at_ms for event in body.events) if isinstance(body, Events) else 0
+    return interaction.response.after_ms + streamed
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
+    """Columns in line, the first row as their titles; right: columns of numbers."""
+    safe = [[printable(cell) for cell in cells] for cells in rows]
+    widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
+    shown = []
+    for place, cells in enumerate(safe):
+        padded = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        shown += lines("  ".join(padded).rstrip(), "title" if place == 0 else "plain")
+    return shown

@@ -1,0 +1,81 @@
+"""What a change would do to the files of a suite, to be looked at before it is done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
+from bedtape_cassettes.suites.selector import Suite
+from bedtape_cassettes.text import Line, lines
+
+__all__ = ["Plan", "plan", "shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Files, relative to the folder. moved, copied: from, to, of an interaction that does not change."""
+
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    copied: tuple[tuple[str, str], ...] = ()
+    changed: tuple[tuple[str, tuple[Difference, ...]], ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """`2 files removed, 1 changed`."""
+        counts = {
+            "removed": len(self.removed),
+            "added": len(self.added),
+            "moved": len(self.moved),
+            "copied": len(self.copied),
+            "changed": len(self.changed),
+        }
+        told = [f"{count} {what}" for what, count in counts.items() if count]
+        return f"interactions: {', '.join(told)}" if told else "nothing changes"
+
+
+def plan(before: Suite, after: Suite) -> Plan:
+    """How `after` comes from `before`."""
+    old, new = _files(before), _files(after)
+    gone = {file: interaction for file, interaction in old.items() if file not in new}
+    stays = {interaction: file for file, interaction in old.items() if file in new}
+    moved, copied, added = [], [], []
+    for file, interaction in new.items():
+        if file in old:
+            continue
+        came = next((path for path, other in gone.items() if other == interaction), None)
+        if came is not None:
+            moved.append((came, file))
+            del gone[came]
+        elif interaction in stays:
+            copied.append((stays[interaction], file))
+        else:
+            added.append(file)
+    changed = [
+        (file, differences(old[file], interaction))
+        for file, interaction in new.items()
+        if file in old and old[file] != interaction
+    ]
+    return Plan(tuple(gone), tuple(added), tuple(moved), tuple(copied), tuple(changed))
+
+
+def _files(suite: Suite) -> dict[str, Interaction]:
+    return {interaction.file: interaction for cassette in suite for interaction in cassette.interactions}
+
+
+def shown(found: Plan) -> Iterator[Line]:
+    """The plan as a diff to read."""
+    for file in found.removed:
+        yield from lines(f"- {file}", "removed")
+    for file in found.added:
+        yield from lines(f"+ {file}", "added")
+    for sign, pairs in (("moved", found.moved), ("copied", found.copied)):
+        for one, other in pairs:
+            yield from lines(f"{sign} {one} -> {other}", "title")
+    for file, changes in found.changed:
+        yield from lines(f"changed {file}", "title")
+        for change in changes:
+            yield from difference_lines(change)

@@ -1,0 +1,213 @@
+"""The selector language: which interactions a command is about, such as `weather:1-3` or `weather:op=ConverseStream`.
+
+`CASSETTE[:TERM,…]`: terms of one kind are alternatives, terms of different kinds must all hold. docs/reference/selectors.md
+is its page. A selector that selects nothing is an error that says what there is. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TypeAlias
+
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.families.reading import prompt_of
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.operations import kebab
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.suites.flags import MARKS, marks
+
+__all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
+
+Suite: TypeAlias = tuple[Cassette, ...]
+# The places (from 0) of what was selected, by cassette.
+Picked: TypeAlias = dict[str, tuple[int, ...]]
+
+_KINDS = ("op", "model", "prompt", "key", "status", "is")
+_NUMBER = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
+# A comma parts two terms only where a term follows, so that a prompt may hold commas.
+_COMMA = re.compile(rf"(?<!\\),(?=[0-9]+(?:-[0-9]*)?(?:,|$)|(?:{'|'.join(_KINDS)})=)")
+_SHOWN = 12
+_HIGHEST = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A selector taken apart. cassettes: a name, or a glob of names. ranges: numbers, both ends included."""
+
+    text: str
+    cassettes: str
+    ranges: tuple[tuple[int, int], ...] = ()
+    filters: tuple[tuple[str, str], ...] = ()
+
+
+def parse(text: str) -> Selector:
+    """The selector that was written. Raises CassetteError."""
+    name, colon, rest = text.partition(":")
+    if not name or (colon and not rest):
+        raise _wrong(text, "CASSETTE or CASSETTE:TERM", repr(text))
+    ranges, filters = [], []
+    for term in _COMMA.split(rest) if rest else ():
+        kind, equals, value = term.partition("=")
+        if found := _NUMBER.fullmatch(term):
+            ranges.append(_range(text, found))
+        elif equals and kind in _KINDS and value:
+            filters.append((kind, _checked(text, kind, value.replace("\\,", ","))))
+        else:
+            raise _wrong(text, f"a number, a range (1-3), or {', '.join(f'{kind}=…' for kind in _KINDS)}", repr(term))
+    return Selector(text, name, tuple(ranges), tuple(filters))
+
+
+def _wrong(text: str, expected: str, found: str) -> CassetteError:
+    mend = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
+    return CassetteError(f"{printable(text)}: expected {expected}, found {found}; {mend}")
+
+
+def _range(text: str, found: re.Match[str]) -> tuple[int, int]:
+    first = int(found[1])
+    last = first if found[2] is None else int(found[3] or _HIGHEST)
+    if last < first:
+        raise _wrong(text, "a range that goes up", repr(found[0]))
+    return first, last
+
+
+def _checked(text: str, kind: str, value: str) -> str:
+    if kind == "key" and not re.fullmatch("[0-9a-fA-F]{1,32}", value):
+        raise _wrong(text, "the beginning of a match key, 1 to 32 hexadecimal digits", repr(value))
+    if kind == "is" and value not in MARKS:
+        raise _wrong(text, f"one of {', '.join(f'is={mark}' for mark in MARKS)}", repr(value))
+    return value
+
+
+# -- what a term means -----------------------------------------------------------------------------------------
+
+
+def numbers(cassette: Cassette) -> tuple[int, ...]:
+    """The number of each interaction: what its file's name begins with, else its place from 1.
+
+    By place for all of a cassette, where a name has no number or two have the same.
+    """
+    found = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
+    named = [int(match[0]) for match in found if match]
+    if len(set(named)) == len(cassette.interactions):
+        return tuple(named)
+    return tuple(range(1, len(cassette.interactions) + 1))
+
+
+def said(interaction: Interaction) -> str:
+    """All text of a request: system prompt, messages, tool results; the body as it is where its form is not known."""
+    request = interaction.request
+    prompt = prompt_of(interaction.operation, interaction.model, request.body.data)
+    text = "\n".join(filter(None, (prompt.text, *(result.text for result in prompt.results))))
+    return text or request.body.data.decode(errors="replace")
+
+
+def _glob(pattern: str, text: str) -> bool:
+    """Whether it matches as a whole, `*` and `?` being wild; brackets are not, for names of tests hold them."""
+    parts = ({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split("([*?])", pattern))
+    return re.fullmatch("".join(parts), text, re.IGNORECASE | re.DOTALL) is not None
+
+
+def _holds(interaction: Interaction, kind: str, value: str) -> bool:
+    match kind:
+        case "op":
+            name = interaction.operation or interaction.request.method
+            return _glob(value, name) or _glob(value, kebab(name))
+        case "model":
+            return _glob(value, interaction.model or "")
+        case "prompt":
+            return value.casefold() in said(interaction).casefold()
+        case "key":
+            return key_of_request(interaction.request).hex().startswith(value.lower())
+        case "status":
+            return _glob(value, str(interaction.response.status))
+    return value in marks(interaction)
+
+
+def _selected(selector: Selector, number: int, interaction: Interaction) -> bool:
+    if selector.ranges and not any(first <= number <= last for first, last in selector.ranges):
+        return False
+    kinds = {kind for kind, _ in selector.filters}
+    return all(any(_holds(interaction, k, value) for k, value in selector.filters if k == kind) for kind in kinds)
+
+
+# -- selecting -------------------------------------------------------------------------------------------------
+
+
+def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
+    """The cassette of that name, else all that the glob matches. Raises CassetteError that says what there is."""
+    found = tuple(c for c in suite if c.name == name) or tuple(c for c in suite if _glob(name, c.name))
+    if not found:
+        names = [c.name for c in suite]
+        near = get_close_matches(name, names, n=1)
+        mend = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
+        raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {mend}")
+    return found
+
+
+def named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassette, ...]:
+    """The cassettes of these names and globs, in the suite's order; all where none is named. Raises CassetteError."""
+    wanted = {cassette.name for name in names for cassette in cassettes(suite, name)}
+    return tuple(cassette for cassette in suite if cassette.name in wanted or not wanted)
+
+
+def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
+    """The places of what the selectors select together. Raises CassetteError where one of them selects nothing."""
+    places: dict[str, set[int]] = {}
+    for selector in map(parse, texts):
+        found = cassettes(suite, selector.cassettes)
+        matched = {
+            cassette.name: {
+                place
+                for place, pair in enumerate(zip(numbers(cassette), cassette.interactions, strict=True))
+                if _selected(selector, *pair)
+            }
+            for cassette in found
+        }
+        if not any(matched.values()):
+            raise _nothing(selector, found)
+        for name, which in matched.items():
+            if which:
+                places.setdefault(name, set()).update(which)
+    return {name: tuple(sorted(which)) for name, which in places.items()}
+
+
+def _nothing(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
+    interactions = [interaction for cassette in found for interaction in cassette.interactions]
+    there = [f"numbers {_ranges(numbers(cassette))}" for cassette in found[:1] if len(found) == 1]
+    asked = {kind for kind, _ in selector.filters}
+    if not asked or "op" in asked:
+        there.append(f"operations {_listed(i.operation or i.request.method for i in interactions)}")
+    if "model" in asked:
+        there.append(f"models {_listed(i.model or 'none' for i in interactions)}")
+    if "status" in asked:
+        there.append(f"statuses {_listed(str(i.response.status) for i in interactions)}")
+    if "key" in asked:
+        there.append(f"keys {_listed(key_of_request(i.request).hex()[:8] for i in interactions)}")
+    where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
+    what = compact(selector.text).decode()
+    return CassetteError(
+        f"{what}: expected to select something, found nothing; {printable(where)} has {'; '.join(there)}"
+    )
+
+
+def _listed(words: Iterable[str]) -> str:
+    distinct = sorted(set(words))
+    more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
+    return (", ".join(map(printable, distinct[:_SHOWN])) or "nothing") + more
+
+
+def _ranges(found: Sequence[int]) -> str:
+    """`1-3, 5`."""
+    runs: list[list[int]] = []
+    for number in sorted(found):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join(shown[:_SHOWN]) + (" and more" if len(shown) > _SHOWN else "")

@@ -1,0 +1,238 @@
+"""An interaction as a transcript to read: what was asked, what was answered, when it came, what it took. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+
+from bedtape_cassettes.families.content import (
+    Block,
+    Cited,
+    Content,
+    Embeddings,
+    Image,
+    Images,
+    Message,
+    Prompt,
+    Ranking,
+    Reasoning,
+    Text,
+    ToolUse,
+    Turn,
+    Usage,
+)
+from bedtape_cassettes.families.reading import content_of, prompt_of, usage_of
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
+from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.text import Line, lines
+
+__all__ = ["heading", "raw", "transcript"]
+
+_INDENT = "  "
+_LONGEST = 76  # of a text in the timeline
+
+
+def heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """`weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream` and the file's name and key."""
+    what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
+    status = str(interaction.response.status)
+    parts = [f"{cassette}:{number}", what, interaction.model or "-", status, *marks(interaction)]
+    where = f"{interaction.file}  key {key_of_request(interaction.request).hex()}"
+    return [*lines("  ".join(parts), "title"), *lines(where, "faint")]
+
+
+def transcript(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """The whole interaction as a person reads it."""
+    response = interaction.response
+    asked = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
+    content = content_of(interaction.operation, interaction.model, response)
+    usage = usage_of(interaction.operation, interaction.model, response)
+    return [
+        *heading(cassette, number, interaction),
+        *_question(asked, interaction.request.body),
+        *(_answer(content) if content is not None else _unread(response.body, response.status)),
+        *_timeline(response.after_ms, response.body),
+        *(_usage(usage) if usage is not None else ()),
+    ]
+
+
+# -- what was asked --------------------------------------------------------------------------------------------
+
+
+def _question(prompt: Prompt, body: Body) -> Iterator[Line]:
+    if prompt == Prompt():
+        if body.data:
+            yield from _section("request", _pretty(body.form, body.data))
+        return
+    if prompt.system:
+        yield from _section("system", prompt.system)
+    for turn in prompt.turns:
+        yield from _turn(turn)
+    if prompt.tools:
+        yield from _section("tools", ", ".join(prompt.tools))
+    if settings := _settings(prompt):
+        yield from _section("settings", settings)
+
+
+def _section(title: str, text: str) -> Iterator[Line]:
+    yield from lines(title, "role")
+    yield from lines(text, indent=_INDENT)
+
+
+def _turn(turn: Turn) -> Iterator[Line]:
+    yield from _section(turn.role, turn.text)
+    for call in turn.calls:
+        yield from lines(_call(call), indent=_INDENT)
+    for result in turn.results:
+        yield from lines(f"result of {result.name or result.id}: {result.text}", indent=_INDENT)
+
+
+def _call(call: ToolUse) -> str:
+    return f"calls {call.name} {json.dumps(call.input, ensure_ascii=False)}" + (f" ({call.id})" if call.id else "")
+
+
+def _settings(prompt: Prompt) -> str:
+    named = {
+        "temperature": prompt.temperature,
+        "top_p": prompt.top_p,
+        "max_tokens": prompt.max_tokens,
+        "stop": list(prompt.stop_sequences) or None,
+    }
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
+
+
+# -- what was answered -----------------------------------------------------------------------------------------
+
+
+def _answer(content: Content) -> Iterator[Line]:
+    yield Line("answer", "role")
+    match content:
+        case Message(blocks=blocks, stop=stop, stop_sequence=sequence):
+            for block in blocks:
+                yield from _block(block)
+            yield from lines(f"stops: {stop}" + (f" at {sequence!r}" if sequence else ""), "faint", indent=_INDENT)
+        case Embeddings(vectors=vectors):
+            for vector in vectors or ():
+                shown = ", ".join(f"{number:g}" for number in vector[:4])
+                yield Line(f"{_INDENT}vector of {len(vector)}: {shown}{', …' if len(vector) > 4 else ''}")
+        case Images(images=images):
+            for data in images or ():
+                yield Line(f"{_INDENT}image of {len(data)} bytes")
+        case Ranking(scores=scores):
+            for index, score in scores or ():
+                yield Line(f"{_INDENT}document {index}: {score:g}")
+
+
+def _block(block: Block) -> list[Line]:
+    match block:
+        case Text(text=text):
+            return lines(text, indent=_INDENT)
+        case Reasoning(text=text, redacted=redacted):
+            shown = text if redacted is None else f"{text}[{len(redacted)} bytes redacted]"
+            return lines(f"thinks: {shown}", "faint", indent=_INDENT)
+        case ToolUse():
+            return lines(_call(block), indent=_INDENT)
+        case Cited(text=text, citations=citations):
+            cited = "\n".join(f"[{c.title or c.origin or 'source'}] {c.source}" for c in citations)
+            return lines(text, indent=_INDENT) + lines(cited, "faint", indent=2 * _INDENT)
+        case Image(data=data, format=kind):
+            return [Line(f"{_INDENT}{kind} image of {len(data)} bytes")]
+
+
+def _unread(body: Body | Events, status: int) -> Iterator[Line]:
+    """An error, or an answer whose form is not known: as it is."""
+    yield Line("answer" if status < 300 else f"error {status}", "role" if status < 300 else "warning")
+    if isinstance(body, Body):
+        yield from lines(_pretty(body.form, body.data), indent=_INDENT)
+    for event in body.events if isinstance(body, Events) else ():
+        yield from lines(f"{event.type or 'event'}: {_short(event)}", indent=_INDENT)
+
+
+def _pretty(form: str, data: bytes) -> str:
+    """JSON over several lines, text as it is, other bytes by their number."""
+    if form == "base64":
+        return f"{len(data)} bytes"
+    value = bodies.value_of(form, data)
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+# -- when it came, what it took --------------------------------------------------------------------------------
+
+
+def _timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
+    """`+301 ms head`, then a line for each run of events of one kind: when, how many, how far apart."""
+    if not isinstance(body, Events):
+        if after_ms:
+            yield Line(f"answered after {after_ms} ms", "faint")
+        return
+    events = body.events
+    yield Line(f"stream of {len(events)} events, the head after {after_ms} ms", "role")
+    for kind, group in groupby(events, key=lambda event: event.type or "event"):
+        run = list(group)
+        times = f"{run[0].at_ms} ms" if len(run) == 1 else f"{run[0].at_ms}-{run[-1].at_ms} ms"
+        count = "" if len(run) == 1 else f" x{len(run)}, {sum(len(event.payload) for event in run)} bytes"
+        yield from lines(f"{times:>16}  {kind}{count}", "faint", indent=_INDENT)
+
+
+def _usage(usage: Usage) -> Iterator[Line]:
+    cached = [
+        f"{count} {what}"
+        for count, what in ((usage.cache_read, "read from the cache"), (usage.cache_write, "written to it"))
+        if count
+    ]
+    yield Line(f"usage: {', '.join([f'{usage.input} tokens in', f'{usage.output} out', *cached])}", "faint")
+
+
+# -- raw -------------------------------------------------------------------------------------------------------
+
+
+def raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """Request line, headers and body; status, headers and body or frames: as they are kept, less padding."""
+    request, response = interaction.request, interaction.response
+    return [
+        *heading(cassette, number, interaction),
+        *lines(f"{request.method} {request.path}", "role"),
+        *_headers(request.headers),
+        *lines(_pretty(request.body.form, request.body.data), indent=_INDENT),
+        Line(f"{response.status} after {response.after_ms} ms", "role"),
+        *_headers(response.headers),
+        *_frames(response.body),
+    ]
+
+
+def _headers(headers: Headers, indent: str = "") -> Iterator[Line]:
+    for name, value in headers:
+        yield from lines(f"{name}: {value}", "faint", indent=indent)
+
+
+def _frames(body: Body | Events) -> Iterator[Line]:
+    if isinstance(body, Body):
+        yield from lines(_pretty(body.form, body.data), indent=_INDENT)
+        return
+    for number, event in enumerate(body.events, 1):
+        yield Line(f"event {number} at {event.at_ms} ms, {len(event.payload)} bytes", "role")
+        yield from _headers(event.headers, _INDENT)
+        yield from lines(_payload(event), indent=_INDENT)
+
+
+def _payload(event: Event) -> str:
+    return f"{len(event.payload)} bytes" if event.form == "base64" else _compact(_value(event))
+
+
+def _value(event: Event) -> JsonValue:
+    try:
+        return bodies.value_of(event.form, event.payload)
+    except ValueError:
+        return event.payload.decode(errors="replace")
+
+
+def _compact(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _short(event: Event) -> str:
+    text = _payload(event)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

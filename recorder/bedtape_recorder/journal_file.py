@@ -1,0 +1,64 @@
+"""A journal on disk, from the first record to the cassettes that it becomes. The recorder's only open file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from bedtape_cassettes.format.journal import SUFFIX
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.redacting import RedactingCapture
+
+__all__ = ["Journalled", "in_use"]
+
+
+class Journalled:
+    """A capture whose journal is a private file under `state`; one a process, for two may record at once.
+
+    Written without a buffer: what is recorded is with the kernel, and outlives this process however it ends.
+    """
+
+    def __init__(
+        self, state: Path, *, name: str | None, exact: bool, mode: str | None = None, redaction: Redaction = ALWAYS
+    ) -> None:
+        folder = state / "journals"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = folder / f"{time.time_ns()}-{os.getpid()}{SUFFIX}"
+        handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # so that nobody recovers what is still being recorded
+        self._handle = handle
+        self._redaction = redaction
+        self.capture = RedactingCapture(
+            self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction
+        )
+
+    def _write(self, data: bytes) -> None:
+        """All of it, or OSError: a record that is cut would hide all that follow."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._handle, left) :]
+
+    def finish(self, folder: Path, *, keep: bool) -> Written:
+        """Writes the cassettes and removes the journal. Raises CassetteError or OSError, and then the journal stays."""
+        try:
+            return recover_file(self.path, folder, keep=keep, redaction=self._redaction)
+        finally:
+            os.close(self._handle)
+
+    def discard(self) -> None:
+        """Removes a journal in which nothing was recorded."""
+        os.close(self._handle)
+        self.path.unlink(missing_ok=True)
+
+
+def in_use(path: Path) -> bool:
+    """Whether a recorder that runs still writes this journal."""
+    with path.open("rb") as journal:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -1,0 +1,102 @@
+"""A call: one request that the server received, as every room behind the wire sees it. No sockets, no clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from bedtape_cassettes.families.content import Prompt
+from bedtape_cassettes.families.reading import prompt_of
+from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import Target, identify
+from bedtape_replayer.answering.head import Head
+
+__all__ = ["Call"]
+
+
+# Nobody changes what a call says; an equal body may be put in the place of its own, so that it is in memory once. It is
+# not `frozen`, which takes five times as long to make, for every request.
+@dataclass(eq=False)
+class Call:
+    """One request that the server received, read further as somebody asks.
+
+    path: percent-encoded with its query, less the session prefix. number: its place among its session's calls, from 1.
+    keep: the history of the session that it came to, which keeps it when it is over; not that of one that has since
+    taken the name.
+    """
+
+    session: str
+    method: str
+    path: str
+    head: Head
+    body: bytes
+    number: int = 1
+    keep: Callable[[Any], None] | None = field(default=None, repr=False)
+
+    @property
+    def target(self) -> Target:
+        return identify(self.method, self.path)
+
+    @property
+    def operation(self) -> str | None:
+        """The operation's name, as botocore's; None where the path is none of Bedrock's."""
+        return self.target.name
+
+    @property
+    def model(self) -> str | None:
+        """The model id, percent-decoded, ARNs whole."""
+        return self.target.model
+
+    @cached_property
+    def json(self) -> JsonValue:
+        """The body parsed; None where it is not JSON."""
+        try:
+            return parse(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether what its prompt says stands in its body as it is, but for what JSON must escape.
+
+        Converse's texts are joined by lines alone; other families cut theirs out of templates, or base64.
+        """
+        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """What it asks: system, messages, tools, parameters, whatever its model family calls them."""
+        read = _remembered_prompt if len(self.body) <= _LARGEST_REMEMBERED else prompt_of
+        return read(self.operation, self.model, self.body)
+
+    @cached_property
+    def attempt(self) -> int:
+        """Which attempt of one invocation it is, from 1, as its SDK says."""
+        if found := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
+            return int(found[1])
+        retried = self.head.get("x-stainless-retry-count") or ""
+        return int(retried) + 1 if _SMALL.fullmatch(retried) else 1
+
+    @property
+    def invocation_id(self) -> str | None:
+        """What groups the attempts of one SDK call, where the SDK says it."""
+        return self.head.get("amz-sdk-invocation-id")
+
+    @cached_property
+    def scope(self) -> tuple[str | None, str | None]:
+        """Access key id and region of its signature; None where it is not signed so."""
+        found = _SCOPE.search(self.head.get("authorization") or "")
+        return (found[1], found[2]) if found else (None, None)
+
+
+# Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
+_LARGEST_REMEMBERED = 16_384
+_remembered_prompt = lru_cache(maxsize=2048)(prompt_of)
+
+_ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
+_SMALL = re.compile(r"[0-9]{1,4}")
+_SCOPE = re.compile(r"Credential=([^/\s,]+)/[0-9]+/([^/\s,]+)/")

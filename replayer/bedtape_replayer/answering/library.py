@@ -1,0 +1,51 @@
+"""The cassettes of a server and the index each session plays from. Immutable but for indexes built on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.names import cassette_name
+from bedtape_cassettes.redaction.scrub import scrub_text
+from bedtape_replayer.answering.match import Index
+
+__all__ = ["Library"]
+
+
+class Library:
+    """A session plays from the cassette of its name where there is one, else from all of them in name order."""
+
+    def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
+        self.cassettes = tuple(sorted(cassettes, key=lambda cassette: cassette.name))
+        self._rules = rules
+        self._all = Index(self.cassettes, rules)
+        self._named = {cassette.name: cassette for cassette in self.cassettes}
+        self._indexes: dict[str, Index] = {}
+
+    def __len__(self) -> int:
+        """How many interactions can be played."""
+        return len(self._all.interactions)
+
+    def index(self, session: str | None, cassette: str | None = None) -> Index:
+        """What a session plays from: the cassette that it chose, else that of its name, else all; None has no name.
+
+        A chosen cassette that is not there has no recordings.
+        """
+        if cassette is not None:
+            chosen = self._named.get(cassette)
+            return self._index(chosen) if chosen else Index((), self._rules)
+        named = self._cassette(session) if session is not None else None
+        return self._index(named) if named else self._all
+
+    def _index(self, cassette: Cassette) -> Index:
+        index = self._indexes.get(cassette.name)
+        if index is None:
+            index = self._indexes[cassette.name] = Index([cassette], self._rules)
+        return index
+
+    def _cassette(self, session: str) -> Cassette | None:
+        named = self._named.get(cassette_name(session))
+        if named is None and self._rules.redact:  # the recorder took the patterns out of the name too
+            named = self._named.get(cassette_name(scrub_text(session, self._rules.redaction)))
+        return named

@@ -1,0 +1,269 @@
+"""Which recording answers a call; and where none does, which came nearest and how it differs.
+
+An index is immutable; playback positions live in the session. A miss is data: triples of (field, recorded, sent).
+Pure: no sockets, no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Any
+
+from bedtape_cassettes.counting import counted
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.matching.key import (
+    ANSWERING,
+    DEFAULT,
+    AnswerHeaders,
+    Canonical,
+    MatchRules,
+    answer_headers,
+    canonical,
+    canonical_of_request,
+    key_of,
+    key_of_request,
+    unscrubbed_key_of,
+)
+from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memo import Remembered
+
+__all__ = ["Difference", "Index", "Miss", "Near", "Recording", "differences"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """An interaction that can be played: its place among those with the same match key, counted from 0."""
+
+    interaction: Interaction
+    key: bytes
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that keeps a recording from answering; None stands for a field that is not there."""
+
+    field: str
+    recorded: str | None
+    sent: str | None
+
+    def __str__(self) -> str:
+        if self.recorded is None:
+            return f"{self.field}: not in the recording, sent {self.sent}"
+        if self.sent is None:
+            return f"{self.field}: recorded {self.recorded}, not sent"
+        return f"{self.field}: recorded {self.recorded}, sent {self.sent}"
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A recording that came near: its file, and every field in which the call differs from it."""
+
+    file: str
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Nothing answers the call. `exhausted` is how often its recordings have been played, under `strict`."""
+
+    request: str
+    session: str
+    recordings: int
+    nearest: tuple[Near, ...]
+    exhausted: int = 0
+
+    def __str__(self) -> str:
+        """The report, the same in the HTTP answer, the log and a failing test."""
+        if self.exhausted:
+            times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
+            lines = [
+                f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
+            ]
+            return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
+        held = counted(self.recordings, "recording")
+        lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
+        if not self.nearest:
+            lines.append("There is no recording of this operation; record one, or check the folder.")
+        for number, near in enumerate(self.nearest):
+            lines.append(f"{'Nearest' if number == 0 else 'Next'}: {near.file}")
+            lines += [f"  {difference}" for difference in near.differences[:_SHOWN]]
+            if len(near.differences) > _SHOWN:
+                lines.append(f"  … and {len(near.differences) - _SHOWN} more differences")
+        return "\n".join(lines)
+
+
+_SHOWN = 12
+_WIDTH = 160
+_NEAREST = 2
+# A report compares with so many recordings at most: a miss must not stall the other tests on this server.
+_COMPARED = 400
+
+# Of requests whose keys are known.
+_REMEMBERED_BYTES = 16 * 1024 * 1024
+
+
+class Index:
+    """Recordings by match key, in recorded order."""
+
+    def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
+        self._rules = rules
+        self._queues: dict[bytes, list[Recording]] = {}
+        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], tuple[bytes, bytes]] = Remembered(
+            _REMEMBERED_BYTES
+        )
+        self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
+        for interaction in self.interactions:
+            key = key_of_request(interaction.request, rules)
+            queue = self._queues.setdefault(key, [])
+            queue.append(Recording(interaction, key, len(queue)))
+
+    def key(self, call: Call) -> bytes:
+        """The call's match key. An equal body that came before takes the place of the call's own."""
+        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
+        asked = (call.method, call.path, headers, call.body)
+        remembered = self._keys.get(asked)
+        if remembered is not None:
+            key, call.body = remembered  # one object for equal bodies, of which a history keeps thousands
+            return key
+        key = self._read_key(call, headers)
+        self._keys.keep(asked, (key, call.body), len(call.path) + len(call.body))
+        return key
+
+    def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
+        """Most calls are answered, and those hold no secret that would have to be looked for."""
+        key = unscrubbed_key_of(call.method, call.target, headers, call.body, self._rules)
+        return key if key in self._queues else key_of(call.method, call.target, headers, call.body, self._rules)
+
+    def queue(self, key: bytes) -> list[Recording]:
+        """The recordings with this key, in the order to play them; none for a miss."""
+        return self._queues.get(key, [])
+
+    def queues(self) -> Iterable[list[Recording]]:
+        """All recordings, those with the same match key together."""
+        return self._queues.values()
+
+    def miss(self, call: Call) -> Miss:
+        """The report on a call that nothing answers."""
+        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
+        nearest = nlargest(_NEAREST, self._compared(sent), key=lambda pair: pair[0])
+        report = tuple(Near(file, tuple(differences(recorded, sent))) for _, file, recorded in nearest)
+        return Miss(_request_line(call), call.session, len(self.interactions), report)
+
+    def exhausted(self, call: Call, queue: list[Recording]) -> Miss:
+        """The report on a call whose recordings have all been played."""
+        played = tuple(Near(recording.interaction.file, ()) for recording in queue[:_SHOWN])
+        return Miss(_request_line(call), call.session, len(self.interactions), played, len(queue))
+
+    def _compared(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
+        """Recordings of the same operation, each with how alike it is to the call."""
+        distinct = (queue[0].interaction for queue in self._queues.values())
+        same = [i for i in distinct if (i.operation or i.request.method) == sent.operation]
+        size = len(compact(sent.body))
+        close = sorted(same, key=lambda i: (i.model != sent.model, abs(len(i.request.body.data) - size)))
+        mine, words = _leaves(sent), _words(sent.body)
+        for interaction in close[:_COMPARED]:
+            recorded = canonical_of_request(interaction.request, self._rules)
+            alike = _share(mine, _leaves(recorded)) + _share(words, _words(recorded.body))
+            yield alike, interaction.file, recorded
+
+
+def _request_line(call: Call) -> str:
+    target = call.target
+    name = target.name or call.method
+    return f"{name} of {target.model}" if target.model else f"{name} {target.path}"
+
+
+def _fields(request: Canonical) -> JsonValue:
+    """The request as one tree, so that one comparison serves address, headers and body."""
+    return {
+        "operation": request.operation,
+        "model" if request.model else "path": request.model or request.path,
+        "headers": dict(request.headers),
+        "body": request.body,
+    }
+
+
+def _leaves(request: Canonical) -> set[tuple[str, str]]:
+    return set(_flat("", _fields(request)))
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _words(value: JsonValue) -> set[str]:
+    """What a request is about; the beginning of a long one says enough."""
+    return set(_WORD.findall(compact(value)[:20_000].decode(errors="ignore")))
+
+
+def _share(one: set[Any], other: set[Any]) -> float:
+    return len(one & other) / max(1, len(one | other))
+
+
+def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
+    match value:
+        case dict() if value:
+            for key, item in value.items():
+                yield from _flat(f"{path}.{key}" if path else key, item)
+        case list() if value:
+            for number, item in enumerate(value):
+                yield from _flat(f"{path}[{number}]", item)
+        case _:
+            yield path, compact(value).decode(errors="surrogatepass")
+
+
+def differences(recorded: Canonical, sent: Canonical) -> Iterator[Difference]:
+    """Every field in which two requests differ, in the order of the request."""
+    yield from _differ("", _fields(recorded), _fields(sent))
+
+
+def _differ(path: str, recorded: JsonValue, sent: JsonValue) -> Iterator[Difference]:
+    if type(recorded) is type(sent):
+        match recorded, sent:
+            case dict() as left, dict() as right:
+                yield from _differ_members(path, left, right)
+                return
+            case list() as left, list() as right:
+                yield from _differ_items(path, left, right)
+                return
+    if recorded != sent or type(recorded) is not type(sent):
+        yield Difference(path.removeprefix("body."), *_shown(recorded, sent))
+
+
+def _differ_members(path: str, left: dict[str, JsonValue], right: dict[str, JsonValue]) -> Iterator[Difference]:
+    for key in [*left, *(key for key in right if key not in left)]:
+        where = f"{path}.{key}" if path else key
+        if key not in right:
+            yield Difference(where.removeprefix("body."), _cut(left[key]), None)
+        elif key not in left:
+            yield Difference(where.removeprefix("body."), None, _cut(right[key]))
+        else:
+            yield from _differ(where, left[key], right[key])
+
+
+def _differ_items(path: str, left: list[JsonValue], right: list[JsonValue]) -> Iterator[Difference]:
+    where = path.removeprefix("body.")
+    for number, (one, other) in enumerate(zip(left, right, strict=False)):
+        yield from _differ(f"{path}[{number}]", one, other)
+    for number, item in enumerate(left[len(right) :], len(right)):
+        yield Difference(f"{where}[{number}]", _cut(item), None)
+    for number, item in enumerate(right[len(left) :], len(left)):
+        yield Difference(f"{where}[{number}]", None, _cut(item))
+
+
+def _cut(value: JsonValue, at: int = 0) -> str:
+    text = compact(value).decode(errors="surrogatepass")
+    start = 0 if len(text) <= _WIDTH else max(0, min(at - _WIDTH // 3, len(text) - _WIDTH))
+    end = start + _WIDTH
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+
+
+def _shown(recorded: JsonValue, sent: JsonValue) -> tuple[str, str]:
+    """Both values, cut around the first character in which they differ."""
+    one, other = compact(recorded).decode(), compact(sent).decode()
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return _cut(recorded, at), _cut(sent, at)

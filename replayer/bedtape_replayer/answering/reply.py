@@ -1,0 +1,213 @@
+"""What Bedrock says: a recorded response with everything put back that recording took away.
+
+Header names have Bedrock's case and stand in its order; request ids and padding come from the match key, so that
+the same request gets the same bytes every time. Only `Date` is left for the server, which has the clock. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from random import Random
+from uuid import UUID
+
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Body, Events, Headers, Interaction
+from bedtape_cassettes.operations import identify
+
+__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "error_reply", "is_date", "reply_of"]
+
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
+
+# Stands for the present date. A recorded one would shift the clocks of JavaScript clients, which sign by it.
+DATE = b""
+
+
+def is_date(name: bytes, value: bytes) -> bool:
+    """Whether the header waits for the present date."""
+    return value == DATE and name.lower() == b"date"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a body, due `at_ms` milliseconds after the head."""
+
+    at_ms: int
+    data: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """Status, headers in wire order (with content-length or transfer-encoding), and the body in pieces.
+
+    streamed: whether the body goes out chunked, a piece at a time; else it is one piece with a content length.
+    after_ms: how long Bedrock took until the head.
+    """
+
+    status: int
+    headers: HeaderPairs
+    pieces: tuple[Piece, ...]
+    streamed: bool
+    after_ms: int = 0
+
+    @cached_property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return sum(len(piece.data) for piece in self.pieces)
+
+    @property
+    def whole(self) -> bytes:
+        """The body in one."""
+        return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
+
+    @cached_property
+    def chunked(self) -> bytes:
+        """The body as HTTP/1.1 sends it where it is streamed, a chunk a piece and the last one."""
+        chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
+        return b"".join(chunks) + b"0\r\n\r\n"
+
+
+# Bedrock's case, for the names that do not simply stay as they are in a cassette (lower case).
+_NAMES = {
+    name.lower(): name
+    for name in (
+        "Date",
+        "Content-Type",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Connection",
+        "x-amzn-RequestId",
+        "x-amzn-ErrorType",
+        "X-Amzn-Bedrock-Invocation-Latency",
+        "X-Amzn-Bedrock-Cache-Write-Input-Token-Count",
+        "X-Amzn-Bedrock-Cache-Read-Input-Token-Count",
+        "X-Amzn-Bedrock-Output-Token-Count",
+        "X-Amzn-Bedrock-Input-Token-Count",
+        "X-Amzn-Bedrock-Content-Type",
+        "X-Amzn-Bedrock-PerformanceConfig-Latency",
+        "X-Amzn-Bedrock-Service-Tier",
+    )
+}
+# Bedrock's order, the same in all 1,390 recorded responses that kept it; what is not named comes last, as recorded.
+_ORDER = (
+    "date",
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "cache-control",
+    "x-amzn-requestid",
+    "x-request-id",
+    "x-amzn-errortype",
+    "x-amzn-bedrock-invocation-latency",
+    "x-amzn-bedrock-cache-write-input-token-count",
+    "x-amzn-bedrock-cache-read-input-token-count",
+    "x-amzn-bedrock-output-token-count",
+    "x-amzn-bedrock-input-token-count",
+)
+_RANK = {name: rank for rank, name in enumerate(_ORDER)}
+_STREAMED_TYPES = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
+_BODYLESS = (204, 304)
+
+
+def _seed(key: bytes, number: int, what: bytes) -> bytes:
+    return blake2b(b"%b/%d/%b" % (key, number, what), digest_size=16).digest()
+
+
+def _request_id(key: bytes, number: int, what: bytes = b"request id") -> str:
+    return str(UUID(bytes=_seed(key, number, what), version=4))
+
+
+def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
+    """The reply to the `number`th request (from 0) with this match key."""
+    response = interaction.response
+    pieces = tuple(_pieces(response.body, key, number))
+    streamed = isinstance(response.body, Events) or _is_streamed(response.headers, exact=interaction.exact)
+    length = None if streamed else sum(len(piece.data) for piece in pieces)
+    if interaction.exact:
+        headers = _exact_headers(response.headers, length)
+    else:
+        headers = _bedrock_headers(interaction, response.headers, length, key, number)
+    if response.status in _BODYLESS:
+        headers, pieces, streamed = _without_framing(headers), (), False
+    encoded = tuple((name.encode("latin-1"), value.encode()) for name, value in headers)
+    return Reply(response.status, encoded, pieces, streamed, response.after_ms)
+
+
+def _pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:
+    if isinstance(body, Body):
+        if body.data:
+            yield Piece(0, body.data)
+        return
+    chance = Random(_seed(key, number, b"padding"))  # noqa: S311
+    for event in body.events:
+        yield Piece(event.at_ms, bodies.wire(event, body.padded, chance))
+
+
+def _is_streamed(headers: Headers, *, exact: bool) -> bool:
+    named = {name.lower(): value for name, value in headers}
+    if exact:
+        return named.get("transfer-encoding", "").lower() == "chunked"
+    return named.get("content-type", "").split(";")[0].strip().lower() in _STREAMED_TYPES
+
+
+def _framing(length: int | None) -> tuple[str, str]:
+    return ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
+
+
+def _bedrock_headers(
+    interaction: Interaction, recorded: Headers, length: int | None, key: bytes, number: int
+) -> Headers:
+    operation = identify(interaction.request.method, interaction.request.path).operation
+    mantle = operation is not None and operation.service == "bedrock-mantle"
+    put_back = [("Date", ""), _framing(length), ("Connection", "keep-alive")]
+    put_back.append(("x-amzn-requestid" if mantle else "x-amzn-RequestId", _request_id(key, number)))
+    if mantle:
+        put_back.append(("x-request-id", _request_id(key, number, b"x-request-id")))
+    own = {name.lower() for name, _ in put_back} | {"content-length", "transfer-encoding"}
+    kept = [(_NAMES.get(name.lower(), name), value) for name, value in recorded if name.lower() not in own]
+    return tuple(sorted(put_back + kept, key=lambda pair: _RANK.get(pair[0].lower(), len(_RANK))))
+
+
+def _exact_headers(recorded: Headers, length: int | None) -> Headers:
+    """As recorded, but the date is now and the framing is that of what is sent."""
+    framing = _framing(length)
+    headers: list[tuple[str, str]] = []
+    for name, value in recorded:
+        match name.lower():
+            case "date":  # one alone: two would be the same date twice
+                if "date" not in {n.lower() for n, _ in headers}:
+                    headers.append((name, ""))
+            case "content-length" | "transfer-encoding":
+                if name.lower() == framing[0].lower():
+                    headers.append((name, framing[1]))
+            case _:
+                headers.append((name, value))
+    if framing[0].lower() not in {name.lower() for name, _ in headers}:
+        headers.append(framing)
+    return tuple(headers)
+
+
+def _without_framing(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0].lower() not in ("content-length", "transfer-encoding"))
+
+
+def error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
+    """An error of bedtape's own, in the form that Bedrock gives to its errors."""
+    body = bodies.compact({"message": message})
+    headers = (
+        (b"Date", DATE),
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Connection", b"keep-alive"),
+        (b"x-amzn-RequestId", request_id.encode()),
+        (b"x-amzn-ErrorType", error.encode()),
+    )
+    return Reply(status, headers, (Piece(0, body),), streamed=False)
+
+
+def request_id_for(key: bytes) -> str:
+    """The request id of an answer that no recording gave."""
+    return _request_id(key, 0)

@@ -1,0 +1,302 @@
+"""Fakecloud's introspection API as a second face of a session's layers and history, so that its SDKs drive bedtape.
+
+Each answer has exactly that emulator's keys: its Python client raises at one more. What is laid here is told from other
+layers by its `Exactly`, so that it never removes theirs. Pure but for the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from bedtape_cassettes.failures import FAILURES
+from bedtape_cassettes.families.content import Content, Message, Text
+from bedtape_cassettes.families.family import Cannot, Family, JsonObject
+from bedtape_cassettes.families.models.converse import CONVERSE
+from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.format.json_schema import Schema, problems
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import OPERATIONS
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.api.fakecloud_invocation import invocation
+from bedtape_replayer.api.route import Asked, Failed, NoSuch, Route
+from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.overlay import Fault
+from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.rule import Given, Rule
+from bedtape_replayer.overlay.schedule import Schedule
+from bedtape_replayer.overlay.session_layers import Layers
+from bedtape_replayer.overlay.when import When
+
+__all__ = ["ROUTES", "content"]
+
+# What that emulator calls an invocation.
+_INVOKING = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+_SERVICES = ("bedrock", "bedrock-runtime")
+_OK: JsonValue = {"status": "ok"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly(When):
+    """Conditions as that emulator has them, and the mark of layers that are laid here.
+
+    model_id: as it was sent, no glob; None for any. contains: stands in system or messages, or, where the form of the
+    request is not known, in its body. single: it is the one response for all calls, which is asked after the rules.
+    """
+
+    model_id: str | None = None
+    contains: str = ""
+    single: bool = False
+
+    def matches(self, call: Call) -> bool:
+        return (
+            When.matches(self, call)  # `super()` knows no class that slots have made anew
+            and self.model_id in (None, call.model)
+            and (not self.contains or self.contains in (call.prompt.text or call.body.decode(errors="replace")))
+        )
+
+
+# -- reading what is asked -------------------------------------------------------------------------------------
+
+
+def _checked(asked: Asked, schema: Schema) -> Any:
+    """The JSON body; `plain`, for JSON can spell half a character, which no answer can hold."""
+    try:
+        value = plain(parse(asked.body))
+    except ValueError as error:
+        raise Failed(400, {"error": f"expected a JSON body, found {asked.body[:40]!r} ({error})"}) from None
+    if wrong := problems(value, schema):
+        raise Failed(400, {"error": "; ".join(map(str, wrong))})
+    return value
+
+
+def _session(asked: Asked) -> SessionState:
+    """The session that the request names, made where there is none yet: a test configures it before its first call."""
+    return asked.engine.sessions.get(asked.session)
+
+
+def _name(layers: Layers, kind: str) -> str:
+    """A name that no layer has."""
+    while layers.has(name := layers.next_id(f"fakecloud-{kind}")):
+        pass
+    return name
+
+
+# -- the server ------------------------------------------------------------------------------------------------
+
+
+def _health(asked: Asked) -> JsonValue:  # noqa: ARG001 - the same whoever asks
+    return {"status": "ok", "version": version("bedtape"), "services": list(_SERVICES)}
+
+
+def _reset(asked: Asked) -> JsonValue:
+    """Only the session of whoever asks: others may be in the middle of their tests."""
+    asked.engine.sessions.reset(asked.session)
+    return _OK
+
+
+def _reset_service(asked: Asked) -> JsonValue:
+    service = asked.parts["service"]
+    if service not in _SERVICES:
+        raise NoSuch(f"expected a service among {', '.join(_SERVICES)}, found {service!r}")
+    _reset(asked)
+    return {"reset": service}
+
+
+# -- responses -------------------------------------------------------------------------------------------------
+
+_RULE: Schema = {
+    "type": "object",
+    "properties": {"promptContains": {"type": ["string", "null"]}, "response": {"type": "string"}},
+    "required": ["response"],
+    "additionalProperties": False,
+}
+_RULES: Schema = {
+    "type": "object",
+    "properties": {"rules": {"type": "array", "items": _RULE}},
+    "required": ["rules"],
+    "additionalProperties": False,
+}
+
+
+# What whole answers have even where they say nothing.
+_STOPPED = {"stopReason", "stop_reason"}
+
+
+def content(model: str, text: str) -> Content:
+    """What a configured response says: of a whole answer of Converse or of the model's family, all of it; else its text."""
+    try:
+        value = plain(parse(text.encode()))
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        for family in filter(None, (CONVERSE, _native(model))):
+            try:
+                found = family.read(value)
+            except ValueError:
+                continue
+            # The JSON that an application waits for may have a list `content` too.
+            if not isinstance(found, Message) or found.blocks or _STOPPED & value.keys():
+                return found
+    return Message((Text(text),))
+
+
+def _native(model: str) -> Family | None:
+    try:
+        return family_of("InvokeModel", model)
+    except Cannot:
+        return None
+
+
+def _set_response(asked: Asked) -> JsonValue:
+    try:
+        text = asked.body.decode()
+    except UnicodeDecodeError:
+        raise Failed(400, {"error": f"expected text in UTF-8, found {asked.body[:40]!r}"}) from None
+    return _configured(asked, [("", text)], single=True)
+
+
+def _set_rules(asked: Asked) -> JsonValue:
+    rules = _checked(asked, _RULES)["rules"]
+    return _configured(asked, [(rule.get("promptContains") or "", rule["response"]) for rule in rules], single=False)
+
+
+def _clear_rules(asked: Asked) -> JsonValue:
+    return _configured(asked, [], single=False)
+
+
+def _configured(asked: Asked, responses: list[tuple[str, str]], *, single: bool) -> JsonValue:
+    """Puts these in place of a model's rules, or of its single response; single responses stay behind all rules."""
+    model, layers = asked.parts["model"], _session(asked).layers
+    kept = [rule for rule in layers.own.rules if _place(rule) != (model, single)]
+    for contains, text in responses:
+        when = Exactly(operation=_INVOKING, model_id=model, contains=contains, single=single)
+        kept += _rules(layers, when, text)
+    kept.sort(key=lambda rule: isinstance(rule.when, Exactly) and rule.when.single)
+    layers.lay(replace(layers.own, rules=tuple(kept)))
+    return {"status": "ok", "modelId": model}
+
+
+def _rules(layers: Layers, when: Exactly, text: str) -> Iterator[Rule]:
+    model = when.model_id or ""
+    if _native(model) is None:  # nobody can tell the form of its bodies, so that it is the text, as it stands
+        yield _rule(layers, replace(when, operation=("InvokeModel",)), Raw(text.encode()), text)
+    yield _rule(layers, when, content(model, text), text)
+
+
+def _rule(layers: Layers, when: Exactly, given: Given, text: str) -> Rule:
+    conditions = {"operation": list(when.operation), "model": when.model_id, "text_contains": when.contains}
+    told: JsonObject = {"when": plain(conditions), "answer": {"text": text}}
+    return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, told=told)
+
+
+def _place(rule: Rule) -> tuple[str | None, bool] | None:
+    """Which of that emulator's lists a rule is in: a model's, of rules or single; None for one that others laid."""
+    return (rule.when.model_id, rule.when.single) if isinstance(rule.when, Exactly) else None
+
+
+# -- faults ----------------------------------------------------------------------------------------------------
+
+_FAULT: Schema = {
+    "type": "object",
+    "properties": {
+        "errorType": {"type": "string"},
+        "message": {"type": ["string", "null"]},
+        "httpStatus": {"type": ["integer", "null"], "minimum": 400, "maximum": 599},
+        "count": {"type": ["integer", "null"], "minimum": 1},
+        "modelId": {"type": ["string", "null"]},
+        "operation": {"enum": [*(operation.name for operation in OPERATIONS), None]},
+    },
+    "required": ["errorType"],
+    "additionalProperties": False,
+}
+
+
+def _queue(asked: Asked) -> JsonValue:
+    """Adds a fault; those that are used up go, so that a long session does not ask them at each call."""
+    given = {key: value for key, value in _checked(asked, _FAULT).items() if value is not None}
+    layers = _session(asked).layers
+    kept = [fault for fault in layers.own.faults if not _is_queued(fault) or _remaining(layers, fault)]
+    layers.lay(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), given))))
+    return _OK
+
+
+def _fault(name: str, given: dict[str, Any]) -> Fault:
+    error, operation = given["errorType"], given.get("operation")
+    status = given.get("httpStatus") or (FAILURES[error].status if error in FAILURES else None)
+    try:
+        failure = Failure(error, given.get("message", ""), None if status is None else int(status))
+    except ValueError as problem:
+        raise Failed(400, {"error": str(problem)}) from None
+    when = Exactly(operation=(operation,) if operation else _INVOKING, model_id=given.get("modelId"))
+    times = int(given.get("count", 1))
+    told: JsonObject = {"error": error, "message": failure.message, "status": failure.status, "times": times}
+    conditions: JsonObject = {"operation": list(when.operation)}
+    if when.model_id is not None:
+        conditions["model"] = when.model_id
+    return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": plain(conditions)})
+
+
+def _faults(asked: Asked) -> JsonValue:
+    layers = _session(asked).layers
+    return {"faults": [told for fault in layers.own.faults if (told := _fault_told(layers, fault)) is not None]}
+
+
+def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
+    """A fault as that emulator lists it; None for one of others, or that is used up."""
+    match fault:
+        case Fault(harm=Refuse(failure=failure), when=Exactly() as when) if remaining := _remaining(layers, fault):
+            return {
+                "errorType": failure.error,
+                "message": failure.message,
+                "httpStatus": failure.status,
+                "remaining": remaining,
+                "modelId": when.model_id,
+                "operation": None if when.operation == _INVOKING else when.operation[0],
+            }
+    return None
+
+
+def _clear_faults(asked: Asked) -> JsonValue:
+    layers = _session(asked).layers
+    layers.lay(replace(layers.own, faults=tuple(fault for fault in layers.own.faults if not _is_queued(fault))))
+    return _OK
+
+
+def _is_queued(fault: Fault) -> bool:
+    return isinstance(fault.when, Exactly)
+
+
+def _remaining(layers: Layers, fault: Fault) -> int:
+    return (fault.schedule.times or 0) - layers.fired(fault.id)
+
+
+# -- invocations -----------------------------------------------------------------------------------------------
+
+
+def _invocations(asked: Asked) -> JsonValue:
+    calls = _session(asked).history.calls
+    return {"invocations": [invocation(call) for call in calls if call.operation in _INVOKING]}
+
+
+_MODEL = "/_fakecloud/bedrock/models/{model...}"
+_FAULTS = "/_fakecloud/bedrock/faults"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/_fakecloud/health", _health, "Whether it runs."),
+    Route("POST", "/_reset", _reset, "Makes the session new."),
+    Route("POST", "/_fakecloud/reset/{service}", _reset_service, "Makes the session new, of a service it has."),
+    Route("GET", "/_fakecloud/bedrock/invocations", _invocations, "The session's calls, oldest first."),
+    Route("POST", f"{_MODEL}/response", _set_response, "Sets a model's response to all calls (its body, as text)."),
+    Route("POST", f"{_MODEL}/responses", _set_rules, "Replaces a model's rules.", takes=_RULES),
+    Route("DELETE", f"{_MODEL}/responses", _clear_rules, "Removes a model's rules."),
+    Route("POST", _FAULTS, _queue, "Queues a fault.", takes=_FAULT),
+    Route("GET", _FAULTS, _faults, "The faults that are not used up."),
+    Route("DELETE", _FAULTS, _clear_faults, "Removes the queued faults."),
+)

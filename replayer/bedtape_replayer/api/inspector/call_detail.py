@@ -1,0 +1,153 @@
+"""One call with all that a person asks of it: what answered and why, its attempts, its events, what came nearest. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from bedtape_cassettes.families.content import Image, Message
+from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.format.document import document_of
+from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.answering.match import Miss, Near
+from bedtape_replayer.answering.reply import Piece
+from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.invocations import invocations
+from bedtape_replayer.history.json_safe import plain, shown_body
+from bedtape_replayer.history.record import Record
+
+__all__ = ["whole"]
+
+# More than a picture can show; the rest is counted.
+_EVENTS = 2000
+_PAYLOAD = 4000
+
+
+def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
+    """The call, in the control API's words and some more."""
+    answer = record.outcome.answer
+    recording = _found(library, record.by) if record.source == "cassette" else None
+    return {
+        "call": record.as_json(),
+        "answer": _answer(record),
+        "attempts": _attempts(record, session),
+        "layers": _layers(record, session),
+        "recording": recording and {"cassette": recording[0].name, "file": recording[1].file},
+        "miss": None if answer.miss is None else _miss(answer.miss, library),
+    }
+
+
+def _found(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
+    pairs = ((cassette, each) for cassette in library.cassettes for each in cassette.interactions)
+    return next((pair for pair in pairs if pair[1].file == file), None)
+
+
+def _answer(record: Record) -> JsonValue:
+    reply = record.outcome.answer.reply
+    pieces = reply.pieces
+    events = [_event(number, piece, record.events) for number, piece in enumerate(pieces[:_EVENTS])]
+    return {
+        "headers": plain(record.answer_headers),
+        "after_ms": reply.after_ms,
+        "streamed": reply.streamed,
+        "cut": record.cut,
+        "blocks": _blocks(record),
+        "events": events if reply.streamed else [],
+        "more_events": max(0, len(pieces) - _EVENTS) if reply.streamed else 0,
+        **({"body": None, "body_base64": None} if reply.streamed else shown_body(b"".join(p.data for p in pieces))),
+    }
+
+
+def _blocks(record: Record) -> JsonValue:
+    """What was said, each block with its kind; of an image its size alone."""
+    if not isinstance(record.content, Message):
+        return []
+    return [
+        {"kind": "image", "format": block.format, "bytes": len(block.data)}
+        if isinstance(block, Image)
+        else plain({"kind": type(block).__name__.lower(), **asdict(block)})
+        for block in record.content.blocks
+    ]
+
+
+def _event(number: int, piece: Piece, sent: int) -> JsonValue:
+    kind, payload = _opened(piece.data)
+    return {
+        "at_ms": piece.at_ms,
+        "bytes": len(piece.data),
+        "kind": plain(kind),
+        "payload": payload.decode(errors="replace")[:_PAYLOAD],
+        "sent": number < sent,
+    }
+
+
+def _opened(data: bytes) -> tuple[str, bytes]:
+    """What a piece of a stream says, and its kind: an event's type, or that it is in no frame, or in a broken one."""
+    try:
+        frames = eventstream.decode_all(data)
+    except eventstream.FrameError:
+        is_text = data.startswith((b"data:", b"event:"))
+        return ("data" if is_text else "broken"), data
+    if not frames:
+        return "empty", b""
+    headers = dict(frames[0].strings() or ())
+    kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code") or "event"
+    return kind, _unsealed(frames[0].payload)
+
+
+def _unsealed(payload: bytes) -> bytes:
+    """The JSON inside InvokeModel's chunks, which is what a reader wants to read."""
+    try:
+        return bodies.compact(bodies.open_chunk(payload))
+    except ValueError:
+        return payload
+
+
+def _attempts(record: Record, session: SessionState) -> JsonValue:
+    """All attempts of the SDK call that it is one of, itself too."""
+    groups = invocations(each for each in session.history.calls if _alike(each, record))
+    mine = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
+    return [
+        {
+            "number": each.number,
+            "attempt": each.attempt,
+            "began": each.began,
+            "seconds": each.seconds,
+            "status": each.status,
+            "error": plain(each.error),
+        }
+        for each in mine
+    ]
+
+
+def _alike(one: Record, other: Record) -> bool:
+    """Whether they can be attempts of one call: of thousands of calls only these need to be read and grouped."""
+    if one.invocation_id is not None or other.invocation_id is not None:
+        return one.invocation_id == other.invocation_id
+    return one.call.path == other.call.path and one.call.body == other.call.body
+
+
+def _layers(record: Record, session: SessionState) -> JsonValue:
+    """The rule or fault that answered and the faults that happened, as they were laid, where they still are."""
+    named = {record.by if record.source in ("rule", "fault") else None, *record.faults}
+    return [plain({**each.told, "name": each.id}) for each in session.layers.every.layers if each.id in named]
+
+
+def _miss(miss: Miss, library: Library) -> JsonValue:
+    return {
+        "request": plain(miss.request),
+        "recordings": miss.recordings,
+        "exhausted": miss.exhausted,
+        "nearest": [_near(near, library) for near in miss.nearest],
+    }
+
+
+def _near(near: Near, library: Library) -> JsonValue:
+    """A recording that came near, with its request, if it is still there."""
+    found = _found(library, near.file)
+    return {
+        "file": plain(near.file),
+        "cassette": None if found is None else plain(found[0].name),
+        "differences": [plain(asdict(each)) for each in near.differences],
+        "recorded": None if found is None else plain(document_of(found[1])["request"]),
+    }

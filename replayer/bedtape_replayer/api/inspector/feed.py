@@ -1,0 +1,93 @@
+"""What the inspector's page asks beside the control API: calls of all sessions in short, as they end, and one whole.
+
+The page's own, not for tests: it may change with the page. Pure but for the engine.
+"""
+
+from __future__ import annotations
+
+from heapq import nsmallest
+
+from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.model import JsonValue
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.api.inspector.call_detail import whole
+from bedtape_replayer.api.route import Asked, NoSuch, Route
+from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.record import Record
+
+__all__ = ["ROUTES"]
+
+# So many at a time: to read them takes the server some 40 ms (a stream's end is decoded), in which it answers nobody else.
+_PAGE = 200
+# What fits a row.
+_SHOWN = 160
+_MICRO = 1_000_000
+_QUERY: dict[str, Schema] = {
+    "since": {"type": "integer", "minimum": 0, "description": "Calls that ended later; microseconds since 1970."},
+}
+
+
+def _calls(asked: Asked) -> JsonValue:
+    """Calls that ended after `since`, the oldest first, and the sessions there are, so that the page forgets too."""
+    since = asked.conditions(_QUERY).get("since", 0)
+    sessions = tuple(dict.fromkeys(asked.engine.sessions))  # one that has two names is told once
+    found = [outcome for each in sessions for outcome in each.history.since(since / _MICRO)]
+    page = nsmallest(_PAGE, found, key=lambda outcome: outcome.began + outcome.seconds)
+    return {
+        "calls": [_row(Record(outcome)) for outcome in page if _ended(outcome) > since],
+        "more": len(found) > _PAGE,
+        "sessions": [_session(each) for each in sorted(sessions, key=lambda session: session.name)],
+    }
+
+
+def _ended(outcome: Outcome) -> int:
+    return round((outcome.began + outcome.seconds) * _MICRO)
+
+
+def _session(session: SessionState) -> JsonValue:
+    oldest = session.history.oldest
+    return {
+        "name": plain(session.name),
+        "calls": len(session.history),
+        "forgotten": session.history.forgotten,
+        "oldest": None if oldest is None else _ended(oldest),
+    }
+
+
+def _row(record: Record) -> JsonValue:
+    return plain(
+        {
+            "session": record.session,
+            "number": record.number,
+            "ended": _ended(record.outcome),
+            "began": record.began,
+            "seconds": record.seconds,
+            "operation": record.operation or f"{record.method} {record.path[:_SHOWN]}",
+            "model": record.model,
+            "status": record.status,
+            "error": record.error,
+            "source": record.source,
+            "by": record.by,
+            "faults": len(record.faults),
+            "invocation": record.invocation_id,
+            "attempt": record.attempt,
+            "prompt": record.last_prompt[:_SHOWN],
+            "events": record.events if record.outcome.answer.reply.streamed else None,
+            "hung_up": record.hung_up,
+        }
+    )
+
+
+def _call(asked: Asked) -> JsonValue:
+    session = asked.looked_at()
+    for record in session.history.calls:
+        if str(record.number) == asked.parts["call"]:
+            return whole(record, session, asked.engine.library)
+    raise NoSuch(f"the session's history has no call numbered {asked.parts['call']!r}")
+
+
+ROUTES = (
+    Route("GET", "/_bedtape/inspector/calls", _calls, "The calls of all sessions in short.", query=_QUERY),
+    Route("GET", "/_bedtape/inspector/sessions/{session}/calls/{call}", _call, "One call whole."),
+)

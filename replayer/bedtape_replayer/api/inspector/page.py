@@ -1,0 +1,61 @@
+"""The files of the inspector's page, as replies. It reads the package's own data, and nothing else of the disk.
+
+They hold nothing of anybody's, so they need no token. What they may do is what their policy lets them: no inline script
+or style, no other host. The page shows what models and prompts say, and that must never become script.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from bedtape_replayer.answering.reply import DATE, HeaderPairs, Piece, Reply
+
+__all__ = ["POLICY", "page"]
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_ASSET = re.compile(r"/_bedtape/inspector/([a-z]+\.(css|js))")
+
+
+def page(method: str, path: str) -> Reply | None:
+    """The page, a file that it loads, or the way to it; None for what is none of these."""
+    if method not in ("GET", "HEAD"):
+        return None
+    plain = path.partition("?")[0]
+    if plain == "/_bedtape":
+        # Relative, so that a session's prefix stays.
+        return _reply(307, b"", ((b"Location", b"_bedtape/"),))
+    if plain == "/_bedtape/":
+        return _file("index.html", "html")
+    found = _ASSET.fullmatch(plain)
+    return _file(found[1], found[2]) if found else None
+
+
+def _file(name: str, kind: str) -> Reply | None:
+    data = _read(name)
+    return None if data is None else _reply(200, data, ((b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode()),))
+
+
+@cache
+def _read(name: str) -> bytes | None:
+    file = files("bedtape_replayer.api.inspector") / "static" / name
+    return file.read_bytes() if file.is_file() else None
+
+
+def _reply(status: int, body: bytes, more: HeaderPairs) -> Reply:
+    headers = (
+        (b"Date", DATE),
+        *more,
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Connection", b"keep-alive"),
+        (b"Cache-Control", b"no-store"),
+        (b"Content-Security-Policy", POLICY.encode()),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (b"Referrer-Policy", b"no-referrer"),
+    )
+    return Reply(status, headers, (Piece(0, body),), streamed=False)

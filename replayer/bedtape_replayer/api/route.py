@@ -1,0 +1,135 @@
+"""What can be asked of the control API: a method, a path with named parts, and the function that answers. Values only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.format.json_schema import Schema, Wrong, problems
+from bedtape_cassettes.model import JsonValue
+from bedtape_replayer.answering.reply import HeaderPairs
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.session_state import SessionState
+from bedtape_replayer.history.json_safe import plain
+
+__all__ = ["Asked", "Failed", "NoSuch", "Route", "invalid"]
+
+
+class Failed(Exception):
+    """A request that cannot be done: its status, the JSON that says why, and headers that its status asks for."""
+
+    def __init__(self, status: int, body: JsonValue, headers: HeaderPairs = ()) -> None:
+        super().__init__(body)
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+class NoSuch(Failed):
+    """What the path names is not there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(404, {"error": message})
+
+
+def invalid(wrong: Iterable[Wrong]) -> Failed:
+    """A request that says something wrong: every problem at once, as a message and as data."""
+    told = list(wrong)
+    problems: list[JsonValue] = [
+        {"where": one.where, "expected": one.expected, "found": one.found, "mend": one.mend} for one in told
+    ]
+    return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to the control API: the engine, the path's parts by name, the query, the body as bytes.
+
+    session: the name of the one that the request names by its prefix or headers, as a call would.
+    """
+
+    engine: Engine
+    session: str
+    parts: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+    def made(self) -> SessionState:
+        """The session that the path names, made where there is none yet: tests configure it before its first call."""
+        return self.engine.sessions.get(self.parts["session"])
+
+    def looked_at(self) -> SessionState:
+        """The same to look at: none is made, and one that is not there is as it would be at its first call."""
+        name = self.parts["session"]
+        return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
+
+    def json(self) -> Any:
+        """The body. Raises Failed where it is not JSON. `plain`, for JSON can spell what no answer can hold."""
+        try:
+            return plain(parse(self.body))
+        except ValueError as error:
+            shown = self.body[:40].decode(errors="replace")
+            raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None
+
+    def checked(self, schema: Schema) -> Any:
+        """The body, where the schema holds for it. Raises Failed with every problem where it does not."""
+        value = self.json()
+        if wrong := problems(value, schema):
+            raise invalid(wrong)
+        return value
+
+    def conditions(self, schemas: Mapping[str, Schema]) -> dict[str, Any]:
+        """The query, its numbers and truths read, where the schemas by name hold for it. Raises Failed."""
+        found: dict[str, Any] = {name: _read(text, schemas.get(name, {})) for name, text in self.query.items()}
+        closed = {"type": "object", "properties": dict(schemas), "additionalProperties": False}
+        if wrong := problems(found, closed):
+            raise invalid(wrong)
+        return found
+
+
+# As many digits as no count has, and few enough for Python to read quickly.
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_TRUTHS = {"true": True, "false": False}
+
+
+def _read(text: str, schema: Schema) -> JsonValue:
+    """The text as its schema's kind of value; as it is where it is none, so that the check can say so."""
+    match schema.get("type"):
+        case "integer" if _DIGITS.fullmatch(text):
+            return int(text)
+        case "boolean":
+            return _TRUTHS.get(text, text)
+    return text
+
+
+@dataclass(frozen=True)
+class Route:
+    """One request that is answered.
+
+    path: `{name}` stands for one part, `{name...}` for one or more. takes: the schema of its JSON body, None for none.
+    gives: the schema of its answer. query: the schemas of its query's members. name: the operation's, where it has one.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Asked], JsonValue]
+    summary: str
+    gives: Schema = field(default_factory=lambda: {"type": "object"})
+    takes: Schema | None = None
+    query: dict[str, Schema] = field(default_factory=dict)
+    name: str = ""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        pattern = re.sub(r"\\{(\w+)\\.\\.\\.\\}", r"(?P<\1>.+)", re.escape(self.path))
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern))
+
+    def parts(self, path: str) -> dict[str, str] | None:
+        """The named parts of a path that is this route's, decoded; None for another's."""
+        found = self._pattern.fullmatch(path)
+        return {name: unquote(part) for name, part in found.groupdict().items()} if found else None

@@ -1,0 +1,1 @@
+"""The commands replay, run, demo, overlay, doctor and init. Nothing imports this room."""

@@ -1,0 +1,37 @@
+"""The command `bedtape doctor`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import asdict
+
+import typer
+
+from bedtape_cassettes.cli.output import AsJson, say, say_json
+from bedtape_replayer.cli.doctor.checks import examine
+from bedtape_replayer.cli.doctor.probe import gather
+from bedtape_replayer.cli.doctor.render import summary, told
+
+__all__ = ["doctor"]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is wrong with this environment, and what mends it. Exit code 1 where anything is.
+
+    It looks at this shell's variables, AWS's files, what is installed, this folder's cassettes, and who listens on this
+    machine. It changes nothing, asks no other machine, and prints no secret.
+
+    \b
+    Example:
+      bedtape doctor
+      bedtape doctor --json
+    """
+    diagnoses = examine(gather())
+    if as_json:
+        say_json({"checks": [asdict(diagnosis) for diagnosis in diagnoses]})
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        say(told(diagnoses, width))
+        typer.echo(summary(diagnoses))
+    raise typer.Exit(1 if any(diagnosis.level == "wrong" for diagnosis in diagnoses) else 0)

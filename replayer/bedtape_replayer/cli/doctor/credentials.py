@@ -1,0 +1,116 @@
+"""Checks of what a client is made with: keys, bearer token, region, profile, certificates. Pure; no secret is ever told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bedtape_cassettes.addresses import BEARER
+from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
+from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.profile import named
+
+__all__ = ["BUNDLES", "check_bearer", "check_bundles", "check_keys", "check_profile", "check_region"]
+
+_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+# Variables that stand for credentials which something else gives.
+_ELSEWHERE = {
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "a web identity",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "the container",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "the container",
+}
+_REGION, _DEFAULT_REGION = "AWS_REGION", "AWS_DEFAULT_REGION"
+# Files of certificates that are named by the environment.
+BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+def _masked(key: str) -> str:
+    """An access key id as far as it may be shown: whether it is AWS's, and of which kind."""
+    kind = re.match(r"A[KS]IA(?=[A-Z0-9]{12})", key)
+    return f"{kind[0] if kind else ''}… ({len(key)} characters)"
+
+
+def check_bearer(found: Found) -> Iterator[Diagnosis]:
+    """A Bedrock API key wins over access keys, and boto3 sends none over http."""
+    token = found.environ.get(BEARER)
+    if not token:
+        yield ok("bearer token", f"{BEARER} is not set")
+        return
+    there = f"it set, {len(token)} characters"
+    expected = f"no {BEARER}, for boto3 refuses to send it over http://"
+    if found.endpoint and not found.endpoint.encrypted:
+        yield wrong("bearer token", expected=expected, found=there, mend=f"unset {BEARER}, or use bedtape run")
+    else:
+        mend = "nothing for bedtape run and the fixture bedrock, which take it out; unset it where you set an endpoint"
+        yield note("bearer token", expected=expected, found=there, mend=mend)
+
+
+def check_keys(found: Found) -> Iterator[Diagnosis]:
+    """Every SDK needs some keys, and any will do for bedtape."""
+    key, secret = found.environ.get(_ID), found.environ.get(_SECRET)
+    if bool(key) != bool(secret):
+        there, lacking = (_ID, _SECRET) if key else (_SECRET, _ID)
+        yield wrong("credentials", expected=f"{_ID} and {_SECRET}", found=f"{there} alone", mend=f"set {lacking} too")
+    elif key:
+        yield ok("credentials", f"{_ID}={_masked(key)}")
+    elif source := _source(found):
+        yield ok("credentials", source)
+    elif found.endpoint:
+        mend = f"export {_ID}=any {_SECRET}=any, which bedtape takes"
+        yield wrong("credentials", expected="some keys, for no SDK calls without", found="none", mend=mend)
+    else:
+        yield ok(
+            "credentials", "none: bedtape run and the fixture bedrock make some up; to record, real ones are needed"
+        )
+
+
+def _source(found: Found) -> str:
+    """What credentials come of, where no keys are in the environment."""
+    if found.environ.get(BEARER) and (found.endpoint is None or found.endpoint.encrypted):
+        return f"{BEARER} alone"
+    if word := next((word for name, word in _ELSEWHERE.items() if found.environ.get(name)), ""):
+        return f"by {word}"
+    return f"profile {found.profile.name}: {found.profile.credentials}" if found.profile.credentials else ""
+
+
+def check_region(found: Found) -> Iterator[Diagnosis]:
+    """boto3 reads AWS_DEFAULT_REGION, JavaScript's SDK AWS_REGION; both a profile."""
+    region, default = found.environ.get(_REGION), found.environ.get(_DEFAULT_REGION)
+    if region and default and region != default:
+        both = f"{_REGION}={region} and {_DEFAULT_REGION}={default}"
+        mend = "set both to the same: boto3 reads the second, most other SDKs the first"
+        yield note("region", expected="one region", found=both, mend=mend)
+    elif region and not default and not found.profile.region:
+        mend = f"export {_DEFAULT_REGION}={region}"
+        yield note("region", expected=f"{_DEFAULT_REGION} too, for boto3", found=f"{_REGION} alone", mend=mend)
+    elif region or default or found.profile.region:
+        yield ok("region", region or default or f"{found.profile.region} of profile {found.profile.name}")
+    elif found.endpoint:
+        mend = f"export {_REGION}=us-east-1 {_DEFAULT_REGION}=us-east-1"
+        yield wrong("region", expected="a region, for no SDK calls without", found="none", mend=mend)
+    else:
+        yield ok("region", "none: bedtape run and the fixture bedrock set us-east-1")
+
+
+def check_profile(found: Found) -> Iterator[Diagnosis]:
+    """Whether AWS's files can be read, and hold the profile that is named."""
+    name, variable = named(found.environ)
+    if found.profile.problem:
+        mend = "mend the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
+        yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, mend=mend)
+    elif variable and not found.profile.exists:
+        expected = f"the profile {name} that {variable} names"
+        yield wrong("profile", expected=expected, found="none of this name", mend=f"unset {variable}, or add it")
+    else:
+        yield ok("profile", f"{name} ({variable})" if variable else "default" if found.profile.exists else "none")
+
+
+def check_bundles(found: Found) -> Iterator[Diagnosis]:
+    """Certificates that are named must be there: nothing here needs them, but recording and all real calls do."""
+    absent = [name for name in BUNDLES if name in found.missing]
+    for name in absent:
+        mend = f"unset {name}, or name a file that is there: calls over TLS fail, recording too"
+        yield wrong("certificates", expected=f"the file that {name} names", found="none there", mend=mend)
+    if not absent:
+        named = [name for name in BUNDLES if found.environ.get(name)]
+        yield ok("certificates", ", ".join(named) or "the usual ones")

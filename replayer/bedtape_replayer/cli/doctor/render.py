@@ -1,0 +1,38 @@
+"""Diagnoses as lines to read: level, what was looked at, what was found of it. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.text import Line, Style
+from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, Level
+
+__all__ = ["summary", "told"]
+
+_STYLES: dict[Level, Style] = {"ok": "plain", "note": "warning", "wrong": "removed"}
+
+
+def told(diagnoses: Sequence[Diagnosis], width: int | None) -> Iterator[Line]:
+    """A line a diagnosis; where there is a width, it is folded under its beginning."""
+    named = max(len(diagnosis.check) for diagnosis in diagnoses)
+    for diagnosis in diagnoses:
+        head = f"{diagnosis.level:<5}  {diagnosis.check:<{named}}  "
+        text = head + printable(str(diagnosis))
+        for line in _folded(text, width, " " * len(head)):
+            yield Line(line, _STYLES[diagnosis.level])
+
+
+def _folded(text: str, width: int | None, indent: str) -> list[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def summary(diagnoses: Sequence[Diagnosis]) -> str:
+    """How many of each."""
+    counts = Counter(diagnosis.level for diagnosis in diagnoses)
+    notes = f"{counts['note']} note{'s' * (counts['note'] != 1)}"
+    return f"bedtape: {counts['wrong']} wrong, {notes}, {counts['ok']} ok; nothing was changed"

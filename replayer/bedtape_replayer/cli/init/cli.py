@@ -1,0 +1,74 @@
+"""The command `bedtape init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.output import DryRun
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.storage import git
+from bedtape_replayer.cli.init import writing
+from bedtape_replayer.cli.init.plan import Piece, Plan, plan_of
+from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
+
+__all__ = ["init"]
+
+
+def init(
+    pytest: Annotated[
+        bool | None, typer.Option("--pytest/--vitest", help="Which test to write. Default: what the project has.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Write settings, a sample cassette and a first test into the project in this folder. The test passes at once, offline.
+
+    Which test is told by what the project has, unless an option says it; in an empty folder it is pytest's. In a git
+    repository, .tape files are set up to be read in diffs, too. What is there already is left as it is: run it as often
+    as you like.
+
+    \b
+    Examples:
+      bedtape init && pytest
+      bedtape init --vitest --dry-run
+    """
+    root = Path.cwd()
+    try:
+        project = writing.look(root)
+        asked: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
+        framework = asked.get(pytest) or framework_of(project)
+        _carry_out(root, plan_of(project, framework, writing.sample()), dry_run=dry_run)
+    except (InitRefused, CassetteError) as error:
+        for line in str(error).splitlines():
+            typer.echo(f"bedtape: {printable(line)}", err=True)
+        raise typer.Exit(2) from None
+
+
+def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
+    repository = git.repository(root)
+    pieces = (*plan.pieces, *([writing.attributes(root, repository)] if repository else []))
+    wanted = [piece for piece in pieces if not writing.is_there(root, piece)]
+    if reasons := writing.obstacles(root, wanted):
+        raise InitRefused(reasons)
+    if not dry_run:
+        writing.write(root, wanted, lambda: git.teach(repository) if repository else None)
+    rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]
+    if repository is None:
+        rows.append(("skipped", git.ATTRIBUTES, "no git repository (bedtape cassette git-setup)"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo("\nNext:")
+    for command in plan.then:
+        typer.echo(f"  {command}")
+
+
+def _row(piece: Piece, wanted: bool, *, dry_run: bool) -> tuple[str, str, str]:
+    """What was done, to what, and why."""
+    if not wanted:
+        return "left", piece.path, piece.there or "is there already"
+    verbs = ("would add to", "added to") if piece.adds else ("would write", "wrote")
+    return verbs[0 if dry_run else 1], piece.path, piece.what

@@ -1,0 +1,109 @@
+"""What a project should have: settings, a sample cassette, a first test. Pure: whether it is there, others see."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bedtape_replayer.cli.init import pytest_files, vitest_files
+from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
+
+__all__ = ["CASSETTE", "Piece", "Plan", "plan_of"]
+
+# The sample that the tests play.
+CASSETTE = "hello"
+_SETTINGS = "bedtape.toml"
+_SDK = "@aws-sdk/client-bedrock-runtime"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing to write: a file with its bytes, or a folder with its files by name.
+
+    adds: the bytes are put at the end of a file that is there. there: what is told where the project has it already.
+    """
+
+    path: str
+    content: bytes | Mapping[str, bytes]
+    what: str
+    adds: bool = False
+    there: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """cassettes: their folder. then: the commands with which one goes on."""
+
+    framework: Framework
+    cassettes: str
+    pieces: tuple[Piece, ...]
+    then: tuple[str, ...]
+
+
+def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes]) -> Plan:
+    """What to write. sample: the files of the sample cassette. Raises InitRefused where settings cannot be added."""
+    if framework == "pytest":
+        tests = _pytest_folder(project)
+        cassettes, test = (
+            f"{tests}/cassettes",
+            Piece(f"{tests}/{pytest_files.NAME}", pytest_files.TEST.encode(), "two tests"),
+        )
+        then: tuple[str, ...] = (f"pytest {test.path}",)
+    else:
+        typescript = "typescript" in project.packages or project.has("tsconfig*.json")
+        tests = _folder(project)
+        name = vitest_files.NAME + (".ts" if typescript else ".js")
+        cassettes = project.played or "cassettes"
+        test = Piece(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
+        lacking = [package for package in ("vitest", _SDK) if package not in project.packages]
+        install = (f"npm install -D {' '.join(lacking)}",) if lacking else ()
+        then = (*install, f"bedtape run -- npx vitest run {test.path}")
+    played = Piece(f"{cassettes}/{CASSETTE}", sample, "a sample cassette")
+    return Plan(framework, cassettes, (_settings(project, cassettes), played, test), then)
+
+
+# -- where tests are -------------------------------------------------------------------------------------------
+
+
+def _folder(project: Project) -> str:
+    return "test" if project.has("test") and not project.has("tests") else "tests"
+
+
+def _pytest_folder(project: Project) -> str:
+    """Where pytest looks, if that is one plain folder of the project."""
+    options = project.table("tool", "pytest", "ini_options") or project.table("tool", "pytest")
+    match options.get("testpaths"):
+        case str(paths) if words := paths.split():
+            first = words[0]
+        case [str(path), *_]:
+            first = path
+        case _:
+            return _folder(project)
+    parts = [part for part in first.split("/") if part not in ("", ".")]
+    plain = parts and not first.startswith("/") and not set(first) & set("*?[\\") and ".." not in parts
+    return "/".join(parts) if plain else _folder(project)
+
+
+# -- settings --------------------------------------------------------------------------------------------------
+
+
+def _settings(project: Project, cassettes: str) -> Piece:
+    """A table at the end of pyproject.toml where there is one, else a file of its own."""
+    line = f'cassettes = "{cassettes}"\n'
+    what = "where cassettes are"
+    if project.pyproject is None or project.has(_SETTINGS):
+        return Piece(_SETTINGS, f"# Settings of bedtape.\n{line}".encode(), what)
+    if "bedtape" in project.table("tool"):
+        return Piece(PYPROJECT, b"", what, adds=True, there="has [tool.bedtape]")
+    end = "\r\n" if "\r\n" in project.pyproject else "\n"
+    before = "" if project.pyproject.endswith("\n") or not project.pyproject else end
+    added = before + f"\n[tool.bedtape]\n{line}".replace("\n", end)
+    try:
+        tomllib.loads(project.pyproject + added)
+    except tomllib.TOMLDecodeError:
+        reason = (
+            f"{PYPROJECT}: expected a file to which [tool.bedtape] can be added, found `tool` closed; open it first"
+        )
+        raise InitRefused((reason,)) from None
+    return Piece(PYPROJECT, added.encode(), what, adds=True)

@@ -1,0 +1,149 @@
+"""A project's top folder looked at, and pieces written into it: all of them, or none. The only file here that has the disk.
+
+Each piece is made ready beside its place and takes it in one step, so that nothing is ever half there. Where anything
+fails, or Ctrl-C comes, what was written is taken back. Nothing that is there is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.storage import git, store
+from bedtape_replayer.cli.init.plan import CASSETTE, Piece
+from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitRefused, Project
+
+__all__ = ["attributes", "is_there", "look", "obstacles", "sample", "write"]
+
+_Undo = Callable[[], object]
+
+
+def look(root: Path) -> Project:
+    """What is in the folder. Raises InitRefused where it is none for a project, or cannot be read."""
+    if root in (Path(root.anchor), Path.home()):
+        raise InitRefused((f"{root}: expected a project's folder, found one that is none; go to your project first",))
+    try:
+        names = frozenset(os.listdir(root))  # noqa: PTH208
+        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InitRefused((f"{root}: expected to read what is there, found: {error}; mend that first",)) from None
+
+
+def _text(path: Path) -> str | None:
+    return path.read_bytes().decode() if path.exists() else None
+
+
+def _played(root: Path) -> str | None:
+    """The first folder in the project that its own file of settings names. Raises ConfigInvalid."""
+    settings = read_settings(root, {}, here=root)
+    if settings.file is None or Path(settings.file).parent != root:
+        return None
+    said = settings.of("run").get("cassettes", ())
+    named = [Path(place) for place in said if isinstance(place, str)] if isinstance(said, tuple) else []
+    plain = (path for path in named if not path.is_absolute() and ".." not in path.parts and path.suffix != store.TAPE)
+    return next((path.as_posix() for path in plain), None)
+
+
+def sample() -> dict[str, bytes]:
+    """The files of the cassette that the tests play: of the sample, what they ask for."""
+    first = min((store.samples() / CASSETTE).iterdir())
+    return {first.name: first.read_bytes()}
+
+
+def attributes(root: Path, repository: Path) -> Piece:
+    """What the repository's .gitattributes lacks."""
+    path = repository / git.ATTRIBUTES
+    shown = os.path.relpath(path, os.path.realpath(root))
+    what = "git diff shows .tape files as text"
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return Piece(shown, git.lacking("").encode(), what)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InitRefused((f"{path}: expected to read it, found: {error}; mend that first",)) from None
+    added = git.lacking(text)
+    return Piece(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
+
+
+def is_there(root: Path, piece: Piece) -> bool:
+    """Whether the project has it already."""
+    return bool(piece.there) or (not piece.adds and os.path.lexists(root / piece.path))
+
+
+def obstacles(root: Path, pieces: Iterable[Piece]) -> tuple[str, ...]:
+    """What stands where folders have to be, or may not be written."""
+    reasons = {}
+    for piece in pieces:
+        place = root / piece.path
+        parent = next(folder for folder in (place.parent, *place.parent.parents) if os.path.lexists(folder))
+        shown = os.path.relpath(parent, root)
+        if not parent.is_dir():
+            reasons[shown] = f"{shown}: expected a folder, found a file; move it away"
+        elif not os.access(parent, os.W_OK | os.X_OK):
+            reasons[shown] = f"{shown}: expected a folder that can be written, found one that cannot; mend permissions"
+    return tuple(reasons.values())
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+
+def write(root: Path, pieces: Iterable[Piece], last: Callable[[], None]) -> None:
+    """Writes the pieces and does `last`. Raises InitRefused where the disk fails, and then nothing is changed."""
+    undo: list[_Undo] = []
+    try:
+        for piece in pieces:
+            _write(root / piece.path, piece, undo)
+        last()
+    except BaseException as error:
+        for step in reversed(undo):
+            step()
+        if isinstance(error, OSError):
+            where = error.filename or root
+            mend = "nothing was written; mend that, and run it again"
+            raise InitRefused((f"{where}: expected to write, found: {error.strerror or error}; {mend}",)) from None
+        raise
+
+
+def _write(path: Path, piece: Piece, undo: list[_Undo]) -> None:
+    for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+        undo.append(lambda folder=folder: _remove_empty(folder))  # type: ignore[misc]
+        folder.mkdir()
+    ready = path.with_name(f".{path.name}.bedtape")
+    undo.append(lambda: _remove(ready))
+    if isinstance(piece.content, bytes):
+        before = path.read_bytes() if piece.adds else b""
+        ready.write_bytes(before + piece.content)
+        if piece.adds:
+            path = path.resolve()  # a link stays one
+            shutil.copymode(path, ready)
+            undo.append(lambda: _put_back(path, ready, before))
+        else:
+            undo.append(lambda: _remove(path))
+    else:
+        ready.mkdir()
+        for name, data in piece.content.items():
+            (ready / name).write_bytes(data)
+        undo.append(lambda: _remove(path))
+    ready.replace(path)
+
+
+def _put_back(path: Path, ready: Path, before: bytes) -> None:
+    if path.read_bytes() != before:
+        ready.write_bytes(before)
+        shutil.copymode(path, ready)
+        ready.replace(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.is_dir():
+        folder.rmdir()

@@ -1,0 +1,56 @@
+"""The commands `bedtape overlay …`: overlay files checked, and their JSON Schema for editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.errors import CassetteError
+from bedtape_replayer.engine.loading import read_overlay
+from bedtape_replayer.overlay.schema import OVERLAY
+
+__all__ = ["overlay"]
+
+overlay = typer.Typer(
+    cls=Sectioned,
+    help="Check overlay files: rules and faults over cassettes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@overlay.command(cls=Plain)
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Overlay files.")]) -> None:
+    """Say everything that is wrong with overlay files, each with its line. Exit 1 where anything is.
+
+    \b
+    Example:
+      bedtape overlay check tests/faults.yaml
+    """
+    failed = False
+    for file in files:
+        try:
+            read = read_overlay(file)
+        except CassetteError as error:
+            print(error, file=sys.stderr)
+            failed = True
+        else:
+            rules, faults = len(read.rules), len(read.faults)
+            print(f"{file}: {rules} rule{'s' * (rules != 1)}, {faults} fault{'s' * (faults != 1)}")
+    raise typer.Exit(1 if failed else 0)
+
+
+@overlay.command(cls=Plain)
+def schema() -> None:
+    """Print the JSON Schema of overlay files, for editors that complete and check as one types.
+
+    \b
+    Example:
+      bedtape overlay schema > .vscode/bedtape-overlay.schema.json
+    """
+    print(json.dumps(OVERLAY, indent=2))

@@ -1,0 +1,278 @@
+"""The command `bedtape replay`: cassettes on a port, a line a call, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.counting import counted
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.matching.key import MatchRules
+from bedtape_cassettes.matching.rules import match_rules
+from bedtape_cassettes.printable import printable
+from bedtape_cassettes.storage import store
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
+from bedtape_replayer.cli.workers import Worker, run, workers_on
+from bedtape_replayer.engine.checks import checks_of
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.loading import load, read_overlay, watch
+from bedtape_replayer.overlay.overlay import NOTHING
+from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import Observer, Outcome, Server
+
+__all__ = ["replay"]
+
+DEFAULT_FOLDER = Path("cassettes")
+
+
+class LogLevel(StrEnum):
+    """How much is told on stderr: every call, only what went wrong, or nothing."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+# A token that is guessed by trying is none.
+_SHORTEST_TOKEN = 16
+
+
+def replay(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folders of cassettes, or .tape files. Default: cassettes/ if it holds any, else the shipped samples.",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 4566,
+    speed: Speed = None,
+    strict: Annotated[
+        bool, typer.Option("--strict/--no-strict", help="Play each recording once; then the request misses.")
+    ] = False,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
+    redact: RecordedRedact = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Rules and faults that every session has (bedtape overlay check)."),
+    ] = None,
+    validate: Validate = Validating.rules,
+    control_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            envvar="BEDTAPE_CONTROL_TOKEN",
+            help="Ask for this token in the control API, and then answer any host, not loopback alone.",
+        ),
+    ] = None,
+    control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="Processes that share the port, for load tests; each has a port of its own too."
+        ),
+    ] = 1,
+    log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
+) -> None:
+    """Serve cassettes on a local port, to any AWS SDK in any language.
+
+    Point a client at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME or its endpoint option. Nothing is ever sent upstream:
+    a request that was not recorded gets an error that says which recording came nearest and how it differs.
+
+    \b
+    Examples:
+      bedtape replay
+      bedtape replay tests/cassettes --port 0 --speed 1
+      bedtape replay --overlay faults.yaml --log-level warning
+    """
+    try:
+        checked_speed(speed)
+        rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
+        chosen = folders or _default_folders(context)
+        seen = store.fingerprint(chosen)
+        library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
+        laid = read_overlay(overlay) if overlay is not None else NOTHING
+        if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
+            raise CassetteError(
+                f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
+                f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
+            )
+    except CassetteError as error:
+        _fail(str(error))
+    engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
+    if control:
+        engine.desk = Desk(engine, control_token)
+
+    def serve(begin: _Begin, leash: int | None = None) -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(engine, chosen, seen, rules, speed, log_level, begin, leash))
+
+    async def begin(server: Server) -> None:
+        try:
+            await server.start(host, port)
+        except OSError as error:
+            _fail_to_listen(host, f"port {port}", error)
+        _say_where(host, server.port)
+        _tell(f"bedtape: {_summary(library, chosen)}", log_level)
+
+    if workers == 1:
+        serve(begin)
+        return
+    try:
+        crew = workers_on(host, port, workers)
+    except OSError as error:
+        _fail_to_listen(host, f"ports {port} to {port + workers}" if port else "port 0", error)
+    _say_where(host, crew[0].shared.getsockname()[1])
+    for number, worker in enumerate(crew, 1):
+        _say_where(host, worker.own.getsockname()[1], f"worker {number} alone is ")
+    _tell(f"bedtape: {_summary(library, chosen)}", log_level)
+
+    def work(worker: Worker, leash: int) -> None:
+        serve(lambda server: server.listen(*worker.sockets), leash)
+
+    if code := run(crew, work):
+        _fail("a worker ended before its time, and the others with it", code)
+
+
+def _fail_to_listen(host: str, where: str, error: OSError) -> NoReturn:
+    why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+    _fail(f"cannot listen on {host} {where}: {why}; choose another with --port, or 0 for any that is free")
+
+
+# What makes a server listen.
+_Begin = Callable[[Server], Awaitable[None]]
+
+
+def _say_where(host: str, port: int, who: str = "") -> None:
+    shown = f"[{host}]" if ":" in host else host
+    print(f"bedtape: {who}listening on http://{shown}:{port}", flush=True)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    print(f"bedtape: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _default_folders(context: typer.Context) -> list[Path]:
+    """What settings say, which not every version of the command line's library takes for arguments; else what is there."""
+    if said := context.lookup_default("folders"):
+        return list(map(Path, said))
+    if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):
+        return [DEFAULT_FOLDER]
+    return [store.samples()]
+
+
+async def _serve(
+    engine: Engine,
+    folders: Sequence[Path],
+    seen: store.Fingerprint,
+    rules: MatchRules,
+    speed: float | None,
+    level: LogLevel,
+    begin: _Begin,
+    leash: int | None,
+) -> None:
+    """Serves until it is told to stop: by a signal, or by the end of the leash, if it is a worker's."""
+    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else _teller(level))
+    stopping = _stop_on_signals(server, of_worker=leash is not None)
+    if leash is not None:
+        asyncio.get_running_loop().add_reader(leash, stopping.set)
+    await begin(server)
+
+    def changed(library: Library) -> None:
+        engine.library = library
+        _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
+
+    def failed(error: CassetteError) -> None:
+        print(
+            f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True
+        )
+
+    cache = store.cache_folder(os.environ)
+    watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
+    await stopping.wait()
+    if leash is not None:
+        asyncio.get_running_loop().remove_reader(leash)
+    watching.cancel()
+    await server.stop()
+
+
+def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
+    """The first signal ends the server in order, the second at once. Ctrl-C is not a worker's to hear."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            for connection in list(server.connections):
+                connection.abort()
+        stopping.set()
+
+    for number in (signal.SIGTERM,) if of_worker else (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _summary(library: Library, folders: Sequence[Path]) -> str:
+    where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
+    return f"{counted(len(library), 'interaction')} in {counted(len(library.cassettes), 'cassette')} from {where}"
+
+
+def _tell(line: str, level: LogLevel) -> None:
+    if level is LogLevel.info:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _teller(level: LogLevel) -> Observer:
+    def tell(outcome: Outcome) -> None:
+        source = outcome.answer.source
+        if source != "control" and (level is LogLevel.info or source in ("miss", "overlay")):
+            print(_line(outcome), file=sys.stderr, flush=True)
+
+    return tell
+
+
+# What is said of an answer before the name of what gave it; a recording's file says enough.
+_BY = {
+    "rule": "rule ",
+    "fault": "fault ",
+    "miss": "MISS",
+    "validation": "refused as Bedrock would",
+    "overlay": "OVERLAY ",
+}
+
+
+def _line(outcome: Outcome) -> str:
+    """`ConverseStream  us.amazon.nova-lite-v1:0  200  weather/0002-….yaml  1.2 ms`."""
+    answer = outcome.answer
+    target = answer.call.target
+    what = target.name or f"{answer.call.method} {target.path}"
+    by = _BY.get(answer.source, "") + (answer.by or "")
+    by = " + ".join((by, *answer.faults)) if answer.source != "fault" else by
+    parts = [what, target.model or "-", str(answer.reply.status), by, f"{outcome.seconds * 1000:.1f} ms"]
+    if answer.call.session != "default":
+        parts.append(f"session {answer.call.session}")
+    if not outcome.complete:
+        parts.append("client hung up")
+    line = printable("  ".join(parts))
+    return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
+
+
+def _indented(text: str) -> str:
+    return "\n".join("  " + printable(line) for line in text.splitlines())

@@ -1,0 +1,128 @@
+"""The command `bedtape run`: any program's Bedrock calls answered from cassettes, whatever language its tests are in.
+
+Nothing is ever sent to AWS, and the program gets no credentials.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from bedtape_cassettes.addresses import isolated
+from bedtape_cassettes.cli import child_process
+from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.matching.rules import match_rules
+from bedtape_cassettes.storage import store
+from bedtape_replayer.answering.answer import Outcome, Source
+from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
+from bedtape_replayer.engine.session_state import DEFAULT_SESSION
+from bedtape_replayer.server.thread import Replayer
+
+__all__ = ["run"]
+
+DEFAULT_FOLDER = Path("cassettes")
+_REPORTED = 10
+# How the summary calls what answered.
+_SOURCES: dict[Source, str] = {
+    "cassette": "played",
+    "rule": "from rules",
+    "fault": "from faults",
+    "validation": "refused as Bedrock would",
+    "overlay": "that a rule could not answer",
+    "miss": "missed",
+}
+
+
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="The program to run, after --.")],
+    cassettes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Folder of cassettes or .tape file. Repeatable. Default: cassettes/, if it is there."
+        ),
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rules and faults (bedtape overlay check).")
+    ] = None,
+    session: Annotated[
+        str, typer.Option(help="Play from the cassette of this name, where there is one.")
+    ] = DEFAULT_SESSION,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 where anything missed."),
+    ] = False,
+    speed: Speed = None,
+    ignore: Ignore = None,
+    placeholder: Placeholder = None,
+    any_profile: AnyProfile = False,
+    redact: RecordedRedact = None,
+    validate: Validate = Validating.rules,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
+) -> None:
+    """Run a program with its Bedrock calls answered from cassettes, and say what was played and what missed.
+
+    \b
+    Example:
+      bedtape run --cassettes test/cassettes -- npm test
+    """
+    seen: list[Outcome] = []
+    # An empty folder is what a project has before it records: rules can answer all the same.
+    chosen = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
+    try:
+        replayer = Replayer(
+            chosen,
+            overlay=overlay,
+            strict=strict,
+            speed=checked_speed(speed),
+            match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
+            validate=validate.value,
+            port=port,
+            observer=seen.append,
+        ).start()
+    except CassetteError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
+    try:
+        code = child_process.run(
+            command, isolated(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
+        )
+    except OSError as error:
+        _fail(f"cannot run {command[0]}: {error.strerror}")
+    finally:
+        replayer.stop()
+    outcomes = [outcome for outcome in seen if outcome.answer.source != "control"]
+    for line in _summary(outcomes):
+        typer.echo(f"bedtape: {line}", err=True)
+    missed = any(outcome.answer.source in ("miss", "overlay") for outcome in outcomes)
+    raise typer.Exit(1 if strict and missed else code)
+
+
+def _summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    counts = Counter(outcome.answer.source for outcome in outcomes)
+    total = f"{len(outcomes)} call{'' if len(outcomes) == 1 else 's'}"
+    parts = [f"{counts[source]} {word}" for source, word in _SOURCES.items() if counts[source]]
+    yield f"{total}: {', '.join(parts)}" if parts else f"{total} came here (is the endpoint set in the program itself?)"
+    misses = list(
+        dict.fromkeys(_report(outcome) for outcome in outcomes if outcome.answer.source in ("miss", "overlay"))
+    )
+    yield from misses[:_REPORTED]
+    if len(misses) > _REPORTED:
+        yield f"… and {len(misses) - _REPORTED} more that differ"
+
+
+def _report(outcome: Outcome) -> str:
+    """Requests choose some of its words: none of them may steer the terminal."""
+    text = str(outcome.answer.miss or outcome.answer.by)
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"bedtape: {message}", err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,45 @@
+"""Which requests are checked as Bedrock checks them, and when. The check itself is loaded with the first request that
+needs it: botocore's service model takes longer to read than a small suite to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal, TypeAlias, get_args
+
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.error_response import Failure
+
+__all__ = ["NO_CHECKS", "Checks", "Validate", "checks_of", "refusal"]
+
+# `rules`: before a rule answers, for a recording proves that its request was good. `always`: before anything does.
+Validate: TypeAlias = Literal["always", "rules", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """rules, all: whether requests are checked before a rule answers, and before anything does."""
+
+    rules: bool
+    all: bool
+
+
+NO_CHECKS = Checks(rules=False, all=False)
+
+
+def checks_of(validate: Validate) -> Checks:
+    """Raises ValueError for another word."""
+    if validate not in get_args(Validate):
+        raise ValueError(f"expected validate to be one of {', '.join(get_args(Validate))}, found {validate!r}")
+    return Checks(validate != "never", validate == "always")
+
+
+def refusal(call: Call) -> Response | None:
+    """What Bedrock would answer to a request that it refuses; None for one that it takes."""
+    if call.operation is None:
+        return None
+    found = import_module("bedtape_replayer.engine.validation").refusal(
+        call.operation, call.model, call.body, header=call.head.get
+    )
+    return None if found is None else Failure(found.error, found.message, found.status).response()

@@ -1,0 +1,190 @@
+"""The line that a request takes: call, session, overlay, match, reply. And nothing else.
+
+Given the same cassettes and layers and the same calls of a session in the same order, it gives the same answers. It
+knows neither sockets nor the clock; what goes over the wire when is in `steps` and done by `server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
+from bedtape_replayer.answering.answer import Answer, Outcome, Source
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.answering.match import Index, Recording
+from bedtape_replayer.answering.reply import Reply, error_reply, reply_of, request_id_for
+from bedtape_replayer.answering.steps import Step
+from bedtape_replayer.engine.checks import NO_CHECKS, Checks, refusal
+from bedtape_replayer.engine.clock import Clock
+from bedtape_replayer.engine.session_state import Sessions, SessionState, name_of
+from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.overlay.session_layers import Happening, Refused
+
+__all__ = ["Desk", "Engine"]
+
+MISS = "CassetteMissException"
+OVERLAY = "OverlayException"
+
+# Rendered replies are kept, for the same recordings are asked for again and again. Bounded by what they hold.
+_KEPT_BYTES = 32 * 1024 * 1024
+
+
+class Desk(Protocol):
+    """Answers the paths that are bedtape's own; None for one that is not its. session: whom the request names."""
+
+    def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None: ...
+
+
+class Engine:
+    """Answers calls from a library, under an overlay. `library` may be replaced while it runs; positions stay.
+
+    checks: when requests are checked. desk: asked first for paths that begin with `/_`.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        strict: bool = False,
+        overlay: Overlay = NOTHING,
+        history_limit: int = History.LIMIT,
+        checks: Checks = NO_CHECKS,
+    ) -> None:
+        self.strict = strict
+        self.clock = Clock()
+        self.overlay = overlay
+        self.sessions = Sessions(overlay, history_limit)
+        self.desk: Desk | None = None
+        self._checks = checks
+        self._replies: dict[Recording, Reply] = {}
+        self._kept = 0
+        self._library = library
+
+    @property
+    def library(self) -> Library:
+        return self._library
+
+    @library.setter
+    def library(self, library: Library) -> None:
+        self._library = library
+        self._replies.clear()
+        self._kept = 0
+
+    def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
+        """The answer to a request; `target` is its percent-encoded path with query."""
+        name, path = name_of(target, head)
+        if self.desk is not None and path.startswith("/_"):
+            reply = self.desk(name, method, path, head, body)
+            if reply is not None:
+                return Answer(Call(name, method, path, head, body), reply, "control")
+        session = self.sessions.get(name)
+        call = session.call(method, path, head, body)
+        if self._checks.all and (refused := refusal(call)) is not None:
+            return self._said(session, call, refused, "validation")
+        answer = self._overlaid(session, call) if session.layers else self._recorded(session, call)
+        return answer if session.speed is None else replace(answer, speed=session.speed)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The call is over, and becomes history."""
+        keep = outcome.answer.call.keep
+        if keep is not None:
+            keep(outcome)
+
+    # -- recordings --------------------------------------------------------------------------------------------
+
+    def _recorded(self, session: SessionState, call: Call) -> Answer:
+        index = session.index(self._library)
+        key = index.key(call)
+        recording = session.next(index, key, strict=self._strict(session))
+        if recording is None:
+            return self._missed(call, index, key)
+        return self._played(call, recording)
+
+    def _strict(self, session: SessionState) -> bool:
+        return self.strict if session.strict is None else session.strict
+
+    def _played(self, call: Call, recording: Recording) -> Answer:
+        interaction = recording.interaction
+        return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
+
+    def _missed(self, call: Call, index: Index, key: bytes) -> Answer:
+        queue = index.queue(key)
+        miss = index.exhausted(call, queue) if queue else index.miss(call)
+        return Answer(call, error_reply(400, MISS, str(miss), request_id_for(key)), "miss", miss=miss)
+
+    def _reply(self, recording: Recording) -> Reply:
+        reply = self._replies.get(recording)
+        if reply is None:
+            reply = reply_of(recording.interaction, recording.key, recording.number)
+            self._kept += reply.size * (2 if reply.streamed else 1) + 1024
+            if self._kept > _KEPT_BYTES:
+                self._replies.clear()
+                self._kept = 0
+            self._replies[recording] = reply
+        return reply
+
+    # -- the overlay -------------------------------------------------------------------------------------------
+
+    def _overlaid(self, session: SessionState, call: Call) -> Answer:
+        """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
+        layers, now = session.layers, self.clock.now
+        among = layers.candidates(call)
+        try:
+            if (instead := layers.instead(call, now, among)) is not None:
+                answer = self._said(session, call, instead.response, "fault", instead.layer)
+            elif (ruled := layers.answer(call, refusal if self._checks.rules else None, among)) is not None:
+                source: Source = "rule" if ruled.layer else "validation"
+                answer = self._said(session, call, ruled.response, source, ruled.layer or None)
+            else:
+                answer = self._recorded(session, call)
+            if answer.response is None:  # a miss: there is nothing to harm
+                return answer
+            happening = layers.harming(call, answer.response, now, among)
+            return self._harmed(session, answer, happening) if happening else answer
+        except Refused as error:
+            key = session.index(self._library).key(call)
+            reply = error_reply(400, OVERLAY, f"bedtape: {error}", request_id_for(key))
+            return Answer(call, reply, "overlay", str(error))
+
+    def _said(
+        self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None
+    ) -> Answer:
+        """An answer that no recording gave, with everything put back that one would have."""
+        key = session.index(self._library).key(call)
+        said = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
+        return Answer(call, reply_of(said, key, call.number), source, by, response)
+
+    def _harmed(self, session: SessionState, answer: Answer, happening: list[Happening]) -> Answer:
+        call, response, reply = answer.call, answer.response, answer.reply
+        assert response is not None
+        changed = response
+        for happens in happening:
+            changed = happens.fault.harm.on_response(changed, call, happens.moment)
+        if changed is not response:
+            reply = self._said(session, call, changed, answer.source).reply
+        for happens in happening:
+            reply = happens.fault.harm.on_reply(reply, call, happens.moment)
+        ids = tuple(happens.fault.id for happens in happening)
+        return Answer(
+            call, reply, answer.source, answer.by, changed, answer.miss, ids, disturb=_disturbing(call, happening)
+        )
+
+
+def _disturbing(call: Call, happening: list[Happening]) -> Callable[[Iterator[Step]], Iterator[Step]] | None:
+    """What the faults do to steps, in order; None where none does anything."""
+    active = [happens for happens in happening if type(happens.fault.harm).on_steps is not Harm.on_steps]
+    if not active:
+        return None
+
+    def disturb(steps: Iterator[Step]) -> Iterator[Step]:
+        for happens in active:
+            steps = happens.fault.harm.on_steps(steps, call, happens.moment)
+        return steps
+
+    return disturb

@@ -1,0 +1,69 @@
+"""From folders to a library, and again whenever the folders change. Looks at the disk through the store only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bedtape_cassettes.errors import CassetteError, CassetteMissing
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.storage import store
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.overlay.document import read
+from bedtape_replayer.overlay.overlay import Overlay
+
+__all__ = ["load", "read_overlay", "watch"]
+
+# Looking at 5,000 files takes 15 ms, so a look every half second at the least and never more than a fiftieth of the time.
+_INTERVAL = 0.5
+_SHARE = 50
+
+
+def load(folders: Sequence[Path], *, rules: MatchRules = DEFAULT, cache: Path | None = None) -> Library:
+    """The library of all cassettes under `folders`. Raises CassetteError, with every problem, or where there is none."""
+    library = Library(store.read(folders, cache=cache), rules)
+    if not len(library):
+        where = ", ".join(map(str, folders))
+        raise CassetteMissing(
+            f"{where}: expected at least one recorded interaction (a .yaml or .tape file), found none"
+        )
+    return library
+
+
+def read_overlay(file: Path, prefix: str = "file-") -> Overlay:
+    """The overlay in a file. prefix: of layers that have no name. Raises CassetteError, with every problem and its line."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CassetteMissing(f"{file}: expected an overlay file, found none ({error.strerror})") from None
+    return read(data, str(file), prefix)
+
+
+async def watch(
+    folders: Sequence[Path],
+    seen: store.Fingerprint,
+    *,
+    rules: MatchRules,
+    cache: Path | None,
+    changed: Callable[[Library], None],
+    failed: Callable[[CassetteError], None],
+) -> None:
+    """Loads again whenever a file changes, until cancelled.
+
+    seen: the fingerprint from before the folders were loaded, so that no change falls between. Calls `changed` with the new library, or `failed` where the change cannot be read; then the old one stays.
+    """
+    loop = asyncio.get_running_loop()
+    pause = _INTERVAL
+    while True:
+        await asyncio.sleep(pause)
+        began = loop.time()
+        now = await asyncio.to_thread(store.fingerprint, folders)
+        pause = max(_INTERVAL, _SHARE * (loop.time() - began))
+        if now == seen:
+            continue
+        seen = now
+        try:
+            changed(await asyncio.to_thread(load, folders, rules=rules, cache=cache))
+        except CassetteError as error:
+            failed(error)

@@ -1,0 +1,116 @@
+"""Requests checked as Bedrock does: what it would refuse gets its status, its error and its words.
+
+`shapes` knows botocore's service models, `conversation` the rules of Converse, `native` what families ask for in
+InvokeModel's bodies. Pure but for the service models, which botocore reads from its own files at the first check;
+nothing here knows which models exist, for users invent them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import OPERATIONS
+from bedtape_replayer.engine.validation import conversation, native
+from bedtape_replayer.engine.validation.shapes import Input, input_of
+from bedtape_replayer.engine.validation.values import Problem
+
+__all__ = ["Refusal", "refusal"]
+
+_SERVICES = {operation.name: operation.service for operation in OPERATIONS if operation.service != "bedrock-mantle"}
+_MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
+_NATIVE = ("InvokeModel", "InvokeModelWithResponseStream")
+_INVALID_MODEL = "The provided model identifier is invalid."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error as Bedrock answers it: the HTTP status, the error's name and its message."""
+
+    status: int
+    error: str
+    message: str
+
+
+def _no_header(_name: str) -> str | None:
+    return None
+
+
+def refusal(
+    operation: str,
+    model: str | None,
+    body: bytes,
+    *,
+    labels: Mapping[str, str] | None = None,
+    header: Callable[[str], str | None] = _no_header,
+) -> Refusal | None:
+    """What Bedrock would say instead of an answer; None where it would answer, or where its rules are not known.
+
+    model: percent-decoded, as `operations.Target` has it. labels: the other labels of the operation's URI, decoded.
+    header: gives the request's header of a lower-case name.
+    """
+    known = input_of(_SERVICES[operation], operation) if operation in _SERVICES else None
+    if known is None:
+        return None
+    if _model_is_invalid(known, model):
+        return _invalid(_INVALID_MODEL)
+    if outside := _outside_body(known, labels or {}, header):
+        return _refused(outside)
+    try:
+        return _of_body(operation, model or "", known, body)
+    except RecursionError:  # deeper than anything that Bedrock's parser takes
+        return _invalid(native.MALFORMED)
+
+
+def _model_is_invalid(known: Input, model: str | None) -> bool:
+    return any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels)
+
+
+def _outside_body(known: Input, labels: Mapping[str, str], header: Callable[[str], str | None]) -> list[Problem]:
+    found: list[Problem] = []
+    for name, value in labels.items():
+        if name in known.labels and name not in _MODEL_LABELS:
+            found.extend(known.labels[name](value))
+    for name, check in known.headers.items():
+        if (sent := header(name)) is not None:
+            found.extend(check(sent))
+    return found
+
+
+def _of_body(operation: str, model: str, known: Input, body: bytes) -> Refusal | None:
+    native_body = operation in _NATIVE
+    if not native_body and known.body is None:
+        return None
+    try:
+        value: JsonValue = orjson.loads(body or (b"" if native_body else b"{}"))
+    except orjson.JSONDecodeError:
+        return _invalid(native.MALFORMED)
+    if known.body is None:
+        return _said(native.mistake(model, value, streaming=operation != "InvokeModel"))
+    if problems := known.body(value):
+        return _refused(problems)
+    if operation in ("Converse", "ConverseStream") and isinstance(value, dict):
+        return _said(conversation.mistake(model, value))
+    return None
+
+
+def _refused(problems: Sequence[Problem]) -> Refusal:
+    """Types first, for nothing is read from a body whose types are wrong; then all bounds; then the rest."""
+    if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
+        return Refusal(400, "SerializationException", str(mistyped))
+    bounds = [str(problem) for problem in problems if problem.kind == "bounds"]
+    if not bounds:
+        return _invalid(str(problems[0]))
+    errors = "error" if len(bounds) == 1 else "errors"
+    return _invalid(f"{len(bounds)} validation {errors} detected: {'; '.join(bounds)}")
+
+
+def _said(message: str | None) -> Refusal | None:
+    return None if message is None else _invalid(message)
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal(400, "ValidationException", message)

@@ -1,0 +1,138 @@
+"""What InvokeModel asks of a family's own JSON: the members that must be there, in the words of who asks.
+
+Bedrock checks some families against a JSON schema of its own (`Malformed input request: #: required key [...] not
+found`); newer Claude models check for themselves (`max_tokens: Field required`). Of a family that is not known,
+nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.table import bare, family_of
+from bedtape_cassettes.model import JsonValue
+from bedtape_replayer.engine.validation.conversation import empty_message
+
+__all__ = ["MALFORMED", "mistake"]
+
+MALFORMED = "Malformed input request, please reformat your input and try again."
+
+JsonObject = dict[str, JsonValue]
+Required = Iterable[str | tuple[str, ...]]
+
+_CLAUDE = "anthropic.claude-*"
+# Claude models that Bedrock's schema guards: all before Claude 4.
+_GUARDED = ("anthropic.claude-3-*", "anthropic.claude-v*", "anthropic.claude-instant-*")
+_CLAUDE_MESSAGES = ("anthropic_version", "max_tokens", "messages")
+# The schema of Claude is that of the older prompts or that of messages; it says so of every body that has messages.
+_NOT_A_PROMPT = '#: subject must not be valid against schema {"required":["messages"]}'
+
+# Bedrock opens the stream before these models look: a body with `messages` and no `prompt` for Mistral 7B got a 200, and
+# a validationException in the stream (recorded).
+_STREAMED_UNSEEN = "mistral.*"
+
+_NOVA = "amazon.nova-*"
+_NOVA_BLOCKS = frozenset(
+    ("text", "image", "document", "video", "audio", "toolUse", "toolResult", "cachePoint", "reasoningContent")
+)
+
+
+def mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
+    """What Bedrock says to the mistakes in an InvokeModel body before it answers; None where there are none."""
+    name = bare(model)
+    if streaming and fnmatchcase(name, _STREAMED_UNSEEN):
+        return None
+    if not fnmatchcase(name, _CLAUDE):
+        return _malformed(_schema(model, name, body))
+    if not isinstance(body, dict):
+        return MALFORMED
+    if any(fnmatchcase(name, glob) for glob in _GUARDED):
+        return _malformed(_guarded(model, body))
+    missing = next(_missing(_CLAUDE_MESSAGES, body), None)
+    return f"{missing}: Field required" if missing else empty_message(_messages(body))
+
+
+def _schema(model: str, name: str, body: JsonValue) -> list[str]:
+    required = _required(model)
+    nova = fnmatchcase(name, _NOVA)
+    if required is None and not nova:
+        return []
+    if not isinstance(body, dict):
+        return [f"#: expected type: JSONObject, found: {_java(body)}"]
+    problems = [f"#: required key [{key}] not found" for key in _missing(required or (), body)]
+    return problems + (list(_nova_blocks(body)) if nova else [])
+
+
+def _guarded(model: str, body: JsonObject) -> list[str]:
+    """The older Claude models take prompts too; messages are what the newer of them take, even under the old names."""
+    if "messages" not in body:
+        return [f"#: required key [{key}] not found" for key in _missing(_required(model) or (), body)]
+    problems = [f"#: required key [{key}] not found" for key in _missing(_CLAUDE_MESSAGES, body)]
+    for at, message in enumerate(_messages(body)):
+        content = message.get("content")
+        if not isinstance(content, str | list):
+            place, found = f"#/messages/{at}/content: expected type: ", _java(content)
+            problems += [f"{place}JSONArray, found: {found}", f"{place}String, found: {found}"]
+    return [_NOT_A_PROMPT, *problems] if problems else []
+
+
+def _nova_blocks(body: JsonObject) -> Iterator[str]:
+    for at, message in enumerate(_messages(body)):
+        content = message.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else ()):
+            if not isinstance(block, dict):
+                continue
+            place = f"#/messages/{at}/content/{index}"
+            if not _NOVA_BLOCKS & block.keys():
+                # Of all that could stand there, the schema names this one.
+                yield f"{place}: required key [toolUse] not found"
+            else:
+                yield from (
+                    f"{place}: extraneous key [{key}] is not permitted" for key in block if key not in _NOVA_BLOCKS
+                )
+
+
+def _required(model: str) -> Required | None:
+    try:
+        return family_of("InvokeModel", model).required
+    except Cannot:
+        return None
+
+
+def _missing(required: Required, body: JsonObject) -> Iterator[str]:
+    """The keys that are not there; of a choice that nobody made, the first."""
+    for entry in required:
+        choice = (entry,) if isinstance(entry, str) else entry
+        if not any(key in body for key in choice):
+            yield choice[0]
+
+
+def _malformed(problems: list[str]) -> str | None:
+    if not problems:
+        return None
+    return f"Malformed input request: {''.join(problems)}, please reformat your input and try again."
+
+
+def _messages(body: JsonObject) -> list[JsonObject]:
+    messages = body.get("messages")
+    return [m if isinstance(m, dict) else {} for m in messages] if isinstance(messages, list) else []
+
+
+def _java(value: JsonValue) -> str:
+    """A JSON type as the schema's checker names it."""
+    match value:
+        case None:
+            return "Null"
+        case bool():
+            return "Boolean"
+        case int():
+            return "Integer"
+        case float():
+            return "BigDecimal"
+        case str():
+            return "String"
+        case list():
+            return "JSONArray"
+    return "JSONObject"

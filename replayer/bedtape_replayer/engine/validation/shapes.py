@@ -1,0 +1,186 @@
+"""The inputs of Bedrock's operations as botocore's service models describe them, compiled into checks of parsed JSON.
+
+A model is loaded when the first check of its service is asked for, and kept. Members that the model does not know are
+ignored, as the framework does that Bedrock is written in. Nothing here knows what a conversation or a family is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import Loader
+from botocore.model import (
+    ListShape,
+    MapShape,
+    OperationNotFoundError,
+    ServiceModel,
+    Shape,
+    StructureShape,
+)
+
+from bedtape_cassettes.model import JsonValue
+from bedtape_replayer.engine.validation.values import Check, Problem, bounds_of, mistyped, scalar
+
+__all__ = ["Input", "input_of"]
+
+# What is inside of these is not repeated in messages: `Value at 'messages.1.member.role'`, where all else is shown as
+# `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'` (seen in traces of 2025 and 2026; the models do not say it).
+_HIDDEN = {"Messages"}
+_NULL = "Member must not be null"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What an operation takes: the check of its JSON body (None: it has none), of its URI's labels and its headers.
+
+    Labels are named as in the URI's template, headers in lower case. Queries are not checked.
+    """
+
+    body: Check | None
+    labels: Mapping[str, Check]
+    headers: Mapping[str, Check]
+
+
+@lru_cache(maxsize=64)
+def input_of(service: str, operation: str) -> Input | None:
+    """The input of an operation; None where this botocore does not know it."""
+    try:
+        shape = _service(service).operation_model(operation).input_shape
+    except (OperationNotFoundError, UnknownServiceError):
+        return None
+    if shape is None:
+        return Input(None, {}, {})
+    members = shape.members.items()
+    in_body = [name for name, member in members if "location" not in member.serialization]
+    plain = "payload" not in shape.serialization and in_body
+    return Input(
+        _structure(shape, in_body, False, {}) if plain else None,
+        {_wire(name, member): _at(name, member) for name, member in members if _location(member) == "uri"},
+        {
+            _wire(name, member).lower(): _at(name, member)
+            for name, member in members
+            if _location(member) == "header" and member.type_name == "string"
+        },
+    )
+
+
+def _at(name: str, member: Shape) -> Check:
+    """The check of a member outside the body, which says the member's own name."""
+    check = scalar(member, bool(member.metadata.get("sensitive")))
+    return lambda value: [replace(problem, path=(name,)) for problem in check(value)]
+
+
+@lru_cache(maxsize=8)
+def _service(name: str) -> ServiceModel:
+    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+
+
+def _location(member: Shape) -> object:
+    return member.serialization.get("location")
+
+
+def _wire(name: str, member: Shape) -> str:
+    return str(member.serialization.get("name", name))
+
+
+# -- checks of what holds others ----------------------------------------------------------------------------------
+
+# By shape, and whether its values are hidden. A shape may hold itself: filters of retrieval do.
+_Known = dict[tuple[str, bool], Check]
+
+
+def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
+    hidden = hidden or shape.name in _HIDDEN or bool(shape.metadata.get("sensitive"))
+    found = known.get((shape.name, hidden))
+    return found or _compiled(shape, hidden, known)
+
+
+def _compiled(shape: Shape, hidden: bool, known: _Known) -> Check:
+    if isinstance(shape, StructureShape):
+        document = bool(shape.is_document_type)
+        return scalar(shape, hidden) if document else _structure(shape, list(shape.members), hidden, known)
+    if isinstance(shape, ListShape):
+        return _list(shape, hidden, known)
+    if isinstance(shape, MapShape):
+        return _map(shape, known)
+    return scalar(shape, hidden)
+
+
+def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known: _Known) -> Check:
+    members: dict[str, Check] = {}
+    required = [_wire(name, shape.members[name]) for name in shape.required_members if name in names]
+    union = bool(shape.is_tagged_union)
+    null = "" if hidden else " null"
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not dict:
+            return (mistyped(value, "Expected null"),)
+        found: list[Problem] = []
+        chosen = 0
+        for name, member in value.items():
+            of_member = members.get(name)
+            if of_member is None or member is None:
+                continue
+            chosen += 1
+            for problem in of_member(member):
+                found.append(replace(problem, path=(name, *problem.path)))
+        for name in required:
+            if value.get(name) is None:
+                found.append(Problem("bounds", _NULL, null, (name,)))
+        if union and chosen != 1:
+            only = "one" if chosen == 0 else "only one"
+            found.append(Problem("own", f"{shape.name} object at {{}} must set {only} of the following keys: {keys}."))
+        return found
+
+    known[shape.name, hidden] = check
+    members.update((_wire(n, shape.members[n]), _check(shape.members[n], hidden, known)) for n in names)
+    keys = ", ".join(members)
+    return check
+
+
+def _list(shape: ListShape, hidden: bool, known: _Known) -> Check:
+    of_member = _check(shape.member, hidden, known)
+    bounds = bounds_of(shape, "length")
+    null = "" if hidden else " null"
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not list:
+            return (mistyped(value, "Expected list or null"),)
+        found: list[Problem] = []
+        for at, member in enumerate(value):
+            if member is None:
+                found.append(Problem("bounds", _NULL, null, (at,)))
+                continue
+            for problem in of_member(member):
+                found.append(replace(problem, path=(at, *problem.path)))
+        for text in bounds(len(value)):
+            found.append(Problem("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
+        return found
+
+    return check
+
+
+def _map(shape: MapShape, known: _Known) -> Check:
+    of_key, of_value = _check(shape.key, True, known), _check(shape.value, True, known)
+    bounds = bounds_of(shape, "length")
+
+    def check(value: JsonValue) -> Sequence[Problem]:
+        if type(value) is not dict:
+            return (mistyped(value, "Expected map or null"),)
+        found = [Problem("bounds", text) for text in bounds(len(value))]
+        for key, member in value.items():
+            # The framework names neither the key nor the value that is wrong, only the map.
+            found.extend(_inside("keys", problem, key) for problem in of_key(key))
+            found.extend(_inside("value", problem, key) for problem in of_value(member))
+        return found
+
+    return check
+
+
+def _inside(which: str, problem: Problem, key: str) -> Problem:
+    if problem.kind != "bounds" or problem.path:
+        return replace(problem, path=(key, *problem.path))
+    return replace(problem, text=f"Map {which} must satisfy constraint: [{problem.text}]")

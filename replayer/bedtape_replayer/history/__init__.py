@@ -1,0 +1,1 @@
+"""The calls that a session received, and the assertions on them."""

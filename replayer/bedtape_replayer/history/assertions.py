@@ -1,0 +1,241 @@
+"""What a test asserts of the calls its code made. Each failure shows the nearest calls and how they differ.
+
+Calls are those that the history still has; where it has forgotten some, a failure says so. Pure: no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+
+from bedtape_cassettes.format.bodies import compact
+from bedtape_replayer.answering.match import Recording
+from bedtape_replayer.history.calls import Calls, Condition, ConditionInvalid
+from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.record import Record
+
+__all__ = [
+    "CallsMismatch",
+    "Difference",
+    "NearCall",
+    "assert_all_played",
+    "assert_called",
+    "assert_not_called",
+    "assert_sequence",
+]
+
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+_WIDTH = 120
+_NEAREST = 3
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One condition that a call does not meet; both values as JSON, cut to a line."""
+
+    field: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class NearCall:
+    """A call, and every condition that it does not meet."""
+
+    record: Record
+    differences: tuple[Difference, ...]
+
+
+class CallsMismatch(AssertionError):
+    """The calls are not those that were expected. `nearest`: the calls that came nearest, with their differences."""
+
+    def __init__(self, lines: Iterable[str], nearest: Iterable[NearCall] = (), forgotten: int = 0) -> None:
+        self.nearest = tuple(nearest)
+        self.forgotten = forgotten
+        report = list(lines)
+        for number, near in enumerate(self.nearest):
+            report.append(f"{'Nearest' if number == 0 else 'Next'}: {_cut(str(near.record))}")
+            report += [f"  {difference}" for difference in near.differences]
+        if forgotten:
+            report.append(f"{forgotten} older calls were forgotten and are not in this; a higher limit keeps more.")
+        super().__init__("\n".join(report))
+
+
+def assert_called(
+    calls: Calls,
+    *,
+    times: int | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    **conditions: object,
+) -> Calls:
+    """So many calls meet the conditions (see `Calls.filter`); at least one where no number is given.
+
+    Every attempt of an SDK is a call; with `attempts=`, each SDK call counts once. Returns the calls that meet them.
+    Raises CallsMismatch; ConditionInvalid for an unknown condition, or numbers that cannot be.
+    """
+    fewest, most = _range(times, at_least, at_most)
+    found = calls.filter(**conditions)
+    if fewest <= len(found) and (most is None or len(found) <= most):
+        return found
+    expected = _expected(fewest, most, conditions, found, calls)
+    if len(found) > fewest or not conditions:
+        raise CallsMismatch([expected, *_listed(found)], forgotten=calls.forgotten)
+    meeting = set(found)
+    others = [record for record in calls if record not in meeting]
+    raise CallsMismatch([expected, *_listed(found)], _nearest(others, calls.conditions(conditions)), calls.forgotten)
+
+
+def assert_not_called(calls: Calls, **conditions: object) -> None:
+    """No call meets the conditions. Raises as `assert_called`."""
+    found = calls.filter(**conditions)
+    if found:
+        raise CallsMismatch([_expected(0, 0, conditions, found, calls), *_listed(found)], forgotten=calls.forgotten)
+
+
+def assert_sequence(calls: Calls, steps: Sequence[Mapping[str, object]], *, consecutive: bool = False) -> Calls:
+    """Calls meet the steps' conditions one after another, in the order in which they were sent.
+
+    consecutive: with no other call between them. Returns those calls. Raises as `assert_called`.
+    """
+    wanted = [calls.conditions(step) for step in steps]
+    starts = range(len(calls)) if consecutive else range(1)
+    best = max((_walk(calls, wanted, start, consecutive=consecutive) for start in starts), key=len, default=[])
+    if len(best) == len(steps):
+        return Calls(tuple(calls[at] for at in best), calls.forgotten)
+    missing = len(best)
+    after = best[-1] + 1 if best else 0
+    rest = calls[after : after + 1] if consecutive and best else calls[after:]
+    lines = [f"Expected {len(steps)} calls in order{', with none between' if consecutive else ''}, found {missing}."]
+    lines += [f"  {n}. {_cut(str(calls[at]))}" for n, at in list(enumerate(best, 1))[-_LISTED:]]
+    lines.append(
+        f"No {'next' if consecutive and best else 'later'} call is number {missing + 1}:{_terms(steps[missing])}"
+    )
+    raise CallsMismatch(lines, _nearest(rest, wanted[missing]), calls.forgotten)
+
+
+def assert_all_played(unplayed: Iterable[Recording]) -> None:
+    """Every recording was asked for; `unplayed` is what `Session.unplayed` gives. Raises CallsMismatch."""
+    left = list(unplayed)
+    if not left:
+        return
+    lines = [f"Expected every recording to be asked for, found {len(left)} that never were:"]
+    for recording in left[:_LISTED]:
+        interaction = recording.interaction
+        what = (
+            f"{interaction.operation or interaction.request.method} of {interaction.model or interaction.request.path}"
+        )
+        lines.append(_cut(f"  {interaction.file}: {what}"))
+    if len(left) > _LISTED:
+        lines.append(f"  … and {len(left) - _LISTED} more")
+    raise CallsMismatch(lines)
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------
+
+
+def _range(times: int | None, at_least: int | None, at_most: int | None) -> tuple[int, int | None]:
+    for name, number in (("times", times), ("at_least", at_least), ("at_most", at_most)):
+        if number is not None and (type(number) is not int or number < 0):
+            raise ConditionInvalid(f"{name}: expected a number of calls from 0, found {number!r}")
+    if times is not None:
+        if at_least is not None or at_most is not None:
+            raise ConditionInvalid("expected times, or at_least and at_most, found both; give one")
+        return times, times
+    fewest = at_least if at_least is not None else 0 if at_most is not None else 1
+    if at_most is not None and at_most < fewest:
+        raise ConditionInvalid(f"expected at_most to be no less than at_least, found {at_most} and {fewest}")
+    return fewest, at_most
+
+
+def _amount(fewest: int, most: int | None) -> str:
+    if most == 0:
+        return "no call"
+    if fewest == most:
+        return f"exactly {_count(fewest)}"
+    if most is None:
+        return f"at least {_count(fewest)}"
+    return f"{fewest} to {_count(most)}" if fewest else f"at most {_count(most)}"
+
+
+def _count(number: int) -> str:
+    return "1 call" if number == 1 else f"{number} calls"
+
+
+def _of(calls: Calls) -> str:
+    return _count(len(calls)) if calls else "0 calls: none came to this session (is its endpoint the client's?)"
+
+
+def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls) -> str:
+    described = f" with{_terms(conditions)}" if conditions else ""
+    return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {_of(calls)}."
+
+
+# -- words -----------------------------------------------------------------------------------------------------
+
+
+def _terms(conditions: Mapping[str, object]) -> str:
+    return " " + ", ".join(f"{name}={_shown(value)}" for name, value in conditions.items())
+
+
+def _listed(found: Calls) -> list[str]:
+    lines = [f"  {_cut(str(record))}" for record in found[:_LISTED]]
+    return [*lines, f"  … and {len(found) - _LISTED} more"] if len(found) > _LISTED else lines
+
+
+def _shown(value: object) -> str:
+    return _cut(compact(plain(value)).decode())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+# -- nearness --------------------------------------------------------------------------------------------------
+
+
+def _walk(calls: Calls, wanted: list[list[Condition]], start: int, *, consecutive: bool) -> list[int]:
+    """Where the steps are met, from `start` on, as far as they are. The earliest place for each is as good as any."""
+    places: list[int] = []
+    for at in range(start, len(calls)):
+        if len(places) == len(wanted):
+            break
+        if all(condition.holds(calls[at]) for condition in wanted[len(places)]):
+            places.append(at)
+        elif consecutive:
+            break
+    return places
+
+
+def _nearest(records: Iterable[Record], conditions: list[Condition]) -> list[NearCall]:
+    """Those that miss the fewest conditions, then those that share most words with what is missed, then the latest."""
+
+    def nearness(record: Record) -> tuple[int, float, int]:
+        missed = [condition for condition in conditions if not condition.holds(record)]
+        alike = sum(_share(condition.expected, condition.found(record)) for condition in missed)
+        return -len(missed), alike, record.number
+
+    return [NearCall(record, _differences(record, conditions)) for record in nlargest(_NEAREST, records, nearness)]
+
+
+def _differences(record: Record, conditions: list[Condition]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(condition.name, _shown(condition.expected), _shown(condition.found(record)))
+        for condition in conditions
+        if not condition.holds(record)
+    )
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _share(one: object, other: object) -> float:
+    """How many of the words are in both; the beginning of a long text says enough."""
+    mine, others = set(_WORD.findall(str(one)[:2_000])), set(_WORD.findall(str(other)[:20_000]))
+    return len(mine & others) / max(1, len(mine))

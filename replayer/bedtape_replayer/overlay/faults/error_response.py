@@ -1,0 +1,76 @@
+"""An error as the whole answer: one of Bedrock's by its name, or any status.
+
+Status, header and body as Bedrock sends them, also to streaming operations, which fail before their stream begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from bedtape_cassettes.failures import FAILURES, namespace_of
+from bedtape_cassettes.format.bodies import body_of, compact
+from bedtape_cassettes.model import JsonValue, Response, is_header
+
+__all__ = ["Failure"]
+
+_BODYLESS = (204, 304)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """error: the name, None for an answer that names none. message, status: None for the error's own.
+
+    members: what its body holds beside the message (`originalStatusCode`). retry_after_ms: what `x-amz-retry-after`
+    tells. headers: more, or others. body: sent in place of the JSON, with its own content type if `headers` has one.
+
+    Raises ValueError for what no answer can be.
+    """
+
+    error: str | None = None
+    message: str | None = None
+    status: int | None = None
+    members: Mapping[str, JsonValue] = field(default_factory=dict)
+    retry_after_ms: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if problem := self._problem():
+            raise ValueError(problem)
+
+    def _problem(self) -> str | None:
+        if self.status is None and self.error not in FAILURES:
+            known = ", ".join(sorted(FAILURES))
+            near = get_close_matches(self.error or "", FAILURES, 1)
+            found = f"{self.error!r} without a status" + (f"; did you mean {near[0]}?" if near else "")
+            return f"expected an error among {known}, or a status for another; found {found}"
+        if self.status is not None and (not 200 <= self.status <= 599 or self.status in _BODYLESS):
+            return f"expected a status from 200 to 599 that may have a body, found {self.status}"
+        if self.retry_after_ms is not None and self.retry_after_ms < 0:
+            return f"expected milliseconds from 0 to retry after, found {self.retry_after_ms}"
+        if self.body is not None and (self.message is not None or self.members):
+            return "expected either a body as it is sent, or a message and members; found both"
+        sent = (("x-amzn-errortype", "x" if self.error is None else self.error), *self.headers)
+        wrong = [name for name, value in sent if not value or not is_header(name, value)]
+        return f"expected what an HTTP header can hold, found {wrong[0]!r}" if wrong else None
+
+    def response(self) -> Response:
+        """What Bedrock would send."""
+        known = FAILURES.get(self.error or "")
+        status = self.status or (known.status if known else 500)
+        headers = {"content-type": "application/json"}
+        if self.error is not None:
+            headers["x-amzn-errortype"] = self.error + namespace_of(self.error)
+        if self.retry_after_ms is not None:
+            headers["x-amz-retry-after"] = str(self.retry_after_ms)
+        headers |= {name.lower(): value for name, value in self.headers}
+        return Response(status, tuple(headers.items()), body_of(self._body()))
+
+    def _body(self) -> bytes:
+        if self.body is not None:
+            return self.body
+        known = FAILURES.get(self.error or "")
+        message = self.message if self.message is not None else known.message if known else ""
+        return compact({"message": message, **self.members})

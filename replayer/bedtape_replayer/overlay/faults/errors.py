@@ -1,0 +1,23 @@
+"""Errors before an answer begins: every modelled one by its name, or a raw status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.error_response import Failure
+
+__all__ = ["Refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse(Harm):
+    """Answers with an error; recordings and rules are not asked, so a retry finds them as they were."""
+
+    failure: Failure
+    replaces = True
+
+    def instead(self, call: Call, moment: Moment) -> Response:  # noqa: ARG002 - the same whoever asks
+        return self.failure.response()

@@ -1,0 +1,40 @@
+"""Breaking off: a TCP reset, or HTTP/2's RST_STREAM, before the head or somewhere in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.steps import Reset, Step
+from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.cut import end_at
+
+__all__ = ["BreakOff"]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakOff(Harm):
+    """after_events: None for before the head. bytes_more: of the next event, or of a whole body after 0 events.
+
+    code: an error code of HTTP/2 (RFC 9113, section 7: 2 internal error, 7 refused, 8 cancel), which then ends this
+    answer alone; without one, and to a client of HTTP/1.1 always, TCP resets the connection.
+    """
+
+    after_events: int | None = None
+    bytes_more: int = 0
+    code: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(0, after_events=self.after_events, bytes_more=self.bytes_more, code=self.code)
+        if self.after_events is None and self.bytes_more:
+            raise ValueError("expected a number of events (0 for none) before the bytes, found none")
+        if self.code is not None and self.code >= 1 << 32:
+            raise ValueError(f"expected a code of 32 bits, found {self.code}")
+
+    def reaches(self, response: Response) -> bool:
+        return self.after_events is None or response.status < 400
+
+    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
+        return end_at(steps, self.after_events, self.bytes_more, Reset(self.code))

@@ -1,0 +1,22 @@
+"""Replies with other bytes, whose framing tells the truth. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bedtape_cassettes.format.bodies import EVENT_STREAM
+from bedtape_replayer.answering.reply import Piece, Reply
+
+__all__ = ["is_event_stream", "with_pieces"]
+
+
+def with_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
+    """The reply with this body; a content length that was there is theirs."""
+    length = b"%d" % sum(len(piece.data) for piece in pieces)
+    headers = tuple((name, length if name.lower() == b"content-length" else value) for name, value in reply.headers)
+    return replace(reply, headers=headers, pieces=pieces)
+
+
+def is_event_stream(reply: Reply) -> bool:
+    """Whether its body is event-stream frames: an error, which comes before a stream, is not."""
+    return any(n.lower() == b"content-type" and v == EVENT_STREAM.encode() for n, v in reply.headers)

@@ -1,0 +1,159 @@
+"""Answers that are well formed and say something unwelcome: cut short, blocked, empty, a tool called wrongly.
+
+What a recording or rule says is read as content, changed, and rendered again as the same model would say it. Errors
+stay as they are. What cannot be read, or has no such form in its family, is refused: the test would else pass for the
+wrong reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+from bedtape_cassettes.families.content import Block, Cited, Message, Prompt, Text, ToolUse
+from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.session_layers import Refused
+
+__all__ = ["Meaning", "Misanswer"]
+
+Meaning: TypeAlias = Literal[
+    "max_tokens",
+    "model_context_window_exceeded",
+    "stop_sequence",
+    "content_filtered",
+    "guardrail_intervened",
+    "malformed_tool_use",
+    "empty",
+]
+_MODELS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+# What models and guardrails say by default instead of what is blocked.
+_FILTERED = "The generated text has been blocked by our content filters."
+_GUARDED = "Sorry, the model cannot answer this question."
+
+
+@dataclass(frozen=True, slots=True)
+class Misanswer(Harm):
+    """what: the stop reason, or `empty` for an answer that ends in order without a word.
+
+    The text is cut in half where it is cut, and what came after it is left out. text: where it stops, for
+    stop_sequence (else in its middle, at a sequence of the request's); what is said instead, where it is blocked.
+    family: the model family, where the model's id does not tell it.
+    """
+
+    what: Meaning
+    text: str | None = None
+    family: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.what not in get_args(Meaning):
+            raise ValueError(f"expected {', '.join(get_args(Meaning))}, found {self.what!r}")
+        if self.text is not None and self.what not in ("stop_sequence", *_BLOCKED):
+            raise ValueError(f"expected no text with {self.what}, found {self.text!r}")
+        if self.text == "" and self.what == "stop_sequence":
+            raise ValueError("expected a sequence to stop at, found an empty one")
+
+    def concerns(self, call: Call) -> bool:
+        return call.operation in _MODELS
+
+    def problem(self, operations: tuple[str, ...]) -> str | None:
+        if not operations or set(operations) & set(_MODELS):
+            return None
+        return f"expected one of {', '.join(_MODELS)}, found {', '.join(operations)}"
+
+    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:
+        if response.status != 200:
+            return response
+        content = content_of(call.operation, call.model, response, family=self.family)
+        if not isinstance(content, Message):
+            raise Refused(
+                f"{self.what} cannot happen to what answers {call.operation} of {call.model}: expected a model's message"
+                f" in a form that is known, found {'none' if content is None else type(content).__name__}"
+            )
+        try:
+            rendered = render(
+                self._changed(content, call),
+                operation=call.operation or "",
+                model=call.model,
+                body=call.body,
+                chance=moment.chance,
+                family=self.family,
+            )
+        except Cannot as error:
+            raise Refused(f"{self.what} cannot happen to {call.operation} of {call.model}: {error}") from None
+        return replace(rendered, after_ms=response.after_ms)
+
+    def _changed(self, message: Message, call: Call) -> Message:
+        match self.what:
+            case "max_tokens" | "model_context_window_exceeded":
+                return _stopped(message, len(message.text) // 2, self.what)
+            case "stop_sequence":
+                return self._stopped_at_sequence(message, call)
+            case "content_filtered" | "guardrail_intervened":
+                said = _BLOCKED[self.what] if self.text is None else self.text
+                # What a filter blocks was paid for; a guardrail keeps the question from the model, which counts nothing.
+                usage = message.usage if self.what == "content_filtered" else None
+                return Message((Text(said),), self.what, usage=usage)
+            case "malformed_tool_use":
+                return _with_bad_tools(message, call)
+            case "empty":
+                return _counted(replace(message, blocks=(), stop="end_turn", stop_sequence=None))
+
+    def _stopped_at_sequence(self, message: Message, call: Call) -> Message:
+        asked = self.text or next(iter(call.prompt.stop_sequences), "\n\n")
+        at = message.text.find(asked)
+        at = at if at >= 0 else len(message.text) // 2
+        return replace(_stopped(message, at, "stop_sequence"), stop_sequence=asked)
+
+
+_BLOCKED = {"content_filtered": _FILTERED, "guardrail_intervened": _GUARDED}
+
+
+def _stopped(message: Message, length: int, stop: str) -> Message:
+    blocks = tuple(_until(message.blocks, length))
+    return _counted(replace(message, blocks=blocks, stop=stop, stop_sequence=None))
+
+
+def _until(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
+    """The blocks as far as so many characters of text, and no tool that would be called after them."""
+    for block in blocks:
+        match block:
+            case Text(text) | Cited(text, _) if len(text) > length:
+                if length:
+                    yield replace(block, text=text[:length])
+                return
+            case Text(text) | Cited(text, _):
+                length -= len(text)
+                yield block
+            case ToolUse():
+                return
+            case _:
+                yield block
+
+
+def _with_bad_tools(message: Message, call: Call) -> Message:
+    """Tools called with half of their arguments' JSON: text where every tool wants an object."""
+    if not any(isinstance(block, ToolUse) for block in message.blocks):
+        raise Refused(f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool")
+    return replace(message, blocks=tuple(map(_badly_called, message.blocks)), stop="malformed_tool_use")
+
+
+def _badly_called(block: Block) -> Block:
+    if not isinstance(block, ToolUse):
+        return block
+    arguments = json_text(block.input)
+    return replace(block, input=arguments[: max(1, len(arguments) // 2)])
+
+
+def _counted(message: Message) -> Message:
+    """With the output tokens of what is left, where tokens were counted."""
+    if message.usage is None:
+        return message
+    made_up = usage_of(replace(message, usage=None), Prompt())
+    return replace(message, usage=replace(message.usage, output=min(message.usage.output, made_up.output)))

@@ -1,0 +1,30 @@
+"""Silence: the answer stops somewhere, and the connection stays open until the client goes or the server stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.steps import Stall, Step
+from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.cut import end_at
+
+__all__ = ["Silence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence(Harm):
+    """after_events: None for before the head, else after so many events; beyond the last, only the end is missing."""
+
+    after_events: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(0, after_events=self.after_events)
+
+    def reaches(self, response: Response) -> bool:
+        return self.after_events is None or response.status < 400
+
+    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
+        return end_at(steps, self.after_events, 0, Stall())

@@ -1,0 +1,40 @@
+"""Answers that are too short: they end in order, or the connection closes where more was promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import Close, Step
+from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.cut import cut, end_at
+from bedtape_replayer.overlay.faults.rewrite import with_pieces
+
+__all__ = ["Truncate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate(Harm):
+    """after_events: so many come. bytes_more: then so many of the next, or of a whole body after 0 events.
+
+    in_order: whether the answer ends as if that were all, with a content length that fits. Else the connection is
+    closed, with the whole length promised, or without a stream's terminator; on HTTP/2, which cannot say that of one
+    answer, what else the connection carries ends with it.
+    """
+
+    after_events: int = 0
+    bytes_more: int = 0
+    in_order: bool = True
+
+    def __post_init__(self) -> None:
+        at_least(0, after_events=self.after_events, bytes_more=self.bytes_more)
+
+    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:  # noqa: ARG002
+        if not self.in_order:
+            return reply
+        return with_pieces(reply, tuple(cut(reply.pieces, self.after_events, self.bytes_more)))
+
+    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
+        return steps if self.in_order else end_at(steps, self.after_events, self.bytes_more, Close())

@@ -1,0 +1,1 @@
+"""Sockets, threads and the clock. No other room has them."""

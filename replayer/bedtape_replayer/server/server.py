@@ -1,0 +1,136 @@
+"""The server: it listens, knows its connections and the date, and ends them all in order.
+
+With `connection`, the only files with sockets, timers and the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.connection import Connection, Observer
+from bedtape_replayer.wire.http2.headers import RequestHead
+
+__all__ = ["BACKLOG", "MAX_BODY", "Observer", "Outcome", "Server"]
+
+# Bedrock's own limit for a body is 25,000,000 bytes (InvokeModel); base64 in JSON elsewhere makes it a little more.
+MAX_BODY = 25 * 1024 * 1024
+# Connections that the kernel takes before we do.
+BACKLOG = 1024
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"bedtape: {line}\n")
+    sys.stderr.flush()
+
+
+class Server:
+    """Listens, and answers every connection from one engine.
+
+    speed: None for as fast as possible, else a multiple of the recorded pace. observer: told of every call, when
+    it is over. complain: told, in a line, of every error that is bedtape's own or the observer's. patience: seconds
+    that a client may take to send a whole request.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        speed: float | None = None,
+        observer: Observer | None = None,
+        complain: Callable[[str], None] = _to_stderr,
+        max_body: int = MAX_BODY,
+        patience: float = 60.0,
+    ) -> None:
+        self.engine = engine
+        self.speed = speed
+        self.observer = observer
+        self.complain = complain
+        self.max_body = max_body
+        self.connections: set[Connection] = set()
+        self.request_heads: dict[bytes, RequestHead] = {}
+        self.stopping = False
+        self._patience = patience
+        self._listeners: list[asyncio.Server] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._deserted = asyncio.Event()
+        self._date = b""
+        self._second = 0
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; of several, the first."""
+        port: int = self._listeners[0].sockets[0].getsockname()[1]
+        return port
+
+    async def start(self, host: str, port: int) -> None:
+        """Listens. Raises OSError where that cannot be. Port 0 picks a free one."""
+        loop = asyncio.get_running_loop()
+        self._listeners.append(await loop.create_server(lambda: Connection(self, loop), host, port, backlog=BACKLOG))
+        self._sweep(loop)
+
+    async def listen(self, *listeners: socket.socket) -> None:
+        """As `start`, on sockets that are bound already."""
+        loop = asyncio.get_running_loop()
+        for listener in listeners:
+            server = await loop.create_server(lambda: Connection(self, loop), sock=listener, backlog=BACKLOG)
+            self._listeners.append(server)
+        self._sweep(loop)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Takes no more connections, finishes the answers in flight (at most `grace` seconds), and closes."""
+        if not self._listeners:
+            return
+        self.stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self.connections):
+            connection.wind_down()
+        try:
+            async with asyncio.timeout(grace):
+                await self._until_deserted()
+        except TimeoutError:
+            for connection in list(self.connections):
+                connection.abort()
+            await self._until_deserted()
+        if self._sweeper:
+            self._sweeper.cancel()
+        self._listeners.clear()
+
+    async def _until_deserted(self) -> None:
+        while self.connections:
+            self._deserted.clear()
+            await self._deserted.wait()
+
+    def came(self, connection: Connection) -> None:
+        """A client has connected."""
+        self.connections.add(connection)
+        if self.stopping:  # it was accepted before the listener closed
+            connection.abort()
+
+    def left(self, connection: Connection) -> None:
+        """A connection is no more."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._deserted.set()
+
+    def date(self) -> bytes:
+        """The present date, as headers have it."""
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._date = formatdate(now, usegmt=True).encode()
+        return self._date
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One timer for all connections: one each would be set and cancelled with every request."""
+        self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
+        now = loop.time()
+        for connection in list(self.connections):
+            connection.check_patience(now, self._patience)

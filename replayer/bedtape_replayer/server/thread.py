@@ -1,0 +1,201 @@
+"""The same server in a background thread, for Python tests: start it, use its `url`, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.storage.store import cache_folder
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.engine.checks import Validate, checks_of
+from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.engine.loading import load, read_overlay
+from bedtape_replayer.engine.session import Session
+from bedtape_replayer.engine.session_state import DEFAULT_SESSION
+from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import Observer, Server
+
+__all__ = ["Replayer"]
+
+__tracebackhide__ = True  # pytest shows the test's own line, not ours
+
+_T = TypeVar("_T")
+
+# When a test ends, its server does: answers in flight get this many seconds, then they are cut.
+_GRACE = 1.0
+
+
+class Replayer(Session):
+    """Replays cassettes over HTTP on a local port, as a context manager, sync or async. It is its own default session.
+
+    cassettes: a folder of cassettes or a `.tape` file, or several; none, where rules answer everything. speed: None
+    for as fast as possible, else a multiple of the recorded pace. strict: play each recording once only. match: what
+    to leave out when requests are compared. overlay: a file of layers, or such a document, that every session has.
+    validate: whether requests are checked as Bedrock does: `rules` before a rule answers, `always`, `never`.
+    history: how many calls each session keeps. observer: told of every call, in the server's thread.
+
+    Raises CassetteError on entering where cassettes or overlay cannot be read, OSError where the port cannot be had.
+    """
+
+    def __init__(
+        self,
+        cassettes: str | Path | Sequence[str | Path] = "cassettes",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float | None = None,
+        strict: bool = False,
+        match: MatchRules = DEFAULT,
+        overlay: str | Path | Mapping[str, Any] | None = None,
+        validate: Validate = "rules",
+        history: int = History.LIMIT,
+        observer: Observer | None = None,
+    ) -> None:
+        if speed is not None and not 0 < speed < float("inf"):
+            raise ValueError(f"expected a speed above 0 (1 is the recorded pace), found {speed}")
+        super().__init__(DEFAULT_SESSION, self)
+        named = [cassettes] if isinstance(cassettes, str | Path) else cassettes
+        self._folders = [Path(folder) for folder in named]
+        self._address = (host, port)
+        self._strict = strict
+        self._match = match
+        self._overlay = overlay
+        self._checks = checks_of(validate)
+        self._history = history
+        self._speed = speed
+        self._observer = observer
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._running: Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint to give to a client: `http://127.0.0.1:PORT`."""
+        host = self._address[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server_running().port
+
+    def session_url(self, session: str) -> str:
+        """The endpoint that names a session, which then has its own place in the recordings."""
+        if session == DEFAULT_SESSION:
+            return self.url
+        return f"{self.url}/s/{quote(session, safe='')}"
+
+    def reload(self) -> None:
+        """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""
+        library = self._load()
+        self.run(lambda: setattr(self.engine, "library", library))
+
+    def session(self, name: str) -> Session:
+        """A session of its own on this server: other layers, positions and calls."""
+        return Session(name, self)
+
+    @property
+    def engine(self) -> Engine:
+        """What answers. Not for tests: a session has what they need."""
+        return self._server_running().engine
+
+    def run(self, function: Callable[[], _T]) -> _T:
+        """Runs a function in the server's thread, between two requests, and gives what it gave."""
+        self._server_running()
+        if threading.current_thread() is self._thread:
+            return function()
+        done: Future[_T] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
+                done.set_exception(error)
+
+        assert self._loop is not None
+        # A turn later, so that what came over a socket before is heard first: that a client has just hung up, say.
+        self._loop.call_soon_threadsafe(self._loop.call_soon, do)
+        return done.result()
+
+    def start(self) -> Self:
+        """Starts the server and returns when it takes connections."""
+        if self._running is not None:
+            raise RuntimeError("this Replayer runs already; make another one")
+        engine = Engine(
+            self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
+        )
+        engine.desk = Desk(engine)
+        self._loop = new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
+        self._thread.start()
+        server = Server(engine, speed=self._speed, observer=self._observer)
+        try:
+            self._await(server.start(*self._address))
+        except BaseException:
+            self._end_thread()
+            raise
+        self._running = server
+        return self
+
+    def stop(self) -> None:
+        """Stops the server; does nothing where it does not run."""
+        server, self._running = self._running, None
+        if server is not None:
+            self._await(server.stop(_GRACE))
+            self._end_thread()
+
+    def _load(self) -> Library:
+        if not self._folders:
+            return Library((), self._match)
+        return load(self._folders, rules=self._match, cache=cache_folder(os.environ))
+
+    def _laid(self) -> Overlay:
+        if self._overlay is None:
+            return NOTHING
+        if isinstance(self._overlay, str | Path):
+            return read_overlay(Path(self._overlay))
+        return overlay_of(dict(self._overlay), "file-")
+
+    def _server_running(self) -> Server:
+        if self._running is None:
+            raise RuntimeError("this Replayer does not run; use it in a `with` block, or call start()")
+        return self._running
+
+    def _await(self, coroutine: Coroutine[None, None, None]) -> None:
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _end_thread(self) -> None:
+        assert self._loop is not None
+        assert self._thread is not None
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._loop = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)

@@ -1,0 +1,266 @@
+"""`bedtape cassette import` and `export`, as users run them: what is said, what is written, and what never is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from bedtape_cassettes.cli.app import cassette
+from bedtape_cassettes.storage import store
+from bedtape_replayer.overlay.document import read
+
+HOST = "https://bedrock-runtime.us-east-1.amazonaws.com"
+CODE = "from bedtape_cassettes.cli.main import main; main()"
+
+
+def entry(number: int, said: str = "hello", host: str = HOST) -> dict[str, Any]:
+    asked = {"method": "POST", "uri": f"{host}/model/m/converse", "body": json.dumps({"number": number})}
+    headers = {"Content-Type": ["application/json"]}
+    answered = {
+        "status": {"code": 200, "message": "OK"},
+        "headers": headers,
+        "body": {"string": json.dumps({"t": said})},
+    }
+    return {"request": {**asked, "headers": headers}, "response": answered}
+
+
+def recording(path: Path, *entries: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"interactions": list(entries), "version": 1}))
+    return path
+
+
+class Bedtape:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str | Path, code: int = 0) -> tuple[str, str]:
+        with chdir(self.folder):
+            done = CliRunner().invoke(cassette, list(map(str, arguments)))
+        assert done.exit_code == code, (done.output, done.exception)
+        return done.stdout, done.stderr
+
+    def broken(self, how: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run as a process of its own, with what breaks it."""
+        command = [sys.executable, "-c", how + CODE, "cassette", *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=100)
+
+    def held(self, folder: str = "cassettes") -> dict[str, int]:
+        return {c.name: len(c.interactions) for c in store.read([self.folder / folder])}
+
+    def files(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in sorted(self.folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def bedtape(tmp_path: Path) -> Bedtape:
+    return Bedtape(tmp_path)
+
+
+def test_files_and_folders_become_cassettes_of_their_names(bedtape: Bedtape, tmp_path: Path) -> None:
+    one = recording(tmp_path / "test_one.yaml", entry(1), entry(2))
+    recording(tmp_path / "tapes" / "a" / "recording.yml", entry(3))
+    recording(tmp_path / "tapes" / "b" / "recording.yml", entry(4))
+    recording(tmp_path / "tapes" / ".hidden" / "x.yaml", entry(4))
+    (tmp_path / "tapes" / "README.md").write_text("no recording")
+    said, _ = bedtape("import", one, "tapes")
+    assert bedtape.held() == {"a/recording": 1, "b/recording": 1, "test_one": 2}
+    assert f"{one} (vcrpy): 2 imported → cassettes/test_one" in said
+    assert said.endswith("imported 4 from 3 files\n")
+
+
+def test_files_of_one_name_get_their_folders(bedtape: Bedtape, tmp_path: Path) -> None:
+    files = [recording(tmp_path / name / "recording.yaml", entry(1)) for name in ("first", "second")]
+    bedtape("import", *files)
+    assert bedtape.held() == {"first/recording": 1, "second/recording": 1}
+    same = [recording(tmp_path / name / "x" / "recording.yaml", entry(1)) for name in ("first", "second")]
+    _, told = bedtape("import", *same, code=2)
+    assert "expected files of different names" in told
+
+
+def test_rules_become_an_overlay(bedtape: Bedtape, tmp_path: Path) -> None:
+    fixture = {"fixtures": [{"match": {"userMessage": "hi"}, "response": {"content": "hello"}}]}
+    (tmp_path / "chat.json").write_text(json.dumps(fixture))
+    said, _ = bedtape("import", "chat.json")
+    assert "chat.json (aimock): 1 imported → overlays/chat.overlay.yaml" in said
+    assert not (tmp_path / "cassettes").exists(), "an empty folder of cassettes, which serving refuses"
+    overlay = tmp_path / "overlays" / "chat.overlay.yaml"
+    assert len(read(overlay.read_bytes(), "x").rules) == 1
+    _, told = bedtape("import", "chat.json", code=2)
+    assert "--force" in told
+    bedtape("import", "chat.json", "--force")
+
+
+def test_what_cannot_be_taken_is_named_and_the_rest_imported(bedtape: Bedtape, tmp_path: Path) -> None:
+    recording(tmp_path / "good.yaml", entry(1), entry(2, host="https://example.com/api"))
+    recording(tmp_path / "part.yaml", {"request": {}}, entry(1))
+    (tmp_path / "bad.yaml").write_text("a: [")
+    said, _ = bedtape("import", "bad.yaml", "good.yaml", "part.yaml", "missing.yaml", code=1)
+    assert bedtape.held() == {"good": 1, "part": 1}
+    for line in (
+        "bad.yaml: not imported: expected a recording of another tool",
+        "  skipped entry 1: expected `response` to be an object, found nothing",
+        "missing.yaml: not imported: expected a file, found: No such file or directory",
+        "imported 2 from 4 files; not all, see above",
+    ):
+        assert line in said
+    bedtape("import", "bad.yaml", "--to", "other", code=1)
+
+
+def test_other_traffic_is_named_and_no_failure(bedtape: Bedtape, tmp_path: Path) -> None:
+    foreign = entry(2, host="https://example.com") | {}
+    foreign["request"]["uri"] = "https://example.com/v1/rerank"
+    recording(tmp_path / "mixed.yaml", entry(1), foreign, foreign)
+    said, _ = bedtape("import", "mixed.yaml")
+    assert "skipped entries 2, 3: POST example.com/v1/rerank is not Bedrock's" in said
+    recording(tmp_path / "none.yaml", foreign)
+    bedtape("import", "none.yaml", code=1)
+
+
+def test_nothing_is_replaced_silently(bedtape: Bedtape, tmp_path: Path) -> None:
+    recording(tmp_path / "a.yaml", entry(1), entry(2))
+    bedtape("import", "a.yaml")
+    before = bedtape.files()
+    recording(tmp_path / "a.yaml", entry(1, "other"))
+    before = bedtape.files()
+    _, told = bedtape("import", "a.yaml", code=2)
+    assert "expected nothing there yet" in told
+    assert bedtape.files() == before
+    said, _ = bedtape("import", "a.yaml", "--force")
+    assert "it is kept in cassettes/.bedtape-backup" in said
+    assert bedtape.held() == {"a": 1}
+
+
+def test_a_secret_keeps_its_cassette_out_and_no_other(bedtape: Bedtape, tmp_path: Path) -> None:
+    token = "ghp_" + "a1B2" * 9
+    recording(tmp_path / "leaky.yaml", entry(1, f"it is {token}"))
+    recording(tmp_path / "sound.yaml", entry(1))
+    said, told = bedtape("import", "leaky.yaml", "sound.yaml", code=1)
+    assert bedtape.held() == {"sound": 1}
+    assert "a GitHub token in response.body" in said
+    assert "--redact PATTERN" in said
+    assert token not in said + told
+    bedtape("import", "leaky.yaml", "--redact", "ghp_[a-zA-Z0-9]+")
+    assert bedtape.held() == {"leaky": 1, "sound": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["import", "a.yaml", "--from", "cassette"], "--from: expected auto, vcrpy"),
+        (["import", "a.yaml", "--redact", "("], "--redact: expected a regular expression"),
+        (["import", "empty"], "empty: expected recordings in it"),
+        (["import", "a.yaml", "--to", "a.yaml"], "a.yaml: expected a folder"),
+        (["export", "nowhere", "--to", "har"], "nowhere"),
+        (["export", "--to", "xml"], "--to: expected one of vcrpy, har, jsonl"),
+        (["export", "--to", "har", "--region", "here"], "--region: expected a region"),
+    ],
+)
+def test_what_is_wrong_is_a_line_with_the_mend(
+    arguments: list[str], told: str, bedtape: Bedtape, tmp_path: Path
+) -> None:
+    recording(tmp_path / "a.yaml", entry(1))
+    (tmp_path / "empty").mkdir()
+    before = bedtape.files()
+    _, said = bedtape(*arguments, code=2)
+    assert told in said
+    assert "Traceback" not in said
+    assert bedtape.files() == before
+
+
+def test_export_writes_a_file_a_cassette(bedtape: Bedtape, tmp_path: Path) -> None:
+    recording(tmp_path / "tapes" / "a" / "one.yaml", entry(1))
+    recording(tmp_path / "tapes" / "two.yaml", entry(2))
+    bedtape("import", "tapes")
+    said, _ = bedtape("export", "--to", "vcrpy", "--into", "vcr", "--region", "eu-west-1")
+    assert said == "vcr: 2 files\n"
+    document = yaml.safe_load((tmp_path / "vcr" / "a" / "one.yaml").read_text())
+    assert document["interactions"][0]["request"]["uri"].startswith("https://bedrock-runtime.eu-west-1.")
+    _, told = bedtape("export", "--to", "vcrpy", "--into", "vcr", code=2)
+    assert "expected nothing there yet" in told
+    bedtape("export", "--to", "vcrpy", "--into", "vcr", "--force")
+    bedtape("export", "cassettes", "--to", "jsonl", "--into", "lines")
+    assert json.loads((tmp_path / "lines" / "two.jsonl").read_text())["cassette"] == "two"
+
+
+# -- interrupted -----------------------------------------------------------------------------------------------
+
+# Stops the process, or fills the disk, at the Nth call of any that changes a file.
+_AT = """
+import errno, os, pathlib, signal, sys
+left = {number}
+def happens(event, arguments):
+    global left
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if (writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.link")) and {where!r} in str(arguments):
+        left -= 1
+        if left == 0:
+            {what}
+sys.addaudithook(happens)
+"""
+_KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+_FULL = 'raise OSError(errno.ENOSPC, "No space left on device")'
+
+
+def _whole(bedtape: Bedtape, sizes: set[int]) -> None:
+    """Every cassette that can be read is one that was there before or was to be: never a part of one."""
+    held = bedtape.held()
+    assert set(held.values()) <= sizes, held
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["new", "replaced"])
+@pytest.mark.parametrize("number", [1, 2, 4, 5, 6, 7])
+def test_a_kill_leaves_no_half_cassette(number: int, force: bool, bedtape: Bedtape, tmp_path: Path) -> None:
+    recording(tmp_path / "a.yaml", *(entry(n, "old") for n in range(2)))
+    if force:
+        bedtape("import", "a.yaml")
+    recording(tmp_path / "a.yaml", *(entry(n, "new") for n in range(3)))
+    before = _AT.format(number=number, where="cassettes", what=_KILL)
+    options = ["--force"] if force else []
+    done = bedtape.broken(before, "import", "a.yaml", *options)
+    assert done.returncode in (-signal.SIGKILL, 0)
+    assert done.returncode == -signal.SIGKILL or number > 6
+    if (tmp_path / "cassettes").is_dir():
+        _whole(bedtape, {2, 3} if force else {3})
+    bedtape("import", "a.yaml", "--force")
+    assert bedtape.held() == {"a": 3}
+    left = [name for name in bedtape.files() if "bedtape-new" in name or "bedtape-old" in name]
+    assert not left
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_a_full_disk_leaves_no_half_cassette(number: int, bedtape: Bedtape, tmp_path: Path) -> None:
+    recording(tmp_path / "a.yaml", *(entry(n, "new") for n in range(3)))
+    (tmp_path / "cassettes").mkdir()
+    before = _AT.format(number=number, where="/.a.", what=_FULL)
+    done = bedtape.broken(before, "import", "a.yaml")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stdout
+    assert bedtape.held() == {}
+    bedtape("import", "a.yaml")
+    assert bedtape.held() == {"a": 3}
+
+
+def test_a_full_disk_leaves_no_half_export(bedtape: Bedtape, tmp_path: Path) -> None:
+    shutil.copytree(store.samples(), tmp_path / "cassettes")
+    bedtape("export", "--to", "har")
+    before = bedtape.files()
+    broken = _AT.format(number=3, where="exported", what=_FULL)
+    done = bedtape.broken(broken, "export", "--to", "har", "--region", "eu-west-1", "--force")
+    assert done.returncode == 2
+    assert "expected to write, found: No space left on device" in done.stderr
+    now = bedtape.files()
+    assert now.keys() == before.keys()
+    for data in now.values():
+        if data.startswith(b'{\n  "log"'):
+            json.loads(data)

@@ -1,0 +1,84 @@
+"""`bedtape cassette ls`, `show`, `stats`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bedtape_cassettes.cli.app import cassette
+from bedtape_cassettes.format import document
+from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.storage import store
+from support.recordings import MODEL, converse, stream
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cassette, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two cassettes in `cassettes`."""
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "cassettes"
+    store.write(root, Cassette("weather", (converse("Rain?", "no", after_ms=500), stream("Snow?", ["yes"]))))
+    store.write(root, Cassette("cut", (replace(stream("Hm?", ["ye"]), partial=True),)))
+    return root
+
+
+def test_ls_has_a_row_for_each_cassette(folder: Path) -> None:
+    rows = json.loads(run("ls", "--json"))
+    size = sum(path.stat().st_size for path in (folder / "weather").iterdir())
+    assert [row["name"] for row in rows] == ["cut", "weather"]
+    assert rows[1] | {"age_seconds": 0} == {
+        "name": "weather",
+        "interactions": 2,
+        "operations": ["Converse", "ConverseStream"],
+        "models": [MODEL],
+        "bytes": size,
+        "age_seconds": 0,
+        "partial": 0,
+        "stale": 0,
+    }
+    assert "1 partial" in run("ls", "c*")
+    assert "weather" not in run("ls", "c*")
+
+
+def test_a_file_that_was_edited_since_it_was_named_is_stale(folder: Path) -> None:
+    path = next((folder / "weather").glob("0001-*"))
+    path.write_bytes(path.read_bytes().replace(b"Rain?", b"Hail?"))
+    assert "1 stale" in run("ls", "weather")
+    run("renumber", "weather")
+    assert "stale" not in run("ls", "weather")
+
+
+def test_show_prints_transcripts_or_what_is_kept(folder: Path) -> None:
+    assert "user\n  Rain?\nanswer\n  no\n" in run("show", "weather:1")
+    assert "POST /model/" in run("show", "weather:1", "--raw")
+    (shown,) = json.loads(run("show", "weather:2", "--json"))
+    (path,) = (folder / "weather").glob("0002-*")
+    assert (shown["number"], shown["file"]) == (2, f"weather/{path.name}")
+    assert shown["interaction"] == document.document_of(document.read(path.read_bytes(), "x"))
+
+
+def test_stats_add_up() -> None:
+    rows = json.loads(run("stats", "--json"))
+    assert [(row["operation"], row["interactions"], row["waited_ms"]) for row in rows] == [
+        ("ConverseStream", 2, 0),
+        ("Converse", 1, 500),
+    ]
+    assert run("stats").splitlines()[-1].split()[:2] == ["all", "3"]
+    assert len(json.loads(run("stats", "weather:op=Converse", "--json"))) == 1
+
+
+def test_a_tape_is_looked_at_as_a_folder_is(folder: Path) -> None:
+    store.write_tape(folder.with_suffix(".tape"), store.read([folder]))
+    assert run("show", "weather", "--in", "cassettes.tape") == run("show", "weather")
+    assert run("stats", "--in", "cassettes.tape") == run("stats")
+    assert [row["bytes"] for row in json.loads(run("ls", "--json", "--in", "cassettes.tape"))] == [None, None]

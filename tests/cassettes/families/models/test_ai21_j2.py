@@ -1,0 +1,99 @@
+"""Jurassic-2: a text and the tokens that it is made of; it does not stream."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Message, Text, Usage
+from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
+from bedtape_cassettes.families.rendering import render
+from support.corpus import needs_corpus
+from support.messages import NO_TEXT, TEXTS, asking, messages, read_again, refuses, withstands_all
+from support.native import json_objects, recorded
+
+MODEL = "ai21.j2-ultra-v1"
+REQUEST = {"prompt": "Say\nhi  you", "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}
+STOPS = {"end_turn": "endoftext", "max_tokens": "length", "stop_sequence": "stop"}
+
+
+@given(messages(STOPS))
+def test_what_is_written_is_read_again(message: Message) -> None:
+    assert read_again(AI21_J2, MODEL, REQUEST, message, whole=True) == replace(message, usage=None)
+
+
+@given(TEXTS)
+def test_tokens_follow_each_other_through_the_text(text: str) -> None:
+    made: Any = AI21_J2.render(Message((Text(text),), "max_tokens"), asking(AI21_J2, MODEL, REQUEST))
+    ranges = [token["textRange"] for token in made["completions"][0]["data"]["tokens"]]
+    assert all(0 <= a["start"] < a["end"] <= b["start"] for a, b in pairwise(ranges))
+    assert "".join("".join(text[at["start"] : at["end"]].split()) for at in ranges) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("stop", "finish", "last"),
+    [
+        ("end_turn", {"reason": "endoftext"}, "<|endoftext|>"),
+        ("max_tokens", {"reason": "length", "length": 2}, "▁you"),
+        ("stop_sequence", {"reason": "stop", "sequence": "|"}, "▁you"),
+    ],
+)
+def test_how_it_ended(stop: str, finish: dict[str, Any], last: str) -> None:
+    made: Any = AI21_J2.render(Message((Text("Hi, you"),), stop, usage=Usage(7, 2)), asking(AI21_J2, MODEL, REQUEST))
+    (completion,) = made["completions"]
+    assert completion["finishReason"] == finish
+    assert completion["data"]["tokens"][-1]["generatedToken"]["token"] == last
+
+
+@pytest.mark.corpus
+@needs_corpus
+def test_tokens_have_the_members_of_recorded_ones() -> None:
+    """Their number is the tokenizer's, so the shapes of whole answers cannot tell."""
+
+    def members(token: Any) -> list[Any]:
+        generated = token["generatedToken"]
+        return [list(token), [(name, type(value)) for name, value in generated.items()], list(token["textRange"])]
+
+    rows = recorded("ai21.j2")
+    assert rows
+    made: Any = AI21_J2.render(Message((Text("Hi."),)), asking(AI21_J2, MODEL, REQUEST))
+    for row in rows:
+        found = json.loads(row.response_body)
+        for mine, theirs in (
+            (made["prompt"]["tokens"], found["prompt"]["tokens"]),
+            (made["completions"][0]["data"]["tokens"], found["completions"][0]["data"]["tokens"]),
+        ):
+            assert members(mine[0]) == members(theirs[0])
+
+
+def test_it_does_not_stream() -> None:
+    with pytest.raises(Cannot, match="ai21_j2 family do not stream"):
+        render(
+            Message((Text("Hi."),)),
+            operation="InvokeModelWithResponseStream",
+            model=MODEL,
+            body=b"{}",
+            chance=asking(AI21_J2, MODEL, REQUEST).chance,
+        )
+
+
+def test_what_it_cannot_say_is_refused() -> None:
+    refuses(AI21_J2, MODEL, REQUEST, *NO_TEXT)
+    refuses(AI21_J2, MODEL, REQUEST, stop="tool_use")
+
+
+def test_the_request_is_read() -> None:
+    prompt = AI21_J2.prompt(REQUEST)
+    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say\nhi  you", 9, 0.5, 0.9)
+    assert prompt.stop_sequences == ("|",)
+
+
+@given(json_objects("prompt", "completions", "data", "finishReason", "text", "reason"))
+def test_it_withstands_any_json(value: dict[str, Any]) -> None:
+    withstands_all(AI21_J2, value)

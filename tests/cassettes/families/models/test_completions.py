@@ -1,0 +1,63 @@
+"""Models of one's own: OpenAI's text completions, which only a rule can name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Message, Text, Usage
+from bedtape_cassettes.families.models.completions import COMPLETIONS
+from bedtape_cassettes.families.table import FAMILIES, family_of
+from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.native import json_objects
+
+MODEL = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefgh1234"
+REQUEST = {"prompt": "Say hi", "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": "|"}
+STOPS = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@given(message=messages(STOPS))
+def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
+    found = read_again(COMPLETIONS, MODEL, REQUEST, message, whole=whole)
+    assert found.usage is not None
+    stop = "end_turn" if message.stop == "stop_sequence" else message.stop
+    assert replace(found, usage=message.usage and found.usage) == replace(message, stop=stop)
+
+
+def test_a_whole_answer() -> None:
+    made = COMPLETIONS.render(Message((Text("Hi."),), usage=Usage(7, 2, 3, 4)), asking(COMPLETIONS, MODEL, REQUEST))
+    assert made["object"] == "text_completion"
+    assert made["choices"] == [{"index": 0, "text": "Hi.", "logprobs": None, "finish_reason": "stop"}]
+    assert made["usage"] == {"prompt_tokens": 14, "completion_tokens": 2, "total_tokens": 16}
+
+
+def test_only_the_last_chunk_says_why_and_counts() -> None:
+    made = streamed(COMPLETIONS, MODEL, REQUEST, Message((Text("Hi, you all."),), "max_tokens", usage=Usage(7, 2)))
+    assert {chunk["choices"][0]["finish_reason"] for chunk in made[:-1]} == {None}
+    assert made[-1]["choices"][0]["finish_reason"] == "length"
+    assert [chunk["usage"]["total_tokens"] for chunk in made if "usage" in chunk] == [9]
+
+
+def test_no_model_id_tells_it_but_a_rule_may() -> None:
+    assert COMPLETIONS in FAMILIES
+    assert family_of("InvokeModel", MODEL, "completions") is COMPLETIONS
+
+
+def test_what_it_cannot_say_is_refused() -> None:
+    refuses(COMPLETIONS, MODEL, REQUEST, *NO_TEXT)
+    refuses(COMPLETIONS, MODEL, REQUEST, stop="tool_use")
+
+
+def test_the_request_is_read() -> None:
+    prompt = COMPLETIONS.prompt(REQUEST)
+    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
+    assert prompt.stop_sequences == ("|",)
+
+
+@given(json_objects("prompt", "choices", "text", "finish_reason", "usage", "prompt_tokens"))
+def test_it_withstands_any_json(value: dict[str, Any]) -> None:
+    withstands_all(COMPLETIONS, value)

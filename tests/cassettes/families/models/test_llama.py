@@ -1,0 +1,63 @@
+"""Llama: one `generation`, a chunk a token that counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Message, Text, Usage
+from bedtape_cassettes.families.models.llama import LLAMA
+from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.native import json_objects
+
+MODEL = "us.meta.llama3-1-70b-instruct-v1:0"
+REQUEST = {"prompt": "Say hi", "max_gen_len": 9, "temperature": 0.5, "top_p": 0.9}
+STOPS = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@given(message=messages(STOPS))
+def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
+    found = read_again(LLAMA, MODEL, REQUEST, message, whole=whole)
+    assert found.usage is not None
+    stop = "end_turn" if message.stop == "stop_sequence" else message.stop
+    assert replace(found, usage=message.usage and found.usage) == replace(message, stop=stop)
+
+
+def test_a_whole_answer() -> None:
+    made = LLAMA.render(Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)), asking(LLAMA, MODEL, REQUEST))
+    wanted = {"generation": "Hi.", "prompt_token_count": 7, "generation_token_count": 2, "stop_reason": "length"}
+    assert list(made.items()) == list(wanted.items())
+
+
+@pytest.mark.parametrize(("stop", "last"), [("end_turn", ""), ("max_tokens", "!")])
+def test_chunks_count_and_only_the_last_says_why(stop: str, last: str) -> None:
+    made = streamed(LLAMA, MODEL, REQUEST, Message((Text("Hi, all of you there!"),), stop, usage=Usage(7, 99)))
+    assert [chunk["prompt_token_count"] for chunk in made] == [7] + [None] * (len(made) - 1)
+    assert [chunk["generation_token_count"] for chunk in made] == [*range(1, len(made)), 99]
+    assert [chunk["stop_reason"] for chunk in made] == [None] * (len(made) - 1) + [STOPS[stop]]
+    assert made[-1]["generation"].endswith(last)
+    assert bool(made[-1]["generation"]) == bool(last)
+
+
+def test_what_it_cannot_say_is_refused() -> None:
+    refuses(LLAMA, MODEL, REQUEST, *NO_TEXT)
+    refuses(LLAMA, MODEL, REQUEST, stop="tool_use")
+
+
+def test_the_request_is_read() -> None:
+    prompt = LLAMA.prompt(REQUEST)
+    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
+
+
+@given(json_objects("prompt", "generation", "stop_reason", "max_gen_len", "temperature"))
+def test_it_withstands_any_json(value: dict[str, Any]) -> None:
+    withstands_all(LLAMA, value)
+
+
+def test_what_is_none_of_its_answers_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"expected a `generation`.*found message"):
+        LLAMA.read({"message": "Validation Error"})

@@ -1,0 +1,96 @@
+"""Mistral's chat: the short form of the 2402 models, OpenAI's of the later ones, completions where a prompt asks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.models.mistral_chat import MISTRAL_CHAT
+from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
+from bedtape_cassettes.families.table import family_of
+from support.messages import CALLS, TEXTS, USAGES, asking, messages, read_again, refuses, streamed
+
+SHORT, LONG, PIXTRAL = (
+    "mistral.mistral-large-2402-v1:0",
+    "mistral.mistral-large-2407-v1:0",
+    "us.mistral.pixtral-large-2502-v1:0",
+)
+REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
+COMPLETES = {"prompt": "<s>[INST] Say hi [/INST]"}
+STOPS = ["end_turn", "max_tokens", "tool_use"]
+HI = Message((Text("Hi, all of you."),), usage=Usage(7, 2))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("model", [SHORT, LONG])
+@given(text=TEXTS, calls=st.lists(CALLS, max_size=2), stop=st.sampled_from(STOPS), usage=USAGES)
+def test_what_is_written_is_read_again(
+    whole: bool, model: str, text: str, calls: list[ToolUse], stop: str, usage: Usage | None
+) -> None:
+    message = Message((*((Text(text),) if text else ()), *calls), stop=stop, usage=usage)
+    found = read_again(MISTRAL_CHAT, model, REQUEST, message, whole=whole)
+    assert (found.usage is None) == (model == SHORT)
+    assert replace(found, usage=None) == replace(message, usage=None)
+    assert model == SHORT or usage is None or found.usage == usage
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@given(message=messages({"end_turn": "stop", "max_tokens": "length"}))
+def test_a_prompt_is_answered_as_a_completion(whole: bool, message: Message) -> None:
+    found = read_again(MISTRAL_CHAT, SHORT, COMPLETES, message, whole=whole)
+    assert found == replace(message, usage=None)
+    assert found == read_again(MISTRAL_TEXT, SHORT, COMPLETES, message, whole=whole)
+    assert "outputs" in MISTRAL_CHAT.render(message, asking(MISTRAL_CHAT, SHORT, COMPLETES))
+    assert MISTRAL_CHAT.prompt(COMPLETES).last == "Say hi"
+
+
+def test_the_short_form() -> None:
+    call = ToolUse("add", {"a": 2})
+    made: Any = MISTRAL_CHAT.render(Message((call,), "tool_use"), asking(MISTRAL_CHAT, SHORT, REQUEST))
+    assert list(made) == ["choices"]
+    (choice,) = made["choices"]
+    assert list(choice) == ["index", "message", "stop_reason"]
+    assert choice["stop_reason"] == "tool_calls"
+    (called,) = choice["message"]["tool_calls"]
+    assert re.fullmatch("[A-Za-z0-9]{22}", called.pop("id"))
+    assert called == {"function": {"name": "add", "arguments": '{"a":2}'}}
+    plain: Any = MISTRAL_CHAT.render(HI, asking(MISTRAL_CHAT, SHORT, REQUEST))
+    assert plain["choices"][0]["message"] == {"role": "assistant", "content": "Hi, all of you."}
+
+
+@pytest.mark.parametrize(("model", "name"), [(LONG, "mistral-large-2407-v1:0"), (PIXTRAL, "pixtral-large-2502-v1:0")])
+def test_the_long_form(model: str, name: str) -> None:
+    made: Any = MISTRAL_CHAT.render(HI, asking(MISTRAL_CHAT, model, REQUEST))
+    assert list(made) == ["id", "object", "created", "model", "choices", "usage"]
+    assert made["model"] == name
+    said = {"role": "assistant", "content": "Hi, all of you.", "tool_calls": None}
+    assert made["choices"] == [{"index": 0, "message": said, "finish_reason": "stop"}]
+    message = Message((ToolUse("add", {}),), "tool_use")
+    called: Any = MISTRAL_CHAT.render(message, asking(MISTRAL_CHAT, model, REQUEST))
+    assert re.fullmatch("[A-Za-z0-9]{9}", called["choices"][0]["message"]["tool_calls"][0]["id"])
+
+
+@pytest.mark.parametrize(
+    ("model", "member", "why"), [(SHORT, "message", "stop_reason"), (LONG, "delta", "finish_reason")]
+)
+def test_only_the_last_chunk_says_why(model: str, member: str, why: str) -> None:
+    choices = [chunk["choices"][0] for chunk in streamed(MISTRAL_CHAT, model, REQUEST, HI)]
+    assert "".join(choice[member]["content"] for choice in choices) == "Hi, all of you."
+    assert [choice[why] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
+
+
+@pytest.mark.parametrize("model", [SHORT, LONG])
+def test_what_it_cannot_say_is_refused(model: str) -> None:
+    refuses(MISTRAL_CHAT, model, REQUEST, Image(b""), Reasoning("Hm."))
+    refuses(MISTRAL_CHAT, model, REQUEST, stop="malformed_tool_use")
+
+
+@pytest.mark.parametrize("model", [SHORT, LONG, PIXTRAL, "mistral.mistral-small-2402-v1:0"])
+def test_models_that_speak_it(model: str) -> None:
+    assert family_of("InvokeModel", model) is MISTRAL_CHAT

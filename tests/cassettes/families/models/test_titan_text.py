@@ -1,0 +1,76 @@
+"""Titan Text: one result, few long deltas, counts in the first and the last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Message, Text, Usage
+from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
+from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.native import json_objects
+
+MODEL = "amazon.titan-text-express-v1"
+REQUEST = {
+    "inputText": "Say hi",
+    "textGenerationConfig": {"maxTokenCount": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]},
+}
+STOPS = {
+    "end_turn": "FINISH",
+    "max_tokens": "LENGTH",
+    "stop_sequence": "STOP_CRITERIA_MET",
+    "content_filtered": "CONTENT_FILTERED",
+}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@given(message=messages(STOPS))
+def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
+    found = read_again(TITAN_TEXT, MODEL, REQUEST, message, whole=whole)
+    assert found.usage is not None
+    assert replace(found, usage=message.usage and found.usage) == message
+
+
+@pytest.mark.parametrize(("stop", "word"), STOPS.items())
+def test_a_whole_answer(stop: str, word: str) -> None:
+    made = TITAN_TEXT.render(Message((Text("Hi."),), stop, usage=Usage(7, 2)), asking(TITAN_TEXT, MODEL, REQUEST))
+    result = {"tokenCount": 2, "outputText": "Hi.", "completionReason": word}
+    assert made == {"inputTextTokenCount": 7, "results": [result]}
+
+
+def test_chunks_are_long_and_the_first_and_last_count() -> None:
+    made = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi. " * 250),), usage=Usage(7, 99)))
+    assert 3 < len(made) < 13
+    assert [chunk["inputTextTokenCount"] for chunk in made] == [7] + [None] * (len(made) - 1)
+    assert [chunk["totalOutputTextTokenCount"] for chunk in made] == [None] * (len(made) - 1) + [99]
+    assert [chunk["completionReason"] for chunk in made] == [None] * (len(made) - 1) + ["FINISH"]
+    assert {chunk["index"] for chunk in made} == {0}
+
+
+def test_a_short_answer_is_one_chunk() -> None:
+    (made,) = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)))
+    assert (made["inputTextTokenCount"], made["totalOutputTextTokenCount"]) == (7, 2)
+
+
+def test_what_it_cannot_say_is_refused() -> None:
+    refuses(TITAN_TEXT, MODEL, REQUEST, *NO_TEXT)
+    refuses(TITAN_TEXT, MODEL, REQUEST, stop="tool_use")
+
+
+def test_the_request_is_read() -> None:
+    prompt = TITAN_TEXT.prompt(REQUEST)
+    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
+    assert prompt.stop_sequences == ("|",)
+
+
+def test_counts_that_a_guardrail_made_floats_are_read() -> None:
+    found = TITAN_TEXT.read({"inputTextTokenCount": 28.0, "results": [{"tokenCount": 3.0, "outputText": "No."}]})
+    assert found == Message((Text("No."),), usage=Usage(28, 3))
+
+
+@given(json_objects("inputText", "textGenerationConfig", "results", "outputText", "completionReason"))
+def test_it_withstands_any_json(value: dict[str, Any]) -> None:
+    withstands_all(TITAN_TEXT, value)

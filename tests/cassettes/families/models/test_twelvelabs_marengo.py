@@ -1,0 +1,49 @@
+"""Marengo's embeddings: the flat requests of 2.7 and the nested ones of 3.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Embeddings
+from bedtape_cassettes.families.models.twelvelabs_marengo import TWELVELABS_MARENGO
+from support.native import invoked, json_objects, withstands
+
+SECOND, THIRD = "us.twelvelabs.marengo-embed-2-7-v1:0", "twelvelabs.marengo-embed-3-0-v1:0"
+FLAT = {"inputType": "text", "inputText": "a dog"}
+NESTED = {"inputType": "text", "text": {"inputText": "a dog"}}
+MEDIA = {"mediaSource": {"base64String": "AAAA"}}
+
+
+@pytest.mark.parametrize(("model", "request_", "dimension"), [(SECOND, FLAT, 1024), (THIRD, NESTED, 512)])
+def test_each_version_has_its_dimension(model: str, request_: dict[str, Any], dimension: int) -> None:
+    made = invoked(model, request_, Embeddings())
+    assert list(made) == ["data"]
+    assert [len(each["embedding"]) for each in made["data"]] == [dimension]
+    assert TWELVELABS_MARENGO.prompt(request_).last == "a dog"
+
+
+def test_other_inputs_get_other_vectors() -> None:
+    asked: list[dict[str, Any]] = [
+        NESTED,
+        {"inputType": "image", "image": MEDIA},
+        {"inputType": "image", "image": {"mediaSource": {"s3Location": {"uri": "s3://bucket/dog.png"}}}},
+        {"inputType": "text_image", "text_image": {"inputText": "a dog", **MEDIA}},
+        {"inputType": "multi_input", "multi_input": {"inputText": "a dog", "mediaSources": [{"base64String": "AAAB"}]}},
+    ]
+    made = [tuple(invoked(THIRD, each, Embeddings())["data"][0]["embedding"]) for each in asked * 2]
+    assert len(set(made)) == len(asked)
+    assert invoked(SECOND, FLAT, Embeddings()) == invoked(SECOND, NESTED, Embeddings())
+
+
+def test_given_vectors_are_kept() -> None:
+    content = Embeddings(vectors=((0.5, -0.5),))
+    assert TWELVELABS_MARENGO.read(invoked(THIRD, NESTED, content)) == content
+    assert TWELVELABS_MARENGO.read({"data": {"embedding": [0.5, -0.5]}}) == content
+
+
+@given(json_objects("inputType", "text", "inputText", "mediaSource", "mediaSources", "data", "embedding"))
+def test_it_withstands_any_json(value: dict[str, Any]) -> None:
+    withstands(TWELVELABS_MARENGO, value)

@@ -1,0 +1,75 @@
+"""Palmyra: OpenAI's chat as vLLM writes it, with a word at the end of a stream."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.models.writer import WRITER
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Events
+from support.messages import CALLS, TEXTS, USAGES, asking, read_again, refuses, streamed
+
+MODEL = "us.writer.palmyra-x5-v1:0"
+REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": {"text": "Say hi"}}]}
+STOPS = ["end_turn", "max_tokens", "tool_use"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@given(thought=TEXTS, text=TEXTS, calls=st.lists(CALLS, max_size=2), stop=st.sampled_from(STOPS), usage=USAGES)
+def test_what_is_written_is_read_again(
+    whole: bool, thought: str, text: str, calls: list[ToolUse], stop: str, usage: Usage | None
+) -> None:
+    said = (*((Reasoning(thought),) if thought else ()), *((Text(text),) if text else ()))
+    message = Message((*said, *calls), stop=stop, usage=usage)
+    found = read_again(WRITER, MODEL, REQUEST, message, whole=whole)
+    assert found.usage is not None
+    assert replace(found, usage=usage and found.usage) == message
+
+
+def test_a_whole_answer() -> None:
+    message = Message((Reasoning("Hm."), Text("Hi.")), usage=Usage(7, 2))
+    made: Any = WRITER.render(message, asking(WRITER, MODEL, REQUEST))
+    assert list(made) == ["id", "object", "created", "model", "choices", "usage", "prompt_logprobs"]
+    assert made["model"] == "writer.palmyra-x5-v1:0"
+    said = {"role": "assistant", "reasoning_content": "Hm.", "content": "Hi.", "tool_calls": []}
+    (choice,) = made["choices"]
+    assert choice == {"index": 0, "message": said, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
+
+
+def test_the_request_s_content_may_be_a_part() -> None:
+    assert WRITER.prompt(REQUEST).last == "Say hi"
+
+
+def test_a_stream_ends_with_a_word_after_the_metrics() -> None:
+    response = render(
+        Message((Text("Hi."),), usage=Usage(7, 2)),
+        operation="InvokeModelWithResponseStream",
+        model=MODEL,
+        body=json.dumps(REQUEST).encode(),
+        chance=asking(WRITER, MODEL, REQUEST).chance,
+    )
+    assert isinstance(response.body, Events)
+    *_, before, last = [bodies.value_of("bytes", event.payload) for event in response.body.events]
+    assert last == "[DONE]"
+    assert isinstance(before, dict)
+    assert "amazon-bedrock-invocationMetrics" in before
+
+
+def test_only_one_chunk_says_why_and_one_counts() -> None:
+    made = streamed(WRITER, MODEL, REQUEST, Message((Text("Hi, all of you."),), "max_tokens", usage=Usage(7, 2)))[:-1]
+    reasons = [choice["finish_reason"] for chunk in made for choice in chunk["choices"]]
+    assert reasons == [None] * (len(reasons) - 1) + ["length"]
+    assert [chunk["usage"]["total_tokens"] for chunk in made if "usage" in chunk] == [9]
+
+
+def test_what_it_cannot_say_is_refused() -> None:
+    refuses(WRITER, MODEL, REQUEST, Image(b""), Reasoning(redacted=b"x"))
+    refuses(WRITER, MODEL, REQUEST, stop="malformed_tool_use")

@@ -1,0 +1,33 @@
+"""The guardrail's assessment; its members are held against a real one in test_rendering."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bedtape_cassettes.families.content import Embeddings, Message, Prompt, Text, Turn
+from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.guardrail import guarded
+from support import contents
+
+
+@given(contents.messages(contents.TEXTS))
+def test_it_says_the_message_only_when_it_steps_in(message: Message) -> None:
+    found: Any = guarded(message, Prompt(turns=(Turn("user", "x"),)), Random(0))
+    stopped = message.stop == "guardrail_intervened"
+    assert found["action"] == ("GUARDRAIL_INTERVENED" if stopped else "NONE")
+    assert found["outputs"] == ([{"text": message.text}] if stopped else [])
+
+
+@pytest.mark.parametrize(("length", "units"), [(0, 0), (1, 1), (1000, 1), (1001, 2)])
+def test_texts_are_counted_in_thousands(length: int, units: int) -> None:
+    found: Any = guarded(Message((Text("x"),)), Prompt(turns=(Turn("user", "x" * length),)), Random(0))
+    assert found["usage"]["topicPolicyUnits"] == units
+
+
+def test_only_a_message_will_do() -> None:
+    with pytest.raises(Cannot, match="found Embeddings"):
+        guarded(Embeddings(), Prompt(), Random(0))

@@ -1,0 +1,53 @@
+"""Match rules of options, and options of match rules: another process compares as this one."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.matching.key import DEFAULT, MatchRules
+from bedtape_cassettes.matching.rules import arguments_of, match_rules
+
+
+def _again(rules: MatchRules) -> MatchRules:
+    """What a command makes of them."""
+    found: list[MatchRules] = []
+    app = typer.Typer()
+
+    @app.command()
+    def play(
+        ignore: Ignore = None,
+        placeholder: Placeholder = None,
+        any_profile: AnyProfile = False,
+        redact: RecordedRedact = None,
+    ) -> None:
+        found.append(match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile))
+
+    typer.main.get_command(app)(list(arguments_of(rules)), standalone_mode=False)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        DEFAULT,
+        match_rules(any_profile=True),
+        match_rules(["messages.*.id", "-x"], [r"\d{4}-\d\d", "a b"], ["--secret", "é"], any_profile=True),
+    ],
+)
+def test_rules_are_said_to_another_process(rules: MatchRules) -> None:
+    assert _again(rules) == rules
+
+
+def test_what_is_always_ignored_stays() -> None:
+    assert match_rules(["a"]).ignore == (*DEFAULT.ignore, "a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"), [("placeholder", "("), ("placeholder", "a{99999999999}"), ("redact", "(")]
+)
+def test_a_pattern_that_is_none_is_told(kind: str, pattern: str) -> None:
+    with pytest.raises(CassetteError, match=rf"^--{kind}: expected a regular expression, found '"):
+        match_rules(**{kind: [pattern]})  # type: ignore[arg-type]

@@ -1,0 +1,61 @@
+"""What botocore's models say of requests and answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import OPERATIONS
+from bedtape_cassettes.suites.service_model import Drift, answer_drift, event_drift, knows, request_drift
+
+RUNTIME = "bedrock-runtime"
+
+
+@pytest.mark.parametrize(
+    ("body", "drift"),
+    [
+        ({"messages": [{"role": "user", "content": [{"text": "a"}]}]}, []),
+        (
+            {"messages": [{"role": "user", "content": [{"text": "a"}], "cachePoint": None}]},
+            [("messages[*].cachePoint is not known", False)],
+        ),
+        ({"messages": [{"content": [{"text": "a"}]}]}, [("Missing required parameter", True)]),
+        ({"messages": "a"}, [("Invalid type", True)]),
+        ({"inferenceConfig": {"temperature": "hot"}, "old": 1}, [("old is not known", False), ("Invalid type", True)]),
+        ([], [("expected an object", True)]),
+    ],
+)
+def test_requests_are_held_against_the_input(body: JsonValue, drift: list[tuple[str, bool]]) -> None:
+    found = request_drift(RUNTIME, "Converse", body)
+    assert len(found) == len(drift), found
+    assert all(part in one.said and one.known == known for one, (part, known) in zip(found, drift, strict=True))
+
+
+def test_answers_may_lack_what_clients_do_without() -> None:
+    body: JsonValue = {
+        "output": {"message": {"role": "assistant", "content": []}},
+        "usage": {"inputTokens": 1.0},
+        "more": 1,
+    }
+    told = answer_drift(RUNTIME, "Converse", body)
+    assert Drift("more is not known", known=False) in told
+    assert told
+    assert not any(drift.known for drift in told)
+    assert any(drift.known for drift in answer_drift(RUNTIME, "Converse", {"stopReason": 7}))
+
+
+def test_events_are_held_against_their_own_shape() -> None:
+    assert event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": "end_turn"}) == []
+    assert event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": 1})[0].known
+    assert not event_drift(RUNTIME, "ConverseStream", "newEvent", {})[0].known
+    assert event_drift(RUNTIME, "InvokeModelWithResponseStream", "chunk", {"bytes": "e30="}) == []
+
+
+def test_bodies_that_no_model_describes_are_not_judged() -> None:
+    assert request_drift(RUNTIME, "InvokeModel", {"anything": 1}) == []
+    assert request_drift("bedrock-mantle", "Responses", {"anything": 1}) == []
+    assert not knows("bedrock-mantle", "Responses")
+
+
+def test_every_operation_of_aws_is_known() -> None:
+    assert all(knows(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")

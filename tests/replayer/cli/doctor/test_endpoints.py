@@ -1,0 +1,115 @@
+"""Where calls go: each thing that an environment can say of it, and what is told of that."""
+
+from __future__ import annotations
+
+import pytest
+
+from bedtape_replayer.cli.doctor import endpoints
+from bedtape_replayer.cli.doctor.addresses import Address
+from bedtape_replayer.cli.doctor.environment import Found, Listener
+from bedtape_replayer.cli.doctor.profile import Profile
+
+HERE = Address("127.0.0.1", 4566)
+URL = "http://127.0.0.1:4566"
+RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+BEDTAPE = {HERE: Listener("bedtape", "bedtape 0.1.0 with 3 interactions in 1 cassette")}
+LOCALSTACK = {HERE: Listener("localstack", "LocalStack 4.0")}
+
+
+@pytest.mark.parametrize(
+    ("environ", "listeners", "level", "said"),
+    [
+        ({}, {}, "ok", "none is set"),
+        ({RUNTIME: URL}, BEDTAPE, "ok", f"{RUNTIME}={URL}: bedtape 0.1.0 with 3 interactions"),
+        ({RUNTIME: f"{URL}/s/mine"}, BEDTAPE, "ok", "/s/mine"),
+        ({RUNTIME: URL}, {}, "wrong", "nobody who listens; start it with bedtape replay"),
+        ({RUNTIME: URL}, LOCALSTACK, "note", "expected bedtape there, found AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        ({RUNTIME: URL.replace("http", "https")}, BEDTAPE, "wrong", "expected http://"),
+        ({RUNTIME: "127.0.0.1:4566"}, {}, "wrong", "expected a URL such as http://127.0.0.1:4566"),
+        ({RUNTIME: "https://bedrock-runtime.eu-west-1.amazonaws.com"}, {}, "note", "elsewhere and was not asked"),
+        ({RUNTIME: "http://host.docker.internal:4566"}, {}, "note", "elsewhere and was not asked"),
+        ({"AWS_ENDPOINT_URL": URL}, BEDTAPE, "ok", "AWS_ENDPOINT_URL=http"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1", RUNTIME: URL}, BEDTAPE, "ok", RUNTIME),
+    ],
+)
+def test_the_endpoint(environ: dict[str, str], listeners: dict[Address, Listener], level: str, said: str) -> None:
+    (found,) = endpoints.check_endpoint(Found(environ=environ, listeners=listeners))
+    assert (found.level, said in str(found)) == (level, True), found
+
+
+@pytest.mark.parametrize(
+    ("profile", "source"),
+    [
+        (Profile(endpoint=URL), "profile default: endpoint_url"),
+        (Profile(endpoint="http://127.0.0.1:1", runtime_endpoint=URL), "services.bedrock_runtime.endpoint_url"),
+    ],
+)
+def test_the_endpoint_of_a_profile(profile: Profile, source: str) -> None:
+    (found,) = endpoints.check_endpoint(Found(profile=profile, listeners=BEDTAPE))
+    assert found.level == "ok"
+    assert source in found.found
+
+
+@pytest.mark.parametrize(
+    ("environ", "levels"),
+    [
+        ({RUNTIME: URL}, []),
+        ({RUNTIME: URL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, []),  # it is for other services than Bedrock's
+        ({RUNTIME: URL, "AWS_ENDPOINT_URL_BEDROCK": f"{URL}/service/bedrock"}, ["ok"]),
+        ({"ANTHROPIC_BEDROCK_BASE_URL": URL, "AWS_BEDROCK_BASE_URL": "http://127.0.0.1:1"}, ["ok", "wrong"]),
+    ],
+)
+def test_other_endpoints(environ: dict[str, str], levels: list[str]) -> None:
+    found = Found(environ=environ, listeners=BEDTAPE)
+    assert [diagnosis.level for diagnosis in endpoints.check_other_endpoints(found)] == levels
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile", "level"),
+    [
+        ({}, Profile(), "ok"),
+        ({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "TRUE"}, Profile(), "note"),
+        ({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", RUNTIME: URL}, Profile(), "wrong"),
+        ({RUNTIME: URL}, Profile(ignores_endpoints=True), "wrong"),
+        ({RUNTIME: URL, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}, Profile(ignores_endpoints=True), "ok"),
+    ],
+)
+def test_endpoints_that_are_ignored(environ: dict[str, str], profile: Profile, level: str) -> None:
+    (found,) = endpoints.check_ignored(Found(environ=environ, profile=profile))
+    assert found.level == level
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile", "said"),
+    [
+        ({}, Profile(), []),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, Profile(), ["AWS_USE_FIPS_ENDPOINT=true"]),
+        ({}, Profile(kinds=("use_dualstack_endpoint",)), ["use_dualstack_endpoint in profile default"]),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "false"}, Profile(kinds=("use_dualstack_endpoint",)), []),
+    ],
+)
+def test_kinds_of_endpoints(environ: dict[str, str], profile: Profile, said: list[str]) -> None:
+    diagnoses = list(endpoints.check_kinds(Found({RUNTIME: URL, **environ}, profile=profile)))
+    assert [diagnosis.level for diagnosis in diagnoses] == ["note"] * len(said)
+    assert [diagnosis.found.partition(",")[0] for diagnosis in diagnoses] == said
+    assert not list(endpoints.check_kinds(Found(environ, profile=profile)))
+
+
+def test_an_endpoint_for_all_services_is_noted() -> None:
+    (found,) = endpoints.check_all_services(Found(environ={"AWS_ENDPOINT_URL": URL}))
+    assert (found.level, found.mend) == ("note", f"move its value to {RUNTIME}")
+    assert not list(endpoints.check_all_services(Found(environ={RUNTIME: URL})))
+
+
+def test_clients_that_read_other_variables_are_told_where_they_are_installed() -> None:
+    packages = {"anthropic": "1.0", "openai": "1.0"}
+    (anthropic, openai) = endpoints.check_other_clients(Found(environ={RUNTIME: URL}, packages=packages))
+    assert anthropic.mend == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
+    assert openai.mend == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
+    set_too = {RUNTIME: URL, "ANTHROPIC_BEDROCK_BASE_URL": URL}
+    for silent in (
+        Found(environ={RUNTIME: URL}),
+        Found(packages=packages),
+        Found(environ=set_too, packages={"anthropic": "1.0"}),
+    ):
+        assert not list(endpoints.check_other_clients(silent))

@@ -1,0 +1,33 @@
+"""Lines of what was found, on terminals and in files."""
+
+from __future__ import annotations
+
+from bedtape_replayer.cli.doctor.diagnosis import note, ok, wrong
+from bedtape_replayer.cli.doctor.render import summary, told
+
+DIAGNOSES = (
+    ok("port", "free"),
+    note("a long name", expected="this " * 12 + "much", found="less", mend="add"),
+    wrong("port", expected="a", found="b\x1b[2J", mend="c"),
+)
+
+
+def test_a_line_each_where_there_is_no_width() -> None:
+    lines = list(told(DIAGNOSES, None))
+    assert [line.text for line in lines] == [
+        "ok     port         free",
+        f"note   a long name  expected {'this ' * 12}much, found less; add",
+        r"wrong  port         expected a, found b\x1b[2J; c",
+    ]
+    assert [line.style for line in lines] == ["plain", "warning", "removed"]
+
+
+def test_lines_are_folded_to_a_terminals_width() -> None:
+    lines = [line.text for line in told(DIAGNOSES, 60)]
+    assert max(map(len, lines)) <= 60
+    assert [bool(line[:20].strip()) for line in lines] == [True, True, False, False, True]
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(line.text for line in told(DIAGNOSES, None)).split())
+
+
+def test_the_summary_counts() -> None:
+    assert summary(DIAGNOSES) == "bedtape: 1 wrong, 1 note, 1 ok; nothing was changed"

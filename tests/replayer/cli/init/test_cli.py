@@ -1,0 +1,144 @@
+"""The command `bedtape init`, as a user runs it, and the tests that it writes, as their frameworks run them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BEDTAPE = (sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()")
+VITEST = Path(__file__).parents[3] / "clients" / "vitest"
+
+
+def _run(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
+    environ |= {"AWS_EC2_METADATA_DISABLED": "true", "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull, **more}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100)
+
+
+def _init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run(folder, *BEDTAPE, "init", *arguments)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    inside = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".git" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in inside}
+
+
+def _did(done: subprocess.CompletedProcess[str]) -> list[tuple[str, str]]:
+    """What it says that it did, and to what."""
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = (line.split("  ") for line in done.stdout.partition("\n\n")[0].splitlines())
+    return [(row[0], next(filter(None, row[1:])).strip()) for row in rows]
+
+
+def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
+    wrote = _did(_init(tmp_path))
+    assert wrote == [
+        ("wrote", "bedtape.toml"),
+        ("wrote", "tests/cassettes/hello"),
+        ("wrote", "tests/test_bedrock.py"),
+        ("skipped", ".gitattributes"),
+    ]
+    tested = _run(tmp_path, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "2 passed" in tested.stdout
+    assert "1 played, 3 from rules and faults, 0 recorded, 0 missed, 0 never played" in tested.stdout
+
+
+def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
+    """What can only pass is no test."""
+    _init(tmp_path)
+    test = tmp_path / "tests" / "test_bedrock.py"
+    good = '["content"][0]["text"]\n'
+    assert test.read_text().count(good) == 1
+    test.write_text(test.read_text().replace(good, '["role"]\n'))
+    tested = _run(tmp_path, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+    assert "2 failed" in tested.stdout, tested.stdout
+
+
+@pytest.mark.parametrize("package", ["{}", '{"devDependencies": {"typescript": "5.9.3"}}'], ids=["js", "ts"])
+def test_its_test_passes_with_vitest(package: str, tmp_path: Path) -> None:
+    if shutil.which("npx") is None:
+        pytest.skip("npx is not installed: vitest needs Node.js 20 or later with npm")
+    if not (VITEST / "node_modules" / "vitest").is_dir():
+        pytest.skip("vitest is not installed: `make examples` installs it")
+    (tmp_path / "package.json").write_text(package)
+    (tmp_path / "node_modules").symlink_to(VITEST / "node_modules")
+    done = _init(tmp_path, "--vitest")
+    assert ("wrote", "cassettes/hello") in _did(done)
+    command = done.stdout.splitlines()[-1].removeprefix("  bedtape ").split()
+    # Some companies' shells ask for FIPS endpoints, with which the SDK refuses any other: `bedtape run` says no to them.
+    tested = _run(tmp_path, *BEDTAPE, *command, AWS_USE_FIPS_ENDPOINT="true")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "2 passed" in tested.stdout
+    assert "4 calls: 1 played, 1 from rules, 2 from faults" in tested.stderr
+
+
+def test_in_a_repository_git_learns_of_tapes(tmp_path: Path) -> None:
+    _run(tmp_path, "git", "init", "--quiet")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n')
+    did = _did(_init(tmp_path))
+    assert ("added to", "pyproject.toml") in did
+    assert ("wrote", ".gitattributes") in did
+    assert (tmp_path / ".gitattributes").read_text() == "*.tape diff=bedtape\n"
+    said = _run(tmp_path, "git", "config", "diff.bedtape.textconv")
+    assert said.stdout == "bedtape cassette textconv\n"
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_twice_is_harmless(tmp_path: Path, git: bool) -> None:
+    if git:
+        _run(tmp_path, "git", "init", "--quiet")
+    (tmp_path / "pyproject.toml").touch()
+    _init(tmp_path)
+    before = _files(tmp_path)
+    assert {did for did, _ in _did(_init(tmp_path))} == {"left"} | ({"skipped"} if not git else set())
+    assert _files(tmp_path) == before
+
+
+def test_what_is_there_is_left_and_what_is_not_is_written(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_bedrock.py").write_text("mine")
+    (tmp_path / "bedtape.toml").write_text("# mine\n")
+    assert _did(_init(tmp_path))[:3] == [
+        ("left", "bedtape.toml"),
+        ("wrote", "tests/cassettes/hello"),
+        ("left", "tests/test_bedrock.py"),
+    ]
+    assert (tmp_path / "tests" / "test_bedrock.py").read_text() == "mine"
+    assert (tmp_path / "bedtape.toml").read_text() == "# mine\n"
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    said = _did(_init(tmp_path, "--dry-run"))
+    assert _files(tmp_path) == {"pyproject.toml": b"[project]\n"}
+    verbs = {"would write": "wrote", "would add to": "added to"}
+    assert [(verbs.get(did, did), path) for did, path in said] == _did(_init(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "reasons"),
+    [
+        ({"package.json": "{}"}, [], ["expected vitest among its packages, found none"]),
+        ({"pyproject.toml": "["}, [], ["pyproject.toml: expected TOML"]),
+        ({"tests": "a file"}, [], ["tests: expected a folder, found a file; move it away"]),
+    ],
+)
+def test_it_refuses_and_writes_nothing(
+    files: dict[str, str], arguments: list[str], reasons: list[str], tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    before = _files(tmp_path)
+    done = _init(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(reasons)
+    assert all(reason in line for reason, line in zip(reasons, lines, strict=True))
+    assert _files(tmp_path) == before

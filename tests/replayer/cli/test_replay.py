@@ -1,0 +1,317 @@
+"""The command `bedtape replay`, as a user starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import IO
+
+import pytest
+
+from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.redaction.scrub import Redaction
+from bedtape_cassettes.storage import store
+from support.client import Http1
+from support.recordings import converse, path, prompt, stream
+
+_COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
+_DEADLINE = 30.0
+
+
+def _pump(pipe: IO[str], lines: Queue[str | None]) -> None:
+    with pipe:
+        for line in pipe:
+            lines.put(line.rstrip("\n"))
+    lines.put(None)
+
+
+class Running:
+    """A `bedtape replay` that was started, its lines as they come."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        self.process = subprocess.Popen(
+            [*_COMMAND, "replay", "--port", "0", *arguments],
+            cwd=cwd,
+            env={**os.environ, "BEDTAPE_CACHE_DIR": "", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.stdout: Queue[str | None] = Queue()
+        self.stderr: Queue[str | None] = Queue()
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        pipes = ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr))
+        self._pumps = [Thread(target=_pump, args=pair, daemon=True) for pair in pipes]
+        for pump in self._pumps:
+            pump.start()
+        first = self.stdout.get(timeout=_DEADLINE)
+        found = re.fullmatch(r"bedtape: listening on (http://127\.0\.0\.1:\d+)", first or "")
+        assert found, (first, self.errors())
+        self.url = found[1]
+
+    def line(self) -> str:
+        """The next line on stderr."""
+        line = self.stderr.get(timeout=_DEADLINE)
+        assert line is not None, "the command ended"
+        return line
+
+    def errors(self) -> list[str]:
+        """The lines on stderr that are left when the command has ended."""
+        return list(iter(lambda: self.stderr.get(timeout=_DEADLINE), None))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(_DEADLINE)
+
+    def clean_up(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(_DEADLINE)
+        for pump in self._pumps:
+            pump.join(_DEADLINE)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    running: list[Running] = []
+
+    def run(*arguments: str, cwd: Path = tmp_path) -> Running:
+        running.append(Running(*arguments, cwd=cwd))
+        return running[-1]
+
+    yield run
+    for each in running:
+        each.clean_up()
+
+
+def _write(folder: Path, *interactions: Interaction, name: str = "suite") -> Path:
+    store.write(folder, Cassette(name, interactions))
+    return folder
+
+
+def _ask(url: str, text: str) -> str:
+    with Http1(url) as client:
+        body = json.loads(client.request("POST", path(), (), prompt(text)).body)
+    return str(body["message"] if "message" in body else body["output"]["message"]["content"][0]["text"])
+
+
+def _refused(*arguments: str, cwd: Path) -> list[str]:
+    """The lines of a command that ends with exit code 2, and nothing on stdout."""
+    result = subprocess.run(
+        [*_COMMAND, "replay", *arguments],
+        cwd=cwd,
+        env={**os.environ, "BEDTAPE_CACHE_DIR": ""},
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, ""), result
+    return result.stderr.splitlines()
+
+
+def test_a_line_a_call_and_a_report_for_a_miss(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
+    assert running.line() == f"bedtape: 1 interaction in 1 cassette from {tmp_path / 'tapes'}"
+    assert _ask(running.url, "a") == "one"
+    call = running.line()
+    assert re.fullmatch(
+        r"Converse  us\.amazon\.nova-lite-v1:0  200  suite/0001-converse-[0-9a-f]{8}\.yaml  [\d.]+ ms", call
+    )
+    assert "No recording answers" in _ask(running.url, "b")
+    assert re.fullmatch(r"Converse  us\.amazon\.nova-lite-v1:0  400  MISS  [\d.]+ ms", running.line())
+    assert running.line().startswith("  No recording answers Converse")
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_after_the_answer_in_flight(
+    tmp_path: Path, start: Callable[..., Running], number: signal.Signals
+) -> None:
+    """The stream takes a second and a half; the signal comes when its head has been read."""
+    tapes = _write(tmp_path / "tapes", stream("a", ["1", "2"], at_ms=[0, 100, 800, 1200, 1500]))
+    running = start(str(tapes), "--speed", "1")
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
+        body = prompt("a")
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body)
+        received = client.recv(1)
+        running.process.send_signal(number)
+        while piece := client.recv(65536):
+            received += piece
+    assert received.endswith(b"0\r\n\r\n")
+    assert b"messageStop" in received
+    assert running.process.wait(_DEADLINE) == 0
+    assert not [line for line in running.errors() if "Traceback" in line]
+
+
+def _lets_in(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=_DEADLINE).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # it was accepted, and reset when the listener closed
+        return True
+    return True
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Callable[..., Running]) -> None:
+    tapes = _write(tmp_path / "tapes", stream("a", ["1"], at_ms=[0, 600_000, 600_000, 600_000]))
+    running = start(str(tapes), "--speed", "1")
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
+        body = prompt("a")
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body)
+        client.recv(1)
+        running.process.send_signal(signal.SIGINT)
+        while _lets_in(host, int(port)):  # the first is taken when nobody is let in any more
+            pass
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(_DEADLINE) == 0
+
+
+def test_changed_cassettes_are_served_without_a_restart(tmp_path: Path, start: Callable[..., Running]) -> None:
+    tapes = _write(tmp_path / "tapes", converse("a", "one"))
+    running = start(str(tapes))
+    running.line()
+    assert _ask(running.url, "a") == "one"
+    running.line()
+    _write(tapes, converse("a", "uno"))
+    assert running.line() == f"bedtape: cassettes changed: 1 interaction in 1 cassette from {tapes}"
+    assert _ask(running.url, "a") == "uno"
+
+
+def test_a_change_that_cannot_be_read_leaves_the_old_ones(tmp_path: Path, start: Callable[..., Running]) -> None:
+    tapes = _write(tmp_path / "tapes", converse("a", "one"))
+    running = start(str(tapes))
+    running.line()
+    (tapes / "suite" / "0009-broken.yaml").write_text("bedtape: 1\nrequest: [\n")
+    assert running.line() == "bedtape: cassettes changed, and cannot be read; the old ones stay"
+    assert "0009-broken.yaml:3: expected" in running.line()
+    assert _ask(running.url, "a") == "one"
+
+
+def test_the_default_is_the_folder_cassettes_else_the_samples(tmp_path: Path, start: Callable[..., Running]) -> None:
+    assert "the shipped samples" in start().line()
+    _write(tmp_path / "cassettes", converse("a", "one"))
+    assert start().line() == "bedtape: 1 interaction in 1 cassette from cassettes"
+
+
+def test_several_folders_and_a_tape(tmp_path: Path, start: Callable[..., Running]) -> None:
+    one = _write(tmp_path / "one", converse("a", "1"), name="x")
+    store.write_tape(tmp_path / "two.tape", [Cassette("y", (converse("b", "2"),))])
+    running = start(str(one), str(tmp_path / "two.tape"))
+    assert [_ask(running.url, text) for text in "ab"] == ["1", "2"]
+
+
+def test_log_levels(tmp_path: Path, start: Callable[..., Running]) -> None:
+    tapes = str(_write(tmp_path / "tapes", converse("a", "one")))
+    quiet, silent = start(tapes, "--log-level", "warning"), start(tapes, "--log-level", "error")
+    for running in (quiet, silent):
+        _ask(running.url, "a")
+        _ask(running.url, "b")
+        assert running.stop() == 0
+    lines = quiet.errors()
+    assert "MISS" in lines[0]
+    assert not any("200" in line for line in lines)
+    assert silent.errors() == []
+
+
+def test_what_a_client_sends_cannot_steer_the_terminal(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
+    running.line()
+    with Http1(running.url) as client:
+        client.request("POST", "/model/%1b%5b2J/converse", (), prompt("\x1b[31m"))
+    lines = [running.line(), running.line()]
+    assert not any("\x1b" in line for line in lines)
+    assert "\\x1b[2J" in lines[0]
+
+
+def test_a_strict_replay_plays_each_recording_once(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))), "--strict")
+    assert _ask(running.url, "a") == "one"
+    assert _ask(running.url, "a").startswith("No recording is left for Converse")
+
+
+def test_match_options(tmp_path: Path, start: Callable[..., Running]) -> None:
+    tapes = str(_write(tmp_path / "tapes", converse("On 2026-01-02 it rained", "one")))
+    options = ("--placeholder", r"\d{4}-\d\d-\d\d", "--any-profile", "--ignore", "inferenceConfig.temperature")
+    running = start(tapes, *options)
+    with Http1(running.url) as client:
+        body = json.loads(prompt("On 2027-05-06 it rained")) | {"inferenceConfig": {"temperature": 1}}
+        url = path(model="eu.amazon.nova-lite-v1:0")
+        assert (
+            client.request("POST", url, (), json.dumps(body).encode()).status == 400
+        )  # inferenceConfig is left, empty
+        assert client.request("POST", url, (), prompt("On 2027-05-06 it rained")).status == 200
+
+
+def test_redact_takes_out_of_requests_what_was_taken_out_of_recordings(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    mine = Redaction((re.compile("Falcon"), re.compile(r"\d{4}")))
+    store.write(tmp_path / "tapes", Cassette("suite", (converse("is Falcon 4711 in?", "yes"),)), redaction=mine)
+    assert b"Falcon" not in b"".join(file.read_bytes() for file in (tmp_path / "tapes").rglob("*.yaml"))
+    running = start(str(tmp_path / "tapes"), "--redact", "Falcon", "--redact", r"\d{4}")
+    for _ in range(2):
+        assert _ask(running.url, "is Falcon 4711 in?") == "yes"
+    assert "No recording answers" in _ask(running.url, "is Eagle 4711 in?")
+    assert "No recording answers" in _ask(start(str(tmp_path / "tapes")).url, "is Falcon 4711 in?")
+
+
+def test_every_bad_pattern_is_told_at_once(tmp_path: Path) -> None:
+    lines = _refused("--redact", "[a", "--redact", "fine", "--redact", "b)", cwd=tmp_path)
+    assert [line.partition(")")[0] for line in lines] == [
+        "bedtape: --redact: expected a regular expression, found '[a' (unterminated character set at position 0",
+        "--redact: expected a regular expression, found 'b",
+    ]
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (line,) = _refused("--port", str(port), cwd=tmp_path)
+    expected = f"bedtape: cannot listen on 127.0.0.1 port {port}: it is in use; choose another with --port, or 0 for any that is free"
+    assert line == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nosuch"], "bedtape: nosuch: no such folder; name a folder of cassettes or a .tape file"),
+        (["."], "bedtape: .: expected at least one recorded interaction (a .yaml or .tape file), found none"),
+        (["--speed", "0"], "bedtape: --speed: expected a number above 0 (1 is the recorded pace), found 0"),
+        (["--speed", "nan"], "bedtape: --speed: expected a number above 0 (1 is the recorded pace), found nan"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments: list[str], expected: str, tmp_path: Path) -> None:
+    assert _refused(*arguments, cwd=tmp_path) == [expected]
+
+
+def test_a_bad_pattern_is_one_line(tmp_path: Path) -> None:
+    (line,) = _refused("--placeholder", "(", cwd=tmp_path)
+    assert line.startswith("bedtape: --placeholder: expected a regular expression, found '('")
+
+
+def test_every_problem_of_a_folder_is_told_at_once(tmp_path: Path) -> None:
+    _write(tmp_path, converse("a", "one"))
+    for number, text in enumerate(("a: [", "bedtape: 7\n", "bedtape: 1\nrequest: {}\nresponse: {status: 1}\n", "\0")):
+        (tmp_path / "suite" / f"9{number}.yaml").write_text(text)
+    lines = _refused(".", cwd=tmp_path)
+    assert {re.sub(r":.*", "", line.removeprefix("bedtape: ")) for line in lines} == {
+        f"suite/9{number}.yaml" for number in range(4)
+    }
+    assert not any("Traceback" in line for line in lines)
+    assert all("expected" in line and "found" in line for line in lines)

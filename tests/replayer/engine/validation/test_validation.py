@@ -1,0 +1,698 @@
+"""What is refused, in which words. The oracles are botocore's models and validator, and what Bedrock answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
+from botocore.validate import ParamValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import OPERATIONS, identify
+from bedtape_replayer.engine.validation import Refusal, refusal
+from support.corpus import Exchange, every, needs_corpus
+
+CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
+CLAUDE_4 = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
+NOVA = "us.amazon.nova-lite-v1:0"
+ALTERNATE = (
+    "A conversation must alternate between user and assistant roles. Make sure the conversation alternates between user"
+    " and assistant roles and try again."
+)
+MALFORMED = "Malformed input request, please reformat your input and try again."
+TOOLS = {"tools": [{"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}}}]}
+
+
+def _input(operation: str) -> StructureShape:
+    model = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"))
+    try:
+        shape = model.operation_model(operation).input_shape
+    except OperationNotFoundError:
+        pytest.skip(f"this botocore has no {operation} yet")
+    assert shape is not None
+    return shape
+
+
+_CONVERSE = _input("Converse")
+_MESSAGE = _CONVERSE.members["messages"].member
+ROLES = ", ".join(_MESSAGE.members["role"].enum)
+BLOCKS = ", ".join(_MESSAGE.members["content"].member.members)
+
+
+def _said(operation: str, model: str | None, body: JsonValue) -> str | None:
+    found = refusal(operation, model, orjson.dumps(body))
+    return found and found.message
+
+
+def _turn(role: str, *blocks: JsonValue) -> JsonValue:
+    return {"role": role, "content": [{"text": b} if isinstance(b, str) else b for b in blocks]}
+
+
+def _use(*ids: str, **more: JsonValue) -> list[JsonValue]:
+    return [{"toolUse": {"toolUseId": i, "name": "clock", "input": {}, **more}} for i in ids]
+
+
+def _result(*ids: str) -> list[JsonValue]:
+    return [{"toolResult": {"toolUseId": i, "content": [{"text": "noon"}]}} for i in ids]
+
+
+def _converse(*messages: JsonValue, **more: JsonValue) -> dict[str, JsonValue]:
+    return {"messages": list(messages or [_turn("user", "Hello")]), **more}
+
+
+# -- one mistake each -------------------------------------------------------------------------------------------
+
+# The texts of bounds, unions and documents as users of Bedrock quote them in their reports.
+SHAPE_MISTAKES: dict[str, tuple[JsonValue, str]] = {
+    "a role there is not": (
+        _converse(_turn("user", "a"), _turn("robot", "b")),
+        "1 validation error detected: Value at 'messages.2.member.role' failed to satisfy constraint: Member must"
+        f" satisfy enum value set: [{ROLES}]",
+    ),
+    "a name that the model made up": (
+        _converse(_turn("user", "a"), _turn("assistant", "b", {"toolUse": {"toolUseId": "t", "name": "a b", "input": {}}})),
+        "1 validation error detected: Value at 'messages.2.member.content.2.member.toolUse.name' failed to satisfy"
+        " constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+",
+    ),
+    "a name too long and with a dot": (
+        _converse(_turn("assistant", {"toolUse": {"toolUseId": "t", "name": "x." * 33, "input": {}}})),
+        "2 validation errors detected: Value at 'messages.1.member.content.1.member.toolUse.name' failed to satisfy"
+        " constraint: Member must have length less than or equal to 64; Value at"
+        " 'messages.1.member.content.1.member.toolUse.name' failed to satisfy constraint: Member must satisfy regular"
+        " expression pattern: [a-zA-Z0-9_-]+",
+    ),
+    "empty names of a tool": (
+        _converse(
+            toolConfig={"tools": [{"toolSpec": {"name": "", "description": "", "inputSchema": {"json": {}}}}]}
+        ),
+        "3 validation errors detected: Value '' at 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy"
+        " constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+; Value '' at"
+        " 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy constraint: Member must have length greater than"
+        " or equal to 1; Value '' at 'toolConfig.tools.1.member.toolSpec.description' failed to satisfy constraint:"
+        " Member must have length greater than or equal to 1",
+    ),
+    "a tool without a name": (
+        _converse(toolConfig={"tools": [{"toolSpec": {"inputSchema": {"json": {}}}}]}),
+        "1 validation error detected: Value null at 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy"
+        " constraint: Member must not be null",
+    ),
+    "reasoning without text": (
+        _converse(_turn("user", "a"), _turn("assistant", {"reasoningContent": {"reasoningText": {"text": None}}})),
+        "1 validation error detected: Value at 'messages.2.member.content.1.member.reasoningContent.reasoningText.text'"
+        " failed to satisfy constraint: Member must not be null",
+    ),
+    "too warm": (
+        _converse(inferenceConfig={"temperature": 1.5}),
+        "1 validation error detected: Value '1.5' at 'inferenceConfig.temperature' failed to satisfy constraint: Member"
+        " must have value less than or equal to 1",
+    ),
+    "much too warm": (
+        _converse(inferenceConfig={"temperature": 99}),
+        "1 validation error detected: Value '99.0' at 'inferenceConfig.temperature' failed to satisfy constraint:"
+        " Member must have value less than or equal to 1",
+    ),
+    "no tokens": (
+        _converse(inferenceConfig={"maxTokens": 0}),
+        "1 validation error detected: Value '0' at 'inferenceConfig.maxTokens' failed to satisfy constraint: Member must"
+        " have value greater than or equal to 1",
+    ),
+    "no tools": (
+        _converse(toolConfig={"tools": []}),
+        "1 validation error detected: Value '[]' at 'toolConfig.tools' failed to satisfy constraint: Member must have"
+        " length greater than or equal to 1",
+    ),
+    "nothing said of a request": (
+        _converse(requestMetadata={}),
+        "1 validation error detected: Value at 'requestMetadata' failed to satisfy constraint: Member must have length"
+        " greater than or equal to 1",
+    ),
+    "a key that is none": (
+        _converse(requestMetadata={"é": "x"}),
+        "1 validation error detected: Value at 'requestMetadata' failed to satisfy constraint: Map keys must satisfy"
+        r" constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9\s:_@$#=/+,-.]{1,256}]",
+    ),
+    "a block of another API": (
+        _converse(_turn("user", "a"), _turn("assistant", {"type": "thinking", "thinking": "…"})),
+        f"ContentBlock object at messages.1.content.0 must set one of the following keys: {BLOCKS}.",
+    ),
+    "two blocks in one": (
+        _converse(_turn("user", {"text": "a", "cachePoint": {"type": "default"}})),
+        f"ContentBlock object at messages.0.content.0 must set only one of the following keys: {BLOCKS}.",
+    ),
+    "a result that is a list": (
+        _converse(_turn("user", {"toolResult": {"toolUseId": "t", "content": [{"json": [1]}]}})),
+        "The format of the value at messages.0.content.0.toolResult.content.0.json is invalid. Provide a json object for"
+        " the field and try again.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
+@pytest.mark.parametrize(("body", "message"), SHAPE_MISTAKES.values(), ids=SHAPE_MISTAKES)
+def test_a_mistake_in_a_shape_is_told_as_bedrock_tells_it(operation: str, body: JsonValue, message: str) -> None:
+    assert refusal(operation, CLAUDE, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+
+
+MISTYPED: dict[str, tuple[JsonValue, str]] = {
+    "text as a number": (_converse(_turn("user", {"text": 1})), "NUMBER_VALUE can not be converted to a String"),
+    "text as an object": (
+        _converse(_turn("user", {"text": {"text": "a"}})),
+        "Start of structure or map found where not expected.",
+    ),
+    "content as text": (_converse({"role": "user", "content": "Hello"}), "Expected list or null"),
+    "a block as text": (_converse({"role": "user", "content": ["Hello"]}), "Expected null"),
+    "a number as text": (
+        _converse(inferenceConfig={"maxTokens": "9"}),
+        "STRING_VALUE can not be converted to an Integer",
+    ),
+    "a number as truth": (_converse(inferenceConfig={"topP": True}), "TRUE_VALUE can not be converted to a Float"),
+    "bytes that are not base64": (
+        _converse(_turn("user", {"image": {"format": "png", "source": {"bytes": "%"}}})),
+        "STRING_VALUE can not be converted to a Blob",
+    ),
+    "a list for a body": ([], "Start of list found where not expected"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), MISTYPED.values(), ids=MISTYPED)
+def test_json_of_another_type_cannot_be_read_and_nothing_else_is_said_of_it(body: JsonValue, message: str) -> None:
+    assert refusal("Converse", CLAUDE, orjson.dumps(body)) == Refusal(400, "SerializationException", message)
+
+
+# The texts of the wire contract's table; where a model is named, others are not asked for it.
+CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
+    "users in a row": (NOVA, _converse(_turn("user", "a"), _turn("user", "b")), ALTERNATE),
+    "assistants in a row": (
+        LLAMA,
+        _converse(_turn("user", "a"), _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
+        ALTERNATE,
+    ),
+    "no result": (
+        CLAUDE,
+        _converse(_turn("user", "a"), _turn("assistant", *_use("t1", "t2")), _turn("user", "b"), toolConfig=TOOLS),
+        "Expected toolResult blocks at messages.2.content for the following Ids: t1, t2",
+    ),
+    "results in two turns": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t1", "t2")),
+            _turn("user", *_result("t1")),
+            _turn("user", *_result("t2")),
+            toolConfig=TOOLS,
+        ),
+        "Expected toolResult blocks at messages.2.content for the following Ids: t2",
+    ),
+    "results of nothing": (
+        CLAUDE,
+        _converse(_turn("user", *_result("t1")), toolConfig=TOOLS),
+        "The number of toolResult blocks at messages.0.content exceeds the number of toolUse blocks of previous turn.",
+    ),
+    "too many results": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t1")),
+            _turn("user", *_result("t1", "t2")),
+            toolConfig=TOOLS,
+        ),
+        "The number of toolResult blocks at messages.2.content exceeds the number of toolUse blocks of previous turn.",
+    ),
+    "results beside text": (
+        LLAMA,
+        _converse(
+            _turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"), "b"), toolConfig=TOOLS
+        ),
+        "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
+    ),
+    "tools that are not offered": (
+        CLAUDE,
+        _converse(_turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"))),
+        "The toolConfig field must be defined when using toolUse and toolResult content blocks.",
+    ),
+    "an error that says nothing": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t")),
+            _turn("user", {"toolResult": {"toolUseId": "t", "status": "error", "content": []}}),
+            toolConfig=TOOLS,
+        ),
+        "The content field at messages.2.content.0.toolResult cannot be empty when status value is error.",
+    ),
+    "an empty message": (
+        CLAUDE,
+        _converse(_turn("user"), _turn("assistant", "b")),
+        "messages.0: all messages must have non-empty content except for the optional final assistant message",
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "body", "message"), CONVERSATION_MISTAKES.values(), ids=CONVERSATION_MISTAKES)
+def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) -> None:
+    assert refusal("Converse", model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+
+
+FINE: dict[str, tuple[str, JsonValue]] = {
+    "nothing at all": (CLAUDE, {}),
+    "members that the model does not know": (CLAUDE, _converse(future={"x": 1})),
+    "users in a row, merged": (CLAUDE, _converse(_turn("user", "a"), _turn("user", "b"))),
+    "users in a row, for a model that nobody knows": ("my-model", _converse(_turn("user", "a"), _turn("user", "b"))),
+    "text beside tools": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"), _turn("assistant", "b", *_use("t")), _turn("user", "c", *_result("t")), toolConfig=TOOLS
+        ),
+    ),
+    "a server's tool, which the server answers": (
+        NOVA,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t", type="server_tool_use"), *_result("t"), "b"),
+            _turn("user", "c"),
+            toolConfig=TOOLS,
+        ),
+    ),
+    "a use with the type that Claude gives it": (
+        CLAUDE,
+        _converse(
+            _turn("user", "a"),
+            _turn("assistant", *_use("t", type="tool_use")),
+            _turn("user", *_result("t")),
+            toolConfig=TOOLS,
+        ),
+    ),
+    "an empty last message of the assistant": (CLAUDE, _converse(_turn("user", "a"), _turn("assistant"))),
+    "a whole number as a fraction": (CLAUDE, _converse(inferenceConfig={"maxTokens": 5.0, "temperature": 1})),
+    "members that are null": (CLAUDE, _converse(system=None, toolConfig=None, inferenceConfig={"topP": None})),
+}
+
+
+@pytest.mark.parametrize(("model", "body"), FINE.values(), ids=FINE)
+def test_what_bedrock_lets_pass(model: str, body: JsonValue) -> None:
+    assert refusal("Converse", model, orjson.dumps(body)) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 3000, b'{"a":NaN}'], ids=repr)
+def test_a_native_body_that_is_not_json(data: bytes) -> None:
+    for operation in ("InvokeModel", "InvokeModelWithResponseStream"):
+        assert refusal(operation, CLAUDE, data) == Refusal(400, "ValidationException", MALFORMED)
+
+
+def _malformed(problems: str) -> str:
+    return f"Malformed input request: {problems}, please reformat your input and try again."
+
+
+_HI: list[JsonValue] = [{"role": "user", "content": "hi"}]
+_NOT_A_PROMPT = '#: subject must not be valid against schema {"required":["messages"]}'
+NATIVE_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
+    "Claude 3 without a limit": (
+        CLAUDE,
+        {"anthropic_version": "bedrock-2023-05-31", "messages": _HI},
+        _malformed(_NOT_A_PROMPT + "#: required key [max_tokens] not found"),
+    ),
+    "Claude 4 without a limit": (
+        CLAUDE_4,
+        {"anthropic_version": "bedrock-2023-05-31", "messages": _HI},
+        "max_tokens: Field required",
+    ),
+    "Claude 4 without messages": (CLAUDE_4, {"anthropic_version": "x", "max_tokens": 9}, "messages: Field required"),
+    "Claude 4 with an empty message": (
+        CLAUDE_4,
+        {"anthropic_version": "x", "max_tokens": 9, "messages": [{"role": "user", "content": ""}, *_HI]},
+        "messages.0: all messages must have non-empty content except for the optional final assistant message",
+    ),
+    "Claude 2 with messages, without a limit": (
+        "anthropic.claude-v2",
+        {"anthropic_version": "x", "messages": _HI},
+        _malformed(_NOT_A_PROMPT + "#: required key [max_tokens] not found"),
+    ),
+    "Nova with two blocks that are none": (
+        NOVA,
+        {"messages": [{"role": "user", "content": [{"inputText": "hi"}, {"text": "hi", "type": "text"}]}]},
+        _malformed(
+            "#/messages/0/content/0: required key [toolUse] not found"
+            "#/messages/0/content/1: extraneous key [type] is not permitted"
+        ),
+    ),
+    "Titan without text": (
+        "amazon.titan-embed-text-v2:0",
+        {"dimensions": 256},
+        _malformed("#: required key [inputText] not found"),
+    ),
+    "Titan with a list": (
+        "amazon.titan-embed-text-v2:0",
+        [],
+        _malformed("#: expected type: JSONObject, found: JSONArray"),
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", ["InvokeModel", "InvokeModelWithResponseStream"])
+@pytest.mark.parametrize(("model", "body", "message"), NATIVE_MISTAKES.values(), ids=NATIVE_MISTAKES)
+def test_a_mistake_in_a_native_body(operation: str, model: str, body: JsonValue, message: str) -> None:
+    assert refusal(operation, model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        ("anthropic.claude-v2", {"prompt": "\n\nHuman: hi\n\nAssistant:", "max_tokens_to_sample": 9}),
+        ("anthropic.claude-v2", {"anthropic_version": "x", "max_tokens": 9, "messages": _HI}),
+        (CLAUDE_4, {"anthropic_version": "2026-10-21", "max_tokens": 9, "messages": _HI, "future": 1}),
+        ("my-model", {"anything": 1}),
+        ("my-model", ["even", "a", "list"]),
+        ("arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghij12", {"prompt": "hi"}),
+    ],
+)
+def test_native_bodies_that_pass(model: str, body: JsonValue) -> None:
+    assert _said("InvokeModel", model, body) is None
+
+
+def test_a_stream_that_is_opened_before_the_model_looks_is_not_refused() -> None:
+    body: JsonValue = {"messages": _HI}
+    assert _said("InvokeModelWithResponseStream", "mistral.mistral-7b-instruct-v0:2", body) is None
+    message = _malformed("#: required key [prompt] not found")
+    assert _said("InvokeModel", "mistral.mistral-7b-instruct-v0:2", body) == message
+
+
+@pytest.mark.parametrize("operation", ["Converse", "ConverseStream", "InvokeModel", "CountTokens"])
+@pytest.mark.parametrize("model", ["", None, "no spaces!", "ümlaut", "x" * 2049])
+def test_a_model_id_that_cannot_be_one(operation: str, model: str | None) -> None:
+    found = refusal(operation, model, b"{}")
+    assert found == Refusal(400, "ValidationException", "The provided model identifier is invalid.")
+
+
+@pytest.mark.parametrize(
+    "model", ["my-model", "does-not-exist", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2"]
+)
+def test_a_model_id_that_somebody_made_up_is_none_of_ours(model: str) -> None:
+    assert refusal("Converse", model, orjson.dumps(_converse())) is None
+
+
+def test_labels_and_headers_are_checked_by_their_own_shapes() -> None:
+    content: JsonValue = {"source": "INPUT", "content": [{"text": {"text": "a"}}]}
+    labels = {"guardrailIdentifier": "abc", "guardrailVersion": "latest"}
+    found = refusal("ApplyGuardrail", None, orjson.dumps(content), labels=labels)
+    assert found is not None
+    assert found.message.startswith("1 validation error detected: Value 'latest' at 'guardrailVersion' failed to")
+    assert not refusal("ApplyGuardrail", None, orjson.dumps(content), labels={**labels, "guardrailVersion": "DRAFT"})
+    traced = {"x-amzn-bedrock-trace": "on"}
+    assert refusal("InvokeModel", "my-model", b"{}", header=traced.get) == Refusal(
+        400,
+        "ValidationException",
+        "1 validation error detected: Value 'on' at 'trace' failed to satisfy constraint: Member must satisfy enum value"
+        " set: [ENABLED, DISABLED, ENABLED_FULL]",
+    )
+    assert refusal("InvokeModel", "my-model", b"{}", header={"x-amzn-bedrock-trace": "ENABLED"}.get) is None
+
+
+@pytest.mark.parametrize("operation", ["ChatCompletions", "Messages", "", "Nonsense"])
+def test_of_what_no_service_model_describes_nothing_is_known(operation: str) -> None:
+    assert refusal(operation, None, b"not JSON") is None
+
+
+# -- every place of the model ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in an operation's body: how messages name it, its shape, and how to put a value there."""
+
+    path: str
+    shape: Shape
+    body: Callable[[JsonValue], JsonValue]
+
+
+_WORDS = (
+    "a",
+    "1",
+    "s3://bucket",
+    "123456789012",
+    "DRAFT",
+    "A1B2C3D4E5",
+    "arn:aws:kms:us-east-1:123456789012:key/" + "a" * 36,
+)
+
+
+def _sample(shape: Shape) -> JsonValue:
+    """The least value that botocore's model allows."""
+    if isinstance(shape, StructureShape):
+        if shape.is_document_type:
+            return {}
+        names = list(shape.members)[:1] if shape.is_tagged_union else shape.required_members
+        return {name: _sample(shape.members[name]) for name in names}
+    if isinstance(shape, ListShape):
+        return [_sample(shape.member)] * (shape.metadata.get("min") or 0)
+    if isinstance(shape, MapShape):
+        return {"a": _sample(shape.value)}
+    match shape.type_name:
+        case "string":
+            return _word(shape)
+        case "blob":
+            return "AAAA"
+        case "boolean":
+            return True
+    return shape.metadata.get("min", 0)
+
+
+def _word(shape: Shape) -> str:
+    metadata = shape.metadata
+    if "enum" in metadata:
+        return str(metadata["enum"][0])
+    pattern = metadata.get("pattern", ".*")
+    return next(word for word in _WORDS if re.fullmatch(pattern, word) and len(word) <= metadata.get("max", 99))
+
+
+def _places(shape: Shape, path: str, body: Callable[[JsonValue], JsonValue]) -> Iterator[Place]:
+    yield Place(path, shape, body)
+    if isinstance(shape, StructureShape) and not shape.is_document_type:
+        beside = (
+            {} if shape.is_tagged_union else {name: _sample(shape.members[name]) for name in shape.required_members}
+        )
+        for name, member in shape.members.items():
+            if "location" not in member.serialization:
+                yield from _places(member, f"{path}.{name}".lstrip("."), _within(body, beside, name))
+    elif isinstance(shape, ListShape):
+        least = [_sample(shape.member)] * (shape.metadata.get("min", 1) - 1)
+        yield from _places(shape.member, f"{path}.1.member", lambda value: body([value, *least]))
+
+
+def _within(
+    body: Callable[[JsonValue], JsonValue], beside: dict[str, JsonValue], name: str
+) -> Callable[[JsonValue], JsonValue]:
+    return lambda value: body({**beside, name: value})
+
+
+def _mistakes(shape: Shape) -> Iterator[tuple[JsonValue, str, str]]:
+    """Wrong values for the shape: each with what is after the path, and what is after the place."""
+    bounds = shape.metadata
+    if isinstance(shape, StructureShape) and not shape.is_document_type:
+        for name in [] if shape.is_tagged_union else shape.required_members:
+            rest = {other: _sample(shape.members[other]) for other in shape.required_members if other != name}
+            yield rest, f".{name}", "Member must not be null"
+        return
+    if "enum" in bounds:
+        yield "no such", "", f"Member must satisfy enum value set: [{', '.join(bounds['enum'])}]"
+        return
+    if shape.type_name in ("integer", "float"):
+        for name, by, which in (("min", -1, "greater"), ("max", 1, "less")):
+            if name in bounds:
+                yield bounds[name] + by, "", f"Member must have value {which} than or equal to {bounds[name]}"
+    if shape.type_name == "string" and "pattern" in bounds and not re.fullmatch(bounds["pattern"], "\n"):
+        yield "\n", "", f"Member must satisfy regular expression pattern: {bounds['pattern']}"
+    one: JsonValue = _sample(shape.member) if isinstance(shape, ListShape) else "a"
+    many = {"string": lambda n: "a" * n, "list": lambda n: [one] * n}.get(shape.type_name)
+    if many and bounds.get("max", 10**6) < 10**6:
+        yield many(bounds["max"] + 1), "", f"Member must have length less than or equal to {bounds['max']}"
+    if many and bounds.get("min"):
+        yield many(bounds["min"] - 1), "", f"Member must have length greater than or equal to {bounds['min']}"
+
+
+BODIES = {
+    "Converse": 150,
+    "ConverseStream": 150,
+    "CountTokens": 120,
+    "ApplyGuardrail": 7,
+    "InvokeGuardrailChecks": 20,
+    "StartAsyncInvoke": 10,
+}
+
+
+@pytest.mark.parametrize(("operation", "least"), BODIES.items())
+def test_every_bound_of_every_member_of_the_model_is_held(operation: str, least: int) -> None:
+    model = "anything" if operation.startswith(("Converse", "Count")) else None
+    wrong, seen = [], 0
+    for place in _places(_input(operation), "", lambda value: value):
+        for value, member, text in _mistakes(place.shape):
+            if member == ".modelId" and place.path == "" and operation != "StartAsyncInvoke":
+                continue  # is in the path
+            if place.path == "" and member[1:] in ("guardrailIdentifier", "guardrailVersion"):
+                continue
+            if place.path == "modelId" and operation != "StartAsyncInvoke":
+                continue
+            seen += 1
+            said = _said(operation, model, place.body(value)) or ""
+            at = f" at '{(place.path + member).lstrip('.')}' failed to satisfy constraint: "
+            if at not in said or text not in said:
+                wrong.append((place.path, value, text, said))
+    assert wrong == []
+    assert seen >= least
+
+
+@pytest.mark.parametrize("operation", BODIES)
+def test_every_member_of_the_model_may_be_there(operation: str) -> None:
+    model = "anything" if operation.startswith(("Converse", "Count")) else None
+    for place in _places(_input(operation), "", lambda value: value):
+        said = _said(operation, model, place.body(_sample(place.shape))) or ""
+        # What Converse then says of the conversation is no matter of shapes.
+        assert "constraint" not in said, (place.path, said)
+        assert "following keys" not in said, (place.path, said)
+
+
+# -- botocore's validator as the oracle ---------------------------------------------------------------------------
+
+_SCALARS = st.sampled_from([None, True, 0, 1, -1, 0.5, 2.5, "", "user", "auto", "a b", "AAAA", "x" * 65])
+
+
+def _bent(value: JsonValue, data: st.DataObject) -> JsonValue:
+    """The value with one thing changed somewhere: another scalar, a member less, a list for an object."""
+    if isinstance(value, dict) and value:
+        name = data.draw(st.sampled_from(sorted(value)))
+        if data.draw(st.integers(0, 3)) == 0:
+            return {key: member for key, member in value.items() if key != name}
+        return {**value, name: _bent(value[name], data)}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 3)):
+        return [*value[:-1], _bent(value[-1], data)]
+    return data.draw(st.one_of(_SCALARS, st.just([]), st.just({}), st.just([{}])))
+
+
+_WHOLE = _converse(
+    _turn("user", "a", {"image": {"format": "png", "source": {"bytes": "AAAA"}}}),
+    _turn("assistant", *_use("t")),
+    _turn("user", *_result("t")),
+    system=[{"text": "Be brief."}, {"cachePoint": {"type": "default"}}],
+    inferenceConfig={"maxTokens": 5, "temperature": 0.5, "topP": 0.5, "stopSequences": ["x"]},
+    toolConfig={**TOOLS, "toolChoice": {"auto": {}}},
+    guardrailConfig={"guardrailIdentifier": "abc", "guardrailVersion": "1", "trace": "enabled"},
+    requestMetadata={"team": "a"},
+    performanceConfig={"latency": "standard"},
+    additionalModelRequestFields={"top_k": 5},
+)
+
+
+def _botocore_refuses(body: dict[str, JsonValue]) -> bool:
+    """Whether botocore would not send it, less what a client may know better: null members and unknown ones."""
+    report = ParamValidator().validate({"modelId": "m", **body}, _CONVERSE).generate_report()
+    lines = [line for line in report.splitlines() if line and "Unknown parameter" not in line]
+    return any(
+        "None" not in line and not re.search(r"value: -?\d+\.\d+, type: <class 'float'>", line) for line in lines
+    )
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(st.data())
+def test_what_botocore_would_not_send_is_refused(data: st.DataObject) -> None:
+    body = _bent(_WHOLE, data)
+    assert _said("Converse", CLAUDE, _WHOLE) is None
+    if isinstance(body, dict) and _botocore_refuses(body):
+        assert refusal("Converse", CLAUDE, orjson.dumps(body)) is not None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=3)
+            | st.sampled_from(["messages", "content", "role", "text", "toolUse", "toolResult", "system", "prompt"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.sampled_from([operation.name for operation in OPERATIONS]), st.sampled_from([CLAUDE, NOVA, "x"]), _JSON)
+def test_no_json_makes_it_fail(operation: str, model: str, value: JsonValue) -> None:
+    found = refusal(operation, model, json.dumps(value).encode())
+    assert found is None or (found.status == 400 and found.message)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(st.sampled_from(["Converse", "InvokeModel", "Retrieve", "CountTokens"]), st.data())
+def test_no_change_to_a_good_body_makes_it_fail(operation: str, data: st.DataObject) -> None:
+    body = json.dumps(_bent(_bent(_WHOLE, data), data)).encode()
+    refusal(operation, CLAUDE, body)
+    refusal(operation, NOVA, body[: data.draw(st.integers(0, len(body)))])
+
+
+def _filtered(depth: int) -> bytes:
+    empty_key = b'{"equals":{"key":"","value":{}}}'
+    filters = b'{"andAll":[' * depth + empty_key + (b"," + empty_key + b"]}") * depth
+    return b'{"retrievalQuery":{},"retrievalConfiguration":{"vectorSearchConfiguration":{"filter":%b}}}' % filters
+
+
+def test_filters_within_filters_are_read_while_python_can() -> None:
+    found = refusal("Retrieve", None, _filtered(100))
+    assert found is not None
+    assert found.message.startswith("101 validation errors detected: ")
+    # The JSON can still be parsed at this depth, but not walked.
+    assert refusal("Retrieve", None, _filtered(500)) == Refusal(400, "ValidationException", MALFORMED)
+
+
+# -- what Bedrock answered ------------------------------------------------------------------------------------------
+
+# Recorded refusals that are not for a request's shape: the account, which models exist, what one of them can do or
+# hold, and what a model says of a turn that it should continue (the same request passed a second later).
+_NOT_OF_SHAPE = (
+    "The provided model identifier is invalid.",
+    "Invocation of model ID ",
+    "This model doesn't support tool use.",
+    "Input is too long for requested model.",
+    "too many total text bytes: ",
+    "The model returned the following errors: ",
+)
+
+
+def _recorded(exchange: Exchange) -> Refusal | None:
+    target = identify(exchange.method, exchange.path)
+    headers = {name.lower(): value for name, value in exchange.request_headers}
+    return refusal(target.name or "", target.model, exchange.request_body, header=headers.get)
+
+
+@pytest.mark.corpus
+@needs_corpus
+def test_everything_that_bedrock_answered_passes() -> None:
+    answered = [exchange for exchange in every() if exchange.status == 200]
+    assert [(str(e), found) for e in answered if (found := _recorded(e))] == []
+    assert len(answered) > 1000
+
+
+@pytest.mark.corpus
+@needs_corpus
+def test_everything_that_bedrock_refused_for_its_shape_is_refused_in_its_words() -> None:
+    seen = 0
+    for exchange in every():
+        message = json.loads(exchange.response_body)["message"] if exchange.status == 400 else ""
+        if not message or message.startswith(_NOT_OF_SHAPE):
+            continue
+        seen += 1
+        found = _recorded(exchange)
+        assert found is not None, exchange
+        error = {name.lower(): value for name, value in exchange.response_headers}["x-amzn-errortype"]
+        assert (found.status, found.error) == (400, error.partition(":")[0])
+        # The schema's checker names the two types that a content may have in either order.
+        assert sorted(re.split("#|, please", found.message)) == sorted(re.split("#|, please", message))
+    assert seen >= 7

@@ -1,0 +1,60 @@
+"""Which calls are attempts of one SDK call."""
+
+from __future__ import annotations
+
+from bedtape_replayer.history.invocations import invocations
+from support.happened import Scene, aws, stainless
+from support.recordings import prompt
+
+
+def _numbers(scene: Scene) -> list[list[int]]:
+    return [[record.number for record in found.attempts] for found in invocations(scene.calls)]
+
+
+def test_attempts_share_their_invocation_id() -> None:
+    scene = Scene()
+    for at, (invocation, attempt) in enumerate([("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]):
+        scene.send(prompt("Hello"), at=at, headers=aws(invocation, attempt))
+    assert _numbers(scene) == [[1, 3, 5], [2, 4]]
+    first, second = invocations(scene.calls)
+    assert (first.id, first.taken, second.id, second.taken) == ("a", 3, "b", 2)
+    assert [(one.number, retry.number) for one, retry in first.retries] == [(1, 3), (3, 5)]
+
+
+def test_retry_counts_go_on_where_the_same_request_failed() -> None:
+    scene = Scene()
+    for at, (text, count) in enumerate([("x", 0), ("y", 0), ("x", 1), ("x", 0), ("y", 1), ("x", 2)]):
+        scene.send(prompt(text), at=at, headers=stainless(count))
+    assert _numbers(scene) == [[1, 3, 6], [2, 5], [4]]
+
+
+def test_the_oldest_failure_is_retried_first() -> None:
+    """Of the same requests at the same time nobody knows which is which; so each has the longest wait that can be."""
+    scene = Scene()
+    for at, count in ((0.0, 0), (0.5, 0), (0.6, 1), (1.6, 1)):
+        scene.send(prompt("x"), at=at, headers=stainless(count))
+    assert _numbers(scene) == [[1, 3], [2, 4]]
+
+
+def test_an_answer_that_is_not_over_is_not_retried() -> None:
+    scene = Scene()
+    scene.send(prompt("x"), at=0.0, seconds=5.0, headers=stainless(0))
+    scene.send(prompt("x"), at=1.0, headers=stainless(1))
+    assert _numbers(scene) == [[1], [2]]
+
+
+def test_calls_without_either_are_on_their_own() -> None:
+    scene = Scene()
+    for at in range(3):
+        scene.send(prompt("x"), at=at)
+    assert _numbers(scene) == [[1], [2], [3]]
+    assert [found.taken for found in invocations(scene.calls)] == [1, 1, 1]
+
+
+def test_a_forgotten_attempt_leaves_a_gap() -> None:
+    scene = Scene()
+    for at, attempt in ((0.0, 1), (2.0, 3), (4.0, 4)):
+        scene.send(prompt("x"), at=at, headers=aws("a", attempt))
+    [found] = invocations(scene.calls)
+    assert [(one.attempt, retry.attempt) for one, retry in found.retries] == [(3, 4)]
+    assert found.taken == 4

@@ -1,0 +1,97 @@
+"""A stream's events other than they should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.model import Events, Response
+from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.events import Drop, Insert, Repeat, Swap
+from support.faulty import call, moment
+from support.recordings import converse, stream
+
+RESPONSE = stream("s", ["x", "y"], at_ms=[10, 20, 30, 40, 50]).response
+WHOLE = converse("a", "one").response
+START, DELTA, STOP, END = "messageStart", "contentBlockDelta", "contentBlockStop", "messageStop"
+
+
+def changed(harm: Harm, response: Response = RESPONSE) -> list[tuple[str | None, int, bytes]]:
+    body = harm.on_response(response, call("converse-stream"), moment()).body
+    assert isinstance(body, Events)
+    assert isinstance(response.body, Events)
+    assert body.padded == response.body.padded
+    return [(event.type, event.at_ms, event.payload) for event in body.events]
+
+
+ALL = changed(Harm())
+
+
+@pytest.mark.parametrize(
+    ("harm", "left"),
+    [
+        (Drop((1,)), [1, 2, 3, 4]),
+        (Drop((1, 5, 99)), [1, 2, 3]),
+        (Drop(types=(DELTA,)), [0, 3, 4]),
+        (Drop((1,), (DELTA, STOP)), [4]),
+        (Drop((1, 2, 3, 4, 5)), []),
+        (Repeat((2,)), [0, 1, 1, 2, 3, 4]),
+        (Repeat((1,), (END,), times=2), [0, 0, 0, 1, 2, 3, 4, 4, 4]),
+        (Repeat((99,)), [0, 1, 2, 3, 4]),
+    ],
+)
+def test_which_events_are_left(harm: Harm, left: list[int]) -> None:
+    assert changed(harm) == [ALL[number] for number in left]
+
+
+def test_swapped_events_keep_the_times_of_their_places() -> None:
+    swapped = changed(Swap(2, 4))
+    assert [name for name, _, _ in swapped] == [START, STOP, DELTA, DELTA, END]
+    assert [at for _, at, _ in swapped] == [10, 20, 30, 40, 50]
+    assert (swapped[1][2], swapped[3][2]) == (ALL[3][2], ALL[1][2])
+    assert changed(Swap(4, 2)) == swapped
+
+
+def test_what_is_not_there_is_not_swapped() -> None:
+    assert changed(Swap(1, 6)) == ALL
+
+
+@pytest.mark.parametrize(("after", "at", "when"), [(0, 0, 0), (2, 2, 20), (5, 5, 50), (99, 5, 50)])
+def test_an_event_is_inserted(after: int, at: int, when: int) -> None:
+    found = changed(Insert("newer", {"a": 1}, after))
+    assert found == [*ALL[:at], ("newer", when, b'{"a":1}'), *ALL[at:]]
+
+
+@pytest.mark.parametrize("harm", [Drop((1,)), Repeat((1,)), Swap(1, 2), Insert("newer")])
+def test_it_concerns_streams_alone(harm: Harm) -> None:
+    assert harm.on_response(WHOLE, call(), moment()) is WHOLE
+    assert harm.concerns(call("converse-stream"))
+    assert not harm.concerns(call("converse"))
+    assert harm.problem(()) is None
+    assert harm.problem(("Converse", "ConverseStream")) is None
+    assert "found Converse, InvokeModel" in (harm.problem(("Converse", "InvokeModel")) or "")
+
+
+def test_server_sent_events_have_numbers_and_no_types() -> None:
+    assert Drop((1,)).problem(("ChatCompletions",)) is None
+    assert Insert("newer").problem(("ChatCompletions",)) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (Drop, {}),
+        (Drop, {"numbers": (0,)}),
+        (Repeat, {}),
+        (Repeat, {"numbers": (1,), "times": 0}),
+        (Swap, {"first": 0, "second": 1}),
+        (Swap, {"first": 2, "second": 2}),
+        (Insert, {"type": ""}),
+        (Insert, {"type": "x" * 32768}),
+        (Insert, {"type": "x", "after_events": -1}),
+    ],
+)
+def test_what_cannot_be_is_refused(kind: type[Harm], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        kind(**wrong)

@@ -1,0 +1,254 @@
+"""Layers of a session: order, counting, and what each of them answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bedtape_cassettes.families.content import Embeddings, Message, Text
+from bedtape_cassettes.model import Body, Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.latency import Delay
+from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
+from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.rule import Rule
+from bedtape_replayer.overlay.schedule import Schedule
+from bedtape_replayer.overlay.session_layers import Layers, NameTaken, Refused
+from bedtape_replayer.overlay.when import When
+from support.calls import call
+
+
+def says(text: str) -> Message:
+    return Message((Text(text),))
+
+
+def said(layers: Layers, asked: Call) -> Any:
+    """The text that the first rule gives."""
+    ruled = layers.answer(asked)
+    if ruled is None:
+        return None
+    assert isinstance(ruled.response.body, Body)
+    return json.loads(ruled.response.body.data)["output"]["message"]["content"][0]["text"]
+
+
+def laid(*rules: Rule, shared: Overlay = NOTHING) -> Layers:
+    layers = Layers(shared)
+    layers.add(*rules)
+    return layers
+
+
+def test_the_first_rule_that_matches_answers() -> None:
+    layers = laid(
+        Rule("a", (says("A"),), When(prompt_contains="apple")), Rule("b", (says("B"),), When(prompt_contains="pear"))
+    )
+    assert [said(layers, call(text)) for text in ("apple pear", "pear", "plum")] == ["A", "B", None]
+    assert (layers.fired("a"), layers.fired("b"), layers.fired("c")) == (1, 1, 0)
+
+
+def test_own_rules_come_before_those_of_the_file() -> None:
+    layers = laid(Rule("own", (says("own"),), When(turn=1)), shared=Overlay((Rule("file", (says("file"),)),)))
+    assert said(layers, call("a")) == "own"
+    assert said(layers, call("a", "b", "c")) == "file"
+
+
+def test_answers_come_in_turn_and_the_last_again() -> None:
+    layers = laid(Rule("a", (says("1"), says("2"))))
+    assert [said(layers, call(number=n)) for n in range(1, 5)] == ["1", "2", "2", "2"]
+
+
+def test_a_rule_that_is_used_up_lets_the_next_answer() -> None:
+    layers = laid(Rule("a", (says("once"),), schedule=Schedule(times=1)), Rule("b", (says("then"),)))
+    assert [said(layers, call(number=n)) for n in range(1, 4)] == ["once", "then", "then"]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [("text", "text"), ({"a": 1}, '{"a":1}'), (says("content"), "content"), (None, "passed")],
+)
+def test_functions_answer_or_pass(given: Any, text: str) -> None:
+    layers = laid(Rule("a", (lambda _: given,)), Rule("b", (says("passed"),)))
+    assert said(layers, call()) == text
+
+
+def test_functions_see_the_call() -> None:
+    layers = laid(Rule("a", (lambda c: f"{c.operation} {c.prompt.last} {c.attempt}",)))
+    assert said(layers, call("q")) == "Converse q 1"
+
+
+@pytest.mark.parametrize("given", [3, ["a"], object()])
+def test_functions_that_return_something_else_are_told(given: Any) -> None:
+    with pytest.raises(Refused, match="a cannot answer Converse: expected its function to return text"):
+        laid(Rule("a", (lambda _: given,))).answer(call())
+
+
+def test_content_that_the_family_has_no_form_for_is_refused() -> None:
+    with pytest.raises(Refused, match="a cannot answer Converse"):
+        laid(Rule("a", (Embeddings(),))).answer(call())
+
+
+def test_an_unknown_family_is_told_of_the_raw_form() -> None:
+    asked = Call("s", "POST", "/model/acme.brain-v1/invoke", call().head, b"{}")
+    with pytest.raises(Refused, match="raw"):
+        laid(Rule("a", (says("x"),))).answer(asked)
+    raw = laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))).answer(asked)
+    assert raw is not None
+    assert raw.response == Response(200, (("content-type", "application/json"), ("x-y", "z")), Body("json", b'{"x":1}'))
+    assert laid(Rule("a", (says("x"),), family="llama")).answer(asked) is not None
+
+
+def test_what_bedrock_would_refuse_is_refused_before_a_rule_counts() -> None:
+    layers = laid(Rule("a", (says("x"),), schedule=Schedule(times=1)))
+    no = Failure("ValidationException", "no").response()
+    ruled = layers.answer(call(), lambda _: no)
+    assert ruled is not None
+    assert (ruled.layer, ruled.response, layers.fired("a")) == ("", no, 0)
+    asked: list[Call] = []
+    assert layers.answer(call("nobody"), lambda c: asked.append(c)) is not None
+    assert len(asked) == 1
+
+
+def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
+    """Neither what its function passes on, nor what Bedrock would refuse, nor what it has no form for."""
+    passing = laid(Rule("a", (lambda c: "x" if c.prompt.last == "x" else None,), schedule=Schedule(times=1)))
+    assert [said(passing, call(text)) for text in ("a", "x", "x")] == [None, "x", None]
+    cannot = laid(Rule("a", (Embeddings(), says("second"))))
+    for _ in range(2):
+        with pytest.raises(Refused):
+            cannot.answer(call())
+    assert cannot.fired("a") == 0
+
+
+def test_a_function_that_raises_is_told() -> None:
+    with pytest.raises(Refused, match="a cannot answer Converse: its function raised KeyError: 'a'"):
+        laid(Rule("a", (lambda _: {}["a"],))).answer(call())
+    with pytest.raises(Refused, match="its function raised TypeError"):
+        laid(Rule("a", (lambda _: {"a": object()},))).answer(call())
+
+
+def test_nothing_is_checked_that_no_rule_answers() -> None:
+    def check(_: Call) -> Response | None:
+        raise AssertionError("was checked")
+
+    assert laid(Rule("a", (says("x"),), When(prompt_contains="other"))).answer(call(), check) is None
+
+
+# -- faults ----------------------------------------------------------------------------------------------------
+
+
+def refuse(name: str, **schedule: int) -> Fault:
+    return Fault(name, Refuse(Failure("ThrottlingException", name)), schedule=Schedule(**schedule))
+
+
+OK, NO = Raw(b"{}").response(), Failure("ThrottlingException").response()
+
+
+def test_one_error_answers_at_a_time() -> None:
+    """The second waits for its own call: it is not used up by one that the first answered."""
+    layers = Layers()
+    layers.add(Fault("slow", Harm()), refuse("one", times=1), refuse("two", times=1))
+    answers = [layers.instead(call(number=number), 0.0) for number in range(1, 4)]
+    assert [answer.layer if answer else None for answer in answers] == ["one", "two", None]
+    assert layers.fired("slow") == 0
+
+
+def test_all_harms_happen_to_what_they_reach() -> None:
+    layers = Layers()
+    layers.add(Fault("one", Harm(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
+    harmed = [[h.fault.id for h in layers.harming(call(), response, 0.0)] for response in (NO, OK, OK)]
+    assert harmed == [["late"], ["one", "late"], ["late"]]
+
+
+class Remembers(Harm):
+    """Refuses its second call; what it remembers is the session's."""
+
+    replaces = True
+
+    def instead(self, call: Call, moment: Moment) -> Response | None:
+        moment.memory["n"] = int(str(moment.memory.get("n", 0))) + 1
+        return Failure("ThrottlingException").response() if moment.memory["n"] == 2 else None
+
+
+def test_memory_and_counts_belong_to_the_session() -> None:
+    shared = Overlay(faults=(Fault("f", Remembers()),))
+    one, two = Layers(shared), Layers(shared)
+    answered = [layers.instead(call(), 0.0) is not None for layers in (one, two, one, two)]
+    assert answered == [False, False, True, True]
+
+
+def test_a_fault_that_lets_the_answer_through_did_not_happen() -> None:
+    """A quota is asked by every call, and its schedule counts those that it refuses."""
+    layers = Layers(Overlay(faults=(Fault("f", Remembers(), schedule=Schedule(times=1)),)))
+    assert [layers.instead(call(), 0.0) is None for _ in range(2)] == [True, False]
+    assert layers.fired("f") == 1
+
+
+class Draws(Harm):
+    """Shows what chance it is given."""
+
+    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:
+        return Response(int(moment.chance.random() * 1000), (), response.body)
+
+
+def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
+    def drawn(seed: int = 0, name: str = "f", session: str = "s", number: int = 1, before: int = 0) -> float:
+        layers = Layers(Overlay(faults=(Fault(name, Draws()),), seed=seed))
+        for _ in range(before):  # what others did meanwhile
+            layers.harming(call(session="else"), OK, 0.0)
+        happening = layers.harming(call(session=session, number=number), OK, 0.0)
+        return happening[0].moment.chance.random()
+
+    assert drawn() == drawn() == drawn(before=5)
+    others = [drawn(seed=1), drawn(name="g"), drawn(session="t"), drawn(number=2)]
+    assert len({drawn(), *others}) == 5
+
+
+def test_layers_are_removed_and_replaced() -> None:
+    layers = laid(Rule("a", (says("A"),)), shared=Overlay((Rule("file", (says("file"),)),)))
+    layers.add(refuse("f"))
+    assert layers.has("a")
+    assert layers.has("file")
+    assert layers.remove("f")
+    assert not layers.remove("f")
+    assert not layers.remove("file")  # those of the file are everyone's
+    assert said(layers, call()) == "A"
+    layers.lay(NOTHING)
+    assert said(layers, call()) == "file"
+    assert layers.fired("a") == 0
+
+
+def test_what_stays_keeps_its_count() -> None:
+    layers = laid(Rule("a", (says("A"),), schedule=Schedule(times=2)))
+    said(layers, call())
+    layers.add(Rule("b", (says("B"),)))
+    assert [said(layers, call(number=n)) for n in (2, 3)] == ["A", "B"]
+
+
+def test_another_layer_of_the_same_name_counts_anew() -> None:
+    layers = laid(Rule("a", (says("A"),), schedule=Schedule(times=1)))
+    said(layers, call())
+    layers.lay(Overlay((Rule("a", (says("A2"),), schedule=Schedule(times=1)),)))
+    assert (layers.fired("a"), said(layers, call())) == (0, "A2")
+
+
+def test_names_are_the_same_in_every_run() -> None:
+    layers = Layers()
+    assert [layers.next_id(kind) for kind in ("rule", "rule", "fault", "rule")] == [
+        "rule-1",
+        "rule-2",
+        "fault-1",
+        "rule-3",
+    ]
+
+
+def test_a_name_is_had_by_one_layer() -> None:
+    layers = laid(Rule("rule-1", (says("A"),)), shared=Overlay((Rule("file", (says("file"),)),)))
+    assert layers.next_id("rule") == "rule-2"  # the first is taken
+    for name in ("rule-1", "file"):
+        with pytest.raises(NameTaken, match=f"a layer is named '{name}' already"):
+            layers.add(refuse(name))
+    assert len(layers.own.layers) == 1

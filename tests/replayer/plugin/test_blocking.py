@@ -1,0 +1,127 @@
+"""Requests of botocore are led elsewhere or refused before they leave, whenever botocore is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import botocore.auth
+import botocore.httpsession
+import pytest
+
+from bedtape_replayer import Replayer
+from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked, service_of
+
+MESSAGES = [{"role": "user", "content": [{"text": "hi"}]}]
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/model/a/converse", "bedrock-runtime"),
+        ("https://bedrock.eu-central-1.amazonaws.com/foundation-models", "bedrock"),
+        ("https://bedrock-agent-runtime.us-west-2.amazonaws.com/", "bedrock-agent-runtime"),
+        ("https://BEDROCK-RUNTIME-FIPS.us-gov-west-1.amazonaws.com:443/x?y=z", "bedrock-runtime"),
+        ("https://bedrock-runtime.us-east-1.api.aws/", "bedrock-runtime"),
+        ("https://bedrock-mantle.us-east-1.api.aws/openai/v1/responses", "bedrock-mantle"),
+        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn/", "bedrock-runtime"),
+        ("https://vpce-0a1b-2c.bedrock-runtime.us-east-1.vpce.amazonaws.com/", "bedrock-runtime"),
+        ("https://s3.us-east-1.amazonaws.com/bedrock-runtime.us-east-1.amazonaws.com", None),
+        ("https://bedrock.s3.us-east-1.amazonaws.com/", None),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com.example.org/", None),
+        ("http://127.0.0.1:4566/model/a/converse", None),
+        ("https://[::1]/", None),
+        ("", None),
+    ],
+)
+def test_real_endpoints_are_known_by_their_host(url: str, service: str | None) -> None:
+    assert service_of(url) == service
+
+
+def test_every_endpoint_that_botocore_makes_is_known() -> None:
+    """All services, regions and variants, as botocore's own rules give them."""
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b")
+    for service in ("bedrock-runtime", "bedrock", "bedrock-agent", "bedrock-agent-runtime"):
+        for partition in ("aws", "aws-us-gov", "aws-cn"):
+            for region in session.get_available_regions(service, partition):
+                url = session.client(service, region_name=region).meta.endpoint_url
+                assert service_of(url) == service, url
+
+
+@pytest.fixture
+def routed() -> Iterator[list[str]]:
+    """What was asked to be routed; all of it is refused."""
+    seen: list[str] = []
+
+    def refuse(url: str) -> str:
+        seen.append(url)
+        raise RealBedrockBlocked("no")
+
+    guard = Guard(refuse, lambda url: False)
+    guard.install()
+    yield seen
+    guard.lift()
+
+
+def test_a_refusal_reaches_the_caller_at_once_and_is_not_retried(routed: list[str]) -> None:
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
+    with pytest.raises(RealBedrockBlocked):
+        session.client("bedrock-runtime").converse(modelId="m", messages=MESSAGES)
+    assert routed == ["https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse"]
+
+
+def test_a_client_without_credentials_is_led_elsewhere() -> None:
+    with Replayer(()) as bedrock:
+        bedrock.respond(text="from here")
+        guard = Guard(lambda url: url.replace("https://bedrock-runtime.us-east-1.amazonaws.com", bedrock.url), bool)
+        guard.install()
+        try:
+            client = boto3.Session(region_name="us-east-1").client("bedrock-runtime")
+            answer = client.converse(modelId="us.amazon.nova-lite-v1:0", messages=MESSAGES)
+        finally:
+            guard.lift()
+    assert answer["output"]["message"]["content"] == [{"text": "from here"}]
+
+
+def test_lifted_everything_is_as_it_was() -> None:
+    before = botocore.httpsession.URLLib3Session.send, botocore.auth.SigV4Auth.add_auth, list(sys.meta_path)
+    guard = Guard(str, bool)
+    guard.install()
+    assert botocore.httpsession.URLLib3Session.send is not before[0]
+    guard.lift()
+    assert (botocore.httpsession.URLLib3Session.send, botocore.auth.SigV4Auth.add_auth, list(sys.meta_path)) == before
+
+
+_LATE = """
+import sys
+from bedtape_replayer.plugin.blocking import Guard
+guard = Guard(lambda url: "elsewhere", bool)
+guard.install()
+assert not [name for name in sys.modules if name.startswith(("botocore", "aiobotocore"))]
+{module}
+class Request: url = "there"
+print({send})
+guard.lift()
+"""
+
+
+def _late(folder: Path, module: str, send: str) -> str:
+    code = _LATE.format(module=module, send=send)
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_imported_later_is_wrapped_then_async_ones_too(tmp_path: Path) -> None:
+    """aiobotocore sends by itself; here a stand-in of its shape."""
+    package = tmp_path / "aiobotocore"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "httpsession.py").write_text(
+        "class AIOHTTPSession:\n    async def send(self, request):\n        return request.url\n"
+    )
+    send = "asyncio.run(aiobotocore.httpsession.AIOHTTPSession().send(Request()))"
+    assert _late(tmp_path, "import asyncio, aiobotocore.httpsession", send) == "elsewhere\n"
+    session = "botocore.httpsession.URLLib3Session.send.__wrapped__ is not None"
+    assert _late(tmp_path, "import botocore.httpsession", session) == "True\n"
