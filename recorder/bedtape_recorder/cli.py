@@ -21,7 +21,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
@@ -140,7 +140,7 @@ def recover(
       bedtape recover --to tests/cassettes
     """
     try:
-        redaction = redaction_of(redact or [])
+        redaction = read_patterns(redact or [])
     except CassetteError as error:
         _fail(str(error))
     folder = state_folder(os.environ) / "journals"

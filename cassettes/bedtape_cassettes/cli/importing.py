@@ -25,7 +25,7 @@ from bedtape_cassettes.foreign.import_file import Imported, imported
 from bedtape_cassettes.foreign.overlay_file import rendered
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
+from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
 from bedtape_cassettes.storage import store, swap
 from bedtape_cassettes.suites.selector import Suite
 
@@ -67,7 +67,7 @@ def import_(
     """
     with told():
         wanted = _format(source)
-        redaction = redaction_of(redact or [])
+        redaction = read_patterns(redact or [])
         named = _named(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
         made = not to.exists()

@@ -16,7 +16,7 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import is_secret_header
+from bedtape_cassettes.redaction.kinds import is_secret_header
 
 __all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw"]
 

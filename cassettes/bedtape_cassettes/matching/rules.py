@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 
 __all__ = ["arguments_of", "match_rules"]
 
@@ -31,7 +31,7 @@ def match_rules(
             problems.append(f"--placeholder: expected a regular expression, found {source!r} ({error})")
     if problems:
         raise CassetteError("\n".join(problems))
-    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, redaction_of(redact).patterns)
+    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns)
 
 
 def arguments_of(rules: MatchRules) -> Iterator[str]:

@@ -21,7 +21,8 @@ from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scan, scrub_interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 
 __all__ = [
     "Fingerprint",

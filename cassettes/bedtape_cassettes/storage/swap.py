@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.redaction.scrub import scan, scrub_interaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.selector import Suite
 

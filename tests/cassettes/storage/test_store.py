@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing, Problem, SecretFound
 from bedtape_cassettes.format import document, tape, yamlio
 from bedtape_cassettes.model import Body, Cassette, Interaction
-from bedtape_cassettes.redaction.scrub import scan, scrub_interaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
 from support import interactions as some
 
@@ -217,8 +217,8 @@ def test_secrets_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(SecretFound) as refused:
         store.write(tmp_path, one)
     assert [(Path(p.file).name[:4], p.found) for p in refused.value.problems] == [
-        ("0002", "a GitHub token in request.body"),
-        ("0003", "a GitHub token in response.body"),
+        ("0002", "a GitHub token in request.body messages[0].content[0].text"),
+        ("0003", "a GitHub token in response.body output.message.content[0].text"),
     ]
     assert GITHUB not in str(refused.value)
     assert files(tmp_path) == {}
