@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_view import Place
@@ -27,7 +27,7 @@ __all__ = [
     "Span",
     "Writer",
     "find_edits",
-    "find_edits_at",
+    "find_edits_in",
     "find_pattern",
     "find_words",
     "replace_all",
@@ -108,7 +108,7 @@ class Search:
 _ESCAPED = re.compile(rb"\\(?:/|u00)")
 _ESCAPED_BYTE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-ROUNDS = 32
+ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
 _DEEPEST = 8
 # A shorter word of base64 holds fewer than 18 bytes, and no secret is that short.
 _RUN = b"a" * 24
@@ -143,7 +143,7 @@ _LONGEST_ESCAPES = 64
 
 def find_edits(text: str, search: Search, write: Writer) -> list[Edit]:
     """What of a document is to change, from left to right. write: called for each find."""
-    return _Reader(search, write).read(text, "", "", None)
+    return _Reader(search, write).read(text, "", _At())
 
 
 def replace_all(text: str, search: Search, write: Writer) -> str:
@@ -156,12 +156,23 @@ def replace_all(text: str, search: Search, write: Writer) -> str:
     return text
 
 
-def find_edits_at(place: Place, text: str, search: Search, write: Writer) -> list[Edit]:
-    """As `find_edits`, of one decoded text of a document."""
+def find_edits_in(leaf: Leaf, text: str, place: Place, search: Search, write: Writer) -> list[Edit]:
+    """As `find_edits`, of the text that begins in the leaf, which stands at the place."""
     reader = _Reader(search, write)
     if reader.is_named(place):
         return reader.take_whole(text, place)
-    return reader.read(text, label_of(place), "", place, depth=1)
+    return reader.read(text, leaf.label, _At(place, "", 1))
+
+
+class _At(NamedTuple):
+    """Where the reader is. place: the leaf of the document, `None` for the document itself."""
+
+    place: Place | None = None
+    how: str = ""
+    depth: int = 0
+
+    def within(self, place: Place = (), how: str | None = None) -> _At:
+        return _At(place if self.place is None else self.place, self.how if how is None else how, self.depth + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,31 +180,30 @@ class _Reader:
     search: Search
     write: Writer
 
-    def read(self, text: str, label: str, how: str, place: Place | None, depth: int = 0) -> list[Edit]:
-        """The edits of a text. label: the name of the member that holds it. place: of the document's leaf."""
+    def read(self, text: str, label: str, at: _At) -> list[Edit]:
+        """The edits of a text. label: the name of the member that holds it."""
         if self.search.is_hinted and not self.search.may_find(f"{label} {text}".encode(errors="surrogatepass")):
             return []
-        inner = decode_base64(text) if label in _BINARY_NAMES else None
-        if inner is not None:
-            found = self._within(text, 0, encode_like, inner, "in base64", place, depth)
+        if label in _BINARY_NAMES and (inner := decode_base64(text)) is not None:
+            found = self._read_inner(text, 0, inner, encode_like, at.within(how="in base64"))
             if found or len(text) >= _SURELY_BASE64 or inner.startswith("{"):
                 return found
-        leaves, whole = read_leaves(text) if depth < _DEEPEST else ([], False)
-        found = [edit for leaf in leaves for edit in leaf.outer(self._read_leaf(leaf, how, place, depth), text)]
+        leaves, whole = read_leaves(text) if at.depth < _DEEPEST else ([], False)
+        found = [edit for leaf in leaves for edit in leaf.outer(self._read_leaf(leaf, at), text)]
         if not whole:
-            _add(found, self._direct(text, label, how, place or ()))
-            if depth < _DEEPEST:
-                _add(found, self._encoded(text, place, depth))
+            _add(found, self._read_plain(text, label, at))
+            if at.depth < _DEEPEST:
+                _add(found, self._read_encoded(text, at))
         elif self.search.across and not found:
-            found = [edit for edit in self._direct(text, "", how, place or ()) if not _breaks(edit, text, leaves)]
+            found = [edit for edit in self._read_plain(text, "", at) if not _breaks(edit, text, leaves)]
         return sorted(found, key=lambda edit: edit.start)
 
-    def _read_leaf(self, leaf: Leaf, how: str, place: Place | None, depth: int) -> list[Edit]:
-        if place is None and leaf.form != "name" and self.is_named(leaf.place):
+    def _read_leaf(self, leaf: Leaf, at: _At) -> list[Edit]:
+        if at.place is None and leaf.form != "name" and self.is_named(leaf.place):
             return self.take_whole(leaf.text, leaf.place)
         if leaf.form == "number" and not leaf.text.lstrip("-").isdecimal() and not self.search.across:
             return []  # no secret has a fraction, and embeddings have thousands
-        return self.read(leaf.text, leaf.label, how, leaf.place if place is None else place, depth + 1)
+        return self.read(leaf.text, leaf.label, at.within(leaf.place))
 
     def is_named(self, place: Place) -> bool:
         """Whether the place is at one of the search's paths, or below it."""
@@ -208,13 +218,13 @@ class _Reader:
             return []
         return [Edit(0, len(text), self.write(Find("path", text, "", place)))]
 
-    def _direct(self, text: str, label: str, how: str, place: Place) -> Iterator[Edit]:
-        at = 0
+    def _read_plain(self, text: str, label: str, at: _At) -> Iterator[Edit]:
+        last = 0
         for span in sorted(self._spans(text, label), key=lambda span: (span.start, -span.end)):
             value = text[span.start : span.end]
-            if span.start >= at and value and value != REDACTED and not PLACEHOLDER.fullmatch(value):
-                yield Edit(span.start, span.end, self.write(Find(span.kind, value, how, place)))
-                at = span.end
+            if span.start >= last and value and value != REDACTED and not PLACEHOLDER.fullmatch(value):
+                yield Edit(span.start, span.end, self.write(Find(span.kind, value, at.how, at.place or ())))
+                last = span.end
 
     def _spans(self, text: str, label: str) -> Iterator[Span]:
         prefix = f'"{label}":"' if label else ""
@@ -232,32 +242,18 @@ class _Reader:
         for look in self.search.looks:
             yield from look(text)
 
-    def _encoded(self, text: str, place: Place | None, depth: int) -> Iterator[Edit]:
+    def _read_encoded(self, text: str, at: _At) -> Iterator[Edit]:
         for match in _PERCENT.finditer(text) if "%" in text else ():
             inner = unquote(match[0], errors="replace")
-            yield from self._within(match[0], match.start(), _quote, inner, "percent-encoded", place, depth)
+            yield from self._read_inner(match[0], match.start(), inner, _quote, at.within(how="percent-encoded"))
         for match in _BASE64.finditer(text):
-            if (inner_text := decode_base64(match[0])) is not None:
-                yield from self._within(match[0], match.start(), encode_like, inner_text, "in base64", place, depth)
+            decoded = decode_base64(match[0])
+            if decoded is not None:
+                yield from self._read_inner(match[0], match.start(), decoded, encode_like, at.within(how="in base64"))
 
-    def _within(
-        self,
-        word: str,
-        at: int,
-        encode: Callable[[str, str], str],
-        inner: str,
-        how: str,
-        place: Place | None,
-        depth: int,
-    ) -> list[Edit]:
-        found = self.read(inner, "", how, place or (), depth + 1)
-        return [Edit(at, at + len(word), encode(word, apply(inner, found)))] if found else []
-
-
-def label_of(place: Place) -> str:
-    """The name of the member at the place; "" for anything else."""
-    last = place[-1] if place else ""
-    return last if isinstance(last, str) else ""
+    def _read_inner(self, word: str, start: int, inner: str, encode: Callable[[str, str], str], at: _At) -> list[Edit]:
+        found = self.read(inner, "", at)
+        return [Edit(start, start + len(word), encode(word, apply(inner, found)))] if found else []
 
 
 def _quote(_word: str, text: str) -> str:

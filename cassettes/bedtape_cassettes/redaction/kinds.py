@@ -59,12 +59,13 @@ class Kind:
     personal: bool = False
 
 
-def _secret(name: str, title: str, hints: str, pattern: str, placeholder: str | None = None) -> Kind:
+def _secret(title: str, hints: str, pattern: str, placeholder: str | None = None) -> Kind:
+    name = re.sub("[^a-z]+", "-", re.sub("^an? ", "", title.lower())).strip("-")
     return Kind(name, title, tuple(hints.split("|")), re.compile(pattern, re.ASCII | re.DOTALL), placeholder)
 
 
-def _personal(name: str, title: str, hints: str, pattern: str, accepts: Callable[[str], bool] | None = None) -> Kind:
-    return Kind(name, title, tuple(hints), re.compile(pattern), None, accepts, personal=True)
+def _personal(name: str, hints: str, pattern: str, accepts: Callable[[str], bool] | None = None) -> Kind:
+    return Kind(name, name, tuple(hints), re.compile(pattern), None, accepts, personal=True)
 
 
 # Where a secret may begin. In JSON and in URLs, a letter or digit may be the end of an escape: `\nAKIA…`.
@@ -98,57 +99,39 @@ def _is_iban(text: str) -> bool:
 
 _TABLE = (
     _secret(
-        "sigv-authorization",
         "a SigV4 authorization",
         "aws4-",
         r"(AWS4-(?:HMAC|ECDSA-P256)-SHA256 )Credential=[^\s,\"\\]+(?:,\s*[\w-]+=[^\s,\"\\]+)*",
         REDACTED,
     ),
     _secret(
-        "access-key-id",
         "an access key id",
         "akia|asia|abia|acca",
         _START + rf"(?!{ACCESS_KEY})(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{16}}(?![A-Za-z0-9])",
         ACCESS_KEY,
     ),
+    _secret("an account id in an ARN", "arn:aws|arn%3aaws", rf"({_ARN})(?!{ACCOUNT})\d{{12}}(?!\d)", ACCOUNT),
     _secret(
-        "account-id-in-an-arn",
-        "an account id in an ARN",
-        "arn:aws|arn%3aaws",
-        rf"({_ARN})(?!{ACCOUNT})\d{{12}}(?!\d)",
-        ACCOUNT,
-    ),
-    _secret(
-        "account-id",
         "an account id",
         "accountid|bucketowner",
         rf'("(?:bucketOwner|[A-Za-z]*[aA]ccountId)\\*"\s*:\s*\\*")(?!{ACCOUNT})\d{{12}}(?=\\*")',
         ACCOUNT,
     ),
     _secret(
-        "presigned-url-s-signature",
         "a presigned URL's signature",
         "signature|x-amz-|awsaccesskeyid",
         rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|{_START}Signature){_IS})"
         rf"(?!REDACTED){_WORD}{{16,}}",
         REDACTED,
     ),
+    _secret("a bearer token", "bearer", rf"(?i)({_START}bearer(?: |%20|\+)+)(?!REDACTED){_WORD}{{20,}}", REDACTED),
     _secret(
-        "bearer-token",
-        "a bearer token",
-        "bearer",
-        rf"(?i)({_START}bearer(?: |%20|\+)+)(?!REDACTED){_WORD}{{20,}}",
-        REDACTED,
-    ),
-    _secret(
-        "bedrock-api-key",
         "a Bedrock API key",
         "absk|bedrock-api-key-",
         _START + r"(?:ABSK(?:[A-Za-z0-9+]|\\?/){40,}=*|bedrock-api-key-(?:[A-Za-z0-9+=_-]|\\?/){20,})",
         REDACTED,
     ),
     _secret(
-        "secret-access-key-or-session-token",
         "a secret access key or session token",
         "|".join(_LABELS),
         r"(?i)((?:secret[_ -]?access[_ -]?key|session[_ -]?token)\\*[\"']?\s*(?:[:=>]|%3[AaDd])\s*\\*[\"']?)"
@@ -156,52 +139,31 @@ _TABLE = (
         REDACTED,
     ),
     _secret(
-        "private-key",
         "a private key",
         "private key-----",
         r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|\Z)",
     ),
     _secret(
-        "github-token",
         "a GitHub token",
         "ghp_|gho_|ghu_|ghs_|ghr_|github_pat_",
         _START + r"(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,})",
     ),
-    _secret("slack-token", "a Slack token", "xox", _START + r"xox[abeprs]-[A-Za-z0-9-]{20,}"),
-    _secret(
-        "openai-or-anthropic-key",
-        "an OpenAI or Anthropic key",
-        "sk-",
-        _START + r"sk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}",
-    ),
-    _secret("google-api-key", "a Google API key", "aiza", _START + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
-    _secret("stripe-key", "a Stripe key", "k_live_", _START + r"[rs]k_live_[A-Za-z0-9]{20,}"),
-    _secret(
-        "json-web-token",
-        "a JSON web token",
-        "eyj",
-        _START + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}",
-    ),
+    _secret("a Slack token", "xox", _START + r"xox[abeprs]-[A-Za-z0-9-]{20,}"),
+    _secret("an OpenAI or Anthropic key", "sk-", _START + r"sk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}"),
+    _secret("a Google API key", "aiza", _START + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
+    _secret("a Stripe key", "k_live_", _START + r"[rs]k_live_[A-Za-z0-9]{20,}"),
+    _secret("a JSON web token", "eyj", _START + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
     _personal(
         "email",
-        "an e-mail address",
         "@",
         r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])",
         lambda text: _RESERVED.search(text) is None,
     ),
-    _personal("card", "a card number", "", r"(?<![\w.-])[3-6][0-9]{3}(?:[ -]?[0-9]{2,6}){2,4}(?![\w-])", _is_card),
-    _personal(
-        "iban", "an IBAN", "", r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _is_iban
-    ),
-    _personal(
-        "us-ssn",
-        "a US social security number",
-        "-",
-        r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])",
-    ),
+    _personal("card", "", r"(?<![\w.-])[3-6][0-9]{3}(?:[ -]?[0-9]{2,6}){2,4}(?![\w-])", _is_card),
+    _personal("iban", "", r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _is_iban),
+    _personal("us-ssn", "-", r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])"),
     _personal(
         "phone",
-        "a phone number",
         "",
         r"(?<![\w+.-])(?:\+[1-9][0-9]{0,2}(?:[ .()-]{0,2}[0-9]){7,12}"
         r"|(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-.])[2-9][0-9]{2}[-.][0-9]{4})(?![\w-])",

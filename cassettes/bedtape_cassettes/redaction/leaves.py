@@ -10,7 +10,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from bedtape_cassettes.format.json_view import Place
 
@@ -35,9 +35,6 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*made, text[at:]])
 
 
-Form: TypeAlias = Literal["name", "string", "number", "raw"]
-
-
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One decoded text, its position in the document, and its place: the names and numbers that lead to it.
@@ -49,12 +46,12 @@ class Leaf:
     end: int
     place: Place
     text: str
-    form: Form
+    form: Literal["name", "string", "number", "raw"]
 
     @property
     def label(self) -> str:
-        """The name of the member that holds the text; "" for a name, an item of a list, and anything else."""
-        last = self.place[-1] if self.place and self.form != "name" else ""
+        """The name of the member that holds the string; "" for anything else."""
+        last = self.place[-1] if self.place and self.form == "string" else ""
         return last if isinstance(last, str) else ""
 
     def outer(self, edits: list[Edit], spelled: str) -> list[Edit]:

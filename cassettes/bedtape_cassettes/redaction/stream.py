@@ -35,11 +35,6 @@ class Scrubber(Protocol):
     def close(self, *, cut: bool) -> bytes: ...
 
 
-def _scrub_rest(data: bytes, redaction: Redaction, *, cut: bool) -> bytes:
-    """What is left when no more comes. The last word of a cut body may be most of a secret, which no pattern matches."""
-    return scrub(_LAST_WORD.sub(b"", data) if cut else data, redaction)
-
-
 class FrameScrubber:
     """Scrubs an event stream, a frame at a time; checksums are computed again where a frame changes.
 
@@ -51,7 +46,7 @@ class FrameScrubber:
     def __init__(self, redaction: Redaction = ALWAYS) -> None:
         self._redaction = redaction
         self._decoder = eventstream.Decoder()
-        self._broken: WholeScrubber | None = None
+        self._broken: TextScrubber | None = None
 
     def feed(self, data: bytes) -> bytes:
         if self._broken is not None:
@@ -60,7 +55,7 @@ class FrameScrubber:
             frames = self._decoder.feed(data)
         except eventstream.FrameError:  # not an event stream, or not from here on: the rest waits for the end
             frames, rest = _split_broken(self._decoder.rest)
-            self._broken = WholeScrubber(None, self._redaction)
+            self._broken = TextScrubber(self._redaction)
             self._broken.feed(rest)
         return b"".join(map(self._scrub_frame, frames))
 
@@ -102,47 +97,36 @@ def _split_broken(data: bytes) -> tuple[list[eventstream.Frame], bytes]:
     return frames, data
 
 
-class PieceScrubber:
-    """Scrubs server-sent events: each ends with an empty line."""
+class TextScrubber:
+    """Scrubs a body that is no event stream.
 
-    complete = False
-    lost = False
-
-    def __init__(self, redaction: Redaction = ALWAYS) -> None:
-        self._redaction = redaction
-        self._held = b""
-
-    def feed(self, data: bytes) -> bytes:
-        self._held += data
-        end = self._held.rfind(b"\n\n")
-        if end < 0:
-            return b""
-        whole, self._held = self._held[: end + 2], self._held[end + 2 :]
-        return scrub(whole, self._redaction)
-
-    def close(self, *, cut: bool) -> bytes:
-        return _scrub_rest(self._held, self._redaction, cut=cut)
-
-
-class WholeScrubber:
-    """Scrubs a plain body when it is whole by its content length, or closed."""
+    pieces: server-sent events, each scrubbed when its empty line is there. Otherwise the body is scrubbed when it is
+    whole by its content length, or closed.
+    """
 
     lost = False
 
-    def __init__(self, length: int | None, redaction: Redaction = ALWAYS) -> None:
+    def __init__(self, redaction: Redaction = ALWAYS, length: int | None = None, *, pieces: bool = False) -> None:
         self.complete = False
         self._redaction = redaction
-        self._held = bytearray()
         self._length = length
+        self._pieces = pieces
+        self._held = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         self._held += data
         self.complete = self._length is not None and len(self._held) >= self._length
-        return self.close(cut=False) if self.complete else b""
+        if self.complete:
+            return self.close(cut=False)
+        return self._release(self._held.rfind(b"\n\n") + 2) if self._pieces and b"\n\n" in self._held else b""
 
     def close(self, *, cut: bool) -> bytes:
-        whole = _scrub_rest(bytes(self._held), self._redaction, cut=cut)
-        self._held.clear()
+        """The last word of a cut body is dropped: it may be most of a secret, which no pattern matches."""
+        return self._release(word.start() if cut and (word := _LAST_WORD.search(self._held)) else len(self._held))
+
+    def _release(self, end: int) -> bytes:
+        whole = scrub(bytes(self._held[:end]), self._redaction)
+        del self._held[:end]
         return whole
 
 
@@ -152,6 +136,6 @@ def scrubber_for(content_type: str, content_length: str | None, redaction: Redac
         case bodies.EVENT_STREAM:
             return FrameScrubber(redaction)
         case bodies.SERVER_SENT:
-            return PieceScrubber(redaction)
+            return TextScrubber(redaction, pieces=True)
     length = int(content_length) if content_length and _LENGTH.fullmatch(content_length) else None
-    return WholeScrubber(length, redaction)
+    return TextScrubber(redaction, length)

@@ -14,7 +14,7 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_view import Place
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Writer, find_edits, find_edits_at
+from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Writer, find_edits, find_edits_in
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.scrub import ALWAYS, CHECK, SCRUB, Redaction, redact_path, write_placeholder
@@ -144,7 +144,7 @@ class _Walk:
         first, last = run[0].number, run[-1].number
         where = f"response.events[{first}]" if first == last else f"response.events[{first}-{last}]"
         texts = [piece.document.texts[piece.at] for piece in run]
-        edits = find_edits_at(run[0].place, "".join(texts), self.search, self._writer(where))
+        edits = find_edits_in(run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where))
         for piece, text in zip(run, _spread(texts, edits, whole=self.search.across), strict=True):
             piece.document.texts[piece.at] = text
 
@@ -211,10 +211,8 @@ class _Piece(NamedTuple):
     at: int
 
     @property
-    def is_alone(self) -> bool:
-        """Whether the piece is a text of its own, which no other event continues."""
-        numeric = self.document.leaves[self.at].form == "number"
-        return numeric or (self.place != () and self.place[-1] in _SINGLE)
+    def leaf(self) -> Leaf:
+        return self.document.leaves[self.at]
 
 
 def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
@@ -222,7 +220,8 @@ def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
     found: dict[tuple[object, ...], list[_Piece]] = {}
     for number, document in enumerate(documents):
         for piece in document.pieces(number):
-            key = (piece.place, number, piece.at) if piece.is_alone else (piece.place,)
+            alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
+            key = (piece.place, number, piece.at) if alone else (piece.place,)
             found.setdefault(key, []).append(piece)
     return found.values()
 
