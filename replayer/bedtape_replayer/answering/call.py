@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from bedtape_cassettes.addresses import read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse
@@ -88,9 +89,9 @@ class Call:
 
     @cached_property
     def scope(self) -> tuple[str | None, str | None]:
-        """Access key id and region of its signature; None where it is not signed so."""
-        found = _SCOPE.search(self.head.get("authorization") or "")
-        return (found[1], found[2]) if found else (None, None)
+        """Access key id and region of the signature; None for each that the request does not contain."""
+        scope = read_scope(self.head.get("authorization") or "")
+        return (scope.access_key, scope.region or None) if scope else (None, None)
 
 
 # Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
@@ -99,4 +100,3 @@ _remembered_prompt = lru_cache(maxsize=2048)(prompt_of)
 
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 _SMALL = re.compile(r"[0-9]{1,4}")
-_SCOPE = re.compile(r"Credential=([^/\s,]+)/[0-9]+/([^/\s,]+)/")

@@ -20,7 +20,7 @@ from bedtape_replayer.answering.reply import Reply, error_reply, reply_of, reque
 from bedtape_replayer.answering.steps import Step
 from bedtape_replayer.engine.checks import NO_CHECKS, Checks, refusal
 from bedtape_replayer.engine.clock import Clock
-from bedtape_replayer.engine.session_state import Sessions, SessionState, name_of
+from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.faults.base import Harm
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
@@ -78,7 +78,7 @@ class Engine:
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """The answer to a request; `target` is its percent-encoded path with query."""
-        name, path = name_of(target, head)
+        name, path = read_session(target, head)
         if self.desk is not None and path.startswith("/_"):
             reply = self.desk(name, method, path, head, body)
             if reply is not None:
