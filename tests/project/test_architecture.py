@@ -49,7 +49,12 @@ OUTSIDE = {
         "replayer.cli.workers",
     },
     # http.client asks; the others know statuses.
-    "http": {"cassettes.foreign.wire_bytes", "recorder.session", "replayer.cli.doctor.probe", "replayer.wire.http1"},
+    "http": {
+        "cassettes.foreign.wire_bytes",
+        "recorder.session",
+        "replayer.cli.doctor.probe",
+        "replayer.wire.http1_head",
+    },
     "ssl": set(),
     "subprocess": {
         "cassettes.cli.child_process",
