@@ -6,6 +6,7 @@ A session is named by the request itself and is made on first use. Pure: no sock
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, read_session_key, split_prefixes
 from bedtape_replayer.answering.call import Call
@@ -20,6 +21,8 @@ __all__ = ["SessionState", "Sessions", "read_session"]
 
 # Each name makes a session, and names come from clients: without a bound, a loop of fresh ones would eat the memory.
 _MOST = 10_000
+# Unique in the process: a session that takes the name of a dropped one must not get its calls.
+_GENERATIONS = count(1)
 
 
 def read_session(path: str, head: Head) -> tuple[str, str]:
@@ -57,6 +60,7 @@ class SessionState:
 
     def reset(self) -> None:
         """As if it had never been called; what it plays from stays. Calls that are under way are in no history."""
+        self.generation = next(_GENERATIONS)
         self.layers = Layers(self._shared)
         self.history = History(self._limit)
         self._calls = 0
@@ -65,7 +69,7 @@ class SessionState:
     def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
         """Its next call."""
         self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls, self.history.add)
+        return Call(self.name, method, path, head, body, self._calls, self.generation)
 
     def index(self, library: Library) -> Index:
         """What it plays from, of the server's library or its own."""
@@ -114,6 +118,15 @@ class Sessions:
     def find(self, name: str) -> SessionState | None:
         """The session, if there is one."""
         return self._sessions.get(name)
+
+    def history_of(self, call: Call) -> History | None:
+        """The history that keeps a call; None if its session was dropped or reset, or had no part in it."""
+        if not call.generation:
+            return None
+        session = self._sessions.get(call.session)
+        if session is None or session.generation != call.generation:  # it may still be there under its other name
+            session = next((each for each in self._sessions.values() if each.generation == call.generation), None)
+        return session.history if session is not None else None
 
     def reset(self, name: str) -> SessionState:
         """The session, as if it had never been called. Under all its names: it is the same."""
