@@ -85,7 +85,6 @@ _SERVING: dict[str, _Options] = {
         "port": _PORT,
         "control": _SWITCH,
         "control-token": Option(Text(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
-        "workers": Option(Whole(1, 64)),
         "log-level": Option(Choice(("info", "warning", "error"))),
     },
     "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},

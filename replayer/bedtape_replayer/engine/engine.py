@@ -85,7 +85,7 @@ class Engine:
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._share(body))
+        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
         if self._checks.all and (refused := refusal(call)) is not None:
             return self._said(session, call, refused, "validation")
         answer = self._overlaid(session, call) if session.layers else self._recorded(session, call)
@@ -97,13 +97,11 @@ class Engine:
         if history is not None:
             history.add(outcome)
 
-    def _share(self, body: bytes) -> bytes:
-        """The body that came before, if an equal one did, because a history keeps thousands of equal bodies."""
-        shared = self._bodies.get(body)
-        if shared is None:
-            shared = body
+    def _remember(self, body: bytes) -> bytes:
+        """The body itself, which replaces equal ones from now on, because a history keeps thousands of equal bodies."""
+        if body:
             self._bodies.keep(body, body, len(body))
-        return shared
+        return body
 
     # -- recordings --------------------------------------------------------------------------------------------
 
