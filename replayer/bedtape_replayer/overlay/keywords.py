@@ -214,7 +214,7 @@ class AnswerDict(TypedDict, total=False):
     citations: Sequence[CitationDict]
     blocks: Sequence[BlockDict]
     guardrail: str
-    embedding: Literal["auto"] | Sequence[float] | Sequence[Sequence[float]]
+    embedding: Literal["auto"] | Sequence[float | Sequence[float]]
     dimension: int
     image: Base64 | Sequence[Base64]
     ranking: Literal["auto"] | Sequence[ScoreDict]
