@@ -1,9 +1,10 @@
-"""The server side of an HTTP/1.1 connection, sans-io: bytes in, requests out; answers in, bytes out.
+"""The server side of an HTTP/1.1 connection, sans-io.
 
-The connection answers one request at a time, in order. A pipelined request waits in the buffer until
-the previous request is answered. The parser is strict wherever two lenient readers could see two
-different requests (RFC 9112, sections 2.2, 5.1 and 6.3). The connection writes refusals itself. It
-opens no socket and reads no clock.
+Bytes in, requests out; answers in, bytes out.
+The connection answers one request at a time, in order. A pipelined request waits in the buffer
+until the previous request is answered. The parser is strict wherever two lenient readers could see
+two different requests (RFC 9112, sections 2.2, 5.1 and 6.3). The connection writes refusals itself.
+It opens no socket and reads no clock.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ from bedtape_replayer.wire.messages import RequestReceived, render_refusal
 
 __all__ = ["Http1Connection"]
 
-# After a refusal, this many bytes of the request are read and discarded. If the server closed at once,
-# the kernel would reset the connection, and the client would see the reset instead of the answer.
+# After a refusal, this many bytes of the request are read and discarded. If the server closed at
+# once, the kernel would reset the connection, and the client would see the reset instead of the
+# answer.
 MAX_DRAINED = 1024 * 1024 * 1024
 
 _COMMON_FRAMING = frozenset({b"connection", b"content-length", b"host"})
@@ -60,7 +62,8 @@ class Http1Connection:
     """One HTTP/1.1 connection.
 
     max_body: the largest request body, in bytes.
-    closing: whether the server must close the connection after it has written the bytes from `take`.
+    closing: whether the server must close the connection after it has written the bytes from
+        `take`.
     stream: the number of the current request on this connection, from 1.
     """
 
@@ -68,8 +71,8 @@ class Http1Connection:
         self.closing = False
         self.stream = 0
         self._max_body = max_body
-        # Most requests arrive in one or two pieces and are parsed without a copy. An incomplete rest is
-        # copied to a bytearray.
+        # Most requests arrive in one or two pieces and are parsed without a copy. An incomplete
+        # rest is copied to a bytearray.
         self._buffer: bytes | bytearray = b""
         self._at = 0
         self._searched = 0
@@ -86,7 +89,7 @@ class Http1Connection:
         self._body: bytes | bytearray = b""
         self._request: RequestReceived | None = None
 
-    # -- receiving ---------------------------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------------------
 
     @property
     def incomplete(self) -> bool:
@@ -111,7 +114,8 @@ class Http1Connection:
     def receive(self, data: bytes) -> list[RequestReceived]:
         """Return the request that is now complete, or an empty list.
 
-        After the answer to a request, call `receive` with no data to get the next pipelined request.
+        After the answer to a request, call `receive` with no data to get the next pipelined
+        request.
         """
         if self.closing:
             return []
@@ -153,7 +157,8 @@ class Http1Connection:
     def _keep_rest(self) -> None:
         """Remove the parsed bytes from the buffer.
 
-        The rest becomes a bytearray, which grows at its end and shrinks at its start without a copy.
+        The rest becomes a bytearray, which grows at its end and shrinks at its start without a
+        copy.
         """
         if self._at == len(self._buffer):
             self._buffer = b""
@@ -166,8 +171,8 @@ class Http1Connection:
     def _read_at_once(self, data: bytes) -> RequestReceived | None:
         """Parse a request that arrived in one piece and has common framing.
 
-        Most requests do. Returns `None` and changes no state for any other request. For every request
-        that this method accepts, the state parsers below return the same result.
+        Most requests do. Returns `None` and changes no state for any other request. For every
+        request that this method accepts, the state parsers below return the same result.
         """
         match = COMPLETE_HEAD.match(data)
         if match is None or match.end() > MAX_HEAD:
@@ -196,12 +201,12 @@ class Http1Connection:
         self.stream += 1
         return RequestReceived(self.stream, method, target, head, body)
 
-    # One parser for each state. A parser returns whether to continue with the parser of the new state. It
-    # returns `False` if it needs more bytes or if the request is complete.
+    # One parser for each state. A parser returns whether to continue with the parser of the new
+    # state. It returns `False` if it needs more bytes or if the request is complete.
 
     def _read_head(self) -> bool:
         buffer, at = self._buffer, self._at
-        while buffer.startswith(b"\r\n", at):  # some clients send an extra CR LF after a body (RFC 9112, section 2.2)
+        while buffer.startswith(b"\r\n", at):  # RFC 9112, section 2.2: an extra CR LF
             at += 2
             self._searched = 0
         self._at = at
@@ -217,8 +222,8 @@ class Http1Connection:
     def _check_unfinished_head(self, buffer: bytes | bytearray, at: int) -> None:
         """Raise `RequestError` if the start of a head is invalid or too long.
 
-        The check runs before the head is complete, because the limits must not depend on how the bytes
-        were split.
+        The check runs before the head is complete, because the limits must not depend on how the
+        bytes were split.
         """
         line_end = buffer.find(b"\n", at + self._searched)
         if buffer.startswith(b"\x16", at) or (line_end >= 0 and not REQUEST_LINE.match(buffer, at)):
@@ -257,7 +262,7 @@ class Http1Connection:
         return True
 
     def _collect_body(self) -> None:
-        """Move the available bytes of the body, or of the current chunk, from the buffer to `_body`."""
+        """Move the available bytes of the body or chunk from the buffer to `_body`."""
         data = self._buffer[self._at : self._at + self._length]
         self._at += len(data)
         self._length -= len(data)
@@ -354,7 +359,7 @@ class Http1Connection:
     def _make_body_size_error(self) -> RequestError:
         return RequestError(413, f"The request's body is larger than {self._max_body} bytes.")
 
-    # -- answering ---------------------------------------------------------------------------------------------
+    # -- answering ---------------------------------------------------------------------------------
 
     def start(self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"") -> None:
         """Send the head of the answer.

@@ -37,8 +37,8 @@ _TARGET = rb"[\x21-\x7e\x80-\xff]++"
 _LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(\d)\r\n")
 FIELDS = re.compile(_LINES)
-# One expression finds all headers that decide where a request ends, because a search for each header
-# costs more than the rest of the parsing.
+# One expression finds all headers that decide where a request ends, because a search for each
+# header costs more than the rest of the parsing.
 FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
 # A complete head in one match. `Http1Connection` uses it for requests that arrive in one piece.
 COMPLETE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
@@ -80,9 +80,9 @@ def strip_origin(target: bytes) -> bytes:
 def parse_framing(lowered: bytes) -> dict[bytes, bytes]:
     """Return the headers that decide where the request ends and what follows it, by name.
 
-    lowered: the header lines in lower case. A Connection header may occur more than once because its
-    value is a list. Any other header that occurs twice raises `RequestError`, because two readers
-    could use different values (RFC 9112, sections 3.2 and 6.3).
+    lowered: the header lines in lower case. A Connection header may occur more than once because
+    its value is a list. Any other header that occurs twice raises `RequestError`, because two
+    readers could use different values (RFC 9112, sections 3.2 and 6.3).
     """
     framing: dict[bytes, bytes] = {}
     for name, value in FRAMING.findall(lowered):

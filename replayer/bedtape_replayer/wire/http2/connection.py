@@ -1,8 +1,8 @@
 """The server side of an HTTP/2 connection over cleartext with prior knowledge (RFC 9113), sans-io.
 
-Bytes in, requests out; answers in, bytes out. The connection opens no socket, reads no clock and sends
-no PUSH_PROMISE. It answers protocol errors with RST_STREAM or GOAWAY, as the RFC requires. `receive`
-raises no exception, whatever the client sends.
+Bytes in, requests out; answers in, bytes out. The connection opens no socket, reads no clock and
+sends no PUSH_PROMISE. It answers protocol errors with RST_STREAM or GOAWAY, as the RFC requires.
+`receive` raises no exception, whatever the client sends.
 """
 
 from __future__ import annotations
@@ -47,21 +47,24 @@ from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClos
 
 __all__ = ["Http2Connection"]
 
-# Incomplete bodies stay in memory, and 1,000 bodies of the largest size would take 25 GB. The limit is a
-# multiple of the largest size. It is not checked for small bodies, because the sum over all streams costs
-# time.
+# Incomplete bodies stay in memory, and 1,000 bodies of the largest size would take 25 GB. The limit
+# is a multiple of the largest size. It is not checked for small bodies, because the sum over all
+# streams costs time.
 MAX_INCOMPLETE_BODIES: Final = 8
 UNCHECKED_BODY_SIZE: Final = 64 * 1024
 
 
 class Http2Connection(Http2Responses):
-    """One HTTP/2 connection: pass the client's bytes to `receive`, answer the requests, write `take()`.
+    """One HTTP/2 connection.
+
+    Pass the client's bytes to `receive`, answer the requests, and write the result of `take`.
 
     max_body: the largest request body, in octets.
-    heads: decoded request heads by header block. The connections of a server can share one dictionary.
+    heads: decoded request heads by header block. The connections of a server can share one
+        dictionary.
 
-    Call `take` after every `receive`, unless the socket is not writable. `count_pending` and the flood
-    limits count data that was not taken.
+    Call `take` after every `receive`, unless the socket is not writable. `count_pending` and the
+    flood limits count data that was not taken.
     """
 
     __slots__ = (
@@ -134,7 +137,8 @@ class Http2Connection(Http2Responses):
     def _reset_for_fault(self, stream: int, error: int) -> None:
         """Answer a `StreamFault` with RST_STREAM.
 
-        The reset is counted, because a client could otherwise make the server reset streams without end.
+        The reset is counted, because a client could otherwise make the server reset streams without
+        end.
         """
         state = self._streams.get(stream)
         self._writer.write_reset(stream, error)
@@ -147,7 +151,10 @@ class Http2Connection(Http2Responses):
         self._floods.count_reset()
 
     def _is_idle(self, stream: int) -> bool:
-        """Whether the stream was not opened. Streams of even number are never opened (section 5.1.1)."""
+        """Whether the stream was not opened.
+
+        Streams of even number are never opened (section 5.1.1).
+        """
         return stream > self._last or not stream & 1
 
     # Requests
@@ -229,7 +236,8 @@ class Http2Connection(Http2Responses):
     def _consume_window(self, size: int) -> None:
         """Count received octets against the connection's window, and reopen the window.
 
-        Discarded octets are counted too, because the window would otherwise stay closed (section 6.9).
+        Discarded octets are counted too, because the window would otherwise stay closed (section
+        6.9).
         """
         self._receive_window -= size
         if self._receive_window < 0:
@@ -329,8 +337,8 @@ class Http2Connection(Http2Responses):
     def _on_goaway(self, _flags: int, stream: int, payload: bytes) -> None:
         """Record that the client opens no more streams. Open streams continue (section 6.8).
 
-        AWS's JavaScript SDK sends GOAWAY as soon as it has the headers of a response, and then reads the
-        rest of the response.
+        AWS's JavaScript SDK sends GOAWAY as soon as it has the headers of a response, and then
+        reads the rest of the response.
         """
         if stream:
             raise ConnectionFault(PROTOCOL_ERROR, f"expected GOAWAY on stream 0, found {stream}")

@@ -13,19 +13,21 @@ from bedtape_replayer.wire.http2.frames import ENHANCE_YOUR_CALM, ConnectionFaul
 
 __all__ = ["Floods"]
 
-# PING and SETTINGS floods (CVE-2019-9512, CVE-2019-9515): acknowledgements that wait for the writer.
-# nghttp2 keeps 1,000.
+# PING and SETTINGS floods (CVE-2019-9512, CVE-2019-9515): acknowledgements that wait for the
+# writer. nghttp2 keeps 1,000.
 MAX_WAITING_ACKS: Final = 1000
-# Rapid reset (CVE-2023-44487) and "MadeYouReset" (CVE-2025-8671), in which the client's errors make the
-# server reset streams. nghttp2 allows a burst of 1,000, Envoy 500. The higher limit is used because a
-# test of timeouts cancels all of its requests.
+# Rapid reset (CVE-2023-44487) and "MadeYouReset" (CVE-2025-8671), in which the client's errors make
+# the server reset streams. nghttp2 allows a burst of 1,000, Envoy 500. The higher limit is used
+# because a test of timeouts cancels all of its requests.
 MAX_RESETS: Final = 1000
-# Consecutive empty DATA frames (CVE-2019-9518). Envoy allows 1; some clients flush with an empty frame.
+# Consecutive empty DATA frames (CVE-2019-9518). Envoy allows 1; some clients flush with an empty
+# frame.
 MAX_EMPTY_FRAMES: Final = 100
-# PRIORITY (CVE-2019-9513) and other ignored frames, for every opened stream. Envoy uses the same value.
+# PRIORITY (CVE-2019-9513) and other ignored frames, for every opened stream. Envoy uses the same
+# value.
 MAX_IGNORED_PER_STREAM: Final = 100
-# WINDOW_UPDATE: Envoy allows 5, plus 2 for every stream and 20 for every sent DATA frame. A higher start
-# value costs nothing.
+# WINDOW_UPDATE: Envoy allows 5, plus 2 for every stream and 20 for every sent DATA frame. A higher
+# start value costs nothing.
 MAX_WINDOW_UPDATES: Final = 1000
 MAX_WINDOW_UPDATES_PER_STREAM: Final = 2
 MAX_WINDOW_UPDATES_PER_DATA: Final = 20
@@ -76,7 +78,7 @@ class Floods:
             raise ConnectionFault(ENHANCE_YOUR_CALM, f"{self._empty} empty DATA frames in a row")
 
     def count_ignored(self) -> None:
-        """Count a frame that changes nothing: PRIORITY, an unknown type, RST_STREAM after the end."""
+        """Count a frame without effect: PRIORITY, an unknown type, a late RST_STREAM."""
         self._ignored += 1
         if self._ignored > MAX_IGNORED_PER_STREAM * (1 + self.opened_streams):
             raise ConnectionFault(ENHANCE_YOUR_CALM, f"{self._ignored} frames that change nothing")

@@ -1,5 +1,6 @@
-"""Encodes response headers to HPACK (RFC 7541), and decodes HPACK to request heads (RFC 9113, section 8).
+"""Encodes response headers to HPACK and decodes HPACK to request heads.
 
+RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads.
 The encoder uses neither the dynamic table nor Huffman coding, so an encoded block is valid on every
 connection.
 """
@@ -28,12 +29,12 @@ from bedtape_replayer.wire.http2.frames import (
 
 __all__ = ["MAX_HEADER_LIST_SIZE", "HeaderListTooLarge", "RequestDecoder", "RequestHead", "encode_response"]
 
-# The size that the server announces. nginx, Apache and Node accept between 8 and 64 KiB; SDKs send 1 to
-# 3 KiB.
+# The size that the server announces. nginx, Apache and Node accept between 8 and 64 KiB; SDKs send
+# 1 to 3 KiB.
 MAX_HEADER_LIST_SIZE: Final = 64 * 1024
-# Between the two sizes, the request is answered with 431. Above this size, the block is not decoded to its
-# end. The state of the dynamic table is then unknown, so the connection ends. (A small block can refer to
-# a large entry many times.)
+# Between the two sizes, the request is answered with 431. Above this size, the block is not decoded
+# to its end. The state of the dynamic table is then unknown, so the connection ends. (A small block
+# can refer to a large entry many times.)
 _MAX_DECODED_SIZE: Final = 2 * MAX_HEADER_LIST_SIZE
 
 # HTTP/1.1 headers about the connection make an HTTP/2 request malformed (RFC 9113, section 8.2.2).
@@ -46,8 +47,8 @@ _INVALID_OCTET: Final = re.compile(rb"[\x00\r\n]")  # section 8.2.1
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 # The memo is small because two signed requests have different blocks. It helps health checks, load
-# generators and tests with fixed headers: 9 µs per request instead of 60, or instead of 170 with Huffman
-# coding. Other requests cost 3 µs more.
+# generators and tests with fixed headers: 9 µs per request instead of 60, or instead of 170 with
+# Huffman coding. Other requests cost 3 µs more.
 _MAX_MEMO: Final = 256
 _MAX_MEMO_BLOCK: Final = 4096
 
@@ -58,7 +59,8 @@ _MAX_MEMO_BLOCK: Final = 4096
 def _encode_integer(value: int, prefix: int, first: int) -> bytes:
     """Encode an integer (RFC 7541, section 5.1).
 
-    first: the high bits of the first octet. prefix: the number of its low bits that `value` can use.
+    first: the high bits of the first octet. prefix: the number of its low bits that `value` can
+        use.
     """
     limit = (1 << prefix) - 1
     if value < limit:
@@ -105,7 +107,7 @@ def _encode_name(name: bytes) -> bytes:
 # The size covers the recordings of a large suite.
 @lru_cache(maxsize=8192)
 def _encode_blocks(status: int, headers: HeaderPairs) -> tuple[bytes, ...]:
-    """Encode the header block of a response, in two parts if the current date belongs between them."""
+    """Encode the header block of a response, in two parts around the current date if it has one."""
     parts, before = [_encode_status(status)], None
     for name, value in headers:
         start = _encode_name(name)
@@ -142,7 +144,8 @@ class HeaderListTooLarge(Exception):
 class RequestHead:
     """The head of a well-formed request.
 
-    head: the headers. If there is no host header, :authority is the first header, under the name host.
+    head: the headers. If there is no host header, :authority is the first header, under the name
+        host.
     length: the content-length, or -1 without a content-length.
     """
 
@@ -156,8 +159,8 @@ class RequestHead:
 class RequestDecoder:
     """Decodes and checks the header blocks of one connection.
 
-    memo: the decoded heads by header block. Connections can share it, because it contains no block that
-        depends on the state of a connection.
+    memo: the decoded heads by header block. Connections can share it, because it contains no block
+        that depends on the state of a connection.
     """
 
     __slots__ = ("_decoder", "_memo", "_stateless")
@@ -177,8 +180,8 @@ class RequestDecoder:
     def decode_head(self, block: bytes) -> RequestHead:
         """Decode the head of a request.
 
-        Raises `ConnectionFault` if the block is not HPACK, `StreamFault` if the request is malformed, and
-        `HeaderListTooLarge`.
+        Raises `ConnectionFault` if the block is not HPACK, `StreamFault` if the request is
+        malformed, and `HeaderListTooLarge`.
         """
         if not self._stateless:
             return _parse_head(self._decode(block))
@@ -210,7 +213,8 @@ class RequestDecoder:
             raise ConnectionFault(ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets") from None
         except (HPACKError, IndexError, ValueError) as error:
             raise ConnectionFault(COMPRESSION_ERROR, f"expected HPACK: {error}"[:200]) from None
-        # With a table of size 0 that must not grow, the meaning of a block does not depend on earlier blocks.
+        # With a table of size 0 that must not grow, the meaning of a block does not depend on
+        # earlier blocks.
         self._stateless = decoder.max_allowed_table_size == 0 and decoder.header_table_size == 0
         if sum(len(name) + len(value) for name, value in fields) + 32 * len(fields) > MAX_HEADER_LIST_SIZE:
             raise HeaderListTooLarge
@@ -235,7 +239,8 @@ def _parse_head(fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
 def _build_head(pseudo: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> RequestHead:
     method, target = pseudo.get(b":method"), pseudo.get(b":path")
     if not method or not target or b":scheme" not in pseudo or method == b"CONNECT":
-        # Section 8.3.1. CONNECT has no scheme and no path (section 8.5), and the server is not a tunnel.
+        # Section 8.3.1. CONNECT has no scheme and no path (section 8.5), and the server is not a
+        # tunnel.
         raise _make_fault("expected :method, :scheme and :path")
     values = dict(headers)
     authority = pseudo.get(b":authority")
@@ -256,7 +261,10 @@ def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def _check_field(name: bytes, value: bytes) -> None:
-    """Check a regular field (sections 8.2.1 and 8.2.2). An unknown pseudo-header fails this check."""
+    """Check a regular field (sections 8.2.1 and 8.2.2).
+
+    An unknown pseudo-header fails this check.
+    """
     if not _NAME.fullmatch(name) or _is_invalid_value(value):
         raise _make_fault(f"header {name[:80]!r}")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):

@@ -1,7 +1,7 @@
 """Splits the bytes of an HTTP/2 client into frames and joins the parts of header blocks.
 
-The reader checks the preface, the frame sizes and the order of frames (RFC 9113, sections 3.4, 4 and
-6.10). It has no state of streams.
+The reader checks the preface, the frame sizes and the order of frames (RFC 9113, sections 3.4, 4
+and 6.10). It has no state of streams.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE
 
 __all__ = ["MAX_BLOCK", "MAX_CONTINUATIONS", "MAX_FRAME_SIZE", "FrameReader"]
 
-MAX_FRAME_SIZE: Final = 16384  # the default (section 4.2); larger frames would only take longer to complete
-# CONTINUATION flood (CVE-2024-27316): nghttp2 accepts 8 frames, Envoy any number within its header limit.
+MAX_FRAME_SIZE: Final = 16384  # the default (section 4.2); larger frames only take longer
+# CONTINUATION flood (CVE-2024-27316): nghttp2 accepts 8 frames, Envoy any number within its header
+# limit.
 MAX_BLOCK: Final = 2 * MAX_HEADER_LIST_SIZE
 MAX_CONTINUATIONS: Final = 32
 
@@ -61,8 +62,8 @@ class FrameReader:
     def read_frames(self, data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         """Yield the type, flags, stream and payload of each complete frame.
 
-        HEADERS contain the complete header block, without padding and priority. CONTINUATION frames are
-        joined to HEADERS and not yielded.
+        HEADERS contain the complete header block, without padding and priority. CONTINUATION frames
+        are joined to HEADERS and not yielded.
         """
         rest = self._rest
         if rest:
@@ -116,7 +117,10 @@ class FrameReader:
             self._expected_kind = None
 
     def _join_block(self, kind: int, flags: int, stream: int, payload: bytes) -> bytes | None:
-        """Return the header block if it is complete, else `None`. `_block_flags` are those of HEADERS."""
+        """Return the header block if it is complete, else `None`.
+
+        `_block_flags` are those of HEADERS.
+        """
         if kind == HEADERS:
             self._block_flags, self._block_stream, self._block_frames = flags, stream, 0
             if flags & PADDED:

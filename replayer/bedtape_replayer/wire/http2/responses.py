@@ -71,7 +71,10 @@ class Http2Responses:
     def respond(
         self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
     ) -> None:
-        """Send a complete response. It takes two frames and no queue if the windows are large enough."""
+        """Send a complete response.
+
+        It takes two frames and no queue if the windows are large enough.
+        """
         state = self._streams.get(stream)
         if state is None:
             return
@@ -115,8 +118,8 @@ class Http2Responses:
         if state.ended:
             self._floods.served_requests += 1
         else:
-            # The response does not depend on the rest of the request, so RST_STREAM makes the client stop
-            # sending it (section 8.1).
+            # The response does not depend on the rest of the request, so RST_STREAM makes the
+            # client stop sending it (section 8.1).
             self._writer.write_reset(state.number, NO_ERROR)
         self._close(state, reset_by_server=not state.ended)
 

@@ -25,13 +25,14 @@ from bedtape_replayer.wire.http2.streams import STREAM_WINDOW
 
 __all__ = ["CONNECTION_WINDOW", "GREETING", "MAX_SETTINGS", "MAX_STREAMS", "SETTINGS_ACK", "read_settings"]
 
-# The limit is far above an SDK's connection pool, and low enough that all open requests of a connection
-# fit in memory. nghttp2 uses 100.
+# The limit is far above an SDK's connection pool, and low enough that all open requests of a
+# connection fit in memory. nghttp2 uses 100.
 MAX_STREAMS: Final = 1000
 CONNECTION_WINDOW: Final = 16 << 20
 MAX_SETTINGS: Final = 32  # per frame, as in nghttp2
 
-# A header table of size 0 makes the client's header blocks independent of each other; see `RequestDecoder`.
+# A header table of size 0 makes the client's header blocks independent of each other; see
+# `RequestDecoder`.
 GREETING: Final = frame(
     SETTINGS,
     0,

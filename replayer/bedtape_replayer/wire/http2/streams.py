@@ -12,9 +12,11 @@ from bedtape_replayer.wire.http2.headers import RequestHead
 
 __all__ = ["MAX_CLOSED", "STREAM_WINDOW", "ClosedStreams", "Stream"]
 
-# The server reads bodies as they arrive, so the window must only be large enough not to stall a local client.
+# The server reads bodies as they arrive, so the window must only be large enough not to stall a
+# local client.
 STREAM_WINDOW: Final = 1 << 20
-# The number covers the frames that can be in flight when a stream ends (RFC 9113, section 5.1, "closed").
+# The number covers the frames that can be in flight when a stream ends (RFC 9113, section 5.1,
+# "closed").
 MAX_CLOSED: Final = 1024
 
 
@@ -45,8 +47,8 @@ class Stream:
         self.ended = ended  # the client has sent END_STREAM
         self.delivered = False  # the request was returned from `receive`
         self.refused = False  # the connection answers with 413 or 431 itself
-        # The response
-        # Octets that the server can still send. Negative after the client shrank the window (section 6.9.2).
+        # The response Octets that the server can still send. Negative after the client shrank the
+        # window (section 6.9.2).
         self.send_window = send_window
         self.started = False  # HEADERS are written
         self.queue = bytearray()  # body octets that are not framed

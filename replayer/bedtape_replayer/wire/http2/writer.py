@@ -1,7 +1,7 @@
 """Writes the frames of an HTTP/2 connection, within the client's SETTINGS and windows.
 
-The writer holds the queues and windows of the sending direction (RFC 9113, sections 5.2 and 6.9). It
-reads no frames and chooses no answers.
+The writer holds the queues and windows of the sending direction (RFC 9113, sections 5.2 and 6.9).
+It reads no frames and chooses no answers.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ class Writer:
         *,
         end: bool = False,
     ) -> None:
-        """Write HEADERS, and CONTINUATION if the block exceeds the client's frame size (section 6.10)."""
+        """Write HEADERS, and CONTINUATION above the client's frame size (section 6.10)."""
         block = encode_response(status, headers, date)
         if self._table_size < _DEFAULT_HEADER_TABLE:
-            # The client allows less than the initial table size, so the first block must declare the size
-            # of the encoder's table, which is 0 (section 4.3.1).
+            # The client allows less than the initial table size, so the first block must declare
+            # the size of the encoder's table, which is 0 (section 4.3.1).
             block = _TABLE_SIZE_ZERO + block
             self._table_size = _DEFAULT_HEADER_TABLE
         flags = END_STREAM if end else 0
@@ -130,8 +130,8 @@ class Writer:
     def frame_queues(self) -> list[Stream]:
         """Frame the queues as far as the windows allow.
 
-        Each stream gets one frame per round, so that no stream starves another. Returns the streams whose
-        last frame was written.
+        Each stream gets one frame per round, so that no stream starves another. Returns the streams
+        whose last frame was written.
         """
         ready, ended = self._ready, []
         while ready and self._window > 0:
@@ -171,7 +171,10 @@ class Writer:
         self._wake(stream)
 
     def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """Apply a setting of the client (section 6.5.2). Settings without meaning to a server are ignored."""
+        """Apply a setting of the client (section 6.5.2).
+
+        Settings without meaning to a server are ignored.
+        """
         if name == SETTINGS_INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
         elif name == SETTINGS_MAX_FRAME_SIZE:
@@ -184,7 +187,7 @@ class Writer:
             raise ConnectionFault(PROTOCOL_ERROR, f"expected ENABLE_PUSH of 0 or 1, found {value}")
 
     def _set_initial_window(self, value: int, streams: Iterable[Stream]) -> None:
-        """Change the windows of all open streams by the difference, also below 0 (section 6.9.2)."""
+        """Change the windows of all open streams, also below 0 (section 6.9.2)."""
         if value > MAX_WINDOW:
             raise ConnectionFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}, found {value}")
         difference = value - self.initial_window
