@@ -69,17 +69,17 @@ def _is_retryable(record: Record) -> bool:
 # -- storms ----------------------------------------------------------------------------------------
 
 # No SDK sends a request more than 5 times by default. AWS's documentation suggests at most 10.
-_MOST_ATTEMPTS = 10
+_MAX_ATTEMPTS = 10
 # This many SDK calls with the same request, each after the failure of the previous call, within
 # this many seconds are a loop around the SDK.
-_MOST_CALLS, _STORM_SECONDS = 10, 10.0
+_STORM_CALLS, _STORM_SECONDS = 10, 10.0
 
 
 def _find_storms(calls: Sequence[Invocation]) -> Iterator[Finding]:
     """Find requests that were sent too often, within one SDK call or by new SDK calls."""
     for invocation in calls:
-        if invocation.attempt_count > _MOST_ATTEMPTS:
-            text = f"one SDK call sent its request {invocation.attempt_count} times; no SDK needs more than {_MOST_ATTEMPTS} attempts"
+        if invocation.attempt_count > _MAX_ATTEMPTS:
+            text = f"one SDK call sent its request {invocation.attempt_count} times; no SDK needs more than {_MAX_ATTEMPTS} attempts"
             yield Finding("retry_storm", text, invocation.attempts, invocation.id)
     same: dict[object, list[Invocation]] = defaultdict(list)
     for invocation in calls:
@@ -119,7 +119,7 @@ def _read_error(record: Record) -> tuple[int | None, str | None]:
 
 def _is_storm(run: Sequence[Invocation]) -> bool:
     begun = [invocation.first.began for invocation in run]
-    return any(last - first < _STORM_SECONDS for first, last in zip(begun, begun[_MOST_CALLS - 1 :], strict=False))
+    return any(last - first < _STORM_SECONDS for first, last in zip(begun, begun[_STORM_CALLS - 1 :], strict=False))
 
 
 # -- giving up -------------------------------------------------------------------------------------

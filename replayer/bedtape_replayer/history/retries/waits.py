@@ -66,7 +66,7 @@ def _estimate_chance(hits: int, draws: int, chance: float) -> float:
 # -- retry-after -----------------------------------------------------------------------------------
 
 # AWS's SDKs limit the wait of the header to this many seconds above their own backoff.
-_AWS_MOST = 5.0
+_AWS_MAX_SECONDS = 5.0
 # Both times are from the same clock, but timers are inexact, and JavaScript counts whole
 # milliseconds.
 _SLACK, _SLACK_SHARE = 0.020, 0.1
@@ -97,7 +97,7 @@ def _read_retry_after(record: Record) -> tuple[str, float] | None:
     headers = dict(record.answer_headers)
     if record.call.head.get(AWS_HEADER) is not None:
         seconds = _parse_number(headers.get(_AWS_RETRY_AFTER))
-        return None if seconds is None else (_AWS_RETRY_AFTER, min(seconds / 1000, _AWS_MOST))
+        return None if seconds is None else (_AWS_RETRY_AFTER, min(seconds / 1000, _AWS_MAX_SECONDS))
     for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         if (seconds := _parse_number(headers.get(header))) is not None:
             return header, seconds / unit
