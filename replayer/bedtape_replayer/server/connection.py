@@ -16,7 +16,20 @@ from typing import Protocol, cast
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, Reply, error_reply, request_id_for
-from bedtape_replayer.answering.steps import Close, Finish, Reset, Send, Stall, Start, Step, Wait, paced, unpaced
+from bedtape_replayer.answering.steps import (
+    Close,
+    Finish,
+    Reset,
+    Send,
+    Stall,
+    Start,
+    Step,
+    StepEdit,
+    Wait,
+    edit,
+    paced,
+    unpaced,
+)
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
@@ -200,8 +213,8 @@ class Connection(asyncio.Protocol):
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or not self.writable or answer.disturb is not None or reply.size > _PART:
-            self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
+        if speed is not None or not self.writable or answer.edits or reply.size > _PART:
+            self._play(stream, answer, began, _steps(reply, speed, answer.edits))
             return
         if reply.streamed:
             wire.respond_stream(stream, reply, self.server.date())
@@ -231,7 +244,7 @@ class Connection(asyncio.Protocol):
         """The call is over. An observer's errors are its own: they take no answer from a client."""
         seconds = time.perf_counter() - began
         outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
-        self.server.engine.ended(outcome)
+        self.server.engine.finish(outcome)
         if self.server.observer is None:
             return
         try:
@@ -475,13 +488,9 @@ class Player:
         self._end(complete=complete)
 
 
-def _steps(
-    reply: Reply, speed: float | None, disturb: Callable[[Iterator[Step]], Iterator[Step]] | None
-) -> Iterator[Step]:
-    """The reply's steps, as faults change them. What is not streamed is cut: its parts are nobody's events."""
-    steps = unpaced(reply) if speed is None else paced(reply, speed)
-    if disturb is not None:
-        steps = disturb(steps)
+def _steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
+    """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
+    steps = edit(unpaced(reply) if speed is None else paced(reply, speed), edits)
     return steps if reply.streamed else _in_parts(steps)
 
 
