@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, ToolResult, Turn, Usage
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
@@ -225,7 +226,7 @@ class Record:
     @cached_property
     def usage(self) -> Usage | None:
         said = self.outcome.answer.response
-        return None if said is None or not self.outcome.started else usage_of(self.operation, self.model, said)
+        return None if said is None or not self.outcome.started else read_usage(self.operation, self.model, said)
 
     @property
     def events(self) -> int:
