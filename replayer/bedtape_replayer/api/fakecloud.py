@@ -14,11 +14,12 @@ from typing import Any
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import Content, Message, Text
 from bedtape_cassettes.families.family import Cannot, Family, JsonObject
-from bedtape_cassettes.families.models.converse import CONVERSE
-from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.families.members import find_places
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.table import family_of, members_of
 from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.model import Body, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.api.fakecloud_invocation import invocation
@@ -125,10 +126,6 @@ _RULES: Schema = {
 }
 
 
-# What whole answers have even where they say nothing.
-_STOPPED = {"stopReason", "stop_reason"}
-
-
 def content(model: str, text: str) -> Content:
     """What a configured response says: of a whole answer of Converse or of the model's family, all of it; else its text."""
     try:
@@ -136,13 +133,12 @@ def content(model: str, text: str) -> Content:
     except ValueError:
         value = None
     if isinstance(value, dict):
-        for family in filter(None, (CONVERSE, _native(model))):
-            try:
-                found = family.read(value)
-            except ValueError:
-                continue
-            # The JSON that an application waits for may have a list `content` too.
-            if not isinstance(found, Message) or found.blocks or _STOPPED & value.keys():
+        response = Response(200, (), Body("json", text.encode()))
+        for operation in ("Converse", "InvokeModel"):
+            found = content_of(operation, model, response)
+            # The JSON that an application waits for may have a list `content` too, but no stop reason.
+            stopped = any(find_places(value, members_of(operation, model).stop))
+            if found is not None and (stopped or not isinstance(found, Message) or found.blocks):
                 return found
     return Message((Text(text),))
 

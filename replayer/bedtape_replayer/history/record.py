@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, ToolResult, Turn, Usage
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
@@ -238,7 +239,7 @@ class Record:
         response = self.outcome.answer.response
         if response is None or not self.outcome.started:
             return None
-        return usage_of(self.operation, self.model, response)
+        return read_usage(self.operation, self.model, response)
 
     @property
     def events(self) -> int:
