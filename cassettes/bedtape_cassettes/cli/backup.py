@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from bedtape_cassettes.storage import git, swap
+from bedtape_cassettes.storage import commit, git
 
 __all__ = ["set_aside", "set_aside_and_tell"]
 
@@ -17,7 +17,7 @@ def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
     """Copies the files into the backups of `place`, and gives where; None where git holds them."""
     if git.holds(files):
         return None
-    return swap.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    return commit.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
 
 
 def set_aside_and_tell(place: Path, files: Sequence[Path]) -> None:

@@ -27,7 +27,7 @@ from bedtape_cassettes.cli.output import (
     told,
 )
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import swap
+from bedtape_cassettes.storage import commit
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, Suite, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
@@ -64,15 +64,15 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
 
     dry_run: only shows the difference. Else what git does not hold is backed up first.
     """
-    with told(), swap.locked(folder):
+    with told(), commit.locked(folder):
         before = load(folder)
         after = alter(before)
-        names = swap.changed(before, after)
+        names = commit.changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, swap.files_of(folder, before, names))
+            kept = set_aside(folder, commit.files_of(folder, before, names))
             with progress(len(names), "writing") as tick:
-                swap.put(folder, before, after, tick)
+                commit.put(folder, before, after, tick)
         _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 

@@ -21,7 +21,7 @@ from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.printable import printable
-from bedtape_cassettes.storage.swap import BACKUPS
+from bedtape_cassettes.storage.commit import BACKUPS
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
 from bedtape_cassettes.suites.assign import Amended, amended, assignments

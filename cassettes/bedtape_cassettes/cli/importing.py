@@ -26,7 +26,7 @@ from bedtape_cassettes.foreign.overlay_file import rendered
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
-from bedtape_cassettes.storage import store, swap
+from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites.selector import Suite
 
 __all__ = ["export", "import_"]
@@ -75,7 +75,7 @@ def import_(
             to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
+        with commit.locked(to):
             before = {cassette.name: cassette for cassette in store.read([to])}
             _make_room(to, tuple(before[name] for name in named.values() if name in before), there, force=force)
             reports = []
@@ -181,7 +181,7 @@ def _overlay(overlays: Path, name: str) -> Path:
 
 def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> None:
     """Refuses to replace what is there unless told to; then keeps what git does not hold."""
-    files = swap.files_of(to, old, [cassette.name for cassette in old])
+    files = commit.files_of(to, old, [cassette.name for cassette in old])
     if not force:
         _refuse([*files, *overlays])
     set_aside_and_tell(to, files)
@@ -223,7 +223,7 @@ def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Red
     layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
     if taken.interactions:
         filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
-        swap.put(to, old, (Cassette(name, tuple(filed)),))
+        commit.put(to, old, (Cassette(name, tuple(filed)),))
     if layers is not None:
         _put(overlay, layers)
     return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)

@@ -11,7 +11,7 @@ from bedtape_cassettes.cli.backup import set_aside_and_tell
 from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
 from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import store, swap
+from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites.selector import Suite, named
 
 __all__ = ["pack", "unpack"]
@@ -46,7 +46,7 @@ def pack(
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             mend = "choose another with --to, for whoever reads the folder would find each cassette twice"
             raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {mend}")
-        with swap.locked(target):
+        with commit.locked(target):
             _make_room(target, (target,) if target.exists() else (), force=force)
             store.write_tape(target, chosen)
     typer.echo(f"{target}: {_counted(chosen)}")
@@ -69,14 +69,14 @@ def unpack(
             to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
+        with commit.locked(to):
             before = store.read([to])
             new = {cassette.name for cassette in packed}
             there = tuple(cassette for cassette in before if cassette.name in new)
-            _make_room(to, swap.files_of(to, there, [c.name for c in there]), force=force)
+            _make_room(to, commit.files_of(to, there, [c.name for c in there]), force=force)
             after = tuple(c for c in before if c.name not in new) + packed
             with progress(len(packed), "writing") as tick:
-                swap.put(to, before, after, tick)
+                commit.put(to, before, after, tick)
     typer.echo(f"{to}: {_counted(packed)}")
 
 

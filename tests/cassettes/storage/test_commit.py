@@ -15,7 +15,7 @@ import pytest
 
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.model import Body, Cassette
-from bedtape_cassettes.storage import store, swap
+from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.suites.timing import Retiming, retimed
@@ -46,7 +46,7 @@ def all_slower(suite: Suite) -> Suite:
 def test_what_is_put_is_read_and_nothing_else_is_left(tmp_path: Path) -> None:
     before = write(tmp_path, a="123", b="4")
     after = bulk.move(all_slower(before), {"a": (1, 2)}, "b")
-    swap.put(tmp_path, before, after)
+    commit.put(tmp_path, before, after)
     assert store.read([tmp_path]) == after
     assert set(files(tmp_path)) == {i.file for c in after for i in c.interactions}
 
@@ -59,11 +59,11 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
     (tmp_path / "a" / "link").symlink_to("README.md")
     old = kept.read_bytes(), kept.stat().st_mtime_ns
     before = store.read([tmp_path])
-    swap.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+    commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert (kept.read_bytes(), kept.stat().st_mtime_ns) == old
     assert (tmp_path / "a" / "link").read_text() == "notes"
     now = store.read([tmp_path])
-    swap.put(tmp_path, now, bulk.rename(now, "a", "b"))
+    commit.put(tmp_path, now, bulk.rename(now, "a", "b"))
     assert b"# a comment by hand" in (tmp_path / "b" / kept.name).read_bytes()
     assert (tmp_path / "a" / "README.md").read_text() == "notes"
 
@@ -71,17 +71,17 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
 def test_a_cassette_below_another_stays(tmp_path: Path) -> None:
     write(tmp_path, **{"a": "12", "a/x": "3"})
     before = store.read([tmp_path])
-    swap.put(tmp_path, before, bulk.drop(before, {"a": (0, 1)}))
+    commit.put(tmp_path, before, bulk.drop(before, {"a": (0, 1)}))
     assert [c.name for c in store.read([tmp_path])] == ["a/x"]
     now = store.read([tmp_path])
-    swap.put(tmp_path, now, bulk.rename(now, "a/x", "a"))
+    commit.put(tmp_path, now, bulk.rename(now, "a/x", "a"))
     assert [c.name for c in store.read([tmp_path])] == ["a"]
     assert not (tmp_path / "a" / "x").exists()
 
 
 def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
     before = write(tmp_path, a="1")
-    swap.put(tmp_path, before, bulk.copy(before, {"a": (0,)}, "b"))
+    commit.put(tmp_path, before, bulk.copy(before, {"a": (0,)}, "b"))
     one, other = (next((tmp_path / name).iterdir()) for name in ("a", "b"))
     assert one.read_bytes() == other.read_bytes()
     assert not one.samefile(other)
@@ -91,7 +91,7 @@ def test_files_right_in_the_folder_are_a_cassette_too(tmp_path: Path) -> None:
     write(tmp_path, a="12", **{"a/x": "3"})
     folder = tmp_path / "a"
     before = store.read([folder])
-    swap.put(folder, before, bulk.drop(before, {"a": (0,)}))
+    commit.put(folder, before, bulk.drop(before, {"a": (0,)}))
     assert [(c.name, len(c.interactions)) for c in store.read([folder])] == [("a", 1), ("x", 1)]
 
 
@@ -100,8 +100,8 @@ def test_a_tape_is_replaced_as_a_folder_is(tmp_path: Path) -> None:
     store.write_tape(tape, write(tmp_path / "folder", a="123", b="4"))
     before = store.read([tape])
     after = bulk.move(before, {"a": (1,)}, "b")
-    with swap.locked(tape):
-        swap.put(tape, before, after)
+    with commit.locked(tape):
+        commit.put(tape, before, after)
     assert store.read([tape]) == after
 
 
@@ -111,7 +111,7 @@ def test_a_cassette_in_a_tape_of_the_folder_is_not_changed_there(tmp_path: Path)
     before = store.read([tmp_path])
     old = files(tmp_path)
     with pytest.raises(CassetteError, match=r"it is in a \.tape file; give that with --in"):
-        swap.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+        commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert files(tmp_path) == old
 
 
@@ -124,7 +124,7 @@ def test_a_secret_is_refused_before_anything_changes(tmp_path: Path) -> None:
     )
     after = bulk.drop((before[0], Cassette("b", (told,))), {"a": (0,)})
     with pytest.raises(SecretFound, match=r"b/0001-.*bedtape cassette redact"):
-        swap.put(tmp_path, before, after)
+        commit.put(tmp_path, before, after)
     assert files(tmp_path) == old
 
 
@@ -134,7 +134,7 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "b" / name).mkdir(parents=True)
     after = bulk.rename(before, "a", "b")
     with pytest.raises(CassetteError, match="expected to write"):
-        swap.put(tmp_path, before, after)
+        commit.put(tmp_path, before, after)
     assert store.read([tmp_path]) == before
 
 
@@ -142,27 +142,27 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_two_commands_do_not_change_one_folder_at_once(tmp_path: Path) -> None:
-    with swap.locked(tmp_path), pytest.raises(CassetteError, match="another command"), swap.locked(tmp_path):
+    with commit.locked(tmp_path), pytest.raises(CassetteError, match="another command"), commit.locked(tmp_path):
         pass
-    with swap.locked(tmp_path):
+    with commit.locked(tmp_path):
         pass
 
 
 def test_a_backup_is_the_old_files_and_no_cassette(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     old = {name: data for name, data in files(tmp_path).items() if name.startswith("a/")}
-    kept = [swap.back_up(tmp_path, swap.files_of(tmp_path, before, ["a"]), "now") for _ in "12"]
+    kept = [commit.back_up(tmp_path, commit.files_of(tmp_path, before, ["a"]), "now") for _ in "12"]
     assert [folder.name for folder in kept] == ["now", "now-2"]
     assert all(files(folder) == old for folder in kept)
     assert store.read([tmp_path]) == before
-    assert (tmp_path / swap.BACKUPS / ".gitignore").read_text() == "*\n"
+    assert (tmp_path / commit.BACKUPS / ".gitignore").read_text() == "*\n"
 
 
 def test_where_folders_cannot_change_places_in_one_step_two_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swap, "_swapped", lambda one, other: False)
+    monkeypatch.setattr(commit, "_swapped", lambda one, other: False)
     before = write(tmp_path, a="123")
     after = bulk.drop(all_slower(before), {"a": (0,)})
-    swap.put(tmp_path, before, after)
+    commit.put(tmp_path, before, after)
     assert store.read([tmp_path]) == after
     assert not list(tmp_path.glob(".*"))
 
@@ -175,10 +175,10 @@ def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkey
     def refuse(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(swap, "_swapped", lambda one, other: False)
+    monkeypatch.setattr(commit, "_swapped", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(CassetteError, match="change a copy of it"):
-        swap.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+        commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert files(tmp_path) == old
 
 
@@ -188,12 +188,12 @@ def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkey
 _DRIVER = """
 import errno, itertools, json, os, shutil, signal, sys
 from pathlib import Path
-from bedtape_cassettes.storage import store, swap
+from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.timing import Retiming, retimed
 how, root = sys.argv[1], Path(sys.argv[2])
 if how == "two-steps":
-    swap._swapped = lambda one, other: False
+    commit._swapped = lambda one, other: False
 before = store.read([root])
 every = {c.name: tuple(range(len(c.interactions))) for c in before}
 after = bulk.each(before, every, lambda i: retimed(i, Retiming(2)))
@@ -223,9 +223,9 @@ for step in itertools.count(1):
     pid = os.fork()
     if pid == 0:
         try:
-            with swap.locked(folder):
+            with commit.locked(folder):
                 harmed(step)
-                swap.put(folder, before, after)
+                commit.put(folder, before, after)
         except Exception as error:
             os._exit(3 if type(error).__name__ == "CassetteError" else 4)
         os._exit(0)
@@ -235,7 +235,7 @@ for step in itertools.count(1):
         found = read(folder)
         return [name for name in {*old, *new, *found} if found.get(name) not in (old.get(name), new.get(name))]
     torn = mixed() if how != "two-steps" else []
-    with swap.locked(folder):
+    with commit.locked(folder):
         torn += mixed()
     litter = [p.name for p in folder.rglob(".*")]
     there = {i.request for c in store.read([folder]) for i in c.interactions}
