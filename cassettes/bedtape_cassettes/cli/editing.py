@@ -19,13 +19,13 @@ from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.editor import edited
 from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, told
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage.commit import BACKUPS
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
 from bedtape_cassettes.suites.assign import Amended, amended, assignments
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, pick
 
 __all__ = ["edit", "set_"]
 

@@ -23,11 +23,10 @@ from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import Imported, imported
 from bedtape_cassettes.foreign.overlay_file import rendered
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
 from bedtape_cassettes.storage import commit, store
-from bedtape_cassettes.suites.selector import Suite
 
 __all__ = ["export", "import_"]
 

@@ -11,8 +11,9 @@ from bedtape_cassettes.cli.backup import set_aside_and_tell
 from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
 from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import commit, store
-from bedtape_cassettes.suites.selector import Suite, named
+from bedtape_cassettes.suites.selector import named
 
 __all__ = ["pack", "unpack"]
 

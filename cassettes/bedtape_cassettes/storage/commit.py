@@ -18,10 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.redaction.scrub import scan, scrub_interaction
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.selector import Suite
 
 __all__ = ["BACKUPS", "back_up", "changed", "files_of", "locked", "put"]
 

@@ -13,19 +13,17 @@ from dataclasses import replace
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.names import cassette_name, safe_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import file_name
-from bedtape_cassettes.suites.selector import Picked, Suite, cassettes, numbers
+from bedtape_cassettes.suites.selector import Picked, cassettes
 
 __all__ = [
     "BY",
     "append",
     "copy",
     "drop",
-    "duplicates",
     "each",
     "keep",
     "merge",
@@ -242,11 +240,3 @@ def merge(suite: Suite, names: Sequence[str], to: str) -> Suite:
     rest = _with(suite, *(Cassette(cassette.name, ()) for cassette in merged))
     _absent(rest, to, "name it among those to merge, or choose another")
     return append(rest, to, [i for cassette in merged for i in cassette.interactions])
-
-
-def duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
-    """The numbers of interactions that ask the same: played one after the other, then the last again."""
-    asked: dict[bytes, list[int]] = {}
-    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
-        asked.setdefault(key_of_request(interaction.request), []).append(number)
-    return [tuple(which) for which in asked.values() if len(which) > 1]

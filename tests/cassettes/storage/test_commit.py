@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.errors import CassetteError, SecretFound
-from bedtape_cassettes.model import Body, Cassette
+from bedtape_cassettes.model import Body, Cassette, Suite
 from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.suites.timing import Retiming, retimed
 from support.recordings import converse
 

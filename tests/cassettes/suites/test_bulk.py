@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.storage.store import file_name
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.selector import Suite, pick, said
+from bedtape_cassettes.suites.selector import find_duplicates, pick, said
 from support.recordings import converse, recorded, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -153,5 +153,5 @@ def test_a_trimmed_stream_has_its_first_events() -> None:
 
 
 def test_requests_that_are_there_twice_are_named() -> None:
-    assert bulk.duplicates(filed("a", *answers("1", "2", "1", "1"))) == [(1, 3, 4)]
-    assert bulk.duplicates(SUITE[0]) == []
+    assert find_duplicates(filed("a", *answers("1", "2", "1", "1"))) == [(1, 3, 4)]
+    assert find_duplicates(SUITE[0]) == []

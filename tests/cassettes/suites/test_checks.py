@@ -7,11 +7,10 @@ from datetime import date
 
 import pytest
 
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.storage.store import file_name
 from bedtape_cassettes.suites import checks, service_model
 from bedtape_cassettes.suites.checks import Facts, check
-from bedtape_cassettes.suites.selector import Suite
 from support.recordings import converse, recorded, stream
 
 TODAY = Facts(date(2026, 11, 22))
