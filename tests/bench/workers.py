@@ -9,15 +9,13 @@ import material
 from measuring import Row, cpu, script, wrk
 from servers import Served, bedtape
 
-from bedtape_cassettes.storage import store
-
 ROUNDS = 4
 WORKERS = 2
 
 
 def measure(work: Path) -> list[Row]:
     packed, lua = work / "workers.tape", work / "workers.lua"
-    store.write_tape(packed, material.plain(1000))
+    material.write_tape(packed, material.plain(1000))
     lua.write_text(script([material.request(n) for n in range(500)], vary=False))
     rates: dict[str, list[float]] = {"one": [], "all": []}
     costs: dict[str, list[float]] = {"one": [], "all": []}

@@ -28,7 +28,7 @@ from bedtape_cassettes.cli.output import (
 )
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
-from bedtape_cassettes.storage import commit
+from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
@@ -65,15 +65,15 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
 
     dry_run: only shows the difference. Else what git does not hold is backed up first.
     """
-    with told(), commit.locked(folder):
+    with told(), lock(folder):
         before = load(folder)
         after = alter(before)
-        names = commit.changed(before, after)
+        names = list_changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, commit.files_of(folder, before, names))
+            kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
-                commit.put(folder, before, after, tick)
+                commit(folder, before, after, report=tick)
         _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 

@@ -16,7 +16,7 @@ from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.names import cassette_name, safe_name
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.storage.store import name_file, number_files
 from bedtape_cassettes.suites.selector import Picked, cassettes
 
 __all__ = [
@@ -121,7 +121,7 @@ def _highest(cassette: Cassette) -> int:
 
 
 def _filed(folder: str, number: int, interaction: Interaction) -> Interaction:
-    name = file_name(number, interaction)
+    name = name_file(number, interaction)
     return replace(interaction, file=f"{folder}/{name}" if folder else name)
 
 
@@ -167,9 +167,10 @@ def _one(suite: Suite, name: str) -> tuple[Cassette]:
 def renumber(suite: Suite, names: Iterable[str]) -> Suite:
     """Files of the cassettes named anew: numbers from 1 without gaps, operation and match key as they are now."""
     again = [
-        Cassette(c.name, tuple(_filed(i.file.rpartition("/")[0], n, i) for n, i in enumerate(c.interactions, 1)))
+        number_files(cassette, cassette.interactions[0].file.rpartition("/")[0])
         for name in names
-        for c in cassettes(suite, name)
+        for cassette in cassettes(suite, name)
+        if cassette.interactions
     ]
     return _with(suite, *again)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.foreign.export_formats import FORMATS
 from bedtape_cassettes.model import Body, Cassette, Suite
 from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.timing import Retiming, retimed
-from support.recordings import converse
+from support import folders
+from support.capturing import Taken
+from support.recordings import answer, converse, path, prompt
 
 GITHUB = "ghp_" + "a1B2" * 9
 
@@ -26,7 +28,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 def write(root: Path, **texts: str) -> Suite:
     """A cassette each, with an interaction a letter."""
     for name, letters in texts.items():
-        store.write(root, Cassette(name, tuple(converse(t, t, after_ms=9) for t in letters)))
+        folders.write(root, Cassette(name, tuple(converse(t, t, after_ms=9) for t in letters)))
     return store.read([root])
 
 
@@ -45,7 +47,7 @@ def all_slower(suite: Suite) -> Suite:
 def test_what_is_put_is_read_and_nothing_else_is_left(tmp_path: Path) -> None:
     before = write(tmp_path, a="123", b="4")
     after = bulk.move(all_slower(before), {"a": (1, 2)}, "b")
-    commit.put(tmp_path, before, after)
+    commit.commit(tmp_path, before, after)
     assert store.read([tmp_path]) == after
     assert set(files(tmp_path)) == {i.file for c in after for i in c.interactions}
 
@@ -58,11 +60,11 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
     (tmp_path / "a" / "link").symlink_to("README.md")
     old = kept.read_bytes(), kept.stat().st_mtime_ns
     before = store.read([tmp_path])
-    commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+    commit.commit(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert (kept.read_bytes(), kept.stat().st_mtime_ns) == old
     assert (tmp_path / "a" / "link").read_text() == "notes"
     now = store.read([tmp_path])
-    commit.put(tmp_path, now, bulk.rename(now, "a", "b"))
+    commit.commit(tmp_path, now, bulk.rename(now, "a", "b"))
     assert b"# a comment by hand" in (tmp_path / "b" / kept.name).read_bytes()
     assert (tmp_path / "a" / "README.md").read_text() == "notes"
 
@@ -70,17 +72,17 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
 def test_a_cassette_below_another_stays(tmp_path: Path) -> None:
     write(tmp_path, **{"a": "12", "a/x": "3"})
     before = store.read([tmp_path])
-    commit.put(tmp_path, before, bulk.drop(before, {"a": (0, 1)}))
+    commit.commit(tmp_path, before, bulk.drop(before, {"a": (0, 1)}))
     assert [c.name for c in store.read([tmp_path])] == ["a/x"]
     now = store.read([tmp_path])
-    commit.put(tmp_path, now, bulk.rename(now, "a/x", "a"))
+    commit.commit(tmp_path, now, bulk.rename(now, "a/x", "a"))
     assert [c.name for c in store.read([tmp_path])] == ["a"]
     assert not (tmp_path / "a" / "x").exists()
 
 
 def test_a_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
     before = write(tmp_path, a="1")
-    commit.put(tmp_path, before, bulk.copy(before, {"a": (0,)}, "b"))
+    commit.commit(tmp_path, before, bulk.copy(before, {"a": (0,)}, "b"))
     one, other = (next((tmp_path / name).iterdir()) for name in ("a", "b"))
     assert one.read_bytes() == other.read_bytes()
     assert not one.samefile(other)
@@ -90,27 +92,27 @@ def test_files_right_in_the_folder_are_a_cassette_too(tmp_path: Path) -> None:
     write(tmp_path, a="12", **{"a/x": "3"})
     folder = tmp_path / "a"
     before = store.read([folder])
-    commit.put(folder, before, bulk.drop(before, {"a": (0,)}))
+    commit.commit(folder, before, bulk.drop(before, {"a": (0,)}))
     assert [(c.name, len(c.interactions)) for c in store.read([folder])] == [("a", 1), ("x", 1)]
 
 
 def test_a_tape_is_replaced_as_a_folder_is(tmp_path: Path) -> None:
     tape = tmp_path / "all.tape"
-    store.write_tape(tape, write(tmp_path / "folder", a="123", b="4"))
+    folders.write_tape(tape, write(tmp_path / "folder", a="123", b="4"))
     before = store.read([tape])
     after = bulk.move(before, {"a": (1,)}, "b")
-    with commit.locked(tape):
-        commit.put(tape, before, after)
+    with commit.lock(tape):
+        commit.commit(tape, before, after)
     assert store.read([tape]) == after
 
 
 def test_a_cassette_in_a_tape_of_the_folder_is_not_changed_there(tmp_path: Path) -> None:
-    store.write_tape(tmp_path / "all.tape", write(tmp_path / "folder", a="12"))
+    folders.write_tape(tmp_path / "all.tape", write(tmp_path / "folder", a="12"))
     shutil.rmtree(tmp_path / "folder")
     before = store.read([tmp_path])
     old = files(tmp_path)
     with pytest.raises(CassetteError, match=r"it is in a \.tape file; give that with --in"):
-        commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+        commit.commit(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert files(tmp_path) == old
 
 
@@ -123,7 +125,7 @@ def test_a_secret_is_refused_before_anything_changes(tmp_path: Path) -> None:
     )
     after = bulk.drop((before[0], Cassette("b", (told,))), {"a": (0,)})
     with pytest.raises(SecretFound, match=r"b/0001-.*bedtape cassette redact"):
-        commit.put(tmp_path, before, after)
+        commit.commit(tmp_path, before, after)
     assert files(tmp_path) == old
 
 
@@ -133,7 +135,7 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "b" / name).mkdir(parents=True)
     after = bulk.rename(before, "a", "b")
     with pytest.raises(CassetteError, match="expected to write"):
-        commit.put(tmp_path, before, after)
+        commit.commit(tmp_path, before, after)
     assert store.read([tmp_path]) == before
 
 
@@ -141,16 +143,16 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_two_commands_do_not_change_one_folder_at_once(tmp_path: Path) -> None:
-    with commit.locked(tmp_path), pytest.raises(CassetteError, match="another command"), commit.locked(tmp_path):
+    with commit.lock(tmp_path), pytest.raises(CassetteError, match="another command"), commit.lock(tmp_path):
         pass
-    with commit.locked(tmp_path):
+    with commit.lock(tmp_path):
         pass
 
 
 def test_a_backup_is_the_old_files_and_no_cassette(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     old = {name: data for name, data in files(tmp_path).items() if name.startswith("a/")}
-    kept = [commit.back_up(tmp_path, commit.files_of(tmp_path, before, ["a"]), "now") for _ in "12"]
+    kept = [commit.back_up(tmp_path, commit.list_files(tmp_path, before, ["a"]), "now") for _ in "12"]
     assert [folder.name for folder in kept] == ["now", "now-2"]
     assert all(files(folder) == old for folder in kept)
     assert store.read([tmp_path]) == before
@@ -158,10 +160,10 @@ def test_a_backup_is_the_old_files_and_no_cassette(tmp_path: Path) -> None:
 
 
 def test_where_folders_cannot_change_places_in_one_step_two_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "_swapped", lambda one, other: False)
+    monkeypatch.setattr(commit, "_swap_folders", lambda one, other: False)
     before = write(tmp_path, a="123")
     after = bulk.drop(all_slower(before), {"a": (0,)})
-    commit.put(tmp_path, before, after)
+    commit.commit(tmp_path, before, after)
     assert store.read([tmp_path]) == after
     assert not list(tmp_path.glob(".*"))
 
@@ -174,92 +176,50 @@ def test_where_a_folder_cannot_be_renamed_nothing_changes(tmp_path: Path, monkey
     def refuse(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(commit, "_swapped", lambda one, other: False)
+    monkeypatch.setattr(commit, "_swap_folders", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(CassetteError, match="change a copy of it"):
-        commit.put(tmp_path, before, bulk.drop(before, {"a": (0,)}))
+        commit.commit(tmp_path, before, bulk.drop(before, {"a": (0,)}))
     assert files(tmp_path) == old
 
 
 # -- killed, and full --------------------------------------------------------------------------------------------------
 
-# Forks a child for each step that touches the disk, which at that step is killed, or finds the disk full from there on.
-_DRIVER = """
-import errno, itertools, json, os, shutil, signal, sys
-from pathlib import Path
-from bedtape_cassettes.storage import commit, store
-from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.timing import Retiming, retimed
-how, root = sys.argv[1], Path(sys.argv[2])
-if how == "two-steps":
-    commit._swapped = lambda one, other: False
-before = store.read([root])
-every = {c.name: tuple(range(len(c.interactions))) for c in before}
-after = bulk.each(before, every, lambda i: retimed(i, Retiming(2)))
-after = bulk.rename(bulk.move(bulk.drop(after, {"a": (0,)}), {"a": (0,)}, "b"), "c", "d/e")
 
-def harmed(step):
-    steps = itertools.count(1)
-    def hook(event, arguments):
-        if event == "os.kill" or not event.startswith(("open", "os.", "shutil.", "ctypes.dlsym")):
-            return
-        if next(steps) < step:
-            return
-        if how != "full":
-            os.kill(os.getpid(), signal.SIGKILL)
-        writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if writing or event in ("os.mkdir", "os.link", "os.symlink"):
-            raise OSError(errno.ENOSPC, "No space left on device")
-    sys.addaudithook(hook)
-
-def read(folder):
-    return {c.name: [(i.file, hash(i)) for i in c.interactions] for c in store.read([folder])}
-
-old, new = ({c.name: [(i.file, hash(i)) for i in c.interactions] for c in s} for s in (before, after))
-for step in itertools.count(1):
-    folder = root.with_name(f"step-{step}")
-    shutil.copytree(root, folder)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            with commit.locked(folder):
-                harmed(step)
-                commit.put(folder, before, after)
-        except Exception as error:
-            os._exit(3 if type(error).__name__ == "CassetteError" else 4)
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    ended = "killed" if os.WIFSIGNALED(status) else {0: "done", 3: "refused"}.get(os.WEXITSTATUS(status), "broken")
-    def mixed():
-        found = read(folder)
-        return [name for name in {*old, *new, *found} if found.get(name) not in (old.get(name), new.get(name))]
-    torn = mixed() if how != "two-steps" else []
-    with commit.locked(folder):
-        torn += mixed()
-    litter = [p.name for p in folder.rglob(".*")]
-    there = {i.request for c in store.read([folder]) for i in c.interactions}
-    lost = [i.file for c in after for i in c.interactions if i.request not in there]
-    print(json.dumps([step, ended, torn, litter, lost]), flush=True)
-    shutil.rmtree(folder)
-    if ended == "done" or step > 400:
-        break
-"""
+def prepare(root: Path, user: str) -> None:
+    """What each user of `commit` works on; support.failing_writes runs it."""
+    before = write(root / "cassettes", a="123", b="4", c="56")
+    (root / "cassettes" / "c" / "below").mkdir()
+    (root / "cassettes" / "c" / "below" / "notes.txt").write_text("notes")
+    if user == "importer":
+        (root / "sources").mkdir()
+        for name, cassette in {"a": before[0], "b": before[2], "d": all_slower(before)[0]}.items():
+            (root / "sources" / f"{name}.yaml").write_bytes(FORMATS["vcrpy"].export(cassette, "us-east-1"))
+    if user == "recorder":
+        taken = Taken()
+        for session, texts in {"a": "1xy", "b": "5", "d": "6"}.items():
+            for text in texts:
+                taken.exchange(path(), prompt(text), json.dumps(answer(f"new {text}")).encode(), session=session)
+        (root / "a.journal").write_bytes(taken.data)
 
 
-@pytest.mark.parametrize("how", ["killed", "two-steps", "full"])
-def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize(
+    ("user", "how"),
+    [
+        ("command", "two-steps"),
+        *((user, how) for user in ("command", "importer", "recorder") for how in ("killed", "full")),
+    ],
+)
+def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(tmp_path: Path, user: str, how: str) -> None:
     """Killed with SIGKILL, or the disk full: before each single step on the disk, one after the other."""
-    root = tmp_path / "cassettes"
-    write(root, a="123", b="4", c="56")
-    (root / "c" / "below").mkdir()
-    (root / "c" / "below" / "notes.txt").write_text("notes")
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-c", _DRIVER, how, str(root)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    root = tmp_path / "root"
+    prepare(root, user)
+    command = [sys.executable, str(Path(__file__).parents[2] / "support" / "failing_writes.py"), user, how, str(root)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    ends = [ended for _, ended, *_ in rows]
+    ends = [ended for _, ended, _ in rows]
     assert len(rows) > 30
     assert ends[-1] == "done"
     assert set(ends[:-1]) == {"refused" if how == "full" else "killed"}
-    assert [row for row in rows if any(row[2:])] == []
+    assert [row for row in rows if row[2]] == []
