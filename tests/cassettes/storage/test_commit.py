@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.errors import CassetteError, CassetteInvalid, SecretFound
 from bedtape_cassettes.foreign.export_formats import FORMATS
 from bedtape_cassettes.model import Body, Cassette, Suite
 from bedtape_cassettes.storage import commit, store
@@ -58,6 +58,7 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
     kept.write_bytes(b"# a comment by hand\n" + kept.read_bytes())
     (tmp_path / "a" / "README.md").write_text("notes")
     (tmp_path / "a" / "link").symlink_to("README.md")
+    (tmp_path / "a" / ".hidden.yaml").write_text("no cassette")
     old = kept.read_bytes(), kept.stat().st_mtime_ns
     before = store.read([tmp_path])
     commit.commit(tmp_path, before, bulk.drop(before, {"a": (0,)}))
@@ -67,6 +68,7 @@ def test_files_that_do_not_change_keep_their_bytes_and_times(tmp_path: Path) -> 
     commit.commit(tmp_path, now, bulk.rename(now, "a", "b"))
     assert b"# a comment by hand" in (tmp_path / "b" / kept.name).read_bytes()
     assert (tmp_path / "a" / "README.md").read_text() == "notes"
+    assert (tmp_path / "a" / ".hidden.yaml").read_text() == "no cassette"
 
 
 def test_a_cassette_below_another_stays(tmp_path: Path) -> None:
@@ -116,17 +118,50 @@ def test_a_cassette_in_a_tape_of_the_folder_is_not_changed_there(tmp_path: Path)
     assert files(tmp_path) == old
 
 
-def test_a_secret_is_refused_before_anything_changes(tmp_path: Path) -> None:
+def test_every_secret_is_named_and_nothing_changes(tmp_path: Path) -> None:
     before = write(tmp_path, a="12", b="3")
     old = files(tmp_path)
-    told = replace(
-        before[1].interactions[0],
-        response=replace(before[1].interactions[0].response, body=Body("text", GITHUB.encode())),
-    )
-    after = bulk.drop((before[0], Cassette("b", (told,))), {"a": (0,)})
-    with pytest.raises(SecretFound, match=r"b/0001-.*bedtape cassette redact"):
-        commit.commit(tmp_path, before, after)
+    secrets = (converse("4", "4"), converse(f"my key: {GITHUB}", "5"), converse("6", f"\n{GITHUB}"))
+    after = (*bulk.drop(before, {"a": (0,)}), store.number_files(Cassette("c", secrets)))
+    for place in (tmp_path, tmp_path / "a.tape"):
+        with pytest.raises(SecretFound, match="bedtape cassette redact") as refused:
+            commit.commit(place, before, after)
+        assert [(Path(p.file).name[:4], p.found) for p in refused.value.problems] == [
+            ("0002", "a GitHub token in request.body"),
+            ("0003", "a GitHub token in response.body"),
+        ]
+        assert GITHUB not in str(refused.value)
     assert files(tmp_path) == old
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(CassetteError, match="expected to write"):
+        folders.write(tmp_path, Cassette("a/b", (converse("1", "1"),)))
+
+
+def test_a_form_that_lies_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """A tape's forms are taken on trust; what is shown is parsed."""
+    good = converse("1", "1")
+    lies = (Body("json", b"{"), Body("json", b'{"a": 1}'), Body("text", b"\xff"))
+    for body in lies:
+        bad = replace(good, response=replace(good.response, body=body))
+        with pytest.raises(CassetteError, match=r"expected an interaction that"):
+            folders.write(tmp_path, Cassette("a", (good, bad)))
+    with pytest.raises(CassetteInvalid, match="a method in capitals"):
+        folders.write(tmp_path, Cassette("a", (good, replace(good, request=replace(good.request, method="x")))))
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["", "../a", "/a", "a/../b", ".a", "a\\b", "a:b"])
+def test_names_that_leave_the_folder_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CassetteError, match="cassette name"):
+        folders.write(tmp_path, Cassette(name, (converse("1", "1"),)))
+    with pytest.raises(CassetteError, match="cassette name"):
+        folders.write_tape(tmp_path / "a.tape", [Cassette(name, (converse("1", "1"),))])
+    with pytest.raises(CassetteInvalid, match="names inside the folder"):
+        folders.write_tape(tmp_path / "a.tape", [Cassette("a", (replace(converse("1", "1"), file="../x.yaml"),))])
+    assert files(tmp_path) == {}
 
 
 def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
@@ -145,8 +180,20 @@ def test_a_file_of_another_kind_is_not_written_over(tmp_path: Path) -> None:
 def test_two_commands_do_not_change_one_folder_at_once(tmp_path: Path) -> None:
     with commit.lock(tmp_path), pytest.raises(CassetteError, match="another command"), commit.lock(tmp_path):
         pass
+    left = [tmp_path / name for name in (".a.bedtape-new", ".x.tape.1.bedtape-new", ".y.tape.1.bedtape-new")]
+    for one in left:
+        one.write_text("of a killed process")
+    with commit.lock(tmp_path / "x.tape"):
+        assert [one.exists() for one in left] == [True, False, True]
     with commit.lock(tmp_path):
-        pass
+        assert not any(one.exists() for one in left)
+
+
+def test_a_folder_that_stays_empty_is_removed_again(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "cassettes"
+    with commit.lock(folder, create=True):
+        assert folder.is_dir()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_backup_is_the_old_files_and_no_cassette(tmp_path: Path) -> None:
