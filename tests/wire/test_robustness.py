@@ -31,7 +31,6 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
@@ -56,6 +55,7 @@ from bedtape_replayer.wire.http2.frames import (
     pack_number,
 )
 from support.client import Http1, Http2
+from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
 
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
