@@ -77,7 +77,8 @@ def _machine() -> str:
 
 _HEAD = """# Performance
 
-Written by `make bench` on {machine}. Figures are medians, measured in turns within each section. The
+Written by `make bench` on {machine}.
+Figures are medians, measured in turns within each section. The
 client is on the same machine, and other programs may have used the machine, so the ratios are more
 reliable than the times. A target is a ratio to nginx unless it has a unit. nginx returns a constant
 answer and discards the body. The floor is the least work of a Python server: uvloop that answers
