@@ -29,8 +29,8 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
-from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
+from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
 __all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
