@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
@@ -19,7 +20,6 @@ from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, lock
-from bedtape_recorder.tokens import Tokens, tokens_of
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
 
@@ -43,7 +43,7 @@ class Recorded:
 class Written:
     """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded.
 
-    damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
+    tokens: input and output, as `cassette stats` counts them. damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
     """
 
     interactions: int
@@ -51,7 +51,7 @@ class Written:
     failed: tuple[str, ...]
     files: tuple[Path, ...]
     cassettes: tuple[str, ...]
-    tokens: Tokens
+    tokens: tuple[int, int]
     damaged: tuple[int, ...] = ()
     kept: Path | None = None
 
@@ -233,8 +233,8 @@ def write(
     interactions = [i for cassette in cassettes for i in cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
-    tokens = [tokens_of(interaction) for interaction in interactions]
-    total = sum(asked for asked, _ in tokens), sum(answered for _, answered in tokens)
+    usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
+    total = sum(usage.sent for usage in usages), sum(usage.output for usage in usages)
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 

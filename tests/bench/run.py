@@ -23,7 +23,6 @@ import soak
 import starting
 import streams
 import suite
-import workers
 from measuring import Row
 from servers import ROOT, Missing
 
@@ -34,7 +33,6 @@ TOPICS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "streams": ("Streams", streams.measure),
     "size": ("Size", size.measure),
     "features": ("Features", features.measure),
-    "workers": ("Workers", workers.measure),
     "soak": ("A soak", soak.measure),
     "starting": ("Starting and loading", starting.measure),
     "boto": ("boto3", boto.measure),

@@ -39,14 +39,12 @@ OUTSIDE = {
         "cassettes.cli.child_process",
         "replayer.cli.replay",
         "replayer.plugin.run",
-        "replayer.cli.workers",
         "recorder.cli",
     },
     "socket": {
         "replayer.server.connection",
         "replayer.cli.doctor.probe",
         "replayer.server.server",
-        "replayer.cli.workers",
     },
     # http.client asks; the others know statuses.
     "http": {
@@ -123,7 +121,6 @@ OUTSIDE = {
         "cassettes.cli.output",
         "replayer.server.thread",
         "replayer.cli.replay",
-        "replayer.cli.workers",
     },
     "typer": {
         "replayer.cli.init.cli",

@@ -389,7 +389,7 @@ def held(server: Replayer) -> int:
     """Bytes that the server holds for its clients."""
     assert server._running is not None
     return sum(
-        connection._transport.get_write_buffer_size() + sum(connection.wire.pending(n) for n in range(1, 100))
+        connection._transport.get_write_buffer_size() + sum(connection.wire.count_pending(n) for n in range(1, 100))
         for connection in server._running.connections
         if connection.wire is not None
     )
