@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
@@ -58,8 +59,8 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     """Locks the folder (or the folder of the `.tape` file) and removes what a killed process left in it.
 
-    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty. Raises CassetteError if another process
-    holds the lock.
+    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty.
+    Raises CassetteError if another process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -70,7 +71,10 @@ def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     try:
         _lock_handle(handle, folder)
         try:
-            _clean_up(folder.resolve()) if folder == place else _remove_all(folder.glob(f".{place.name}.*{NEW}"))
+            if folder == place:
+                _clean_up(folder.resolve())
+            else:
+                _remove_all(folder.glob(f".{escape(place.name)}.*{NEW}"))
         except OSError as error:
             raise _make_error(folder, error) from None
         yield
