@@ -86,19 +86,23 @@ def assert_called(
     found = calls.filter(**conditions)
     if fewest <= len(found) and (most is None or len(found) <= most):
         return found
-    expected = _expected(fewest, most, conditions, found, calls)
+    expected = _render_summary(fewest, most, conditions, found, calls)
     if len(found) > fewest or not conditions:
-        raise CallsMismatch([expected, *_listed(found)], forgotten=calls.forgotten)
+        raise CallsMismatch([expected, *_list_calls(found)], forgotten=calls.forgotten)
     meeting = set(found)
     others = [record for record in calls if record not in meeting]
-    raise CallsMismatch([expected, *_listed(found)], _nearest(others, calls.conditions(conditions)), calls.forgotten)
+    raise CallsMismatch(
+        [expected, *_list_calls(found)], _nearest(others, calls.conditions(conditions)), calls.forgotten
+    )
 
 
 def assert_not_called(calls: Calls, **conditions: Unpack[FilterDict]) -> None:
     """No call meets the conditions. Raises as `assert_called`."""
     found = calls.filter(**conditions)
     if found:
-        raise CallsMismatch([_expected(0, 0, conditions, found, calls), *_listed(found)], forgotten=calls.forgotten)
+        raise CallsMismatch(
+            [_render_summary(0, 0, conditions, found, calls), *_list_calls(found)], forgotten=calls.forgotten
+        )
 
 
 def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: bool = False) -> Calls:
@@ -174,7 +178,7 @@ def _of(calls: Calls) -> str:
     return _count(len(calls)) if calls else "0 calls: none came to this session (is its endpoint the client's?)"
 
 
-def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls) -> str:
+def _render_summary(fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls) -> str:
     described = f" with{_terms(conditions)}" if conditions else ""
     return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {_of(calls)}."
 
@@ -183,15 +187,15 @@ def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], f
 
 
 def _terms(conditions: Mapping[str, object]) -> str:
-    return " " + ", ".join(f"{name}={_shown(value)}" for name, value in conditions.items())
+    return " " + ", ".join(f"{name}={_render_value(value)}" for name, value in conditions.items())
 
 
-def _listed(found: Calls) -> list[str]:
+def _list_calls(found: Calls) -> list[str]:
     lines = [f"  {_cut(str(record))}" for record in found[:_LISTED]]
     return [*lines, f"  … and {len(found) - _LISTED} more"] if len(found) > _LISTED else lines
 
 
-def _shown(value: object) -> str:
+def _render_value(value: object) -> str:
     return _cut(compact(plain(value)).decode())
 
 
@@ -228,7 +232,7 @@ def _nearest(records: Iterable[Record], conditions: list[Condition]) -> list[Nea
 
 def _differences(record: Record, conditions: list[Condition]) -> tuple[Difference, ...]:
     return tuple(
-        Difference(condition.name, _shown(condition.expected), _shown(condition.found(record)))
+        Difference(condition.name, _render_value(condition.expected), _render_value(condition.found(record)))
         for condition in conditions
         if not condition.holds(record)
     )

@@ -1,7 +1,7 @@
-"""Calls as they are looked through: filtered by the words in which rules say `when`, and by what came of them.
+"""Calls, filtered by the conditions of a rule's `when` and by the outcome of each call.
 
-A condition is data: it says whether a call meets it, and what it found there, so that a failing assertion can say
-what differs. Pure: no clock.
+A condition is data: it has a predicate, and it reads the value that the call has, so that a
+failing assertion can show the difference. This module uses no clock.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["CONDITIONS", "Calls", "Condition", "ConditionInvalid"]
 
 
 class ConditionInvalid(ValueError):
-    """A condition that no call can be held against: an unknown word, or a value of the wrong kind."""
+    """A condition has an unknown name, or a value of the wrong type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is expected of one field, whether a call holds it, and what the call has there."""
+    """The expected value of a field, a predicate on calls, and a reader of the value in a call."""
 
     name: str
     expected: object
@@ -40,7 +40,7 @@ class Condition:
 
 @dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
-    """Calls in the order in which they were sent. forgotten: how many older ones the history has let go."""
+    """Calls in the order in which they were sent. forgotten: how many older calls the history has dropped."""
 
     records: tuple[Record, ...] = ()
     forgotten: int = 0
@@ -59,43 +59,47 @@ class Calls(Sequence[Record]):
         return f"<{len(self.records)} calls>"
 
     def filter(self, **conditions: Unpack[FilterDict]) -> Calls:
-        """Those that meet all conditions. Raises ConditionInvalid.
+        """Returns the calls that meet all conditions. Raises ConditionInvalid.
 
-        Conditions are those of a rule's `when`, and: status, error, stop_reason, source, by, fault (the id of one
-        that happened to it), hung_up, region, http_version, user_agent_contains, invocation_id; system, temperature,
-        top_p, max_tokens, stop_sequences, tools (all names, in any order), equal to what the request says, None for
-        what it does not say; attempts: the last attempt of each SDK call that took so many.
+        Conditions are the conditions of a rule's `when`, and: status, error, stop_reason, source,
+        by, fault (the id of a fault that was applied), hung_up, region, http_version,
+        user_agent_contains, invocation_id. The conditions system, temperature, top_p, max_tokens,
+        stop_sequences and tools (all names, in any order) must equal the value in the request;
+        None means that the request has no value. attempts: the last attempt of each SDK call that
+        took this many attempts.
         """
         wanted = self.conditions(conditions)
         return Calls(tuple(r for r in self.records if all(c.holds(r) for c in wanted)), self.forgotten)
 
     def conditions(self, named: Mapping[str, object]) -> list[Condition]:
-        """The conditions made of their names and values. Raises ConditionInvalid for the first that is none."""
+        """Returns a condition for each name and value. Raises ConditionInvalid at the first invalid condition."""
         return [self._condition(name, value) for name, value in named.items()]
 
     def _condition(self, name: str, value: object) -> Condition:
-        if name in _ASKED:
-            when = _when(name, value)
-            return Condition(name, value, lambda record: when.matches(record.call), _asked(name, value))
+        if name in _REQUEST_FIELDS:
+            when = _parse_when(name, value)
+            return Condition(name, value, lambda record: when.matches(record.call), _request_field(name, value))
         if name == "attempts":
-            taken = self._taken
-            return Condition(name, value, lambda r: taken.get(r) == value, lambda r: taken.get(r, "no last attempt"))
-        if name not in _HAD:
+            attempts = self._attempts
+            return Condition(
+                name, value, lambda r: attempts.get(r) == value, lambda r: attempts.get(r, "no last attempt")
+            )
+        if name not in _RECORD_FIELDS:
             near = get_close_matches(name, CONDITIONS, 1)
-            mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
-            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {mend}")
-        return _had(name, value)
+            fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
+            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {fix}")
+        return _compare_record(name, value)
 
     @cached_property
-    def _taken(self) -> dict[Record, int]:
-        """The last attempt of each SDK call, and how many it took."""
+    def _attempts(self) -> dict[Record, int]:
+        """The last attempt of each SDK call, and its number of attempts."""
         return {invocation.last: invocation.taken for invocation in invocations(self.records)}
 
 
-# -- what a rule's `when` can say ------------------------------------------------------------------------------
+# -- the conditions of a rule's `when` ------------------------------------------------------------------------------
 
-# The words of `When`, and what a call has there.
-_ASKED: dict[str, Callable[[Record], object]] = {
+# The conditions of `When`, and the value that each condition tests.
+_REQUEST_FIELDS: dict[str, Callable[[Record], object]] = {
     "operation": lambda record: record.operation,
     "model": lambda record: record.model,
     "prompt_contains": lambda record: record.last_prompt,
@@ -118,8 +122,8 @@ _ASKED: dict[str, Callable[[Record], object]] = {
 _SCHEMA: Schema = {"type": "object", "properties": WHEN}
 
 
-def _when(name: str, value: object) -> When:
-    """The condition as a `When` that has no other, checked as those of rules are."""
+def _parse_when(name: str, value: object) -> When:
+    """Returns a `When` with this condition alone, validated like the `when` of a rule."""
     if not isinstance(value, str | int | float | list | tuple | dict):
         raise ConditionInvalid(f"{name}: expected what JSON has too, found {value!r}")
     told: Any = list(value) if isinstance(value, tuple) else value
@@ -144,24 +148,24 @@ def _check_paths(paths: Iterable[str]) -> None:
         raise ConditionInvalid(f"json_path: {error}") from None
 
 
-def _asked(name: str, value: object) -> Callable[[Record], object]:
-    """What a call has where the condition looks; of mappings, only what was asked for."""
-    found = _ASKED[name]
+def _request_field(name: str, value: object) -> Callable[[Record], object]:
+    """Returns a reader of the value that the condition tests; for a mapping, of the named members alone."""
+    found = _REQUEST_FIELDS[name]
     if name == "json_path" and isinstance(value, Mapping):
-        return lambda record: {path: _at(record.json, path) for path in value}
+        return lambda record: {path: _find_value(record.json, path) for path in value}
     if name == "header" and isinstance(value, Mapping):
         return lambda record: {h: next((v for n, v in record.headers if n.lower() == h.lower()), None) for h in value}
     return found
 
 
-def _at(body: JsonValue, path: str) -> JsonValue:
+def _find_value(body: JsonValue, path: str) -> JsonValue:
     found = find(body, path)
     return found[0] if len(found) == 1 else found or None
 
 
-# -- what else a call has --------------------------------------------------------------------------------------
+# -- the conditions on the request's parameters and on the outcome --------------------------------------------------------------------------------------
 
-_HAD: dict[str, Callable[[Record], object]] = {
+_RECORD_FIELDS: dict[str, Callable[[Record], object]] = {
     "status": lambda record: record.status,
     "error": lambda record: record.error,
     "stop_reason": lambda record: record.stop_reason,
@@ -182,21 +186,21 @@ _HAD: dict[str, Callable[[Record], object]] = {
 }
 
 
-def _strings(name: str, value: object) -> tuple[str, ...]:
+def _parse_strings(name: str, value: object) -> tuple[str, ...]:
     items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     if not all(isinstance(item, str) for item in items):
         raise ConditionInvalid(f"{name}: expected texts, found {value!r}")
     return items
 
 
-def _had(name: str, value: object) -> Condition:
-    found = _HAD[name]
+def _compare_record(name: str, value: object) -> Condition:
+    found = _RECORD_FIELDS[name]
     match name:
         case "tools":
-            names = sorted(_strings(name, value))
+            names = sorted(_parse_strings(name, value))
             return Condition(name, value, lambda record: sorted(record.tools) == names, found)
         case "stop_sequences":
-            sequences = _strings(name, value)
+            sequences = _parse_strings(name, value)
             return Condition(name, value, lambda record: record.stop_sequences == sequences, found)
         case "fault":
             return Condition(name, value, lambda record: value in record.faults, found)
@@ -206,4 +210,4 @@ def _had(name: str, value: object) -> Condition:
     return Condition(name, value, lambda record: found(record) == value, found)
 
 
-CONDITIONS = (*_ASKED, *_HAD, "attempts")
+CONDITIONS = (*_REQUEST_FIELDS, *_RECORD_FIELDS, "attempts")
