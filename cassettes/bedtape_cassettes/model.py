@@ -27,6 +27,7 @@ __all__ = [
     "PayloadForm",
     "Request",
     "Response",
+    "Suite",
     "event_headers",
     "exception_headers",
     "is_header",
@@ -180,3 +181,6 @@ class Cassette:
 
     name: str
     interactions: tuple[Interaction, ...]
+
+
+Suite: TypeAlias = tuple[Cassette, ...]

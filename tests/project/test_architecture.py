@@ -39,14 +39,12 @@ OUTSIDE = {
         "cassettes.cli.child_process",
         "replayer.cli.replay",
         "replayer.plugin.run",
-        "replayer.cli.workers",
         "recorder.cli",
     },
     "socket": {
         "replayer.server.connection",
         "replayer.cli.doctor.probe",
         "replayer.server.server",
-        "replayer.cli.workers",
     },
     # http.client asks; the others know statuses.
     "http": {
@@ -86,7 +84,7 @@ OUTSIDE = {
         "cassettes.config.files",
         "cassettes.storage.store",
         "cassettes.storage.git",
-        "cassettes.storage.swap",
+        "cassettes.storage.commit",
         "cassettes.cli.configuring",
         "cassettes.cli.changing",
         "cassettes.cli.comparing",
@@ -117,13 +115,12 @@ OUTSIDE = {
         "recorder.session",
         "cassettes.cli.main",
         "cassettes.storage.store",
-        "cassettes.storage.swap",
+        "cassettes.storage.commit",
         "cassettes.cli.configuring",
         "cassettes.cli.editor",
         "cassettes.cli.output",
         "replayer.server.thread",
         "replayer.cli.replay",
-        "replayer.cli.workers",
     },
     "typer": {
         "replayer.cli.init.cli",

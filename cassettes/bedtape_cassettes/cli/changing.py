@@ -27,9 +27,10 @@ from bedtape_cassettes.cli.output import (
     told,
 )
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import swap
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
 from bedtape_cassettes.text import Line, lines
 
@@ -64,15 +65,15 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
 
     dry_run: only shows the difference. Else what git does not hold is backed up first.
     """
-    with told(), swap.locked(folder):
+    with told(), lock(folder):
         before = load(folder)
         after = alter(before)
-        names = swap.changed(before, after)
+        names = list_changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, swap.files_of(folder, before, names))
+            kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
-                swap.put(folder, before, after, tick)
+                commit(folder, before, after, report=tick)
         _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 
@@ -202,7 +203,7 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
     """
     after = change(folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
     for cassette in after:
-        for same in bulk.duplicates(cassette) if cassette.name == to else ():
+        for same in find_duplicates(cassette) if cassette.name == to else ():
             told_numbers = ", ".join(map(str, same))
             mend = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
             typer.echo(f"bedtape: {to}: {told_numbers} ask the same; {mend}", err=True)

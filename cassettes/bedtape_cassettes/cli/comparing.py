@@ -12,11 +12,11 @@ import typer
 from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, load, say, say_json, told
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import git, store
 from bedtape_cassettes.suites import diff as diffing
-from bedtape_cassettes.suites.selector import Suite, numbers, pick
+from bedtape_cassettes.suites.selector import numbers, pick
 
 __all__ = ["diff", "git_setup", "textconv"]
 

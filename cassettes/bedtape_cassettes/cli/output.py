@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
+from bedtape_cassettes.model import Suite
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.text import Line, Style
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bedtape_cassettes.model import Events, Interaction
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.storage.store import name_file
 
 __all__ = ["MARKS", "marks"]
 
@@ -30,4 +30,4 @@ def marks(interaction: Interaction) -> tuple[str, ...]:
 
 def _is_stale(interaction: Interaction) -> bool:
     named = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
-    return named is not None and named[1] != file_name(0, interaction).removeprefix("0000")
+    return named is not None and named[1] != name_file(0, interaction).removeprefix("0000")

@@ -21,9 +21,8 @@ from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.printable import printable
 from bedtape_cassettes.suites.flags import MARKS, marks
 
-__all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
+__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "named", "numbers", "parse", "pick", "said"]
 
-Suite: TypeAlias = tuple[Cassette, ...]
 # The places (from 0) of what was selected, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -96,6 +95,17 @@ def numbers(cassette: Cassette) -> tuple[int, ...]:
     if len(set(named)) == len(cassette.interactions):
         return tuple(named)
     return tuple(range(1, len(cassette.interactions) + 1))
+
+
+def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
+    """Returns the numbers of interactions with equal requests, a tuple for each request.
+
+    A replay plays the answers in turn, then repeats the last one.
+    """
+    by_key: dict[bytes, list[int]] = {}
+    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
+        by_key.setdefault(key_of_request(interaction.request), []).append(number)
+    return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 
 def said(interaction: Interaction) -> str:

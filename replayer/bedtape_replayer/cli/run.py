@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bedtape_cassettes.addresses import isolated
+from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment
 from bedtape_cassettes.cli import child_process
 from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
@@ -21,7 +21,6 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.answer import Outcome, Source
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["run"]
@@ -91,7 +90,7 @@ def run(
         _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
     try:
         code = child_process.run(
-            command, isolated(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
+            command, isolate_environment(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
         )
     except OSError as error:
         _fail(f"cannot run {command[0]}: {error.strerror}")
