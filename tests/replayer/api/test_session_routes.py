@@ -21,11 +21,10 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.api.gate import Desk
-from bedtape_replayer.api.schemas import CONDITIONS, NAMED
+from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
-from bedtape_replayer.history.calls import CONDITIONS as CALL_CONDITIONS
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.schema import OVERLAY
 from support.authored import ask
@@ -255,7 +254,6 @@ def test_all_that_python_can_do_any_language_can() -> None:
     assert {name for name in vars(Session) if not name.startswith("_")} <= SAME.keys()
     described = {"openapi", "overlaySchema"}
     assert set().union(*SAME.values()) | described == {route.name for route in ROUTES}
-    assert CONDITIONS.keys() == set(CALL_CONDITIONS)
 
 
 # -- what is taken ---------------------------------------------------------------------------------------------
