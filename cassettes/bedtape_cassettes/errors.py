@@ -1,4 +1,4 @@
-"""What can be wrong with a cassette, said so that it can be mended.
+"""What can be wrong with a cassette, said so that it can be fixed.
 
 CassetteError
 ├── CassetteInvalid   the files are wrong: every problem, each with its file and line
@@ -17,7 +17,7 @@ __all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "ConfigInvalid
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one file: what was expected, what was found, where, and what mends it, if that is not plain.
+    """One thing wrong with one file: what was expected, what was found, where, and what fixes it, if that is not plain.
 
     `line` counts from 1; 0 means the file as a whole.
     """
@@ -26,12 +26,12 @@ class Problem:
     line: int
     expected: str
     found: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         said = f"{where}: expected {self.expected}, found {self.found}"
-        return f"{said}; {self.mend}" if self.mend else said
+        return f"{said}; {self.fix}" if self.fix else said
 
 
 class CassetteError(Exception):

@@ -229,7 +229,7 @@ def _finish(recording: Any) -> None:
     try:
         written = recording.stop()
     except (CassetteError, OSError) as error:
-        _fail(f"{error}\nthe journal is kept: {recording.journal}; mend what is wrong, then bedtape recover")
+        _fail(f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover")
     for line in recording.errors:
         _say(f"bedtape: {line}")
     if recording.played or recording.missed:

@@ -204,8 +204,8 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
     for cassette in after:
         for same in bulk.duplicates(cassette) if cassette.name == to else ():
             told_numbers = ", ".join(map(str, same))
-            mend = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
-            typer.echo(f"bedtape: {to}: {told_numbers} ask the same; {mend}", err=True)
+            fix = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
+            typer.echo(f"bedtape: {to}: {told_numbers} ask the same; {fix}", err=True)
 
 
 # -- streams, times, numbers -----------------------------------------------------------------------------------

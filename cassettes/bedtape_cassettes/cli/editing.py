@@ -1,6 +1,6 @@
 """The commands `bedtape cassette edit` and `set`: one interaction changed, by hand or by what is said on the command line.
 
-What depends on a change is mended, or told. What an editor left is never lost: what cannot be read is told with its
+What depends on a change is fixed, or told. What an editor left is never lost: what cannot be read is told with its
 line and opened again, and what is given up is kept in a file.
 """
 
@@ -82,7 +82,7 @@ def edit(
 ) -> None:
     """Open one interaction in $VISUAL or $EDITOR. What the answer says stands first, the whole interaction below.
 
-    On save it is checked, and what depends on the text is mended. What is wrong is told with its line and opened again.
+    On save it is checked, and what depends on the text is fixed. What is wrong is told with its line and opened again.
 
     \b
     Examples:
@@ -108,8 +108,8 @@ def edit(
 def _one(picked: Picked, selector: str) -> tuple[str, int]:
     places = [(name, place) for name, which in picked.items() for place in which]
     if len(places) != 1:
-        mend = "name one by its number, such as weather:2"
-        raise CassetteError(f"{printable(selector)}: expected one interaction, found {len(places)}; {mend}")
+        fix = "name one by its number, such as weather:2"
+        raise CassetteError(f"{printable(selector)}: expected one interaction, found {len(places)}; {fix}")
     return places[0]
 
 
@@ -123,8 +123,8 @@ def _unless_changed(place: tuple[str, int], old: Interaction, found: Amended) ->
     def alter(suite: Suite) -> Suite:
         now = next((c.interactions for c in suite if c.name == place[0]), ())
         if len(now) <= place[1] or now[place[1]] != old:
-            mend = "edit it again with what you find there"
-            raise CassetteError(f"{old.file}: expected it as it was when you opened it, found another; {mend}")
+            fix = "edit it again with what you find there"
+            raise CassetteError(f"{old.file}: expected it as it was when you opened it, found another; {fix}")
         return bulk.each(suite, {place[0]: (place[1],)}, lambda _: replace(found.interaction, file=old.file))
 
     return alter

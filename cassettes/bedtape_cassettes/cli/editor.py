@@ -22,8 +22,8 @@ def edited(text: str, name: str) -> str:
         try:
             done = subprocess.run([*shlex.split(command), str(path)], check=False)  # noqa: S603 -- the user's own command
         except (OSError, ValueError) as error:
-            mend = "set EDITOR, or change it without one: bedtape cassette set"
-            raise CassetteError(f"EDITOR: expected an editor that runs, found {command!r} ({error}); {mend}") from None
+            fix = "set EDITOR, or change it without one: bedtape cassette set"
+            raise CassetteError(f"EDITOR: expected an editor that runs, found {command!r} ({error}); {fix}") from None
         if done.returncode:
             found = f"that {command!r} ended with {done.returncode}"
             raise CassetteError(f"EDITOR: expected it to end well, found {found}; nothing was changed")

@@ -55,8 +55,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        mend = "put a backslash before what is meant as it stands"
-        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {mend}") from None
+        fix = "put a backslash before what is meant as it stands"
+        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}") from None
 
 
 # -- scan ------------------------------------------------------------------------------------------------------
@@ -93,8 +93,8 @@ def scan(
         for one in found:
             how = f", {one.how}" if one.how else ""
             say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
-        mend = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{mend}", "title")])
+        fix = "; take it out: bedtape cassette redact" if found else ""
+        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -179,7 +179,7 @@ def check(
         say_json([asdict(one) for one in found])
     else:
         for one in found:
-            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.mend}"
+            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
             say(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
         say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
@@ -191,7 +191,7 @@ def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *,
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.mend)
+            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.
@@ -228,8 +228,8 @@ def _played(history: Path) -> frozenset[str]:
     try:
         data = history.read_bytes()
     except OSError as error:
-        mend = "name what the control API or the test run wrote"
-        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {mend}") from None
+        fix = "name what the control API or the test run wrote"
+        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {fix}") from None
     try:
         values: list[JsonValue] = [json.loads(data)]
     except ValueError:

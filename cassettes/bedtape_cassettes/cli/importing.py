@@ -170,8 +170,8 @@ def _apart(named: dict[Path, str]) -> dict[Path, str]:
     }
     doubled = [name for name, count in Counter(name.casefold() for name in named.values()).items() if count > 1]
     if doubled:
-        mend = "import them one by one, each --to a folder of its own"
-        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {mend}")
+        fix = "import them one by one, each --to a folder of its own"
+        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {fix}")
     return named
 
 
@@ -208,8 +208,8 @@ def _import(
         taken = imported(_read(path), wanted, redaction)
         written = _write(taken, name, places, redaction, old)
     except CassetteError as error:
-        mend = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
-        return [f"{path}: not imported: {error}{mend}"], 0, False
+        fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
+        return [f"{path}: not imported: {error}{fix}"], 0, False
     except ValueError as error:
         return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
     count = len(taken.interactions) + len(taken.rules)
@@ -246,8 +246,8 @@ def _put(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        mend = "free space or mend permissions, and run this again with --force"
-        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {mend}") from None
+        fix = "free space or fix permissions, and run this again with --force"
+        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {fix}") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -44,8 +44,8 @@ def pack(
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
-            mend = "choose another with --to, for whoever reads the folder would find each cassette twice"
-            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {mend}")
+            fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
+            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
         with swap.locked(target):
             _make_room(target, (target,) if target.exists() else (), force=force)
             store.write_tape(target, chosen)

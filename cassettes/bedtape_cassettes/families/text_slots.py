@@ -112,9 +112,9 @@ def with_text(body: Body | Events, old: str, new: str) -> Body | Events | None:
         for slot, piece in zip(found, cut(whole, [slot.text for slot in found]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
         return sealed(body, values)
-    mended = sealed(body, values)
-    assert isinstance(mended, Events)
-    return _Stream(mended, found).saying(whole)
+    rewritten = sealed(body, values)
+    assert isinstance(rewritten, Events)
+    return _Stream(rewritten, found).saying(whole)
 
 
 def _repeated(value: JsonValue | Plain, number: int, found: Sequence[Slot], old: str, new: str) -> JsonValue | Plain:

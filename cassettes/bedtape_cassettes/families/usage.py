@@ -94,8 +94,8 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     said = _said(response, name)
     _, header = COUNTS[name]
     if not said and _in_headers(response, name) is None:
-        mend = "set another count, or a member of the body: json:$.path=value"
-        raise CassetteError(f"{interaction.file}: expected an answer that counts {name}, found none; {mend}")
+        fix = "set another count, or a member of the body: json:$.path=value"
+        raise CassetteError(f"{interaction.file}: expected an answer that counts {name}, found none; {fix}")
     last = {place[-1]: number for number, place, _ in said}
     values = opened(response.body)
     for number, place, old in said:

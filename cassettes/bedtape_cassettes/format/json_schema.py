@@ -1,4 +1,4 @@
-"""JSON held against a JSON Schema, and all that is wrong with it said so that people can mend it.
+"""JSON held against a JSON Schema, and all that is wrong with it said so that people can fix it.
 
 The part of JSON Schema (2020-12) that bedtape's own schemas use; a test holds it against the jsonschema library, whose
 words are for programs. Unknown keywords are refused, so that no schema promises what is not checked.
@@ -48,12 +48,12 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """One thing that is wrong: where (member names and item numbers), what was expected, found, and what mends it."""
+    """One thing that is wrong: where (member names and item numbers), what was expected, found, and what fixes it."""
 
     path: Path
     expected: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
     @property
     def where(self) -> str:
@@ -62,7 +62,7 @@ class Wrong:
 
     def __str__(self) -> str:
         said = f"{self.where or 'the document'}: expected {self.expected}, found {self.found}"
-        return f"{said}; {self.mend}" if self.mend else said
+        return f"{said}; {self.fix}" if self.fix else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wron
 def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Wrong]:
     if not any(same(value, one) for one in wanted):
         near = get_close_matches(str(value), [str(one) for one in wanted], n=1)
-        mend = f"did you mean {near[0]}?" if near else ""
+        fix = f"did you mean {near[0]}?" if near else ""
         known = ", ".join(map(str, wanted[:_LISTED])) + (", …" if len(wanted) > _LISTED else "")
-        yield Wrong(at.path, f"one of {known}", shown(value), mend)
+        yield Wrong(at.path, f"one of {known}", shown(value), fix)
 
 
 def _properties(value: JsonValue, wanted: dict[str, Schema], at: _Place) -> Iterator[Wrong]:
@@ -159,8 +159,8 @@ def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator
             yield from _check(member, _Place(wanted, at.root, (*at.path, name)))
             continue
         near = get_close_matches(name, known, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        yield Wrong((*at.path, name), f"no key {name!r}", shown(member), mend)
+        fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        yield Wrong((*at.path, name), f"no key {name!r}", shown(member), fix)
 
 
 def _required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Wrong]:

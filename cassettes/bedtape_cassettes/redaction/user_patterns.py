@@ -34,8 +34,8 @@ def redaction_of(sources: Iterable[str]) -> Redaction:
         try:
             pattern = re.compile(source)
         except (re.error, RecursionError, OverflowError) as error:
-            mend = "mend it there, or put a backslash before what is meant as it stands"
-            problems.append(f"--redact: expected a regular expression, found {source!r} ({error}); {mend}")
+            fix = "fix it there, or put a backslash before what is meant as it stands"
+            problems.append(f"--redact: expected a regular expression, found {source!r} ({error}); {fix}")
             continue
         if pattern.fullmatch(""):
             expected = "--redact: expected a pattern that matches something"

@@ -98,13 +98,13 @@ def _found(root: Path, unreadable: Callable[[OSError], None] = _ignored) -> tupl
     return files, tapes
 
 
-def _problem(path: Path, expected: str, found: str, mend: str) -> Problem:
-    return Problem(str(path), 0, expected, found, mend)
+def _problem(path: Path, expected: str, found: str, fix: str) -> Problem:
+    return Problem(str(path), 0, expected, found, fix)
 
 
 def _unreadable(path: Path, error: OSError) -> Problem:
-    mend = "restore or remove it" if isinstance(error, FileNotFoundError) else "mend the file or its permissions"
-    return _problem(path, "a readable file", error.strerror or type(error).__name__, mend)
+    fix = "restore or remove it" if isinstance(error, FileNotFoundError) else "fix the file or its permissions"
+    return _problem(path, "a readable file", error.strerror or type(error).__name__, fix)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -292,9 +292,9 @@ def file_name(order: int, interaction: Interaction) -> str:
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
-    mend = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
+    fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
     problems = [
-        _problem(path, "no secret", f"{finding.kind} in {finding.where}", mend)
+        _problem(path, "no secret", f"{finding.kind} in {finding.where}", fix)
         for path, interaction in named
         for finding in scan(interaction)
     ]
@@ -361,7 +361,7 @@ def _put(folder: Path, written: dict[Path, bytes]) -> None:
 def _unwritable(path: Path, error: OSError) -> CassetteError:
     found = error.strerror or type(error).__name__
     where = error.filename or path
-    return CassetteError(f"{where}: expected to write, found: {found}; free space or mend permissions, and write again")
+    return CassetteError(f"{where}: expected to write, found: {found}; free space or fix permissions, and write again")
 
 
 def write_tape(path: Path, cassettes: Iterable[Cassette], *, redaction: Redaction = ALWAYS) -> None:

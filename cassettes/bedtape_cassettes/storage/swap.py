@@ -78,8 +78,8 @@ def _lock(handle: int, folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             return  # a file system without locks
-        mend = "wait until it is done, and run this again"
-        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {mend}") from None
+        fix = "wait until it is done, and run this again"
+        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {fix}") from None
 
 
 def _clear_up(folder: Path) -> None:
@@ -119,10 +119,10 @@ def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
 def _unwritable(path: Path, error: OSError) -> CassetteError:
     where = error.filename or path
     found = error.strerror or type(error).__name__
-    mend = "nothing was changed in it; free space or mend permissions, and run this again"
+    fix = "nothing was changed in it; free space or fix permissions, and run this again"
     if error.errno == errno.EXDEV:  # a folder of an image's lower layer
-        mend = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
-    return CassetteError(f"{where}: expected to write, found: {found}; {mend}")
+        fix = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
+    return CassetteError(f"{where}: expected to write, found: {found}; {fix}")
 
 
 # -- in place --------------------------------------------------------------------------------------------------
@@ -152,8 +152,8 @@ def put(place: Path, before: Suite, after: Suite, told: Callable[[str], None] = 
 def _old_files(place: Path, name: str, before: Suite) -> frozenset[str]:
     files = [i.file for c in before if c.name == name for i in c.interactions]
     if packed := [file for file in files if not (place / file).is_file()]:
-        mend = "give that with --in, or bedtape cassette unpack it first"
-        raise CassetteError(f"{name}: expected the file {place / packed[0]}, found none: it is in a .tape file; {mend}")
+        fix = "give that with --in, or bedtape cassette unpack it first"
+        raise CassetteError(f"{name}: expected the file {place / packed[0]}, found none: it is in a .tape file; {fix}")
     return frozenset(file.rpartition("/")[2] for file in files)
 
 
@@ -162,8 +162,8 @@ def _folder(place: Path, name: str, before: Suite) -> Path:
     first = next((i.file for c in before if c.name == name for i in c.interactions), None)
     folder = (place / name if first is None else (place / first).parent).resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
-        mend = "go to a folder above, and name the folder with --in"
-        raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {mend}")
+        fix = "go to a folder above, and name the folder with --in"
+        raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
     return folder
 
 
@@ -192,8 +192,8 @@ def _rendered(path: Path, interaction: Interaction) -> bytes:
     """The file's bytes, sure to hold no secret and to be read back as they are meant."""
     clean = scrub_interaction(interaction)
     if findings := scan(clean):
-        mend = "take it out: bedtape cassette redact"
-        raise SecretFound([Problem(str(path), 0, "no secret", f"{f.kind} in {f.where}", mend) for f in findings])
+        fix = "take it out: bedtape cassette redact"
+        raise SecretFound([Problem(str(path), 0, "no secret", f"{f.kind} in {f.where}", fix) for f in findings])
     return store.rendered(path, clean)
 
 
@@ -257,7 +257,7 @@ def _link(source: str | Path, target: str | Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Two folders change places: in one step where the system can (Linux, macOS), else in two that `locked` mends."""
+    """Two folders change places: in one step where the system can (Linux, macOS), else in two that `locked` fixes."""
     if _swapped(one, other):
         return
     aside = other.with_name(f".{other.name}{_OLD}")

@@ -1,7 +1,7 @@
-"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that mended.
+"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that fixed.
 
 An answer's text is put where the recorded one stood (see `deltas`); token counts, totals and a recorded Content-Length
-follow. What cannot be mended is told in notes. Pure; nothing is written here.
+follow. What cannot be fixed is told in notes. Pure; nothing is written here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bedtape_cassettes.format.json_view import leaves, opened, sealed, with_leaf
 from bedtape_cassettes.model import Body, Events, Interaction, Response
 from bedtape_cassettes.suites.set_member import with_members
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "mended", "with_length"]
+__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length"]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -77,8 +77,8 @@ def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
     return Amended(with_length(interaction), tuple(notes))
 
 
-def mended(before: Interaction, after: Interaction) -> Amended:
-    """What was edited by hand, with what depends on the answer's text mended where only that was changed."""
+def reconcile(before: Interaction, after: Interaction) -> Amended:
+    """What was edited by hand, with what depends on the answer's text fixed where only that was changed."""
     notes: list[str] = []
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
@@ -140,15 +140,15 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
     if content is None and interaction.response.body == _NO_BODY:
         return replace(interaction, response=_rendered(interaction, text))
     if not isinstance(content, Message):
-        mend = "set members of its body or events: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {mend}")
+        fix = "set members of its body or events: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
     body = with_text(response.body, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
     said = changed and _content(changed)
     if changed is None or not isinstance(said, Message) or said.text != text:
-        mend = "set members of its body or events: json:$.path=value"
+        fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(
-            f"{file}: expected a place for the answer's text, found none (it may only call tools); {mend}"
+            f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
         )
     if content.text != text:
         notes += _doubts(file, content)
@@ -159,7 +159,7 @@ _NO_BODY = Body("text", b"")
 
 
 def _doubts(file: str, content: Message) -> list[str]:
-    """What an answer says of its text that nobody can mend."""
+    """What an answer says of its text that nobody can fix."""
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
@@ -203,8 +203,8 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
         raise CassetteError(f"{file}: expected a stop reason of {', '.join(STOP_REASONS)}, found {stop!r}; choose one")
     content = _content(interaction)
     if not isinstance(content, Message) or not takes(interaction.operation):
-        mend = "set the member itself: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {mend}")
+        fix = "set the member itself: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
     words = _words(interaction, stop)
     values = opened(response.body)
     found = False

@@ -27,13 +27,13 @@ Level: TypeAlias = Literal["wrong", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that is doubtful. level: `wrong` is to be mended; a `note` may be meant so."""
+    """One thing that is doubtful. level: `wrong` is to be fixed; a `note` may be meant so."""
 
     level: Level
     kind: str
     where: str
     said: str
-    mend: str
+    fix: str
 
 
 class _Drift(Protocol):
@@ -146,8 +146,8 @@ def _drifted(where: str, interaction: Interaction, drifts: Drifts) -> Iterator[C
         said += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
     for side, drift in said:
         level: Level = "wrong" if drift.known else "note"
-        mend = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
-        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", mend)
+        fix = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
+        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", fix)
 
 
 def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:

@@ -114,8 +114,8 @@ def _body(body: Body | Events, where: str, taking: Taking, name: Name) -> Body |
     runs = _runs(values) if isinstance(body, Events) else _single(values)
     for run in runs:
         _replaced(values, run, where, taking, name)
-    mended = sealed(body, values)
-    return _event_headers(mended, taking, name) if isinstance(mended, Events) else mended
+    rewritten = sealed(body, values)
+    return _event_headers(rewritten, taking, name) if isinstance(rewritten, Events) else rewritten
 
 
 def _event_headers(body: Events, taking: Taking, name: Name) -> Events:

@@ -63,8 +63,8 @@ def parse(text: str) -> Selector:
 
 
 def _wrong(text: str, expected: str, found: str) -> CassetteError:
-    mend = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
-    return CassetteError(f"{printable(text)}: expected {expected}, found {found}; {mend}")
+    fix = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
+    return CassetteError(f"{printable(text)}: expected {expected}, found {found}; {fix}")
 
 
 def _range(text: str, found: re.Match[str]) -> tuple[int, int]:
@@ -144,8 +144,8 @@ def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
     if not found:
         names = [c.name for c in suite]
         near = get_close_matches(name, names, n=1)
-        mend = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
-        raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {mend}")
+        fix = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
+        raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {fix}")
     return found
 
 

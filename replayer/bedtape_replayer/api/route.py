@@ -41,7 +41,7 @@ def invalid(wrong: Iterable[Wrong]) -> Failed:
     """A request that says something wrong: every problem at once, as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
-        {"where": one.where, "expected": one.expected, "found": one.found, "mend": one.mend} for one in told
+        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
     ]
     return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
 

@@ -304,7 +304,7 @@ FINDING = _exactly(
 
 # -- errors ----------------------------------------------------------------------------------------------------
 
-_PROBLEM = _exactly({"where": _told("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "mend": _TEXT})
+_PROBLEM = _exactly({"where": _told("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "fix": _TEXT})
 _ERROR = _some(
     {"error": _told("What was expected and what was found.", _TEXT), "problems": list_of(_PROBLEM, "All, one by one.")},
     required=["error"],

@@ -219,8 +219,8 @@ def _rest(told: dict[str, Any]) -> dict[str, Any]:
 
 def _beside_function(name: str) -> Wrong:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
-    mend = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Wrong((name,), "conditions and a schedule beside a function", name, mend)
+    fix = f"did you mean {near[0]}?" if near else "let the function return it"
+    return Wrong((name,), "conditions and a schedule beside a function", name, fix)
 
 
 def _plain(value: Any) -> Any:

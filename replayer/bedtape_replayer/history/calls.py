@@ -81,8 +81,8 @@ class Calls(Sequence[Record]):
             return Condition(name, value, lambda r: taken.get(r) == value, lambda r: taken.get(r, "no last attempt"))
         if name not in _HAD:
             near = get_close_matches(name, CONDITIONS, 1)
-            mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
-            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {mend}")
+            fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
+            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {fix}")
         return _had(name, value)
 
     @cached_property

@@ -49,7 +49,7 @@ def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
         located = (
-            Problem(file, _line(lines, wrong.path), _placed(wrong), wrong.found, wrong.mend) for wrong in error.wrong
+            Problem(file, _line(lines, wrong.path), _placed(wrong), wrong.found, wrong.fix) for wrong in error.wrong
         )
         raise OverlayInvalid(error.wrong, tuple(sorted(located, key=lambda problem: problem.line))) from None
 

@@ -186,9 +186,9 @@ class Bedrock(Session):
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
         distinct = list(dict.fromkeys(misses))
         more = [f"… and {len(distinct) - _REPORTED} more"] if len(distinct) > _REPORTED else []
-        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._mend()])
+        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._fix()])
 
-    def _mend(self) -> str:
+    def _fix(self) -> str:
         path = self.asked.folder / self.name
         name = path.relative_to(self._here) if path.is_relative_to(self._here) else path
         again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"

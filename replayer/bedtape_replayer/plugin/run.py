@@ -33,7 +33,7 @@ _SESSION = re.compile(r"/+s/[^/?]+(?=/)")
 
 
 class CannotBegin(CassetteError):
-    """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
+    """A test's cassette, overlay, mark or recorder is not as it must be; says what fixes it."""
 
 
 class Run:

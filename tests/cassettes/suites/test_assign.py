@@ -18,7 +18,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.format import document
 from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Events, Interaction
-from bedtape_cassettes.suites.assign import Assignment, amended, answer_text, assignments, mended
+from bedtape_cassettes.suites.assign import Assignment, amended, answer_text, assignments, reconcile
 from support.contents import WORDS
 from support.corpus import every, needs_corpus
 from support.heard import events_heard, text_heard
@@ -195,7 +195,7 @@ def test_members_are_set_by_path() -> None:
     assert "other calls match" in other.notes[0]
 
 
-def test_what_cannot_be_mended_is_told() -> None:
+def test_what_cannot_be_fixed_is_told() -> None:
     cut = changed(converse("q", "a"), "stop_reason=max_tokens")
     assert "still ends with max_tokens" in amended(cut, assignments(["answer.text=b"])).notes[0]
     strange = recorded(b"{}", b'{"a":1}', url="/retrieveAndGenerate")
@@ -231,6 +231,6 @@ def test_an_answer_without_a_text_takes_none() -> None:
 def test_a_hand_made_edit_of_the_text_is_recounted() -> None:
     before = converse("q", "four")
     after = changed(before, "json:$.output.message.content[0].text=" + "word " * 40)
-    assert value(mended(before, after).interaction)["usage"]["outputTokens"] == 50
+    assert value(reconcile(before, after).interaction)["usage"]["outputTokens"] == 50
     counted = changed(after, "json:usage.outputTokens=3")
-    assert value(mended(before, counted).interaction)["usage"]["outputTokens"] == 3
+    assert value(reconcile(before, counted).interaction)["usage"]["outputTokens"] == 3

@@ -43,7 +43,7 @@ class Project:
         try:
             return tomllib.loads(self.pyproject or "")
         except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
-            raise InitRefused((f"{PYPROJECT}: expected TOML, found: {error}; mend it first",)) from None
+            raise InitRefused((f"{PYPROJECT}: expected TOML, found: {error}; fix it first",)) from None
 
     def table(self, *names: str) -> Mapping[str, Any]:
         """A table of pyproject.toml; an empty one where there is none. Raises as `settings`."""
@@ -60,7 +60,7 @@ class Project:
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise InitRefused((f"{PACKAGE}: expected an object of JSON, found: {error}; mend it first",)) from None
+            raise InitRefused((f"{PACKAGE}: expected an object of JSON, found: {error}; fix it first",)) from None
 
     def has(self, *patterns: str) -> bool:
         """Whether the top folder holds anything of such a name."""
@@ -74,6 +74,6 @@ def framework_of(project: Project) -> Framework:
     if vitest and python:
         raise InitRefused(("expected pytest or vitest, found both; choose with --pytest or --vitest",))
     if project.package is not None and not vitest and not python:
-        mend = "npm install -D vitest, or choose with --vitest or --pytest"
-        raise InitRefused((f"{PACKAGE}: expected vitest among its packages, found none; {mend}",))
+        fix = "npm install -D vitest, or choose with --vitest or --pytest"
+        raise InitRefused((f"{PACKAGE}: expected vitest among its packages, found none; {fix}",))
     return "vitest" if vitest else "pytest"

@@ -29,7 +29,7 @@ def look(root: Path) -> Project:
         names = frozenset(os.listdir(root))  # noqa: PTH208
         return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused((f"{root}: expected to read what is there, found: {error}; mend that first",)) from None
+        raise InitRefused((f"{root}: expected to read what is there, found: {error}; fix that first",)) from None
 
 
 def _text(path: Path) -> str | None:
@@ -63,7 +63,7 @@ def attributes(root: Path, repository: Path) -> Piece:
     except FileNotFoundError:
         return Piece(shown, git.lacking("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused((f"{path}: expected to read it, found: {error}; mend that first",)) from None
+        raise InitRefused((f"{path}: expected to read it, found: {error}; fix that first",)) from None
     added = git.lacking(text)
     return Piece(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
 
@@ -83,7 +83,7 @@ def obstacles(root: Path, pieces: Iterable[Piece]) -> tuple[str, ...]:
         if not parent.is_dir():
             reasons[shown] = f"{shown}: expected a folder, found a file; move it away"
         elif not os.access(parent, os.W_OK | os.X_OK):
-            reasons[shown] = f"{shown}: expected a folder that can be written, found one that cannot; mend permissions"
+            reasons[shown] = f"{shown}: expected a folder that can be written, found one that cannot; fix permissions"
     return tuple(reasons.values())
 
 
@@ -102,8 +102,8 @@ def write(root: Path, pieces: Iterable[Piece], last: Callable[[], None]) -> None
             step()
         if isinstance(error, OSError):
             where = error.filename or root
-            mend = "nothing was written; mend that, and run it again"
-            raise InitRefused((f"{where}: expected to write, found: {error.strerror or error}; {mend}",)) from None
+            fix = "nothing was written; fix that, and run it again"
+            raise InitRefused((f"{where}: expected to write, found: {error.strerror or error}; {fix}",)) from None
         raise
 
 

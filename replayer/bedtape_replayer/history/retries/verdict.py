@@ -19,7 +19,7 @@ from bedtape_replayer.history.retries.waits import ignored_retry_after, no_backo
 __all__ = ["Finding", "Mistake", "verdict"]
 
 # Errors that come with 400 or 403 and that some SDK does ask again for: after it has set its clock, or new credentials.
-_MENDED = frozenset(
+_RETRYABLE = frozenset(
     {
         *("RequestTimeout", "RequestTimeoutException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"),
         *("InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "ExpiredToken", "ExpiredTokenException"),
@@ -54,7 +54,7 @@ def _must_not(calls: Sequence[Invocation]) -> Iterator[Finding]:
 
 def _may_be_retried(record: Record) -> bool:
     told = dict(record.answer_headers).get("x-should-retry") == "true"
-    return told or record.error in THROTTLING or record.error in _MENDED
+    return told or record.error in THROTTLING or record.error in _RETRYABLE
 
 
 # -- storms ----------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ _QUOTA = 35
 
 
 def _gave_up(calls: Sequence[Invocation]) -> Iterator[Finding]:
-    """The last attempt failed with what a retry may mend, and the client itself had said it would try more often."""
+    """The last attempt failed with what a retry may fix, and the client itself had said it would try more often."""
     for found in by_client(calls).values():
         failures = 0
         for invocation in found:
