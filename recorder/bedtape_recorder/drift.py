@@ -5,11 +5,13 @@ Fields gained and lost, types, the order of events, headers, error types, stop r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import Place, at, compare_members, leaves, render_path
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
@@ -97,7 +99,7 @@ def _bodies(before: Body | Events, after: Body | Events) -> Iterator[Drift]:
         yield from _stops(_payloads(before), _payloads(after))
     elif isinstance(before, Body) and isinstance(after, Body):
         one, other = (bodies.value_of(body.form, body.data) for body in (before, after))
-        yield from _shapes(dict(_leaves("", one)), dict(_leaves("", other)))
+        yield from _shapes(_shape(one), _shape(other))
         yield from _stops([one], [other])
 
 
@@ -123,25 +125,26 @@ def _kind(value: JsonValue) -> str:
     return "mapping"
 
 
-def _leaves(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
-    """Each field and its type; the items of a list count as one, for how many there are is wording."""
-    if path:
-        yield path, _kind(value)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            inner = f"{path}.{key}" if path else key
-            if _is_arguments(value, path, key):
-                yield inner, _kind(item)
-            else:
-                yield from _leaves(inner, item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(f"{path}[]", item)
+def _shape(value: JsonValue) -> dict[str, str]:
+    """Each field and its type. The items of a list are one field, because their number is wording."""
+
+    def is_arguments(place: Place, _: JsonValue) -> bool:
+        """Whether it is the input of a tool call: an object of the model's own making, and so wording."""
+        if not place or place[-1] != "input":
+            return False
+        return place[-2:-1] == ("toolUse",) or at(value, (*place[:-1], "type")) == "tool_use"
+
+    shape: dict[str, str] = {}
+    for place, leaf in leaves(value, is_leaf=is_arguments):
+        for depth in range(1, len(place)):
+            shape[_field(place[:depth])] = "list" if isinstance(place[depth], int) else "mapping"
+        if place:
+            shape[_field(place)] = _kind(leaf)
+    return shape
 
 
-def _is_arguments(owner: dict[str, JsonValue], path: str, key: str) -> bool:
-    """Whether it is what a model calls a tool with: an object of the model's own making, and so wording."""
-    return key == "input" and (path.endswith("toolUse") or owner.get("type") == "tool_use")
+def _field(place: Place) -> str:
+    return re.sub(r"\[\d+\]", "[]", render_path(place))
 
 
 def _labelled(body: Events) -> Iterator[tuple[str, JsonValue]]:
@@ -173,17 +176,15 @@ def _event_order(before: Events, after: Events) -> Iterator[Drift]:
 
 
 def _events_shape(body: Events) -> dict[str, str]:
-    return {f"{label}: {path}": kind for label, value in _labelled(body) for path, kind in _leaves("", value)}
+    return {f"{label}: {path}": kind for label, value in _labelled(body) for path, kind in _shape(value).items()}
 
 
 def _shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[Drift]:
-    for path in [*before, *(path for path in after if path not in before)]:
-        if path not in after:
-            yield Drift("field lost", path, before[path], "not there")
-        elif path not in before:
-            yield Drift("field gained", path, "not there", after[path])
-        elif before[path] != after[path]:
-            yield Drift("type", path, before[path], after[path])
+    for path, one, other in compare_members(before, after, None):
+        if one is None or other is None:
+            yield Drift("field lost" if one else "field gained", path, one or "not there", other or "not there")
+        elif one != other:
+            yield Drift("type", path, one, other)
 
 
 def _stops(before: list[JsonValue], after: list[JsonValue]) -> Iterator[Drift]:

@@ -17,8 +17,7 @@ import typer
 from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, progress, say, say_json, told
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
-from bedtape_cassettes.format import jsonpath
-from bedtape_cassettes.format.json_view import leaves
+from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.redaction.detectors import detectors
 from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
@@ -140,7 +139,7 @@ def redact(
 
 def _checked_path(path: str) -> None:
     try:
-        if jsonpath.parts(path):
+        if parse_path(path):
             return
     except ValueError as error:
         raise CassetteError(f"--path: {error}; write it like messages.*.content.0.text") from None

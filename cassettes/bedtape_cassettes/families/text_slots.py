@@ -12,7 +12,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from bedtape_cassettes.families.family import METRICS
-from bedtape_cassettes.format.json_view import Place, Plain, at, event_with, leaves, opened, sealed, value_in, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, at, leaves, with_leaf
+from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
 __all__ = ["STOP_MEMBERS", "Slot", "cut", "slots", "with_text"]

@@ -7,7 +7,8 @@ from typing import TypeGuard
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Usage
-from bedtape_cassettes.format.json_view import Place, Plain, at, leaves, opened, sealed, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, at, leaves, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Interaction, JsonValue, Response
 
 __all__ = ["COUNTS", "usage_said", "with_usage"]

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.jsonpath import same
+from bedtape_cassettes.format.json_values import render_path, same
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["Path", "Schema", "Wrong", "problems", "shown"]
@@ -58,7 +58,7 @@ class Wrong:
     @property
     def where(self) -> str:
         """The path as people write it: `rules[0].when.turn`."""
-        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
+        return render_path(self.path)
 
     def __str__(self) -> str:
         said = f"{self.where or 'the document'}: expected {self.expected}, found {self.found}"

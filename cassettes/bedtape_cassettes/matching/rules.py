@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.user_patterns import redaction_of
 
@@ -21,7 +22,7 @@ def match_rules(
 ) -> MatchRules:
     """What `--ignore`, `--placeholder`, `--redact` and `--any-profile` say, beside what is always left out.
 
-    Raises CassetteError with every pattern that is none, a line each.
+    Raises CassetteError with a line for each malformed pattern or path.
     """
     compiled, problems = [], []
     for source in placeholder:
@@ -29,6 +30,11 @@ def match_rules(
             compiled.append(re.compile(source))
         except (re.error, RecursionError, OverflowError) as error:
             problems.append(f"--placeholder: expected a regular expression, found {source!r} ({error})")
+    for path in ignore:
+        try:
+            parse_path(path)
+        except ValueError as error:
+            problems.append(f"--ignore: {error}")
     if problems:
         raise CassetteError("\n".join(problems))
     return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, redaction_of(redact).patterns)

@@ -20,11 +20,11 @@ from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.families.text_slots import STOP_MEMBERS, with_text
 from bedtape_cassettes.families.usage import COUNTS, usage_said, with_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.json_view import leaves, opened, sealed, with_leaf
-from bedtape_cassettes.model import Body, Events, Interaction, Response
-from bedtape_cassettes.suites.set_member import with_members
+from bedtape_cassettes.format.json_values import Plain, find_places, leaves, parse_path, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
+from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length"]
+__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length", "with_members"]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -275,6 +275,33 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
         only = "only this member is changed, nothing follows"
         notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
     return replace(response, body=body)
+
+
+def with_members(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
+    """The body with the members at the path set; in a stream the path's first part is the event's number, from 0."""
+    try:
+        parts = parse_path(path)
+    except ValueError as error:
+        raise CassetteError(f"{file}: {error}; write it like json:$.content[0].text=…") from None
+    values = opened(body)
+    holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
+    if isinstance(body, Body):
+        parts = ("0", *parts)
+    places = list(find_places(holder, parts))
+    if not places:
+        raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
+    for number, *place in places:
+        assert isinstance(number, int)
+        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
+    return sealed(body, values)
+
+
+def _parsed(value: str) -> JsonValue:
+    """JSON, or the text itself where it is none."""
+    try:
+        return bodies.parse(value.encode(errors="replace"))
+    except ValueError:
+        return value
 
 
 # -- lengths ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from datetime import date
 from typing import Literal, Protocol, TypeAlias
 
 from bedtape_cassettes.families.table import bare
-from bedtape_cassettes.format.json_view import Plain, opened, value_in
+from bedtape_cassettes.format.json_values import Plain
+from bedtape_cassettes.format.json_view import opened, value_in
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.suites.bulk import duplicates

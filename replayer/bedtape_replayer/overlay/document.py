@@ -13,7 +13,7 @@ from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
 from bedtape_cassettes.format.json_schema import Path, Wrong, problems
-from bedtape_cassettes.format.jsonpath import parts
+from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.overlay.answers import answer_of, answer_wrong
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
@@ -138,7 +138,7 @@ def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
 def _when_wrong(layer: JsonObject, path: Path) -> Iterator[Wrong]:
     for told in layer.get("when", {}).get("json_path", {}):
         try:
-            parts(told)
+            parse_path(told)
         except ValueError as error:
             yield Wrong((*path, "when", "json_path", told), "a JSON path", str(error))
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.families.text_slots import cut, slots, with_text
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Plain, at, opened
+from bedtape_cassettes.format.json_values import Plain, at
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Event, Events, JsonValue, event_headers
 
 
