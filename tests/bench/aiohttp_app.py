@@ -10,7 +10,7 @@ from aiohttp import web  # type: ignore[import-not-found]
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 from bedtape_replayer.server.loops import new_event_loop
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 
 _ENGINE = Engine(load([Path(os.environ["BENCH_FOLDER"])]))
 

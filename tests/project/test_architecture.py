@@ -22,7 +22,7 @@ OUTSIDE = {
         "recorder.addon",
         "recorder.session",
         "replayer.server.thread",
-        "replayer.engine.loading",
+        "replayer.server.loading",
         "replayer.server.loops",
         "replayer.cli.replay",
     },
@@ -49,7 +49,12 @@ OUTSIDE = {
         "replayer.cli.workers",
     },
     # http.client asks; the others know statuses.
-    "http": {"cassettes.foreign.wire_bytes", "recorder.session", "replayer.cli.doctor.probe", "replayer.wire.http1"},
+    "http": {
+        "cassettes.foreign.wire_bytes",
+        "recorder.session",
+        "replayer.cli.doctor.probe",
+        "replayer.wire.http1_head",
+    },
     "ssl": set(),
     "subprocess": {
         "cassettes.cli.child_process",
@@ -94,7 +99,7 @@ OUTSIDE = {
         "cassettes.cli.output",
         "cassettes.cli.packing",
         "replayer.server.thread",
-        "replayer.engine.loading",
+        "replayer.server.loading",
         "replayer.cli.replay",
         "replayer.cli.overlay",
     },

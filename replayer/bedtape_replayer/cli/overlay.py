@@ -11,8 +11,8 @@ import typer
 
 from bedtape_cassettes.cli.help import Plain, Sectioned
 from bedtape_cassettes.errors import CassetteError
-from bedtape_replayer.engine.loading import read_overlay
 from bedtape_replayer.overlay.schema import OVERLAY
+from bedtape_replayer.server.loading import read_overlay
 
 __all__ = ["overlay"]
 

@@ -27,8 +27,8 @@ from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check
 from bedtape_replayer.cli.workers import Worker, run, workers_on
 from bedtape_replayer.engine.checks import checks_of
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load, read_overlay, watch
 from bedtape_replayer.overlay.overlay import NOTHING
+from bedtape_replayer.server.loading import load, read_overlay, watch
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Observer, Outcome, Server
 

@@ -11,7 +11,7 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 
 __all__ = ["taken"]
 

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.answer import Outcome
-from bedtape_replayer.engine.loading import read_overlay
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import NameTaken
@@ -25,6 +24,7 @@ from bedtape_replayer.plugin.marks import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
 from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["Run"]

@@ -21,6 +21,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
 from bedtape_replayer.wire.http2.headers import RequestHead
+from bedtape_replayer.wire.messages import RequestReceived, StreamClosed
 
 __all__ = ["Connection", "Observer", "Player"]
 
@@ -176,11 +177,11 @@ class Connection(asyncio.Protocol):
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):
             match received:
-                case http2.RequestReceived(stream) if self.winding_down:
+                case RequestReceived(stream) if self.winding_down:
                     wire.reset(stream, REFUSED_STREAM)
-                case http2.RequestReceived(stream, method, target, head, body):
+                case RequestReceived(stream, method, target, head, body):
                     self._answer(stream, method, target, head, body)
-                case http2.StreamClosed(stream):
+                case StreamClosed(stream):
                     self._blocked.pop(stream, None)
                     if player := self._players.pop(stream, None):
                         player.abandon()

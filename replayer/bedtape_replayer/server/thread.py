@@ -18,12 +18,12 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Desk
 from bedtape_replayer.engine.checks import Validate, checks_of
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load, read_overlay
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Observer, Server
 

@@ -7,52 +7,41 @@ it refuses itself. It will never open a socket or look at the clock.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from enum import IntEnum, auto
-from functools import lru_cache
-from http import HTTPStatus
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import Reply, is_date
-from bedtape_replayer.wire.refusal import refusal_body
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.wire.http1_grammar import (
+    CHUNK_LINE,
+    FIELDS,
+    FRAMING,
+    MAX_CHUNK_LINE,
+    MAX_HEAD,
+    MAX_TRAILERS,
+    REQUEST_LINE,
+    WHOLE_HEAD,
+    RequestError,
+    invalid_request_line,
+    is_chunked,
+    keeps_alive,
+    oversized_head,
+    parse_content_length,
+    parse_framing,
+    strip_origin,
+)
+from bedtape_replayer.wire.http1_head import encode_head
+from bedtape_replayer.wire.messages import RequestReceived, render_refusal
 
-__all__ = ["Http1Connection", "RequestReceived"]
+__all__ = ["Http1Connection"]
 
-# nginx takes 32 KiB of headers by default, Node 16 KiB, AWS's own load balancers 64 KiB.
-MAX_HEAD = 64 * 1024
-MAX_TRAILERS = 16 * 1024
-MAX_CHUNK_LINE = 1024
 # After a refusal the rest of the request is read and thrown away for a while: closing at once would make the kernel
 # reset the connection, and the client would see that instead of the answer.
 MAX_DRAINED = 1024 * 1024 * 1024
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_TARGET = rb"[\x21-\x7e\x80-\xff]++"
-_LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(\d)\r\n")
-_FIELDS = re.compile(_LINES)
-# The headers that say where a request ends, in one look: to search for each of them costs more than all the rest.
-_FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
-# What `_read_at_once` takes: a whole head, and the framing that nearly all have.
-_WHOLE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
 _USUAL = frozenset({b"connection", b"content-length", b"host"})
 _SLASH = ord("/")
-_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
-
-_Headers = tuple[tuple[bytes, bytes], ...]
-
-
-class RequestReceived(NamedTuple):
-    """A whole request."""
-
-    stream: int
-    method: bytes
-    target: bytes
-    head: Head
-    body: bytes
 
 
 class _State(IntEnum):
@@ -64,56 +53,6 @@ class _State(IntEnum):
     TRAILERS = auto()
     ANSWERING = auto()
     DRAINING = auto()
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class _Encoded(NamedTuple):
-    """A response's head as it goes out, before and after the present date, and what follows from it."""
-
-    before: bytes
-    after: bytes
-    dated: bool
-    chunked: bool
-    keep_alive: bool
-
-
-# As many as there are recordings in a large suite.
-@lru_cache(maxsize=8192)
-def _encode_head(status: int, headers: _Headers, minor: bytes, keep_alive: bool) -> _Encoded:
-    """The head in the form that a client of HTTP/1.`minor` understands."""
-    named = {name.lower(): value.lower() for name, value in headers}
-    chunked = b"transfer-encoding" in named
-    dropped = set()
-    if chunked and minor == b"0":  # HTTP/1.0 knows no chunks: the end of the connection ends the answer
-        chunked = keep_alive = False
-        dropped.add(b"transfer-encoding")
-    keep_alive = keep_alive and named.get(b"connection") != b"close"
-    added: _Headers = ()
-    if not keep_alive:
-        dropped.add(b"connection")
-        added = ((b"Connection", b"close"),)
-    elif minor == b"0" and b"connection" not in named:
-        added = ((b"Connection", b"keep-alive"),)
-    kept = [pair for pair in headers if pair[0].lower() not in dropped]
-    lines = [_status_line(status), *(b"%b: %b" % pair for pair in (*kept, *added))]
-    hole = next((number for number, pair in enumerate(kept, 2) if is_date(*pair)), 0)
-    before = b"\r\n".join(lines[:hole])
-    after = b"\r\n".join([b"", *lines[hole:], b"", b""] if hole else [*lines, b"", b""])
-    return _Encoded(before, after, hole > 0, chunked, keep_alive)
-
-
-def _status_line(status: int) -> bytes:
-    try:
-        phrase = HTTPStatus(status).phrase.encode()
-    except ValueError:
-        phrase = b""
-    return b"HTTP/1.1 %d %b" % (status, phrase)
 
 
 class Http1Connection:
@@ -175,7 +114,7 @@ class Http1Connection:
         try:
             while self._parsers[self._state](self):
                 pass
-        except _Refused as refused:
+        except RequestError as refused:
             self.refuse(refused.status, refused.message)
         self._keep_rest()
         request, self._request = self._request, None
@@ -193,13 +132,8 @@ class Http1Connection:
 
     def refuse(self, status: int, message: str) -> None:
         """Answers with an error of our own. What still comes of the request is thrown away; see `lingering`."""
-        body = refusal_body(message)
-        headers = (
-            (b"Content-Type", b"application/json"),
-            (b"Content-Length", b"%d" % len(body)),
-            (b"x-amzn-ErrorType", b"ValidationException"),
-        )
-        self._put(_encode_head(status, headers, b"1", False).after + body)
+        headers, body = render_refusal(message)
+        self._put(encode_head(status, headers, b"1", False).after + body)
         self._buffer, self._at, self._body = b"", 0, b""
         self._state = _State.DRAINING
 
@@ -218,13 +152,13 @@ class Http1Connection:
 
         Most requests are such. What is read here the parsers below read too, and find the same in it.
         """
-        whole = _WHOLE_HEAD.match(data)
+        whole = WHOLE_HEAD.match(data)
         if whole is None or whole.end() > MAX_HEAD:
             return None
         method, target = whole.groups()
         end = whole.end()
         head = Head(data[whole.end(2) + 9 : end - 2])
-        found = _FRAMING.findall(head.lowered)
+        found = FRAMING.findall(head.lowered)
         framing = dict(found)
         length = framing.get(b"content-length", b"0").strip(b" \t")
         if len(framing) != len(found) or not framing.keys() <= _USUAL or b"host" not in framing or len(length) > 18:
@@ -235,7 +169,7 @@ class Http1Connection:
         if not length.isdigit() or int(length) != len(body) or len(body) > self._max_body:
             return None
         if target[0] != _SLASH:
-            target = _path(target)
+            target = strip_origin(target)
         self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
         self.stream += 1
         return RequestReceived(self.stream, method, target, head, body)
@@ -261,37 +195,37 @@ class Http1Connection:
     def _check_unfinished_head(self, buffer: bytes | bytearray, at: int) -> None:
         """What can be said before the end: no limit may depend on how the bytes were cut."""
         line_end = buffer.find(b"\n", at + self._searched)
-        if buffer.startswith(b"\x16", at) or (line_end >= 0 and not _REQUEST_LINE.match(buffer, at)):
-            raise _not_a_request(buffer, at)
+        if buffer.startswith(b"\x16", at) or (line_end >= 0 and not REQUEST_LINE.match(buffer, at)):
+            raise invalid_request_line(buffer, at)
         if len(buffer) - at > MAX_HEAD + 3:
-            raise _too_long_a_head()
+            raise oversized_head()
 
     def _begin(self, head: bytes) -> bool:
-        line = _REQUEST_LINE.match(head)
+        line = REQUEST_LINE.match(head)
         if line is None:
-            raise _not_a_request(head, 0)
+            raise invalid_request_line(head, 0)
         if len(head) > MAX_HEAD + 2:
-            raise _too_long_a_head()
+            raise oversized_head()
         method, target, major, minor = line.groups()
         if major != b"1":
-            raise _Refused(505, "Only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here.")
-        if not _FIELDS.fullmatch(head, line.end()):
-            raise _Refused(400, "A header line is malformed.")
-        self._line, self._head = (method, _path(target), minor), Head(head[line.end() - 2 :])
-        return self._expect_body(_framing(self._head.lowered), minor)
+            raise RequestError(505, "Only HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here.")
+        if not FIELDS.fullmatch(head, line.end()):
+            raise RequestError(400, "A header line is malformed.")
+        self._line, self._head = (method, strip_origin(target), minor), Head(head[line.end() - 2 :])
+        return self._expect_body(parse_framing(self._head.lowered), minor)
 
     def _expect_body(self, framing: dict[bytes, bytes], minor: bytes) -> bool:
         if minor != b"0" and b"host" not in framing:
-            raise _Refused(400, "A request of HTTP/1.1 has a Host header.")
-        self._keep_alive = _keeps_alive(framing.get(b"connection", b""), minor)
-        chunked = _is_chunked(framing, minor)
-        self._length = 0 if chunked else _content_length(framing)
+            raise RequestError(400, "A request of HTTP/1.1 has a Host header.")
+        self._keep_alive = keeps_alive(framing.get(b"connection", b""), minor)
+        chunked = is_chunked(framing, minor)
+        self._length = 0 if chunked else parse_content_length(framing)
         if self._length > self._max_body:
             raise self._too_large()
         self._state = _State.CHUNK_LINE if chunked else _State.BODY
         if minor != b"0" and b"expect" in framing:
             if framing[b"expect"] != b"100-continue":
-                raise _Refused(417, "The only expectation known here is 100-continue.")
+                raise RequestError(417, "The only expectation known here is 100-continue.")
             if self._at == len(self._buffer) and (chunked or self._length):
                 self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
@@ -317,11 +251,11 @@ class Http1Connection:
         end = self._buffer.find(b"\r\n", self._at, self._at + MAX_CHUNK_LINE + 2)
         if end < 0:
             if len(self._buffer) - self._at >= MAX_CHUNK_LINE + 2:
-                raise _Refused(400, "A chunk's size line is too long.")
+                raise RequestError(400, "A chunk's size line is too long.")
             return False
-        line = _CHUNK_LINE.fullmatch(self._buffer, self._at, end)
+        line = CHUNK_LINE.fullmatch(self._buffer, self._at, end)
         if line is None:
-            raise _Refused(400, "A chunk's size is not a hexadecimal number.")
+            raise RequestError(400, "A chunk's size is not a hexadecimal number.")
         self._length = int(line[1], 16)
         if len(self._body) + self._length > self._max_body:
             raise self._too_large()
@@ -339,7 +273,7 @@ class Http1Connection:
     def _read_chunk_end(self) -> bool:
         end = self._buffer[self._at : self._at + 2]
         if not b"\r\n".startswith(end):
-            raise _Refused(400, "A chunk does not end where its size says.")
+            raise RequestError(400, "A chunk does not end where its size says.")
         if len(end) < 2:
             return False
         self._at += 2
@@ -354,11 +288,11 @@ class Http1Connection:
             return self._whole()
         end = buffer.find(b"\r\n\r\n", at)
         if end - at > MAX_TRAILERS or (end < 0 and len(buffer) - at > MAX_TRAILERS + 3):
-            raise _Refused(431, f"The request's trailers are longer than {MAX_TRAILERS} bytes.")
+            raise RequestError(431, f"The request's trailers are longer than {MAX_TRAILERS} bytes.")
         if end < 0:
             return False
-        if not _FIELDS.fullmatch(buffer, at, end + 2):
-            raise _Refused(400, "A trailer line is malformed.")
+        if not FIELDS.fullmatch(buffer, at, end + 2):
+            raise RequestError(400, "A trailer line is malformed.")
         self._at = end + 4
         return self._whole()
 
@@ -391,8 +325,8 @@ class Http1Connection:
         _drain,
     )
 
-    def _too_large(self) -> _Refused:
-        return _Refused(413, f"The request's body is larger than {self._max_body} bytes.")
+    def _too_large(self) -> RequestError:
+        return RequestError(413, f"The request's body is larger than {self._max_body} bytes.")
 
     # -- answering ---------------------------------------------------------------------------------------------
 
@@ -443,7 +377,7 @@ class Http1Connection:
 
     def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes) -> None:
         is_last = self._eof and not self._buffer
-        head = _encode_head(status, tuple(headers), self._line[2], self._keep_alive and not is_last)
+        head = encode_head(status, tuple(headers), self._line[2], self._keep_alive and not is_last)
         self._chunked_answer, self._keep_alive = head.chunked, head.keep_alive
         if head.dated:
             self._out += (head.before, date)
@@ -471,63 +405,3 @@ class Http1Connection:
         out.clear()
         self._pending = 0
         return data
-
-
-def _not_a_request(data: bytes | bytearray, at: int) -> _Refused:
-    if data.startswith(b"\x16", at):  # how TLS begins
-        return _Refused(400, "This port speaks plain HTTP: use http://, not https://.")
-    return _Refused(400, "That is not an HTTP/1.1 request line.")
-
-
-def _too_long_a_head() -> _Refused:
-    return _Refused(431, f"The request's headers are longer than {MAX_HEAD} bytes.")
-
-
-def _path(target: bytes) -> bytes:
-    """The target without scheme and host, which a client sends that takes us for its proxy (RFC 9112 section 3.2.2)."""
-    if target[:1] not in b"hH":
-        return target
-    path = _ABSOLUTE.sub(b"", target, count=1)
-    return b"/" + path if path != target and path[:1] != b"/" else path
-
-
-def _framing(lowered: bytes) -> dict[bytes, bytes]:
-    """The headers that say where the request ends and what follows it, by name, of header lines in lower case.
-
-    A list may stand in several lines. What is no list and stands twice is one thing to one reader and another to the
-    next (RFC 9112 sections 3.2 and 6.3).
-    """
-    framing: dict[bytes, bytes] = {}
-    for name, value in _FRAMING.findall(lowered):
-        if name not in framing:
-            framing[name] = value.strip(b" \t")
-        elif name == b"connection":
-            framing[name] += b"," + value
-        else:
-            raise _Refused(400, f"The header {name.decode()} stands twice.")
-    return framing
-
-
-def _content_length(framing: dict[bytes, bytes]) -> int:
-    value = framing.get(b"content-length", b"0")
-    if not value.isdigit() or len(value) > 18:
-        raise _Refused(400, "The content-length is not a number of up to 18 digits.")
-    return int(value)
-
-
-def _is_chunked(framing: dict[bytes, bytes], minor: bytes) -> bool:
-    coding = framing.get(b"transfer-encoding")
-    if coding is None:
-        return False
-    if b"content-length" in framing:  # two lengths are how requests are smuggled: RFC 9112 section 6.3
-        raise _Refused(400, "A request has a content-length or a transfer-encoding, not both.")
-    if minor == b"0":  # section 6.1: whoever handed it on may not have understood it
-        raise _Refused(400, "A request of HTTP/1.0 has no transfer-encoding.")
-    if coding != b"chunked":
-        raise _Refused(501, "The only transfer-encoding known here is chunked.")
-    return True
-
-
-def _keeps_alive(connection: bytes, minor: bytes) -> bool:
-    options = [option.strip(b" \t") for option in connection.split(b",")] if connection else []
-    return b"close" not in options and (minor != b"0" or b"keep-alive" in options)

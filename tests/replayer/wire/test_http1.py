@@ -15,14 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import DATE, Piece, Reply
-from bedtape_replayer.wire.http1 import (
-    MAX_CHUNK_LINE,
-    MAX_DRAINED,
-    MAX_HEAD,
-    MAX_TRAILERS,
-    Http1Connection,
-    RequestReceived,
-)
+from bedtape_replayer.wire.http1 import MAX_DRAINED, Http1Connection
+from bedtape_replayer.wire.http1_grammar import MAX_CHUNK_LINE, MAX_HEAD, MAX_TRAILERS
+from bedtape_replayer.wire.messages import RequestReceived
 
 MAX_BODY = 1000
 OK = ((b"Content-Type", b"text/plain"), (b"Content-Length", b"2"), (b"Connection", b"keep-alive"))

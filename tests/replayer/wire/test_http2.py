@@ -21,15 +21,7 @@ from bedtape_replayer.answering.reply import DATE
 from bedtape_replayer.wire.http2 import floods as http2_floods
 from bedtape_replayer.wire.http2 import reader as http2_reader
 from bedtape_replayer.wire.http2 import streams as http2_streams
-from bedtape_replayer.wire.http2.connection import (
-    CONNECTION_WINDOW,
-    MAX_SETTINGS,
-    MAX_STREAMS,
-    Http2Connection,
-    Received,
-    RequestReceived,
-    StreamClosed,
-)
+from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import (
     ACK,
     CANCEL,
@@ -67,6 +59,8 @@ from bedtape_replayer.wire.http2.frames import (
     number,
 )
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, response_block
+from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, MAX_SETTINGS, MAX_STREAMS
+from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed
 
 MAX_BODY = 4 << 20
 REQUEST = (

@@ -5,7 +5,7 @@ queued as the windows let it, `floods` counts what a peer may not do for ever. N
 at a clock.
 """
 
-from bedtape_replayer.wire.http2.connection import Http2Connection, Received, RequestReceived, StreamClosed
+from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import PREFACE
 
-__all__ = ["PREFACE", "Http2Connection", "Received", "RequestReceived", "StreamClosed"]
+__all__ = ["PREFACE", "Http2Connection"]

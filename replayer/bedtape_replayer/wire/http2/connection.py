@@ -7,10 +7,8 @@ rules is answered with RST_STREAM or GOAWAY as the RFC says; nothing that it sen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.wire.http2.floods import Floods
 from bedtape_replayer.wire.http2.frames import (
@@ -32,12 +30,7 @@ from bedtape_replayer.wire.http2.frames import (
     PUSH_PROMISE,
     REFUSED_STREAM,
     RST_STREAM,
-    SETTING,
     SETTINGS,
-    SETTINGS_HEADER_TABLE_SIZE,
-    SETTINGS_INITIAL_WINDOW_SIZE,
-    SETTINGS_MAX_CONCURRENT_STREAMS,
-    SETTINGS_MAX_HEADER_LIST_SIZE,
     STREAM_CLOSED,
     WINDOW_UPDATE,
     ConnectionFault,
@@ -50,53 +43,16 @@ from bedtape_replayer.wire.http2.frames import (
 )
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, HeaderListTooLarge, RequestDecoder, RequestHead
 from bedtape_replayer.wire.http2.reader import FrameReader
+from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, GREETING, MAX_STREAMS, SETTINGS_ACK, read_settings
 from bedtape_replayer.wire.http2.streams import STREAM_WINDOW, ClosedStreams, Stream
 from bedtape_replayer.wire.http2.writer import Writer
-from bedtape_replayer.wire.refusal import refusal_body
+from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed, render_refusal
 
-__all__ = ["Http2Connection", "Received", "RequestReceived", "StreamClosed"]
+__all__ = ["Http2Connection"]
 
-# Far more than an SDK's pool opens, few enough that a connection's open requests fit in memory. nghttp2 has 100.
-MAX_STREAMS: Final = 1000
-CONNECTION_WINDOW: Final = 16 << 20
-MAX_SETTINGS: Final = 32  # in one frame, as nghttp2
 # Bodies that are not whole yet are held; a thousand of the largest would be 25 GB. Small ones are not worth counting.
 MAX_HELD_BODIES: Final = 8
 HELD_UNCOUNTED: Final = 64 * 1024
-
-# A header table of no size makes the client's header blocks independent of each other (see RequestDecoder).
-_GREETING: Final = frame(
-    SETTINGS,
-    0,
-    0,
-    SETTING.pack(SETTINGS_HEADER_TABLE_SIZE, 0)
-    + SETTING.pack(SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
-    + SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW)
-    + SETTING.pack(SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
-) + frame(WINDOW_UPDATE, 0, 0, number(CONNECTION_WINDOW - 65535))
-_SETTINGS_ACK: Final = frame(SETTINGS, ACK, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
-    """A complete request. `head` has :authority first, as `host`, if there was no host."""
-
-    stream: int
-    method: bytes
-    target: bytes
-    head: Head
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StreamClosed:
-    """The client reset a stream whose request had been received, or broke it: stop answering it."""
-
-    stream: int
-    error: int
-
-
-Received = RequestReceived | StreamClosed
 
 
 class Http2Connection:
@@ -128,7 +84,7 @@ class Http2Connection:
         self._max_held = MAX_HELD_BODIES * max_body
         self._requests = RequestDecoder({} if heads is None else heads)
         self._reader = FrameReader()
-        self._writer = Writer(_GREETING)
+        self._writer = Writer(GREETING)
         self._floods = Floods()
         self._streams: dict[int, Stream] = {}
         self._closed = ClosedStreams()
@@ -412,12 +368,8 @@ class Http2Connection:
         """Answers in Bedrock's form a request that the server is not told of; what more comes of it is dropped."""
         state.refused = True
         state.body = b""
-        body = refusal_body(message)
-        headers = (
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-amzn-errortype", b"ValidationException"),
-        )
+        headers, body = render_refusal(message)
+        headers = tuple((name.lower(), value) for name, value in headers)
         self.respond(state.number, status, headers, body)
         self._floods.reset()
 
@@ -444,13 +396,9 @@ class Http2Connection:
             self._requests.table_refused()
             self._floods.ignored()
             return
-        if len(payload) % SETTING.size:
-            raise ConnectionFault(FRAME_SIZE_ERROR, f"expected SETTINGS of 6 octets each, found {len(payload)}")
-        if len(payload) > MAX_SETTINGS * SETTING.size:
-            raise ConnectionFault(ENHANCE_YOUR_CALM, f"more than {MAX_SETTINGS} settings in a frame")
-        for name, value in SETTING.iter_unpack(payload):
+        for name, value in read_settings(payload):
             self._writer.setting(name, value, self._streams.values())
-        self._writer.write(_SETTINGS_ACK)
+        self._writer.write(SETTINGS_ACK)
         self._floods.ack()
 
     def _on_ping(self, flags: int, stream: int, payload: bytes) -> None:

@@ -12,7 +12,7 @@ from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.engine import loading
+from bedtape_replayer.server import loading
 from support.recordings import converse
 
 

@@ -1,0 +1,48 @@
+"""What HTTP/1.1 and HTTP/2 have in common: the requests that they read, and the refusals that they answer themselves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bedtape_cassettes.format.bodies import compact
+from bedtape_replayer.answering.head import Head
+
+__all__ = ["Received", "RequestReceived", "StreamClosed", "render_refusal"]
+
+
+class RequestReceived(NamedTuple):
+    """A complete request.
+
+    stream: the number of the HTTP/2 stream, or the number of the request on an HTTP/1.1 connection.
+    head: the header lines. If an HTTP/2 request has no host, its :authority comes first, as `host`.
+    """
+
+    stream: int
+    method: bytes
+    target: bytes
+    head: Head
+    body: bytes
+
+
+class StreamClosed(NamedTuple):
+    """The client reset or broke a stream whose request was complete. Nobody waits for its answer any more.
+
+    error: the HTTP/2 error code, RFC 9113 section 7.
+    """
+
+    stream: int
+    error: int
+
+
+Received = RequestReceived | StreamClosed
+
+
+def render_refusal(message: str) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
+    """The headers and the body of a refusal, in the form of Bedrock's errors. The status says the rest."""
+    body = compact({"message": f"bedtape: {message}"})
+    headers = (
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"x-amzn-ErrorType", b"ValidationException"),
+    )
+    return headers, body
