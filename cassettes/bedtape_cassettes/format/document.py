@@ -141,7 +141,9 @@ def read(data: bytes, file: str) -> Interaction:
     interaction = reader.interaction(value, file)
     if interaction is None or reader.problems:
         lines = yamlio.locate(data)
-        problems = [Problem(file, _line(lines, path), *words) for path, *words in reader.problems]
+        problems = [
+            Problem(file, _line(lines, path), expected, found, fix) for path, expected, found, fix in reader.problems
+        ]
         raise CassetteInvalid(sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS])
     return interaction
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.model import JsonValue, Place, render_path
 
 __all__ = [
     "MISSING",
@@ -35,7 +35,6 @@ __all__ = [
     "with_leaf",
 ]
 
-Place: TypeAlias = tuple[str | int, ...]
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _M = TypeVar("_M")
@@ -58,12 +57,6 @@ def parse_path(path: str) -> tuple[str, ...]:
     if "" in parts:
         raise ValueError(f"expected members joined by dots (messages.*.text), found {path!r}")
     return parts
-
-
-def render_path(place: Place, root: str = "") -> str:
-    """The spelling of a place below `root`: `messages[0].text`."""
-    spelled = "".join([f"[{part}]" if isinstance(part, int) else f".{part}" for part in place])
-    return root + spelled if root else spelled.removeprefix(".")
 
 
 def is_within(place: Place, parts: Sequence[str]) -> bool:

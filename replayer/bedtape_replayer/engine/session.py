@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, Unpack
 
-from bedtape_cassettes.format.json_schema import Wrong
+from bedtape_cassettes.errors import Problem
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
@@ -88,7 +88,7 @@ class Session:
     def _respond_by(self, function: Callable[[Call], Any], told: dict[str, Any]) -> str:
         """A rule whose answer is computed: its conditions are checked as those of any other."""
         if beside := _rest(told):
-            raise OverlayInvalid(tuple(_beside_function(name) for name in beside))
+            raise OverlayInvalid(map(_beside_function, beside))
         document = {**_layer(told), "answer": {"text": ""}}
 
         def made(state: SessionState) -> Rule:
@@ -217,10 +217,10 @@ def _rest(told: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in SCHEDULE and key not in WHEN and key not in _LAYER}
 
 
-def _beside_function(name: str) -> Wrong:
+def _beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
     fix = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Wrong((name,), "conditions and a schedule beside a function", name, fix)
+    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
 
 
 def _plain(value: Any) -> Any:
