@@ -16,12 +16,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
@@ -246,8 +246,8 @@ def _finish(recording: Any) -> None:
 
 
 def _summary(written: Written) -> str:
-    into = counted(len(written.cassettes), "cassette")
-    lines = [f"bedtape: recorded {counted(written.interactions, 'interaction')} into {into}"]
+    into = format_count(len(written.cassettes), "cassette")
+    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
     lines += [f"  {name}" for name in written.cassettes]
     if written.partial:
         lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")

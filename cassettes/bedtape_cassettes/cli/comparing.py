@@ -13,10 +13,10 @@ from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, load, say, s
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import git, store
 from bedtape_cassettes.suites import diff as diffing
 from bedtape_cassettes.suites.selector import Suite, numbers, pick
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["diff", "git_setup", "textconv"]
 
@@ -128,4 +128,4 @@ def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape 
         suite = tape.unpack(data, str(file))
     for cassette in suite:
         for interaction in cassette.interactions:
-            typer.echo(f"# {printable(interaction.file)}\n{document.write(interaction).decode()}")
+            typer.echo(f"# {escape_controls(interaction.file)}\n{document.write(interaction).decode()}")

@@ -20,12 +20,12 @@ from bedtape_cassettes.cli.editor import edited
 from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, told
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage.swap import BACKUPS
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
 from bedtape_cassettes.suites.assign import Amended, amended, assignments
 from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["edit", "set_"]
 
@@ -34,7 +34,7 @@ _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, 
 
 def _note(notes: tuple[str, ...]) -> None:
     for note in notes:
-        typer.echo(f"bedtape: {printable(note)}", err=True)
+        typer.echo(f"bedtape: {escape_controls(note)}", err=True)
 
 
 # -- set -------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def _one(picked: Picked, selector: str) -> tuple[str, int]:
     places = [(name, place) for name, which in picked.items() for place in which]
     if len(places) != 1:
         fix = "name one by its number, such as weather:2"
-        raise CassetteError(f"{printable(selector)}: expected one interaction, found {len(places)}; {fix}")
+        raise CassetteError(f"{escape_controls(selector)}: expected one interaction, found {len(places)}; {fix}")
     return places[0]
 
 

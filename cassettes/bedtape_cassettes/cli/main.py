@@ -16,7 +16,7 @@ from bedtape_cassettes.cli.help import Plain, Sectioned
 from bedtape_cassettes.config.defaults import Defaults, defaults_of
 from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.errors import ConfigInvalid
-from bedtape_cassettes.printable import printable
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["app", "main", "whole"]
 
@@ -86,7 +86,7 @@ def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
 
 
 def _tell(text: str) -> None:
-    typer.echo("\n".join(map(printable, f"bedtape: {text}".splitlines())), err=True)
+    typer.echo("\n".join(map(escape_controls, f"bedtape: {text}".splitlines())), err=True)
 
 
 app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -15,10 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from bedtape_cassettes.errors import CassetteError, CassetteMissing
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.selector import Suite
-from bedtape_cassettes.text import Line, Style
+from bedtape_cassettes.text import Line, Style, escape_controls
 
 __all__ = [
     "CASSETTES",
@@ -86,7 +85,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except CassetteError as error:
-        shown = "\n".join(map(printable, f"bedtape: {error}".splitlines()))
+        shown = "\n".join(map(escape_controls, f"bedtape: {error}".splitlines()))
         typer.echo(shown, err=True)
         raise typer.Exit(2) from None
 

@@ -9,10 +9,10 @@ import typer
 
 from bedtape_cassettes.cli.backup import set_aside_and_tell
 from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store, swap
 from bedtape_cassettes.suites.selector import Suite, named
+from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
 
@@ -91,4 +91,4 @@ def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
 
 def _counted(suite: Suite) -> str:
     interactions = sum(len(c.interactions) for c in suite)
-    return f"{counted(interactions, 'interaction')} in {counted(len(suite), 'cassette')}"
+    return f"{format_count(interactions, 'interaction')} in {format_count(len(suite), 'cassette')}"

@@ -18,8 +18,8 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.suites.flags import MARKS, marks
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
 
@@ -64,7 +64,7 @@ def parse(text: str) -> Selector:
 
 def _wrong(text: str, expected: str, found: str) -> CassetteError:
     fix = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
-    return CassetteError(f"{printable(text)}: expected {expected}, found {found}; {fix}")
+    return CassetteError(f"{escape_controls(text)}: expected {expected}, found {found}; {fix}")
 
 
 def _range(text: str, found: re.Match[str]) -> tuple[int, int]:
@@ -144,8 +144,8 @@ def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
     if not found:
         names = [c.name for c in suite]
         near = get_close_matches(name, names, n=1)
-        fix = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
-        raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {fix}")
+        fix = f"did you mean {escape_controls(near[0])}?" if near else f"there is {_listed(names)}"
+        raise CassetteError(f"{escape_controls(name)}: expected a cassette or a glob of cassettes, found none; {fix}")
     return found
 
 
@@ -191,14 +191,14 @@ def _nothing(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
     what = compact(selector.text).decode()
     return CassetteError(
-        f"{what}: expected to select something, found nothing; {printable(where)} has {'; '.join(there)}"
+        f"{what}: expected to select something, found nothing; {escape_controls(where)} has {'; '.join(there)}"
     )
 
 
 def _listed(words: Iterable[str]) -> str:
     distinct = sorted(set(words))
     more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
-    return (", ".join(map(printable, distinct[:_SHOWN])) or "nothing") + more
+    return (", ".join(map(escape_controls, distinct[:_SHOWN])) or "nothing") + more
 
 
 def _ranges(found: Sequence[int]) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import MISSING, Change, Place, compare, leaves, render_path
 from bedtape_cassettes.matching.key import (
@@ -29,6 +28,7 @@ from bedtape_cassettes.matching.key import (
     unscrubbed_key_of,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Remembered
 
@@ -86,7 +86,7 @@ class Miss:
                 f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
             ]
             return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
-        held = counted(self.recordings, "recording")
+        held = format_count(self.recordings, "recording")
         lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
         if not self.nearest:
             lines.append("There is no recording of this operation; record one, or check the folder.")

@@ -15,12 +15,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Desk
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
@@ -231,7 +230,7 @@ def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
 
 def _summary(library: Library, folders: Sequence[Path]) -> str:
     where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
-    return f"{counted(len(library), 'interaction')} in {counted(len(library.cassettes), 'cassette')} from {where}"
+    return f"{format_count(len(library), 'interaction')} in {format_count(len(library.cassettes), 'cassette')} from {where}"
 
 
 def _tell(line: str, level: LogLevel) -> None:
@@ -270,9 +269,9 @@ def _line(outcome: Outcome) -> str:
         parts.append(f"session {answer.call.session}")
     if not outcome.complete:
         parts.append("client hung up")
-    line = printable("  ".join(parts))
+    line = escape_controls("  ".join(parts))
     return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
 
 
 def _indented(text: str) -> str:
-    return "\n".join("  " + printable(line) for line in text.splitlines())
+    return "\n".join("  " + escape_controls(line) for line in text.splitlines())

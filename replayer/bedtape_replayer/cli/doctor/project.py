@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Found
 
@@ -22,11 +22,11 @@ def check_cassettes(found: Found) -> Iterator[Diagnosis]:
     for shelf in found.shelves:
         if shelf.problems:
             count = len(shelf.problems)
-            first = f"{counted(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
+            first = f"{format_count(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
             fix = f"fix the file; bedtape cassette check --in {shelf.folder} says all"
             yield wrong("cassettes", expected="cassettes that load", found=first, fix=fix)
         else:
-            held = f"{counted(shelf.interactions, 'interaction')} in {counted(shelf.cassettes, 'cassette')}"
+            held = f"{format_count(shelf.interactions, 'interaction')} in {format_count(shelf.cassettes, 'cassette')}"
             yield ok("cassettes", f"{shelf.folder}: {held}")
 
 

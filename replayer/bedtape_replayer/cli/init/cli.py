@@ -9,8 +9,8 @@ import typer
 
 from bedtape_cassettes.cli.output import DryRun
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import git
+from bedtape_cassettes.text import escape_controls
 from bedtape_replayer.cli.init import writing
 from bedtape_replayer.cli.init.plan import Piece, Plan, plan_of
 from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
@@ -43,7 +43,7 @@ def init(
         _carry_out(root, plan_of(project, framework, writing.sample()), dry_run=dry_run)
     except (InitRefused, CassetteError) as error:
         for line in str(error).splitlines():
-            typer.echo(f"bedtape: {printable(line)}", err=True)
+            typer.echo(f"bedtape: {escape_controls(line)}", err=True)
         raise typer.Exit(2) from None
 
 
@@ -60,7 +60,9 @@ def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
         rows.append(("skipped", git.ATTRIBUTES, "no git repository (bedtape cassette git-setup)"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo(
+            "  ".join(escape_controls(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     typer.echo("\nNext:")
     for command in plan.then:
         typer.echo(f"  {command}")
