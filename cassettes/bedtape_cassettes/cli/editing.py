@@ -16,8 +16,10 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.changing import change
-from bedtape_cassettes.cli.editor import edited
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, told
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.output import load
+from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.storage.swap import BACKUPS
@@ -34,7 +36,7 @@ _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, 
 
 def _note(notes: tuple[str, ...]) -> None:
     for note in notes:
-        typer.echo(f"bedtape: {escape_controls(note)}", err=True)
+        report(note)
 
 
 # -- set -------------------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def set_(
       bedtape cassette set weather:2 stop_reason=max_tokens usage.outputTokens=7
       bedtape cassette set weather:1 status=429 --dry-run
     """
-    with told():
+    with exit_on_error():
         changes = assignments(words)
     notes: list[str] = []
 
@@ -89,7 +91,7 @@ def edit(
       bedtape cassette edit weather:2
       EDITOR='code --wait' bedtape cassette edit weather:2 --dry-run
     """
-    with told():
+    with exit_on_error():
         before = load(folder)
         place = _one(pick(before, [selector]), selector)
         interaction = _at(before, place)
@@ -135,11 +137,11 @@ def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | Non
     text = edit_buffer.sheet(interaction)
     name = interaction.file.rpartition("/")[2]
     while True:
-        text = edited(text, name)
+        text = edit_text(text, name)
         try:
             return text, edit_buffer.read(text, interaction)
         except CassetteError as error:
-            typer.echo(f"bedtape: {error}", err=True)
+            report(error)
         if not sys.stdin.isatty() or not typer.confirm("Open it again?", default=True, err=True):
             _keep(folder, interaction, text)
             raise typer.Exit(2)
@@ -159,4 +161,4 @@ def _keep(folder: Path, interaction: Interaction, text: str) -> None:
             f"bedtape: {path}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}", err=True
         )
         return
-    typer.echo(f"bedtape: what you wrote is kept in {path}", err=True)
+    report(f"what you wrote is kept in {path}")

@@ -15,7 +15,9 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.changing import change
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, progress, say, say_json, told
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue
@@ -46,7 +48,7 @@ def _look(kinds: list[str] | None, patterns: list[str] | None, *, others: bool) 
         return looking(kinds or (), more)
     theirs = detectors()
     if theirs is None:
-        typer.echo("bedtape: only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'", err=True)
+        report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
     return looking(KINDS, [*more, *([theirs] if theirs else [])])
 
 
@@ -77,7 +79,7 @@ def scan(
       bedtape cassette scan
       bedtape cassette scan 'weather:2' --kind email --json
     """
-    with told():
+    with exit_on_error():
         look = _look(kinds, patterns, others=True)
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
@@ -125,7 +127,7 @@ def redact(
       bedtape cassette redact --path 'messages.*.content.*.document.name'
       bedtape cassette redact --pattern 'ticket-\\d+'
     """
-    with told():
+    with exit_on_error():
         for path in paths or ():
             _checked_path(path)
         taking = Taking(_look(kinds, patterns, others=not (patterns or paths)), tuple(paths or ()))
@@ -170,7 +172,7 @@ def check(
       bedtape cassette check
       bedtape cassette check --max-age 90d --history played.json --json
     """
-    with told():
+    with exit_on_error():
         oldest = None if max_age is None else _days(max_age)
         played = None if history is None else _played(history)
         found = _checked(folder, oldest, played, drift=drift)

@@ -16,7 +16,9 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.backup import set_aside_and_tell
-from bedtape_cassettes.cli.output import CASSETTES, progress, told
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES
+from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.foreign import export_formats as exported
 from bedtape_cassettes.foreign import import_formats
@@ -65,7 +67,7 @@ def import_(
       bedtape cassette import tests/vcr --to cassettes
       bedtape cassette import capture.har --from har
     """
-    with told():
+    with exit_on_error():
         wanted = _format(source)
         redaction = redaction_of(redact or [])
         named = _named(files)
@@ -113,7 +115,7 @@ def export(
       bedtape cassette export --to vcrpy --into tests/vcr
       bedtape cassette export cassettes --to har
     """
-    with told():
+    with exit_on_error():
         form = exported.FORMATS.get(to)
         if form is None:
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")

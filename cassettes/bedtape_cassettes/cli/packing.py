@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.backup import set_aside_and_tell
-from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES, Folder
+from bedtape_cassettes.cli.output import load, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store, swap
 from bedtape_cassettes.suites.selector import Suite, named
@@ -37,7 +39,7 @@ def pack(
       bedtape cassette pack
       bedtape cassette pack 'checkout/*' --to checkout.tape --force
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         chosen = named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
@@ -63,7 +65,7 @@ def unpack(
     Example:
       bedtape cassette unpack cassettes.tape --to tests/cassettes
     """
-    with told():
+    with exit_on_error():
         packed = load(file)
         try:
             to.mkdir(parents=True, exist_ok=True)

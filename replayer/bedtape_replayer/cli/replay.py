@@ -14,7 +14,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
@@ -100,7 +101,7 @@ def replay(
       bedtape replay tests/cassettes --port 0 --speed 1
       bedtape replay --overlay faults.yaml --log-level warning
     """
-    try:
+    with exit_on_error():
         checked_speed(speed)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = folders or _default_folders(context)
@@ -112,8 +113,6 @@ def replay(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
                 f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
             )
-    except CassetteError as error:
-        _fail(str(error))
     engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
     if control:
         engine.desk = Desk(engine, control_token)
@@ -128,7 +127,7 @@ def replay(
         except OSError as error:
             _fail_to_listen(host, f"port {port}", error)
         _say_where(host, server.port)
-        _tell(f"bedtape: {_summary(library, chosen)}", log_level)
+        _tell(f"{_summary(library, chosen)}", log_level)
 
     if workers == 1:
         serve(begin)
@@ -140,18 +139,18 @@ def replay(
     _say_where(host, crew[0].shared.getsockname()[1])
     for number, worker in enumerate(crew, 1):
         _say_where(host, worker.own.getsockname()[1], f"worker {number} alone is ")
-    _tell(f"bedtape: {_summary(library, chosen)}", log_level)
+    _tell(f"{_summary(library, chosen)}", log_level)
 
     def work(worker: Worker, leash: int) -> None:
         serve(lambda server: server.listen(*worker.sockets), leash)
 
     if code := run(crew, work):
-        _fail("a worker ended before its time, and the others with it", code)
+        fail("a worker ended before its time, and the others with it", code)
 
 
 def _fail_to_listen(host: str, where: str, error: OSError) -> NoReturn:
     why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    _fail(f"cannot listen on {host} {where}: {why}; choose another with --port, or 0 for any that is free")
+    fail(f"cannot listen on {host} {where}: {why}; choose another with --port, or 0 for any that is free")
 
 
 # What makes a server listen.
@@ -161,11 +160,6 @@ _Begin = Callable[[Server], Awaitable[None]]
 def _say_where(host: str, port: int, who: str = "") -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"bedtape: {who}listening on http://{shown}:{port}", flush=True)
-
-
-def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"bedtape: {message}", file=sys.stderr)
-    raise typer.Exit(code)
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
@@ -196,12 +190,10 @@ async def _serve(
 
     def changed(library: Library) -> None:
         engine.library = library
-        _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
+        _tell(f"cassettes changed: {_summary(library, folders)}", level)
 
     def failed(error: CassetteError) -> None:
-        print(
-            f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True
-        )
+        report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
 
     cache = store.cache_folder(os.environ)
     watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
@@ -235,7 +227,7 @@ def _summary(library: Library, folders: Sequence[Path]) -> str:
 
 def _tell(line: str, level: LogLevel) -> None:
     if level is LogLevel.info:
-        print(line, file=sys.stderr, flush=True)
+        report(line)
 
 
 def _teller(level: LogLevel) -> Observer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import ConfigInvalid
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import arguments_of, match_rules

@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import typer
 
-from bedtape_cassettes.cli.output import AsJson, say, say_json
+from bedtape_cassettes.cli.options import AsJson
+from bedtape_cassettes.cli.output import say, say_json
 from bedtape_replayer.cli.doctor.checks import examine
 from bedtape_replayer.cli.doctor.probe import gather
 from bedtape_replayer.cli.doctor.render import summary, told

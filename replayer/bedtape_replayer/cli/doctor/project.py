@@ -35,7 +35,7 @@ def check_settings(found: Found) -> Iterator[Diagnosis]:
     chosen = found.settings
     if chosen.problems:
         count = len(chosen.problems)
-        first = f"{count} problem{'s' * (count != 1)}, first {chosen.problems[0]}"
+        first = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
         fix = "fix it; bedtape config show says all, and no command starts before"
         yield wrong("settings", expected="settings that are sound", found=first, fix=fix)
     for warning in chosen.warnings:

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.text import Line, Style, escape_controls
+from bedtape_cassettes.text import Line, Style, escape_controls, format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, Level
 
 __all__ = ["summary", "told"]
@@ -33,5 +33,5 @@ def _folded(text: str, width: int | None, indent: str) -> list[str]:
 def summary(diagnoses: Sequence[Diagnosis]) -> str:
     """How many of each."""
     counts = Counter(diagnosis.level for diagnosis in diagnoses)
-    notes = f"{counts['note']} note{'s' * (counts['note'] != 1)}"
+    notes = format_count(counts["note"], "note")
     return f"bedtape: {counts['wrong']} wrong, {notes}, {counts['ok']} ok; nothing was changed"

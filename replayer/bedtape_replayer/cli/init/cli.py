@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.output import DryRun
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import DryRun
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.text import escape_controls
 from bedtape_replayer.cli.init import writing
@@ -36,23 +36,19 @@ def init(
       bedtape init --vitest --dry-run
     """
     root = Path.cwd()
-    try:
+    with exit_on_error():
         project = writing.look(root)
         asked: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
         framework = asked.get(pytest) or framework_of(project)
         _carry_out(root, plan_of(project, framework, writing.sample()), dry_run=dry_run)
-    except (InitRefused, CassetteError) as error:
-        for line in str(error).splitlines():
-            typer.echo(f"bedtape: {escape_controls(line)}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
     repository = git.repository(root)
     pieces = (*plan.pieces, *([writing.attributes(root, repository)] if repository else []))
     wanted = [piece for piece in pieces if not writing.is_there(root, piece)]
-    if reasons := writing.obstacles(root, wanted):
-        raise InitRefused(reasons)
+    if problems := writing.obstacles(root, wanted):
+        raise InitRefused(problems)
     if not dry_run:
         writing.write(root, wanted, lambda: git.teach(repository) if repository else None)
     rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]

@@ -99,7 +99,7 @@ def test_what_the_disk_refuses_is_told_and_leaves_all_as_it_was(project: Path, m
     before = _tree(project)
     _Breaking(monkeypatch, 8, OSError(28, "No space left on device", "somewhere"), after=False)
     with pytest.raises(
-        InitRefused, match="somewhere: expected to write, found: No space left on device; nothing was wr"
+        InitRefused, match="somewhere: expected to write, found No space left on device; nothing was wr"
     ):
         writing.write(project, PIECES, _nothing)
     assert _tree(project) == before
