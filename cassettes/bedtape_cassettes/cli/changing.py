@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
 from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import swap
+from bedtape_cassettes.storage import git, swap
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, Suite, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
@@ -33,6 +33,8 @@ __all__ = [
     "rename",
     "renumber",
     "retime",
+    "set_aside",
+    "set_aside_and_report",
     "split",
     "trim",
     "truncate_after",
@@ -258,3 +260,22 @@ def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, 
       bedtape cassette renumber weather
     """
     change(folder, lambda suite: bulk.renumber(suite, names), dry_run=dry_run, as_json=as_json)
+
+
+# -- backups ---------------------------------------------------------------------------------------------------
+
+
+def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
+    """Copies the files into the backups of `place` and returns the folder; `None` if git holds them.
+
+    The folder has the time of day in its name.
+    """
+    if git.holds(files):
+        return None
+    return swap.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+
+
+def set_aside_and_report(place: Path, files: Sequence[Path]) -> None:
+    """Copies the files as `set_aside` does, and prints where."""
+    if files and (kept := set_aside(place, files)) is not None:
+        typer.echo(f"git does not hold what was there: it is kept in {kept}")

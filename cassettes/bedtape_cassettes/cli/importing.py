@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside_and_tell
+from bedtape_cassettes.cli.changing import set_aside_and_report
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
@@ -24,7 +24,7 @@ from bedtape_cassettes.foreign import export_formats as exported
 from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import Imported, imported
-from bedtape_cassettes.foreign.overlay_file import rendered
+from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
@@ -186,7 +186,7 @@ def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> No
     files = swap.files_of(to, old, [cassette.name for cassette in old])
     if not force:
         _refuse([*files, *overlays])
-    set_aside_and_tell(to, files)
+    set_aside_and_report(to, files)
 
 
 def _refuse(there: list[Path]) -> None:
@@ -222,7 +222,9 @@ def _import(
 def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
     overlay = _overlay(overlays, name)
-    layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
+    layers = (
+        render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
+    )  # refused before a byte is written
     if taken.interactions:
         filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
         swap.put(to, old, (Cassette(name, tuple(filed)),))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside_and_tell
+from bedtape_cassettes.cli.changing import set_aside_and_report
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, Folder
 from bedtape_cassettes.cli.output import load, progress
@@ -88,7 +88,7 @@ def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
         raise CassetteError(
             f"{files[0]}: expected nothing there yet, found a recording; choose another --to, or --force"
         )
-    set_aside_and_tell(place, files)
+    set_aside_and_report(place, files)
 
 
 def _counted(suite: Suite) -> str:

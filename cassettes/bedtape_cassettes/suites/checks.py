@@ -17,9 +17,8 @@ from bedtape_cassettes.format.json_view import opened, value_in
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.suites.bulk import duplicates
-from bedtape_cassettes.suites.flags import marks
 from bedtape_cassettes.suites.lifecycle import ends
-from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.suites.selector import Suite, marks, numbers
 
 __all__ = ["Checked", "Drifts", "Facts", "check"]
 

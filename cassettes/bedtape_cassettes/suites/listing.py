@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bedtape_cassettes.families.reading import usage_of
 from bedtape_cassettes.model import Cassette, Events, Interaction
-from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, escape_controls, lines
 
 __all__ = ["Row", "Total", "row", "table", "totals"]

@@ -16,12 +16,12 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.suites.flags import MARKS, marks
+from bedtape_cassettes.storage.store import file_name
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
+__all__ = ["MARKS", "Picked", "Selector", "Suite", "cassettes", "marks", "named", "numbers", "parse", "pick", "said"]
 
 Suite: TypeAlias = tuple[Cassette, ...]
 # The places (from 0) of what was selected, by cassette.
@@ -211,3 +211,29 @@ def _ranges(found: Sequence[int]) -> str:
             runs.append([number, number])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
     return ", ".join(shown[:_SHOWN]) + (" and more" if len(shown) > _SHOWN else "")
+
+
+# -- flags -----------------------------------------------------------------------------------------------------
+
+MARKS = ("exact", "partial", "stream", "stale")
+_NAMED_BY_US = re.compile(r"[0-9]+(-[a-z-]+-[0-9a-f]{8}\.yaml)")
+
+
+def marks(interaction: Interaction) -> tuple[str, ...]:
+    """Its marks, in the order of MARKS.
+
+    exact: kept byte for byte. partial: cut, never replayed. stream: answered in events. stale: its request was changed
+    since its file was named, so that the name tells an old operation or match key.
+    """
+    flags = (
+        interaction.exact,
+        interaction.partial,
+        isinstance(interaction.response.body, Events),
+        _is_stale(interaction),
+    )
+    return tuple(mark for mark, flag in zip(MARKS, flags, strict=True) if flag)
+
+
+def _is_stale(interaction: Interaction) -> bool:
+    named = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
+    return named is not None and named[1] != file_name(0, interaction).removeprefix("0000")

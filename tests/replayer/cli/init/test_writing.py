@@ -132,10 +132,10 @@ def test_obstacles_are_told_all_at_once(tmp_path: Path) -> None:
         Piece("cassettes/d", b"", ""),
         Piece("e", b"", ""),
     ]
-    assert writing.obstacles(tmp_path, pieces) == (
+    assert list(map(str, writing.obstacles(tmp_path, pieces))) == [
         "tests: expected a folder, found a file; move it away",
         "cassettes: expected a folder, found a file; move it away",
-    )
+    ]
 
 
 def test_no_project_is_in_the_home_folder_or_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
