@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import Unpack
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.match import Recording
 from bedtape_replayer.history.calls import Calls, Condition, ConditionInvalid
 from bedtape_replayer.history.json_safe import plain
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.keywords import FilterDict
 
 __all__ = [
     "CallsMismatch",
@@ -73,7 +75,7 @@ def assert_called(
     times: int | None = None,
     at_least: int | None = None,
     at_most: int | None = None,
-    **conditions: object,
+    **conditions: Unpack[FilterDict],
 ) -> Calls:
     """So many calls meet the conditions (see `Calls.filter`); at least one where no number is given.
 
@@ -92,14 +94,14 @@ def assert_called(
     raise CallsMismatch([expected, *_listed(found)], _nearest(others, calls.conditions(conditions)), calls.forgotten)
 
 
-def assert_not_called(calls: Calls, **conditions: object) -> None:
+def assert_not_called(calls: Calls, **conditions: Unpack[FilterDict]) -> None:
     """No call meets the conditions. Raises as `assert_called`."""
     found = calls.filter(**conditions)
     if found:
         raise CallsMismatch([_expected(0, 0, conditions, found, calls), *_listed(found)], forgotten=calls.forgotten)
 
 
-def assert_sequence(calls: Calls, steps: Sequence[Mapping[str, object]], *, consecutive: bool = False) -> Calls:
+def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: bool = False) -> Calls:
     """Calls meet the steps' conditions one after another, in the order in which they were sent.
 
     consecutive: with no other call between them. Returns those calls. Raises as `assert_called`.

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.format.json_values import find, parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.history.invocations import invocations
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.keywords import FilterDict
 from bedtape_replayer.overlay.schema import WHEN
 from bedtape_replayer.overlay.when import When
 
@@ -57,7 +58,7 @@ class Calls(Sequence[Record]):
     def __repr__(self) -> str:
         return f"<{len(self.records)} calls>"
 
-    def filter(self, **conditions: object) -> Calls:
+    def filter(self, **conditions: Unpack[FilterDict]) -> Calls:
         """Those that meet all conditions. Raises ConditionInvalid.
 
         Conditions are those of a rule's `when`, and: status, error, stop_reason, source, by, fault (the id of one

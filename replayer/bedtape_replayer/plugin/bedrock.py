@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
 from bedtape_cassettes.addresses import isolated, pointed
@@ -15,6 +15,7 @@ from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
 from bedtape_replayer.engine.session_state import DEFAULT_SESSION
+from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
 from bedtape_replayer.plugin.environment import Surroundings
 from bedtape_replayer.plugin.loading import taken
 from bedtape_replayer.plugin.marks import Asked
@@ -111,20 +112,20 @@ class Bedrock(Session):
         self._play_instead()
         return super()._add(make)
 
-    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
         """As `Session.assert_called`; a test that is recorded is not judged."""
         if not self.recorded:
             super().assert_called(prompt_contains, **conditions)
 
-    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
         """As `Session.assert_not_called`; a test that is recorded is not judged."""
         if not self.recorded:
             super().assert_not_called(prompt_contains, **conditions)
 
-    def assert_sequence(self, steps: Sequence[Mapping[str, Any]], **how: Any) -> None:
+    def assert_sequence(self, steps: Sequence[FilterDict], *, consecutive: bool = False) -> None:
         """As `Session.assert_sequence`; a test that is recorded is not judged."""
         if not self.recorded:
-            super().assert_sequence(steps, **how)
+            super().assert_sequence(steps, consecutive=consecutive)
 
     def assert_all_played(self) -> None:
         """As `Session.assert_all_played`; a test that is recorded is not judged."""

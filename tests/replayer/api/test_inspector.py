@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedtape_cassettes.format import yamlio
 from bedtape_cassettes.model import Interaction
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
@@ -28,7 +30,7 @@ from bedtape_replayer.api.inspector.call_detail import whole
 from bedtape_replayer.api.inspector.page import POLICY
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.overlay.document import rule_of
+from bedtape_replayer.overlay.document import Namer, fault_of, rule_of
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.schedule import Schedule
@@ -167,6 +169,14 @@ def test_no_file_reads_text_as_markup(name: str) -> None:
 def test_no_file_names_another_host(name: str) -> None:
     """But for the names of namespaces, which nobody asks."""
     assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\"' ]*", FILES[name])) <= {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize(("constant", "read"), [("RULES", rule_of), ("FAULTS", fault_of)])
+def test_the_documents_that_it_suggests_are_valid(constant: str, read: Callable[[Any, Namer], Any]) -> None:
+    """Without a value in the form, the scripts' objects are YAML too."""
+    (body,) = re.findall(rf"const {constant} = \{{\n(.*?)\n\}};", FILES["layers.js"], re.DOTALL)
+    for document in re.findall(r"=> \((.*)\),$", re.sub(r"(?:Number\()?fill\)? \|\| ", "", body), re.MULTILINE):
+        assert read(yamlio.load(document.encode(), document), str)
 
 
 def test_the_page_has_no_inline_script_or_style() -> None:
