@@ -27,6 +27,7 @@ __all__ = [
     "PayloadForm",
     "Request",
     "Response",
+    "Suite",
     "event_headers",
     "exception_headers",
     "is_header",
@@ -182,6 +183,9 @@ class Cassette:
 
     name: str
     interactions: tuple[Interaction, ...]
+
+
+Suite: TypeAlias = tuple[Cassette, ...]
 
 
 def render_path(place: Place, root: str = "") -> str:

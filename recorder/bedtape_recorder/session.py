@@ -15,11 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 
-from bedtape_cassettes.addresses import pointed
+from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
@@ -48,7 +48,7 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "authorization
 def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
     """The environment in which a program's Bedrock calls come to the recorder."""
     if settings.mode == "reverse":
-        return pointed(environ, url)
+        return point_environment(environ, url)
     assert ca is not None
     bundle = str(ca.with_name("bundle.pem"))
     proxied = {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
@@ -132,7 +132,7 @@ class Recording:
         port = self.settings.port
         if self.settings.mode == "forward":
             return f"regular@127.0.0.1:{port}"
-        return f"reverse:https://bedrock-runtime.{self._region}.amazonaws.com@127.0.0.1:{port}"
+        return f"reverse:https://{render_host(RUNTIME, self._region)}@127.0.0.1:{port}"
 
     def _run(self) -> None:
         logs = _Collect(self.errors, self._ending)
@@ -220,7 +220,7 @@ class Recording:
         connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
         try:
             kept = {n: v for n, v in headers if n.lower() not in _OURS}
-            connection.request(method, f"/s/{quote(name, safe='')}{path}", body, kept)
+            connection.request(method, f"{render_prefix(name)}{path}", body, kept)
             response = connection.getresponse()
             data = response.read()
         finally:

@@ -23,7 +23,7 @@ def main() -> None:
         head = Head.of(tuple((name.lower(), value) for name, value in request.raw_headers))
         answer = engine.answer(request.method, request.raw_path, head, body)
         reply = answer.reply
-        engine.ended(Outcome(answer, 0, 0, complete=True, sent=1))
+        engine.finish(Outcome(answer, 0, 0, complete=True, sent=1))
         headers = {name.decode(): value.decode() for name, value in reply.headers if value}
         return web.Response(status=reply.status, headers=headers, body=reply.whole)
 

@@ -33,4 +33,4 @@ async def app(
     reply = answer.reply
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": reply.whole})
-    _ENGINE.ended(Outcome(answer, 0, 0, complete=True, sent=1))
+    _ENGINE.finish(Outcome(answer, 0, 0, complete=True, sent=1))

@@ -4,22 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bedtape_cassettes.cli.backup import set_aside
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
 from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import git, swap
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
 from bedtape_cassettes.text import Line, lines
 
@@ -33,8 +34,6 @@ __all__ = [
     "rename",
     "renumber",
     "retime",
-    "set_aside",
-    "set_aside_and_report",
     "split",
     "trim",
     "truncate_after",
@@ -56,15 +55,15 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
 
     dry_run: only shows the difference. Else what git does not hold is backed up first.
     """
-    with exit_on_error(), swap.locked(folder):
+    with exit_on_error(), lock(folder):
         before = load(folder)
         after = alter(before)
-        names = swap.changed(before, after)
+        names = list_changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, swap.files_of(folder, before, names))
+            kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
-                swap.put(folder, before, after, tick)
+                commit(folder, before, after, report=tick)
         _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 
@@ -194,7 +193,7 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
     """
     after = change(folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
     for cassette in after:
-        for same in bulk.duplicates(cassette) if cassette.name == to else ():
+        for same in find_duplicates(cassette) if cassette.name == to else ():
             told_numbers = ", ".join(map(str, same))
             fix = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
             report(f"{to}: {told_numbers} ask the same; {fix}")
@@ -260,22 +259,3 @@ def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, 
       bedtape cassette renumber weather
     """
     change(folder, lambda suite: bulk.renumber(suite, names), dry_run=dry_run, as_json=as_json)
-
-
-# -- backups ---------------------------------------------------------------------------------------------------
-
-
-def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
-    """Copies the files into the backups of `place` and returns the folder; `None` if git holds them.
-
-    The folder has the time of day in its name.
-    """
-    if git.holds(files):
-        return None
-    return swap.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
-
-
-def set_aside_and_report(place: Path, files: Sequence[Path]) -> None:
-    """Copies the files as `set_aside` does, and prints where."""
-    if files and (kept := set_aside(place, files)) is not None:
-        typer.echo(f"git does not hold what was there: it is kept in {kept}")

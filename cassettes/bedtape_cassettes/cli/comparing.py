@@ -14,10 +14,10 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
 from bedtape_cassettes.cli.output import load, say, say_json
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.storage import git, store
 from bedtape_cassettes.suites import diff as diffing
-from bedtape_cassettes.suites.selector import Suite, numbers, pick
+from bedtape_cassettes.suites.selector import numbers, pick
 from bedtape_cassettes.text import escape_controls
 
 __all__ = ["diff", "git_setup", "textconv"]

@@ -21,12 +21,12 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load
 from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Interaction
-from bedtape_cassettes.storage.swap import BACKUPS
+from bedtape_cassettes.model import Interaction, Suite
+from bedtape_cassettes.storage.commit import BACKUPS, open_backups
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
 from bedtape_cassettes.suites.assign import Amended, amended, assignments
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, pick
 from bedtape_cassettes.text import escape_controls
 
 __all__ = ["edit", "set_"]
@@ -149,16 +149,15 @@ def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | Non
 
 def _keep(folder: Path, interaction: Interaction, text: str) -> None:
     """Keeps the text that could not be used, where nobody reads cassettes."""
-    root = (folder if folder.is_dir() else folder.parent) / BACKUPS
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    path = root / f"edit-{stamp}-{interaction.file.rpartition('/')[2]}"
+    name = f"edit-{stamp}-{interaction.file.rpartition('/')[2]}"
     try:
-        root.mkdir(exist_ok=True)
-        (root / ".gitignore").write_text("*\n")
+        path = open_backups(folder) / name
         path.write_text(text, newline="")
     except OSError as error:  # then the terminal is where it is kept
         typer.echo(
-            f"bedtape: {path}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}", err=True
+            f"bedtape: {folder / BACKUPS / name}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}",
+            err=True,
         )
         return
     report(f"what you wrote is kept in {path}")

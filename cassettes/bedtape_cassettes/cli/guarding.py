@@ -20,13 +20,13 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.model import JsonValue, Suite
 from bedtape_cassettes.redaction.detectors import detectors
 from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import checks, scanning
 from bedtape_cassettes.suites.redacting import Names, Taking
-from bedtape_cassettes.suites.selector import Suite, pick
+from bedtape_cassettes.suites.selector import pick
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["check", "redact", "scan"]

@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.changing import set_aside_and_report
+from bedtape_cassettes.cli.backup import make_room, refuse_existing
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
@@ -25,11 +23,11 @@ from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import Imported, imported
 from bedtape_cassettes.foreign.to_rule import render_overlay
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
-from bedtape_cassettes.storage import store, swap
-from bedtape_cassettes.suites.selector import Suite
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.commit import commit, list_files, lock
 
 __all__ = ["export", "import_"]
 
@@ -72,23 +70,16 @@ def import_(
         redaction = redaction_of(redact or [])
         named = _named(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
-        made = not to.exists()
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
-            before = {cassette.name: cassette for cassette in store.read([to])}
-            _make_room(to, tuple(before[name] for name in named.values() if name in before), there, force=force)
+        with lock(to, create=True):
+            suite = store.read([to])
+            before = {cassette.name: cassette for cassette in suite}
+            make_room(to, list_files(to, suite, list(named.values())), there, force=force)
             reports = []
             with progress(len(named), "importing") as tick:
                 for path, name in named.items():
                     old = (before[name],) if name in before else ()
                     reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
                     tick(name)
-        if made:
-            with suppress(OSError):  # of rules alone no folder is left, which `bedtape run` would look into
-                to.rmdir()
     raise typer.Exit(_report(reports))
 
 
@@ -125,10 +116,10 @@ def export(
         suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
-            _refuse([path for path in places.values() if path.exists()])
+            refuse_existing([path for path in places.values() if path.exists()])
         with progress(len(suite), "exporting") as tick:
             for cassette in suite:
-                _put(places[cassette.name], form.export(cassette, region))
+                _replace_file(places[cassette.name], form.export(cassette, region))
                 tick(cassette.name)
     cut = sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
     typer.echo(f"{into}: {len(suite)} files" + (f"; {cut} interactions that were cut are left out" if cut else ""))
@@ -181,22 +172,6 @@ def _overlay(overlays: Path, name: str) -> Path:
     return overlays / f"{name}.overlay.yaml"
 
 
-def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> None:
-    """Refuses to replace what is there unless told to; then keeps what git does not hold."""
-    files = swap.files_of(to, old, [cassette.name for cassette in old])
-    if not force:
-        _refuse([*files, *overlays])
-    set_aside_and_report(to, files)
-
-
-def _refuse(there: list[Path]) -> None:
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise CassetteError(
-            f"{there[0]}: expected nothing there yet, found a file{more}; choose another folder, or --force"
-        )
-
-
 # -- one file --------------------------------------------------------------------------------------------------
 
 _Report = tuple[list[str], int, bool]
@@ -226,10 +201,9 @@ def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Red
         render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
     )  # refused before a byte is written
     if taken.interactions:
-        filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
-        swap.put(to, old, (Cassette(name, tuple(filed)),))
+        commit(to, old, (store.number_files(Cassette(name, taken.interactions)),), redaction=redaction)
     if layers is not None:
-        _put(overlay, layers)
+        _replace_file(overlay, layers)
     return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
 
 
@@ -242,18 +216,12 @@ def _read(path: Path) -> bytes:
         raise CassetteError(f"expected a file, found: {error.strerror}") from None
 
 
-def _put(path: Path, data: bytes) -> None:
-    """The file appears whole, or the old one stays."""
-    temporary = path.with_name(f".{path.name}.new")
+def _replace_file(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        store.replace_file(path, data)
     except OSError as error:
         fix = "free space or fix permissions, and run this again with --force"
         raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {fix}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _report(reports: list[_Report]) -> int:

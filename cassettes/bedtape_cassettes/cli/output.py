@@ -15,8 +15,8 @@ from typing import Any
 import typer
 
 from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.text import Line, Style
 
 __all__ = [

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.changing import set_aside_and_report
+from bedtape_cassettes.cli.backup import make_room
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, Folder
 from bedtape_cassettes.cli.output import load, progress
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import store, swap
-from bedtape_cassettes.suites.selector import Suite, named
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.commit import commit, list_files, lock
+from bedtape_cassettes.suites.selector import named
 from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
@@ -48,9 +50,9 @@ def pack(
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
             fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
             raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
-        with swap.locked(target):
-            _make_room(target, (target,) if target.exists() else (), force=force)
-            store.write_tape(target, chosen)
+        with lock(target):
+            make_room(target, (target,) if target.exists() else (), force=force)
+            commit(target, (), chosen)
     typer.echo(f"{target}: {_counted(chosen)}")
 
 
@@ -67,28 +69,14 @@ def unpack(
     """
     with exit_on_error():
         packed = load(file)
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
+        with lock(to, create=True):
             before = store.read([to])
-            new = {cassette.name for cassette in packed}
-            there = tuple(cassette for cassette in before if cassette.name in new)
-            _make_room(to, swap.files_of(to, there, [c.name for c in there]), force=force)
-            after = tuple(c for c in before if c.name not in new) + packed
+            names = [cassette.name for cassette in packed]
+            make_room(to, list_files(to, before, names), force=force)
+            old = tuple(cassette for cassette in before if cassette.name in names)
             with progress(len(packed), "writing") as tick:
-                swap.put(to, before, after, tick)
+                commit(to, old, packed, report=tick)
     typer.echo(f"{to}: {_counted(packed)}")
-
-
-def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
-    """Refuses to replace what is there unless told to; then keeps what git does not hold."""
-    if files and not force:
-        raise CassetteError(
-            f"{files[0]}: expected nothing there yet, found a recording; choose another --to, or --force"
-        )
-    set_aside_and_report(place, files)
 
 
 def _counted(suite: Suite) -> str:

@@ -90,7 +90,7 @@ def leaves(
     return found
 
 
-def _members(value: JsonValue) -> Iterator[tuple[str | int, JsonValue]]:
+def _members(value: JsonValue | Plain) -> Iterator[tuple[str | int, JsonValue]]:
     if isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, list):
@@ -132,19 +132,21 @@ def find(value: JsonValue, path: str) -> list[JsonValue]:
     return found
 
 
-def find_places(value: JsonValue, parts: Sequence[str], place: Place = ()) -> Iterator[Place]:
-    """Every place that the parsed path leads to, in order. A last part may name a member that an object lacks."""
+def find_places(
+    value: JsonValue | Plain, parts: Sequence[str], place: Place = (), *, or_new: bool = False
+) -> Iterator[Place]:
+    """Every place that the parsed path leads to, in order. or_new: the last part may name a member to add."""
     if not parts:
         yield place
         return
     below = _below(value, parts[0])
     for part, member in below:
-        yield from find_places(member, parts[1:], (*place, part))
-    if not below and len(parts) == 1 and isinstance(value, dict) and parts[0] != "*":
+        yield from find_places(member, parts[1:], (*place, part), or_new=or_new)
+    if or_new and not below and len(parts) == 1 and isinstance(value, dict) and parts[0] != "*":
         yield (*place, parts[0])
 
 
-def _below(value: JsonValue, part: str) -> Sequence[tuple[str | int, JsonValue]]:
+def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, JsonValue]]:
     if part == "*":
         return list(_members(value))
     if isinstance(value, dict):

@@ -14,13 +14,15 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, namespace_of
 from bedtape_cassettes.families.content import STOP_REASONS, Cited, Content, Message, Text, Usage
 from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.members import find_leaves
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render, takes
 from bedtape_cassettes.families.shared.synthesis import tokens
-from bedtape_cassettes.families.text_slots import STOP_MEMBERS, with_text
-from bedtape_cassettes.families.usage import COUNTS, usage_said, with_usage
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.families.text_slots import with_text
+from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.json_values import Plain, find_places, leaves, parse_path, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, find_places, parse_path, with_leaf
 from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
@@ -83,7 +85,7 @@ def reconcile(before: Interaction, after: Interaction) -> Amended:
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
         notes.append("the answer is no longer in the form of its model's family, so its text cannot be told")
-    if old is not None and new is not None and old != new and usage_said(before.response) == usage_said(after.response):
+    if old is not None and new is not None and old != new and _usage(before) == _usage(after):
         after = _recounted(after, old, new)
     return Amended(with_length(after), tuple(notes))
 
@@ -100,6 +102,10 @@ def _content(interaction: Interaction) -> Content | None:
     return content_of(interaction.operation, interaction.model, interaction.response)
 
 
+def _usage(interaction: Interaction) -> Usage | None:
+    return read_usage(interaction.operation, interaction.model, interaction.response)
+
+
 def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
     key, value = change.key, change.value
     match key:
@@ -111,7 +117,7 @@ def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> 
             return _with_status(interaction, value, notes)
     kind, _, name = key.partition("." if key.startswith("usage.") else ":")
     if kind == "usage":
-        return replace(interaction, response=with_usage(interaction, name, _whole(key, value, 0)))
+        return replace(interaction, response=with_usage(interaction, COUNTS[name], _whole(key, value, 0)))
     if kind == "json":
         return replace(interaction, response=_with_member(interaction, name, value, notes))
     request = interaction.request
@@ -142,7 +148,8 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
     if not isinstance(content, Message):
         fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
-    body = with_text(response.body, content.text, text)
+    members = members_of(interaction.operation, interaction.model)
+    body = with_text(response.body, members, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
     said = changed and _content(changed)
     if changed is None or not isinstance(said, Message) or said.text != text:
@@ -186,11 +193,11 @@ def _rendered(interaction: Interaction, text: str) -> Response:
 
 def _recounted(interaction: Interaction, old: str, new: str) -> Interaction:
     """With the output tokens that the new text would have cost."""
-    usage = usage_said(interaction.response)
+    usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
         return interaction
     output = max(1, usage.output + tokens(new) - tokens(old))
-    return replace(interaction, response=with_usage(interaction, "outputTokens", output))
+    return replace(interaction, response=with_usage(interaction, "output", output))
 
 
 # -- stop reasons ----------------------------------------------------------------------------------------------
@@ -205,21 +212,23 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
     if not isinstance(content, Message) or not takes(interaction.operation):
         fix = "set the member itself: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
-    words = _words(interaction, stop)
-    values = opened(response.body)
-    found = False
-    for number, value in enumerate(values):
-        for place, leaf in list(leaves(value)):
-            if place and place[-1] in words and isinstance(leaf, str):
-                values[number] = with_leaf(values[number], place, words[str(place[-1])])
-                found = True
-    if not found:
+    word, values = _stop_word(interaction, stop), opened(response.body)
+    places = _stops(interaction, values)
+    if word is None or not places:
         raise CassetteError(f"{file}: expected it to say why it ended, found nothing; set it with json:$.path=value")
+    for number, place, _ in places:
+        values[number] = with_leaf(values[number], place, word)
     return replace(interaction, response=replace(response, body=sealed(response.body, values)))
 
 
-def _words(interaction: Interaction, stop: str) -> dict[str, str]:
-    """The word of the model's family by the member that has it: its own rendering says it."""
+def _stops(interaction: Interaction, values: Sequence[JsonValue | Plain]) -> list[tuple[int, Place, str]]:
+    """The number of the value, the place and the word, wherever the values have a stop reason."""
+    leaves = find_leaves(values, members_of(interaction.operation, interaction.model).stop)
+    return [(number, place, leaf) for number, place, leaf in leaves if isinstance(leaf, str)]
+
+
+def _stop_word(interaction: Interaction, stop: str) -> str | None:
+    """The word of the model's family for the stop reason, as the family renders it."""
     try:
         made = render(
             Message((Text("."),), stop=stop, usage=Usage(1, 1)),
@@ -230,12 +239,7 @@ def _words(interaction: Interaction, stop: str) -> dict[str, str]:
         )
     except Cannot as error:
         raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
-    return {
-        str(place[-1]): leaf
-        for value in opened(made.body)
-        for place, leaf in leaves(value)
-        if place and place[-1] in STOP_MEMBERS and isinstance(leaf, str)
-    }
+    return next((word for _, _, word in _stops(interaction, opened(made.body))), None)
 
 
 # -- status ----------------------------------------------------------------------------------------------------
@@ -287,7 +291,7 @@ def with_members(body: Body | Events, path: str, value: str, file: str) -> Body 
     holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
     if isinstance(body, Body):
         parts = ("0", *parts)
-    places = list(find_places(holder, parts))
+    places = list(find_places(holder, parts, or_new=True))
     if not places:
         raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
     for number, *place in places:

@@ -14,11 +14,10 @@ from typing import Literal, Protocol, TypeAlias
 from bedtape_cassettes.families.table import bare
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.format.json_view import opened, value_in
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.suites.bulk import duplicates
 from bedtape_cassettes.suites.lifecycle import ends
-from bedtape_cassettes.suites.selector import Suite, marks, numbers
+from bedtape_cassettes.suites.selector import find_duplicates, marks, numbers
 
 __all__ = ["Checked", "Drifts", "Facts", "check"]
 
@@ -97,7 +96,7 @@ def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[Checked
 def _matching(cassette: Cassette) -> Iterator[Checked]:
     """Requests that ask the same: played one after the other, so a second one with the same answer changes nothing."""
     by_number = dict(zip(numbers(cassette), cassette.interactions, strict=True))
-    for same in duplicates(cassette):
+    for same in find_duplicates(cassette):
         first = by_number[same[0]]
         where = f"{cassette.name}:{same[-1]}"
         listed = ", ".join(map(str, same))

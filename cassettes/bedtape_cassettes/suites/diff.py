@@ -25,12 +25,13 @@ from bedtape_cassettes.families.content import (
     Text,
     ToolUse,
 )
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import compare_members, leaves, render_path
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
-from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
+from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
 __all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
@@ -135,7 +136,7 @@ def _request(interaction: Interaction) -> Facts:
 def _noise(interaction: Interaction) -> Facts:
     """Times, tokens, and into how many events a stream is cut."""
     response = interaction.response
-    usage = usage_of(interaction.operation, interaction.model, response)
+    usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
         "after_ms": str(response.after_ms),
         "usage": "" if usage is None else f"{usage.input} in, {usage.output} out",

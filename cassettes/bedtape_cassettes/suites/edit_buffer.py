@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, Problem
-from bedtape_cassettes.families.content import Message, Usage
+from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.usage import COUNTS, usage_said
+from bedtape_cassettes.families.usage import COUNTS, read_usage
 from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.model import Interaction, JsonValue
 from bedtape_cassettes.suites.assign import Amended, Assignment, amended, answer_text, reconcile
@@ -41,13 +41,9 @@ def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
         found["text"] = text
     if isinstance(content, Message):
         found["stop_reason"] = content.stop
-    if (usage := usage_said(interaction.response)) is not None:
-        found["usage"] = dict(zip(COUNTS, _counts(usage), strict=True))
+    if (usage := read_usage(interaction.operation, interaction.model, interaction.response)) is not None:
+        found["usage"] = {name: getattr(usage, field) for name, field in COUNTS.items()}
     return found or None
-
-
-def _counts(usage: Usage) -> tuple[int, ...]:
-    return usage.input, usage.output, usage.cache_read, usage.cache_write
 
 
 def read(text: str, interaction: Interaction) -> Amended | None:

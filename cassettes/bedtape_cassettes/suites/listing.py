@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bedtape_cassettes.families.reading import usage_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, escape_controls, lines
@@ -69,13 +69,13 @@ def totals(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
 
 
 def _total(operation: str, model: str, group: list[Interaction]) -> Total:
-    usages = [usage for i in group if (usage := usage_of(i.operation, i.model, i.response)) is not None]
+    usages = [usage for i in group if (usage := read_usage(i.operation, i.model, i.response)) is not None]
     return Total(
         operation,
         model,
         len(group),
         sum(i.response.status >= 400 for i in group),
-        sum(usage.input + usage.cache_read + usage.cache_write for usage in usages),
+        sum(usage.sent for usage in usages),
         sum(usage.output for usage in usages),
         sum(_waited(i) for i in group),
     )

@@ -18,12 +18,11 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["MARKS", "Picked", "Selector", "Suite", "cassettes", "marks", "named", "numbers", "parse", "pick", "said"]
+__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "named", "numbers", "parse", "pick", "said"]
 
-Suite: TypeAlias = tuple[Cassette, ...]
 # The places (from 0) of what was selected, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -96,6 +95,17 @@ def numbers(cassette: Cassette) -> tuple[int, ...]:
     if len(set(named)) == len(cassette.interactions):
         return tuple(named)
     return tuple(range(1, len(cassette.interactions) + 1))
+
+
+def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
+    """Returns the numbers of interactions with equal requests, a tuple for each request.
+
+    A replay plays the answers in turn, then repeats the last one.
+    """
+    by_key: dict[bytes, list[int]] = {}
+    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
+        by_key.setdefault(key_of_request(interaction.request), []).append(number)
+    return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 
 def said(interaction: Interaction) -> str:
@@ -236,4 +246,4 @@ def marks(interaction: Interaction) -> tuple[str, ...]:
 
 def _is_stale(interaction: Interaction) -> bool:
     named = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
-    return named is not None and named[1] != file_name(0, interaction).removeprefix("0000")
+    return named is not None and named[1] != name_file(0, interaction).removeprefix("0000")

@@ -114,9 +114,7 @@ class Index:
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self._rules = rules
         self._queues: dict[bytes, list[Recording]] = {}
-        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], tuple[bytes, bytes]] = Remembered(
-            _REMEMBERED_BYTES
-        )
+        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], bytes] = Remembered(_REMEMBERED_BYTES)
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
             key = key_of_request(interaction.request, rules)
@@ -124,15 +122,13 @@ class Index:
             queue.append(Recording(interaction, key, len(queue)))
 
     def key(self, call: Call) -> bytes:
-        """The call's match key. An equal body that came before takes the place of the call's own."""
+        """The call's match key."""
         headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
         asked = (call.method, call.path, headers, call.body)
-        remembered = self._keys.get(asked)
-        if remembered is not None:
-            key, call.body = remembered  # one object for equal bodies, of which a history keeps thousands
-            return key
-        key = self._read_key(call, headers)
-        self._keys.keep(asked, (key, call.body), len(call.path) + len(call.body))
+        key = self._keys.get(asked)
+        if key is None:
+            key = self._read_key(call, headers)
+            self._keys.keep(asked, key, len(call.path) + len(call.body))
         return key
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:

@@ -16,7 +16,7 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.reply import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 
 __all__ = ["Asked", "Failed", "NoSuch", "Route", "invalid"]
 
@@ -70,9 +70,9 @@ class Asked:
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
 
     def json(self) -> Any:
-        """The body. Raises Failed where it is not JSON. `plain`, for JSON can spell what no answer can hold."""
+        """The body. Raises Failed where it is not JSON. `make_json_safe`, for JSON can spell what no answer can hold."""
         try:
-            return plain(parse(self.body))
+            return make_json_safe(parse(self.body))
         except ValueError as error:
             shown = self.body[:40].decode(errors="replace")
             raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -24,7 +24,6 @@ from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Desk
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.cli.workers import Worker, run, workers_on
 from bedtape_replayer.engine.checks import checks_of
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
@@ -82,12 +81,6 @@ def replay(
         ),
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1, max=64, help="Processes that share the port, for load tests; each has a port of its own too."
-        ),
-    ] = 1,
     log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
@@ -117,49 +110,18 @@ def replay(
     if control:
         engine.desk = Desk(engine, control_token)
 
-    def serve(begin: _Begin, leash: int | None = None) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(engine, chosen, seen, rules, speed, log_level, begin, leash))
-
-    async def begin(server: Server) -> None:
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            _fail_to_listen(host, f"port {port}", error)
-        _say_where(host, server.port)
-        _tell(f"{_summary(library, chosen)}", log_level)
-
-    if workers == 1:
-        serve(begin)
-        return
-    try:
-        crew = workers_on(host, port, workers)
-    except OSError as error:
-        _fail_to_listen(host, f"ports {port} to {port + workers}" if port else "port 0", error)
-    _say_where(host, crew[0].shared.getsockname()[1])
-    for number, worker in enumerate(crew, 1):
-        _say_where(host, worker.own.getsockname()[1], f"worker {number} alone is ")
-    _tell(f"{_summary(library, chosen)}", log_level)
-
-    def work(worker: Worker, leash: int) -> None:
-        serve(lambda server: server.listen(*worker.sockets), leash)
-
-    if code := run(crew, work):
-        fail("a worker ended before its time, and the others with it", code)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(engine, host, port, chosen, seen, rules, speed, log_level))
 
 
-def _fail_to_listen(host: str, where: str, error: OSError) -> NoReturn:
+def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
     why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    fail(f"cannot listen on {host} {where}: {why}; choose another with --port, or 0 for any that is free")
+    fail(f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that is free")
 
 
-# What makes a server listen.
-_Begin = Callable[[Server], Awaitable[None]]
-
-
-def _say_where(host: str, port: int, who: str = "") -> None:
+def _say_where(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
-    print(f"bedtape: {who}listening on http://{shown}:{port}", flush=True)
+    print(f"bedtape: listening on http://{shown}:{port}", flush=True)
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
@@ -173,20 +135,23 @@ def _default_folders(context: typer.Context) -> list[Path]:
 
 async def _serve(
     engine: Engine,
+    host: str,
+    port: int,
     folders: Sequence[Path],
     seen: store.Fingerprint,
     rules: MatchRules,
     speed: float | None,
     level: LogLevel,
-    begin: _Begin,
-    leash: int | None,
 ) -> None:
-    """Serves until it is told to stop: by a signal, or by the end of the leash, if it is a worker's."""
+    """Serve until a signal comes."""
     server = Server(engine, speed=speed, observer=None if level is LogLevel.error else _teller(level))
-    stopping = _stop_on_signals(server, of_worker=leash is not None)
-    if leash is not None:
-        asyncio.get_running_loop().add_reader(leash, stopping.set)
-    await begin(server)
+    stopping = _stop_on_signals(server)
+    try:
+        await server.start(host, port)
+    except OSError as error:
+        _fail_to_listen(host, port, error)
+    _say_where(host, server.port)
+    _tell(_summary(engine.library, folders), level)
 
     def changed(library: Library) -> None:
         engine.library = library
@@ -198,14 +163,12 @@ async def _serve(
     cache = store.cache_folder(os.environ)
     watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
     await stopping.wait()
-    if leash is not None:
-        asyncio.get_running_loop().remove_reader(leash)
     watching.cancel()
     await server.stop()
 
 
-def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
-    """The first signal ends the server in order, the second at once. Ctrl-C is not a worker's to hear."""
+def _stop_on_signals(server: Server) -> asyncio.Event:
+    """The first signal ends the server in order, the second at once."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -215,7 +178,7 @@ def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
                 connection.abort()
         stopping.set()
 
-    for number in (signal.SIGTERM,) if of_worker else (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     return stopping
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.addresses import isolated
+from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
@@ -22,7 +22,6 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.answer import Outcome, Source
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["run"]
@@ -91,7 +90,7 @@ def run(
         fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
     try:
         code = processes.run(
-            command, isolated(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
+            command, isolate_environment(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
         )
     except OSError as error:
         fail(f"cannot run {command[0]}: {error.strerror}")

@@ -6,7 +6,6 @@ knows neither sockets nor the clock; what goes over the wire when is in `steps` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,13 +15,12 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, Recording
+from bedtape_replayer.answering.memo import Remembered
 from bedtape_replayer.answering.reply import Reply, error_reply, reply_of, request_id_for
-from bedtape_replayer.answering.steps import Step
 from bedtape_replayer.engine.checks import NO_CHECKS, Checks, refusal
 from bedtape_replayer.engine.clock import Clock
-from bedtape_replayer.engine.session_state import Sessions, SessionState, name_of
+from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.faults.base import Harm
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Happening, Refused
 
@@ -33,6 +31,8 @@ OVERLAY = "OverlayException"
 
 # Rendered replies are kept, for the same recordings are asked for again and again. Bounded by what they hold.
 _KEPT_BYTES = 32 * 1024 * 1024
+# Of request bodies that are in memory once. The match keys and the histories refer to the same objects.
+_SHARED_BYTES = 16 * 1024 * 1024
 
 
 class Desk(Protocol):
@@ -62,6 +62,7 @@ class Engine:
         self.sessions = Sessions(overlay, history_limit)
         self.desk: Desk | None = None
         self._checks = checks
+        self._bodies: Remembered[bytes, bytes] = Remembered(_SHARED_BYTES)
         self._replies: dict[Recording, Reply] = {}
         self._kept = 0
         self._library = library
@@ -78,23 +79,29 @@ class Engine:
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """The answer to a request; `target` is its percent-encoded path with query."""
-        name, path = name_of(target, head)
+        name, path = read_session(target, head)
         if self.desk is not None and path.startswith("/_"):
             reply = self.desk(name, method, path, head, body)
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, body)
+        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
         if self._checks.all and (refused := refusal(call)) is not None:
             return self._said(session, call, refused, "validation")
         answer = self._overlaid(session, call) if session.layers else self._recorded(session, call)
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
-    def ended(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome) -> None:
         """The call is over, and becomes history."""
-        keep = outcome.answer.call.keep
-        if keep is not None:
-            keep(outcome)
+        history = self.sessions.history_of(outcome.answer.call)
+        if history is not None:
+            history.add(outcome)
+
+    def _remember(self, body: bytes) -> bytes:
+        """The body itself, which replaces equal ones from now on, because a history keeps thousands of equal bodies."""
+        if body:
+            self._bodies.keep(body, body, len(body))
+        return body
 
     # -- recordings --------------------------------------------------------------------------------------------
 
@@ -170,21 +177,6 @@ class Engine:
             reply = self._said(session, call, changed, answer.source).reply
         for happens in happening:
             reply = happens.fault.harm.on_reply(reply, call, happens.moment)
+        edits = tuple(edit for h in happening if (edit := h.fault.harm.on_steps(reply, h.moment)) is not None)
         ids = tuple(happens.fault.id for happens in happening)
-        return Answer(
-            call, reply, answer.source, answer.by, changed, answer.miss, ids, disturb=_disturbing(call, happening)
-        )
-
-
-def _disturbing(call: Call, happening: list[Happening]) -> Callable[[Iterator[Step]], Iterator[Step]] | None:
-    """What the faults do to steps, in order; None where none does anything."""
-    active = [happens for happens in happening if type(happens.fault.harm).on_steps is not Harm.on_steps]
-    if not active:
-        return None
-
-    def disturb(steps: Iterator[Step]) -> Iterator[Step]:
-        for happens in active:
-            steps = happens.fault.harm.on_steps(steps, call, happens.moment)
-        return steps
-
-    return disturb
+        return Answer(call, reply, answer.source, answer.by, changed, answer.miss, ids, edits)

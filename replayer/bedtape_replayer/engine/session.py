@@ -16,7 +16,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
 from bedtape_replayer.history.calls import Calls
-from bedtape_replayer.history.retries.verdict import Finding, verdict
+from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, rule_of
 from bedtape_replayer.overlay.keywords import (
     CalledDict,
@@ -200,7 +200,7 @@ class Session:
     @property
     def verdict(self) -> tuple[Finding, ...]:
         """What the code did wrong in retrying; empty where it did well."""
-        return tuple(verdict(self.calls))
+        return tuple(judge_retries(self.calls))
 
     # -- the session itself ------------------------------------------------------------------------------------
 

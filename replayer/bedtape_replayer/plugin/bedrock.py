@@ -8,13 +8,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
-from urllib.parse import quote
 
-from bedtape_cassettes.addresses import isolated, pointed
+from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment, point_environment, render_prefix
 from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
 from bedtape_replayer.plugin.environment import Surroundings
 from bedtape_replayer.plugin.loading import taken
@@ -59,7 +57,7 @@ class Bedrock(Session):
     @property
     def url(self) -> str:
         """The endpoint of this test, which names it. While it is recorded, that of the recorder."""
-        return super().url if self._recorder is None else f"{self._recorder}/s/{quote(self.name, safe='')}"
+        return super().url if self._recorder is None else f"{self._recorder}{render_prefix(self.name)}"
 
     @property
     def recorded(self) -> bool:
@@ -153,7 +151,11 @@ class Bedrock(Session):
     def enter(self) -> None:
         """Sets the environment; again, where a fixture has set it otherwise meanwhile."""
         if self._surroundings is None:
-            wanted = pointed(os.environ, self.url) if self.recorded else isolated(os.environ, self._base)
+            wanted = (
+                point_environment(os.environ, self.url)
+                if self.recorded
+                else isolate_environment(os.environ, self._base)
+            )
             self._surroundings = Surroundings(wanted)
         self._surroundings.enter()
 

@@ -16,7 +16,20 @@ from typing import Protocol, cast
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, Reply, error_reply, request_id_for
-from bedtape_replayer.answering.steps import Close, Finish, Reset, Send, Stall, Start, Step, Wait, paced, unpaced
+from bedtape_replayer.answering.steps import (
+    Close,
+    Finish,
+    Reset,
+    Send,
+    Stall,
+    Start,
+    Step,
+    StepEdit,
+    Wait,
+    edit,
+    paced,
+    unpaced,
+)
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
@@ -62,8 +75,8 @@ class _Wire(Protocol):
     def send(self, stream: int, data: bytes) -> None: ...
     def finish(self, stream: int) -> None: ...
     def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes) -> None: ...
-    def respond_streamed(self, stream: int, reply: Reply, date: bytes) -> None: ...
-    def pending(self, stream: int) -> int: ...
+    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
+    def count_pending(self, stream: int) -> int: ...
     def take(self) -> bytes: ...
 
 
@@ -141,7 +154,7 @@ class Connection(asyncio.Protocol):
             # that it is lost only a turn later; who asks now what happened is to hear of it.
             self._abandon()
             return False
-        self._http1.eof()
+        self._http1.receive_eof()
         self.flush()
         return True
 
@@ -200,14 +213,14 @@ class Connection(asyncio.Protocol):
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or not self.writable or answer.disturb is not None or reply.size > _PART:
-            self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
+        if speed is not None or not self.writable or answer.edits or reply.size > _PART:
+            self._play(stream, answer, began, _steps(reply, speed, answer.edits))
             return
         if reply.streamed:
-            wire.respond_streamed(stream, reply, self.server.date())
+            wire.respond_stream(stream, reply, self.server.date())
         else:
             wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
-        if self._http2 is not None and wire.pending(stream):
+        if self._http2 is not None and wire.count_pending(stream):
             self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
             self.observe(answer, began, complete=True, sent=len(reply.pieces))
@@ -231,7 +244,7 @@ class Connection(asyncio.Protocol):
         """The call is over. An observer's errors are its own: they take no answer from a client."""
         seconds = time.perf_counter() - began
         outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
-        self.server.engine.ended(outcome)
+        self.server.engine.finish(outcome)
         if self.server.observer is None:
             return
         try:
@@ -275,10 +288,10 @@ class Connection(asyncio.Protocol):
     def _begin_next(self) -> bool:
         """Reads on behind an answer; whether that led anywhere: to a request, to a part of one, or to a refusal."""
         wire = self._http1
-        if wire is None or self._players or self.winding_down or not (unread := wire.buffered):
+        if wire is None or self._players or self.winding_down or not (unread := wire.buffered_bytes):
             return False
         self._receive1(wire, b"")
-        return wire.buffered != unread
+        return wire.buffered_bytes != unread
 
     def _end_if_over(self, wire: _Wire) -> None:
         match self._broken:
@@ -302,7 +315,7 @@ class Connection(asyncio.Protocol):
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
         """Does not read on while too many requests wait."""
-        too_many = wire.buffered > _PIPELINED
+        too_many = wire.buffered_bytes > _PIPELINED
         if too_many != self._holding_back:
             self._holding_back = too_many
             if too_many:
@@ -376,7 +389,7 @@ class Connection(asyncio.Protocol):
         """Ends a request that does not become whole: a slow loris, or a client that died on the way."""
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
-        waiting = self.wire is None or over or (wire is not None and wire.unfinished)
+        waiting = self.wire is None or over or (wire is not None and wire.incomplete)
         if not waiting:
             self._waiting = None
             return
@@ -415,7 +428,7 @@ class Player:
         """Whether there is room to go on; after the last step, whether all of it is on its way."""
         connection = self._connection
         assert connection.wire is not None
-        pending = connection.wire.pending(self.stream)
+        pending = connection.wire.count_pending(self.stream)
         return not pending if self._finished else connection.writable and pending < _HIGH_WATER
 
     def play(self) -> None:
@@ -475,13 +488,9 @@ class Player:
         self._end(complete=complete)
 
 
-def _steps(
-    reply: Reply, speed: float | None, disturb: Callable[[Iterator[Step]], Iterator[Step]] | None
-) -> Iterator[Step]:
-    """The reply's steps, as faults change them. What is not streamed is cut: its parts are nobody's events."""
-    steps = unpaced(reply) if speed is None else paced(reply, speed)
-    if disturb is not None:
-        steps = disturb(steps)
+def _steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
+    """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
+    steps = edit(unpaced(reply) if speed is None else paced(reply, speed), edits)
     return steps if reply.streamed else _in_parts(steps)
 
 

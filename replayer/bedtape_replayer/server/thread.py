@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
+from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage.store import cache_folder
 from bedtape_replayer.answering.library import Library
@@ -19,7 +19,6 @@ from bedtape_replayer.api.gate import Desk
 from bedtape_replayer.engine.checks import Validate, checks_of
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
@@ -94,7 +93,7 @@ class Replayer(Session):
         """The endpoint that names a session, which then has its own place in the recordings."""
         if session == DEFAULT_SESSION:
             return self.url
-        return f"{self.url}/s/{quote(session, safe='')}"
+        return f"{self.url}{render_prefix(session)}"
 
     def reload(self) -> None:
         """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""

@@ -19,6 +19,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import answer_text
+from support import folders
 from support.heard import text_heard
 from support.recordings import converse, stream
 
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("VISUAL", raising=False)
     root = tmp_path / "cassettes"
-    store.write(root, Cassette("a", (converse("1", "one"), stream("2", ["It ", "rains."], at_ms=[0, 80]))))
+    folders.write(root, Cassette("a", (converse("1", "one"), stream("2", ["It ", "rains."], at_ms=[0, 80]))))
     return root
 
 

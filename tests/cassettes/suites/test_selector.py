@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites.selector import cassettes, marks, numbers, parse, pick
 from support.recordings import MODEL, converse, recorded, stream
 
@@ -137,7 +137,7 @@ def test_each_flag_of_an_interaction() -> None:
 
 def test_a_file_is_stale_when_its_request_is_no_longer_the_one_it_is_named_after() -> None:
     interaction = converse("a", "b")
-    named = replace(interaction, file=f"x/{file_name(12, interaction)}")
+    named = replace(interaction, file=f"x/{name_file(12, interaction)}")
     assert marks(named) == ()
     assert marks(replace(named, request=converse("other", "b").request)) == ("stale",)
     assert marks(replace(named, request=replace(named.request, method="PUT"))) == ("stale",)

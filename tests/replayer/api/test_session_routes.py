@@ -538,8 +538,11 @@ def test_a_page_is_the_latest_hundred() -> None:
         ({"sequence": [{"prompt_contains": "a"}, {"temperature": 0.5}]}, None),
         ({"sequence": [{"temperature": 0.5}, {"prompt_contains": "a"}]}, "Expected 2 calls in order, found 1."),
         ({"consecutive": [{"prompt_contains": "a"}, {"prompt_contains": "b"}]}, None),
-        ({"consecutive": [{"prompt_contains": "a"}, {"temperature": 0.5}]}, "with none between, found 1."),
-        ({"all_played": True}, "found 1 that never were"),
+        (
+            {"consecutive": [{"prompt_contains": "a"}, {"temperature": 0.5}]},
+            "with no other calls between them, found 1.",
+        ),
+        ({"all_played": True}, "found 1 unplayed"),
     ],
 )
 def test_assertions(assertion: Any, report: str | None, desk: Desk) -> None:

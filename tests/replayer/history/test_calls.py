@@ -105,7 +105,7 @@ def test_attempts_are_those_of_a_whole_sdk_call() -> None:
         ({"turn": 0}, "turn"),
         ({"json_path": {"a..b": 1}}, "json_path"),
         ({"header": {"a": 1}}, "header"),
-        ({"tools": 5}, "tools: expected texts, found 5"),
+        ({"tools": 5}, "tools: expected a string or a list of strings, found 5"),
     ],
 )
 def test_what_is_no_condition_is_refused(calls: Calls, conditions: dict[str, Any], said: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bedtape_cassettes.addresses import pointed
+from bedtape_cassettes.addresses import point_environment
 from bedtape_replayer.cli.doctor.addresses import CLIENTS, SERVICES, Endpoint, endpoints, shown
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Found, Listener
@@ -98,5 +98,5 @@ def check_other_clients(found: Found) -> Iterator[Diagnosis]:
     for variable, package in CLIENTS.items():
         if package in found.packages and not found.environ.get(variable):
             unset = f"it unset, so that calls of the package {package} go to AWS"
-            fix = f"export {variable}={pointed({}, shown(found.endpoint.url).rstrip('/'))[variable]}"
+            fix = f"export {variable}={point_environment({}, shown(found.endpoint.url).rstrip('/'))[variable]}"
             yield note("other clients", expected=f"{variable} beside {found.endpoint.source}", found=unset, fix=fix)
