@@ -153,7 +153,7 @@ def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
 def _make_error(path: Path, error: OSError) -> CassetteError:
     where = error.filename or path
     found = error.strerror or type(error).__name__
-    fix = "nothing was changed in it; free space or mend permissions, and run this again"
+    fix = "nothing was changed in it; free space or fix permissions, and run this again"
     if error.errno == errno.EXDEV:  # a folder of an image's lower layer
         fix = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
     return CassetteError(f"{where}: expected to write, found: {found}; {fix}")
