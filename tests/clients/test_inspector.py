@@ -23,7 +23,6 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
@@ -31,6 +30,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Desk
 from support.authored import ask
 from support.boto import boto3_client
+from support.folders import write
 from support.happened import BEGAN, aws
 from support.recordings import MODEL, converse, path, prompt, stream
 

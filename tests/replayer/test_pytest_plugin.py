@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage import store
+from support import folders
 from support.recorder import environment
 from support.recordings import answer, converse, path, prompt
 from support.runs import Run, runs
@@ -31,7 +31,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def _write(folder: Path, name: str, *interactions: Interaction) -> None:
-    store.write(folder / "cassettes", Cassette(name, interactions))
+    folders.write(folder / "cassettes", Cassette(name, interactions))
 
 
 def _said(result: pytest.RunResult) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.redaction.scrub import REDACTED, is_secret_header
 from bedtape_cassettes.redaction.spans import Span, literal, looking
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.redacting import Names, Taking, passed, redacted
-from bedtape_cassettes.suites.selector import Picked, Suite, numbers
+from bedtape_cassettes.suites.selector import Picked, numbers
 
 __all__ = ["Found", "scan", "without"]
 

@@ -13,8 +13,8 @@ from bedtape_replayer.history.assertions import (
     assert_sequence,
 )
 from bedtape_replayer.history.calls import ConditionInvalid
-from bedtape_replayer.history.json_safe import plain
-from bedtape_replayer.history.retries.verdict import verdict
+from bedtape_replayer.history.json_safe import make_json_safe
+from bedtape_replayer.history.retries.verdict import judge_retries
 
 __all__ = ["asserted", "call_of", "calls_of", "forget", "unplayed", "verdict_of"]
 
@@ -61,12 +61,12 @@ def asserted(asked: Asked) -> JsonValue:
     except ConditionInvalid as error:
         raise Failed(400, {"error": str(error)}) from None
     except CallsMismatch as error:
-        return {"passed": False, "report": plain(str(error))}
+        return {"passed": False, "report": make_json_safe(str(error))}
     return {"passed": True, "report": None}
 
 
 def verdict_of(asked: Asked) -> JsonValue:
-    return [finding.as_json() for finding in verdict(asked.looked_at().history.calls)]
+    return [finding.as_json() for finding in judge_retries(asked.looked_at().history.calls)]
 
 
 def unplayed(asked: Asked) -> JsonValue:

@@ -14,17 +14,18 @@ from typing import Any
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import Content, Message, Text
 from bedtape_cassettes.families.family import Cannot, Family, JsonObject
-from bedtape_cassettes.families.models.converse import CONVERSE
-from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.families.members import find_places
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.table import family_of, members_of
 from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.model import Body, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.api.fakecloud_invocation import invocation
 from bedtape_replayer.api.route import Asked, Failed, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
@@ -66,9 +67,9 @@ class Exactly(When):
 
 
 def _checked(asked: Asked, schema: Schema) -> Any:
-    """The JSON body; `plain`, for JSON can spell half a character, which no answer can hold."""
+    """The JSON body; `make_json_safe`, for JSON can spell half a character, which no answer can hold."""
     try:
-        value = plain(parse(asked.body))
+        value = make_json_safe(parse(asked.body))
     except ValueError as error:
         raise Failed(400, {"error": f"expected a JSON body, found {asked.body[:40]!r} ({error})"}) from None
     if wrong := problems(value, schema):
@@ -125,24 +126,19 @@ _RULES: Schema = {
 }
 
 
-# What whole answers have even where they say nothing.
-_STOPPED = {"stopReason", "stop_reason"}
-
-
 def content(model: str, text: str) -> Content:
     """What a configured response says: of a whole answer of Converse or of the model's family, all of it; else its text."""
     try:
-        value = plain(parse(text.encode()))
+        value = make_json_safe(parse(text.encode()))
     except ValueError:
         value = None
     if isinstance(value, dict):
-        for family in filter(None, (CONVERSE, _native(model))):
-            try:
-                found = family.read(value)
-            except ValueError:
-                continue
-            # The JSON that an application waits for may have a list `content` too.
-            if not isinstance(found, Message) or found.blocks or _STOPPED & value.keys():
+        response = Response(200, (), Body("json", text.encode()))
+        for operation in ("Converse", "InvokeModel"):
+            found = content_of(operation, model, response)
+            # The JSON that an application waits for may have a list `content` too, but no stop reason.
+            stopped = any(find_places(value, members_of(operation, model).stop))
+            if found is not None and (stopped or not isinstance(found, Message) or found.blocks):
                 return found
     return Message((Text(text),))
 
@@ -192,7 +188,7 @@ def _rules(layers: Layers, when: Exactly, text: str) -> Iterator[Rule]:
 
 def _rule(layers: Layers, when: Exactly, given: Given, text: str) -> Rule:
     conditions = {"operation": list(when.operation), "model": when.model_id, "text_contains": when.contains}
-    told: JsonObject = {"when": plain(conditions), "answer": {"text": text}}
+    told: JsonObject = {"when": make_json_safe(conditions), "answer": {"text": text}}
     return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, told=told)
 
 
@@ -240,7 +236,7 @@ def _fault(name: str, given: dict[str, Any]) -> Fault:
     conditions: JsonObject = {"operation": list(when.operation)}
     if when.model_id is not None:
         conditions["model"] = when.model_id
-    return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": plain(conditions)})
+    return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": make_json_safe(conditions)})
 
 
 def _faults(asked: Asked) -> JsonValue:

@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import parse
-from bedtape_cassettes.format.json_schema import Schema, Wrong, problems
+from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.reply import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 
 __all__ = ["Asked", "Failed", "NoSuch", "Route", "invalid"]
 
@@ -37,11 +38,11 @@ class NoSuch(Failed):
         super().__init__(404, {"error": message})
 
 
-def invalid(wrong: Iterable[Wrong]) -> Failed:
+def invalid(wrong: Iterable[Problem]) -> Failed:
     """A request that says something wrong: every problem at once, as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
-        {"where": one.where, "expected": one.expected, "found": one.found, "mend": one.mend} for one in told
+        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
     ]
     return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
 
@@ -69,9 +70,9 @@ class Asked:
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
 
     def json(self) -> Any:
-        """The body. Raises Failed where it is not JSON. `plain`, for JSON can spell what no answer can hold."""
+        """The body. Raises Failed where it is not JSON. `make_json_safe`, for JSON can spell what no answer can hold."""
         try:
-            return plain(parse(self.body))
+            return make_json_safe(parse(self.body))
         except ValueError as error:
             shown = self.body[:40].decode(errors="replace")
             raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None

@@ -38,7 +38,7 @@ from bedtape_replayer.api.schemas import (
     list_of,
 )
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.overlay.document import Namer, OverlayInvalid, fault_of, overlay_of, rule_of
 from bedtape_replayer.overlay.overlay import NOTHING, Fault
 from bedtape_replayer.overlay.rule import Rule
@@ -100,7 +100,7 @@ def _cassettes(asked: Asked) -> JsonValue:
 
 def _cassette_told(cassette: Cassette) -> JsonValue:
     interactions = cassette.interactions
-    return plain(
+    return make_json_safe(
         {
             "name": cassette.name,
             "interactions": len(interactions),
@@ -113,7 +113,7 @@ def _cassette_told(cassette: Cassette) -> JsonValue:
 
 def _cassette(asked: Asked) -> JsonValue:
     cassette = _cassette_named(asked, asked.parts["cassette"])
-    return [plain({"file": each.file, **document_of(each)}) for each in cassette.interactions]
+    return [make_json_safe({"file": each.file, **document_of(each)}) for each in cassette.interactions]
 
 
 # -- sessions --------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _restart(asked: Asked) -> JsonValue:
 
 
 def _layer_told(session: SessionState, layer: Rule | Fault) -> JsonValue:
-    return plain({**layer.told, "name": layer.id, "fired": session.layers.fired(layer.id)})
+    return make_json_safe({**layer.told, "name": layer.id, "fired": session.layers.fired(layer.id)})
 
 
 def _overlay(asked: Asked) -> JsonValue:
@@ -193,7 +193,7 @@ def _read(read: Callable[..., Any], *given: Any) -> Any:
     try:
         return read(*given)
     except OverlayInvalid as error:
-        raise invalid(error.wrong) from None
+        raise invalid(error.problems) from None
 
 
 def _clear(asked: Asked) -> JsonValue:

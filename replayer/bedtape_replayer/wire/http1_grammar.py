@@ -1,7 +1,7 @@
 """The grammar of an HTTP/1.1 request head, and the rules that decide where a request ends.
 
-The rules are strict where leniency would let two readers see two different requests (RFC 9112, sections 2.2, 5.1 and
-6.3). This module has no state: it reads bytes and raises `RequestError`.
+The rules are strict wherever two lenient readers could see two different requests (RFC 9112,
+sections 2.2, 5.1 and 6.3). This module has no state: it parses bytes and raises `RequestError`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import re
 
 __all__ = [
     "CHUNK_LINE",
+    "COMPLETE_HEAD",
     "FIELDS",
     "FRAMING",
     "MAX_CHUNK_LINE",
     "MAX_HEAD",
     "MAX_TRAILERS",
     "REQUEST_LINE",
-    "WHOLE_HEAD",
     "RequestError",
-    "invalid_request_line",
     "is_chunked",
     "keeps_alive",
-    "oversized_head",
+    "make_head_size_error",
+    "make_request_line_error",
     "parse_content_length",
     "parse_framing",
     "strip_origin",
 ]
 
-# nginx takes 32 KiB of headers by default, Node 16 KiB, AWS's own load balancers 64 KiB.
+# nginx accepts 32 KiB of headers by default, Node 16 KiB, AWS's own load balancers 64 KiB.
 MAX_HEAD = 64 * 1024
 MAX_TRAILERS = 16 * 1024
 MAX_CHUNK_LINE = 1024
@@ -37,33 +37,40 @@ _TARGET = rb"[\x21-\x7e\x80-\xff]++"
 _LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(\d)\r\n")
 FIELDS = re.compile(_LINES)
-# The headers that say where a request ends, in one look: to search for each of them costs more than all the rest.
+# One expression finds all headers that decide where a request ends, because a search for each
+# header costs more than the rest of the parsing.
 FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
-# What `_read_at_once` takes: a whole head, and the framing that nearly all have.
-WHOLE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
+# A complete head in one match. `Http1Connection` uses it for requests that arrive in one piece.
+COMPLETE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 
 
 class RequestError(Exception):
+    """A request that must be refused. status: the HTTP status of the refusal."""
+
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
 
 
-def invalid_request_line(data: bytes | bytearray, at: int) -> RequestError:
-    if data.startswith(b"\x16", at):  # how TLS begins
-        return RequestError(400, "This port speaks plain HTTP: use http://, not https://.")
-    return RequestError(400, "That is not an HTTP/1.1 request line.")
+def make_request_line_error(data: bytes | bytearray, at: int) -> RequestError:
+    """Return the error for the invalid request line at offset `at`."""
+    if data.startswith(b"\x16", at):  # the first byte of a TLS handshake
+        return RequestError(400, "This port serves plain HTTP. Use http://, not https://.")
+    return RequestError(400, "The first line is not an HTTP/1.1 request line.")
 
 
-def oversized_head() -> RequestError:
+def make_head_size_error() -> RequestError:
     return RequestError(431, f"The request's headers are longer than {MAX_HEAD} bytes.")
 
 
 def strip_origin(target: bytes) -> bytes:
-    """The target without scheme and host, which a client sends that takes us for its proxy (RFC 9112 section 3.2.2)."""
+    """Return the target without scheme and host.
+
+    A client that uses the server as its proxy sends both (RFC 9112, section 3.2.2).
+    """
     if target[:1] not in b"hH":
         return target
     path = _ABSOLUTE.sub(b"", target, count=1)
@@ -71,10 +78,11 @@ def strip_origin(target: bytes) -> bytes:
 
 
 def parse_framing(lowered: bytes) -> dict[bytes, bytes]:
-    """The headers that say where the request ends and what follows it, by name, of header lines in lower case.
+    """Return the headers that decide where the request ends and what follows it, by name.
 
-    A list may stand in several lines. What is no list and stands twice is one thing to one reader and another to the
-    next (RFC 9112 sections 3.2 and 6.3).
+    lowered: the header lines in lower case. A Connection header may occur more than once because
+    its value is a list. Any other header that occurs twice raises `RequestError`, because two
+    readers could use different values (RFC 9112, sections 3.2 and 6.3).
     """
     framing: dict[bytes, bytes] = {}
     for name, value in FRAMING.findall(lowered):
@@ -83,7 +91,7 @@ def parse_framing(lowered: bytes) -> dict[bytes, bytes]:
         elif name == b"connection":
             framing[name] += b"," + value
         else:
-            raise RequestError(400, f"The header {name.decode()} stands twice.")
+            raise RequestError(400, f"The header {name.decode()} occurs more than once.")
     return framing
 
 
@@ -98,12 +106,12 @@ def is_chunked(framing: dict[bytes, bytes], minor: bytes) -> bool:
     coding = framing.get(b"transfer-encoding")
     if coding is None:
         return False
-    if b"content-length" in framing:  # two lengths are how requests are smuggled: RFC 9112 section 6.3
-        raise RequestError(400, "A request has a content-length or a transfer-encoding, not both.")
-    if minor == b"0":  # section 6.1: whoever handed it on may not have understood it
-        raise RequestError(400, "A request of HTTP/1.0 has no transfer-encoding.")
+    if b"content-length" in framing:  # two lengths allow request smuggling (RFC 9112, section 6.3)
+        raise RequestError(400, "A request must not have both a content-length and a transfer-encoding.")
+    if minor == b"0":  # an HTTP/1.0 proxy may have misread the body (RFC 9112, section 6.1)
+        raise RequestError(400, "An HTTP/1.0 request must not have a transfer-encoding.")
     if coding != b"chunked":
-        raise RequestError(501, "The only transfer-encoding known here is chunked.")
+        raise RequestError(501, "The only supported transfer-encoding is chunked.")
     return True
 
 

@@ -1,4 +1,4 @@
-"""What HTTP/1.1 and HTTP/2 have in common: the requests that they read, and the refusals that they answer themselves."""
+"""The values that HTTP/1.1 and HTTP/2 share: received requests, closed streams and refusals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.reply import HeaderPairs
 
 __all__ = ["Received", "RequestReceived", "StreamClosed", "render_refusal"]
 
@@ -14,7 +15,8 @@ class RequestReceived(NamedTuple):
     """A complete request.
 
     stream: the number of the HTTP/2 stream, or the number of the request on an HTTP/1.1 connection.
-    head: the header lines. If an HTTP/2 request has no host, its :authority comes first, as `host`.
+    head: the header lines. If an HTTP/2 request has no host header, :authority is its first header,
+        under the name host.
     """
 
     stream: int
@@ -25,9 +27,9 @@ class RequestReceived(NamedTuple):
 
 
 class StreamClosed(NamedTuple):
-    """The client reset or broke a stream whose request was complete. Nobody waits for its answer any more.
+    """The client reset or broke a stream after its request was complete.
 
-    error: the HTTP/2 error code, RFC 9113 section 7.
+    The client no longer waits for the answer. error: the HTTP/2 error code (RFC 9113, section 7).
     """
 
     stream: int
@@ -37,8 +39,11 @@ class StreamClosed(NamedTuple):
 Received = RequestReceived | StreamClosed
 
 
-def render_refusal(message: str) -> tuple[tuple[tuple[bytes, bytes], ...], bytes]:
-    """The headers and the body of a refusal, in the form of Bedrock's errors. The status says the rest."""
+def render_refusal(message: str) -> tuple[HeaderPairs, bytes]:
+    """Return the headers and the body of a refusal, in the form of a Bedrock error.
+
+    The caller chooses the status.
+    """
     body = compact({"message": f"bedtape: {message}"})
     headers = (
         (b"Content-Type", b"application/json"),

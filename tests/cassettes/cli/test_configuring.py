@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse
 
 COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Run:
     """Runs a command in a folder of a repository with two cassettes in `tapes`, its answers `from tapes`."""
     (tmp_path / ".git").mkdir()
     for folder in ("tapes", "cassettes", "others"):
-        store.write(tmp_path / folder, Cassette(f"of-{folder}", (converse("hi", folder),)))
+        folders.write(tmp_path / folder, Cassette(f"of-{folder}", (converse("hi", folder),)))
     (tmp_path / "sub").mkdir()
 
     def begin(*arguments: str, cwd: str = ".", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,7 @@ from bedtape_cassettes.redaction.scrub import (
     scrub_interaction,
 )
 from bedtape_cassettes.storage import store
+from support import folders
 from support import interactions as some
 from support.corpus import every, needs_corpus
 
@@ -230,7 +231,7 @@ def test_secrets_go_wherever_they_stand(interaction: Interaction) -> None:
     assert scan(clean) == []
     assert scrub_interaction(clean) == clean
     with TemporaryDirectory() as folder:
-        (path,) = store.write(Path(folder), Cassette("a", (interaction,)))
+        (path,) = folders.write(Path(folder), Cassette("a", (interaction,)))
         assert OTHER_ACCOUNT not in path.read_text()
         assert store.read([Path(folder)])[0].interactions == (clean,)
 
@@ -321,7 +322,7 @@ def test_bytes_that_cannot_be_scrubbed_are_refused() -> None:
         assert clean == interaction
         assert [finding.kind for finding in scan(clean)] == ["an account id in an ARN"]
         with TemporaryDirectory() as folder, pytest.raises(SecretFound):
-            store.write(Path(folder), Cassette("a", (interaction,)))
+            folders.write(Path(folder), Cassette("a", (interaction,)))
 
 
 # -- one's own patterns --------------------------------------------------------------------------------------------------
@@ -362,9 +363,9 @@ def test_own_patterns_may_break_anything_but_the_cassette(pattern: str, path: st
         with TemporaryDirectory() as folder:
             if not is_path(clean.request.path):
                 with pytest.raises(CassetteInvalid, match="a percent-encoded path"):
-                    store.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
+                    folders.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
                 continue
-            store.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
+            folders.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
             assert store.read([Path(folder)])[0].interactions == (clean,)
 
 
@@ -407,7 +408,7 @@ def test_no_secret_that_is_planted_is_written(
     document = planted(value, where, f"{before}{text} {after}")
     place = data.draw(st.sampled_from([*MAKERS]))
     with TemporaryDirectory() as folder:
-        store.write(Path(folder), Cassette("a", (MAKERS[place](document),)))
+        folders.write(Path(folder), Cassette("a", (MAKERS[place](document),)))
         for path in Path(folder).rglob("*.yaml"):
             assert gone not in path.read_text(), place
         (clean,) = store.read([Path(folder)])[0].interactions

@@ -11,12 +11,12 @@ import pytest
 
 from bedtape_cassettes.format import document
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.redaction.spans import looking
 from bedtape_cassettes.suites import scanning
 from bedtape_cassettes.suites.assign import amended, assignments
 from bedtape_cassettes.suites.redacting import Names, Taking
-from bedtape_cassettes.suites.selector import Suite, pick
+from bedtape_cassettes.suites.selector import pick
 from support.corpus import cassettes, every, exchanges, needs_corpus, sources
 from support.heard import text_heard
 from support.recordings import converse, stream

@@ -12,10 +12,10 @@ import pytest
 
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.overlay.document import OverlayInvalid
+from support import folders
 from support.boto import boto3_client
 from support.calls import CLAUDE
 from support.recordings import converse
@@ -24,7 +24,7 @@ from support.recordings import converse
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayer]:
     folder = tmp_path_factory.mktemp("cassettes")
-    store.write(folder, Cassette("talk", (converse("one", "1"), converse("two", "2"))))
+    folders.write(folder, Cassette("talk", (converse("one", "1"), converse("two", "2"))))
     with Replayer(folder) as replayer:
         yield replayer
 

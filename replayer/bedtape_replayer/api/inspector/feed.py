@@ -13,7 +13,7 @@ from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.inspector.call_detail import whole
 from bedtape_replayer.api.route import Asked, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 
 __all__ = ["ROUTES"]
@@ -32,7 +32,7 @@ def _calls(asked: Asked) -> JsonValue:
     """Calls that ended after `since`, the oldest first, and the sessions there are, so that the page forgets too."""
     since = asked.conditions(_QUERY).get("since", 0)
     sessions = tuple(dict.fromkeys(asked.engine.sessions))  # one that has two names is told once
-    found = [outcome for each in sessions for outcome in each.history.since(since / _MICRO)]
+    found = [outcome for each in sessions for outcome in each.history.iterate_newest(since / _MICRO)]
     page = nsmallest(_PAGE, found, key=lambda outcome: outcome.began + outcome.seconds)
     return {
         "calls": [_row(Record(outcome)) for outcome in page if _ended(outcome) > since],
@@ -48,7 +48,7 @@ def _ended(outcome: Outcome) -> int:
 def _session(session: SessionState) -> JsonValue:
     oldest = session.history.oldest
     return {
-        "name": plain(session.name),
+        "name": make_json_safe(session.name),
         "calls": len(session.history),
         "forgotten": session.history.forgotten,
         "oldest": None if oldest is None else _ended(oldest),
@@ -56,7 +56,7 @@ def _session(session: SessionState) -> JsonValue:
 
 
 def _row(record: Record) -> JsonValue:
-    return plain(
+    return make_json_safe(
         {
             "session": record.session,
             "number": record.number,

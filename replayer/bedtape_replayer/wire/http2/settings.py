@@ -1,4 +1,4 @@
-"""The SETTINGS that this server sends and reads, and the limits behind them (RFC 9113, section 6.5)."""
+"""The SETTINGS that the server sends and reads, and their limits (RFC 9113, section 6.5)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from bedtape_replayer.wire.http2.frames import (
     WINDOW_UPDATE,
     ConnectionFault,
     frame,
-    number,
+    pack_number,
 )
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE
 from bedtape_replayer.wire.http2.streams import STREAM_WINDOW
 
 __all__ = ["CONNECTION_WINDOW", "GREETING", "MAX_SETTINGS", "MAX_STREAMS", "SETTINGS_ACK", "read_settings"]
 
-# Far more than an SDK's pool opens, few enough that a connection's open requests fit in memory. nghttp2 has 100.
+# The limit is far above an SDK's connection pool, and low enough that all open requests of a
+# connection fit in memory. nghttp2 uses 100.
 MAX_STREAMS: Final = 1000
 CONNECTION_WINDOW: Final = 16 << 20
-MAX_SETTINGS: Final = 32  # in one frame, as in nghttp2
+MAX_SETTINGS: Final = 32  # per frame, as in nghttp2
 
-# A header table of size 0 makes the client's header blocks independent of each other (see RequestDecoder).
+# A header table of size 0 makes the client's header blocks independent of each other; see
+# `RequestDecoder`.
 GREETING: Final = frame(
     SETTINGS,
     0,
@@ -39,12 +41,15 @@ GREETING: Final = frame(
     + SETTING.pack(SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
     + SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW)
     + SETTING.pack(SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
-) + frame(WINDOW_UPDATE, 0, 0, number(CONNECTION_WINDOW - 65535))
+) + frame(WINDOW_UPDATE, 0, 0, pack_number(CONNECTION_WINDOW - 65535))
 SETTINGS_ACK: Final = frame(SETTINGS, ACK, 0)
 
 
 def read_settings(payload: bytes) -> Iterator[tuple[int, int]]:
-    """The (name, value) pairs of a SETTINGS frame. Raises ConnectionFault if the frame is malformed or too long."""
+    """Yield the (name, value) pairs of a SETTINGS frame.
+
+    Raises `ConnectionFault` if the frame is malformed or too long.
+    """
     if len(payload) % SETTING.size:
         raise ConnectionFault(FRAME_SIZE_ERROR, f"expected SETTINGS of 6 octets each, found {len(payload)}")
     if len(payload) > MAX_SETTINGS * SETTING.size:
