@@ -142,7 +142,7 @@ def _begun(item: pytest.Item) -> Bedrock:
 
 
 def _fail_on_misses(found: Bedrock | None) -> None:
-    if found is not None and (report := found.untold()):
+    if found is not None and (report := found.report_misses()):
         pytest.fail(report, pytrace=False)
 
 
@@ -172,7 +172,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A test that failed by itself is told what it missed beside its own failure."""
     report = yield
     found = item.stash.get(_BEDROCK, None)
-    if found is not None and report.failed and (misses := found.untold()):
+    if found is not None and report.failed and (misses := found.report_misses()):
         report.sections.append(("bedrock", misses))
     return report
 

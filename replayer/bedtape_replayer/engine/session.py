@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, Unpack
 
-from bedtape_cassettes.format.json_schema import Wrong
+from bedtape_cassettes.errors import Problem
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
@@ -36,22 +36,22 @@ _T = TypeVar("_T")
 
 
 class Running(Protocol):
-    """The server that a session is on."""
+    """The server of a session."""
 
     @property
     def engine(self) -> Engine: ...
     def session_url(self, session: str) -> str: ...
     def run(self, function: Callable[[], _T]) -> _T:
-        """Runs a function in the server's thread and gives what it gave."""
+        """Runs a function in the server's thread and returns its result."""
 
 
 _LAYER = ("when", "name", "family")
 
 
 class Session:
-    """One test's own overlay, playback position and call history. See `Replayer.session`.
+    """The overlay, the playback position and the call history of one test. See `Replayer.session`.
 
-    name: what names it in the endpoint.
+    name: the name of the session in the endpoint URL.
     """
 
     def __init__(self, name: str, server: Running) -> None:
@@ -60,7 +60,7 @@ class Session:
 
     @property
     def url(self) -> str:
-        """The endpoint to give to a client."""
+        """The endpoint URL for a client."""
         return self._server.session_url(self.name)
 
     # -- answers and faults ------------------------------------------------------------------------------------
@@ -100,17 +100,17 @@ class Session:
             document["answers"] = [{"text": each} if isinstance(each, str) else each for each in answers]
         if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: rule_of(_plain(document), state.layers.next_id))
+        return self._add(lambda state: rule_of(_to_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Computed, keywords: dict[str, Any]) -> str:
         """Adds a rule whose answer `function` returns. Its conditions are checked as in any rule."""
         layer, rest = _split(keywords)
         if rest:
-            raise OverlayInvalid(tuple(map(_beside_function, rest)))
+            raise OverlayInvalid(map(_beside_function, rest))
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
-            rule = rule_of(_plain(document), state.layers.next_id)
+            rule = rule_of(_to_json(document), state.layers.next_id)
             name = getattr(function, "__qualname__", repr(function))
             return Rule(
                 rule.id, (function,), rule.when, rule.schedule, rule.family, {**rule.told, "answer": {"function": name}}
@@ -137,7 +137,7 @@ class Session:
     def _fault(self, keywords: Mapping[str, Any]) -> str:
         layer, kind = _split(keywords)
         document = {**layer, **kind}
-        return self._add(lambda state: fault_of(_plain(document), state.layers.next_id))
+        return self._add(lambda state: fault_of(_to_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:
         def add() -> str:
@@ -150,15 +150,15 @@ class Session:
         return self._do(add)
 
     def overlay(self, document: Mapping[str, Any]) -> None:
-        """Replaces the session's layers by those of a document, as an overlay file has them.
+        """Replaces the session's layers by the layers of a document in the form of an overlay file.
 
-        Raises OverlayInvalid, or NameTaken where the server's overlay file has a layer of the same name.
+        Raises OverlayInvalid, or NameTaken if the server's overlay file has a layer of the same name.
         """
-        laid = overlay_of(_plain(document))
+        laid = overlay_of(_to_json(document))
         self._do(lambda: self._state().layers.lay(laid))
 
     def remove(self, name: str) -> None:
-        """Removes a rule or fault by its name. Raises KeyError where there is none."""
+        """Removes a rule or fault by its name. Raises KeyError if the session has no layer of this name."""
         if not self._do(lambda: self._state().layers.remove(name)):
             raise KeyError(f"the session has no layer of its own named {name!r}")
 
@@ -189,23 +189,23 @@ class Session:
         assert_sequence(self.calls, steps, consecutive=consecutive)
 
     def assert_all_played(self) -> None:
-        """Fails where a recording was never asked for."""
+        """Raises CallsMismatch if a recording was not played."""
 
-        def unplayed() -> list[Any]:
+        def list_unplayed() -> list[Any]:
             state = self._state()
             return list(state.unplayed(state.index(self._server.engine.library)))
 
-        assert_all_played(self._do(unplayed))
+        assert_all_played(self._do(list_unplayed))
 
     @property
     def verdict(self) -> tuple[Finding, ...]:
-        """What the code did wrong in retrying; empty where it did well."""
+        """The mistakes that the client made in retrying; empty if it made none."""
         return tuple(judge_retries(self.calls))
 
     # -- the session itself ------------------------------------------------------------------------------------
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses the cassette to play from; None for the usual choice. strict: play each recording once."""
+        """Chooses the cassette to play from, or None for the default. strict: play each recording once."""
         names = {known.name for known in self._server.engine.library.cassettes}
         if cassette is not None and cassette not in names:
             raise ValueError(f"expected a cassette among {', '.join(sorted(names)) or 'none'}, found {cassette!r}")
@@ -217,11 +217,11 @@ class Session:
         self._do(choose)
 
     def advance(self, seconds: float) -> None:
-        """Moves the virtual clock on, by which quotas count; it is the whole server's."""
+        """Advances the virtual clock, which quotas use. All sessions of a server share the clock."""
         self._do(lambda: self._server.engine.clock.advance(seconds))
 
     def reset(self) -> None:
-        """Forgets layers, positions and calls: as if it had never been used."""
+        """Removes the layers, the playback positions and the calls of the session."""
         self._do(lambda: self._server.engine.sessions.reset(self.name))
 
     def _state(self) -> SessionState:
@@ -249,7 +249,7 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         if twice := conditions.keys() & when.keys():
             expected, fix = "each condition once", "remove it from when, or remove the keyword"
             raise OverlayInvalid(
-                tuple(Wrong(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice))
+                Problem.at(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice)
             )
         when = {**when, **conditions}
     if when or "when" in keywords:
@@ -258,18 +258,18 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     return layer, {key: value for key, value in keywords.items() if key not in known}
 
 
-def _beside_function(name: str) -> Wrong:
+def _beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
     fix = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Wrong((name,), "conditions and a schedule beside a function", name, fix)
+    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
 
 
-def _plain(value: Any) -> Any:
-    """Any mapping and sequence as JSON has them, and bytes as base64."""
+def _to_json(value: Any) -> Any:
+    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64 text."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
+        return {str(key): _to_json(member) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return value

@@ -15,7 +15,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
 from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
 from bedtape_replayer.plugin.environment import Surroundings
-from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import Asked
 from bedtape_replayer.plugin.summary import Tally
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Bedrock"]
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
-_REPORTED = 5
+_MOST = 5
 _NOTHING = Library(())
 
 
@@ -49,7 +49,7 @@ class Bedrock(Session):
         self._recorder = recorder
         self._here = here
         self._misses: list[str] = []
-        self._told = 0
+        self._reported = 0
         self._surroundings: Surroundings | None = None
 
     # -- what tests use ----------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Bedrock(Session):
         for what the test's mark or settings say.
         """
         asked = self.asked
-        library = taken(asked.folder, cassette or asked.cassette, asked.match)
+        library = load_library(asked.folder, cassette or asked.cassette, asked.match)
         if library is None:
             raise ValueError(f"expected a cassette {cassette or self.name!r} in {asked.folder}, found none")
         self._library = library
@@ -180,18 +180,18 @@ class Bedrock(Session):
             case "overlay":
                 self._misses.append(f"A rule cannot answer as it says: {answer.by}")
 
-    def untold(self) -> str | None:
-        """The report on what was missed since the last one; None where nothing was, or where that is allowed."""
-        misses = self._misses[self._told :]
-        self._told += len(misses)
+    def report_misses(self) -> str | None:
+        """Returns a report on the misses since the last report, or None if there are none or the test allows misses."""
+        misses = self._misses[self._reported :]
+        self._reported += len(misses)
         if not misses or self.asked.allow_misses:
             return None
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
         distinct = list(dict.fromkeys(misses))
-        more = [f"… and {len(distinct) - _REPORTED} more"] if len(distinct) > _REPORTED else []
-        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._mend()])
+        more = [f"… and {len(distinct) - _MOST} more"] if len(distinct) > _MOST else []
+        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_MOST], *more, self._suggest_fix()])
 
-    def _mend(self) -> str:
+    def _suggest_fix(self) -> str:
         path = self.asked.folder / self.name
         name = path.relative_to(self._here) if path.is_relative_to(self._here) else path
         again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"

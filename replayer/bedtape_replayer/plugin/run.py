@@ -17,7 +17,7 @@ from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
 from bedtape_replayer.plugin.blocking import redirect
-from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
 from bedtape_replayer.plugin.settings import RunSettings
@@ -29,7 +29,7 @@ __all__ = ["Run"]
 
 
 class CannotBegin(CassetteError):
-    """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
+    """A test's cassette, overlay, mark or recorder is not as it must be; says what fixes it."""
 
 
 class Run:
@@ -65,7 +65,7 @@ class Run:
             raise CannotBegin(str(error)) from None
 
     def _begin(self, asked: Asked) -> Bedrock:
-        library, overlay = taken(asked.folder, asked.cassette, asked.match), _overlay(asked)
+        library, overlay = load_library(asked.folder, asked.cassette, asked.match), _overlay(asked)
         mode = self._settings.mode
         records = mode in ("new", "all") or (mode == "once" and library is None)
         recorder = self._recording(asked.folder).url if records and asked.overlay is None else None

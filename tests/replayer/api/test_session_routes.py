@@ -21,11 +21,10 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.api.gate import Desk
-from bedtape_replayer.api.schemas import CONDITIONS, NAMED
+from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
-from bedtape_replayer.history.calls import CONDITIONS as CALL_CONDITIONS
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.schema import OVERLAY
 from support.authored import ask
@@ -255,7 +254,6 @@ def test_all_that_python_can_do_any_language_can() -> None:
     assert {name for name in vars(Session) if not name.startswith("_")} <= SAME.keys()
     described = {"openapi", "overlaySchema"}
     assert set().union(*SAME.values()) | described == {route.name for route in ROUTES}
-    assert CONDITIONS.keys() == set(CALL_CONDITIONS)
 
 
 # -- what is taken ---------------------------------------------------------------------------------------------
@@ -463,7 +461,7 @@ def test_what_is_not_there(method: str, path: str, said: str, desk: Desk) -> Non
 def test_every_problem_is_told_at_once_with_its_place(desk: Desk, document: Any) -> None:
     told = got(desk, "PUT", f"{S}/new/overlay", {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []}, status=400)
     answers(document, "setOverlay", "default").validate(told)
-    assert [(problem["where"], problem["expected"], problem["mend"]) for problem in told["problems"]] == [
+    assert [(problem["where"], problem["expected"], problem["fix"]) for problem in told["problems"]] == [
         ("rules[0].when.turn", "a number from 1", ""),
         ("rules[0]", "exactly one of answer, answers", ""),
         ("fault", "no key 'fault'", "did you mean faults?"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from bedtape_replayer.history.calls import CONDITIONS, Calls, ConditionInvalid
-from bedtape_replayer.overlay.when import When
+from bedtape_replayer.history.calls import Calls, ConditionInvalid
 from support.happened import Scene, aws
 from support.recordings import converse, path, prompt
 
@@ -76,10 +74,6 @@ def _numbers(calls: Calls) -> list[int]:
 )
 def test_all_conditions_must_hold(calls: Calls, conditions: dict[str, Any], expected: list[int]) -> None:
     assert _numbers(calls.filter(**conditions)) == expected
-
-
-def test_every_word_of_when_is_a_condition() -> None:
-    assert {field.name for field in fields(When) if field.init} <= set(CONDITIONS)
 
 
 def test_attempts_are_those_of_a_whole_sdk_call() -> None:
