@@ -5,6 +5,7 @@ Fields gained and lost, types, the order of events, headers, error types, stop r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,7 +13,8 @@ from itertools import groupby
 from bedtape_cassettes.families.members import Members, find_leaves, find_places
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Place, opened
+from bedtape_cassettes.format.json_values import Place, compare_members, leaves, render_path
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
@@ -123,21 +125,19 @@ def _kind(value: JsonValue) -> str:
 
 def _body_shape(value: JsonValue, members: Members) -> dict[str, str]:
     """Each field and its type. The arguments of a tool call count as one field, because the model chooses them."""
-    return dict(_leaves("", value, (), frozenset(find_places(value, members.tool_inputs))))
+    inputs = frozenset(find_places(value, members.tool_inputs))
+    shape: dict[str, str] = {}
+    for place, leaf in leaves(value, is_leaf=lambda place, _: place in inputs):
+        for depth in range(1, len(place)):
+            shape[_field(place[:depth])] = "list" if isinstance(place[depth], int) else "mapping"
+        if place:
+            shape[_field(place)] = _kind(leaf)
+    return shape
 
 
-def _leaves(path: str, value: JsonValue, place: Place, whole: frozenset[Place]) -> Iterator[tuple[str, str]]:
-    """Each field and its type; the items of a list count as one, for how many there are is wording."""
-    if path:
-        yield path, _kind(value)
-    if place in whole:
-        return
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(f"{path}.{key}" if path else key, item, (*place, key), whole)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(f"{path}[]", item, (*place, index), whole)
+def _field(place: Place) -> str:
+    """The path of a field. The items of a list are one field, because their number is wording."""
+    return re.sub(r"\[\d+\]", "[]", render_path(place))
 
 
 def _labelled(body: Events) -> Iterator[tuple[str, JsonValue]]:
@@ -177,13 +177,11 @@ def _events_shape(body: Events, members: Members) -> dict[str, str]:
 
 
 def _shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[Drift]:
-    for path in [*before, *(path for path in after if path not in before)]:
-        if path not in after:
-            yield Drift("field lost", path, before[path], "not there")
-        elif path not in before:
-            yield Drift("field gained", path, "not there", after[path])
-        elif before[path] != after[path]:
-            yield Drift("type", path, before[path], after[path])
+    for path, one, other in compare_members(before, after, None):
+        if one is None or other is None:
+            yield Drift("field lost" if one else "field gained", path, one or "not there", other or "not there")
+        elif one != other:
+            yield Drift("type", path, one, other)
 
 
 def _stops(before: Response, after: Response, members: Members) -> Iterator[Drift]:

@@ -246,7 +246,7 @@ def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redact
         commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
     except SecretFound as error:
         fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
-        raise SecretFound(replace(problem, mend=fix) for problem in error.problems) from None
+        raise SecretFound(replace(problem, fix=fix) for problem in error.problems) from None
     return [folder / interaction.file for interaction in numbered.interactions]
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
-from bedtape_cassettes.cli import child_process
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import arguments_of
@@ -176,14 +176,14 @@ class Recording:
         """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
         environment = child_environment(self.environ, self.url, self.settings, self.ca)
         try:
-            return child_process.run(command, environment)
+            return processes.run(command, environment)
         except OSError as error:
             raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
 
     def exports(self) -> dict[str, str]:
         """The variables to set for a program that is started elsewhere."""
-        child_process = child_environment(self.environ, self.url, self.settings, self.ca)
-        return {name: value for name, value in child_process.items() if self.environ.get(name) != value}
+        processes = child_environment(self.environ, self.url, self.settings, self.ca)
+        return {name: value for name, value in processes.items() if self.environ.get(name) != value}
 
     # -- what is recorded already ------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
     gate.require(environ)
     cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
     if not cassettes:
-        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; mend --to or --name")
+        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; fix --to or --name")
     credentials = Credentials(settings.profile, settings.region, environ)
     sessions = _Sessions(proxies_of(environ), environ.get("AWS_CA_BUNDLE"))
     return (_verdict(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)

@@ -52,7 +52,7 @@ def bedrock(tmp_path: Path) -> Iterator[Replayer]:
 
 @pytest.fixture
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 as people mend slow tests: it waits for nothing."""
+    """boto3 as people fix slow tests: it waits for nothing."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
 

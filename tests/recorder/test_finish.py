@@ -670,8 +670,8 @@ def test_a_refused_write_is_got_past_as_its_message_says(folder: Path, tmp_path:
     assert "bedtape recover --redact PATTERN" in refused.stderr
     assert f"the journal is kept: {file}" in refused.stderr
     assert not folder.exists()
-    mended = recover(tmp_path, folder, "--redact", "ghp_[A-Za-z0-9]+")
-    assert mended.returncode == 0, mended.stderr
+    recovered = recover(tmp_path, folder, "--redact", "ghp_[A-Za-z0-9]+")
+    assert recovered.returncode == 0, recovered.stderr
     assert texts(folder) == ["the token is REDACTED", "fine"]
     assert GITHUB.encode() not in b"".join(tree(folder).values())
     assert not file.exists()
@@ -704,8 +704,8 @@ def test_bad_patterns_are_refused_all_at_once(command: str, tmp_path: Path) -> N
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2
-    assert "'[a' (unterminated character set at position 0); mend it" in done.stderr
-    assert "'b)' (unbalanced parenthesis at position 1); mend it" in done.stderr
+    assert "'[a' (unterminated character set at position 0); fix it" in done.stderr
+    assert "'b)' (unbalanced parenthesis at position 1); fix it" in done.stderr
 
 
 # -- the corpus ------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_all_that_cannot_be_used_is_refused_at_once_and_not_shown() -> None:
     one, other = str(refused.value).splitlines()
     assert one.startswith("HTTP_PROXY: expected http://HOST:PORT or https://HOST:PORT, found one that begins with http")
     assert other.startswith("https_proxy: expected http://HOST:PORT")
-    assert other.endswith("found one that begins with socks5://; mend or unset it")
+    assert other.endswith("found one that begins with socks5://; fix or unset it")
     assert "s3cr3t" not in str(refused.value)
 
 

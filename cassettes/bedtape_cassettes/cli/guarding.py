@@ -15,10 +15,11 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.changing import change
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, progress, say, say_json, told
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
-from bedtape_cassettes.format import jsonpath
-from bedtape_cassettes.format.json_view import leaves
+from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue, Suite
 from bedtape_cassettes.redaction.detectors import detectors
 from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
@@ -47,7 +48,7 @@ def _look(kinds: list[str] | None, patterns: list[str] | None, *, others: bool) 
         return looking(kinds or (), more)
     theirs = detectors()
     if theirs is None:
-        typer.echo("bedtape: only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'", err=True)
+        report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
     return looking(KINDS, [*more, *([theirs] if theirs else [])])
 
 
@@ -55,8 +56,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        mend = "put a backslash before what is meant as it stands"
-        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {mend}") from None
+        fix = "put a backslash before what is meant as it stands"
+        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}") from None
 
 
 # -- scan ------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def scan(
       bedtape cassette scan
       bedtape cassette scan 'weather:2' --kind email --json
     """
-    with told():
+    with exit_on_error():
         look = _look(kinds, patterns, others=True)
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
@@ -93,8 +94,8 @@ def scan(
         for one in found:
             how = f", {one.how}" if one.how else ""
             say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
-        mend = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{mend}", "title")])
+        fix = "; take it out: bedtape cassette redact" if found else ""
+        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -126,7 +127,7 @@ def redact(
       bedtape cassette redact --path 'messages.*.content.*.document.name'
       bedtape cassette redact --pattern 'ticket-\\d+'
     """
-    with told():
+    with exit_on_error():
         for path in paths or ():
             _checked_path(path)
         taking = Taking(_look(kinds, patterns, others=not (patterns or paths)), tuple(paths or ()))
@@ -140,7 +141,7 @@ def redact(
 
 def _checked_path(path: str) -> None:
     try:
-        if jsonpath.parts(path):
+        if parse_path(path):
             return
     except ValueError as error:
         raise CassetteError(f"--path: {error}; write it like messages.*.content.0.text") from None
@@ -171,7 +172,7 @@ def check(
       bedtape cassette check
       bedtape cassette check --max-age 90d --history played.json --json
     """
-    with told():
+    with exit_on_error():
         oldest = None if max_age is None else _days(max_age)
         played = None if history is None else _played(history)
         found = _checked(folder, oldest, played, drift=drift)
@@ -179,7 +180,7 @@ def check(
         say_json([asdict(one) for one in found])
     else:
         for one in found:
-            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.mend}"
+            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
             say(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
         say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
@@ -191,7 +192,7 @@ def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *,
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.mend)
+            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.
@@ -228,8 +229,8 @@ def _played(history: Path) -> frozenset[str]:
     try:
         data = history.read_bytes()
     except OSError as error:
-        mend = "name what the control API or the test run wrote"
-        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {mend}") from None
+        fix = "name what the control API or the test run wrote"
+        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {fix}") from None
     try:
         values: list[JsonValue] = [json.loads(data)]
     except ValueError:

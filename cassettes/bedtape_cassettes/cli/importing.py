@@ -14,13 +14,15 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.backup import make_room, refuse_existing
-from bedtape_cassettes.cli.output import CASSETTES, progress, told
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES
+from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.foreign import export_formats as exported
 from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import Imported, imported
-from bedtape_cassettes.foreign.overlay_file import rendered
+from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
@@ -63,7 +65,7 @@ def import_(
       bedtape cassette import tests/vcr --to cassettes
       bedtape cassette import capture.har --from har
     """
-    with told():
+    with exit_on_error():
         wanted = _format(source)
         redaction = redaction_of(redact or [])
         named = _named(files)
@@ -104,7 +106,7 @@ def export(
       bedtape cassette export --to vcrpy --into tests/vcr
       bedtape cassette export cassettes --to har
     """
-    with told():
+    with exit_on_error():
         form = exported.FORMATS.get(to)
         if form is None:
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
@@ -161,8 +163,8 @@ def _apart(named: dict[Path, str]) -> dict[Path, str]:
     }
     doubled = [name for name, count in Counter(name.casefold() for name in named.values()).items() if count > 1]
     if doubled:
-        mend = "import them one by one, each --to a folder of its own"
-        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {mend}")
+        fix = "import them one by one, each --to a folder of its own"
+        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {fix}")
     return named
 
 
@@ -183,8 +185,8 @@ def _import(
         taken = imported(_read(path), wanted, redaction)
         written = _write(taken, name, places, redaction, old)
     except CassetteError as error:
-        mend = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
-        return [f"{path}: not imported: {error}{mend}"], 0, False
+        fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
+        return [f"{path}: not imported: {error}{fix}"], 0, False
     except ValueError as error:
         return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
     count = len(taken.interactions) + len(taken.rules)
@@ -195,7 +197,9 @@ def _import(
 def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
     overlay = _overlay(overlays, name)
-    layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
+    layers = (
+        render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
+    )  # refused before a byte is written
     if taken.interactions:
         commit(to, old, (store.number_files(Cassette(name, taken.interactions)),), redaction=redaction)
     if layers is not None:
@@ -216,8 +220,8 @@ def _replace_file(path: Path, data: bytes) -> None:
     try:
         store.replace_file(path, data)
     except OSError as error:
-        mend = "free space or mend permissions, and run this again with --force"
-        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {mend}") from None
+        fix = "free space or fix permissions, and run this again with --force"
+        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {fix}") from None
 
 
 def _report(reports: list[_Report]) -> int:

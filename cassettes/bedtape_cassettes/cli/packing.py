@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.backup import make_room
-from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES, Folder
+from bedtape_cassettes.cli.output import load, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
 from bedtape_cassettes.suites.selector import named
+from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
 
@@ -39,15 +41,15 @@ def pack(
       bedtape cassette pack
       bedtape cassette pack 'checkout/*' --to checkout.tape --force
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         chosen = named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
-            mend = "choose another with --to, for whoever reads the folder would find each cassette twice"
-            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {mend}")
+            fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
+            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
         with lock(target):
             make_room(target, (target,) if target.exists() else (), force=force)
             commit(target, (), chosen)
@@ -65,7 +67,7 @@ def unpack(
     Example:
       bedtape cassette unpack cassettes.tape --to tests/cassettes
     """
-    with told():
+    with exit_on_error():
         packed = load(file)
         with lock(to, create=True):
             before = store.read([to])
@@ -79,4 +81,4 @@ def unpack(
 
 def _counted(suite: Suite) -> str:
     interactions = sum(len(c.interactions) for c in suite)
-    return f"{counted(interactions, 'interaction')} in {counted(len(suite), 'cassette')}"
+    return f"{format_count(interactions, 'interaction')} in {format_count(len(suite), 'cassette')}"

@@ -50,9 +50,9 @@ class _Reading:
         parts = (*self.source.prefix.split("."), *table.split("."), *key.split("."))
         return self.source.line(tuple(filter(None, parts)))
 
-    def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
+    def wrong(self, table: str, key: str, expected: str, found: object, fix: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, shown(key, found), mend))
+        self.problems.append(Problem(file, line, expected, shown(key, found), fix))
 
 
 def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
@@ -75,9 +75,9 @@ def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
         _take(reading, (table, key), value)
         return
     what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
-    mend = REMOVED.get((table, key))
-    mend = f"it no longer exists: remove it, and {mend}" if mend else _meant(reading.source, table, key)
-    reading.wrong(table, key, f'no {what} "{key}" at {where or "the top"}', value, mend)
+    fix = REMOVED.get((table, key))
+    fix = f"it no longer exists: remove it, and {fix}" if fix else _meant(reading.source, table, key)
+    reading.wrong(table, key, f'no {what} "{key}" at {where or "the top"}', value, fix)
 
 
 def _veiled(key: str, value: object) -> object:
@@ -93,8 +93,8 @@ def _take(reading: _Reading, name: Name, value: object) -> None:
     table, key = name
     option, where = TABLES[table][key], reading.source.table(f"{table}.{key}".lstrip("."))
     if option.secret:
-        mend = f"take it out, change it if it was seen, and set {variable_of(name)}"
-        reading.wrong(table, key, f"no secret in a file at {where}", "…", mend)
+        fix = f"take it out, change it if it was seen, and set {variable_of(name)}"
+        reading.wrong(table, key, f"no secret in a file at {where}", "…", fix)
         return
     if (fit := _fit(reading, name, value, where)) is not None:
         line = reading.at(table, key)
@@ -107,8 +107,8 @@ def _fit(reading: _Reading, name: Name, value: object, where: str) -> Value | No
     if not option.many:
         return _one(reading, name, value, where)
     if not isinstance(value, list):
-        mend = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
-        reading.wrong(*name, f"a list at {where}", value, mend)
+        fix = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
+        reading.wrong(*name, f"a list at {where}", value, fix)
         return None
     each = [_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
     fit = tuple(one for one in each if one is not None)
@@ -120,7 +120,7 @@ def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | No
     try:
         fit = kind.of_toml(value)
     except Unfit as error:
-        reading.wrong(*name, f"{error.expected} at {where}", value, error.mend)
+        reading.wrong(*name, f"{error.expected} at {where}", value, error.fix)
         return None
     return reading.source.place(fit) if isinstance(kind, Place) and isinstance(fit, str) else fit
 
@@ -129,7 +129,7 @@ def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | No
 
 
 def _meant(source: Source, table: str, key: str) -> str:
-    """What mends an unknown key or table: the nearest known one, or where one of that name belongs."""
+    """What fixes an unknown key or table: the nearest known one, or where one of that name belongs."""
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
@@ -174,7 +174,7 @@ def of_environment(environ: Mapping[str, str]) -> tuple[dict[Name, Said], list[P
         try:
             said[name] = Said(_of_text(option, text), variable, name, variable=True)
         except Unfit as error:
-            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.mend))
+            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.fix))
     return said, problems, tuple(_unknown(environ, known))
 
 
@@ -195,9 +195,9 @@ def _unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[
 
 def _instead(variable: str, known: Mapping[str, Name]) -> str:
     """What to do about a variable that nothing reads, if anything is known."""
-    for (table, key), mend in REMOVED.items():
+    for (table, key), fix in REMOVED.items():
         name = "_".join(filter(None, ("bedtape", table, key))).upper()
         if variable == name or (table == TOP and variable.startswith(f"{name}_")):
-            return f"; it no longer exists: {mend}"
+            return f"; it no longer exists: {fix}"
     near = get_close_matches(variable[8:], [name[8:] for name in (*known, *OTHER_VARIABLES)], 1)
     return f"; did you mean BEDTAPE_{near[0]}?" if near else ""

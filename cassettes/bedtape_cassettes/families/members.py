@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
-from bedtape_cassettes.format.json_view import Place, Plain, at
+from bedtape_cassettes.format import json_values
+from bedtape_cassettes.format.json_values import Place, Plain, at
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["Members", "find_leaves", "find_places"]
@@ -57,21 +58,7 @@ class Members:
 def find_places(value: JsonValue | Plain, paths: Iterable[str]) -> Iterator[Place]:
     """The places in the value that the paths lead to, in the order of the paths."""
     for path in paths:
-        yield from _expand(value, path.split("."), ())
-
-
-def _expand(value: JsonValue | Plain, parts: Sequence[str], done: Place) -> Iterator[Place]:
-    if not parts:
-        yield done
-        return
-    first, rest = parts[0], parts[1:]
-    match value:
-        case dict() if first in value:
-            yield from _expand(value[first], rest, (*done, first))
-        case list():
-            for index, item in enumerate(value):
-                if first in ("*", str(index)):
-                    yield from _expand(item, rest, (*done, index))
+        yield from json_values.find_places(value, path.split("."))
 
 
 def find_leaves(values: Sequence[JsonValue | Plain], paths: Paths) -> Iterator[tuple[int, Place, JsonValue]]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from bedtape_cassettes.families.family import METRICS
 from bedtape_cassettes.families.members import Members, find_leaves, find_places
-from bedtape_cassettes.format.json_view import Place, Plain, at, event_with, opened, sealed, value_in, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
+from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
 __all__ = ["Slot", "cut", "slots", "with_text"]
@@ -78,9 +79,9 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
         for slot, piece in zip(found, cut(whole, [slot.text for slot in found]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
         return sealed(body, values)
-    mended = sealed(body, values)
-    assert isinstance(mended, Events)
-    return _Stream(mended, members, found).saying(whole)
+    fixed = sealed(body, values)
+    assert isinstance(fixed, Events)
+    return _Stream(fixed, members, found).saying(whole)
 
 
 def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str) -> JsonValue | Plain:

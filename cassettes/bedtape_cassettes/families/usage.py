@@ -11,7 +11,8 @@ from bedtape_cassettes.families.family import METRICS
 from bedtape_cassettes.families.members import Members, find_leaves, find_places
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.table import members_of
-from bedtape_cassettes.format.json_view import Place, Plain, at, opened, sealed, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Interaction, JsonValue, Response
 
 __all__ = ["COUNTS", "read_usage", "with_usage"]
@@ -86,8 +87,8 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     counts = [found for source in (members, _METRICS) for found in _counts(values, source, name)]
     if not counts and _read_header(response, name) is None:
         wanted = next(word for word, field in COUNTS.items() if field == name)
-        mend = "set another count, or a member of the body: json:$.path=value"
-        raise CassetteError(f"{interaction.file}: expected an answer that counts {wanted}, found none; {mend}")
+        fix = "set another count, or a member of the body: json:$.path=value"
+        raise CassetteError(f"{interaction.file}: expected an answer that counts {wanted}, found none; {fix}")
     last: dict[str | int, int] = {}
     for number, place, _ in counts:
         last[place[-1]] = max(number, last.get(place[-1], 0))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.errors import ConfigInvalid, Problem
 
 __all__ = ["REDACTED", "Redaction", "in_body", "in_path", "in_text", "inner_text", "redaction_of"]
 
@@ -28,23 +28,21 @@ class Redaction:
 
 
 def redaction_of(sources: Iterable[str]) -> Redaction:
-    """The patterns that `--redact` named. Raises CassetteError with all of them that are wrong, a line each."""
+    """The patterns that `--redact` named. Raises ConfigInvalid with a problem for each that is wrong."""
     patterns, problems = [], []
     for source in sources:
         try:
             pattern = re.compile(source)
         except (re.error, RecursionError, OverflowError) as error:
-            mend = "mend it there, or put a backslash before what is meant as it stands"
-            problems.append(f"--redact: expected a regular expression, found {source!r} ({error}); {mend}")
+            fix = "fix it there, or put a backslash before what is meant as it stands"
+            problems.append(Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix))
             continue
         if pattern.fullmatch(""):
-            expected = "--redact: expected a pattern that matches something"
-            problems.append(
-                f"{expected}, found {source!r}, which matches nothing at position 0 too; use + in place of *"
-            )
+            found = f"{source!r}, which matches nothing at position 0 too"
+            problems.append(Problem("--redact", 0, "a pattern that matches something", found, "use + in place of *"))
         patterns.append(pattern)
     if problems:
-        raise CassetteError("\n".join(problems))
+        raise ConfigInvalid(problems)
     return Redaction(tuple(patterns))
 
 

@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
@@ -58,8 +59,8 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     """Locks the folder (or the folder of the `.tape` file) and removes what a killed process left in it.
 
-    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty. Raises CassetteError if another process
-    holds the lock.
+    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty.
+    Raises CassetteError if another process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -70,7 +71,10 @@ def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     try:
         _lock_handle(handle, folder)
         try:
-            _clean_up(folder.resolve()) if folder == place else _remove_all(folder.glob(f".{place.name}.*{NEW}"))
+            if folder == place:
+                _clean_up(folder.resolve())
+            else:
+                _remove_all(folder.glob(f".{escape(place.name)}.*{NEW}"))
         except OSError as error:
             raise _make_error(folder, error) from None
         yield
@@ -149,7 +153,7 @@ def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
 def _make_error(path: Path, error: OSError) -> CassetteError:
     where = error.filename or path
     found = error.strerror or type(error).__name__
-    fix = "nothing was changed in it; free space or mend permissions, and run this again"
+    fix = "nothing was changed in it; free space or fix permissions, and run this again"
     if error.errno == errno.EXDEV:  # a folder of an image's lower layer
         fix = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
     return CassetteError(f"{where}: expected to write, found: {found}; {fix}")

@@ -97,13 +97,13 @@ def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> 
     return files, tapes
 
 
-def _make_problem(path: Path, expected: str, found: str, mend: str) -> Problem:
-    return Problem(str(path), 0, expected, found, mend)
+def _make_problem(path: Path, expected: str, found: str, fix: str) -> Problem:
+    return Problem(str(path), 0, expected, found, fix)
 
 
 def _make_unreadable(path: Path, error: OSError) -> Problem:
-    mend = "restore or remove it" if isinstance(error, FileNotFoundError) else "mend the file or its permissions"
-    return _make_problem(path, "a readable file", error.strerror or type(error).__name__, mend)
+    fix = "restore or remove it" if isinstance(error, FileNotFoundError) else "fix the file or its permissions"
+    return _make_problem(path, "a readable file", error.strerror or type(error).__name__, fix)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------

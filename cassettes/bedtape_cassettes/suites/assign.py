@@ -1,7 +1,7 @@
-"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that mended.
+"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that fixed.
 
 An answer's text is put where the recorded one stood (see `deltas`); token counts, totals and a recorded Content-Length
-follow. What cannot be mended is told in notes. Pure; nothing is written here.
+follow. What cannot be fixed is told in notes. Pure; nothing is written here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import with_text
 from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.json_view import Place, Plain, opened, sealed, with_leaf
+from bedtape_cassettes.format.json_values import Place, Plain, find_places, parse_path, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
-from bedtape_cassettes.suites.set_member import with_members
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "mended", "with_length"]
+__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length", "with_members"]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -79,8 +79,8 @@ def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
     return Amended(with_length(interaction), tuple(notes))
 
 
-def mended(before: Interaction, after: Interaction) -> Amended:
-    """What was edited by hand, with what depends on the answer's text mended where only that was changed."""
+def reconcile(before: Interaction, after: Interaction) -> Amended:
+    """What was edited by hand, with what depends on the answer's text fixed where only that was changed."""
     notes: list[str] = []
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
@@ -146,16 +146,16 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
     if content is None and interaction.response.body == _NO_BODY:
         return replace(interaction, response=_rendered(interaction, text))
     if not isinstance(content, Message):
-        mend = "set members of its body or events: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {mend}")
+        fix = "set members of its body or events: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
     members = members_of(interaction.operation, interaction.model)
     body = with_text(response.body, members, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
     said = changed and _content(changed)
     if changed is None or not isinstance(said, Message) or said.text != text:
-        mend = "set members of its body or events: json:$.path=value"
+        fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(
-            f"{file}: expected a place for the answer's text, found none (it may only call tools); {mend}"
+            f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
         )
     if content.text != text:
         notes += _doubts(file, content)
@@ -166,7 +166,7 @@ _NO_BODY = Body("text", b"")
 
 
 def _doubts(file: str, content: Message) -> list[str]:
-    """What an answer says of its text that nobody can mend."""
+    """What an answer says of its text that nobody can fix."""
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
@@ -210,8 +210,8 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
         raise CassetteError(f"{file}: expected a stop reason of {', '.join(STOP_REASONS)}, found {stop!r}; choose one")
     content = _content(interaction)
     if not isinstance(content, Message) or not takes(interaction.operation):
-        mend = "set the member itself: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {mend}")
+        fix = "set the member itself: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
     word, values = _stop_word(interaction, stop), opened(response.body)
     places = _stops(interaction, values)
     if word is None or not places:
@@ -279,6 +279,33 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
         only = "only this member is changed, nothing follows"
         notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
     return replace(response, body=body)
+
+
+def with_members(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
+    """The body with the members at the path set; in a stream the path's first part is the event's number, from 0."""
+    try:
+        parts = parse_path(path)
+    except ValueError as error:
+        raise CassetteError(f"{file}: {error}; write it like json:$.content[0].text=…") from None
+    values = opened(body)
+    holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
+    if isinstance(body, Body):
+        parts = ("0", *parts)
+    places = list(find_places(holder, parts, or_new=True))
+    if not places:
+        raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
+    for number, *place in places:
+        assert isinstance(number, int)
+        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
+    return sealed(body, values)
+
+
+def _parsed(value: str) -> JsonValue:
+    """JSON, or the text itself where it is none."""
+    try:
+        return bodies.parse(value.encode(errors="replace"))
+    except ValueError:
+        return value
 
 
 # -- lengths ---------------------------------------------------------------------------------------------------

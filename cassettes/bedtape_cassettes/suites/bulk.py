@@ -143,9 +143,9 @@ def copy(suite: Suite, picked: Picked, to: str) -> Suite:
     return append(suite, to, _taken(suite, picked))
 
 
-def _absent(suite: Suite, name: str, mend: str) -> str:
+def _absent(suite: Suite, name: str, fix: str) -> str:
     if any(cassette.name == name for cassette in suite):
-        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {mend}")
+        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {fix}")
     return _checked(name)
 
 

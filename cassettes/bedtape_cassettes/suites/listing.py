@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.model import Cassette, Events, Interaction
-from bedtape_cassettes.printable import printable
-from bedtape_cassettes.suites.flags import marks
-from bedtape_cassettes.text import Line, lines
+from bedtape_cassettes.suites.selector import marks
+from bedtape_cassettes.text import Line, escape_controls, lines
 
 __all__ = ["Row", "Total", "row", "table", "totals"]
 
@@ -90,7 +89,7 @@ def _waited(interaction: Interaction) -> int:
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
     """Columns in line, the first row as their titles; right: columns of numbers."""
-    safe = [[printable(cell) for cell in cells] for cells in rows]
+    safe = [[escape_controls(cell) for cell in cells] for cells in rows]
     widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
     shown = []
     for place, cells in enumerate(safe):

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from bedtape_cassettes.families.text_slots import cut
-from bedtape_cassettes.format.json_view import Place, Plain, leaves, opened, sealed, with_leaf
-from bedtape_cassettes.format.jsonpath import parts
+from bedtape_cassettes.format.json_values import Place, Plain, is_within, leaves, parse_path, render_path, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Headers, Interaction, JsonValue
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import REDACTED
 from bedtape_cassettes.redaction.spans import PLACEHOLDER, Edit, Look, applied, edits
 from bedtape_cassettes.suites.assign import with_length
 
-__all__ = ["Names", "Taking", "passed", "redacted", "wheres"]
+__all__ = ["Names", "Taking", "passed", "redacted"]
 
 # Texts of events that are words of their own, and no pieces of one text.
 _WHOLE = frozenset({"id", "type", "role", "model", "object", "name", "p", "stop_reason", "toolUseId"})
@@ -67,11 +67,6 @@ class Names:
 # -- an interaction's texts ------------------------------------------------------------------------------------
 
 
-def wheres(place: Place) -> str:
-    """A place as people write it: `messages[0].text`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-
-
 def passed(interaction: Interaction, taking: Taking, name: Name) -> Interaction:
     """The interaction with everything that is to go replaced by what `name` says.
 
@@ -114,8 +109,8 @@ def _body(body: Body | Events, where: str, taking: Taking, name: Name) -> Body |
     runs = _runs(values) if isinstance(body, Events) else _single(values)
     for run in runs:
         _replaced(values, run, where, taking, name)
-    mended = sealed(body, values)
-    return _event_headers(mended, taking, name) if isinstance(mended, Events) else mended
+    rewritten = sealed(body, values)
+    return _event_headers(rewritten, taking, name) if isinstance(rewritten, Events) else rewritten
 
 
 def _event_headers(body: Events, taking: Taking, name: Name) -> Events:
@@ -183,7 +178,7 @@ def _from_base64(pieces: Sequence[str]) -> tuple[str, ...] | None:
 def _replaced(values: list[JsonValue | Plain], run: _Run, where: str, taking: Taking, name: Name) -> None:
     joined = "".join(run.pieces)
     shown = _shown(where, run, len(values) > 1)
-    if joined and any(_leads_to(path, run.place) for path in taking.paths):
+    if joined and any(is_within(run.place, parse_path(path)) for path in taking.paths):
         found = [] if PLACEHOLDER.fullmatch(joined) else [Edit(0, len(joined), name("path", joined, "", shown))]
     else:
         found = edits(joined, taking.look, lambda kind, value, how: name(kind, value, how, shown))
@@ -199,15 +194,9 @@ def _replaced(values: list[JsonValue | Plain], run: _Run, where: str, taking: Ta
 def _shown(where: str, run: _Run, streamed: bool) -> str:
     first, last = run.numbers[0], run.numbers[-1]
     numbers = f"[{first}]" if first == last else f"[{first}-{last}]"
-    inside = wheres(run.place)
+    inside = render_path(run.place)
     whole = where.replace(".body", ".events") + numbers if streamed else where
     return f"{whole} {inside}".rstrip()
-
-
-def _leads_to(path: str, place: Place) -> bool:
-    """Whether the place is at the path or below it."""
-    wanted = parts(path)
-    return len(wanted) <= len(place) and all(part in ("*", str(own)) for part, own in zip(wanted, place, strict=False))
 
 
 def _spread(pieces: Sequence[str], found: Iterable[Edit]) -> list[str]:

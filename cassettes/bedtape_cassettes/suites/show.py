@@ -27,7 +27,7 @@ from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
-from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["heading", "raw", "transcript"]

@@ -88,8 +88,8 @@ def _admit_neighbours(head: Head) -> None:
     """Raises Failed for requests that come for another host, or from a page of another origin."""
     host = head.get("host") or ""
     if not _LOOPBACK.fullmatch(host):
-        mend = "start with --control-token to be asked as that"
-        raise Failed(403, {"error": f"expected a Host on loopback, found {host!r}; {mend}"})
+        fix = "start with --control-token to be asked as that"
+        raise Failed(403, {"error": f"expected a Host on loopback, found {host!r}; {fix}"})
     origin = head.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
         raise Failed(403, {"error": f"expected a page of this server, found one of {origin!r}"})

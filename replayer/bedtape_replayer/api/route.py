@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import parse
-from bedtape_cassettes.format.json_schema import Schema, Wrong, problems
+from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.reply import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
@@ -37,11 +38,11 @@ class NoSuch(Failed):
         super().__init__(404, {"error": message})
 
 
-def invalid(wrong: Iterable[Wrong]) -> Failed:
+def invalid(wrong: Iterable[Problem]) -> Failed:
     """A request that says something wrong: every problem at once, as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
-        {"where": one.where, "expected": one.expected, "found": one.found, "mend": one.mend} for one in told
+        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
     ]
     return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
 

@@ -306,7 +306,7 @@ FINDING = _exactly(
 
 # -- errors ----------------------------------------------------------------------------------------------------
 
-_PROBLEM = _exactly({"where": _describe("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "mend": _TEXT})
+_PROBLEM = _exactly({"where": _describe("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "fix": _TEXT})
 _ERROR = _some(
     {
         "error": _describe("What was expected and what was found.", _TEXT),

@@ -193,7 +193,7 @@ def _read(read: Callable[..., Any], *given: Any) -> Any:
     try:
         return read(*given)
     except OverlayInvalid as error:
-        raise invalid(error.wrong) from None
+        raise invalid(error.problems) from None
 
 
 def _clear(asked: Asked) -> JsonValue:

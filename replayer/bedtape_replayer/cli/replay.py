@@ -14,13 +14,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Desk
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
@@ -94,7 +94,7 @@ def replay(
       bedtape replay tests/cassettes --port 0 --speed 1
       bedtape replay --overlay faults.yaml --log-level warning
     """
-    try:
+    with exit_on_error():
         checked_speed(speed)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = folders or _default_folders(context)
@@ -106,8 +106,6 @@ def replay(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
                 f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
             )
-    except CassetteError as error:
-        _fail(str(error))
     engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
     if control:
         engine.desk = Desk(engine, control_token)
@@ -118,17 +116,12 @@ def replay(
 
 def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
     why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    _fail(f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that is free")
+    fail(f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that is free")
 
 
 def _say_where(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"bedtape: listening on http://{shown}:{port}", flush=True)
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"bedtape: {message}", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
@@ -158,16 +151,14 @@ async def _serve(
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port)
-    _tell(f"bedtape: {_summary(engine.library, folders)}", level)
+    _tell(_summary(engine.library, folders), level)
 
     def changed(library: Library) -> None:
         engine.library = library
-        _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
+        _tell(f"cassettes changed: {_summary(library, folders)}", level)
 
     def failed(error: CassetteError) -> None:
-        print(
-            f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True
-        )
+        report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
 
     cache = store.cache_folder(os.environ)
     watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
@@ -194,12 +185,12 @@ def _stop_on_signals(server: Server) -> asyncio.Event:
 
 def _summary(library: Library, folders: Sequence[Path]) -> str:
     where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
-    return f"{counted(len(library), 'interaction')} in {counted(len(library.cassettes), 'cassette')} from {where}"
+    return f"{format_count(len(library), 'interaction')} in {format_count(len(library.cassettes), 'cassette')} from {where}"
 
 
 def _tell(line: str, level: LogLevel) -> None:
     if level is LogLevel.info:
-        print(line, file=sys.stderr, flush=True)
+        report(line)
 
 
 def _teller(level: LogLevel) -> Observer:
@@ -233,9 +224,9 @@ def _line(outcome: Outcome) -> str:
         parts.append(f"session {answer.call.session}")
     if not outcome.complete:
         parts.append("client hung up")
-    line = printable("  ".join(parts))
+    line = escape_controls("  ".join(parts))
     return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
 
 
 def _indented(text: str) -> str:
-    return "\n".join("  " + printable(line) for line in text.splitlines())
+    return "\n".join("  " + escape_controls(line) for line in text.splitlines())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, Unpack
 
-from bedtape_cassettes.format.json_schema import Wrong
+from bedtape_cassettes.errors import Problem
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
@@ -106,7 +106,7 @@ class Session:
         """Adds a rule whose answer `function` returns. Its conditions are checked as in any rule."""
         layer, rest = _split(keywords)
         if rest:
-            raise OverlayInvalid(tuple(map(_beside_function, rest)))
+            raise OverlayInvalid(map(_beside_function, rest))
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
@@ -249,7 +249,7 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
         if twice := conditions.keys() & when.keys():
             expected, fix = "each condition once", "remove it from when, or remove the keyword"
             raise OverlayInvalid(
-                tuple(Wrong(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice))
+                Problem.at(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice)
             )
         when = {**when, **conditions}
     if when or "when" in keywords:
@@ -258,10 +258,10 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     return layer, {key: value for key, value in keywords.items() if key not in known}
 
 
-def _beside_function(name: str) -> Wrong:
+def _beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
     fix = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Wrong((name,), "conditions and a schedule beside a function", name, fix)
+    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
 
 
 def _to_json(value: Any) -> Any:

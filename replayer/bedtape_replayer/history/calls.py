@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Unpack, overload
 
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.format.jsonpath import find, parts
+from bedtape_cassettes.format.json_values import find, parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.record import Record
@@ -152,7 +152,7 @@ def _parse_when(name: str, value: object) -> When:
 def _check_paths(paths: Iterable[str]) -> None:
     try:
         for path in paths:
-            parts(path)
+            parse_path(path)
     except ValueError as error:
         raise ConditionInvalid(f"json_path: {error}") from None
 

@@ -29,7 +29,7 @@ __all__ = ["Run"]
 
 
 class CannotBegin(CassetteError):
-    """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
+    """A test's cassette, overlay, mark or recorder is not as it must be; says what fixes it."""
 
 
 class Run:

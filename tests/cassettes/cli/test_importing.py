@@ -165,7 +165,7 @@ def test_a_secret_keeps_its_cassette_out_and_no_other(bedtape: Bedtape, tmp_path
         (["export", "--to", "har", "--region", "here"], "--region: expected a region"),
     ],
 )
-def test_what_is_wrong_is_a_line_with_the_mend(
+def test_what_is_wrong_is_a_line_with_the_fix(
     arguments: list[str], told: str, bedtape: Bedtape, tmp_path: Path
 ) -> None:
     recording(tmp_path / "a.yaml", entry(1))

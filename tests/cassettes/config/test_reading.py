@@ -1,4 +1,4 @@
-"""A file and an environment read whole: everything they say, or everything that is wrong, each with place and mend."""
+"""A file and an environment read whole: everything they say, or everything that is wrong, each with place and fix."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "told"), WRONG.items())
-def test_what_is_wrong_is_told_with_what_mends_it(text: str, told: str) -> None:
+def test_what_is_wrong_is_told_with_what_fixes_it(text: str, told: str) -> None:
     said, (problem,) = _read(text)
     assert not said
     assert f"expected {told}" in problem

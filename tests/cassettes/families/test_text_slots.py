@@ -11,7 +11,8 @@ from bedtape_cassettes.families.models.llama import LLAMA
 from bedtape_cassettes.families.models.nova import NOVA
 from bedtape_cassettes.families.text_slots import cut, slots, with_text
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Plain, at, opened
+from bedtape_cassettes.format.json_values import Plain, at
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Event, Events, JsonValue, event_headers
 
 

@@ -10,7 +10,8 @@ import pytest
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.usage import with_usage
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import at, opened
+from bedtape_cassettes.format.json_values import at
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Headers, Interaction
 from support.calls import CLAUDE
 from support.recordings import path, recorded

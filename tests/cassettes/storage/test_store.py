@@ -165,7 +165,7 @@ def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Path, "read_bytes", read)
     (problem,) = problems(tmp_path)
     assert problem == Problem(
-        str(paths[1]), 0, "a readable file", "Permission denied", "mend the file or its permissions"
+        str(paths[1]), 0, "a readable file", "Permission denied", "fix the file or its permissions"
     )
 
 
@@ -200,10 +200,10 @@ def test_broken_links_pipes_and_loops(tmp_path: Path) -> None:
     (folder / "3.yaml").symlink_to("3.yaml")
     (folder / "4.tape").symlink_to(tmp_path / "gone")
     told = problems(tmp_path)
-    assert [(Path(p.file).name, p.mend) for p in told] == [
+    assert [(Path(p.file).name, p.fix) for p in told] == [
         ("1.yaml", "restore or remove it"),
         ("2.yaml", "remove it"),
-        ("3.yaml", "mend the file or its permissions"),
+        ("3.yaml", "fix the file or its permissions"),
         ("4.tape", "restore or remove it"),
     ]
 

@@ -13,7 +13,7 @@ from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Interaction, event_headers
 from bedtape_cassettes.redaction.spans import by_pattern, looking
-from bedtape_cassettes.suites.redacting import Names, Taking, redacted, wheres
+from bedtape_cassettes.suites.redacting import Names, Taking, redacted
 from support.heard import events_heard, text_heard
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -99,7 +99,3 @@ def test_a_text_of_ones_own_may_stand_there() -> None:
         b'"hi me@example.com"'
         in redacted(converse("q", f"hi {EMAIL}"), ALL, Names("me@example.com")).response.body.data
     )  # type: ignore[union-attr]
-
-
-def test_places_are_written_as_people_do() -> None:
-    assert wheres(("a", 0, "b", "c", 3)) == "a[0].b.c[3]"

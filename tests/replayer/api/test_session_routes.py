@@ -461,7 +461,7 @@ def test_what_is_not_there(method: str, path: str, said: str, desk: Desk) -> Non
 def test_every_problem_is_told_at_once_with_its_place(desk: Desk, document: Any) -> None:
     told = got(desk, "PUT", f"{S}/new/overlay", {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []}, status=400)
     answers(document, "setOverlay", "default").validate(told)
-    assert [(problem["where"], problem["expected"], problem["mend"]) for problem in told["problems"]] == [
+    assert [(problem["where"], problem["expected"], problem["fix"]) for problem in told["problems"]] == [
         ("rules[0].when.turn", "a number from 1", ""),
         ("rules[0]", "exactly one of answer, answers", ""),
         ("fault", "no key 'fault'", "did you mean faults?"),

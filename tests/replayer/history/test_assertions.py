@@ -1,4 +1,4 @@
-"""Assertions on calls: what passes, and what a failure tells whoever has to mend it."""
+"""Assertions on calls: what passes, and what a failure tells whoever has to fix it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
 from bedtape_cassettes.families.members import Members
-from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.shared import chat, json_access, readers
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
     created,
@@ -82,14 +82,7 @@ COMPLETIONS = Family(
     prompt=prompt_in,
     render=_render,
     read=_read,
-    members=Members(
-        text=("choices.0.text",),
-        stop=("choices.*.finish_reason",),
-        input=("usage.prompt_tokens",),
-        output=("usage.completion_tokens",),
-        total=("usage.total_tokens",),
-        generation=("choices.0.index",),
-    ),
+    members=chat.MEMBERS | Members(text=("choices.0.text",)),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

@@ -16,7 +16,7 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.engine.validation import conversation, native
 from bedtape_replayer.engine.validation.shapes import Input, input_of
-from bedtape_replayer.engine.validation.values import Problem
+from bedtape_replayer.engine.validation.values import Violation
 
 __all__ = ["Refusal", "refusal"]
 
@@ -69,8 +69,8 @@ def _model_is_invalid(known: Input, model: str | None) -> bool:
     return any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels)
 
 
-def _outside_body(known: Input, labels: Mapping[str, str], header: Callable[[str], str | None]) -> list[Problem]:
-    found: list[Problem] = []
+def _outside_body(known: Input, labels: Mapping[str, str], header: Callable[[str], str | None]) -> list[Violation]:
+    found: list[Violation] = []
     for name, value in labels.items():
         if name in known.labels and name not in _MODEL_LABELS:
             found.extend(known.labels[name](value))
@@ -97,7 +97,7 @@ def _of_body(operation: str, model: str, known: Input, body: bytes) -> Refusal |
     return None
 
 
-def _refused(problems: Sequence[Problem]) -> Refusal:
+def _refused(problems: Sequence[Violation]) -> Refusal:
     """Types first, for nothing is read from a body whose types are wrong; then all bounds; then the rest."""
     if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
         return Refusal(400, "SerializationException", str(mistyped))

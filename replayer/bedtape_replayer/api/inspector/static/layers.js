@@ -71,7 +71,7 @@ export class Layers {
       say(words);
     } catch (error) {
       const problems = error.problems ?? [];
-      const items = problems.length ? problems.map((each) => `${each.where || "the document"}: expected ${each.expected}, found ${each.found}${each.mend ? `; ${each.mend}` : ""}`) : [error.message];
+      const items = problems.length ? problems.map((each) => `${each.where || "the document"}: expected ${each.expected}, found ${each.found}${each.fix ? `; ${each.fix}` : ""}`) : [error.message];
       this.wrong.replaceChildren(...items.map((each) => el("li", {}, each)));
     }
     await this.draw();
