@@ -37,7 +37,7 @@ check: $(CHECK)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/project
+	$(BIN)/pytest -q tests/project tests/typing
 
 fix: $(CHECK)
 	$(BIN)/ruff format .

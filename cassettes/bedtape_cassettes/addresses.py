@@ -1,58 +1,200 @@
-"""Where SDKs find Bedrock: the environment variables that point them at a server here. Pure; it sets nothing itself.
+"""Addresses of Bedrock: endpoint variables, path prefixes, host names and credential scopes.
 
-AWS's SDKs read AWS_ENDPOINT_URL_*, Anthropic's and OpenAI's clients their own; a test holds what each of them does.
+The recorder, the replayer and the pytest plugin read every address with this module, so that a request that was
+recorded into a session is replayed from that session. Nothing here sets a variable or opens a connection.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
-__all__ = ["BEARER", "isolated", "pointed"]
+__all__ = [
+    "BEARER",
+    "DEFAULT_SESSION",
+    "HOST_PATTERN",
+    "MANTLE",
+    "RUNTIME",
+    "SERVICES",
+    "Host",
+    "Prefixes",
+    "Scope",
+    "is_region",
+    "isolate_environment",
+    "point_environment",
+    "read_host",
+    "read_scope",
+    "read_service",
+    "read_session_key",
+    "render_host",
+    "render_prefix",
+    "split_prefixes",
+]
 
-# A Bedrock API key. It wins over access keys wherever it is set, and boto3 refuses to send one over http.
+DEFAULT_SESSION = "default"
+RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
+SERVICES = (RUNTIME, "bedrock-agent-runtime", "bedrock-agent", "bedrock", MANTLE)
+
+# -- path prefixes ---------------------------------------------------------------------------------------------
+
+_PREFIX = re.compile(r"/+(?:s/([^/?]+)|service/([^/?]+))(?=/)")
+
+
+class Prefixes(NamedTuple):
+    """A request path and the names that its prefixes contain.
+
+    session and service: percent-decoded once; None without such a prefix. path: the rest, still percent-encoded.
+    """
+
+    session: str | None
+    service: str | None
+    path: str
+
+
+# Tests send requests to the same few paths again and again.
+@lru_cache(maxsize=4096)
+def split_prefixes(path: str) -> Prefixes:
+    """Split `/s/NAME` and `/service/NAME` off a path. Each may occur once, in either order."""
+    session = service = None
+    while found := _PREFIX.match(path):
+        if found[1] is not None and session is None:
+            session = unquote(found[1])
+        elif found[2] is not None and service is None:
+            service = unquote(found[2])
+        else:
+            break
+        path = path[found.end() :]
+    return Prefixes(session, service, path)
+
+
+def render_prefix(session: str | None = None, service: str | None = None) -> str:
+    """Return the prefix that `split_prefixes` splits off: `/s/NAME/service/NAME`."""
+    named = (("s", session), ("service", service))
+    return "".join(f"/{kind}/{quote(name, safe='')}" for kind, name in named if name is not None)
+
+
+# -- host names ------------------------------------------------------------------------------------------------
+
+# The domains of endpoints by the beginning of the region's name, as in botocore's partitions.json.
+_DOMAINS = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
+_DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
+# The host name of a VPC endpoint begins with the endpoint's id, and has `vpce` before the domain. A fully qualified
+# name may end with a dot. Lower case, because mitmproxy gets this pattern too.
+HOST_PATTERN = (
+    r"(?:vpce-[a-z0-9-]+\.)?(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?"
+    rf"(?:{'|'.join(map(re.escape, (*_DOMAINS.values(), *_DUAL_STACK)))})\.?"
+)
+_HOST = re.compile(HOST_PATTERN)
+_REGION_NAME = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
+
+
+class Host(NamedTuple):
+    """What the host name of a real endpoint contains. The service is without `-fips`."""
+
+    service: str
+    region: str
+
+
+def read_host(host: str) -> Host | None:
+    """Return the service and region of a real Bedrock endpoint's host name; None for every other host."""
+    found = _HOST.fullmatch(host.lower())
+    return Host(found[1], found[2]) if found else None
+
+
+def read_service(url: str) -> str | None:
+    """Return the Bedrock service of a URL of a real endpoint (`bedrock-runtime`); None for every other URL."""
+    host = read_host(urlsplit(url).hostname or "")
+    return host.service if host else None
+
+
+def render_host(service: str, region: str) -> str:
+    """Return the host name of a service's real endpoint in a region."""
+    start = next((start for start in _DOMAINS if start and region.startswith(start)), "")
+    domain = _DUAL_STACK[0] if service == MANTLE and not start else _DOMAINS[start]
+    return f"{service}.{region}.{domain}"
+
+
+def is_region(name: str) -> bool:
+    """Return whether a name has the form of an AWS region's name."""
+    return _REGION_NAME.fullmatch(name) is not None
+
+
+# -- credential scopes -----------------------------------------------------------------------------------------
+
+# The region's pattern accepts names that no region has, because the caller must refuse a wrong region instead of
+# using the default one. A SigV4A scope contains no region.
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/(?:[0-9]{8}/(?:([^/,\s]*)/)?([^/,\s]*)/aws4_request)?")
+# A pattern of its own, because it takes a third of the time, and the replayer uses it for every request of a session.
+_SESSION_KEY = re.compile(r"Credential=bedtape-([^/,\s]+)/")
+
+
+class Scope(NamedTuple):
+    """The access key id and the credential scope of a signature. region, service: None if they cannot be read."""
+
+    access_key: str
+    region: str | None = None
+    service: str | None = None
+
+
+def read_scope(authorization: str) -> Scope | None:
+    """Return the scope of an Authorization header; None if the header contains no AWS signature."""
+    found = _SCOPE.search(authorization)
+    return Scope(found[1], found[2], found[3]) if found else None
+
+
+def read_session_key(authorization: str) -> str | None:
+    """Return the session that an Authorization header's access key id names: NAME of `bedtape-NAME`."""
+    found = _SESSION_KEY.search(authorization)
+    return found[1] if found else None
+
+
+# -- endpoint variables ----------------------------------------------------------------------------------------
+
+# A Bedrock API key. It has precedence over access keys wherever it is set, and boto3 refuses to send it over http.
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
-# Said aloud, for where a variable is silent a profile holds. With the first, calls go to AWS all the same; with the others
-# JavaScript's SDK takes no endpoint but AWS's.
+# Set to false explicitly, because a profile's value counts if the variable is not set. The first would send calls to
+# AWS in spite of the endpoint variables. With one of the others, JavaScript's SDK accepts no endpoint but AWS's.
 _OFF = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 _LOCAL = "127.0.0.1,localhost"
 _REGION = "us-east-1"
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape"}
 
 
 def _endpoints(url: str) -> dict[str, str]:
-    """Services other than bedrock-runtime are told apart by a prefix, for their paths do not say whose they are."""
+    """Services other than bedrock-runtime get a prefix, because their paths do not name their service."""
+    mantle = f"{url}{render_prefix(service=MANTLE)}"
     return {
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
-        "AWS_ENDPOINT_URL_BEDROCK": f"{url}/service/bedrock",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"{url}/service/bedrock-agent",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"{url}/service/bedrock-agent-runtime",
+        "AWS_ENDPOINT_URL_BEDROCK": f"{url}{render_prefix(service='bedrock')}",
+        "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"{url}{render_prefix(service='bedrock-agent')}",
+        "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"{url}{render_prefix(service='bedrock-agent-runtime')}",
         "ANTHROPIC_BEDROCK_BASE_URL": url,
-        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{url}/service/bedrock-mantle/anthropic",
-        "AWS_BEDROCK_BASE_URL": f"{url}/service/bedrock-mantle/openai/v1",
+        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{mantle}/anthropic",
+        "AWS_BEDROCK_BASE_URL": f"{mantle}/openai/v1",
     }
 
 
-def _keys() -> dict[str, str]:
-    return {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape"}
-
-
-def pointed(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """The environment in which Bedrock calls come to `url`; credentials and region are as they were."""
+def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the environment in which Bedrock calls go to `url`. Credentials and region stay as they are."""
     pointed = {**environ, **_endpoints(url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
     for name, other in (_REGIONS, _REGIONS[::-1]):  # boto3 reads one, the other SDKs the other
-        if found := environ.get(other):
-            pointed.setdefault(name, found)
-    if pointed.pop(BEARER, None):  # whoever listens at `url` holds it instead
-        pointed = {**_keys(), **pointed}
+        if region := environ.get(other):
+            pointed.setdefault(name, region)
+    if pointed.pop(BEARER, None):  # the recorder at `url` holds it instead
+        pointed = {**_KEYS, **pointed}
     return pointed
 
 
-def isolated(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """The same without anybody's credentials: made-up keys, a region, no profile."""
-    isolated = pointed(environ, url) | _keys()
+def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the environment of `point_environment` without real credentials: made-up keys, a region, no profile."""
+    isolated = point_environment(environ, url) | _KEYS
     for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         isolated.pop(name, None)
-    region = next((found for name in _REGIONS if (found := environ.get(name))), _REGION)
+    region = next((region for name in _REGIONS if (region := environ.get(name))), _REGION)
     return isolated | dict.fromkeys(_REGIONS, region)

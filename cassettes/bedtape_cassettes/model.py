@@ -27,6 +27,7 @@ __all__ = [
     "PayloadForm",
     "Request",
     "Response",
+    "Suite",
     "event_headers",
     "exception_headers",
     "is_header",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+# The place of a member or item in a JSON value.
+Place: TypeAlias = tuple[str | int, ...]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 BodyForm: TypeAlias = Literal["json", "text", "base64"]
@@ -180,3 +183,12 @@ class Cassette:
 
     name: str
     interactions: tuple[Interaction, ...]
+
+
+Suite: TypeAlias = tuple[Cassette, ...]
+
+
+def render_path(place: Place, root: str = "") -> str:
+    """The spelling of a place below `root`: `messages[0].text`."""
+    spelled = "".join([f"[{part}]" if isinstance(part, int) else f".{part}" for part in place])
+    return root + spelled if root else spelled.removeprefix(".")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tables import code, table
 
 from bedtape_cassettes.config.kinds import Pattern, Place, Switch, Text
-from bedtape_cassettes.config.options import TABLES, TOP, Option
+from bedtape_cassettes.config.options import PROJECT, TABLES, TOP, Option
 
 __all__ = ["keys", "shared_keys"]
 
@@ -25,9 +25,9 @@ def keys() -> list[str]:
 
 
 def shared_keys() -> list[str]:
-    """What can be said at the top, and for whom that holds."""
+    """The keys at the top, and which tables and commands use them."""
     rows = ((code(key), _value(option), "; ".join(_sharing(key))) for key, option in TABLES[TOP].items())
-    return table(("key", "value", "is shared by"), rows)
+    return table(("key", "value", "is used by"), rows)
 
 
 def _value(option: Option) -> str:
@@ -36,11 +36,14 @@ def _value(option: Option) -> str:
 
 
 def _sharing(shared: str) -> Iterator[str]:
-    """The tables that share it, by what they call it; not those that share it through another."""
+    """The tables and the commands that use it, by what they call it."""
     found: dict[str, list[str]] = {}
     for name, options in TABLES.items():
         for key, option in options.items():
-            if option.shared == (TOP, shared):
+            if option.shared == shared:
                 found.setdefault(key, []).append(code(name))
+    for (name, key), used in PROJECT.items():
+        if used == shared:
+            found.setdefault(key, []).append(code(name.replace(".", " ")))
     for key, names in found.items():
         yield ", ".join(names) if found.keys() == {shared} else f"{code(key)} of {', '.join(names)}"

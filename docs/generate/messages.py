@@ -11,6 +11,7 @@ from tables import code, table
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_replayer.wire import http1
+from bedtape_replayer.wire import http1_grammar as grammar
 from bedtape_replayer.wire.http2 import connection
 
 __all__ = ["bedrock_errors", "own_errors"]
@@ -27,12 +28,17 @@ def bedrock_errors() -> list[str]:
 
 def own_errors() -> list[str]:
     """What is refused before it is a call, with the status; the same over both wires stands once."""
-    found = dict.fromkeys((*_refused(http1, "_Refused", 0), *_refused(connection, "_refuse", 1)))
+    refusals = (
+        *_refusals(grammar, "RequestError", 0),
+        *_refusals(http1, "RequestError", 0),
+        *_refusals(connection, "_refuse", 1),
+    )
+    found = dict.fromkeys(refusals)
     rows = [(str(status), message) for status, message in sorted(found)]
     return table(("status", "message"), rows)
 
 
-def _refused(module: ModuleType, name: str, first: int) -> Iterator[tuple[int, str]]:
+def _refusals(module: ModuleType, name: str, first: int) -> Iterator[tuple[int, str]]:
     """The literal status and message of each call of that name in the module."""
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.Call) and len(node.args) == first + 2 and _called(node) == name:

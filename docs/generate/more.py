@@ -9,7 +9,6 @@ _REDACT = "[how it is matched](cassettes.md#your-own-patterns)"
 MORE = {
     ("replay", "--redact"): f"it is taken out of requests too, as `bedtape record --redact` did; {_REDACT}",
     ("replay", "--control-token"): "at least 16 characters",
-    ("replay", "--workers"): "see below",
     ("run", "--cassettes"): "where there are none, rules alone answer",
     ("record", "--mode"): "its clients are given a CA bundle",
     ("record", "--record"): "what is not recorded is played from what is there",

@@ -28,6 +28,7 @@ from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import _http_h2, _upstream_proxy
 from mitmproxy.tools.dump import DumpMaster
 
+from bedtape_cassettes.addresses import read_host
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
@@ -38,7 +39,7 @@ from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journal_file import Journalled
 from bedtape_recorder.proxies import Proxies, proxies_of
-from bedtape_recorder.routing import DEFAULT_REGION, Route, is_bedrock, route_of
+from bedtape_recorder.routing import DEFAULT_REGION, Route, read_route
 from bedtape_recorder.settings import address_of, state_folder
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
@@ -134,7 +135,7 @@ class Addon:
 
     def _address(self, asked: tuple[str, int]) -> tuple[str, int]:
         """Where a host of Bedrock's really is."""
-        if self._upstream is not None and is_bedrock(asked[0]):
+        if self._upstream is not None and read_host(asked[0]):
             return self._upstream[1:]
         return asked
 
@@ -147,7 +148,7 @@ class Addon:
         """The upstream's own name in the TLS handshake, not that of the loopback address the client used."""
         if data.server.address is None:
             return
-        data.server.sni = data.server.address[0]
+        data.server.sni = data.server.address[0].removesuffix(".")  # RFC 6066: without the dot
         if (found := self._address(data.server.address[:2])) != data.server.address[:2]:
             data.server.address = found
 
@@ -164,12 +165,12 @@ class Addon:
             flow.response = _refusal(error)
 
     def _is_recorded(self, host: str) -> bool:
-        return is_bedrock(host) or (self._upstream is not None and host == self._upstream[1])
+        return read_host(host) is not None or (self._upstream is not None and host == self._upstream[1])
 
     def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
         """Sends the request to where its signature says, in mitmproxy's reverse mode; notes whose it is in both."""
         request = flow.request
-        route = route_of(
+        route = read_route(
             request.headers.get("authorization", ""),
             request.headers.pop("x-bedtape-session", None),
             request.data.path.decode("latin-1"),

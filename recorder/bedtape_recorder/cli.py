@@ -6,22 +6,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.cli import processes
+from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
+from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import Written, recover_file
@@ -103,7 +105,7 @@ def record(
     if print_addon:
         print(Path(__file__).parent / "mitmproxy_script" / "bedtape_addon.py")
         return
-    try:
+    with exit_on_error(RecorderError):
         gate.require(os.environ)
         if name is not None and not safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
@@ -114,18 +116,16 @@ def record(
         if verify:
             raise typer.Exit(_verify(settings))
         recording = _session().Recording(settings, os.environ).start()
-    except (RecorderError, CassetteError) as error:
-        _fail(str(error))
     code, problem = 0, None
     try:
         with _progress(recording):
-            code = recording.run(command) if command else _until_stopped(recording)
+            code = _run(recording, command) if command else _until_stopped(recording)
     except RecorderError as error:
         problem = str(error)
     finally:
         _finish(recording)
     if problem:
-        _fail(problem)
+        fail(problem)
     raise typer.Exit(code)
 
 
@@ -139,23 +139,21 @@ def recover(
     Example:
       bedtape recover --to tests/cassettes
     """
-    try:
+    with exit_on_error():
         redaction = read_patterns(redact or [])
-    except CassetteError as error:
-        _fail(str(error))
     folder = state_folder(os.environ) / "journals"
     found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not found:
-        _say(f"bedtape: nothing to recover in {folder}")
+        report(f"nothing to recover in {folder}")
     failed = False
     for path in found:
         if in_use(path):
-            _say(f"bedtape: still being recorded, and left alone: {path}")
+            report(f"still being recorded, and left alone: {path}")
             continue
         try:
-            _say(_summary(recover_file(path, to, redaction=redaction)))
+            report(_summary(recover_file(path, to, redaction=redaction)), prefix="")
         except (CassetteError, OSError) as error:
-            _say(f"bedtape: {error}\nthe journal is kept: {path}")
+            report(f"{error}\nthe journal is kept: {path}")
             failed = True
     if failed:
         raise typer.Exit(2)
@@ -168,12 +166,12 @@ def _verify(settings: Settings) -> int:
         asked += verdict.skipped is None
         drifted += bool(verdict.drifts)
         if verdict.skipped:
-            _say(f"bedtape: {verdict.file}: not asked: {verdict.skipped}")
+            report(f"{verdict.file}: not asked: {verdict.skipped}")
         for drift in verdict.drifts:
             print(f"{verdict.file}: {drift}", flush=True)
-    _say(f"bedtape: asked {asked} again: {drifted} drifted")
+    report(f"asked {asked} again: {drifted} drifted")
     if not asked:
-        _fail("nothing could be asked again, so nothing was verified")
+        fail("nothing could be asked again, so nothing was verified")
     return 1 if drifted else 0
 
 
@@ -190,10 +188,18 @@ def _session() -> Any:
         ) from None
 
 
+def _run(recording: Any, command: Sequence[str]) -> int:
+    """Run the program with its calls recorded. Return its exit code. Raises RecorderError if it cannot be run."""
+    try:
+        return processes.run(command, recording.make_environment())
+    except OSError as error:
+        raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
+
+
 def _until_stopped(recording: Any) -> int:
     for name, value in recording.exports().items():
         print(f"export {name}={value}", flush=True)
-    _say("bedtape: recording; Ctrl-C writes the cassettes")
+    report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -229,25 +235,25 @@ def _finish(recording: Any) -> None:
     try:
         written = recording.stop()
     except (CassetteError, OSError) as error:
-        _fail(f"{error}\nthe journal is kept: {recording.journal}; mend what is wrong, then bedtape recover")
+        fail(f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover")
     for line in recording.errors:
-        _say(f"bedtape: {line}")
+        report(line)
     if recording.played or recording.missed:
-        _say(
-            f"bedtape: {recording.played} calls were played from cassettes that exist, {recording.missed} missed there"
+        report(
+            f"{recording.played} calls were played from cassettes that exist, {recording.missed} missed there"
             " (--record new records what is missing, --record all everything anew)"
         )
     counts = recording.capture.counts
-    _say(_summary(written))
+    report(_summary(written), prefix="")
     if counts.models:
         asked, answered = written.tokens
         size = f"{counts.bytes / 1000:.1f} kB received"
-        _say(f"bedtape: models: {', '.join(sorted(counts.models))}; {asked} tokens in, {answered} out; {size}")
+        report(f"models: {', '.join(sorted(counts.models))}; {asked} tokens in, {answered} out; {size}")
 
 
 def _summary(written: Written) -> str:
-    into = counted(len(written.cassettes), "cassette")
-    lines = [f"bedtape: recorded {counted(written.interactions, 'interaction')} into {into}"]
+    into = format_count(len(written.cassettes), "cassette")
+    lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
     lines += [f"  {name}" for name in written.cassettes]
     if written.partial:
         lines.append(f"bedtape: {written.partial} were cut: they are kept as partial and never replayed")
@@ -257,12 +263,3 @@ def _summary(written: Written) -> str:
     ]
     lines += [f"bedtape: not recorded: {failed}" for failed in written.failed]
     return "\n".join(lines)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _fail(message: str) -> NoReturn:
-    _say(f"bedtape: {message}")
-    raise typer.Exit(2)

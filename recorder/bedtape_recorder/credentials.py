@@ -18,14 +18,14 @@ from bedtape_recorder.signing import EventSigner, sign
 
 __all__ = ["Credentials"]
 
-_MEND = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
+_FIX = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
 
 # A Bedrock API key, of either kind; anything else that a client sends as x-api-key is there to satisfy its library.
 _API_KEY = re.compile(r"(?:ABSK|bedrock-api-key-)\S{20,}")
 
 
 def _unusable(error: Exception) -> RecorderError:
-    return RecorderError(f"expected AWS credentials, found: {error}; {_MEND}")
+    return RecorderError(f"expected AWS credentials, found: {error}; {_FIX}")
 
 
 class Credentials:
@@ -42,7 +42,7 @@ class Credentials:
             raise _unusable(error) from None
         if self.bearer is None:
             if self._credentials is None:
-                raise RecorderError(f"found no AWS credentials: {_MEND}")
+                raise RecorderError(f"found no AWS credentials: {_FIX}")
             self._frozen()
 
     def _frozen(self) -> ReadOnlyCredentials:

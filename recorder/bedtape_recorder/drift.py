@@ -5,18 +5,22 @@ Fields gained and lost, types, the order of events, headers, error types, stop r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from bedtape_cassettes.families.members import Members, find_leaves, find_places
+from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import Place, compare_members, leaves, render_path
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
 __all__ = ["Drift", "drifts"]
 
 _RETIRED = ("end of its life",)
-_STOP_REASONS = ("stopReason", "stop_reason", "completionReason", "finish_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ def drifts(recorded: Interaction, now: Interaction) -> list[Drift]:
     found = [*_error_types(before, after), *_headers(before, after)]
     if isinstance(before.body, Events) != isinstance(after.body, Events):  # so their content types differ, of course
         return [*found, Drift("body", "", _form(before), _form(after))]
-    return [*found, *_content_types(before, after), *_bodies(before.body, after.body)]
+    members = members_of(recorded.operation, recorded.model)
+    bodies_drift = _bodies(before.body, after.body, members)
+    return [*found, *_content_types(before, after), *bodies_drift, *_stops(before, after, members)]
 
 
 def _form(response: Response) -> str:
@@ -90,19 +96,13 @@ def _content_types(before: Response, after: Response) -> Iterator[Drift]:
         yield Drift("content type", "", one, other)
 
 
-def _bodies(before: Body | Events, after: Body | Events) -> Iterator[Drift]:
+def _bodies(before: Body | Events, after: Body | Events, members: Members) -> Iterator[Drift]:
     if isinstance(before, Events) and isinstance(after, Events):
         yield from _event_order(before, after)
-        yield from _shapes(_events_shape(before), _events_shape(after))
-        yield from _stops(_payloads(before), _payloads(after))
+        yield from _shapes(_events_shape(before, members), _events_shape(after, members))
     elif isinstance(before, Body) and isinstance(after, Body):
         one, other = (bodies.value_of(body.form, body.data) for body in (before, after))
-        yield from _shapes(dict(_leaves("", one)), dict(_leaves("", other)))
-        yield from _stops([one], [other])
-
-
-def _payloads(body: Events) -> list[JsonValue]:
-    return [bodies.value_of(event.form, event.payload) for event in body.events]
+        yield from _shapes(_body_shape(one, members), _body_shape(other, members))
 
 
 # -- shapes ----------------------------------------------------------------------------------------------------
@@ -123,25 +123,21 @@ def _kind(value: JsonValue) -> str:
     return "mapping"
 
 
-def _leaves(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
-    """Each field and its type; the items of a list count as one, for how many there are is wording."""
-    if path:
-        yield path, _kind(value)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            inner = f"{path}.{key}" if path else key
-            if _is_arguments(value, path, key):
-                yield inner, _kind(item)
-            else:
-                yield from _leaves(inner, item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(f"{path}[]", item)
+def _body_shape(value: JsonValue, members: Members) -> dict[str, str]:
+    """Each field and its type. The arguments of a tool call count as one field, because the model chooses them."""
+    inputs = frozenset(find_places(value, members.tool_inputs))
+    shape: dict[str, str] = {}
+    for place, leaf in leaves(value, is_leaf=lambda place, _: place in inputs):
+        for depth in range(1, len(place)):
+            shape[_field(place[:depth])] = "list" if isinstance(place[depth], int) else "mapping"
+        if place:
+            shape[_field(place)] = _kind(leaf)
+    return shape
 
 
-def _is_arguments(owner: dict[str, JsonValue], path: str, key: str) -> bool:
-    """Whether it is what a model calls a tool with: an object of the model's own making, and so wording."""
-    return key == "input" and (path.endswith("toolUse") or owner.get("type") == "tool_use")
+def _field(place: Place) -> str:
+    """The path of a field. The items of a list are one field, because their number is wording."""
+    return re.sub(r"\[\d+\]", "[]", render_path(place))
 
 
 def _labelled(body: Events) -> Iterator[tuple[str, JsonValue]]:
@@ -172,33 +168,27 @@ def _event_order(before: Events, after: Events) -> Iterator[Drift]:
         yield Drift("event order", "", " → ".join(one), " → ".join(other))
 
 
-def _events_shape(body: Events) -> dict[str, str]:
-    return {f"{label}: {path}": kind for label, value in _labelled(body) for path, kind in _leaves("", value)}
+def _events_shape(body: Events, members: Members) -> dict[str, str]:
+    return {
+        f"{label}: {path}": kind
+        for label, value in _labelled(body)
+        for path, kind in _body_shape(value, members).items()
+    }
 
 
 def _shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[Drift]:
-    for path in [*before, *(path for path in after if path not in before)]:
-        if path not in after:
-            yield Drift("field lost", path, before[path], "not there")
-        elif path not in before:
-            yield Drift("field gained", path, "not there", after[path])
-        elif before[path] != after[path]:
-            yield Drift("type", path, before[path], after[path])
+    for path, one, other in compare_members(before, after, None):
+        if one is None or other is None:
+            yield Drift("field lost" if one else "field gained", path, one or "not there", other or "not there")
+        elif one != other:
+            yield Drift("type", path, one, other)
 
 
-def _stops(before: list[JsonValue], after: list[JsonValue]) -> Iterator[Drift]:
-    one, other = (sorted({stop for value in values for stop in _stop_reasons(value)}) for values in (before, after))
+def _stops(before: Response, after: Response, members: Members) -> Iterator[Drift]:
+    one, other = (_stop_words(response, members) for response in (before, after))
     if one != other:
         yield Drift("stop reason", "", ", ".join(one) or "none", ", ".join(other) or "none")
 
 
-def _stop_reasons(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key in _STOP_REASONS and isinstance(item, str):
-                yield item
-            else:
-                yield from _stop_reasons(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _stop_reasons(item)
+def _stop_words(response: Response, members: Members) -> list[str]:
+    return sorted({leaf for _, _, leaf in find_leaves(opened(response.body), members.stop) if isinstance(leaf, str)})

@@ -11,7 +11,7 @@ __all__ = ["ExtraMissing", "GateShut", "RecorderError"]
 
 
 class RecorderError(Exception):
-    """Whatever keeps a recording from being made; the message says what mends it."""
+    """Whatever keeps a recording from being made; the message says what fixes it."""
 
 
 class GateShut(RecorderError):

@@ -1,6 +1,6 @@
-"""From a journal to cassettes: at the end of a recording, and after a crash. Pure but for the store it writes to.
+"""Turns a journal into cassettes, at the end of a recording and after a crash.
 
-What was recorded before and did not change stays as it is, to the byte, so that a review shows what the model changed.
+A recorded interaction that did not change keeps the bytes of its file, so that a review shows what the model changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bedtape_cassettes.errors import CassetteError, CassetteMissing
+from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
@@ -19,7 +20,7 @@ from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scrub_interaction
 from bedtape_cassettes.storage import store
-from bedtape_recorder.tokens import Tokens, tokens_of
+from bedtape_cassettes.storage.commit import commit, lock
 
 __all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
 
@@ -43,7 +44,7 @@ class Recorded:
 class Written:
     """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded.
 
-    damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
+    tokens: input and output, as `cassette stats` counts them. damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
     """
 
     interactions: int
@@ -51,7 +52,7 @@ class Written:
     failed: tuple[str, ...]
     files: tuple[Path, ...]
     cassettes: tuple[str, ...]
-    tokens: Tokens
+    tokens: tuple[int, int]
     damaged: tuple[int, ...] = ()
     kept: Path | None = None
 
@@ -209,39 +210,49 @@ def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, i
 def write(
     folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, keep: bool, redaction: Redaction = ALWAYS
 ) -> Written:
-    """Writes the cassettes under `folder`. Raises CassetteError when all that can be written are.
+    """Commits the cassettes to `folder`. Raises CassetteError after every cassette that can be written is written.
 
-    keep: what the cassettes hold of other requests stays (record mode `new`, and after a crash); else only what was
-    recorded now is left. A recording that was cut somewhere is no reason to think the rest gone: then it stays too.
+    keep: recordings of requests that were not made this time stay (record mode `new`, and after a crash). They also stay if
+    an exchange was cut, because the program might have made the other requests later.
     """
     keep = keep or any(recorded.partial for recorded in exchanges)
-    try:
-        before = {cassette.name: cassette for cassette in store.read([folder])} if folder.is_dir() else {}
-    except CassetteMissing:
-        before = {}
     cassettes, failed = cassettes_of(opened, exchanges)
     files: list[Path] = []
-    refused: list[CassetteError] = []
-    for cassette in cassettes:
-        now = _redacted(cassette, redaction)
-        old = before.get(cassette.name)
-        try:
-            merged = merge(old and _redacted(old, redaction), now, keep=keep, add=opened.mode == "new")
-            files += store.write(folder, merged, redaction=redaction)
-        except CassetteError as error:  # a secret in one test's answer is no reason to lose the others
-            refused.append(error)
-    if refused:
-        raise CassetteError("\n".join(map(str, refused)))
+    errors: list[CassetteError] = []
+    with lock(folder, create=True):
+        before = {cassette.name: cassette for cassette in store.read([folder])}
+        for cassette in cassettes:
+            old = before.get(cassette.name)
+            try:
+                now = _redact(cassette, redaction)
+                merged = merge(old and _redact(old, redaction), now, keep=keep, add=opened.mode == "new")
+                files += _commit(folder, old, merged, redaction)
+            except CassetteError as error:  # a secret in one cassette must not prevent the others
+                errors.append(error)
+    if errors:
+        raise CassetteError("\n".join(map(str, errors)))
     interactions = [i for cassette in cassettes for i in cassette.interactions]
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
-    tokens = [tokens_of(interaction) for interaction in interactions]
-    total = sum(asked for asked, _ in tokens), sum(answered for _, answered in tokens)
+    usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
+    total = sum(usage.sent for usage in usages), sum(usage.output for usage in usages)
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 
-def _redacted(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """With the user's patterns taken out, so that what was recorded without them pairs up with what is recorded now."""
+def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redaction) -> list[Path]:
+    """Commits one cassette with its files numbered anew, and returns the files."""
+    home = old.interactions[0].file.rpartition("/")[0] if old and old.interactions else None
+    numbered = store.number_files(new, home)
+    try:
+        commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
+    except SecretFound as error:
+        fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
+        raise SecretFound(replace(problem, fix=fix) for problem in error.problems) from None
+    return [folder / interaction.file for interaction in numbered.interactions]
+
+
+def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
+    """Replaces matches of the user's patterns, so that recordings made before and after a pattern was set match."""
     if not redaction.patterns:
         return cassette
     return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))

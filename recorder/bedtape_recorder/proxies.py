@@ -65,7 +65,7 @@ def proxies_of(environ: Mapping[str, str]) -> Proxies:
         else:
             kind = value.partition("://")[0] if "://" in value else ""
             was = f"one that begins with {kind}://" if kind.isalnum() else "something else"
-            wrong.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; mend or unset it")
+            wrong.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; fix or unset it")
     if wrong:
         raise RecorderError("\n".join(wrong))
     return Proxies(found, _value(environ, "no_proxy")[1])

@@ -12,15 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 
-from bedtape_cassettes.addresses import pointed
-from bedtape_cassettes.cli import child_process
+from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import arguments_of
@@ -48,7 +47,7 @@ _OURS = frozenset({"host", "content-length", "transfer-encoding", "authorization
 def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
     """The environment in which a program's Bedrock calls come to the recorder."""
     if settings.mode == "reverse":
-        return pointed(environ, url)
+        return point_environment(environ, url)
     assert ca is not None
     bundle = str(ca.with_name("bundle.pem"))
     proxied = {"HTTPS_PROXY": url, "https_proxy": url, "NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
@@ -132,7 +131,7 @@ class Recording:
         port = self.settings.port
         if self.settings.mode == "forward":
             return f"regular@127.0.0.1:{port}"
-        return f"reverse:https://bedrock-runtime.{self._region}.amazonaws.com@127.0.0.1:{port}"
+        return f"reverse:https://{render_host(RUNTIME, self._region)}@127.0.0.1:{port}"
 
     def _run(self) -> None:
         logs = _Collect(self.errors, self._ending)
@@ -172,18 +171,13 @@ class Recording:
 
     # -- the child ---------------------------------------------------------------------------------------------
 
-    def run(self, command: Sequence[str]) -> int:
-        """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
-        environment = child_environment(self.environ, self.url, self.settings, self.ca)
-        try:
-            return child_process.run(command, environment)
-        except OSError as error:
-            raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
+    def make_environment(self) -> dict[str, str]:
+        """Return the variables of a program whose calls are recorded: the caller's, pointed at the recorder."""
+        return child_environment(self.environ, self.url, self.settings, self.ca)
 
     def exports(self) -> dict[str, str]:
-        """The variables to set for a program that is started elsewhere."""
-        child_process = child_environment(self.environ, self.url, self.settings, self.ca)
-        return {name: value for name, value in child_process.items() if self.environ.get(name) != value}
+        """Return the variables to set for a program that is started elsewhere."""
+        return {name: value for name, value in self.make_environment().items() if self.environ.get(name) != value}
 
     # -- what is recorded already ------------------------------------------------------------------------------
 
@@ -220,7 +214,7 @@ class Recording:
         connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
         try:
             kept = {n: v for n, v in headers if n.lower() not in _OURS}
-            connection.request(method, f"/s/{quote(name, safe='')}{path}", body, kept)
+            connection.request(method, f"{render_prefix(name)}{path}", body, kept)
             response = connection.getresponse()
             data = response.read()
         finally:

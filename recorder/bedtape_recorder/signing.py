@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
 
@@ -22,29 +20,12 @@ from botocore.credentials import ReadOnlyCredentials
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Headers
 
-__all__ = ["SIGNATURE_HEADERS", "EventSigner", "Scope", "scope_of", "sign"]
+__all__ = ["SIGNATURE_HEADERS", "EventSigner", "sign"]
 
 # What a client's signature consists of; a stale content hash would be trusted by botocore.
 SIGNATURE_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
-# Wide: a region that cannot be must be refused by whoever uses it, not be taken for none.
-_SCOPE = re.compile(r"Credential=([^/,\s]+)/[0-9]{8}/([^/,\s]*)/([^/,\s]*)/aws4_request")
 _STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a client's signature says of itself."""
-
-    access_key: str
-    region: str
-    service: str
-
-
-def scope_of(authorization: str) -> Scope | None:
-    """The credential scope of an Authorization header; None where it is not SigV4."""
-    found = _SCOPE.search(authorization)
-    return Scope(*found.groups()) if found else None
 
 
 def sign(

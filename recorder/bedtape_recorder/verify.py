@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
+from bedtape_cassettes.addresses import DEFAULT_SESSION, RUNTIME
 from bedtape_cassettes.matching.normalise import interaction_of, kept_request_headers
 from bedtape_cassettes.model import Interaction, Request
 from bedtape_cassettes.operations import identify
@@ -55,7 +56,7 @@ def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
     gate.require(environ)
     cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
     if not cassettes:
-        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; mend --to or --name")
+        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; fix --to or --name")
     credentials = Credentials(settings.profile, settings.region, environ)
     sessions = _Sessions(proxies_of(environ), environ.get("AWS_CA_BUNDLE"))
     return (_verdict(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)
@@ -120,9 +121,8 @@ def _ask(interaction: Interaction, settings: Settings, credentials: Credentials,
 
 def _send(request: Request, settings: Settings, credentials: Credentials, sessions: _Sessions) -> AWSResponse:
     operation = identify(request.method, request.path).operation
-    service = operation.service if operation else "bedrock-runtime"
-    signing = "bedrock-mantle" if service == "bedrock-mantle" else "bedrock"
-    route = Route("default", service, signing, credentials.region, request.path, None)
+    service = operation.service if operation else RUNTIME
+    route = Route(DEFAULT_SESSION, service, credentials.region, request.path)
     kept = kept_request_headers(request.headers)  # an exact recording has the old signature, too
     signed = credentials.headers(route, request.method, request.path, kept, request.body.data)
     scheme, host, port = settings.upstream or ("https", route.host, 443)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bedtape_cassettes.addresses import read_service
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.plugin import options as options
-from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked, service_of
+from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked
 from bedtape_replayer.plugin.options import GATE
 
 if TYPE_CHECKING:
@@ -70,13 +71,13 @@ class _Plugin:
             self.counted.append(run.tally.as_plain())
 
     def _signs(self, url: str) -> bool:
-        return self.run is not None and self.run.running and service_of(url) is not None
+        return self.run is not None and self.run.running and read_service(url) is not None
 
     def _route(self, url: str) -> str:
         __tracebackhide__ = True
         if self.run is not None and self.run.running:
             return self.run.route(url)
-        if self._blocks and not self.open and service_of(url) is not None:
+        if self._blocks and not self.open and read_service(url) is not None:
             raise RealBedrockBlocked(
                 f"expected no call to real Amazon Bedrock, found one to {url.split('?')[0]}; use the fixture in the test,"
                 f" `def test_it(bedrock)`, and it is answered here, or set {GATE}=1 to allow real calls, which cost money"
@@ -141,7 +142,7 @@ def _begun(item: pytest.Item) -> Bedrock:
 
 
 def _fail_on_misses(found: Bedrock | None) -> None:
-    if found is not None and (report := found.untold()):
+    if found is not None and (report := found.report_misses()):
         pytest.fail(report, pytrace=False)
 
 
@@ -171,7 +172,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A test that failed by itself is told what it missed beside its own failure."""
     report = yield
     found = item.stash.get(_BEDROCK, None)
-    if found is not None and report.failed and (misses := found.untold()):
+    if found is not None and report.failed and (misses := found.report_misses()):
         report.sections.append(("bedrock", misses))
     return report
 

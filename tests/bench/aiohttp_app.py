@@ -10,7 +10,7 @@ from aiohttp import web  # type: ignore[import-not-found]
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 from bedtape_replayer.server.loops import new_event_loop
 
 
@@ -23,7 +23,7 @@ def main() -> None:
         head = Head.of(tuple((name.lower(), value) for name, value in request.raw_headers))
         answer = engine.answer(request.method, request.raw_path, head, body)
         reply = answer.reply
-        engine.ended(Outcome(answer, 0, 0, complete=True, sent=1))
+        engine.finish(Outcome(answer, 0, 0, complete=True, sent=1))
         headers = {name.decode(): value.decode() for name, value in reply.headers if value}
         return web.Response(status=reply.status, headers=headers, body=reply.whole)
 

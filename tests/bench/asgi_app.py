@@ -10,7 +10,7 @@ from typing import Any
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 
 _ENGINE = Engine(load([Path(os.environ["BENCH_FOLDER"])]))
 
@@ -33,4 +33,4 @@ async def app(
     reply = answer.reply
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": reply.whole})
-    _ENGINE.ended(Outcome(answer, 0, 0, complete=True, sent=1))
+    _ENGINE.finish(Outcome(answer, 0, 0, complete=True, sent=1))

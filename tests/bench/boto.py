@@ -16,8 +16,6 @@ from botocore.stub import Stubber
 from measuring import Row, interleaved
 from servers import HERE, OTHERS, bedtape, nginx
 
-from bedtape_cassettes.storage import store
-
 
 def client(url: str) -> Any:
     session = boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
@@ -27,7 +25,7 @@ def client(url: str) -> Any:
 def measure(work: Path) -> list[Row]:
     packed = {count: work / f"boto-{count}.tape" for count in (10, 10_000)}
     for count, file in packed.items():
-        store.write_tape(file, material.plain(count))
+        material.write_tape(file, material.plain(count))
     with nginx() as base, bedtape(str(packed[10])) as small, bedtape(str(packed[10_000])) as large:
         works = {
             "nginx": _calling(base.url),

@@ -9,14 +9,12 @@ import material
 from measuring import Load, Row, median, script, wrk
 from servers import bedtape
 
-from bedtape_cassettes.storage import store
-
 ROUNDS = 5
 
 
 def measure(work: Path) -> list[Row]:
     packed, overlay = work / "features.tape", work / "overlay.yaml"
-    store.write_tape(packed, material.plain(1000))
+    material.write_tape(packed, material.plain(1000))
     rules = [{"when": {"prompt_contains": f"order {n}"}, "answer": {"text": "no"}} for n in range(20)]
     faults = [{"when": {"model": f"*claude-{n}*"}, "error": "ThrottlingException"} for n in range(5)]
     overlay.write_text(json.dumps({"bedtape-overlay": 1, "rules": rules, "faults": faults}))

@@ -14,7 +14,6 @@ import material
 from measuring import Load, Row, cpu, h2load, median
 from servers import Served, bedtape, nginx
 
-from bedtape_cassettes.storage import store
 from bedtape_replayer.wire.http2 import PREFACE
 from bedtape_replayer.wire.http2.frames import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, SETTINGS, frame
 
@@ -24,7 +23,7 @@ SESSIONS = 1500
 
 def measure(work: Path) -> list[Row]:
     packed, body = work / "h2.tape", work / "body.json"
-    store.write_tape(packed, material.plain(1000))
+    material.write_tape(packed, material.plain(1000))
     body.write_bytes(material.request(7))
     with ExitStack() as stack:
         servers = {"bedtape": stack.enter_context(bedtape(str(packed))), "nginx": stack.enter_context(nginx(h2=True))}

@@ -13,15 +13,13 @@ import material
 from measuring import Load, Row, latencies, median, pinned, script, wrk
 from servers import OPPONENTS, Missing, Served, bedtape, floor, nginx
 
-from bedtape_cassettes.storage import store
-
 LOADED = 5000
 ROUNDS = 4
 
 
 def measure(work: Path) -> list[Row]:
     packed = work / "plain.tape"
-    store.write_tape(packed, material.plain(LOADED))
+    material.write_tape(packed, material.plain(LOADED))
     with ExitStack() as stack:
         ours = stack.enter_context(bedtape(str(packed)))
         base, least = stack.enter_context(nginx()), stack.enter_context(floor())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Cassette, Interaction, event_headers
+from bedtape_cassettes.storage.commit import commit
+from bedtape_cassettes.storage.store import number_files
 
 MODEL = "us.amazon.nova-lite-v1:0"
 PATH = f"/model/{MODEL.replace(':', '%3A')}/converse"
@@ -113,3 +117,13 @@ def varied(body: bytes, number: int) -> bytes:
     """The same in JSON, in bytes that no other number gives."""
     blanks = "".join(BLANKS[(number >> 2 * place) & 3] for place in range(PLACES))
     return blanks.encode() + body
+
+
+def write(folder: Path, cassette: Cassette) -> None:
+    """Writes a new cassette."""
+    commit(folder, (), (number_files(cassette),))
+
+
+def write_tape(path: Path, suite: Iterable[Cassette]) -> None:
+    """Writes the cassettes as one `.tape` file."""
+    commit(path, (), tuple(map(number_files, suite)))

@@ -18,7 +18,6 @@ from measuring import Row
 from servers import ROOT, bedtape
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 
 
 def measure(work: Path) -> list[Row]:
@@ -26,7 +25,7 @@ def measure(work: Path) -> list[Row]:
     if not recorder.exists():
         return [("the recorder", "left out: `make test` installs it into .venv-record")]
     folder = work / "paced"
-    store.write(folder, Cassette("paced", (material.stream(1),)))
+    material.write(folder, Cassette("paced", (material.stream(1),)))
     with bedtape(str(folder), "--speed", "1") as direct, _recording(recorder, direct.url, work) as through:
         calls = {"direct": _first_event(direct.url), "through": _first_event(through)}
         for call in calls.values():

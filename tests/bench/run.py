@@ -23,7 +23,6 @@ import soak
 import starting
 import streams
 import suite
-import workers
 from measuring import Row
 from servers import ROOT, Missing
 
@@ -34,7 +33,6 @@ TOPICS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "streams": ("Streams", streams.measure),
     "size": ("Size", size.measure),
     "features": ("Features", features.measure),
-    "workers": ("Workers", workers.measure),
     "soak": ("A soak", soak.measure),
     "starting": ("Starting and loading", starting.measure),
     "boto": ("boto3", boto.measure),
@@ -77,10 +75,14 @@ def _machine() -> str:
 
 _HEAD = """# Performance
 
-Written by `make bench` on {machine}; medians, measured in turns within each section. The client is on the same machine,
-and the machine may have been shared, so the ratios say more than the times. Where a target is named, it is a ratio to nginx unless a
-unit stands with it. nginx returns one constant and throws the body away; the floor is the least that Python does, uvloop with a constant for whatever it reads, unread.
-uvicorn and aiohttp do the same work with bedtape's own engine; aimock has one fixture. A Converse request has 700 bytes, its answer 1.2 KB, and for HTTP/1.1 5,000 interactions are loaded.
+Written by `make bench` on {machine}.
+Figures are medians, measured in turns within each section. The
+client is on the same machine, and other programs may have used the machine, so the ratios are more
+reliable than the times. A target is a ratio to nginx unless it has a unit. nginx returns a constant
+answer and discards the body. The floor is the least work of a Python server: uvloop that answers
+whatever it reads with a constant. uvicorn and aiohttp run bedtape's own engine; aimock has one
+fixture. A Converse request has 700 bytes, its answer 1.2 KB. For HTTP/1.1, 5,000 interactions are
+loaded.
 """
 
 if __name__ == "__main__":

@@ -10,15 +10,13 @@ import material
 from measuring import Row, latencies, memory, pinned
 from servers import bedtape
 
-from bedtape_cassettes.storage import store
-
 MANY = 100_000
 
 
 def measure(work: Path) -> list[Row]:
     small, large = work / "small.tape", work / "large.tape"
-    store.write_tape(small, material.plain(10))
-    store.write_tape(large, material.plain(MANY))
+    material.write_tape(small, material.plain(10))
+    material.write_tape(large, material.plain(MANY))
     requests = [material.on_the_wire(material.request(n)) for n in range(10)]
     with bedtape(str(small)) as few, bedtape(str(large)) as many:
         held, bare = memory(many.pid), memory(few.pid)

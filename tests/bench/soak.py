@@ -9,15 +9,13 @@ import material
 from measuring import Row, memory, script, wrk
 from servers import bedtape
 
-from bedtape_cassettes.storage import store
-
 CALLS = int(os.environ.get("BEDTAPE_SOAK", "1000000"))
 SETTLED = 50_000
 
 
 def measure(work: Path) -> list[Row]:
     packed, lua = work / "soak.tape", work / "soak.lua"
-    store.write_tape(packed, material.plain(1000))
+    material.write_tape(packed, material.plain(1000))
     lua.write_text(script([material.request(n) for n in range(500)], vary=True))
     done, settled = 0, 0.0
     with bedtape(str(packed)) as server:

@@ -23,8 +23,8 @@ def measure(work: Path) -> list[Row]:
     folder, cache, packed = work / "suite", work / "cache", work / "suite.tape"
     suite = material.suite(COUNT)
     for cassette in suite:
-        store.write(folder, cassette)
-    store.write_tape(packed, suite)
+        material.write(folder, cassette)
+    material.write_tape(packed, suite)
     store.read([folder], cache=cache)
     return [*_starting(folder, cache, packed), *_loading(folder, cache, packed)]
 

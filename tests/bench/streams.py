@@ -11,7 +11,6 @@ from measuring import Load, Row, cpu, median, pinned, script, wrk
 from servers import bedtape
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 from bedtape_replayer.server.loops import new_event_loop
 
 EVENTS, EVERY = 40, 0.05
@@ -27,7 +26,7 @@ def _unpaced(work: Path) -> list[Row]:
     folder = work / "streams"
     asked = material.ASKED
     interactions = [each for n in range(50) for each in (material.stream(n, 30, asked), material.converse(n))]
-    store.write(folder, Cassette("streams", tuple(interactions)))
+    material.write(folder, Cassette("streams", tuple(interactions)))
     lua = work / "streams.lua"
     lua.write_text(script([material.request(n) for n in range(50)], vary=False))
     loads: dict[str, list[Load]] = {"": [], "-stream": []}
@@ -47,7 +46,7 @@ def _unpaced(work: Path) -> list[Row]:
 
 def _paced(work: Path) -> list[Row]:
     folder = work / "punctual"
-    store.write(folder, Cassette("punctual", (material.stream(1, EVENTS, every_ms=round(EVERY * 1000)),)))
+    material.write(folder, Cassette("punctual", (material.stream(1, EVENTS, every_ms=round(EVERY * 1000)),)))
     with bedtape(str(folder), "--speed", "1") as server:
         before = cpu(server.pid)
         with pinned(server.pid, apart=True), asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.storage.store import write_tape
 from support import corpus
+from support.folders import write_tape
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,11 @@ from anthropic import AnthropicBedrock, APIStatusError, AsyncAnthropicBedrock, B
 from anthropic.resources import Messages
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import samples, write
+from bedtape_cassettes.storage.store import samples
 from bedtape_replayer import Replayer
 from bedtape_replayer.server.server import Outcome
 from support import authored, corpus, sdk
+from support.folders import write
 from support.sdk import Recorded
 
 MODELS = (

@@ -16,10 +16,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import samples, write
+from bedtape_cassettes.storage.store import samples
 from bedtape_replayer import Replayer
 from bedtape_replayer.server.server import Outcome
 from support import authored, corpus, sdk
+from support.folders import write
 from support.sdk import Recorded
 
 MODELS = (

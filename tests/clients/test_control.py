@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from support.boto import boto3_client
 from support.client import Http1, Http2
+from support.folders import write
 from support.recordings import MODEL, converse
 
 JAVASCRIPT = Path(__file__).parent / "javascript"

@@ -22,10 +22,10 @@ from fakecloud.types import BedrockFaultRule, BedrockResponseRule
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from support import authored
 from support.client import Answer, Http1
+from support.folders import write
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0"

@@ -23,14 +23,14 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from support.authored import ask
 from support.boto import boto3_client
+from support.folders import write
 from support.happened import BEGAN, aws
 from support.recordings import MODEL, converse, path, prompt, stream
 
@@ -190,7 +190,7 @@ def happen(bedrock: Replayer, times: int, text: Callable[[int], str]) -> None:
         engine = bedrock.engine
         for number in range(times):
             answer = engine.answer("POST", path(), Head.of(()), prompt(text(number)))
-            engine.ended(Outcome(answer, BEGAN + number / 1000, 0.0001, True, 1))
+            engine.finish(Outcome(answer, BEGAN + number / 1000, 0.0001, True, 1))
 
     bedrock.run(add)
 
@@ -395,7 +395,7 @@ def test_what_never_went_out_is_told_from_what_did(page: Page, bedrock: Replayer
 
     def leave() -> None:
         answer = bedrock.engine.answer("POST", path("converse-stream"), Head.of(()), prompt("Tell a story"))
-        bedrock.engine.ended(Outcome(answer, BEGAN, 0.1, False, 3))
+        bedrock.engine.finish(Outcome(answer, BEGAN, 0.1, False, 3))
 
     bedrock.run(leave)
     page.open("#/calls/default/1")
@@ -746,7 +746,7 @@ def haunt(bedrock: Replayer) -> None:
         told = (*aws("i", number), ("x-bedtape-session", HOSTILE_SESSION), ("x-evil", HOSTILE[:-1]))
         head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in told))
         answer = bedrock.engine.answer("POST", path(operation, model), head, json.dumps(body).encode())
-        bedrock.engine.ended(Outcome(answer, BEGAN + number, 0.1, True, len(answer.reply.pieces)))
+        bedrock.engine.finish(Outcome(answer, BEGAN + number, 0.1, True, len(answer.reply.pieces)))
 
     for number, operation in enumerate(("converse", "converse", "converse-stream", "converse"), 1):
         bedrock.run(lambda number=number, operation=operation: send(number, operation))
@@ -802,7 +802,7 @@ def test_script_could_not_run_if_it_got_in(page: Page) -> None:
 def test_the_page_asks_for_the_token(chromium: Chrome, bedrock: Replayer) -> None:
     """Not with `page`: browsers log the 401 by which it learns that it needs one."""
     say(bedrock, "Is it cold in Oslo?")
-    bedrock.run(lambda: setattr(bedrock.engine, "desk", Desk(bedrock.engine, "the-right-token-of-all")))
+    bedrock.run(lambda: setattr(bedrock.engine, "gate", Gate(bedrock.engine, "the-right-token-of-all")))
     page = Page(chromium, bedrock)
     page.open()
     page.until(lambda: page.one("#ask").is_displayed())

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import samples, write
+from bedtape_cassettes.storage.store import samples
 from bedtape_replayer import Replayer
 from bedtape_replayer.server.server import Outcome
 from support import authored, corpus, sdk
+from support.folders import write
 from support.javascript import Job, Result, run_jobs
 from support.sdk import Recorded
 from support.tap import Tap

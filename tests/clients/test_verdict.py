@@ -21,7 +21,6 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ExponentialBackoff
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.overlay.faults.base import Harm
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -32,6 +31,7 @@ from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
 from support import authored
 from support.client import Http1
+from support.folders import write
 
 HERE = Path(__file__).parent / "javascript"
 MODEL = "anthropic.claude-3-5-haiku-20241022-v1:0"
@@ -52,7 +52,7 @@ def bedrock(tmp_path: Path) -> Iterator[Replayer]:
 
 @pytest.fixture
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 as people mend slow tests: it waits for nothing."""
+    """boto3 as people fix slow tests: it waits for nothing."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
 

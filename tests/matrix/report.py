@@ -88,9 +88,10 @@ def _first_line(told: ET.Element) -> str:
 
 _HEAD = """# Frameworks
 
-Written by `make test-matrix`, which runs each framework's own, unmodified code against the server, in an environment of its own
-(`tests/matrix/requirements`). The answers are rules, and the tests look at what the framework made of them and at what it had
-sent: chat, streams, tool round trips, structured answers, embeddings, and throttling that is asked again.
+Written by `make test-matrix`, which runs each framework's own, unmodified code against the server, in
+its own environment (`tests/matrix/requirements`). Rules supply the answers. The tests check the
+results of the framework and the requests that it sent: chat, streams, tool round trips, structured
+answers, embeddings, and retries after throttling.
 
 | framework | versions | Python | pointed at the server by | result |
 |---|---|---|---|---|

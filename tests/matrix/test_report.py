@@ -30,7 +30,7 @@ def broken(): yield; raise ValueError("left over")
 
 def test_tools(broken): pass
 
-@pytest.mark.xfail(reason="is being mended")
+@pytest.mark.xfail(reason="is being fixed")
 def test_structured(): assert False
 
 @pytest.mark.skip(reason="has none")
@@ -75,7 +75,7 @@ def test_the_page_says_what_did_not_pass(cases: tuple[Case, ...]) -> None:
     told = page([Result("botocore", "3.11", cases, failed=True)])
     assert "- chat: nova, claude\n- many at once\n" in told
     assert re.search(r"\*\*failed\*\*: stream : .*no pieces", told)
-    assert "**known to fail**: structured : is being mended" in told
+    assert "**known to fail**: structured : is being fixed" in told
     assert "2 failed, 1 known to fail, 1 skipped |" in told
 
 

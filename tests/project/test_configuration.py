@@ -13,7 +13,8 @@ PAGE = (DOCS / "configuration.md").read_text()
 
 def test_the_variables_that_are_shown_are_known() -> None:
     known = {variable for variable, _ in variables()} | set(OTHER_VARIABLES)
-    assert set(re.findall(r"\bBEDTAPE_[A-Z_]*[A-Z]\b", PAGE)) <= known
+    removed = {"BEDTAPE_CASSETTE_JSON"}  # the page shows its warning
+    assert set(re.findall(r"\bBEDTAPE_[A-Z_]*[A-Z]\b", PAGE)) <= known | removed
     assert set(re.findall(r"^\| `(BEDTAPE_\w+)` \|", PAGE, re.MULTILINE)) == set(OTHER_VARIABLES)
 
 

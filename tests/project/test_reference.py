@@ -135,6 +135,7 @@ _WITHIN = {
     "RecorderError": "is told by the command",
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
+    "RequestError": "becomes an HTTP status",
     "StreamFault": "becomes a RST_STREAM",
     "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",

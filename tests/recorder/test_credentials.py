@@ -13,10 +13,10 @@ from bedtape_cassettes.format.eventstream import Frame
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import GateShut, RecorderError
-from bedtape_recorder.routing import route_of
+from bedtape_recorder.routing import read_route
 
 OPEN = {gate.VARIABLE: "1"}
-ROUTE = route_of("", None, "/model/a/converse", host=None, default_region="eu-west-1")
+ROUTE = read_route("", None, "/model/a/converse", host=None, default_region="eu-west-1")
 CONFIG = """
 [profile work]
 region = ap-south-1

@@ -12,6 +12,7 @@ import pytest
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Headers, Interaction, event_headers, exception_headers
 from bedtape_recorder.drift import Drift, drifts
+from support.calls import CLAUDE
 from support.corpus import every, needs_corpus
 from support.recordings import answer, path, prompt, recorded
 
@@ -24,6 +25,10 @@ Rows = list[tuple[str, Any]]
 def plain(value: Any, *, status: int = 200, headers: Headers = JSON, exact: bool = False) -> Interaction:
     data = value if isinstance(value, bytes) else bodies.compact(value)
     return recorded(prompt("a"), data, status=status, headers=headers, exact=exact)
+
+
+def invoked(value: Any) -> Interaction:
+    return recorded(b"{}", bodies.compact(value), url=path("invoke", CLAUDE), headers=JSON)
 
 
 def error(status: int, kind: str, message: str = "no") -> Interaction:
@@ -55,7 +60,7 @@ def streamed(rows: Rows, *more: bytes) -> Interaction:
 
 def chunked(values: list[Any]) -> Interaction:
     frames = [eventstream.encode_strings(event_headers("chunk"), bodies.seal_chunk(value)) for value in values]
-    return recorded(prompt("a"), b"".join(frames), url=path("invoke-with-response-stream"), headers=STREAM)
+    return recorded(prompt("a"), b"".join(frames), url=path("invoke-with-response-stream", CLAUDE), headers=STREAM)
 
 
 def pieced(values: list[Any], *, named: bool) -> Interaction:
@@ -253,8 +258,8 @@ SAME: dict[str, tuple[Interaction, Interaction]] = {
     "error messages": (error(400, "ValidationException", "a"), error(400, "ValidationException:x", "b, longer")),
     "the arguments of a tool": (plain(_tool({"city": "Rome"})), plain(_tool({"place": {"city": ["Paris"]}}))),
     "the arguments of a tool, Anthropic's": (
-        plain({"content": [{"type": "tool_use", "input": {"a": 1}}]}),
-        plain({"content": [{"type": "tool_use", "input": {"b": "c"}}]}),
+        invoked({"content": [{"type": "tool_use", "input": {"a": 1}}]}),
+        invoked({"content": [{"type": "tool_use", "input": {"b": "c"}}]}),
     ),
     "how many pieces": (streamed(ROWS), streamed(LONGER)),
     "how many chunks": (chunked(CHUNKS), chunked([CHUNKS[0], *CHUNKS[1:2] * 9, *CHUNKS[2:]])),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
@@ -24,6 +25,7 @@ from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Inter
 from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.commit import lock
 from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.corpus import Exchange, every, needs_corpus
@@ -209,11 +211,10 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
     sent, heads, ended = (
         sum(isinstance(r, kind) for r in records) for kind in (journal.Sent, journal.Head, journal.End)
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "write", lambda folder, cassette, redaction: ())
-        patch.setattr(Path, "unlink", lambda self: None)
-        patch.setattr(Path, "read_bytes", lambda self: taken.data[:length])
-        written = recover_file(Path("x.journal"), Path("/nonexistent"))
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "x.journal")
+        file.write_bytes(taken.data[:length])
+        written = recover_file(file, Path(folder, "cassettes"))
     assert (written.interactions, written.partial, len(written.failed)) == (heads, heads - ended, sent - heads)
 
 
@@ -470,6 +471,16 @@ def test_a_cassette_that_cannot_be_read_keeps_the_journal(folder: Path, tmp_path
     assert tree(folder) == before
 
 
+def test_a_folder_that_another_process_changes_keeps_the_journal(folder: Path, tmp_path: Path) -> None:
+    record(folder, ("a", "one"))
+    with lock(folder), pytest.raises(CassetteError, match="found another command that changes it; wait"):
+        record(folder, ("a", "two"))
+    assert (tmp_path / "cassettes.journal").is_file()
+    assert texts(folder) == ["one"]
+    recover_file(tmp_path / "cassettes.journal", folder)
+    assert texts(folder) == ["two"]
+
+
 def test_somebody_elses_file_is_refused_and_kept(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.journal"
     file.write_bytes(b"PK\x03\x04 not ours")
@@ -659,8 +670,8 @@ def test_a_refused_write_is_got_past_as_its_message_says(folder: Path, tmp_path:
     assert "bedtape recover --redact PATTERN" in refused.stderr
     assert f"the journal is kept: {file}" in refused.stderr
     assert not folder.exists()
-    mended = recover(tmp_path, folder, "--redact", "ghp_[A-Za-z0-9]+")
-    assert mended.returncode == 0, mended.stderr
+    recovered = recover(tmp_path, folder, "--redact", "ghp_[A-Za-z0-9]+")
+    assert recovered.returncode == 0, recovered.stderr
     assert texts(folder) == ["the token is REDACTED", "fine"]
     assert GITHUB.encode() not in b"".join(tree(folder).values())
     assert not file.exists()
@@ -693,8 +704,8 @@ def test_bad_patterns_are_refused_all_at_once(command: str, tmp_path: Path) -> N
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2
-    assert "'[a' (unterminated character set at position 0); mend it" in done.stderr
-    assert "'b)' (unbalanced parenthesis at position 1); mend it" in done.stderr
+    assert "'[a' (unterminated character set at position 0); fix it" in done.stderr
+    assert "'b)' (unbalanced parenthesis at position 1); fix it" in done.stderr
 
 
 # -- the corpus ------------------------------------------------------------------------------------------------

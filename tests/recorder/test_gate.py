@@ -18,12 +18,12 @@ import pytest
 
 import bedtape_recorder
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import GateShut, RecorderError
 from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import verify
+from support import folders
 from support import interactions as some
 
 SHUT = [
@@ -52,7 +52,7 @@ def bedtape(*arguments: str, before: str = "", **environ: str) -> subprocess.Com
 
 @pytest.fixture
 def cassettes(tmp_path: Path) -> Path:
-    store.write(tmp_path / "cassettes", Cassette("a", (some.small(),)))
+    folders.write(tmp_path / "cassettes", Cassette("a", (some.small(),)))
     return tmp_path / "cassettes"
 
 

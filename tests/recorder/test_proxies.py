@@ -20,9 +20,9 @@ from botocore.config import Config
 from botocore.httpsession import ProxyConfiguration
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import proxies_of
+from support import folders
 from support.client import Http1
 from support.company_proxy import CompanyProxy
 from support.recorder import Running, command, environment
@@ -99,7 +99,7 @@ def test_all_that_cannot_be_used_is_refused_at_once_and_not_shown() -> None:
     one, other = str(refused.value).splitlines()
     assert one.startswith("HTTP_PROXY: expected http://HOST:PORT or https://HOST:PORT, found one that begins with http")
     assert other.startswith("https_proxy: expected http://HOST:PORT")
-    assert other.endswith("found one that begins with socks5://; mend or unset it")
+    assert other.endswith("found one that begins with socks5://; fix or unset it")
     assert "s3cr3t" not in str(refused.value)
 
 
@@ -273,7 +273,7 @@ def test_verify_goes_through_the_proxy(
     recorder: Path, upstream: Upstream, company: CompanyProxy, tmp_path: Path
 ) -> None:
     upstream.add(_says("a", "other"))
-    store.write(tmp_path / "tapes", Cassette("a", (converse("a", "one"),)))
+    folders.write(tmp_path / "tapes", Cassette("a", (converse("a", "one"),)))
     ended = _verified(recorder, upstream, tmp_path / "tapes", **_behind(company))
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
     assert company.targets == {f"localhost:{upstream.port}"}

@@ -25,6 +25,7 @@ from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.reply import reply_of
+from support import folders
 from support.client import Http1, prefixed
 from support.corpus import Exchange, every, needs_corpus
 from support.recorder import Running, command, environment
@@ -543,7 +544,7 @@ def test_a_port_in_use_is_one_line(recorder: Path, upstream: Upstream, tmp_path:
 
 def test_verify_reports_the_drift_and_nothing_else(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
     tapes = tmp_path / "tapes"
-    store.write(tapes, Cassette("suite", (converse("a", "one"), converse("b", "two"))))
+    folders.write(tapes, Cassette("suite", (converse("a", "one"), converse("b", "two"))))
     changed = answer("other words") | {"stopReason": "max_tokens"}
     upstream.add(_says("a", "quite other words"), Answer(path(), prompt("b"), frames=(json.dumps(changed).encode(),)))
     result = subprocess.run(

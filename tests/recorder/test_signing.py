@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers
-from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner, Scope, scope_of, sign
+from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner, sign
 from support.capturing import cut
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -172,23 +172,6 @@ def test_a_streaming_body_signs_its_head_alone(name: str) -> None:
     }  # fmt: skip
     assert found["Authorization"] == expected("POST", url, covered, STREAMING, SESSION, "us-east-1", "bedrock")
     assert found["x-amz-content-sha256"] == STREAMING
-
-
-@pytest.mark.parametrize(
-    ("authorization", "scope"),
-    [
-        ("AWS4-HMAC-SHA256 Credential=AKIA/20240101/us-east-1/bedrock/aws4_request, Signed", Scope("AKIA", "us-east-1", "bedrock")),
-        ("AWS4-HMAC-SHA256 SignedHeaders=a,Credential=bedtape-a.b/20240101/cn-north-1/bedrock-mantle/aws4_request,Sig", Scope("bedtape-a.b", "cn-north-1", "bedrock-mantle")),
-        ("AWS4-HMAC-SHA256 Credential=A/20240101/evil.com#/x/aws4_request", Scope("A", "evil.com#", "x")),
-        ("AWS4-HMAC-SHA256 Credential=A/20240101//x/aws4_request", Scope("A", "", "x")),
-        ("AWS4-HMAC-SHA256 Credential=A/2024/us-east-1/bedrock/aws4_request", None),
-        ("AWS4-HMAC-SHA256 Credential=A/20240101/bedrock/aws4_request", None),
-        ("Bearer abc", None),
-        ("", None),
-    ],
-)  # fmt: skip
-def test_a_scope_is_read(authorization: str, scope: Scope | None) -> None:
-    assert scope_of(authorization) == scope
 
 
 # -- the events of a bidirectional stream ----------------------------------------------------------------------

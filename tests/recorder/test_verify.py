@@ -19,12 +19,12 @@ import pytest
 from bedtape_cassettes.errors import CassetteMissing
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Headers, Interaction
-from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from bedtape_recorder.errors import GateShut, RecorderError
 from bedtape_recorder.settings import Settings
 from bedtape_recorder.verify import Verdict, verify
 from bedtape_replayer import Replayer
+from support import folders
 from support.recordings import answer, converse, path, prompt, recorded, stream
 
 KEYS = {
@@ -89,7 +89,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(folder: Path, *interactions: Interaction, name: str = "a") -> Path:
-    store.write(folder, Cassette(name, interactions))
+    folders.write(folder, Cassette(name, interactions))
     return folder
 
 

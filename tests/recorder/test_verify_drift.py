@@ -16,7 +16,7 @@ import pytest
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Cassette, Headers, Interaction
-from bedtape_cassettes.storage import store
+from support import folders
 from support.recorder import environment
 from support.recordings import answer, path, prompt
 from support.upstream import Answer, Upstream
@@ -200,7 +200,7 @@ def verified(bedrock: Upstream, before: Said, now: Said, folder: Path) -> subpro
     """What the command says of a cassette that holds one answer where the service gives another now."""
     bedrock.clear()
     bedrock.add(now.answer())
-    store.write(folder / "tapes", Cassette("a", (before.recorded(),)))
+    folders.write(folder / "tapes", Cassette("a", (before.recorded(),)))
     code = "from bedtape_cassettes.cli.main import main; main()"
     arguments = ["record", "--verify", "--to", str(folder / "tapes"), "--upstream", bedrock.url]
     ended = subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage import store
+from support import folders
 from support.recorder import environment
 from support.recordings import answer, converse, path, prompt
 from support.runs import Run, runs
@@ -31,7 +31,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def _write(folder: Path, name: str, *interactions: Interaction) -> None:
-    store.write(folder / "cassettes", Cassette(name, interactions))
+    folders.write(folder / "cassettes", Cassette(name, interactions))
 
 
 def _said(result: pytest.RunResult) -> str:
@@ -290,8 +290,9 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
 
         def test_nothing_is_there():
             ours = {name for name in sys.modules if name.startswith("bedtape")}
-            few = {"bedtape_cassettes", "bedtape_cassettes.errors", "bedtape_replayer", "bedtape_replayer.plugin.blocking"}
-            few |= {"bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin.options"}
+            few = {"bedtape_cassettes", "bedtape_cassettes.addresses", "bedtape_cassettes.errors", "bedtape_replayer"}
+            few |= {"bedtape_cassettes.model", "bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin"}
+            few |= {"bedtape_replayer.plugin.blocking", "bedtape_replayer.plugin.options"}
             assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few
             assert not {"botocore", "boto3", "asyncio", "orjson", "yaml"} & set(sys.modules)
             assert not [name for name in os.environ if name.startswith("ANTHROPIC_BEDROCK")]

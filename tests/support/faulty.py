@@ -13,6 +13,7 @@ from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
+from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.faults.base import Harm, Moment
 from bedtape_replayer.overlay.overlay import Fault, Overlay
@@ -20,6 +21,7 @@ from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Server
 from support.recordings import path, prompt
 
+EMPTY = Reply(200, (), (), streamed=False)
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 
 

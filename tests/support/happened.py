@@ -60,7 +60,7 @@ class Scene:
         answer = self.engine.answer("POST", path(operation) if url is None else url, head, data)
         pieces = len(answer.reply.pieces)
         outcome = Outcome(answer, BEGAN + at, seconds, complete, pieces if sent is None else sent)
-        self.engine.ended(outcome)
+        self.engine.finish(outcome)
         return Record(outcome)
 
 

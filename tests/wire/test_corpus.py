@@ -15,8 +15,8 @@ from botocore.eventstream import EventStreamBuffer
 from bedtape_cassettes.format.bodies import EVENT_STREAM, PADDING, SERVER_SENT
 from bedtape_cassettes.redaction.kinds import REDACTED
 from bedtape_cassettes.redaction.scrub import scrub
-from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
+from support import folders
 from support.client import Answer, Http1, Http2
 from support.corpus import Exchange, cassettes, every, exchanges, needs_corpus, sources
 
@@ -44,7 +44,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
     def start(rows: tuple[Exchange, ...], *, exact: bool = False) -> str:
         for cassette in cassettes(rows, exact=exact):
-            store.write(tmp_path, cassette)
+            folders.write(tmp_path, cassette)
         running.append(Replayer(tmp_path).start())
         return running[-1].url
 
@@ -219,7 +219,7 @@ def test_two_runs_and_sixteen_shuffled_clients_get_the_same_bytes(tmp_path: Path
     """Each cassette's requests go in their order, for repeated ones have different answers; cassettes are shuffled."""
     rows = tuple(every())
     for cassette in cassettes(rows):
-        store.write(tmp_path, cassette)
+        folders.write(tmp_path, cassette)
     by_cassette: dict[str, list[Exchange]] = {}
     for row in rows:
         by_cassette.setdefault(row.cassette, []).append(row)

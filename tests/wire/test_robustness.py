@@ -31,12 +31,12 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.connection import Connection, Player
+from bedtape_replayer.server.connection import Connection
 from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.player import Player
 from bedtape_replayer.server.server import Server
 from bedtape_replayer.wire.http1 import Http1Connection
 from bedtape_replayer.wire.http2 import PREFACE, Http2Connection
@@ -53,9 +53,10 @@ from bedtape_replayer.wire.http2.frames import (
     SETTINGS,
     WINDOW_UPDATE,
     frame,
-    number,
+    pack_number,
 )
 from support.client import Http1, Http2
+from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
 
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
@@ -452,7 +453,7 @@ def test_requests_behind_a_long_answer_are_not_read_without_end(serving: Callabl
                 sent += client.send(requests[sent : sent + 65536])
         client.settimeout(WAIT)
         assert connection._http1 is not None
-        assert connection._http1.buffered < 2 << 20
+        assert connection._http1.buffered_bytes < 2 << 20
         whole = min(sent // len(ask()) + 1, 80_000)
         client.sendall(requests[sent : len(ask()) * whole])
         client.shutdown(socket.SHUT_WR)
@@ -490,23 +491,25 @@ def opened(stream_id: int) -> bytes:
 
 
 FLOODS: dict[str, Callable[[], Iterable[bytes]]] = {
-    "rapid reset": lambda: (opened(n) + frame(RST_STREAM, 0, n, number(8)) for n in odd()),
-    "rapid reset of whole requests": lambda: (h2_ask(n, "s") + frame(RST_STREAM, 0, n, number(8)) for n in odd()),
-    "broken streams": lambda: (opened(n) + frame(WINDOW_UPDATE, 0, n, number(0)) for n in odd()),
+    "rapid reset": lambda: (opened(n) + frame(RST_STREAM, 0, n, pack_number(8)) for n in odd()),
+    "rapid reset of whole requests": lambda: (h2_ask(n, "s") + frame(RST_STREAM, 0, n, pack_number(8)) for n in odd()),
+    "broken streams": lambda: (opened(n) + frame(WINDOW_UPDATE, 0, n, pack_number(0)) for n in odd()),
     "ever more streams": lambda: (opened(n) for n in odd()),
     "empty data": lambda: (opened(1), *([frame(DATA, 0, 1, b"")] * 1000)),
     "continuation": lambda: (frame(HEADERS, 0, 1, ENCODED), *([frame(CONTINUATION, 0, 1, b"")] * 1000)),
     "priority": lambda: (frame(PRIORITY, 0, 1, bytes(5)) for _ in odd()),
     "unknown frames": lambda: (frame(99, 0, 0, b"x") for _ in odd()),
-    "window updates": lambda: (frame(WINDOW_UPDATE, 0, 0, number(1)) for _ in odd()),
-    "resets of nothing": lambda: (opened(1) + frame(RST_STREAM, 0, 1, number(8)) for _ in odd()),
+    "window updates": lambda: (frame(WINDOW_UPDATE, 0, 0, pack_number(1)) for _ in odd()),
+    "resets of nothing": lambda: (opened(1) + frame(RST_STREAM, 0, 1, pack_number(8)) for _ in odd()),
 }
 # These are fair as long as their client reads the answers.
 UNREAD: dict[str, Callable[[], Iterable[bytes]]] = {
     "ping": lambda: (frame(PING, 0, 0, bytes(8)) for _ in odd()),
     "settings": lambda: (frame(SETTINGS, 0, 0, b"") for _ in odd()),
     "requests": lambda: (h2_ask(n) for n in odd()),
-    "requests with a wide window": lambda: chain([frame(WINDOW_UPDATE, 0, 0, number(1 << 30))], map(h2_ask, odd())),
+    "requests with a wide window": lambda: chain(
+        [frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 30))], map(h2_ask, odd())
+    ),
 }
 MOST = 64 << 20  # bytes of a flood until the server must have ended it
 
@@ -562,7 +565,7 @@ def test_a_flood_from_a_client_that_does_not_read_is_ended(
 def test_a_flood_on_a_connection_that_is_full_is_ended(server: Replayer) -> None:
     """Where not even a GOAWAY finds room."""
     with connect(server) as client:
-        wide = frame(SETTINGS, 0, 0, b"\0\4\x40\0\0\0") + frame(WINDOW_UPDATE, 0, 0, number(1 << 30))
+        wide = frame(SETTINGS, 0, 0, b"\0\4\x40\0\0\0") + frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 30))
         client.sendall(PREFACE + wide + b"".join(h2_ask(n, "large") for n in range(1, 200, 2)))
         until(lambda: not all(connection.writable for connection in list(running(server).connections)))
         assert flood(client, UNREAD["ping"](), reading=False) is not None
@@ -572,7 +575,7 @@ def test_a_flood_on_a_connection_that_is_full_is_ended(server: Replayer) -> None
 def test_much_of_what_is_fair_is_served(server: Replayer, name: str) -> None:
     with connect(server) as client:
         frames = [frame for frame, _ in zip(UNREAD[name](), range(3000), strict=False)]
-        client.sendall(HELLO + frame(WINDOW_UPDATE, 0, 0, number(1 << 29)))
+        client.sendall(HELLO + frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 29)))
         for at in range(0, len(frames), 100):
             client.sendall(b"".join(frames[at : at + 100]) + frame(PING, 0, 0, b"%08d" % at))
             got = b""
@@ -590,11 +593,13 @@ def test_tiny_windows(server: Replayer) -> None:
             client.sendall(h2_ask(n, "large"))
         for _ in range(100):
             for n in range(1, 200, 2):
-                client.sendall(frame(WINDOW_UPDATE, 0, n, number(1)))
+                client.sendall(frame(WINDOW_UPDATE, 0, n, pack_number(1)))
             assert client.recv(1 << 16)
         answers_rightly(server)
         held = [
-            connection.wire.pending(n) for connection in list(running(server).connections) for n in range(1, 200, 2)
+            connection.wire.count_pending(n)
+            for connection in list(running(server).connections)
+            for n in range(1, 200, 2)
         ]
         assert sum(held) < 100 * 500_000
 

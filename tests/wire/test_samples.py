@@ -99,7 +99,7 @@ def test_samples_are_written_as_bedtape_writes_them() -> None:
     for sample in SAMPLES:
         written = (store.samples() / sample.file).read_bytes()
         assert document.write(sample) == written, sample.file
-        assert sample.file.rpartition("/")[2] == store.file_name(int(sample.file.split("/")[-1][:4]), sample)
+        assert sample.file.rpartition("/")[2] == store.name_file(int(sample.file.split("/")[-1][:4]), sample)
 
 
 def test_samples_have_times() -> None:

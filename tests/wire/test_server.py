@@ -31,12 +31,12 @@ from bedtape_cassettes.errors import CassetteMissing
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import write
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import MAX_BODY, Outcome, Server
 from support.client import Http1, Http2
+from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
 
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
@@ -389,7 +389,7 @@ def held(server: Replayer) -> int:
     """Bytes that the server holds for its clients."""
     assert server._running is not None
     return sum(
-        connection._transport.get_write_buffer_size() + sum(connection.wire.pending(n) for n in range(1, 100))
+        connection._transport.get_write_buffer_size() + sum(connection.wire.count_pending(n) for n in range(1, 100))
         for connection in server._running.connections
         if connection.wire is not None
     )

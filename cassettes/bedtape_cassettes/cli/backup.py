@@ -1,4 +1,4 @@
-"""What is about to be replaced and git does not hold is kept first. With the time of day in the folder's name."""
+"""Makes room for what a command writes: existing files are refused, or backed up if git does not hold them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from pathlib import Path
 
 import typer
 
-from bedtape_cassettes.storage import git, swap
+from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.storage import git
+from bedtape_cassettes.storage.commit import back_up
 
-__all__ = ["set_aside", "set_aside_and_tell"]
+__all__ = ["make_room", "refuse_existing", "set_aside"]
 
 
 def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
-    """Copies the files into the backups of `place`, and gives where; None where git holds them."""
+    """Backs up the files of `place` and returns the folder of the copies; None if git holds every file."""
     if git.holds(files):
         return None
-    return swap.back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    return back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
 
 
-def set_aside_and_tell(place: Path, files: Sequence[Path]) -> None:
-    """The same, and says so."""
+def refuse_existing(files: Sequence[Path]) -> None:
+    """Raises CassetteError if there are files."""
+    if files:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        raise CassetteError(
+            f"{files[0]}: expected nothing there yet, found a file{more}; choose another folder, or --force"
+        )
+
+
+def make_room(place: Path, files: Sequence[Path], others: Sequence[Path] = (), *, force: bool) -> None:
+    """Allows the command to replace the files of `place`, and `others` elsewhere, which are not backed up.
+
+    Without `force`, raises CassetteError if one of them exists. With it, backs up the files and prints where.
+    """
+    if not force:
+        refuse_existing([*files, *others])
     if files and (kept := set_aside(place, files)) is not None:
         typer.echo(f"git does not hold what was there: it is kept in {kept}")

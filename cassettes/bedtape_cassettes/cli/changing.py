@@ -13,23 +13,14 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.backup import set_aside
-from bedtape_cassettes.cli.output import (
-    CASSETTES,
-    AsJson,
-    DryRun,
-    Folder,
-    Names,
-    Selectors,
-    load,
-    progress,
-    say,
-    say_json,
-    told,
-)
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
+from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import swap
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
 from bedtape_cassettes.suites.timing import Retiming, retimed
 from bedtape_cassettes.text import Line, lines
 
@@ -64,15 +55,15 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
 
     dry_run: only shows the difference. Else what git does not hold is backed up first.
     """
-    with told(), swap.locked(folder):
+    with exit_on_error(), lock(folder):
         before = load(folder)
         after = alter(before)
-        names = swap.changed(before, after)
+        names = list_changed(before, after)
         kept = None
         if names and not dry_run:
-            kept = set_aside(folder, swap.files_of(folder, before, names))
+            kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
-                swap.put(folder, before, after, tick)
+                commit(folder, before, after, report=tick)
         _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 
@@ -202,10 +193,10 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
     """
     after = change(folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
     for cassette in after:
-        for same in bulk.duplicates(cassette) if cassette.name == to else ():
+        for same in find_duplicates(cassette) if cassette.name == to else ():
             told_numbers = ", ".join(map(str, same))
-            mend = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
-            typer.echo(f"bedtape: {to}: {told_numbers} ask the same; {mend}", err=True)
+            fix = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
+            report(f"{to}: {told_numbers} ask the same; {fix}")
 
 
 # -- streams, times, numbers -----------------------------------------------------------------------------------
@@ -227,7 +218,7 @@ def retime(
       bedtape cassette retime '*' --zero
       bedtape cassette retime weather:2 --scale 0.5 --cap 200
     """
-    with told():
+    with exit_on_error():
         retiming = _retiming(scale, cap, zero=zero)
     alter = _selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retimed(one, retiming)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)

@@ -27,7 +27,7 @@ COMMANDS = (
     Command(_TRY, "demo", "bedtape_replayer.cli.demo", "Replay a sample to boto3: an answer, a stream, a miss."),
     Command(_TRY, "init", "bedtape_replayer.cli.init.cli", "Write a sample cassette and a first test into a project."),
     Command(
-        _TRY, "doctor", "bedtape_replayer.cli.doctor.cli", "Say what is wrong with this environment, and what mends it."
+        _TRY, "doctor", "bedtape_replayer.cli.doctor.cli", "Say what is wrong with this environment, and what fixes it."
     ),
     Command(_RECORD, "record", "bedtape_recorder.cli", "Run a program, and keep what it and Bedrock say."),
     Command(_RECORD, "recover", "bedtape_recorder.cli", "Make cassettes of recordings that were killed."),

@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, load, say, say_json, told
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
+from bedtape_cassettes.cli.output import load, say, say_json
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
-from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.printable import printable
+from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.storage import git, store
 from bedtape_cassettes.suites import diff as diffing
-from bedtape_cassettes.suites.selector import Suite, numbers, pick
+from bedtape_cassettes.suites.selector import numbers, pick
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["diff", "git_setup", "textconv"]
 
@@ -43,7 +45,7 @@ def diff(
       bedtape cassette diff weather:2 rain:1 --no-noise
       bedtape cassette diff old.tape new.tape
     """
-    with told():
+    with exit_on_error():
         before, after = (_side(a, folder), _side(b, folder)) if b is not None else _against_git(a, folder, rev)
     found = [comparison for comparison in diffing.compare(before, after, noise=noise) if comparison.differ]
     if as_json:
@@ -106,7 +108,7 @@ def git_setup(folder: Folder = CASSETTES) -> None:
     Example:
       bedtape cassette git-setup && git diff cassettes.tape
     """
-    with told():
+    with exit_on_error():
         attributes = git.set_up(folder if folder.is_dir() else folder.parent)
     typer.echo(
         f"git diff shows .tape files as text here; commit {attributes} so that it does for others, who run this too"
@@ -120,7 +122,7 @@ def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape 
     Example:
       bedtape cassette textconv cassettes.tape
     """
-    with told():
+    with exit_on_error():
         try:
             data = file.read_bytes()
         except OSError as error:
@@ -128,4 +130,4 @@ def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape 
         suite = tape.unpack(data, str(file))
     for cassette in suite:
         for interaction in cassette.interactions:
-            typer.echo(f"# {printable(interaction.file)}\n{document.write(interaction).decode()}")
+            typer.echo(f"# {escape_controls(interaction.file)}\n{document.write(interaction).decode()}")

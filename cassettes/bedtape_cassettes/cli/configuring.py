@@ -6,8 +6,10 @@ import os
 
 import typer
 
+from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.help import Plain, Sectioned
-from bedtape_cassettes.cli.output import AsJson, say, say_json, told
+from bedtape_cassettes.cli.options import AsJson
+from bedtape_cassettes.cli.output import say, say_json
 from bedtape_cassettes.config import shown
 from bedtape_cassettes.config.files import read_settings, working_folder
 
@@ -31,7 +33,7 @@ def show(as_json: AsJson = False) -> None:
     Example:
       bedtape config show
     """
-    with told():
+    with exit_on_error():
         here = working_folder()
         settings = read_settings(here, os.environ, here=here)
     if as_json:
@@ -39,4 +41,4 @@ def show(as_json: AsJson = False) -> None:
     else:
         say(shown.as_toml(settings))
         for warning in settings.warnings:
-            typer.echo(f"bedtape: {warning}", err=True)
+            report(warning)

@@ -1,6 +1,6 @@
 """The commands `bedtape cassette edit` and `set`: one interaction changed, by hand or by what is said on the command line.
 
-What depends on a change is mended, or told. What an editor left is never lost: what cannot be read is told with its
+What depends on a change is fixed, or told. What an editor left is never lost: what cannot be read is told with its
 line and opened again, and what is given up is kept in a file.
 """
 
@@ -16,16 +16,18 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.changing import change
-from bedtape_cassettes.cli.editor import edited
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, told
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.output import load
+from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Interaction
-from bedtape_cassettes.printable import printable
-from bedtape_cassettes.storage.swap import BACKUPS
+from bedtape_cassettes.model import Interaction, Suite
+from bedtape_cassettes.storage.commit import BACKUPS, open_backups
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
 from bedtape_cassettes.suites.assign import Amended, amended, assignments
-from bedtape_cassettes.suites.selector import Picked, Suite, pick
+from bedtape_cassettes.suites.selector import Picked, pick
+from bedtape_cassettes.text import escape_controls
 
 __all__ = ["edit", "set_"]
 
@@ -34,7 +36,7 @@ _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, 
 
 def _note(notes: tuple[str, ...]) -> None:
     for note in notes:
-        typer.echo(f"bedtape: {printable(note)}", err=True)
+        report(note)
 
 
 # -- set -------------------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def set_(
       bedtape cassette set weather:2 stop_reason=max_tokens usage.outputTokens=7
       bedtape cassette set weather:1 status=429 --dry-run
     """
-    with told():
+    with exit_on_error():
         changes = assignments(words)
     notes: list[str] = []
 
@@ -82,14 +84,14 @@ def edit(
 ) -> None:
     """Open one interaction in $VISUAL or $EDITOR. What the answer says stands first, the whole interaction below.
 
-    On save it is checked, and what depends on the text is mended. What is wrong is told with its line and opened again.
+    On save it is checked, and what depends on the text is fixed. What is wrong is told with its line and opened again.
 
     \b
     Examples:
       bedtape cassette edit weather:2
       EDITOR='code --wait' bedtape cassette edit weather:2 --dry-run
     """
-    with told():
+    with exit_on_error():
         before = load(folder)
         place = _one(pick(before, [selector]), selector)
         interaction = _at(before, place)
@@ -108,8 +110,8 @@ def edit(
 def _one(picked: Picked, selector: str) -> tuple[str, int]:
     places = [(name, place) for name, which in picked.items() for place in which]
     if len(places) != 1:
-        mend = "name one by its number, such as weather:2"
-        raise CassetteError(f"{printable(selector)}: expected one interaction, found {len(places)}; {mend}")
+        fix = "name one by its number, such as weather:2"
+        raise CassetteError(f"{escape_controls(selector)}: expected one interaction, found {len(places)}; {fix}")
     return places[0]
 
 
@@ -123,8 +125,8 @@ def _unless_changed(place: tuple[str, int], old: Interaction, found: Amended) ->
     def alter(suite: Suite) -> Suite:
         now = next((c.interactions for c in suite if c.name == place[0]), ())
         if len(now) <= place[1] or now[place[1]] != old:
-            mend = "edit it again with what you find there"
-            raise CassetteError(f"{old.file}: expected it as it was when you opened it, found another; {mend}")
+            fix = "edit it again with what you find there"
+            raise CassetteError(f"{old.file}: expected it as it was when you opened it, found another; {fix}")
         return bulk.each(suite, {place[0]: (place[1],)}, lambda _: replace(found.interaction, file=old.file))
 
     return alter
@@ -135,11 +137,11 @@ def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | Non
     text = edit_buffer.sheet(interaction)
     name = interaction.file.rpartition("/")[2]
     while True:
-        text = edited(text, name)
+        text = edit_text(text, name)
         try:
             return text, edit_buffer.read(text, interaction)
         except CassetteError as error:
-            typer.echo(f"bedtape: {error}", err=True)
+            report(error)
         if not sys.stdin.isatty() or not typer.confirm("Open it again?", default=True, err=True):
             _keep(folder, interaction, text)
             raise typer.Exit(2)
@@ -147,16 +149,15 @@ def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | Non
 
 def _keep(folder: Path, interaction: Interaction, text: str) -> None:
     """Keeps the text that could not be used, where nobody reads cassettes."""
-    root = (folder if folder.is_dir() else folder.parent) / BACKUPS
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    path = root / f"edit-{stamp}-{interaction.file.rpartition('/')[2]}"
+    name = f"edit-{stamp}-{interaction.file.rpartition('/')[2]}"
     try:
-        root.mkdir(exist_ok=True)
-        (root / ".gitignore").write_text("*\n")
+        path = open_backups(folder) / name
         path.write_text(text, newline="")
     except OSError as error:  # then the terminal is where it is kept
         typer.echo(
-            f"bedtape: {path}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}", err=True
+            f"bedtape: {folder / BACKUPS / name}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}",
+            err=True,
         )
         return
-    typer.echo(f"bedtape: what you wrote is kept in {path}", err=True)
+    report(f"what you wrote is kept in {path}")

@@ -15,16 +15,17 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.changing import change
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, DryRun, Folder, load, progress, say, say_json, told
+from bedtape_cassettes.cli.errors import exit_on_error, report
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
+from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
-from bedtape_cassettes.format import jsonpath
-from bedtape_cassettes.format.json_view import leaves
-from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.format.json_values import leaves, parse_path
+from bedtape_cassettes.model import JsonValue, Suite
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import checks, secrets
-from bedtape_cassettes.suites.selector import Suite, pick
+from bedtape_cassettes.suites.selector import pick
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["check", "redact", "scan"]
@@ -41,26 +42,25 @@ def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str
     """The search for what the options name, and nothing else."""
     if wrong := [kind for kind in kinds or () if kind not in NAMES]:
         raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
-    looks = [find_pattern(_compiled(pattern)) for pattern in patterns or ()]
-    return Search(tuple(KINDS[kind] for kind in kinds or ()), tuple(looks), tuple(paths or ()))
+    looks = tuple(find_pattern(_compiled(pattern)) for pattern in patterns or ())
+    return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
 
 
 def _with_everything(search: Search) -> Search:
     """The search with every kind, and with detect-secrets' detectors if they are installed."""
     theirs = secrets.load_detectors()
     if theirs is None:
-        typer.echo("bedtape: only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'", err=True)
-    return replace(
-        search, kinds=tuple(KINDS[name] for name in NAMES), looks=(*search.looks, *([theirs] if theirs else []))
-    )
+        report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
+    looks = search.looks if theirs is None else (*search.looks, theirs)
+    return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        mend = "put a backslash before what is meant as it stands"
-        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {mend}") from None
+        fix = "put a backslash before what is meant as it stands"
+        raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}") from None
 
 
 # -- scan ------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def scan(
       bedtape cassette scan
       bedtape cassette scan 'weather:2' --kind email --json
     """
-    with told():
+    with exit_on_error():
         search = _search(kinds, patterns)
         if not kinds:
             search = _with_everything(search)
@@ -99,8 +99,8 @@ def scan(
         for one in found:
             how = f", {one.how}" if one.how else ""
             say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
-        mend = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{mend}", "title")])
+        fix = "; take it out: bedtape cassette redact" if found else ""
+        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -132,7 +132,7 @@ def redact(
       bedtape cassette redact --path 'messages.*.content.*.document.name'
       bedtape cassette redact --pattern 'ticket-\\d+'
     """
-    with told():
+    with exit_on_error():
         for path in paths or ():
             _checked_path(path)
         search = _search(kinds, patterns, paths)
@@ -148,7 +148,7 @@ def redact(
 
 def _checked_path(path: str) -> None:
     try:
-        if jsonpath.parts(path):
+        if parse_path(path):
             return
     except ValueError as error:
         raise CassetteError(f"--path: {error}; write it like messages.*.content.0.text") from None
@@ -179,7 +179,7 @@ def check(
       bedtape cassette check
       bedtape cassette check --max-age 90d --history played.json --json
     """
-    with told():
+    with exit_on_error():
         oldest = None if max_age is None else _days(max_age)
         played = None if history is None else _played(history)
         found = _checked(folder, oldest, played, drift=drift)
@@ -187,7 +187,7 @@ def check(
         say_json([asdict(one) for one in found])
     else:
         for one in found:
-            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.mend}"
+            shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
             say(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
         say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
@@ -199,7 +199,7 @@ def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *,
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.mend)
+            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.
@@ -236,8 +236,8 @@ def _played(history: Path) -> frozenset[str]:
     try:
         data = history.read_bytes()
     except OSError as error:
-        mend = "name what the control API or the test run wrote"
-        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {mend}") from None
+        fix = "name what the control API or the test run wrote"
+        raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {fix}") from None
     try:
         values: list[JsonValue] = [json.loads(data)]
     except ValueError:

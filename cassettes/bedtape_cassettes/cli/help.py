@@ -89,8 +89,8 @@ class Sectioned(TyperGroup):
         word = args[0]
         if word not in self.commands and word[:1] != "-" and not ctx.resilient_parsing:
             near = [f"{ctx.command_path} {name}" for name in self.nearest(word)]
-            mend = f"did you mean {' or '.join(near)}?" if near else f"{ctx.command_path} --help lists them"
-            ctx.fail(f"expected a command, found {word}; {mend}")
+            fix = f"did you mean {' or '.join(near)}?" if near else f"{ctx.command_path} --help lists them"
+            ctx.fail(f"expected a command, found {word}; {fix}")
         return super().resolve_command(ctx, args)
 
     def nearest(self, word: str) -> Iterable[str]:

@@ -8,26 +8,26 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside_and_tell
-from bedtape_cassettes.cli.output import CASSETTES, progress, told
+from bedtape_cassettes.cli.backup import make_room, refuse_existing
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES
+from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.foreign import export_formats as exported
 from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import Imported, imported
-from bedtape_cassettes.foreign.overlay_file import rendered
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.foreign.to_rule import render_overlay
+from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
-from bedtape_cassettes.storage import store, swap
-from bedtape_cassettes.suites.selector import Suite
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.commit import commit, list_files, lock
 
 __all__ = ["export", "import_"]
 
@@ -65,28 +65,21 @@ def import_(
       bedtape cassette import tests/vcr --to cassettes
       bedtape cassette import capture.har --from har
     """
-    with told():
+    with exit_on_error():
         wanted = _format(source)
         redaction = read_patterns(redact or [])
         named = _named(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
-        made = not to.exists()
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
-            before = {cassette.name: cassette for cassette in store.read([to])}
-            _make_room(to, tuple(before[name] for name in named.values() if name in before), there, force=force)
+        with lock(to, create=True):
+            suite = store.read([to])
+            before = {cassette.name: cassette for cassette in suite}
+            make_room(to, list_files(to, suite, list(named.values())), there, force=force)
             reports = []
             with progress(len(named), "importing") as tick:
                 for path, name in named.items():
                     old = (before[name],) if name in before else ()
                     reports.append(_import(path, name, (to, overlays), wanted, redaction, old))
                     tick(name)
-        if made:
-            with suppress(OSError):  # of rules alone no folder is left, which `bedtape run` would look into
-                to.rmdir()
     raise typer.Exit(_report(reports))
 
 
@@ -113,7 +106,7 @@ def export(
       bedtape cassette export --to vcrpy --into tests/vcr
       bedtape cassette export cassettes --to har
     """
-    with told():
+    with exit_on_error():
         form = exported.FORMATS.get(to)
         if form is None:
             raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
@@ -123,10 +116,10 @@ def export(
         suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
-            _refuse([path for path in places.values() if path.exists()])
+            refuse_existing([path for path in places.values() if path.exists()])
         with progress(len(suite), "exporting") as tick:
             for cassette in suite:
-                _put(places[cassette.name], form.export(cassette, region))
+                _replace_file(places[cassette.name], form.export(cassette, region))
                 tick(cassette.name)
     cut = sum(i.partial for cassette in suite for i in cassette.interactions) if to != "jsonl" else 0
     typer.echo(f"{into}: {len(suite)} files" + (f"; {cut} interactions that were cut are left out" if cut else ""))
@@ -170,29 +163,13 @@ def _apart(named: dict[Path, str]) -> dict[Path, str]:
     }
     doubled = [name for name, count in Counter(name.casefold() for name in named.values()).items() if count > 1]
     if doubled:
-        mend = "import them one by one, each --to a folder of its own"
-        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {mend}")
+        fix = "import them one by one, each --to a folder of its own"
+        raise CassetteError(f"expected files of different names, found two for the cassette {doubled[0]!r}; {fix}")
     return named
 
 
 def _overlay(overlays: Path, name: str) -> Path:
     return overlays / f"{name}.overlay.yaml"
-
-
-def _make_room(to: Path, old: Suite, overlays: list[Path], *, force: bool) -> None:
-    """Refuses to replace what is there unless told to; then keeps what git does not hold."""
-    files = swap.files_of(to, old, [cassette.name for cassette in old])
-    if not force:
-        _refuse([*files, *overlays])
-    set_aside_and_tell(to, files)
-
-
-def _refuse(there: list[Path]) -> None:
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise CassetteError(
-            f"{there[0]}: expected nothing there yet, found a file{more}; choose another folder, or --force"
-        )
 
 
 # -- one file --------------------------------------------------------------------------------------------------
@@ -208,8 +185,8 @@ def _import(
         taken = imported(_read(path), wanted, redaction)
         written = _write(taken, name, places, redaction, old)
     except CassetteError as error:
-        mend = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
-        return [f"{path}: not imported: {error}{mend}"], 0, False
+        fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
+        return [f"{path}: not imported: {error}{fix}"], 0, False
     except ValueError as error:
         return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
     count = len(taken.interactions) + len(taken.rules)
@@ -220,12 +197,13 @@ def _import(
 def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
     overlay = _overlay(overlays, name)
-    layers = rendered(taken.rules, str(overlay), redaction) if taken.rules else None  # refused before a byte is written
+    layers = (
+        render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
+    )  # refused before a byte is written
     if taken.interactions:
-        filed = (replace(i, file=f"{name}/{store.file_name(n, i)}") for n, i in enumerate(taken.interactions, 1))
-        swap.put(to, old, (Cassette(name, tuple(filed)),))
+        commit(to, old, (store.number_files(Cassette(name, taken.interactions)),), redaction=redaction)
     if layers is not None:
-        _put(overlay, layers)
+        _replace_file(overlay, layers)
     return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
 
 
@@ -238,18 +216,12 @@ def _read(path: Path) -> bytes:
         raise CassetteError(f"expected a file, found: {error.strerror}") from None
 
 
-def _put(path: Path, data: bytes) -> None:
-    """The file appears whole, or the old one stays."""
-    temporary = path.with_name(f".{path.name}.new")
+def _replace_file(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        store.replace_file(path, data)
     except OSError as error:
-        mend = "free space or mend permissions, and run this again with --force"
-        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {mend}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        fix = "free space or fix permissions, and run this again with --force"
+        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; {fix}") from None
 
 
 def _report(reports: list[_Report]) -> int:

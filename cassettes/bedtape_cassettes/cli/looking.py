@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.output import CASSETTES, AsJson, Folder, Selectors, load, progress, say, say_json, told
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder, Selectors
+from bedtape_cassettes.cli.output import load, progress, say, say_json
 from bedtape_cassettes.format import document
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
@@ -37,7 +39,7 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
       bedtape cassette ls
       bedtape cassette ls 'checkout/*' --in tests/cassettes --json
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         chosen = named(suite, names or ())
         committed = git.times(folder) if folder.is_dir() else {}
@@ -112,7 +114,7 @@ def show_(
       bedtape cassette show weather:2
       bedtape cassette show 'weather:prompt=umbrella' --raw
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         picked = pick(suite, selectors)
     chosen = [
@@ -148,7 +150,7 @@ def stats(
       bedtape cassette stats
       bedtape cassette stats 'checkout/*:model=*claude*' --json
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
     found = totals(c.interactions[place] for c in suite for place in picked.get(c.name, ()))

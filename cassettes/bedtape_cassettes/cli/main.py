@@ -12,11 +12,11 @@ import typer
 from typer.core import TyperCommand
 
 from bedtape_cassettes.cli.command_list import COMMANDS, END, GROUPS
+from bedtape_cassettes.cli.errors import fail, report
 from bedtape_cassettes.cli.help import Plain, Sectioned
 from bedtape_cassettes.config.defaults import Defaults, defaults_of
 from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.errors import ConfigInvalid
-from bedtape_cassettes.printable import printable
 
 __all__ = ["app", "main", "whole"]
 
@@ -77,16 +77,11 @@ def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
     except ConfigInvalid as error:
         if quiet:
             return {}
-        _tell(str(error))
-        raise typer.Exit(2) from None
+        fail(error)
     if not quiet:
         for warning in settings.warnings:
-            _tell(warning)
+            report(warning)
     return defaults_of(command, settings, name)
-
-
-def _tell(text: str) -> None:
-    typer.echo("\n".join(map(printable, f"bedtape: {text}".splitlines())), err=True)
 
 
 app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)

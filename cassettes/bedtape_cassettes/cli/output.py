@@ -10,52 +10,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from bedtape_cassettes.errors import CassetteError, CassetteMissing
-from bedtape_cassettes.printable import printable
+from bedtape_cassettes.errors import CassetteMissing
+from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.text import Line, Style
 
 __all__ = [
-    "CASSETTES",
-    "AsJson",
-    "DryRun",
-    "Folder",
-    "Names",
-    "Selectors",
     "load",
     "progress",
     "say",
     "say_json",
-    "told",
 ]
-
-CASSETTES = Path("cassettes")
-
-
-def _complete(context: typer.Context, incomplete: str) -> list[str]:
-    """The names of cassettes, for the shell."""
-    try:
-        suite = store.read([context.params.get("folder") or CASSETTES], cache=store.cache_folder(os.environ))
-    except CassetteError:
-        return []
-    return [cassette.name for cassette in suite if cassette.name.startswith(incomplete)]
-
-
-_SELECTOR = "Which interactions: weather, weather:2, weather:1-3, weather:op=ConverseStream,model=*nova*, 'weather:prompt=rain'."
-
-Folder = Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")]
-AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run/--no-dry-run", help="Show what would change, and change nothing.")]
-Selectors = Annotated[list[str], typer.Argument(metavar="SELECTOR", help=_SELECTOR, autocompletion=_complete)]
-Names = Annotated[
-    list[str], typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs.", autocompletion=_complete)
-]
-
 
 # -- speaking --------------------------------------------------------------------------------------------------
 
@@ -78,17 +47,6 @@ def say(lines: Iterable[Line]) -> None:
 
 def say_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2))
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """What is wrong with cassettes or with what was asked is told in a line; exit code 2."""
-    try:
-        yield
-    except CassetteError as error:
-        shown = "\n".join(map(printable, f"bedtape: {error}".splitlines()))
-        typer.echo(shown, err=True)
-        raise typer.Exit(2) from None
 
 
 @contextmanager

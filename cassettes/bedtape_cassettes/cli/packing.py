@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.backup import set_aside_and_tell
-from bedtape_cassettes.cli.output import CASSETTES, Folder, load, progress, told
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.cli.backup import make_room
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import CASSETTES, Folder
+from bedtape_cassettes.cli.output import load, progress
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.storage import store, swap
-from bedtape_cassettes.suites.selector import Suite, named
+from bedtape_cassettes.model import Suite
+from bedtape_cassettes.storage import store
+from bedtape_cassettes.storage.commit import commit, list_files, lock
+from bedtape_cassettes.suites.selector import named
+from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
 
@@ -37,18 +41,18 @@ def pack(
       bedtape cassette pack
       bedtape cassette pack 'checkout/*' --to checkout.tape --force
     """
-    with told():
+    with exit_on_error():
         suite = load(folder)
         chosen = named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
-            mend = "choose another with --to, for whoever reads the folder would find each cassette twice"
-            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {mend}")
-        with swap.locked(target):
-            _make_room(target, (target,) if target.exists() else (), force=force)
-            store.write_tape(target, chosen)
+            fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
+            raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
+        with lock(target):
+            make_room(target, (target,) if target.exists() else (), force=force)
+            commit(target, (), chosen)
     typer.echo(f"{target}: {_counted(chosen)}")
 
 
@@ -63,32 +67,18 @@ def unpack(
     Example:
       bedtape cassette unpack cassettes.tape --to tests/cassettes
     """
-    with told():
+    with exit_on_error():
         packed = load(file)
-        try:
-            to.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CassetteError(f"{to}: expected a folder, found: {error.strerror}; choose another with --to") from None
-        with swap.locked(to):
+        with lock(to, create=True):
             before = store.read([to])
-            new = {cassette.name for cassette in packed}
-            there = tuple(cassette for cassette in before if cassette.name in new)
-            _make_room(to, swap.files_of(to, there, [c.name for c in there]), force=force)
-            after = tuple(c for c in before if c.name not in new) + packed
+            names = [cassette.name for cassette in packed]
+            make_room(to, list_files(to, before, names), force=force)
+            old = tuple(cassette for cassette in before if cassette.name in names)
             with progress(len(packed), "writing") as tick:
-                swap.put(to, before, after, tick)
+                commit(to, old, packed, report=tick)
     typer.echo(f"{to}: {_counted(packed)}")
-
-
-def _make_room(place: Path, files: tuple[Path, ...], *, force: bool) -> None:
-    """Refuses to replace what is there unless told to; then keeps what git does not hold."""
-    if files and not force:
-        raise CassetteError(
-            f"{files[0]}: expected nothing there yet, found a recording; choose another --to, or --force"
-        )
-    set_aside_and_tell(place, files)
 
 
 def _counted(suite: Suite) -> str:
     interactions = sum(len(c.interactions) for c in suite)
-    return f"{counted(interactions, 'interaction')} in {counted(len(suite), 'cassette')}"
+    return f"{format_count(interactions, 'interaction')} in {format_count(len(suite), 'cassette')}"

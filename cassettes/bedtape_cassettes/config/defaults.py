@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from bedtape_cassettes.config.options import ARGUMENTS, TABLES
-from bedtape_cassettes.config.settings import Settings
+from bedtape_cassettes.config.options import ARGUMENTS, TABLES, TOP, project_key
+from bedtape_cassettes.config.settings import Said, Settings, as_list
 
 __all__ = ["Defaults", "defaults_of", "key_of"]
 
@@ -31,7 +31,15 @@ def defaults_of(command: Any, settings: Settings, table: str = "") -> Defaults:
     }
     for parameter in command.params:
         key = key_of(parameter)
-        said = settings.find(table, key) if key is not None and key in TABLES.get(table, ()) else None
+        said = _find(settings, table, key) if key is not None else None
         if said is not None and said.value is not None:
-            defaults[parameter.name] = list(said.value) if isinstance(said.value, tuple) else said.value
+            many = getattr(parameter, "multiple", False) or parameter.nargs == -1
+            defaults[parameter.name] = list(as_list(said.value)) if many else said.value
     return defaults
+
+
+def _find(settings: Settings, table: str, key: str) -> Said | None:
+    if key in TABLES.get(table, ()):
+        return settings.find(table, key)
+    shared = project_key(table, key)
+    return settings.find(TOP, shared) if shared is not None else None

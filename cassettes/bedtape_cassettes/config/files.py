@@ -76,11 +76,11 @@ def _named(path: str) -> _Found | None:
         return None
     file = Path(path).absolute()
     if (data := _bytes(file)) is None:
-        raise _wrong(file, 0, "a file", "none", f"mend {CONFIG}, which names it, or leave it empty for none")
+        raise _wrong(file, 0, "a file", "none", f"fix {CONFIG}, which names it, or leave it empty for none")
     text = _text(file, data)
     document = _ours(file, _parsed(file, text))
     if document is None:
-        raise _wrong(file, 0, "a table [tool.bedtape]", "none", f"mend {CONFIG}, which names it")
+        raise _wrong(file, 0, "a table [tool.bedtape]", "none", f"fix {CONFIG}, which names it")
     return file, text, document
 
 
@@ -131,7 +131,7 @@ def _parsed(file: Path, text: str) -> Mapping[str, object]:
     try:
         document: Mapping[str, object] = toml.loads(text)
     except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
-        raise _wrong(file, 0, "TOML", str(error) or "tables too deep", "mend it there") from None
+        raise _wrong(file, 0, "TOML", str(error) or "tables too deep", "fix it there") from None
     return document
 
 
@@ -146,5 +146,5 @@ def _ours(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | 
     return ours
 
 
-def _wrong(file: Path, line: int, expected: str, found: str, mend: str) -> ConfigInvalid:
-    return ConfigInvalid((Problem(str(file), line, expected, found, mend),))
+def _wrong(file: Path, line: int, expected: str, found: str, fix: str) -> ConfigInvalid:
+    return ConfigInvalid((Problem(str(file), line, expected, found, fix),))

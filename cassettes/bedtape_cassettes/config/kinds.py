@@ -31,12 +31,12 @@ Value: TypeAlias = Plain | tuple[Plain, ...]
 
 
 class Unfit(ValueError):
-    """A value is not of its kind. expected: what would be. mend: what mends it, if that is not plain."""
+    """A value is not of its kind. expected: what would be. fix: what fixes it, if that is not plain."""
 
-    def __init__(self, expected: str, mend: str = "") -> None:
+    def __init__(self, expected: str, fix: str = "") -> None:
         super().__init__(expected)
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
 
 
 class Kind(Protocol):
@@ -169,8 +169,8 @@ class Pattern:
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
-            mend = f"{error}: put a backslash before what is meant as it stands"
-            raise Unfit("a regular expression", mend) from None
+            fix = f"{error}: put a backslash before what is meant as it stands"
+            raise Unfit("a regular expression", fix) from None
         return text
 
 
@@ -190,5 +190,5 @@ class Command:
         try:
             shlex.split(text)
         except ValueError as error:
-            raise Unfit("a command", f"{str(error).lower()}: mend its quotes") from None
+            raise Unfit("a command", f"{str(error).lower()}: fix its quotes") from None
         return text

@@ -1,7 +1,7 @@
-"""Every option that can be set, by the table it stands in and its key there: what each command and the plugin have.
+"""Every option that can be set, by its table and its key: those of replay, run, record and the pytest plugin.
 
-Commands declare their options where they are; this says them again, as data, so that a file is checked whole without
-loading every command. A test holds the two against each other, both ways. Values only.
+Commands declare their options themselves. This table repeats them as data, so that a file is checked as a whole without
+an import of every command. A test compares both in both directions. Values only.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ __all__ = [
     "ARGUMENTS",
     "CONFIG",
     "OTHER_VARIABLES",
+    "PROJECT",
+    "REMOVED",
     "TABLES",
     "TOP",
     "Name",
     "Option",
+    "project_key",
     "variable_of",
     "variables",
     "without_settings",
 ]
 
-# A table and a key in it. `("", "ignore")` stands at the top, and holds for every table whose option refers to it.
+# A table and a key in it. `("", "ignore")` is at the top of the file.
 Name: TypeAlias = tuple[str, str]
 
 
@@ -33,13 +36,14 @@ Name: TypeAlias = tuple[str, str]
 class Option:
     """One option.
 
-    many: it is repeatable, and a list. shared: what says it where its own table does not. variable: its name, if that
-    is not made of table and key. secret: it is told in a variable, never in a file.
+    many: it is repeatable, and a list. shared: the key at the top that holds if the option's own key is not set.
+    variable: its environment variable, if the name is not made of table and key. secret: a variable may contain it, a
+    file must not.
     """
 
     kind: Kind
     many: bool = False
-    shared: Name | None = None
+    shared: str | None = None
     variable: str | None = None
     secret: bool = False
 
@@ -60,13 +64,12 @@ _TOP: _Options = {
 
 
 def _shared(key: str) -> Option:
-    return replace(_TOP[key], shared=(TOP, key))
+    return replace(_TOP[key], shared=key)
 
 
 _FOLDER = _shared("cassettes")
 _FOLDERS = replace(_FOLDER, many=True)
-_REDACT: _Options = {"redact": _shared("redact")}
-# What makes two requests the same: whoever plays must say what whoever records says.
+# What makes two requests the same: replaying needs the values that recording had.
 _MATCHING: _Options = {key: _shared(key) for key in ("ignore", "placeholder", "any-profile", "redact")}
 _PLAYING: _Options = {
     "overlay": _PLACE,
@@ -76,7 +79,8 @@ _PLAYING: _Options = {
 }
 _MODES = ("none", "once", "new", "all")
 
-_SERVING: dict[str, _Options] = {
+TABLES: Mapping[str, _Options] = {
+    TOP: _TOP,
     "replay": {
         "cassettes": _FOLDERS,
         **_MATCHING,
@@ -85,7 +89,6 @@ _SERVING: dict[str, _Options] = {
         "port": _PORT,
         "control": _SWITCH,
         "control-token": Option(Text(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
-        "workers": Option(Whole(1, 64)),
         "log-level": Option(Choice(("info", "warning", "error"))),
     },
     "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},
@@ -98,8 +101,6 @@ _SERVING: dict[str, _Options] = {
         "bedtape": Option(Choice(_MODES)),
         "record": Option(Command(_MODES, "what to record is said by `bedtape`, and by which command by `record`")),
     },
-}
-_RECORDING: dict[str, _Options] = {
     "record": {
         "to": _FOLDER,
         **_MATCHING,
@@ -114,55 +115,27 @@ _RECORDING: dict[str, _Options] = {
         "exact": _SWITCH,
         "upstream": _TEXT,
     },
-    "recover": {"to": _FOLDER, **_REDACT},
 }
 
-# -- bedtape cassette ------------------------------------------------------------------------------------------
-
-_IN: _Options = {"in": replace(_FOLDER, shared=("cassette", "in"))}
-_JSON: _Options = {"json": replace(_SWITCH, shared=("cassette", "json"))}
-_LOOKING: _Options = {**_IN, **_JSON}
-_CHANGING: _Options = {**_LOOKING, "dry-run": replace(_SWITCH, shared=("cassette", "dry-run"))}
-_SEARCHING: _Options = {"kind": Option(Text(), many=True), "pattern": Option(Pattern(), many=True)}
-_TO: _Options = {"to": _TEXT}
-_FORCE: _Options = {"force": _SWITCH}
-
-_CASSETTE: dict[str, _Options] = {
-    "ls": _LOOKING,
-    "show": {**_LOOKING, "raw": _SWITCH},
-    "stats": _LOOKING,
-    "diff": {**_LOOKING, "rev": _TEXT, "noise": _SWITCH},
-    "drop": _CHANGING,
-    "keep": _CHANGING,
-    "truncate-after": _CHANGING,
-    "move": {**_CHANGING, **_TO},
-    "copy": {**_CHANGING, **_TO},
-    "rename": _CHANGING,
-    "split": {**_CHANGING, "by": Option(Choice(("model", "operation", "session")))},
-    "merge": {**_CHANGING, **_TO},
-    "retime": {**_CHANGING, "zero": _SWITCH, "scale": Option(Number()), "cap": Option(Whole())},
-    "trim": {**_CHANGING, "events": Option(Whole())},
-    "renumber": _CHANGING,
-    "edit": _CHANGING,
-    "set": _CHANGING,
-    "scan": {**_LOOKING, **_SEARCHING},
-    "redact": {**_CHANGING, **_SEARCHING, "path": Option(Text(), many=True), "with": _TEXT},
-    "check": {**_LOOKING, "history": _PLACE, "max-age": _TEXT, "drift": _SWITCH},
-    "pack": {**_IN, "to": _PLACE, **_FORCE},
-    "unpack": {"to": _FOLDER, **_FORCE},
-    "import": {"to": _FOLDER, "overlays": _PLACE, "from": _TEXT, **_FORCE, **_REDACT},
-    "export": {"cassettes": _FOLDERS, **_TO, "into": _PLACE, "region": _TEXT, **_FORCE},
-    "git-setup": _IN,
+# Commands that do their work once have no table. These options of theirs use a key at the top all the same, because it
+# describes the project: where its cassettes are, and what must not be written. `cassette` stands for all its commands.
+PROJECT: Mapping[Name, str] = {
+    ("recover", "to"): "cassettes",
+    ("recover", "redact"): "redact",
+    ("cassette", "in"): "cassettes",
+    ("cassette.unpack", "to"): "cassettes",
+    ("cassette.import", "to"): "cassettes",
+    ("cassette.import", "redact"): "redact",
+    ("cassette.export", "cassettes"): "cassettes",
 }
 
-TABLES: Mapping[str, _Options] = {
-    TOP: _TOP,
-    **_SERVING,
-    **_RECORDING,
-    "cassette": {"in": _FOLDER, "json": _SWITCH, "dry-run": _SWITCH},
-    **{f"cassette.{name}": options for name, options in _CASSETTE.items()},
-    "config.show": {"json": _SWITCH},
-    "doctor": {"json": _SWITCH},
+# Tables and keys that once existed, and what replaces them.
+REMOVED: Mapping[Name, str] = {
+    **{
+        (TOP, command): f"write the options of `bedtape {command}` on the command line"
+        for command in ("cassette", "recover", "config", "doctor")
+    },
+    ("replay", "workers"): "start several processes, each with a --port of its own",
 }
 
 # Arguments that can be set as options can, by the name that their function has for them, and the key.
@@ -170,26 +143,31 @@ ARGUMENTS = {"folders": "cassettes"}
 
 # Names the file of settings; empty, there is none.
 CONFIG = "BEDTAPE_CONFIG"
-# Variables that are no options: where the machine keeps what is bedtape's, and what `bedtape run` tells its program.
+# Variables that are no options: folders of this machine, and what `bedtape run` passes to its program.
 OTHER_VARIABLES = (CONFIG, "BEDTAPE_CACHE_DIR", "BEDTAPE_STATE_DIR", "BEDTAPE_URL")
 
 
 def variable_of(name: Name) -> str:
-    """The variable that says an option: `BEDTAPE_REPLAY_PORT`."""
+    """Return the environment variable of an option: `BEDTAPE_REPLAY_PORT`."""
     table, key = name
     if (own := TABLES[table][key].variable) is not None:
         return own
-    return "_".join(("bedtape", *filter(None, table.split(".")), key)).replace("-", "_").upper()
+    return "_".join(("bedtape", *filter(None, (table,)), key)).replace("-", "_").upper()
+
+
+def project_key(table: str, key: str) -> str | None:
+    """Return the key at the top that an option of a command without a table uses; None if it uses none."""
+    return PROJECT.get((table, key)) or PROJECT.get((table.partition(".")[0], key))
 
 
 def variables() -> Iterator[tuple[str, Name]]:
-    """Every variable that says an option."""
+    """Every variable that sets an option."""
     for table, options in TABLES.items():
         for key in options:
             yield variable_of((table, key)), (table, key)
 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a `bedtape` that hears nothing but its arguments."""
+    """Return the environment of a `bedtape` for which only its arguments count."""
     said = {variable for variable, _ in variables()}
     return {name: value for name, value in environ.items() if name not in said} | {CONFIG: ""}

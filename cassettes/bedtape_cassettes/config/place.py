@@ -27,10 +27,14 @@ class Lines:
         return firsts
 
     def line_of(self, path: tuple[str, ...]) -> int:
-        """The line, from 1, of a key or table, or of the innermost that is written out around it; 0 where none is.
+        """The line, from 1, of a key or table; else of the first key below it, or of the innermost table around it; else 0.
 
-        Lines of a text in triple quotes can be taken for keys; then a wrong line is told, and nothing else is wrong.
+        Lines of a text in triple quotes can be taken for keys; then the line is wrong, and nothing else is.
         """
+        if path not in self._firsts:
+            below = (line for each, line in self._firsts.items() if each[: len(path)] == path)
+            if line := next(below, 0):
+                return line
         around = (path[:length] for length in range(len(path), 0, -1))
         return next((self._firsts[each] for each in around if each in self._firsts), 0)
 

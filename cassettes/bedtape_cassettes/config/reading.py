@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from bedtape_cassettes.config.kinds import Place, Plain, Unfit, Value
-from bedtape_cassettes.config.options import OTHER_VARIABLES, TABLES, TOP, Name, Option, variable_of, variables
+from bedtape_cassettes.config.options import OTHER_VARIABLES, REMOVED, TABLES, TOP, Name, Option, variable_of, variables
 from bedtape_cassettes.config.settings import Said
 from bedtape_cassettes.errors import Problem
 
@@ -50,36 +50,34 @@ class _Reading:
         parts = (*self.source.prefix.split("."), *table.split("."), *key.split("."))
         return self.source.line(tuple(filter(None, parts)))
 
-    def wrong(self, table: str, key: str, expected: str, found: object, mend: str) -> None:
+    def wrong(self, table: str, key: str, expected: str, found: object, fix: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, shown(key, found), mend))
+        self.problems.append(Problem(file, line, expected, shown(key, found), fix))
 
 
 def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
     """What the tables of a file say, from its top or from `tool.bedtape` on."""
     reading = _Reading(source)
-    _read(reading, TOP, document)
+    for key, value in document.items():
+        if not key or key not in TABLES:
+            _read_key(reading, TOP, key, value)
+        elif isinstance(value, Mapping):
+            for inner, each in value.items():
+                _read_key(reading, key, inner, each)
+        else:
+            where = source.table(key)
+            reading.wrong(TOP, key, f"a table at {where}", value, f"write [{where}] and its keys below")
     return reading.said, reading.problems
 
 
-def _read(reading: _Reading, table: str, found: Mapping[str, object]) -> None:
-    for key, value in found.items():
-        below = f"{table}.{key}".lstrip(".")
-        if _is_table(below) and isinstance(value, Mapping):
-            _read(reading, below, value)
-        elif key in TABLES.get(table, ()):
-            _take(reading, (table, key), value)
-        elif _is_table(below):
-            reading.wrong(table, key, f"a table at {reading.source.table(below)}", value, _as_table(reading, below))
-        else:
-            _refuse(reading, table, key, value)
-
-
-def _refuse(reading: _Reading, table: str, key: str, value: object) -> None:
-    """An unknown table or key."""
+def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
+    if key in TABLES[table]:
+        _take(reading, (table, key), value)
+        return
     what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
-    expected = f'no {what} "{key}" at {where or "the top"}'
-    reading.wrong(table, key, expected, value, _meant(reading.source, table, key))
+    fix = REMOVED.get((table, key))
+    fix = f"it no longer exists: remove it, and {fix}" if fix else _meant(reading.source, table, key)
+    reading.wrong(table, key, f'no {what} "{key}" at {where or "the top"}', value, fix)
 
 
 def _veiled(key: str, value: object) -> object:
@@ -91,20 +89,12 @@ def _veiled(key: str, value: object) -> object:
     return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
 
 
-def _is_table(name: str) -> bool:
-    return any(known == name or known.startswith(f"{name}.") for known in TABLES)
-
-
-def _as_table(reading: _Reading, below: str) -> str:
-    return f"write [{reading.source.table(below)}] and its keys below"
-
-
 def _take(reading: _Reading, name: Name, value: object) -> None:
     table, key = name
     option, where = TABLES[table][key], reading.source.table(f"{table}.{key}".lstrip("."))
     if option.secret:
-        mend = f"take it out, change it if it was seen, and set {variable_of(name)}"
-        reading.wrong(table, key, f"no secret in a file at {where}", "…", mend)
+        fix = f"take it out, change it if it was seen, and set {variable_of(name)}"
+        reading.wrong(table, key, f"no secret in a file at {where}", "…", fix)
         return
     if (fit := _fit(reading, name, value, where)) is not None:
         line = reading.at(table, key)
@@ -117,8 +107,8 @@ def _fit(reading: _Reading, name: Name, value: object, where: str) -> Value | No
     if not option.many:
         return _one(reading, name, value, where)
     if not isinstance(value, list):
-        mend = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
-        reading.wrong(*name, f"a list at {where}", value, mend)
+        fix = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
+        reading.wrong(*name, f"a list at {where}", value, fix)
         return None
     each = [_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
     fit = tuple(one for one in each if one is not None)
@@ -130,7 +120,7 @@ def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | No
     try:
         fit = kind.of_toml(value)
     except Unfit as error:
-        reading.wrong(*name, f"{error.expected} at {where}", value, error.mend)
+        reading.wrong(*name, f"{error.expected} at {where}", value, error.fix)
         return None
     return reading.source.place(fit) if isinstance(kind, Place) and isinstance(fit, str) else fit
 
@@ -139,7 +129,7 @@ def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | No
 
 
 def _meant(source: Source, table: str, key: str) -> str:
-    """What mends an unknown key or table: the nearest known one, or where one of that name belongs."""
+    """What fixes an unknown key or table: the nearest known one, or where one of that name belongs."""
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
@@ -147,7 +137,7 @@ def _meant(source: Source, table: str, key: str) -> str:
         return "tables stand here by themselves: [replay]"
     if secret := next((name for name in _secrets() if spelled == name[1]), None):
         return f"take it out, change it if it was seen, and set {variable_of(secret)}"
-    here = (*TABLES.get(table, ()), *_below(table))
+    here = (*TABLES[table], *(filter(None, TABLES) if table == TOP else ()))
     if near := get_close_matches(spelled, here, 1):
         return f"did you mean {near[0]}?"
     if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
@@ -157,12 +147,6 @@ def _meant(source: Source, table: str, key: str) -> str:
 
 def _secrets() -> Iterator[Name]:
     return ((table, key) for table, options in TABLES.items() for key, option in options.items() if option.secret)
-
-
-def _below(table: str) -> list[str]:
-    """The tables right below one."""
-    names = (name.removeprefix(f"{table}.") if table else name for name in TABLES if name.startswith(table))
-    return list(dict.fromkeys(name.split(".")[0] for name in names if name and name != table))
 
 
 def _listed(words: Iterable[str], most: int = 12) -> str:
@@ -190,7 +174,7 @@ def of_environment(environ: Mapping[str, str]) -> tuple[dict[Name, Said], list[P
         try:
             said[name] = Said(_of_text(option, text), variable, name, variable=True)
         except Unfit as error:
-            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.mend))
+            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.fix))
     return said, problems, tuple(_unknown(environ, known))
 
 
@@ -206,6 +190,14 @@ def _of_text(option: Option, text: str) -> Value | None:
 def _unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[str]:
     for variable in sorted(environ):
         if variable.startswith("BEDTAPE_") and variable not in known and variable not in OTHER_VARIABLES:
-            near = get_close_matches(variable[8:], [name[8:] for name in (*known, *OTHER_VARIABLES)], 1)
-            mend = f"; did you mean BEDTAPE_{near[0]}?" if near else ""
-            yield f"{variable} is set, and nothing reads it{mend}"
+            yield f"{variable} is set, and nothing reads it{_instead(variable, known)}"
+
+
+def _instead(variable: str, known: Mapping[str, Name]) -> str:
+    """What to do about a variable that nothing reads, if anything is known."""
+    for (table, key), fix in REMOVED.items():
+        name = "_".join(filter(None, ("bedtape", table, key))).upper()
+        if variable == name or (table == TOP and variable.startswith(f"{name}_")):
+            return f"; it no longer exists: {fix}"
+    near = get_close_matches(variable[8:], [name[8:] for name in (*known, *OTHER_VARIABLES)], 1)
+    return f"; did you mean BEDTAPE_{near[0]}?" if near else ""

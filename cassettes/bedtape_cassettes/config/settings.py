@@ -5,12 +5,12 @@ shares. The command line comes before all of it, and is not known here. Values o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bedtape_cassettes.config.kinds import Value
-from bedtape_cassettes.config.options import TABLES, Name
+from bedtape_cassettes.config.kinds import Plain, Value
+from bedtape_cassettes.config.options import TABLES, TOP, Name
 
-__all__ = ["NOTHING_SAID", "Said", "Settings"]
+__all__ = ["NOTHING_SAID", "Said", "Settings", "as_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,14 @@ class Settings:
 
     def find(self, table: str, key: str) -> Said | None:
         """What holds for an option; None where nobody said anything of it."""
+        option = TABLES[table][key]
+        names = [(table, key)] if option.shared is None else [(table, key), (TOP, option.shared)]
         for source in (self.variables, self.keys):
-            for name in _names((table, key)):
+            for name in names:
                 if (said := source.get(name)) is not None:
-                    return _fitting(said, TABLES[table][key].many)
+                    if said.value is None or not option.many:
+                        return said
+                    return replace(said, value=as_list(said.value))
         return None
 
     def of(self, table: str) -> dict[str, Value]:
@@ -61,16 +65,6 @@ class Settings:
 NOTHING_SAID = Settings()
 
 
-def _names(name: Name) -> Iterator[Name]:
-    """The option's own name, then what it shares, the nearer first."""
-    shared: Name | None = name
-    while shared is not None:
-        yield shared
-        shared = TABLES[shared[0]][shared[1]].shared
-
-
-def _fitting(said: Said, many: bool) -> Said:
-    """What is shared may be said once for an option that is a list."""
-    if not many or said.value is None or isinstance(said.value, tuple):
-        return said
-    return Said((said.value,), said.by, said.name, said.variable)
+def as_list(value: Value) -> tuple[Plain, ...]:
+    """A list of one for a single value, because a key at the top may have one value for an option that is a list."""
+    return value if isinstance(value, tuple) else (value,)

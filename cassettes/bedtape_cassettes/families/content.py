@@ -117,8 +117,13 @@ class Usage:
     cache_write: int = 0
 
     @property
+    def sent(self) -> int:
+        """All input tokens, with those of the cache."""
+        return self.input + self.cache_read + self.cache_write
+
+    @property
     def total(self) -> int:
-        return self.input + self.output + self.cache_read + self.cache_write
+        return self.sent + self.output
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from bedtape_cassettes.families.content import Content, Prompt, Usage
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["GUARDED", "METRICS", "Asking", "Cannot", "Family", "JsonObject", "cannot"]
@@ -54,7 +55,9 @@ class Family:
     answers: the kinds of content that it can say.
     prompt: reads a request. render: a whole answer. stream: the values of its chunks, in order, without the
         invocation metrics (None: the family does not stream). read, gather: the inverse of both; they never fail on
-        an answer with unknown members, but raise ValueError where it is none of this family's.
+        an answer with unknown members, but raise ValueError where it is none of this family's. Neither reads token
+        counts, because `usage.read_usage` does.
+    members: where answers hold what is read and set: text, stop reason, token counts, tool calls.
     required: the members that a request must have (a tuple inside means: one of these).
     cached: whether the answer to this request counts cached tokens, in headers and in a stream's metrics.
     token_headers: whether answers carry headers that count tokens at all.
@@ -67,6 +70,7 @@ class Family:
     prompt: Callable[[JsonObject], Prompt]
     render: Callable[[Content, Asking], JsonObject]
     read: Callable[[JsonObject], Content]
+    members: Members = field(default_factory=Members)
     stream: Callable[[Content, Asking], Iterable[JsonValue]] | None = None
     gather: Callable[[Sequence[JsonValue]], Content] | None = None
     required: tuple[str | tuple[str, ...], ...] = ()

@@ -1,4 +1,4 @@
-"""Requests and responses as content: what was asked, what was answered, how many tokens it took.
+"""Requests and responses as content: what was asked and what was answered.
 
 The counterpart of `rendering`, for recorded exchanges of any age: what is not understood is None or empty. Nothing
 here raises.
@@ -9,25 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Turn, Usage
-from bedtape_cassettes.families.family import GUARDED, METRICS, Cannot, Family, JsonObject
+from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Turn
+from bedtape_cassettes.families.family import GUARDED, Cannot, Family, JsonObject
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.table import family_of
+from bedtape_cassettes.families.table import APIS, INVOKE, family_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import Body, Events, Headers, JsonValue, Response
+from bedtape_cassettes.model import Body, Events, JsonValue, Response
 
-__all__ = ["content_of", "object_of", "prompt_of", "usage_of"]
+__all__ = ["content_of", "object_of", "prompt_of"]
 
-# The front doors that no AWS model describes, and the families whose form they share.
-_DOORS = {
-    "ChatCompletions": "openai",
-    "Responses": "openai",
-    "Messages": "anthropic",
-    "CountMessageTokens": "anthropic",
-}
-_FAMILY_OPERATIONS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 _EXCEPTION = (":message-type", "exception")
-_TOKENS = "x-amzn-bedrock-{}-token-count"
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -45,8 +37,6 @@ def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: 
         case "ApplyGuardrail":
             texts = (json_access.text(part, "text", "text") for part in json_access.items(asked, "content"))
             return Prompt(turns=tuple(Turn("user", text) for text in texts))
-        case "Responses":
-            asked = _as_chat(asked)
     speaks = _family(operation, model, family)
     return speaks.prompt(asked) if speaks else Prompt()
 
@@ -61,20 +51,6 @@ def _counted(asked: JsonObject, model: str | None, family: str | None) -> Prompt
     return Prompt()
 
 
-def _as_chat(asked: JsonObject) -> JsonObject:
-    """A request of the Responses API as one of Chat Completions, as far as a prompt goes."""
-    given = asked.get("input")
-    turns: list[JsonValue] = (
-        given if isinstance(given, list) else [{"role": "user", "content": json_access.text(given)}]
-    )
-    system: list[JsonValue] = [{"role": "system", "content": json_access.text(asked, "instructions")}]
-    return {
-        **asked,
-        "messages": [*(system if asked.get("instructions") else []), *turns],
-        "max_tokens": asked.get("max_output_tokens"),
-    }
-
-
 def object_of(data: bytes) -> JsonObject:
     """A body's JSON object; one that holds none says nothing."""
     try:
@@ -85,10 +61,10 @@ def object_of(data: bytes) -> JsonObject:
 
 
 def _family(operation: str | None, model: str | None, name: str | None) -> Family | None:
-    if operation not in _FAMILY_OPERATIONS and operation not in _DOORS:
+    if operation not in INVOKE and operation not in APIS:
         return None
     try:
-        return family_of(operation, model or "", name or _DOORS.get(operation))
+        return family_of(operation, model or "", name)
     except Cannot:
         return None
 
@@ -110,8 +86,8 @@ def content_of(
         return None
     if isinstance(found, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
         found = replace(found, stop="guardrail_intervened")
-    if isinstance(found, Message | Embeddings) and found.usage is None:
-        found = replace(found, usage=_measured(values) or _counted_in(response.headers))
+    if isinstance(found, Message | Embeddings):
+        found = replace(found, usage=read_usage(operation, model, response, family=family))
     return found
 
 
@@ -142,28 +118,3 @@ def _value(form: str, payload: bytes) -> JsonValue:
         return bodies.value_of(form, payload)
     except ValueError:
         return None
-
-
-def usage_of(
-    operation: str | None, model: str | None, response: Response, *, family: str | None = None
-) -> Usage | None:
-    """The tokens that a response counts: in its body, in the metrics of its stream, or in its headers."""
-    found = content_of(operation, model, response, family=family)
-    if isinstance(found, Message | Embeddings):
-        return found.usage
-    return _measured(_values(response.body)) or _counted_in(response.headers)
-
-
-def _measured(values: Sequence[JsonValue]) -> Usage | None:
-    """By the metrics in a stream's last chunk."""
-    names = ("inputTokenCount", "outputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
-    metrics = (json_access.member(value, METRICS) for value in reversed(values))
-    return next((readers.usage(each, *names) for each in metrics if each is not None), None)
-
-
-def _counted_in(headers: Headers) -> Usage | None:
-    """By headers; those of embeddings have no output."""
-    counted: JsonObject = {name: int(value) for name, value in headers if value.isdecimal() and len(value) < 16}
-    found = {_TOKENS.format("output"): 0, **counted}
-    names = [_TOKENS.format(what) for what in ("input", "output", "cache-read-input", "cache-write-input")]
-    return readers.usage(found, *names)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
 from bedtape_cassettes.families.models.anthropic import ANTHROPIC
@@ -25,6 +27,7 @@ from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
 from bedtape_cassettes.families.models.nova import NOVA
 from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
 from bedtape_cassettes.families.models.openai import OPENAI
+from bedtape_cassettes.families.models.responses import RESPONSES
 from bedtape_cassettes.families.models.stability import STABILITY
 from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
 from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
@@ -33,7 +36,7 @@ from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGA
 from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.matching.key import PROFILE
 
-__all__ = ["FAMILIES", "bare", "family_of"]
+__all__ = ["APIS", "FAMILIES", "INVOKE", "bare", "family_of", "members_of"]
 
 # In the order in which they are tried: the special before the general.
 FAMILIES: tuple[Family, ...] = (
@@ -65,8 +68,21 @@ FAMILIES: tuple[Family, ...] = (
 )
 
 _ARN = re.compile(r"^arn:[^:]*:bedrock:[^:]*:[^:]*:(?:foundation-model|inference-profile)/")
-# Converse is no family that a model speaks in InvokeModel.
-_NAMED = {family.name: family for family in FAMILIES if family is not CONVERSE}
+INVOKE = ("InvokeModel", "InvokeModelWithResponseStream")
+# Operations that have one form for every model.
+APIS = {
+    "Converse": CONVERSE,
+    "ConverseStream": CONVERSE,
+    "ChatCompletions": OPENAI,
+    "Responses": RESPONSES,
+    "Messages": ANTHROPIC,
+    "CountMessageTokens": ANTHROPIC,
+}
+# Operations whose answer is a token count and nothing else.
+_COUNTING = {
+    "CountTokens": Members(input=("inputTokens",)),
+    "CountMessageTokens": Members(input=("input_tokens",)),
+}
 
 
 def bare(model: str) -> str:
@@ -80,16 +96,34 @@ def family_of(operation: str, model: str, name: str | None = None) -> Family:
 
     Raises Cannot where the id tells none.
     """
-    if operation in ("Converse", "ConverseStream"):
-        return CONVERSE
+    if operation in APIS:
+        return APIS[operation]
+    # Converse is not a form of InvokeModel.
+    named = {family.name: family for family in FAMILIES if family is not CONVERSE}
     if name is not None:
-        if name not in _NAMED:
-            raise Cannot(f"expected a family among {', '.join(sorted(_NAMED))}, found {name!r}")
-        return _NAMED[name]
+        if name not in named:
+            raise Cannot(f"expected a family among {', '.join(sorted(named))}, found {name!r}")
+        return named[name]
     for family in FAMILIES:
         if any(fnmatchcase(bare(model), glob) for glob in family.models):
             return family
     raise Cannot(
         f"the model id {model!r} tells no known family, so its answers' form is not known; give the body as it goes"
-        f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(_NAMED))})"
+        f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(named))})"
     )
+
+
+def members_of(operation: str | None, model: str | None, name: str | None = None) -> Members:
+    """Where the answers to an operation of a model hold text, stop reason, token counts and tool calls.
+
+    An unknown model gets the paths of all families, because most new models answer in a known form. Operations that
+    no family answers get no paths. name: of the family, if the model id does not determine it.
+    """
+    if operation in _COUNTING:
+        return _COUNTING[operation]
+    if operation not in INVOKE and operation not in APIS:
+        return Members()
+    try:
+        return family_of(operation, model or "", name).members
+    except Cannot:
+        return reduce(or_, (family.members for family in FAMILIES))

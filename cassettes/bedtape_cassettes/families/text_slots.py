@@ -1,7 +1,7 @@
 """Where an answer's text stands in a body or a stream, and another text put there, cut as the model cut the recorded one.
 
 Sizes, times and whatever else the events say stay; deltas go where the text is shorter, and come at the recorded pace
-where it is longer. Pure; it knows members' names, and no family by name.
+where it is longer. Pure.
 """
 
 from __future__ import annotations
@@ -12,34 +12,12 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from bedtape_cassettes.families.family import METRICS
-from bedtape_cassettes.format.json_view import Place, Plain, at, event_with, leaves, opened, sealed, value_in, with_leaf
+from bedtape_cassettes.families.members import Members, find_leaves, find_places
+from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
+from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
-__all__ = ["STOP_MEMBERS", "Slot", "cut", "slots", "with_text"]
-
-# Where families say their text; `*` is any item of a list. Of several generations the first is the answer.
-_PATHS: tuple[Place, ...] = (
-    ("output", "message", "content", "*", "text"),
-    ("output", "message", "content", "*", "citationsContent", "content", "*", "text"),
-    ("content", "*", "text"),
-    ("completion",),
-    ("generation",),
-    ("outputs", 0, "text"),
-    ("choices", 0, "message", "content"),
-    ("choices", 0, "delta", "content"),
-    ("choices", 0, "text"),
-    ("results", 0, "outputText"),
-    ("outputText",),
-    ("generations", 0, "text"),
-    ("completions", 0, "data", "text"),
-    ("contentBlockDelta", "delta", "text"),
-    ("delta", "text"),
-    ("text",),
-    ("message",),
-)
-# Where families say why an answer ended.
-STOP_MEMBERS = frozenset({"stopReason", "stop_reason", "finish_reason", "finishReason", "completionReason"})
-_REASONING = "<reasoning>"  # OpenAI's models think in deltas of their own
+__all__ = ["Slot", "cut", "slots", "with_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +29,22 @@ class Slot:
     text: str
 
 
-def slots(values: Sequence[JsonValue | Plain]) -> list[Slot]:
+def slots(values: Sequence[JsonValue | Plain], members: Members) -> list[Slot]:
     """Every place for the answer's text, in the order in which it is read."""
+    streamed = len(values) > 1
     found = [
         Slot(number, place, text)
-        for number, value in enumerate(values)
-        if not _is_other(value)
-        for path in _PATHS
-        for place in _expanded(value, path)
-        if isinstance(text := at(value, place), str) and not (len(values) > 1 and text.startswith(_REASONING))
+        for number, place, text in find_leaves(values, members.text)
+        if isinstance(text, str)
+        and not _is_other(values[number], members)
+        and not (streamed and text.startswith(members.reasoning))
     ]
     return sorted(found, key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]))
 
 
-def _is_other(value: JsonValue | Plain) -> bool:
+def _is_other(value: JsonValue | Plain, members: Members) -> bool:
     """Whether it is of another generation than the first."""
-    if at(value, ("is_finished",)) is not None:
-        return bool(at(value, ("index",)))
-    return bool(at(value, ("choices", 0, "index")))
-
-
-def _expanded(value: JsonValue | Plain, path: Place, done: Place = ()) -> Iterator[Place]:
-    if "*" not in path:
-        yield (*done, *path)
-        return
-    star = path.index("*")
-    items = at(value, (*done, *path[:star]))
-    for index in range(len(items) if isinstance(items, list) else 0):
-        yield from _expanded(value, path[star + 1 :], (*done, *path[:star], index))
+    return any(at(value, place) for place in find_places(value, members.generation))
 
 
 def cut(text: str, pieces: Sequence[str]) -> list[str]:
@@ -95,43 +61,35 @@ def cut(text: str, pieces: Sequence[str]) -> list[str]:
 # -- whole texts -----------------------------------------------------------------------------------------------
 
 
-def with_text(body: Body | Events, old: str, new: str) -> Body | Events | None:
+def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body | Events | None:
     """The body that says `new` where it says `old`, its answer's text; None where it does not say that.
 
-    What comes before the text in the same places (reasoning between tags) stays; members elsewhere that repeat the
-    whole text are changed too.
+    What comes before the text in the same places (reasoning between tags) stays; copies of the whole text are
+    changed too.
     """
     values = opened(body)
-    found = slots(values)
+    found = slots(values, members)
     joined = "".join(slot.text for slot in found)
     if not found or not joined.endswith(old):
         return None
-    values = [_repeated(value, n, found, old, new) for n, value in enumerate(values)]
+    if old:
+        values = [_with_copies(value, members, old, new) for value in values]
     whole = joined[: len(joined) - len(old)] + new
     if isinstance(body, Body):
         for slot, piece in zip(found, cut(whole, [slot.text for slot in found]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
         return sealed(body, values)
-    mended = sealed(body, values)
-    assert isinstance(mended, Events)
-    return _Stream(mended, found).saying(whole)
+    fixed = sealed(body, values)
+    assert isinstance(fixed, Events)
+    return _Stream(fixed, members, found).saying(whole)
 
 
-def _repeated(value: JsonValue | Plain, number: int, found: Sequence[Slot], old: str, new: str) -> JsonValue | Plain:
-    """The value where another member says the whole text again: Cohere's last event does."""
-    own = {slot.place for slot in found if slot.number == number}
-    for place in list(_texts(value)) if old else ():
-        if place not in own and at(value, place) == old:
+def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str) -> JsonValue | Plain:
+    """The value with the new text in the members that repeat the old one: Cohere's last event does."""
+    for place in list(find_places(value, members.copies)):
+        if at(value, place) == old:
             value = with_leaf(value, place, new)
     return value
-
-
-def _texts(value: JsonValue | Plain, place: Place = ()) -> Iterator[Place]:
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, member in members:
-        if key in ("text", "message", "content") and isinstance(member, str):
-            yield (*place, key)
-        yield from _texts(member, (*place, key))
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
@@ -140,32 +98,33 @@ def _texts(value: JsonValue | Plain, place: Place = ()) -> Iterator[Place]:
 class _Stream:
     """The events of a stream, and which of them are deltas that may go and be repeated."""
 
-    def __init__(self, body: Events, found: Sequence[Slot]) -> None:
+    def __init__(self, body: Events, members: Members, found: Sequence[Slot]) -> None:
         self.body = body
+        self.members = members
         self.slots = found
         self.values = opened(body)
         self.single = self._single_blocks()
         rests = Counter(self._rest(slot) for slot in found)
         usual = rests.most_common(1)[0][0]
-        self.plain = [self._rest(slot) == usual and not _ends(self.values[slot.number]) for slot in found]
+        self.plain = [self._rest(slot) == usual and not self._ends(slot.number) for slot in found]
 
     def _rest(self, slot: Slot) -> str:
         """What the event says besides its text and numbers: deltas that may go or be repeated say the same."""
         return repr((slot.place, _blank(with_leaf(self.values[slot.number], slot.place, ""))))
 
-    def _block(self, number: int) -> int | None:
-        value = self.values[number]
-        for place in (("contentBlockIndex",), ("contentBlockDelta", "contentBlockIndex"), ("index",)):
-            if isinstance(index := at(value, place), int):
-                return index
-        return None
+    def _ends(self, number: int) -> bool:
+        """Whether the event says why the answer ended, or what it cost: that is said once."""
+        stops = find_leaves([self.values[number]], self.members.stop)
+        return at(self.values[number], (METRICS,)) is not None or any(stop is not None for _, _, stop in stops)
+
+    def _block(self, number: int) -> JsonValue:
+        return next((block for _, _, block in find_leaves([self.values[number]], self.members.block)), None)
 
     def _single_blocks(self) -> bool:
         """Whether every delta is a block of its own that ends after it, as Nova's are."""
         return len(self.slots) > 1 and all(
-            slot.number + 1 < len(self.values)
-            and at(self.values[slot.number + 1], ("contentBlockStop", "contentBlockIndex")) == self._block(slot.number)
-            and self._block(slot.number) is not None
+            (self._block(slot.number),)
+            == tuple(end for _, _, end in find_leaves(self.values[slot.number + 1 :][:1], self.members.block_end))
             for slot in self.slots
         )
 
@@ -185,10 +144,10 @@ class _Stream:
 
     def _gone(self, texts: Sequence[str]) -> set[int]:
         """The slots that are no longer needed: empty ones that were not, but for the first of each block."""
-        kept: set[int | None] = set()
+        kept: set[str] = set()
         gone = set()
         for number, slot in enumerate(self.slots):
-            block = None if self.single else self._block(slot.number)
+            block = "" if self.single else repr(self._block(slot.number))
             first = block not in kept
             kept.add(block)
             if slot.text and not texts[number] and self.plain[number] and not first:
@@ -216,7 +175,7 @@ class _Stream:
             made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
             if template is not None and extra and number == self.slots[template].number + units - 1:
                 now = self._repeat(made, template, extra, now)
-        events = _renumbered(made) if self.single else made
+        events = self._renumbered(made) if self.single else made
         return Events.of(events, padded=self.body.padded)
 
     def _repeat(self, made: list[Event], template: int, extra: Sequence[str], now: int) -> int:
@@ -232,39 +191,28 @@ class _Stream:
                 if event is unit[0]:
                     value = with_leaf(value, slot.place, piece)
                 if self.single:
-                    value = _with_block(value, _NEW + count)
+                    value = self._with_block(value, _NEW + count)
                 made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
         return now
 
+    def _with_block(self, value: JsonValue | Plain, index: int) -> JsonValue | Plain:
+        for place in find_places(value, self.members.block):
+            return with_leaf(value, place, index)
+        return value
 
-def _ends(value: JsonValue | Plain) -> bool:
-    """Whether it says why the answer ended, or what it cost: that is said once."""
-    return at(value, (METRICS,)) is not None or any(
-        place[-1] in STOP_MEMBERS and leaf is not None for place, leaf in leaves(value) if place
-    )
+    def _renumbered(self, events: Sequence[Event]) -> list[Event]:
+        """Blocks numbered from 0 in the order in which they come."""
+        order: dict[str, int] = {}
+        found = []
+        for event in events:
+            value = value_in(event)
+            for _, _, block in find_leaves([value], self.members.block):
+                value = self._with_block(value, order.setdefault(repr(block), len(order)))
+            found.append(event_with(event, value))
+        return found
 
 
 _NEW = 1_000_000  # above every block's index, so that what is repeated has its own
-
-
-def _with_block(value: JsonValue | Plain, index: int) -> JsonValue | Plain:
-    for name in ("contentBlockDelta", "contentBlockStop", "contentBlockStart"):
-        if at(value, (name, "contentBlockIndex")) is not None:
-            return with_leaf(value, (name, "contentBlockIndex"), index)
-    return value
-
-
-def _renumbered(events: Sequence[Event]) -> list[Event]:
-    """Blocks numbered from 0 in the order in which they come."""
-    order: dict[JsonValue, int] = {}
-    found = []
-    for event in events:
-        value = value_in(event)
-        for name in ("contentBlockDelta", "contentBlockStop", "contentBlockStart"):
-            if (index := at(value, (name, "contentBlockIndex"))) is not None:
-                value = with_leaf(value, (name, "contentBlockIndex"), order.setdefault(index, len(order)))
-        found.append(event_with(event, value))
-    return found
 
 
 def _pieces(text: str, like: Sequence[str]) -> Iterator[str]:

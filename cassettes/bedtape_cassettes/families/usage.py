@@ -1,115 +1,111 @@
-"""Token counts as bodies, streams and headers say them, under every family's names: read, and set. Pure."""
+"""Token counts of recorded answers: the only code that reads them and sets them. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeGuard
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Usage
-from bedtape_cassettes.format.json_view import Place, Plain, at, leaves, opened, sealed, with_leaf
+from bedtape_cassettes.families.family import METRICS
+from bedtape_cassettes.families.members import Members, find_leaves, find_places
+from bedtape_cassettes.families.shared import json_access
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Interaction, JsonValue, Response
 
-__all__ = ["COUNTS", "usage_said", "with_usage"]
+__all__ = ["COUNTS", "read_usage", "with_usage"]
 
-# By Converse's names. The members of bodies, chunks and metrics; then the header.
-COUNTS: dict[str, tuple[frozenset[str], str]] = {
-    "inputTokens": (
-        frozenset(
-            {
-                "inputTokens",
-                "input_tokens",
-                "prompt_tokens",
-                "prompt_token_count",
-                "inputTokenCount",
-                "inputTextTokenCount",
-            }
-        ),
-        "x-amzn-bedrock-input-token-count",
-    ),
-    "outputTokens": (
-        frozenset(
-            {
-                "outputTokens",
-                "output_tokens",
-                "completion_tokens",
-                "generation_token_count",
-                "outputTokenCount",
-                "totalOutputTextTokenCount",
-                "tokenCount",
-            }
-        ),
-        "x-amzn-bedrock-output-token-count",
-    ),
-    "cacheReadInputTokens": (
-        frozenset({"cacheReadInputTokens", "cacheReadInputTokenCount", "cache_read_input_tokens"}),
-        "x-amzn-bedrock-cache-read-input-token-count",
-    ),
-    "cacheWriteInputTokens": (
-        frozenset({"cacheWriteInputTokens", "cacheWriteInputTokenCount", "cache_creation_input_tokens"}),
-        "x-amzn-bedrock-cache-write-input-token-count",
-    ),
+# The counts under Converse's names, which users write (`usage.inputTokens=7`), and as fields of `Usage`.
+COUNTS = {
+    "inputTokens": "input",
+    "outputTokens": "output",
+    "cacheReadInputTokens": "cache_read",
+    "cacheWriteInputTokens": "cache_write",
 }
-_TOTALS = ("totalTokens", "total_tokens")
+# Bedrock adds these counts to the last chunk of an InvokeModel stream, and to the headers of a whole answer.
+_METRICS = Members(
+    input=(f"{METRICS}.inputTokenCount",),
+    output=(f"{METRICS}.outputTokenCount",),
+    cache_read=(f"{METRICS}.cacheReadInputTokenCount",),
+    cache_write=(f"{METRICS}.cacheWriteInputTokenCount",),
+)
+_HEADER = "x-amzn-bedrock-{}-token-count"
+_HEADERS = {
+    "input": _HEADER.format("input"),
+    "output": _HEADER.format("output"),
+    "cache_read": _HEADER.format("cache-read-input"),
+    "cache_write": _HEADER.format("cache-write-input"),
+}
+_LONGEST = 15  # digits of a count in a header
 
 
-def _said(response: Response, name: str) -> list[tuple[int, Place, int]]:
-    """Every count of that name: in which value, where, how many."""
-    members, _ = COUNTS[name]
+def read_usage(
+    operation: str | None, model: str | None, response: Response, *, family: str | None = None
+) -> Usage | None:
+    """The token counts of an answer; None if it has none.
+
+    Precedence of each count, highest first: the members that the model's family declares, Bedrock's metrics in a
+    stream, Bedrock's headers. family: its name, if the model id does not determine it.
+    """
+    values, members = opened(response.body), members_of(operation, model, family)
+    counts = {field.name: _read(response, values, members, field.name) for field in fields(Usage)}
+    if all(count is None for count in counts.values()):
+        return None
+    return Usage(**{name: count or 0 for name, count in counts.items()})
+
+
+def _read(response: Response, values: Sequence[JsonValue | Plain], members: Members, name: str) -> int | None:
+    for source in (members, _METRICS):
+        if found := _counts(values, source, name):
+            return found[-1][2]
+    return _read_header(response, name)
+
+
+def _counts(values: Sequence[JsonValue | Plain], members: Members, name: str) -> list[tuple[int, Place, int]]:
+    """The number of the value, the place and the count, wherever the answer has it."""
+    leaves = find_leaves(values, getattr(members, name))
     return [
-        (number, place, int(leaf))
-        for number, value in enumerate(opened(response.body))
-        for place, leaf in leaves(value)
-        if place and place[-1] in members and _is_count(leaf)
+        (number, place, count) for number, place, leaf in leaves if (count := json_access.integer(leaf)) is not None
     ]
 
 
-def _is_count(leaf: JsonValue) -> TypeGuard[int | float]:
-    """Guardrails turn 28 into 28.0."""
-    return isinstance(leaf, int | float) and not isinstance(leaf, bool) and leaf == leaf // 1
-
-
-def _in_headers(response: Response, name: str) -> int | None:
-    header = COUNTS[name][1]
-    return next((int(v) for n, v in response.headers if n.lower() == header and v.isdecimal()), None)
-
-
-def usage_said(response: Response) -> Usage | None:
-    """What the response counts in the end; None where it counts no output."""
-    found = {}
-    for name in COUNTS:
-        said = _said(response, name)
-        found[name] = said[-1][2] if said else _in_headers(response, name)
-    if found["outputTokens"] is None:
-        return None
-    return Usage(*(found[name] or 0 for name in COUNTS))
+def _read_header(response: Response, name: str) -> int | None:
+    values = (value for header, value in response.headers if header.lower() == _HEADERS[name])
+    return next((int(value) for value in values if value.isdecimal() and len(value) <= _LONGEST), None)
 
 
 def with_usage(interaction: Interaction, name: str, count: int) -> Response:
-    """The response with that many of them. Raises CassetteError where it does not count them.
+    """The response with another count. name: a field of `Usage`. Raises CassetteError if the answer has no such count.
 
-    Input is the same wherever it is said; output grows along a stream, so the last says it all and none before says more.
+    The input is the same number everywhere. The output grows along a stream: the last number is the count, and no
+    earlier number is larger.
     """
     response = interaction.response
-    said = _said(response, name)
-    _, header = COUNTS[name]
-    if not said and _in_headers(response, name) is None:
-        mend = "set another count, or a member of the body: json:$.path=value"
-        raise CassetteError(f"{interaction.file}: expected an answer that counts {name}, found none; {mend}")
-    last = {place[-1]: number for number, place, _ in said}
-    values = opened(response.body)
-    for number, place, old in said:
-        final = name != "outputTokens" or last[place[-1]] == number
+    values, members = opened(response.body), members_of(interaction.operation, interaction.model)
+    counts = [found for source in (members, _METRICS) for found in _counts(values, source, name)]
+    if not counts and _read_header(response, name) is None:
+        wanted = next(word for word, field in COUNTS.items() if field == name)
+        fix = "set another count, or a member of the body: json:$.path=value"
+        raise CassetteError(f"{interaction.file}: expected an answer that counts {wanted}, found none; {fix}")
+    last: dict[str | int, int] = {}
+    for number, place, _ in counts:
+        last[place[-1]] = max(number, last.get(place[-1], 0))
+    for number, place, old in counts:
+        final = name != "output" or last[place[-1]] == number
         new = count if final else min(old, count)
+        # Guardrails write 28 as 28.0, which stays so.
         spelled = float(new) if isinstance(at(values[number], place), float) else new
-        values[number] = _totalled(with_leaf(values[number], place, spelled), place, new - old)
-    headers = tuple((n, str(count) if n.lower() == header else v) for n, v in response.headers)
+        values[number] = _add_to_total(with_leaf(values[number], place, spelled), members, place, new - old)
+    headers = tuple((n, str(count) if n.lower() == _HEADERS[name] else v) for n, v in response.headers)
     return replace(response, headers=headers, body=sealed(response.body, values))
 
 
-def _totalled(value: JsonValue | Plain, place: Place, more: int) -> JsonValue | Plain:
-    """The total beside a count follows it."""
-    for place_of, leaf in list(leaves(value)):
-        if place_of[:-1] == place[:-1] and place_of[-1] in _TOTALS and _is_count(leaf):
-            value = with_leaf(value, place_of, leaf + more)
+def _add_to_total(value: JsonValue | Plain, members: Members, place: Place, more: int) -> JsonValue | Plain:
+    """The value with the total beside a count changed by as much as the count."""
+    for total in list(find_places(value, members.total)):
+        old = json_access.integer(at(value, total)) if total[:-1] == place[:-1] else None
+        if old is not None:
+            value = with_leaf(value, total, old + more)
     return value

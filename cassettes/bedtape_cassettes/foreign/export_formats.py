@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bedtape_cassettes.foreign.exporters.har import har
-from bedtape_cassettes.foreign.exporters.jsonl import jsonl
 from bedtape_cassettes.foreign.exporters.vcrpy import vcrpy
-from bedtape_cassettes.model import Cassette
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.document import document_of
+from bedtape_cassettes.model import Cassette, Interaction
 
 __all__ = ["FORMATS", "Format"]
 
@@ -21,4 +22,13 @@ class Format:
     export: Callable[[Cassette, str], bytes]
 
 
-FORMATS = {"vcrpy": Format(".yaml", vcrpy), "har": Format(".har", har), "jsonl": Format(".jsonl", jsonl)}
+def _jsonl(cassette: Cassette, _region: str) -> bytes:
+    """JSON Lines for scripts: a line for each interaction, with the keys of its file; streams are opened events."""
+    return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
+
+
+def _line(name: str, interaction: Interaction) -> bytes:
+    return compact({"cassette": name, "file": interaction.file, **document_of(interaction)}) + b"\n"
+
+
+FORMATS = {"vcrpy": Format(".yaml", vcrpy), "har": Format(".har", har), "jsonl": Format(".jsonl", _jsonl)}

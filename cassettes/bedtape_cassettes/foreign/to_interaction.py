@@ -114,8 +114,8 @@ def _opened(exchange: Exchange) -> Exchange:
         if coding in _ZLIB and data.startswith(_COMPRESSED):
             data = _inflated(data, "the response's body")
         elif not _is_readable(data):
-            mend = "record it with `Accept-Encoding: identity`"
-            raise Unusable(f"expected a body that can be read, found one in {coding[:20]}; {mend}")
+            fix = "record it with `Accept-Encoding: identity`"
+            raise Unusable(f"expected a body that can be read, found one in {coding[:20]}; {fix}")
     headers = tuple((name, value) for name, value in exchange.response_headers if name.lower() != "content-encoding")
     return replace(exchange, response_headers=headers, response_body=data, opened=True)
 

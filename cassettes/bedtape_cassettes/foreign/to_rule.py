@@ -9,16 +9,26 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Unusable, shown
-from bedtape_cassettes.format import bodies
+from bedtape_cassettes.errors import Problem, SecretFound
+from bedtape_cassettes.foreign.exchange import Rule, Unusable, shown
+from bedtape_cassettes.format import bodies, yamlio
+from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
-from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
+from bedtape_cassettes.model import (
+    Body,
+    Event,
+    Headers,
+    JsonValue,
+    event_headers,
+)
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 
-__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw"]
+__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw", "render_overlay"]
 
 When = dict[str, JsonValue]
 
@@ -139,3 +149,19 @@ def _is_usual(event: Event) -> bool:
 
 def _base64(data: bytes) -> str:
     return b64encode(data).decode()
+
+
+def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWAYS) -> bytes:
+    """The bytes of an overlay file with the rules, scrubbed as cassettes are.
+
+    Raises SecretFound with the number of each rule that still holds a secret, and ValueError for what YAML cannot hold.
+    """
+    layers = [parse(scrub(compact(dict(rule.layer)), redaction)) for rule in rules]
+    problems = [
+        Problem(name, 0, "no secret", f"{kind} in rule {number}", "name it with --redact PATTERN")
+        for number, layer in enumerate(layers, 1)
+        for kind in dict.fromkeys(find_secrets(compact(layer)))
+    ]
+    if problems:
+        raise SecretFound(problems)
+    return yamlio.dump({"bedtape-overlay": 1, "rules": layers})

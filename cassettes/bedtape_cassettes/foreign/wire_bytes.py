@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
 
+from bedtape_cassettes.addresses import RUNTIME, render_host
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 
 __all__ = ["Sent", "sent"]
-
-_MANTLE = "bedrock-mantle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ def _sent(interaction: Interaction, region: str, seed: str) -> Sent:
 
 def _host(interaction: Interaction, region: str) -> str:
     operation = identify(interaction.request.method, interaction.request.path).operation
-    service = operation.service if operation else "bedrock-runtime"
-    return f"{service}.{region}.api.aws" if service == _MANTLE else f"{service}.{region}.amazonaws.com"
+    return render_host(operation.service if operation else RUNTIME, region)
 
 
 def _bytes(events: Events, seed: str) -> bytes:

@@ -37,7 +37,7 @@ from bedtape_cassettes.operations import Target, identify
 __all__ = ["VERSION", "document_of", "read", "write"]
 
 VERSION = 1
-MAX_PROBLEMS = 100  # more than anybody mends in one sitting
+MAX_PROBLEMS = 100  # more than anybody fixes in one sitting
 
 Path = tuple[str | int, ...]
 Document = dict[str, JsonValue]
@@ -141,7 +141,9 @@ def read(data: bytes, file: str) -> Interaction:
     interaction = reader.interaction(value, file)
     if interaction is None or reader.problems:
         lines = yamlio.locate(data)
-        problems = [Problem(file, _line(lines, path), *words) for path, *words in reader.problems]
+        problems = [
+            Problem(file, _line(lines, path), expected, found, fix) for path, expected, found, fix in reader.problems
+        ]
         raise CassetteInvalid(sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS])
     return interaction
 
@@ -178,8 +180,8 @@ class _Reader:
     def __init__(self) -> None:
         self.problems: list[tuple[Path, str, str, str]] = []
 
-    def problem(self, path: Path, expected: str, found: str, mend: str) -> None:
-        self.problems.append((path, expected, found, mend))
+    def problem(self, path: Path, expected: str, found: str, fix: str) -> None:
+        self.problems.append((path, expected, found, fix))
 
     def interaction(self, value: JsonValue, file: str) -> Interaction | None:
         if isinstance(value, dict) and self.is_newer(value.get("bedtape")):
@@ -201,8 +203,8 @@ class _Reader:
     def is_newer(self, version: JsonValue) -> bool:
         if type(version) is not int or version <= VERSION:
             return False
-        mend = "a newer bedtape wrote this file: upgrade bedtape"
-        self.problem(("bedtape",), f"`bedtape: {VERSION}`, the format's version", f"version {version}", mend)
+        fix = "a newer bedtape wrote this file: upgrade bedtape"
+        self.problem(("bedtape",), f"`bedtape: {VERSION}`, the format's version", f"version {version}", fix)
         return True
 
     def version(self, version: JsonValue) -> None:
@@ -216,8 +218,8 @@ class _Reader:
         """`operation` and `model` repeat what the path says, for the reader; matching goes by the path."""
         for name, said, meant in (("operation", operation, target.name), ("model", model, target.model)):
             if said is not None and said != meant:
-                mend = f"write `{name}: {meant}` or change the path" if meant else f"take `{name}` out"
-                self.problem((name,), f"{meant or 'none'}, as the request's path says", _describe(said), mend)
+                fix = f"write `{name}: {meant}` or change the path" if meant else f"take `{name}` out"
+                self.problem((name,), f"{meant or 'none'}, as the request's path says", _describe(said), fix)
 
     def request(self, value: JsonValue, operation: str | None, model: str | None) -> Request | None:
         document = self.mapping(("request",), value, _REQUEST)
@@ -279,7 +281,7 @@ class _Reader:
         try:
             encode_strings(headers, payload)
         except FrameError as error:
-            self.problem(path, "an event that fits into a frame", f"one that does not ({error})", "mend or shorten it")
+            self.problem(path, "an event that fits into a frame", f"one that does not ({error})", "fix or shorten it")
         return Event(at_ms, headers, payload, forms[0])
 
     def event_headers(self, path: Path, document: Document) -> Headers:
@@ -328,7 +330,7 @@ class _Reader:
         try:
             return seal(value)
         except ValueError as error:
-            self.problem(path, "a value that JSON can hold", f"one it cannot ({error})", "mend the value")
+            self.problem(path, "a value that JSON can hold", f"one it cannot ({error})", "fix the value")
             return None
 
     def headers(self, path: Path, value: JsonValue, *, framed: bool = False) -> Headers:
@@ -352,8 +354,8 @@ class _Reader:
                 found = f"{_describe(name)}: {_describe(value)}"
                 self.problem(path, "a header that HTTP can carry, on one line", found, "write it as sent")
             case [str() as name, None | bool() | int() | float() as value]:
-                mend = f"write it in quotes: '{_describe(value)}'"
-                self.problem(path, f"text for header {_short(name)}", _describe(value), mend)
+                fix = f"write it in quotes: '{_describe(value)}'"
+                self.problem(path, f"text for header {_short(name)}", _describe(value), fix)
             case [str() as name, value]:
                 self.problem(path, f"text for header {_short(name)}", _describe(value), "write name: value")
             case _:
@@ -363,14 +365,14 @@ class _Reader:
     def mapping(self, path: Path, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
         what = ".".join(map(str, path)) or "the file"
         if not isinstance(value, dict):
-            mend = f"write {keys[0]}: … below it" if path else "is this a cassette? move it out of the folder if not"
-            self.problem(path, f"{what} to be a mapping", "nothing" if value is None else _describe(value), mend)
+            fix = f"write {keys[0]}: … below it" if path else "is this a cassette? move it out of the folder if not"
+            self.problem(path, f"{what} to be a mapping", "nothing" if value is None else _describe(value), fix)
             return None
         for key in value:
             if key not in keys:
                 near = get_close_matches(key, keys, n=1)
-                mend = f"did you mean `{near[0]}`?" if near else "take it out"
-                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_short(key)}`", mend)
+                fix = f"did you mean `{near[0]}`?" if near else "take it out"
+                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_short(key)}`", fix)
         return value
 
     def one_of(self, path: Path, found: Sequence[str], of: Sequence[str] = ()) -> None:
@@ -383,8 +385,8 @@ class _Reader:
         if value is None and required is None:
             return None
         found = "nothing" if value is None else _describe(value)
-        mend = f"write it in quotes: '{found}'" if isinstance(value, bool | int | float) else "write it"
-        self.problem(path, required or "text", found, mend)
+        fix = f"write it in quotes: '{found}'" if isinstance(value, bool | int | float) else "write it"
+        self.problem(path, required or "text", found, fix)
         return None
 
     def number(self, path: Path, value: JsonValue, least: int, most: int) -> int:

@@ -167,20 +167,20 @@ def _decode(packed: bytes, number: int, file: str) -> Record:
     try:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):
-        raise _invalid(file, "records", f"something else in record {number}", _MEND) from None
+        raise _invalid(file, "records", f"something else in record {number}", _FIX) from None
     if number == 0 and kind == 0 and values[:1] == [_WITHOUT_MODE]:
         values = [VERSION, *values[1:], None]
     if number == 0 and kind == 0 and values and values[0] != VERSION:
-        raise _invalid(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _MEND)
+        raise _invalid(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _FIX)
     if (number == 0) != (kind == 0) or type(kind) is not int or not _fits(kind, values):
-        raise _invalid(file, "records", f"something else in record {number}", _MEND)
+        raise _invalid(file, "records", f"something else in record {number}", _FIX)
     record: Record = _KINDS[kind](*values)
     return record
 
 
 # -- what a record's fields may hold ---------------------------------------------------------------------------
 
-_MEND = "recover it with the bedtape that wrote it"
+_FIX = "recover it with the bedtape that wrote it"
 
 
 def _is_time(value: object) -> bool:
@@ -212,5 +212,5 @@ def _fits(kind: int, values: list[object]) -> bool:
     return all(check(value) for check, value in zip(_FIELDS[kind], values, strict=True))
 
 
-def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid:
-    return CassetteInvalid([Problem(file, 0, expected, found, mend)])
+def _invalid(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
+    return CassetteInvalid([Problem(file, 0, expected, found, fix)])

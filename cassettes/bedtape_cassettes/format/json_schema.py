@@ -1,4 +1,4 @@
-"""JSON held against a JSON Schema, and all that is wrong with it said so that people can mend it.
+"""JSON held against a JSON Schema, and all that is wrong with it said so that people can fix it.
 
 The part of JSON Schema (2020-12) that bedtape's own schemas use; a test holds it against the jsonschema library, whose
 words are for programs. Unknown keywords are refused, so that no schema promises what is not checked.
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.jsonpath import same
+from bedtape_cassettes.format.json_values import Place, same
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["Path", "Schema", "Wrong", "problems", "shown"]
+__all__ = ["Schema", "problems", "shown"]
 
 Schema: TypeAlias = dict[str, Any]
-Path: TypeAlias = tuple[str | int, ...]
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -47,34 +47,15 @@ _LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
-    """One thing that is wrong: where (member names and item numbers), what was expected, found, and what mends it."""
-
-    path: Path
-    expected: str
-    found: str
-    mend: str = ""
-
-    @property
-    def where(self) -> str:
-        """The path as people write it: `rules[0].when.turn`."""
-        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
-
-    def __str__(self) -> str:
-        said = f"{self.where or 'the document'}: expected {self.expected}, found {self.found}"
-        return f"{said}; {self.mend}" if self.mend else said
-
-
-@dataclass(frozen=True, slots=True)
 class _Place:
     """The schema that a keyword stands in, the whole one, and the path of the value."""
 
     schema: Schema
     root: Schema
-    path: Path
+    path: Place
 
 
-def problems(value: JsonValue, schema: Schema) -> list[Wrong]:
+def problems(value: JsonValue, schema: Schema) -> list[Problem]:
     """Everything that is wrong with the value, in its order."""
     return list(_check(value, _Place(schema, schema, ())))
 
@@ -85,12 +66,12 @@ def shown(value: JsonValue) -> str:
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
-def _check(value: JsonValue, at: _Place) -> Iterator[Wrong]:
+def _check(value: JsonValue, at: _Place) -> Iterator[Problem]:
     schema = _resolved(at.schema, at.root)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        yield Wrong(at.path, _named(kinds), shown(value))
+        yield Problem.at(at.path, _named(kinds), shown(value))
         return
     for keyword, wanted in schema.items():
         if keyword in _SILENT or keyword == "type":
@@ -121,7 +102,7 @@ def _named(kinds: list[str]) -> str:
     return " or ".join(article.get(kind, f"a {kind}") for kind in kinds)
 
 
-def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wrong]:
+def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
     """The branch of the value's own type tells what is wrong with it; where none has that type, all types are told."""
     branches = [_resolved(branch, at.root) for branch in wanted]
     found = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
@@ -133,24 +114,24 @@ def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wron
     if own:
         yield from min(own, key=len)
         return
-    yield Wrong(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), shown(value))
+    yield Problem.at(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), shown(value))
 
 
-def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Wrong]:
+def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Problem]:
     if not any(same(value, one) for one in wanted):
         near = get_close_matches(str(value), [str(one) for one in wanted], n=1)
-        mend = f"did you mean {near[0]}?" if near else ""
+        fix = f"did you mean {near[0]}?" if near else ""
         known = ", ".join(map(str, wanted[:_LISTED])) + (", …" if len(wanted) > _LISTED else "")
-        yield Wrong(at.path, f"one of {known}", shown(value), mend)
+        yield Problem.at(at.path, f"one of {known}", shown(value), fix)
 
 
-def _properties(value: JsonValue, wanted: dict[str, Schema], at: _Place) -> Iterator[Wrong]:
+def _properties(value: JsonValue, wanted: dict[str, Schema], at: _Place) -> Iterator[Problem]:
     for name, member in value.items() if isinstance(value, dict) else ():
         if name in wanted:
             yield from _check(member, _Place(wanted[name], at.root, (*at.path, name)))
 
 
-def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator[Wrong]:
+def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator[Problem]:
     known = at.schema.get("properties", {})
     for name, member in value.items() if isinstance(value, dict) else ():
         if name in known or wanted is True:
@@ -159,70 +140,72 @@ def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator
             yield from _check(member, _Place(wanted, at.root, (*at.path, name)))
             continue
         near = get_close_matches(name, known, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        yield Wrong((*at.path, name), f"no key {name!r}", shown(member), mend)
+        fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        yield Problem.at((*at.path, name), f"no key {name!r}", shown(member), fix)
 
 
-def _required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Wrong]:
+def _required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Problem]:
     for name in wanted:
         if isinstance(value, dict) and name not in value:
-            yield Wrong(at.path, f"the key {name!r}", "none", f"add {name}")
+            yield Problem.at(at.path, f"the key {name!r}", "none", f"add {name}")
 
 
-def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Wrong]:
+def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
     """Only for `required` alone: exactly one of some keys."""
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
-        yield Wrong(at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them")
+        yield Problem.at(at.path, f"exactly one of {', '.join(names)}", ", ".join(there) or "none of them")
 
 
-def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Wrong]:
+def _items(value: JsonValue, wanted: Schema, at: _Place) -> Iterator[Problem]:
     for number, item in enumerate(value) if isinstance(value, list) else ():
         yield from _check(item, _Place(wanted, at.root, (*at.path, number)))
 
 
-def _min_items(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+def _min_items(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, list) and len(value) < wanted:
-        yield Wrong(at.path, f"at least {wanted} item{'s' * (wanted != 1)}", f"{len(value)}")
+        yield Problem.at(at.path, f"at least {wanted} item{'s' * (wanted != 1)}", f"{len(value)}")
 
 
-def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, dict) and len(value) < wanted:
         known = ", ".join(at.schema.get("properties", {}))
-        yield Wrong(at.path, f"at least {wanted} of {known}" if known else f"at least {wanted} member", "none of them")
+        yield Problem.at(
+            at.path, f"at least {wanted} of {known}" if known else f"at least {wanted} member", "none of them"
+        )
 
 
 def _number(value: JsonValue) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _minimum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+def _minimum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number < wanted:
-        yield Wrong(at.path, f"a number from {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number from {wanted}", shown(value))
 
 
-def _maximum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+def _maximum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number > wanted:
-        yield Wrong(at.path, f"a number up to {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number up to {wanted}", shown(value))
 
 
-def _above(value: JsonValue, wanted: float, at: _Place) -> Iterator[Wrong]:
+def _above(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number <= wanted:
-        yield Wrong(at.path, f"a number above {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number above {wanted}", shown(value))
 
 
-def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Wrong]:
+def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and len(value) < wanted:
-        yield Wrong(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", shown(value))
+        yield Problem.at(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", shown(value))
 
 
-def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Wrong]:
+def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and not re.search(wanted, value):
-        yield Wrong(at.path, f"text of the form {wanted}", shown(value))
+        yield Problem.at(at.path, f"text of the form {wanted}", shown(value))
 
 
-def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Wrong]:
+def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
     if not isinstance(value, str):
         return
     try:
@@ -231,10 +214,10 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Wrong]:
         elif wanted == "base64":
             b64decode(value, validate=True)
     except (re.error, ValueError) as error:
-        yield Wrong(at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{shown(value)} ({error})")
+        yield Problem.at(at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{shown(value)} ({error})")
 
 
-_KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Wrong]]] = {
+_KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Problem]]] = {
     "anyOf": _any_of,
     "enum": _enum,
     "properties": _properties,

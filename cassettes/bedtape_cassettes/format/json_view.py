@@ -6,25 +6,16 @@ A whole body is one value, a stream one a event. What does not change keeps its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.model import Body, Event, Events, JsonValue
 
-__all__ = ["Place", "Plain", "at", "event_with", "leaves", "opened", "sealed", "value_in", "with_leaf"]
-
-Place = tuple[str | int, ...]
+__all__ = ["event_with", "opened", "sealed", "value_in"]
 
 _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """What is no JSON: text, or bytes that are none (None)."""
-
-    text: str | None
 
 
 def opened(body: Body | Events) -> list[JsonValue | Plain]:
@@ -91,50 +82,3 @@ def sealed(body: Body | Events, values: Sequence[JsonValue | Plain]) -> Body | E
         return bodies.body_of(_written(body.form, body.data, values[0]))
     events = [event_with(event, value) for event, value in zip(body.events, values, strict=True)]
     return body if tuple(events) == body.events else Events.of(events, padded=body.padded)
-
-
-# -- leaves ----------------------------------------------------------------------------------------------------
-
-
-def leaves(value: JsonValue | Plain, place: Place = ()) -> Iterator[tuple[Place, JsonValue]]:
-    """Every scalar with its place, in order; a text that is no JSON is one."""
-    match value:
-        case Plain(text=text):
-            yield place, text
-        case dict():
-            for key, member in value.items():
-                yield from leaves(member, (*place, key))
-        case list():
-            for index, member in enumerate(value):
-                yield from leaves(member, (*place, index))
-        case _:
-            yield place, value
-
-
-def at(value: JsonValue | Plain, place: Place) -> JsonValue:
-    """The member at a place that `leaves` told; None where there is none."""
-    if isinstance(value, Plain):
-        return value.text
-    for part in place:
-        match value:
-            case dict() if isinstance(part, str) and part in value:
-                value = value[part]
-            case list() if isinstance(part, int) and part < len(value):
-                value = value[part]
-            case _:
-                return None
-    return value
-
-
-def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
-    """The value with another member at a place that it has."""
-    if isinstance(value, Plain):
-        return Plain(leaf if isinstance(leaf, str) else None)
-    if not place:
-        return leaf
-    changed = deepcopy(value)
-    holder: JsonValue = changed
-    for part in place[:-1]:
-        holder = holder[part]  # type: ignore[index]
-    holder[place[-1]] = leaf  # type: ignore[index]
-    return changed

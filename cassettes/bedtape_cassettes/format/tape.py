@@ -152,8 +152,8 @@ def _unseal(data: bytes, file: str) -> memoryview:
     return sealed[len(MAGIC) :]
 
 
-def _invalid(file: str, expected: str, found: str, mend: str) -> CassetteInvalid:
-    return CassetteInvalid([Problem(file, 0, expected, found, mend)])
+def _invalid(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
+    return CassetteInvalid([Problem(file, 0, expected, found, fix)])
 
 
 def pack(cassettes: Iterable[Cassette]) -> bytes:

@@ -1,6 +1,6 @@
 """Reads the YAML dialect of cassettes: the part of YAML 1.1 and 1.2 that both read alike, typed by JSON's rules.
 
-A file is either read whole or refused with every problem that one pass finds, each with its line and what mends it. It
+A file is either read whole or refused with every problem that one pass finds, each with its line and what fixes it. It
 never builds objects, follows an alias or merges keys, and no input makes it raise anything but `CassetteInvalid`.
 """
 
@@ -35,7 +35,7 @@ Path: TypeAlias = tuple[str | int, ...]
 # as they are scanned, so leaving at the first one that is too deep keeps any input linear.
 MAX_DEPTH = 200
 MAX_DIGITS = 4300  # Python's own limit: int() of more digits takes time that grows with their square
-MAX_PROBLEMS = 100  # more than anybody mends in one sitting; a file of another format would give one for each line
+MAX_PROBLEMS = 100  # more than anybody fixes in one sitting; a file of another format would give one for each line
 
 _JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -52,7 +52,7 @@ _QUOTE_IT = "put the value in quotes"
 _LEVEL = "give all entries of one level the same indentation, in spaces"
 _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t" in double quotes')
 # What libyaml's and PyYAML's errors say ("context: problem 'character there'"), and what a person who edits by hand
-# needs to hear instead: expected, found, mend. The first that is found counts.
+# needs to hear instead: expected, found, fix. The first that is found counts.
 _SAID: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"tab char|'\\t'", _NO_TABS),
     (r"cannot start any token", ("a value", "a sign that none may begin with", _QUOTE_IT)),
@@ -250,8 +250,8 @@ class _Reading:
         if not key:
             self._report(line_of(event), "a key", "nothing", "write the key before the ':'")
         elif key == "<<":
-            mend = "write out what it would merge, or put it in quotes"
-            self._report(line_of(event), "a key that all YAML readers take alike", "the merge key <<", mend)
+            fix = "write out what it would merge, or put it in quotes"
+            self._report(line_of(event), "a key that all YAML readers take alike", "the merge key <<", fix)
         elif key in _JSON_WORDS or (key[0] in _NUMBER_BEGINS and _JSON_NUMBER.fullmatch(key)):
             self._report(line_of(event), "a text as key", f"the bare {_excerpt(key)[1:-1]}", "put the key in quotes")
 
@@ -281,23 +281,23 @@ class _Reading:
             except ValueError:  # the process runs with a lower sys.set_int_max_str_digits
                 self._report(line_of(event), "a shorter number", f"{len(text)} digits", "put it in quotes")
         elif math.isinf(value := float(text)):
-            mend = "write a smaller number, or put it in quotes"
-            self._report(line_of(event), "a number that a double can hold", _excerpt(text)[1:-1], mend)
+            fix = "write a smaller number, or put it in quotes"
+            self._report(line_of(event), "a number that a double can hold", _excerpt(text)[1:-1], fix)
         else:
             return value
         return 0
 
     def _decorated(self, event: NodeEvent) -> None:
         """Anchors and aliases make a small file huge, tags make it run code: neither is ever followed."""
-        mend = "write the value out, or put it in quotes if the sign belongs to it"
+        fix = "write the value out, or put it in quotes if the sign belongs to it"
         if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
-            self._report(line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", mend)
+            self._report(line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", fix)
             return
         if event.tag is not None:
-            self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", mend)
+            self._report(line_of(event), "a value without a tag", f"the tag {_excerpt(event.tag)[1:-1]}", fix)
         if event.anchor is not None:
             self._report(
-                line_of(event), "a value without an anchor", f"the anchor &{_excerpt(event.anchor)[1:-1]}", mend
+                line_of(event), "a value without an anchor", f"the anchor &{_excerpt(event.anchor)[1:-1]}", fix
             )
 
     def _blanks(self) -> None:
@@ -330,23 +330,23 @@ class _Reading:
             return
         said = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
         words = (words for pattern, words in _SAID if re.search(pattern, said))
-        expected, found, mend = next(words, ("YAML", said[:200], _QUOTE_IT))
+        expected, found, fix = next(words, ("YAML", said[:200], _QUOTE_IT))
         begun = error.context_mark
         if begun is not None and found in _TOLD_AT_BEGIN:
             mark = begun
         elif begun is not None and begun.line != mark.line:
             found = f"{found} (in what begins on line {begun.line + 1})"
-        self._note(mark.line + 1, expected, found, mend)
+        self._note(mark.line + 1, expected, found, fix)
 
-    def _leave(self, line: int, expected: str, found: str, mend: str) -> None:
-        self._report(line, expected, found, mend)
+    def _leave(self, line: int, expected: str, found: str, fix: str) -> None:
+        self._report(line, expected, found, fix)
         raise _Left
 
-    def _report(self, line: int, expected: str, found: str, mend: str) -> None:
-        self._note(line, expected, found, mend)
+    def _report(self, line: int, expected: str, found: str, fix: str) -> None:
+        self._note(line, expected, found, fix)
         if len(self.problems) >= MAX_PROBLEMS:
             raise _Left
 
-    def _note(self, line: int, expected: str, found: str, mend: str) -> None:
+    def _note(self, line: int, expected: str, found: str, fix: str) -> None:
         line = min(line, self.text.count("\n") + 1)  # libyaml ends a file on the line after its last
-        self.problems.append(Problem(self.file, line, expected, found, mend))
+        self.problems.append(Problem(self.file, line, expected, found, fix))

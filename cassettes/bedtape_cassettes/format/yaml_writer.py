@@ -1,4 +1,4 @@
-"""Writes the YAML dialect of cassettes: one spelling for each value, chosen for review and for mending by hand.
+"""Writes the YAML dialect of cassettes: one spelling for each value, chosen for review and for fixing by hand.
 
 Whatever a YAML reader could take for something other than the text it is gets quotes, and whatever an editor could
 change unseen gets escapes. It never folds a line, writes a tag or an anchor, or changes the order of keys.
@@ -75,7 +75,7 @@ def _by_default(path: Path, value: JsonValue) -> str | None:
 
 
 def _is_name(value: JsonValue) -> bool:
-    """Whether it is a number or word, as against prose, which is read and mended on a line of its own."""
+    """Whether it is a number or word, as against prose, which is read and fixed on a line of its own."""
     if isinstance(value, str):
         return len(value) <= MAX_COLUMNS and " " not in value and "\n" not in value
     return not isinstance(value, dict | list)

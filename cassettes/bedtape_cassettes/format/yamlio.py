@@ -64,8 +64,8 @@ def _decode(data: bytes, file: str) -> str:
             found = f"a byte order mark ({encoding})"
             raise _refused(file, 1, "UTF-8 without a byte order mark", found, "save the file as UTF-8, without BOM")
     if b"\0" in data:
-        mend = "restore the file from version control, or record it again"
-        raise _refused(file, 0, "a YAML text file", "binary data", mend)
+        fix = "restore the file from version control, or record it again"
+        raise _refused(file, 0, "a YAML text file", "binary data", fix)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -83,9 +83,9 @@ def _forbidden(text: str, file: str) -> Iterator[Problem]:
         line += text.count("\n", counted, match.start())
         counted = match.start()
         code = ord(match[0])
-        mend = f'remove it, or write it as "\\u{code:04x}" in double quotes'
-        yield Problem(file, line, "printable text", f"the character U+{code:04X}", mend)
+        fix = f'remove it, or write it as "\\u{code:04x}" in double quotes'
+        yield Problem(file, line, "printable text", f"the character U+{code:04X}", fix)
 
 
-def _refused(file: str, line: int, expected: str, found: str, mend: str) -> CassetteInvalid:
-    return CassetteInvalid([Problem(file, line, expected, found, mend)])
+def _refused(file: str, line: int, expected: str, found: str, fix: str) -> CassetteInvalid:
+    return CassetteInvalid([Problem(file, line, expected, found, fix)])

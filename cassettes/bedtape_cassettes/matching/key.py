@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from hashlib import blake2b
 from typing import TypeAlias
 from urllib.parse import quote
 
 import orjson
 
+from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
 from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
@@ -75,8 +76,7 @@ class MatchRules:
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
         """The ignored paths in their parts."""
-        dotted = (path.removeprefix("$").replace("[", ".").replace("]", "") for path in self.ignore)
-        return tuple(tuple(path.removeprefix(".").split(".")) for path in dotted)
+        return tuple(filter(None, map(parse_path, self.ignore)))
 
     @cached_property
     def members(self) -> tuple[str, ...]:
@@ -120,35 +120,13 @@ def _accepts_any(value: str) -> bool:
     return _ANY in types or types <= _USUAL
 
 
-def _drop(value: JsonValue, path: tuple[str, ...]) -> None:
-    head, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        for key in [key for key in value if head in (key, "*")]:
-            if rest:
-                _drop(value[key], rest)
-            else:
-                del value[key]
-    elif isinstance(value, list):
-        for number in [number for number in range(len(value)) if head in (str(number), "*")][::-1]:
-            if rest:
-                _drop(value[number], rest)
-            else:
-                del value[number]
-
-
-def _walk(value: JsonValue, rules: MatchRules) -> JsonValue:
-    """Numbers that JSON cannot tell apart made one (1.0 and 1), and placeholders put into text."""
-    match value:
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        case str():
-            for pattern in rules.placeholders:
-                value = pattern.sub("<*>", value)
-            return value
-        case list():
-            return [_walk(item, rules) for item in value]
-        case dict():
-            return {key: _walk(item, rules) for key, item in value.items()}
+def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...]) -> JsonValue:
+    """Makes equal numbers one (1.0 and 1) and puts placeholders into text."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, str):
+        for pattern in placeholders:
+            value = pattern.sub("<*>", value)
     return value
 
 
@@ -163,10 +141,11 @@ def _sorted_body(body: bytes, rules: MatchRules) -> bytes | None:
         else:
             paths = rules.paths
         for path in paths:
-            _drop(value, path)
+            remove(value, path)
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         if rules.placeholders or b".0" in data:
-            data = orjson.dumps(_walk(value, rules), option=orjson.OPT_SORT_KEYS)
+            value = map_leaves(value, partial(_normalise_leaf, placeholders=rules.placeholders))
+            data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or deeper than orjson writes
         return None
     return data

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.errors import ConfigInvalid, Problem
+from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import read_patterns
 
@@ -21,16 +22,21 @@ def match_rules(
 ) -> MatchRules:
     """What `--ignore`, `--placeholder`, `--redact` and `--any-profile` say, beside what is always left out.
 
-    Raises CassetteError with every pattern that is none, a line each.
+    Raises ConfigInvalid with a line for each malformed pattern or path.
     """
     compiled, problems = [], []
     for source in placeholder:
         try:
             compiled.append(re.compile(source))
         except (re.error, RecursionError, OverflowError) as error:
-            problems.append(f"--placeholder: expected a regular expression, found {source!r} ({error})")
+            problems.append(Problem("--placeholder", 0, "a regular expression", f"{source!r} ({error})"))
+    for path in ignore:
+        try:
+            parse_path(path)
+        except ValueError:
+            problems.append(Problem("--ignore", 0, "members joined by dots (messages.*.text)", repr(path)))
     if problems:
-        raise CassetteError("\n".join(problems))
+        raise ConfigInvalid(problems)
     return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns)
 
 

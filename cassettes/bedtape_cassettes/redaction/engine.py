@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from bedtape_cassettes.format.json_view import Place
-from bedtape_cassettes.format.jsonpath import parts
+from bedtape_cassettes.format.json_values import Place, is_within, parse_path
 from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, Kind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.prefix_tree import any_of
@@ -81,7 +80,7 @@ class Search:
 
     @cached_property
     def split_paths(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(map(parts, self.paths))
+        return tuple(map(parse_path, self.paths))
 
     def may_find(self, data: bytes, depth: int = 0) -> bool:
         """Whether a document might contain one of the kinds; nearly always it does not. For a search that `is_hinted`."""
@@ -207,10 +206,7 @@ class _Reader:
 
     def is_named(self, place: Place) -> bool:
         """Whether the place is at one of the search's paths, or below it."""
-        return any(
-            len(path) <= len(place) and all(part in ("*", str(own)) for part, own in zip(path, place, strict=False))
-            for path in self.search.split_paths
-        )
+        return any(is_within(place, path) for path in self.search.split_paths)
 
     def take_whole(self, text: str, place: Place) -> list[Edit]:
         """The edit that replaces a text at one of the search's paths."""

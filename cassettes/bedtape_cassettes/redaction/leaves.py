@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bedtape_cassettes.format.json_view import Place
+from bedtape_cassettes.format.json_values import Place
 
 __all__ = ["Edit", "Leaf", "apply", "decode_base64", "encode_like", "read_leaves"]
 

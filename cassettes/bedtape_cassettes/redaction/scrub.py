@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from urllib.parse import quote, unquote
 
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Span, find_edits, replace_all
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SCRUBBED, SECRETS, is_secret_header
@@ -104,23 +104,21 @@ def find_secrets(data: bytes) -> list[str]:
 
 
 def read_patterns(sources: Iterable[str]) -> Redaction:
-    """The patterns that `--redact` named. Raises `CassetteError` that names every wrong pattern, a line each."""
+    """The patterns that `--redact` named. Raises `ConfigInvalid` with a problem for each wrong pattern."""
     patterns, problems = [], []
     for source in sources:
         try:
             pattern = re.compile(source)
         except (re.error, RecursionError, OverflowError) as error:
-            mend = "mend it there, or put a backslash before what is meant as it stands"
-            problems.append(f"--redact: expected a regular expression, found {source!r} ({error}); {mend}")
+            fix = "fix it there, or put a backslash before what is meant as it stands"
+            problems.append(Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix))
             continue
         if pattern.fullmatch(""):
-            expected = "--redact: expected a pattern that matches something"
-            problems.append(
-                f"{expected}, found {source!r}, which matches nothing at position 0 too; use + in place of *"
-            )
+            found = f"{source!r}, which matches nothing at position 0 too"
+            problems.append(Problem("--redact", 0, "a pattern that matches something", found, "use + in place of *"))
         patterns.append(pattern)
     if problems:
-        raise CassetteError("\n".join(problems))
+        raise ConfigInvalid(problems)
     return Redaction(tuple(patterns))
 
 

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Place
+from bedtape_cassettes.format.json_values import Place, render_path
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Writer, find_edits, find_edits_in
@@ -162,7 +162,7 @@ class _Walk:
         """The place, less names that are secret themselves."""
         silent: Writer = lambda _: REDACTED  # noqa: E731
         parts = [part if isinstance(part, int) or not find_edits(part, self.search, silent) else "…" for part in place]
-        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+        return render_path(tuple(parts))
 
 
 # -- texts that stand in several events ------------------------------------------------------------------------

@@ -67,8 +67,8 @@ def at(place: Path, revision: str) -> tuple[Cassette, ...]:
     """The cassettes of the folder or `.tape` file as git has them. Raises CassetteError where it has none."""
     folder = place if place.is_dir() else place.parent
     if revision.startswith("-") or _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
-        mend = "name a commit with --rev, or commit the cassettes first"
-        raise CassetteError(f"{place}: expected git to know {revision!r}, found that it does not; {mend}")
+        fix = "name a commit with --rev, or commit the cassettes first"
+        raise CassetteError(f"{place}: expected git to know {revision!r}, found that it does not; {fix}")
     if not place.is_dir() and place.suffix == TAPE:
         data = _git(folder, "show", f"{revision}:./{place.name}")
         if data is None:
@@ -131,7 +131,7 @@ def lacking(attributes: str) -> str:
 def teach(top: Path) -> None:
     """Makes this repository's configuration say how bedtape's files are shown."""
     if _git(top, "config", "diff.bedtape.textconv", "bedtape cassette textconv") is None:
-        raise CassetteError(f"{top}: expected git's configuration to be writable, found it is not; mend permissions")
+        raise CassetteError(f"{top}: expected git's configuration to be writable, found it is not; fix permissions")
 
 
 def set_up(folder: Path) -> Path:
@@ -147,5 +147,5 @@ def set_up(folder: Path) -> Path:
             with path.open("a") as file:
                 file.write(added)
     except OSError as error:
-        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; mend permissions") from None
+        raise CassetteError(f"{path}: expected to write, found: {error.strerror}; fix permissions") from None
     return path

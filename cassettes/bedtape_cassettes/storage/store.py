@@ -1,7 +1,6 @@
-"""Cassettes on disk: folders, packed `.tape` files and the load cache. The only file here that touches the disk.
+"""Reads cassettes from folders and `.tape` files, with a load cache; names their files.
 
-Reading is all or nothing, and says everything that is wrong. Writing renders and checks everything first, then puts
-each file in place atomically, so that no reader ever sees half a file.
+`read` returns every cassette or raises one error with every problem of every file. `commit` writes cassettes.
 """
 
 from __future__ import annotations
@@ -10,43 +9,42 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing, Problem, SecretFound
+from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.names import safe_name
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
-from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 
 __all__ = [
+    "NEW",
+    "TAPE",
     "Fingerprint",
     "cache_folder",
-    "file_name",
     "fingerprint",
+    "name_file",
+    "number_files",
     "read",
-    "rendered",
+    "replace_file",
     "samples",
-    "write",
-    "write_tape",
 ]
 
 _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
+NEW = ".bedtape-new"  # ends the names of files and folders that are not finished yet
 _MAX_TAPE = 2**30
-# Raise it whenever `document.read` makes something else of the same bytes: it is part of what the cache goes by.
+# Part of the cache's keys. Raise it whenever `document.read` returns another value for the same bytes.
 _GENERATION = b"1"
 
 Fingerprint = frozenset[tuple[str, int, int]]
 
 
 def samples() -> Path:
-    """The folder of cassettes that ship with bedtape."""
+    """Returns the folder of the cassettes that ship with bedtape."""
     return Path(__file__).parents[1] / "samples"
 
 
@@ -61,7 +59,7 @@ class _File:
 
 
 def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder with the names of its files, in order. Links to folders are followed, each folder once."""
+    """Yields every folder with the sorted names of its files. Follows links to folders, and visits a folder once."""
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         real = os.path.realpath(folder)
@@ -70,21 +68,21 @@ def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[P
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=_order)
+        yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=_get_order)
 
 
-def _order(name: str) -> tuple[int, str]:
-    """Recorded order: by leading number (0002 before 10000), then by name."""
+def _get_order(name: str) -> tuple[int, str]:
+    """Returns the sort key of a file name: its leading number (0002 before 10000), then the name."""
     number = re.match(r"[0-9]{1,18}", name)
     return (int(number[0]) if number else 0, name)
 
 
-def _ignored(_: OSError) -> None:
-    """For those who only look whether something changed."""
+def _ignore(_: OSError) -> None:
+    """Ignores a folder that cannot be read."""
 
 
-def _found(root: Path, unreadable: Callable[[OSError], None] = _ignored) -> tuple[list[_File], list[Path]]:
-    """The interaction files and the tapes under a folder. Files right in it make a cassette of the folder's name."""
+def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> tuple[list[_File], list[Path]]:
+    """Returns the interaction files and the tapes under a folder. Files directly in it are a cassette of its name."""
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, unreadable):
@@ -99,22 +97,22 @@ def _found(root: Path, unreadable: Callable[[OSError], None] = _ignored) -> tupl
     return files, tapes
 
 
-def _problem(path: Path, expected: str, found: str, mend: str) -> Problem:
-    return Problem(str(path), 0, expected, found, mend)
+def _make_problem(path: Path, expected: str, found: str, fix: str) -> Problem:
+    return Problem(str(path), 0, expected, found, fix)
 
 
-def _unreadable(path: Path, error: OSError) -> Problem:
-    mend = "restore or remove it" if isinstance(error, FileNotFoundError) else "mend the file or its permissions"
-    return _problem(path, "a readable file", error.strerror or type(error).__name__, mend)
+def _make_unreadable(path: Path, error: OSError) -> Problem:
+    fix = "restore or remove it" if isinstance(error, FileNotFoundError) else "fix the file or its permissions"
+    return _make_problem(path, "a readable file", error.strerror or type(error).__name__, fix)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
 def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette, ...]:
-    """Every cassette under the given folders and `.tape` files, in name order.
+    """Returns every cassette under the given folders and `.tape` files, sorted by name.
 
-    cache: a folder for the load cache, or None for no cache. Raises CassetteMissing where a path is not there, and
+    cache: a folder for the load cache, or None for no cache. Raises CassetteMissing if a path does not exist, and
     CassetteInvalid with every problem of every file.
     """
     problems: list[Problem] = []
@@ -124,13 +122,13 @@ def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette,
             cassettes += _read_path(path, cache)
         except CassetteInvalid as error:
             problems += error.problems
-    problems += _clashes(cassettes)
+    problems += _find_clashes(cassettes)
     if problems:
         raise CassetteInvalid(problems)
     return tuple(sorted(cassettes, key=lambda cassette: cassette.name))
 
 
-def _clashes(cassettes: list[Cassette]) -> list[Problem]:
+def _find_clashes(cassettes: list[Cassette]) -> list[Problem]:
     seen: set[str] = set()
     doubled = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
     return [
@@ -146,7 +144,7 @@ def _read_path(path: Path, cache: Path | None) -> list[Cassette]:
         raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file") from None
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         found = OSError(0, str(error)) if isinstance(error, ValueError) else error
-        raise CassetteInvalid([_unreadable(path, found)]) from None
+        raise CassetteInvalid([_make_unreadable(path, found)]) from None
     if stat.S_ISDIR(mode):
         return _read_folder(path, cache)
     if path.suffix == TAPE:
@@ -160,12 +158,12 @@ def _read_tape(path: Path) -> list[Cassette]:
 
 def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     problems: list[Problem] = []
-    files, tapes = _found(root, lambda error: problems.append(_unreadable(Path(error.filename), error)))
-    remembered = _Remembered(root, cache)
+    files, tapes = _find_files(root, lambda error: problems.append(_make_unreadable(Path(error.filename), error)))
+    cached = _Cache(root, cache)
     found: dict[tuple[str, Path], list[Interaction]] = {}
     for file in files:
         try:
-            found.setdefault((file.cassette, file.path.parent), []).append(remembered.interaction(file))
+            found.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
         except CassetteInvalid as error:
             problems += error.problems
     cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in found.items()]
@@ -176,7 +174,7 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
             problems += error.problems
     if problems:
         raise CassetteInvalid(problems)
-    remembered.keep()
+    cached.save()
     return cassettes
 
 
@@ -184,20 +182,20 @@ def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-            raise CassetteInvalid([_problem(path, "a file", "a device, pipe or socket", "remove it")])
+            raise CassetteInvalid([_make_problem(path, "a file", "a device, pipe or socket", "remove it")])
         if status.st_size > limit:
             found = f"{status.st_size / 2**20:.1f} MiB"
-            raise CassetteInvalid([_problem(path, f"at most {limit >> 20} MiB", found, "split or shorten it")])
+            raise CassetteInvalid([_make_problem(path, f"at most {limit >> 20} MiB", found, "split or shorten it")])
         return path.read_bytes()
     except OSError as error:
-        raise CassetteInvalid([_unreadable(path, error)]) from None
+        raise CassetteInvalid([_make_unreadable(path, error)]) from None
 
 
-class _Remembered:
+class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
-    By content, not by time: a checkout sets all times to now. One file a folder, so that it cannot grow without end.
-    A cache that cannot be read or written is no cache; it never keeps anybody from loading.
+    Times are no key because a checkout sets all times to now. Each folder has one cache file, which holds the interactions
+    of the last load. If the cache cannot be read or written, files are parsed without it.
     """
 
     def __init__(self, root: Path, cache: Path | None) -> None:
@@ -213,14 +211,14 @@ class _Remembered:
         except OSError:
             return {}
 
-    def interaction(self, file: _File) -> Interaction:
+    def read(self, file: _File) -> Interaction:
         data = _read_file(file.path, yamlio.MAX_BYTES)
         digest = blake2b(data, digest_size=16, person=_GENERATION).digest()
         if (row := self.rows.get(digest)) is not None:
             try:
                 interaction = tape.from_row(row, file.name)
             except (TypeError, ValueError):
-                pass  # a cache of another make: parse as if there were none
+                pass  # written by another version: parse the file
             else:
                 self.used[digest] = row
                 return interaction
@@ -229,18 +227,18 @@ class _Remembered:
         self.parsed += 1
         return interaction
 
-    def keep(self) -> None:
+    def save(self) -> None:
         if self.path is None or (not self.parsed and self.used.keys() == self.rows.keys()):
             return
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self.path, tape.pack_rows(self.used))
+            replace_file(self.path, tape.pack_rows(self.used))
         except OSError:
-            pass  # a read-only home is no reason not to replay
+            pass  # a read-only home must not prevent a replay
 
 
 def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
-    """Where the load cache is kept: `BEDTAPE_CACHE_DIR` (empty: nowhere), else the user's cache folder."""
+    """Returns the folder of the load cache: `BEDTAPE_CACHE_DIR` (empty: None), else the user's cache folder."""
     if (named := environ.get("BEDTAPE_CACHE_DIR")) is not None:
         return Path(named) if named else None
     base = environ.get("XDG_CACHE_HOME")
@@ -254,28 +252,29 @@ def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """What changes when a cassette on disk changes: each file's path, time and size. Reads no file."""
+    """Returns the path, time and size of each file, which differ after a cassette on disk changes. Opens no file."""
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
-        files, tapes = _found(path)
-        marks |= {mark for p in (path, *(f.path for f in files), *tapes) if (mark := _mark(p)) is not None}
+        files, tapes = _find_files(path)
+        marks |= {mark for p in (path, *(f.path for f in files), *tapes) if (mark := _read_mark(p)) is not None}
     return frozenset(marks)
 
 
-def _mark(path: Path) -> tuple[str, int, int] | None:
+def _read_mark(path: Path) -> tuple[str, int, int] | None:
     try:
         status = path.stat()
-    except OSError:  # gone since it was listed
+    except OSError:  # removed since it was listed
         return None
     return None if stat.S_ISDIR(status.st_mode) else (str(path), status.st_mtime_ns, status.st_size)
 
 
-# -- writing ---------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------------------
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Puts a file in place whole: a reader sees the old one or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+def replace_file(path: Path, data: bytes) -> None:
+    """Replaces a file in one step: a reader sees the old bytes or the new bytes. Makes missing folders. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=NEW)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
@@ -286,99 +285,16 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def file_name(order: int, interaction: Interaction) -> str:
-    """`0002-converse-stream-91be03d7.yaml`: recorded order from 1, operation, start of the match key."""
+def name_file(number: int, interaction: Interaction) -> str:
+    """Returns `0002-converse-stream-91be03d7.yaml`: number from 1, operation, start of the match key."""
     name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))
-    return f"{order:04d}-{name}-{key_of_request(interaction.request).hex()[:8]}.yaml"
+    return f"{number:04d}-{name}-{key_of_request(interaction.request).hex()[:8]}.yaml"
 
 
-def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
-    mend = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
-    problems = [
-        _problem(path, "no secret", f"{finding.kind} in {finding.where}", mend)
-        for path, interaction in named
-        for finding in scan(interaction)
-    ]
-    if problems:
-        raise SecretFound(problems)
-
-
-def _checked_name(name: str) -> str:
-    if not safe_name(name):
-        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
-    return name
-
-
-def rendered(path: Path, interaction: Interaction) -> bytes:
-    """The file's bytes, sure to be read back as this interaction. Raises CassetteError where YAML cannot hold it."""
-    try:
-        data = document.write(interaction)
-    except ValueError as error:
-        raise CassetteError(
-            f"{path}: expected an interaction that YAML can hold, found one it cannot: {error}"
-        ) from None
-    if not _holds(path, data) and document.read(data, str(path)) != interaction:
-        raise CassetteError(f"{path}: expected an interaction that is read back as it was, found one that is not")
-    return data
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == data
-
-
-def _is_interaction(path: Path) -> bool:
-    return path.suffix in _SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-
-
-def write(root: Path, cassette: Cassette, *, redaction: Redaction = ALWAYS) -> tuple[Path, ...]:
-    """Writes the cassette under `root` and returns its files; what the folder held of it before is replaced.
-
-    Everything is scrubbed, rendered and checked before the first byte is written. A file that would not change is
-    not touched. Raises SecretFound or CassetteError, and then nothing has changed; but where the disk fails half way,
-    each file is still the old one or the new one, and no old one is gone.
+def number_files(cassette: Cassette, folder: str | None = None) -> Cassette:
+    """Returns the cassette with new file names, numbered from 1. folder: where the files are, if not in the folder of
+    the cassette's name; relative to the folder of cassettes.
     """
-    folder = root / _checked_name(cassette.name)
-    scrubbed = [scrub_interaction(interaction, redaction) for interaction in cassette.interactions]
-    named = [(folder / file_name(number, i), i) for number, i in enumerate(scrubbed, 1)]
-    _refuse_secrets(named)
-    try:
-        written = {path: rendered(path, interaction) for path, interaction in named}
-        _put(folder, written)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    return tuple(written)
-
-
-def _put(folder: Path, written: dict[Path, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    stale = {path for path in folder.iterdir() if _is_interaction(path)} - written.keys()
-    for path, data in written.items():
-        if not _holds(path, data):
-            _replace(path, data)
-    for path in stale:
-        path.unlink()
-
-
-def _unwritable(path: Path, error: OSError) -> CassetteError:
-    found = error.strerror or type(error).__name__
-    where = error.filename or path
-    return CassetteError(f"{where}: expected to write, found: {found}; free space or mend permissions, and write again")
-
-
-def write_tape(path: Path, cassettes: Iterable[Cassette], *, redaction: Redaction = ALWAYS) -> None:
-    """Writes the cassettes as one `.tape` file. Raises SecretFound or CassetteError, and then nothing has changed."""
-    packed = [Cassette(_checked_name(c.name), tuple(_named(c, redaction))) for c in cassettes]
-    _refuse_secrets((Path(i.file), i) for c in packed for i in c.interactions)
-    data = tape.pack(packed)
-    tape.unpack(data, str(path))
-    try:
-        _replace(path, data)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _named(cassette: Cassette, redaction: Redaction) -> Iterator[Interaction]:
-    """The interactions scrubbed, each with the name of the file it was or would be written to."""
-    for number, interaction in enumerate(cassette.interactions, 1):
-        scrubbed = scrub_interaction(interaction, redaction)
-        yield replace(scrubbed, file=scrubbed.file or f"{cassette.name}/{file_name(number, scrubbed)}")
+    prefix = cassette.name if folder is None else folder
+    named = (replace(i, file=f"{prefix}/{name_file(n, i)}".lstrip("/")) for n, i in enumerate(cassette.interactions, 1))
+    return Cassette(cassette.name, tuple(named))

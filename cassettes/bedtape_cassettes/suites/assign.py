@@ -1,7 +1,7 @@
-"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that mended.
+"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that fixed.
 
 An answer's text is put where the recorded one stood (see `deltas`); token counts, totals and a recorded Content-Length
-follow. What cannot be mended is told in notes. Pure; nothing is written here.
+follow. What cannot be fixed is told in notes. Pure; nothing is written here.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, namespace_of
 from bedtape_cassettes.families.content import STOP_REASONS, Cited, Content, Message, Text, Usage
 from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.members import find_leaves
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render, takes
 from bedtape_cassettes.families.shared.synthesis import tokens
-from bedtape_cassettes.families.text_slots import STOP_MEMBERS, with_text
-from bedtape_cassettes.families.usage import COUNTS, usage_said, with_usage
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.families.text_slots import with_text
+from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.json_view import leaves, opened, sealed, with_leaf
-from bedtape_cassettes.model import Body, Events, Interaction, Response
-from bedtape_cassettes.suites.set_member import with_members
+from bedtape_cassettes.format.json_values import Place, Plain, find_places, parse_path, with_leaf
+from bedtape_cassettes.format.json_view import opened, sealed
+from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "mended", "with_length"]
+__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length", "with_members"]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -77,13 +79,13 @@ def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
     return Amended(with_length(interaction), tuple(notes))
 
 
-def mended(before: Interaction, after: Interaction) -> Amended:
-    """What was edited by hand, with what depends on the answer's text mended where only that was changed."""
+def reconcile(before: Interaction, after: Interaction) -> Amended:
+    """What was edited by hand, with what depends on the answer's text fixed where only that was changed."""
     notes: list[str] = []
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
         notes.append("the answer is no longer in the form of its model's family, so its text cannot be told")
-    if old is not None and new is not None and old != new and usage_said(before.response) == usage_said(after.response):
+    if old is not None and new is not None and old != new and _usage(before) == _usage(after):
         after = _recounted(after, old, new)
     return Amended(with_length(after), tuple(notes))
 
@@ -100,6 +102,10 @@ def _content(interaction: Interaction) -> Content | None:
     return content_of(interaction.operation, interaction.model, interaction.response)
 
 
+def _usage(interaction: Interaction) -> Usage | None:
+    return read_usage(interaction.operation, interaction.model, interaction.response)
+
+
 def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
     key, value = change.key, change.value
     match key:
@@ -111,7 +117,7 @@ def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> 
             return _with_status(interaction, value, notes)
     kind, _, name = key.partition("." if key.startswith("usage.") else ":")
     if kind == "usage":
-        return replace(interaction, response=with_usage(interaction, name, _whole(key, value, 0)))
+        return replace(interaction, response=with_usage(interaction, COUNTS[name], _whole(key, value, 0)))
     if kind == "json":
         return replace(interaction, response=_with_member(interaction, name, value, notes))
     request = interaction.request
@@ -140,15 +146,16 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
     if content is None and interaction.response.body == _NO_BODY:
         return replace(interaction, response=_rendered(interaction, text))
     if not isinstance(content, Message):
-        mend = "set members of its body or events: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {mend}")
-    body = with_text(response.body, content.text, text)
+        fix = "set members of its body or events: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
+    members = members_of(interaction.operation, interaction.model)
+    body = with_text(response.body, members, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
     said = changed and _content(changed)
     if changed is None or not isinstance(said, Message) or said.text != text:
-        mend = "set members of its body or events: json:$.path=value"
+        fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(
-            f"{file}: expected a place for the answer's text, found none (it may only call tools); {mend}"
+            f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
         )
     if content.text != text:
         notes += _doubts(file, content)
@@ -159,7 +166,7 @@ _NO_BODY = Body("text", b"")
 
 
 def _doubts(file: str, content: Message) -> list[str]:
-    """What an answer says of its text that nobody can mend."""
+    """What an answer says of its text that nobody can fix."""
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
@@ -186,11 +193,11 @@ def _rendered(interaction: Interaction, text: str) -> Response:
 
 def _recounted(interaction: Interaction, old: str, new: str) -> Interaction:
     """With the output tokens that the new text would have cost."""
-    usage = usage_said(interaction.response)
+    usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
         return interaction
     output = max(1, usage.output + tokens(new) - tokens(old))
-    return replace(interaction, response=with_usage(interaction, "outputTokens", output))
+    return replace(interaction, response=with_usage(interaction, "output", output))
 
 
 # -- stop reasons ----------------------------------------------------------------------------------------------
@@ -203,23 +210,25 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
         raise CassetteError(f"{file}: expected a stop reason of {', '.join(STOP_REASONS)}, found {stop!r}; choose one")
     content = _content(interaction)
     if not isinstance(content, Message) or not takes(interaction.operation):
-        mend = "set the member itself: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {mend}")
-    words = _words(interaction, stop)
-    values = opened(response.body)
-    found = False
-    for number, value in enumerate(values):
-        for place, leaf in list(leaves(value)):
-            if place and place[-1] in words and isinstance(leaf, str):
-                values[number] = with_leaf(values[number], place, words[str(place[-1])])
-                found = True
-    if not found:
+        fix = "set the member itself: json:$.path=value"
+        raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
+    word, values = _stop_word(interaction, stop), opened(response.body)
+    places = _stops(interaction, values)
+    if word is None or not places:
         raise CassetteError(f"{file}: expected it to say why it ended, found nothing; set it with json:$.path=value")
+    for number, place, _ in places:
+        values[number] = with_leaf(values[number], place, word)
     return replace(interaction, response=replace(response, body=sealed(response.body, values)))
 
 
-def _words(interaction: Interaction, stop: str) -> dict[str, str]:
-    """The word of the model's family by the member that has it: its own rendering says it."""
+def _stops(interaction: Interaction, values: Sequence[JsonValue | Plain]) -> list[tuple[int, Place, str]]:
+    """The number of the value, the place and the word, wherever the values have a stop reason."""
+    leaves = find_leaves(values, members_of(interaction.operation, interaction.model).stop)
+    return [(number, place, leaf) for number, place, leaf in leaves if isinstance(leaf, str)]
+
+
+def _stop_word(interaction: Interaction, stop: str) -> str | None:
+    """The word of the model's family for the stop reason, as the family renders it."""
     try:
         made = render(
             Message((Text("."),), stop=stop, usage=Usage(1, 1)),
@@ -230,12 +239,7 @@ def _words(interaction: Interaction, stop: str) -> dict[str, str]:
         )
     except Cannot as error:
         raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
-    return {
-        str(place[-1]): leaf
-        for value in opened(made.body)
-        for place, leaf in leaves(value)
-        if place and place[-1] in STOP_MEMBERS and isinstance(leaf, str)
-    }
+    return next((word for _, _, word in _stops(interaction, opened(made.body))), None)
 
 
 # -- status ----------------------------------------------------------------------------------------------------
@@ -275,6 +279,33 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
         only = "only this member is changed, nothing follows"
         notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
     return replace(response, body=body)
+
+
+def with_members(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
+    """The body with the members at the path set; in a stream the path's first part is the event's number, from 0."""
+    try:
+        parts = parse_path(path)
+    except ValueError as error:
+        raise CassetteError(f"{file}: {error}; write it like json:$.content[0].text=…") from None
+    values = opened(body)
+    holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
+    if isinstance(body, Body):
+        parts = ("0", *parts)
+    places = list(find_places(holder, parts, or_new=True))
+    if not places:
+        raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
+    for number, *place in places:
+        assert isinstance(number, int)
+        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
+    return sealed(body, values)
+
+
+def _parsed(value: str) -> JsonValue:
+    """JSON, or the text itself where it is none."""
+    try:
+        return bodies.parse(value.encode(errors="replace"))
+    except ValueError:
+        return value
 
 
 # -- lengths ---------------------------------------------------------------------------------------------------

@@ -13,19 +13,17 @@ from dataclasses import replace
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Events, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.names import cassette_name, safe_name
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.storage.store import file_name
-from bedtape_cassettes.suites.selector import Picked, Suite, cassettes, numbers
+from bedtape_cassettes.storage.store import name_file, number_files
+from bedtape_cassettes.suites.selector import Picked, cassettes
 
 __all__ = [
     "BY",
     "append",
     "copy",
     "drop",
-    "duplicates",
     "each",
     "keep",
     "merge",
@@ -123,7 +121,7 @@ def _highest(cassette: Cassette) -> int:
 
 
 def _filed(folder: str, number: int, interaction: Interaction) -> Interaction:
-    name = file_name(number, interaction)
+    name = name_file(number, interaction)
     return replace(interaction, file=f"{folder}/{name}" if folder else name)
 
 
@@ -145,9 +143,9 @@ def copy(suite: Suite, picked: Picked, to: str) -> Suite:
     return append(suite, to, _taken(suite, picked))
 
 
-def _absent(suite: Suite, name: str, mend: str) -> str:
+def _absent(suite: Suite, name: str, fix: str) -> str:
     if any(cassette.name == name for cassette in suite):
-        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {mend}")
+        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {fix}")
     return _checked(name)
 
 
@@ -169,9 +167,10 @@ def _one(suite: Suite, name: str) -> tuple[Cassette]:
 def renumber(suite: Suite, names: Iterable[str]) -> Suite:
     """Files of the cassettes named anew: numbers from 1 without gaps, operation and match key as they are now."""
     again = [
-        Cassette(c.name, tuple(_filed(i.file.rpartition("/")[0], n, i) for n, i in enumerate(c.interactions, 1)))
+        number_files(cassette, cassette.interactions[0].file.rpartition("/")[0])
         for name in names
-        for c in cassettes(suite, name)
+        for cassette in cassettes(suite, name)
+        if cassette.interactions
     ]
     return _with(suite, *again)
 
@@ -242,11 +241,3 @@ def merge(suite: Suite, names: Sequence[str], to: str) -> Suite:
     rest = _with(suite, *(Cassette(cassette.name, ()) for cassette in merged))
     _absent(rest, to, "name it among those to merge, or choose another")
     return append(rest, to, [i for cassette in merged for i in cassette.interactions])
-
-
-def duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
-    """The numbers of interactions that ask the same: played one after the other, then the last again."""
-    asked: dict[bytes, list[int]] = {}
-    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
-        asked.setdefault(key_of_request(interaction.request), []).append(number)
-    return [tuple(which) for which in asked.values() if len(which) > 1]

@@ -12,13 +12,12 @@ from datetime import date
 from typing import Literal, Protocol, TypeAlias
 
 from bedtape_cassettes.families.table import bare
-from bedtape_cassettes.format.json_view import Plain, opened, value_in
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
+from bedtape_cassettes.format.json_values import Plain
+from bedtape_cassettes.format.json_view import opened, value_in
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.suites.bulk import duplicates
-from bedtape_cassettes.suites.flags import marks
 from bedtape_cassettes.suites.lifecycle import ends
-from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.suites.selector import find_duplicates, marks, numbers
 
 __all__ = ["Checked", "Drifts", "Facts", "check"]
 
@@ -27,13 +26,13 @@ Level: TypeAlias = Literal["wrong", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that is doubtful. level: `wrong` is to be mended; a `note` may be meant so."""
+    """One thing that is doubtful. level: `wrong` is to be fixed; a `note` may be meant so."""
 
     level: Level
     kind: str
     where: str
     said: str
-    mend: str
+    fix: str
 
 
 class _Drift(Protocol):
@@ -97,7 +96,7 @@ def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[Checked
 def _matching(cassette: Cassette) -> Iterator[Checked]:
     """Requests that ask the same: played one after the other, so a second one with the same answer changes nothing."""
     by_number = dict(zip(numbers(cassette), cassette.interactions, strict=True))
-    for same in duplicates(cassette):
+    for same in find_duplicates(cassette):
         first = by_number[same[0]]
         where = f"{cassette.name}:{same[-1]}"
         listed = ", ".join(map(str, same))
@@ -146,8 +145,8 @@ def _drifted(where: str, interaction: Interaction, drifts: Drifts) -> Iterator[C
         said += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
     for side, drift in said:
         level: Level = "wrong" if drift.known else "note"
-        mend = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
-        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", mend)
+        fix = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
+        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", fix)
 
 
 def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:

@@ -25,11 +25,13 @@ from bedtape_cassettes.families.content import (
     Text,
     ToolUse,
 )
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import compare_members, leaves, render_path
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
-from bedtape_cassettes.suites.selector import Suite, numbers
+from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
+from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
 __all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
@@ -77,9 +79,9 @@ def differences(before: Interaction, after: Interaction, *, noise: bool = True) 
 
 
 def _between(section: Section, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
-    for where in dict.fromkeys((*before, *after)):
-        if before.get(where) != after.get(where):
-            yield Difference(section, where, before.get(where), after.get(where))
+    for where, one, other in compare_members(before, after, None):
+        if one != other:
+            yield Difference(section, where, one, other)
 
 
 def _answer(interaction: Interaction) -> Facts:
@@ -134,7 +136,7 @@ def _request(interaction: Interaction) -> Facts:
 def _noise(interaction: Interaction) -> Facts:
     """Times, tokens, and into how many events a stream is cut."""
     response = interaction.response
-    usage = usage_of(interaction.operation, interaction.model, response)
+    usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
         "after_ms": str(response.after_ms),
         "usage": "" if usage is None else f"{usage.input} in, {usage.output} out",
@@ -165,12 +167,11 @@ def _json(value: JsonValue) -> str:
 
 def _body(body: Body | Events) -> Facts:
     if isinstance(body, Body):
-        return dict(_leaves(_value(body.form, body.data))) if body.data else {}
-    return {
-        where: text
-        for number, event in enumerate(body.events, 1)
-        for where, text in _leaves(_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip())
-    }
+        return _members(_value(body.form, body.data)) if body.data else {}
+    facts: Facts = {}
+    for number, event in enumerate(body.events, 1):
+        facts |= _members(_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip())
+    return facts
 
 
 def _value(form: str, data: bytes) -> JsonValue:
@@ -180,17 +181,9 @@ def _value(form: str, data: bytes) -> JsonValue:
         return data.decode(errors="replace")
 
 
-def _leaves(value: JsonValue, where: str = "") -> Iterator[tuple[str, str]]:
-    """Each scalar with its path: `messages[0].content[0].text`."""
-    match value:
-        case dict() if value:
-            for key, member in value.items():
-                yield from _leaves(member, f"{where}.{key}" if where else key)
-        case list() if value:
-            for index, member in enumerate(value):
-                yield from _leaves(member, f"{where}[{index}]")
-        case _:
-            yield where or "body", _json(value)
+def _members(value: JsonValue, root: str = "") -> Facts:
+    """Each leaf by its path: `messages[0].content[0].text`."""
+    return {render_path(place, root) or "body": _json(leaf) for place, leaf in leaves(value)}
 
 
 # -- two suites ------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, Problem
-from bedtape_cassettes.families.content import Message, Usage
+from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.usage import COUNTS, usage_said
+from bedtape_cassettes.families.usage import COUNTS, read_usage
 from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.model import Interaction, JsonValue
-from bedtape_cassettes.suites.assign import Amended, Assignment, amended, answer_text, mended
+from bedtape_cassettes.suites.assign import Amended, Assignment, amended, answer_text, reconcile
 
 __all__ = ["read", "sheet"]
 
@@ -41,13 +41,9 @@ def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
         found["text"] = text
     if isinstance(content, Message):
         found["stop_reason"] = content.stop
-    if (usage := usage_said(interaction.response)) is not None:
-        found["usage"] = dict(zip(COUNTS, _counts(usage), strict=True))
+    if (usage := read_usage(interaction.operation, interaction.model, interaction.response)) is not None:
+        found["usage"] = {name: getattr(usage, field) for name, field in COUNTS.items()}
     return found or None
-
-
-def _counts(usage: Usage) -> tuple[int, ...]:
-    return usage.input, usage.output, usage.cache_read, usage.cache_write
 
 
 def read(text: str, interaction: Interaction) -> Amended | None:
@@ -65,12 +61,12 @@ def read(text: str, interaction: Interaction) -> Amended | None:
     head, rest = data[: begins.start()], data[begins.start() :]
     # Empty lines in place of the head keep the numbers of the others.
     written = document.read(b"\n" * head.count(b"\n") + rest, name)
-    changed = mended(interaction, written)
+    changed = reconcile(interaction, written)
     changes = _changes(head, name, interaction)
     if any(change.key == "answer.text" for change in changes) and answer_text(written) != answer_text(interaction):
-        mend = "change one of them, and leave the other as it was"
+        fix = "change one of them, and leave the other as it was"
         found = "two: under answer and in the interaction"
-        raise CassetteInvalid([Problem(name, 1, "one new text", found, mend)])
+        raise CassetteInvalid([Problem(name, 1, "one new text", found, fix)])
     final = amended(changed.interaction, changes)
     return Amended(final.interaction, (*changed.notes, *final.notes))
 
@@ -83,8 +79,8 @@ def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignme
         return ()
     new = value.get("answer") if isinstance(value, dict) else None
     if not isinstance(new, dict) or not isinstance(new.get("usage", {}), dict):
-        mend = "put it back as it was, or take the whole of it out"
-        raise CassetteInvalid([Problem(name, 1, f"answer: with {', '.join(old)}", "something else", mend)])
+        fix = "put it back as it was, or take the whole of it out"
+        raise CassetteInvalid([Problem(name, 1, f"answer: with {', '.join(old)}", "something else", fix)])
     found = [
         _assignment(key, member, name)
         for key, before, member in _pairs(old, new)

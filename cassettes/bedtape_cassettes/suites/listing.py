@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bedtape_cassettes.families.reading import usage_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.model import Cassette, Events, Interaction
-from bedtape_cassettes.printable import printable
-from bedtape_cassettes.suites.flags import marks
-from bedtape_cassettes.text import Line, lines
+from bedtape_cassettes.suites.selector import marks
+from bedtape_cassettes.text import Line, escape_controls, lines
 
 __all__ = ["Row", "Total", "row", "table", "totals"]
 
@@ -70,13 +69,13 @@ def totals(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
 
 
 def _total(operation: str, model: str, group: list[Interaction]) -> Total:
-    usages = [usage for i in group if (usage := usage_of(i.operation, i.model, i.response)) is not None]
+    usages = [usage for i in group if (usage := read_usage(i.operation, i.model, i.response)) is not None]
     return Total(
         operation,
         model,
         len(group),
         sum(i.response.status >= 400 for i in group),
-        sum(usage.input + usage.cache_read + usage.cache_write for usage in usages),
+        sum(usage.sent for usage in usages),
         sum(usage.output for usage in usages),
         sum(_waited(i) for i in group),
     )
@@ -90,7 +89,7 @@ def _waited(interaction: Interaction) -> int:
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
     """Columns in line, the first row as their titles; right: columns of numbers."""
-    safe = [[printable(cell) for cell in cells] for cells in rows]
+    safe = [[escape_controls(cell) for cell in cells] for cells in rows]
     widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
     shown = []
     for place, cells in enumerate(safe):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
-from bedtape_cassettes.suites.selector import Suite
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["Plan", "plan", "shown"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
-from bedtape_cassettes.model import Interaction
+from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.redaction.engine import Find, Look, Search, Span, find_words
 from bedtape_cassettes.redaction.kinds import ACCESS_KEY, PLACEHOLDER, REDACTED, SECRET_HEADER
 from bedtape_cassettes.redaction.walk import rewrite
 from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.assign import with_length
-from bedtape_cassettes.suites.selector import Picked, Suite, numbers
+from bedtape_cassettes.suites.selector import Picked, numbers
 
 __all__ = ["Found", "Names", "load_detectors", "redact", "redact_suite", "scan"]
 

@@ -16,14 +16,13 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.printable import printable
-from bedtape_cassettes.suites.flags import MARKS, marks
+from bedtape_cassettes.storage.store import name_file
+from bedtape_cassettes.text import escape_controls
 
-__all__ = ["Picked", "Selector", "Suite", "cassettes", "named", "numbers", "parse", "pick", "said"]
+__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "named", "numbers", "parse", "pick", "said"]
 
-Suite: TypeAlias = tuple[Cassette, ...]
 # The places (from 0) of what was selected, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -63,8 +62,8 @@ def parse(text: str) -> Selector:
 
 
 def _wrong(text: str, expected: str, found: str) -> CassetteError:
-    mend = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
-    return CassetteError(f"{printable(text)}: expected {expected}, found {found}; {mend}")
+    fix = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
+    return CassetteError(f"{escape_controls(text)}: expected {expected}, found {found}; {fix}")
 
 
 def _range(text: str, found: re.Match[str]) -> tuple[int, int]:
@@ -96,6 +95,17 @@ def numbers(cassette: Cassette) -> tuple[int, ...]:
     if len(set(named)) == len(cassette.interactions):
         return tuple(named)
     return tuple(range(1, len(cassette.interactions) + 1))
+
+
+def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
+    """Returns the numbers of interactions with equal requests, a tuple for each request.
+
+    A replay plays the answers in turn, then repeats the last one.
+    """
+    by_key: dict[bytes, list[int]] = {}
+    for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
+        by_key.setdefault(key_of_request(interaction.request), []).append(number)
+    return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 
 def said(interaction: Interaction) -> str:
@@ -144,8 +154,8 @@ def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
     if not found:
         names = [c.name for c in suite]
         near = get_close_matches(name, names, n=1)
-        mend = f"did you mean {printable(near[0])}?" if near else f"there is {_listed(names)}"
-        raise CassetteError(f"{printable(name)}: expected a cassette or a glob of cassettes, found none; {mend}")
+        fix = f"did you mean {escape_controls(near[0])}?" if near else f"there is {_listed(names)}"
+        raise CassetteError(f"{escape_controls(name)}: expected a cassette or a glob of cassettes, found none; {fix}")
     return found
 
 
@@ -191,14 +201,14 @@ def _nothing(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
     what = compact(selector.text).decode()
     return CassetteError(
-        f"{what}: expected to select something, found nothing; {printable(where)} has {'; '.join(there)}"
+        f"{what}: expected to select something, found nothing; {escape_controls(where)} has {'; '.join(there)}"
     )
 
 
 def _listed(words: Iterable[str]) -> str:
     distinct = sorted(set(words))
     more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
-    return (", ".join(map(printable, distinct[:_SHOWN])) or "nothing") + more
+    return (", ".join(map(escape_controls, distinct[:_SHOWN])) or "nothing") + more
 
 
 def _ranges(found: Sequence[int]) -> str:
@@ -211,3 +221,29 @@ def _ranges(found: Sequence[int]) -> str:
             runs.append([number, number])
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
     return ", ".join(shown[:_SHOWN]) + (" and more" if len(shown) > _SHOWN else "")
+
+
+# -- flags -----------------------------------------------------------------------------------------------------
+
+MARKS = ("exact", "partial", "stream", "stale")
+_NAMED_BY_US = re.compile(r"[0-9]+(-[a-z-]+-[0-9a-f]{8}\.yaml)")
+
+
+def marks(interaction: Interaction) -> tuple[str, ...]:
+    """Its marks, in the order of MARKS.
+
+    exact: kept byte for byte. partial: cut, never replayed. stream: answered in events. stale: its request was changed
+    since its file was named, so that the name tells an old operation or match key.
+    """
+    flags = (
+        interaction.exact,
+        interaction.partial,
+        isinstance(interaction.response.body, Events),
+        _is_stale(interaction),
+    )
+    return tuple(mark for mark, flag in zip(MARKS, flags, strict=True) if flag)
+
+
+def _is_stale(interaction: Interaction) -> bool:
+    named = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
+    return named is not None and named[1] != name_file(0, interaction).removeprefix("0000")

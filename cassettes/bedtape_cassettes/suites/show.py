@@ -22,11 +22,12 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.reading import content_of, prompt_of, usage_of
+from bedtape_cassettes.families.reading import content_of, prompt_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
-from bedtape_cassettes.suites.flags import marks
+from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["heading", "raw", "transcript"]
@@ -49,7 +50,7 @@ def transcript(cassette: str, number: int, interaction: Interaction) -> list[Lin
     response = interaction.response
     asked = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
     content = content_of(interaction.operation, interaction.model, response)
-    usage = usage_of(interaction.operation, interaction.model, response)
+    usage = read_usage(interaction.operation, interaction.model, response)
     return [
         *heading(cassette, number, interaction),
         *_question(asked, interaction.request.body),

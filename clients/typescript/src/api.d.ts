@@ -1185,7 +1185,7 @@ export interface components {
             where: string;
             expected: string;
             found: string;
-            mend: string;
+            fix: string;
         };
         Rule: {
             /** @description What reports call it; rule-1, fault-1 where it has none. */

@@ -52,8 +52,8 @@ export class Bedtape {
    */
   constructor(url: string | undefined = process.env.BEDTAPE_URL, options: { token?: string } = {}) {
     if (!url) {
-      const mend = "run the tests as `bedtape run -- npm test`, or set BEDTAPE_URL";
-      throw new BedtapeError(0, `expected a server's URL, found none: ${mend}`);
+      const fix = "run the tests as `bedtape run -- npm test`, or set BEDTAPE_URL";
+      throw new BedtapeError(0, `expected a server's URL, found none: ${fix}`);
     }
     this.url = url.replace(/\/+$/, "");
     this.#token = options.token;

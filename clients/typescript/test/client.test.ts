@@ -142,6 +142,6 @@ test("the types are those of the server's OpenAPI document", async () => {
   const generated = astToString(await openapiTS(new URL(`${bedtape.url}/_bedtape/openapi.json`)));
   const kept = await readFile("src/api.d.ts", "utf8");
   const rest = kept.slice(kept.indexOf("*/") + 2); // less the generator's header
-  const mend = "src/api.d.ts is out of date: run `npm run generate` beside `bedtape replay`";
-  assert.equal(rest.trim(), generated.trim(), mend);
+  const fix = "src/api.d.ts is out of date: run `npm run generate` beside `bedtape replay`";
+  assert.equal(rest.trim(), generated.trim(), fix);
 });

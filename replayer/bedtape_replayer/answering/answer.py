@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,7 +9,7 @@ from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.match import Miss
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.answering.steps import Step
+from bedtape_replayer.answering.steps import StepEdit
 
 __all__ = ["Answer", "Outcome", "Source"]
 
@@ -23,9 +22,9 @@ Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "
 class Answer:
     """What a call gets, and from where.
 
-    by: the recording's file, or the id of the rule or fault. response: what was said before it became bytes; None for
-    bedtape's own words. faults: the ids of those that harmed it. disturb: what they do to its steps. speed: the pace
-    that its session asks for; None for the server's.
+    by: the recording's file, or the id of the rule or fault. response: the answer before it became bytes; None for an
+    answer of bedtape's own. faults: the ids of the faults that changed it. edits: how they change its steps. speed: the
+    pace that its session asks for; None for the server's.
     """
 
     call: Call
@@ -35,7 +34,7 @@ class Answer:
     response: Response | None = None
     miss: Miss | None = None
     faults: tuple[str, ...] = ()
-    disturb: Callable[[Iterator[Step]], Iterator[Step]] | None = None
+    edits: tuple[StepEdit, ...] = ()
     speed: float | None = None
 
     @property

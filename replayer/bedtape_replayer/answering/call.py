@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
+from bedtape_cassettes.addresses import read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse
@@ -18,15 +17,14 @@ from bedtape_replayer.answering.head import Head
 __all__ = ["Call"]
 
 
-# Nobody changes what a call says; an equal body may be put in the place of its own, so that it is in memory once. It is
-# not `frozen`, which takes five times as long to make, for every request.
+# Nothing assigns a call's fields. It is not `frozen`, because a frozen call takes five times as long to make.
 @dataclass(eq=False)
 class Call:
     """One request that the server received, read further as somebody asks.
 
-    path: percent-encoded with its query, less the session prefix. number: its place among its session's calls, from 1.
-    keep: the history of the session that it came to, which keeps it when it is over; not that of one that has since
-    taken the name.
+    path: percent-encoded with its query, without prefixes. number: its place among its session's calls, from 1.
+    generation: of the session that it came to. A session that is reset, or made anew under the same name, has another
+    generation, and so another history. 0 for a call that no history keeps.
     """
 
     session: str
@@ -35,7 +33,7 @@ class Call:
     head: Head
     body: bytes
     number: int = 1
-    keep: Callable[[Any], None] | None = field(default=None, repr=False)
+    generation: int = 0
 
     @property
     def target(self) -> Target:
@@ -88,9 +86,9 @@ class Call:
 
     @cached_property
     def scope(self) -> tuple[str | None, str | None]:
-        """Access key id and region of its signature; None where it is not signed so."""
-        found = _SCOPE.search(self.head.get("authorization") or "")
-        return (found[1], found[2]) if found else (None, None)
+        """Access key id and region of the signature; None for each that the request does not contain."""
+        scope = read_scope(self.head.get("authorization") or "")
+        return (scope.access_key, scope.region or None) if scope else (None, None)
 
 
 # Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
@@ -99,4 +97,3 @@ _remembered_prompt = lru_cache(maxsize=2048)(prompt_of)
 
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 _SMALL = re.compile(r"[0-9]{1,4}")
-_SCOPE = re.compile(r"Credential=([^/\s,]+)/[0-9]+/([^/\s,]+)/")

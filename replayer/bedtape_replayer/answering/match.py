@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from heapq import nlargest
 from typing import Any
 
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.json_values import MISSING, Change, Place, compare, leaves, render_path
 from bedtape_cassettes.matching.key import (
     ANSWERING,
     DEFAULT,
@@ -28,6 +28,7 @@ from bedtape_cassettes.matching.key import (
     unscrubbed_key_of,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Remembered
 
@@ -85,7 +86,7 @@ class Miss:
                 f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
             ]
             return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
-        held = counted(self.recordings, "recording")
+        held = format_count(self.recordings, "recording")
         lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
         if not self.nearest:
             lines.append("There is no recording of this operation; record one, or check the folder.")
@@ -113,9 +114,7 @@ class Index:
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self._rules = rules
         self._queues: dict[bytes, list[Recording]] = {}
-        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], tuple[bytes, bytes]] = Remembered(
-            _REMEMBERED_BYTES
-        )
+        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], bytes] = Remembered(_REMEMBERED_BYTES)
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
             key = key_of_request(interaction.request, rules)
@@ -123,15 +122,13 @@ class Index:
             queue.append(Recording(interaction, key, len(queue)))
 
     def key(self, call: Call) -> bytes:
-        """The call's match key. An equal body that came before takes the place of the call's own."""
+        """The call's match key."""
         headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
         asked = (call.method, call.path, headers, call.body)
-        remembered = self._keys.get(asked)
-        if remembered is not None:
-            key, call.body = remembered  # one object for equal bodies, of which a history keeps thousands
-            return key
-        key = self._read_key(call, headers)
-        self._keys.keep(asked, (key, call.body), len(call.path) + len(call.body))
+        key = self._keys.get(asked)
+        if key is None:
+            key = self._read_key(call, headers)
+            self._keys.keep(asked, key, len(call.path) + len(call.body))
         return key
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
@@ -188,8 +185,8 @@ def _fields(request: Canonical) -> JsonValue:
     }
 
 
-def _leaves(request: Canonical) -> set[tuple[str, str]]:
-    return set(_flat("", _fields(request)))
+def _leaves(request: Canonical) -> set[tuple[Place, str]]:
+    return {(place, repr(leaf)) for place, leaf in leaves(_fields(request))}
 
 
 _WORD = re.compile(r"\w+")
@@ -204,55 +201,10 @@ def _share(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / max(1, len(one | other))
 
 
-def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, str]]:
-    match value:
-        case dict() if value:
-            for key, item in value.items():
-                yield from _flat(f"{path}.{key}" if path else key, item)
-        case list() if value:
-            for number, item in enumerate(value):
-                yield from _flat(f"{path}[{number}]", item)
-        case _:
-            yield path, compact(value).decode(errors="surrogatepass")
-
-
 def differences(recorded: Canonical, sent: Canonical) -> Iterator[Difference]:
     """Every field in which two requests differ, in the order of the request."""
-    yield from _differ("", _fields(recorded), _fields(sent))
-
-
-def _differ(path: str, recorded: JsonValue, sent: JsonValue) -> Iterator[Difference]:
-    if type(recorded) is type(sent):
-        match recorded, sent:
-            case dict() as left, dict() as right:
-                yield from _differ_members(path, left, right)
-                return
-            case list() as left, list() as right:
-                yield from _differ_items(path, left, right)
-                return
-    if recorded != sent or type(recorded) is not type(sent):
-        yield Difference(path.removeprefix("body."), *_shown(recorded, sent))
-
-
-def _differ_members(path: str, left: dict[str, JsonValue], right: dict[str, JsonValue]) -> Iterator[Difference]:
-    for key in [*left, *(key for key in right if key not in left)]:
-        where = f"{path}.{key}" if path else key
-        if key not in right:
-            yield Difference(where.removeprefix("body."), _cut(left[key]), None)
-        elif key not in left:
-            yield Difference(where.removeprefix("body."), None, _cut(right[key]))
-        else:
-            yield from _differ(where, left[key], right[key])
-
-
-def _differ_items(path: str, left: list[JsonValue], right: list[JsonValue]) -> Iterator[Difference]:
-    where = path.removeprefix("body.")
-    for number, (one, other) in enumerate(zip(left, right, strict=False)):
-        yield from _differ(f"{path}[{number}]", one, other)
-    for number, item in enumerate(left[len(right) :], len(right)):
-        yield Difference(f"{where}[{number}]", _cut(item), None)
-    for number, item in enumerate(right[len(left) :], len(left)):
-        yield Difference(f"{where}[{number}]", None, _cut(item))
+    for change in compare(_fields(recorded), _fields(sent)):
+        yield Difference(render_path(change.place).removeprefix("body."), *_shown(change))
 
 
 def _cut(value: JsonValue, at: int = 0) -> str:
@@ -262,8 +214,11 @@ def _cut(value: JsonValue, at: int = 0) -> str:
     return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
-def _shown(recorded: JsonValue, sent: JsonValue) -> tuple[str, str]:
+def _shown(change: Change) -> tuple[str | None, str | None]:
     """Both values, cut around the first character in which they differ."""
-    one, other = compact(recorded).decode(), compact(sent).decode()
+    before, after = change.before, change.after
+    if before is MISSING or after is MISSING:
+        return None if before is MISSING else _cut(before), None if after is MISSING else _cut(after)
+    one, other = compact(before).decode(), compact(after).decode()
     at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return _cut(recorded, at), _cut(sent, at)
+    return _cut(before, at), _cut(after, at)

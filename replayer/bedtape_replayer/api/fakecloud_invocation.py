@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from bedtape_cassettes.format.bodies import compact, parse, value_of
 from bedtape_cassettes.model import Body, Event, JsonValue
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.history.retries.finding import failed
+from bedtape_replayer.history.retries.finding import is_failure
 
 __all__ = ["invocation"]
 
@@ -20,20 +20,20 @@ def invocation(call: Record) -> JsonValue:
         "input": call.body.decode(errors="replace"),
         "output": _output(call),
         "timestamp": datetime.fromtimestamp(call.began, UTC).isoformat(),
-        "error": f"{call.error or call.status}: {call.message or ''}" if call.error or failed(call) else None,
+        "error": f"{call.error or call.status}: {call.message or ''}" if call.error or is_failure(call) else None,
     }
     metadata = _metadata(call)
-    return plain({**told, "requestMetadata": metadata} if metadata else told)
+    return make_json_safe({**told, "requestMetadata": metadata} if metadata else told)
 
 
 def _output(call: Record) -> str:
     """The answer's body; of a stream the text that was said, or where none was its values, as a list; of errors nothing."""
     said = call.outcome.answer.response
-    if said is None or failed(call):
+    if said is None or is_failure(call):
         return ""
     if isinstance(said.body, Body):
         return said.body.data.decode(errors="replace")
-    return call.text or compact([plain(_value(event)) for event in said.body.events]).decode()
+    return call.text or compact([make_json_safe(_value(event)) for event in said.body.events]).decode()
 
 
 def _value(event: Event) -> JsonValue:

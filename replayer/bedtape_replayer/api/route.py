@@ -1,4 +1,4 @@
-"""What can be asked of the control API: a method, a path with named parts, and the function that answers. Values only."""
+"""A route of the control API: a method, a path with named parts, and the function that answers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import parse
-from bedtape_cassettes.format.json_schema import Schema, Wrong, problems
+from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.reply import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 
-__all__ = ["Asked", "Failed", "NoSuch", "Route", "invalid"]
+__all__ = ["ApiRequest", "Failed", "NoSuch", "Route", "invalid"]
 
 
 class Failed(Exception):
@@ -37,17 +38,17 @@ class NoSuch(Failed):
         super().__init__(404, {"error": message})
 
 
-def invalid(wrong: Iterable[Wrong]) -> Failed:
+def invalid(wrong: Iterable[Problem]) -> Failed:
     """A request that says something wrong: every problem at once, as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
-        {"where": one.where, "expected": one.expected, "found": one.found, "mend": one.mend} for one in told
+        {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
     ]
     return Failed(400, {"error": "\n".join(map(str, told)), "problems": problems})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """A request to the control API: the engine, the path's parts by name, the query, the body as bytes.
 
     session: the name of the one that the request names by its prefix or headers, as a call would.
@@ -59,24 +60,24 @@ class Asked:
     query: Mapping[str, str]
     body: bytes
 
-    def made(self) -> SessionState:
+    def open_session(self) -> SessionState:
         """The session that the path names, made where there is none yet: tests configure it before its first call."""
         return self.engine.sessions.get(self.parts["session"])
 
-    def looked_at(self) -> SessionState:
+    def peek_session(self) -> SessionState:
         """The same to look at: none is made, and one that is not there is as it would be at its first call."""
         name = self.parts["session"]
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
 
     def json(self) -> Any:
-        """The body. Raises Failed where it is not JSON. `plain`, for JSON can spell what no answer can hold."""
+        """The body. Raises Failed where it is not JSON. `make_json_safe`, for JSON can spell what no answer can hold."""
         try:
-            return plain(parse(self.body))
+            return make_json_safe(parse(self.body))
         except ValueError as error:
             shown = self.body[:40].decode(errors="replace")
             raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None
 
-    def checked(self, schema: Schema) -> Any:
+    def read_json_as(self, schema: Schema) -> Any:
         """The body, where the schema holds for it. Raises Failed with every problem where it does not."""
         value = self.json()
         if wrong := problems(value, schema):
@@ -117,7 +118,7 @@ class Route:
 
     method: str
     path: str
-    answer: Callable[[Asked], JsonValue]
+    answer: Callable[[ApiRequest], JsonValue]
     summary: str
     gives: Schema = field(default_factory=lambda: {"type": "object"})
     takes: Schema | None = None

@@ -55,7 +55,7 @@ def _or_null(schema: Schema, description: str | None = None) -> Schema:
     return {**schema, "type": [schema["type"], "null"], **told}
 
 
-def _told(description: str, schema: Schema) -> Schema:
+def _describe(description: str, schema: Schema) -> Schema:
     return {**schema, "description": description}
 
 
@@ -79,20 +79,20 @@ HEALTH = _exactly(
     {
         "status": {"type": "string", "enum": ["ok"]},
         "version": _TEXT,
-        "cassettes": _told("How many.", _WHOLE),
-        "interactions": _told("How many can be played.", _WHOLE),
-        "sessions": _told("How many.", _WHOLE),
+        "cassettes": _describe("How many.", _WHOLE),
+        "interactions": _describe("How many can be played.", _WHOLE),
+        "sessions": _describe("How many.", _WHOLE),
     }
 )
-CLOCK = _exactly({"now": _told("Seconds since the server started, as tests have moved it.", _NUMBER)})
+CLOCK = _exactly({"now": _describe("Seconds since the server started, as tests have moved it.", _NUMBER)})
 ADVANCE = _some(
     {"advance": {"type": "number", "minimum": 0, "maximum": 1e9, "description": "Seconds."}}, required=["advance"]
 )
 CASSETTE = _exactly(
     {
         "name": _TEXT,
-        "interactions": _told("How many.", _WHOLE),
-        "partial": _told("How many of them were cut when they were recorded, and are never played.", _WHOLE),
+        "interactions": _describe("How many.", _WHOLE),
+        "partial": _describe("How many of them were cut when they were recorded, and are never played.", _WHOLE),
         "operations": list_of(_TEXT),
         "models": list_of(_TEXT),
     }
@@ -102,7 +102,7 @@ INTERACTION: Schema = {
     "description": "A recorded exchange, as its file has it.",
     "properties": {
         "file": _TEXT,
-        "bedtape": _told("The format's version.", _WHOLE),
+        "bedtape": _describe("The format's version.", _WHOLE),
         "operation": _TEXT,
         "model": _TEXT,
         "exact": _TRUTH,
@@ -137,29 +137,29 @@ SESSION = _exactly(
         "name": _TEXT,
         "cassette": _or_null(_TEXT, "The cassette that was chosen."),
         "strict": _or_null(_TRUTH),
-        "seed": _told("Of its own overlay.", _WHOLE),
-        "calls": _told("How many its history has.", _WHOLE),
-        "forgotten": _told("How many older ones are gone.", _WHOLE),
-        "rules": _told("How many of its own.", _WHOLE),
-        "faults": _told("How many of its own.", _WHOLE),
+        "seed": _describe("Of its own overlay.", _WHOLE),
+        "calls": _describe("How many its history has.", _WHOLE),
+        "forgotten": _describe("How many older ones are gone.", _WHOLE),
+        "rules": _describe("How many of its own.", _WHOLE),
+        "faults": _describe("How many of its own.", _WHOLE),
     }
 )
 # A component of another document says no dialect of its own.
 OVERLAY: Schema = {key: value for key, value in OVERLAY_FILE.items() if key != "$schema"}
 _ANSWER: Schema = RULE["properties"]["answers"]["items"]
 _WHEN: Schema = RULE["properties"]["when"]
-_FIRED = _told("How many calls it took.", _WHOLE)
-_FUNCTION = _exactly({"function": _told("The name of the Python function that answers.", _TEXT)})
+_FIRED = _describe("How many calls it took.", _WHOLE)
+_FUNCTION = _exactly({"function": _describe("The name of the Python function that answers.", _TEXT)})
 
 
-def _laid(schema: Schema, **more: Schema) -> Schema:
-    """A layer as it is told: named, and with what it did."""
+def _add_fired(schema: Schema, **more: Schema) -> Schema:
+    """Returns the schema of a layer in a response: it has a name, and the number of calls that it took."""
     properties = {**schema["properties"], "fired": _FIRED, **more}
     return {**schema, "properties": properties, "required": ["fired", "name"]}
 
 
-LAID_RULE = _laid(RULE, answer={"anyOf": [_ANSWER, _FUNCTION]})
-LAID_FAULT = _laid(FAULT)
+LAID_RULE = _add_fired(RULE, answer={"anyOf": [_ANSWER, _FUNCTION]})
+LAID_FAULT = _add_fired(FAULT)
 LAYERS = _exactly({"seed": _WHOLE, "rules": list_of(LAID_RULE), "faults": list_of(LAID_FAULT)})
 
 # -- calls -----------------------------------------------------------------------------------------------------
@@ -171,18 +171,20 @@ _NOT_SAID = "null: the request does not say."
 # Conditions on calls, as `Calls.filter` has them.
 CONDITIONS: dict[str, Schema] = {
     **WHEN,
-    "status": _told("The answer's status; null where a fault kept the client from any.", {"type": ["integer", "null"]}),
+    "status": _describe(
+        "The answer's status; null where a fault kept the client from any.", {"type": ["integer", "null"]}
+    ),
     "error": _or_null(_TEXT, "The name of the error that was answered."),
     "stop_reason": _or_null(_TEXT, "In Converse's words."),
     "source": _SOURCE,
     "by": _or_null(_TEXT, "The recording's file, or the name of the rule or fault that answered."),
-    "fault": _told("The name of a fault that happened to it.", _TEXT),
-    "hung_up": _told("Whether the client went before the answer's end.", _TRUTH),
+    "fault": _describe("The name of a fault that happened to it.", _TEXT),
+    "hung_up": _describe("Whether the client went before the answer's end.", _TRUTH),
     "region": _or_null(_TEXT, "The signature's."),
     "http_version": _PROTOCOL,
-    "user_agent_contains": _told("A case-sensitive part of it.", _TEXT),
+    "user_agent_contains": _describe("A case-sensitive part of it.", _TEXT),
     "invocation_id": _or_null(_TEXT, "What groups the attempts of one SDK call."),
-    "system": _told("The whole system prompt.", _TEXT),
+    "system": _describe("The whole system prompt.", _TEXT),
     "temperature": _or_null(_NUMBER, _NOT_SAID),
     "top_p": _or_null(_NUMBER, _NOT_SAID),
     "max_tokens": _or_null(_WHOLE, _NOT_SAID),
@@ -199,7 +201,7 @@ _AMOUNT: Schema = {"type": "integer", "minimum": 0}
 _COUNTED = _some(
     {
         **CONDITIONS,
-        "times": _told("Exactly so many; at least 1 call where nothing is said.", _AMOUNT),
+        "times": _describe("Exactly so many; at least 1 call where nothing is said.", _AMOUNT),
         "at_least": _AMOUNT,
         "at_most": _AMOUNT,
     },
@@ -210,9 +212,9 @@ ASSERTION = _some(
     {
         "called": _COUNTED,
         "not_called": _CONDITIONS,
-        "sequence": _told("There are such calls, in this order.", _STEPS),
-        "consecutive": _told("There are such calls, in this order, and none between them.", _STEPS),
-        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was asked for."},
+        "sequence": _describe("There are such calls, in this order.", _STEPS),
+        "consecutive": _describe("There are such calls, in this order, and none between them.", _STEPS),
+        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was requested."},
     },
     description="What must be so.",
     oneOf=[{"required": [name]} for name in ("called", "not_called", "sequence", "consecutive", "all_played")],
@@ -222,8 +224,8 @@ ASSERTED = _exactly(
 )
 
 
-def _of_query() -> dict[str, Schema]:
-    """The conditions that one word can say."""
+def _query_conditions() -> dict[str, Schema]:
+    """Returns the conditions whose value fits in a query parameter."""
     found: dict[str, Schema] = {"operation": WHEN["operation"]["anyOf"][0]}
     for name, schema in CONDITIONS.items():
         kinds = schema.get("type", [])
@@ -234,9 +236,9 @@ def _of_query() -> dict[str, Schema]:
 
 
 QUERY: dict[str, Schema] = {
-    **_of_query(),
-    "since": _told("Only calls with a higher number.", _AMOUNT),
-    "limit": _told("At most so many, the latest; 100 where nothing is said.", _AMOUNT),
+    **_query_conditions(),
+    "since": _describe("Only calls with a higher number.", _AMOUNT),
+    "limit": _describe("At most so many, the latest; 100 where nothing is said.", _AMOUNT),
 }
 
 _TOOL_CALL = _exactly({"name": _TEXT, "input": _ANYTHING, "id": _or_null(_TEXT)})
@@ -247,23 +249,23 @@ _USAGE = _exactly({"input": _WHOLE, "output": _WHOLE, "cache_read": _WHOLE, "cac
 CALL = _exactly(
     {
         "session": _TEXT,
-        "number": _told("Its place among its session's calls, from 1.", _WHOLE),
-        "began": _told("Seconds since 1970.", _NUMBER),
-        "seconds": _told("How long answering took.", _NUMBER),
+        "number": _describe("Its place among its session's calls, from 1.", _WHOLE),
+        "began": _describe("Seconds since 1970.", _NUMBER),
+        "seconds": _describe("How long answering took.", _NUMBER),
         "operation": _or_null(_TEXT),
         "model": _or_null(_TEXT),
         "method": _TEXT,
-        "path": _told("Percent-encoded with its query, less the session prefix.", _TEXT),
+        "path": _describe("Percent-encoded with its query, less the session prefix.", _TEXT),
         "region": _or_null(_TEXT),
         "access_key_id": _or_null(_TEXT),
         "user_agent": _or_null(_TEXT),
         "http_version": _PROTOCOL,
         "invocation_id": _or_null(_TEXT, "What groups the attempts of one SDK call."),
-        "attempt": _told("From 1.", _WHOLE),
+        "attempt": _describe("From 1.", _WHOLE),
         "headers": list_of(_PAIR, "Names and values in wire order, less secrets."),
         "system": _TEXT,
         "messages": list_of(_TURN),
-        "last_prompt": _told("The text of the last user message.", _TEXT),
+        "last_prompt": _describe("The text of the last user message.", _TEXT),
         "tools": list_of(_TEXT, "The names of those that are offered."),
         "tool_results": list_of(_TOOL_RESULT),
         "temperature": _or_null(_NUMBER),
@@ -280,8 +282,8 @@ CALL = _exactly(
         "text": _or_null(_TEXT, "What was answered."),
         "stop_reason": _or_null(_TEXT, "In Converse's words."),
         "usage": {"anyOf": [_USAGE, {"type": "null"}]},
-        "events": _told("How many pieces of the body went out: events, where it is a stream.", _WHOLE),
-        "hung_up": _told("Whether the client went before the answer's end.", _TRUTH),
+        "events": _describe("How many pieces of the body went out: events, where it is a stream.", _WHOLE),
+        "hung_up": _describe("Whether the client went before the answer's end.", _TRUTH),
         "body": _or_null(_TEXT, "The request's, where it is UTF-8."),
         "body_base64": _or_null(_TEXT, "The request's, where it is not."),
     }
@@ -289,8 +291,8 @@ CALL = _exactly(
 CALLS = _exactly(
     {
         "calls": list_of(CALL, "The latest last."),
-        "total": _told("How many meet the conditions, whatever the limit.", _WHOLE),
-        "forgotten": _told("How many older ones the history has let go.", _WHOLE),
+        "total": _describe("How many meet the conditions, whatever the limit.", _WHOLE),
+        "forgotten": _describe("How many older ones the history has let go.", _WHOLE),
     }
 )
 FINDING = _exactly(
@@ -304,9 +306,12 @@ FINDING = _exactly(
 
 # -- errors ----------------------------------------------------------------------------------------------------
 
-_PROBLEM = _exactly({"where": _told("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "mend": _TEXT})
+_PROBLEM = _exactly({"where": _describe("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "fix": _TEXT})
 _ERROR = _some(
-    {"error": _told("What was expected and what was found.", _TEXT), "problems": list_of(_PROBLEM, "All, one by one.")},
+    {
+        "error": _describe("What was expected and what was found.", _TEXT),
+        "problems": list_of(_PROBLEM, "All, one by one."),
+    },
     required=["error"],
 )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bedtape_cassettes.cli.errors import report
 from bedtape_cassettes.cli.help import Plain, Sectioned
 from bedtape_cassettes.errors import CassetteError
-from bedtape_replayer.engine.loading import read_overlay
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.overlay.schema import OVERLAY
+from bedtape_replayer.server.loading import read_overlay
 
 __all__ = ["overlay"]
 
@@ -37,11 +38,10 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Over
         try:
             read = read_overlay(file)
         except CassetteError as error:
-            print(error, file=sys.stderr)
+            report(error, prefix="")
             failed = True
         else:
-            rules, faults = len(read.rules), len(read.faults)
-            print(f"{file}: {rules} rule{'s' * (rules != 1)}, {faults} fault{'s' * (faults != 1)}")
+            print(f"{file}: {format_count(len(read.rules), 'rule')}, {format_count(len(read.faults), 'fault')}")
     raise typer.Exit(1 if failed else 0)
 
 

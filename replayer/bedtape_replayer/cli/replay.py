@@ -7,28 +7,27 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.printable import printable
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.cli.workers import Worker, run, workers_on
-from bedtape_replayer.engine.checks import checks_of
+from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load, read_overlay, watch
 from bedtape_replayer.overlay.overlay import NOTHING
+from bedtape_replayer.server.loading import load, read_overlay, watch
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Observer, Outcome, Server
 
@@ -82,12 +81,6 @@ def replay(
         ),
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1, max=64, help="Processes that share the port, for load tests; each has a port of its own too."
-        ),
-    ] = 1,
     log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
@@ -101,7 +94,7 @@ def replay(
       bedtape replay tests/cassettes --port 0 --speed 1
       bedtape replay --overlay faults.yaml --log-level warning
     """
-    try:
+    with exit_on_error():
         checked_speed(speed)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = folders or _default_folders(context)
@@ -113,60 +106,22 @@ def replay(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
                 f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
             )
-    except CassetteError as error:
-        _fail(str(error))
-    engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
+    engine = Engine(library, strict=strict, overlay=laid, checks=parse_checks(validate.value))
     if control:
-        engine.desk = Desk(engine, control_token)
+        engine.control = Gate(engine, control_token)
 
-    def serve(begin: _Begin, leash: int | None = None) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(engine, chosen, seen, rules, speed, log_level, begin, leash))
-
-    async def begin(server: Server) -> None:
-        try:
-            await server.start(host, port)
-        except OSError as error:
-            _fail_to_listen(host, f"port {port}", error)
-        _say_where(host, server.port)
-        _tell(f"bedtape: {_summary(library, chosen)}", log_level)
-
-    if workers == 1:
-        serve(begin)
-        return
-    try:
-        crew = workers_on(host, port, workers)
-    except OSError as error:
-        _fail_to_listen(host, f"ports {port} to {port + workers}" if port else "port 0", error)
-    _say_where(host, crew[0].shared.getsockname()[1])
-    for number, worker in enumerate(crew, 1):
-        _say_where(host, worker.own.getsockname()[1], f"worker {number} alone is ")
-    _tell(f"bedtape: {_summary(library, chosen)}", log_level)
-
-    def work(worker: Worker, leash: int) -> None:
-        serve(lambda server: server.listen(*worker.sockets), leash)
-
-    if code := run(crew, work):
-        _fail("a worker ended before its time, and the others with it", code)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(engine, host, port, chosen, seen, rules, speed, log_level))
 
 
-def _fail_to_listen(host: str, where: str, error: OSError) -> NoReturn:
+def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
     why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-    _fail(f"cannot listen on {host} {where}: {why}; choose another with --port, or 0 for any that is free")
+    fail(f"cannot listen on {host} port {port}: {why}; choose another with --port, or 0 for any that is free")
 
 
-# What makes a server listen.
-_Begin = Callable[[Server], Awaitable[None]]
-
-
-def _say_where(host: str, port: int, who: str = "") -> None:
+def _say_where(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
-    print(f"bedtape: {who}listening on http://{shown}:{port}", flush=True)
-
-
-def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"bedtape: {message}", file=sys.stderr)
-    raise typer.Exit(code)
+    print(f"bedtape: listening on http://{shown}:{port}", flush=True)
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
@@ -180,41 +135,40 @@ def _default_folders(context: typer.Context) -> list[Path]:
 
 async def _serve(
     engine: Engine,
+    host: str,
+    port: int,
     folders: Sequence[Path],
     seen: store.Fingerprint,
     rules: MatchRules,
     speed: float | None,
     level: LogLevel,
-    begin: _Begin,
-    leash: int | None,
 ) -> None:
-    """Serves until it is told to stop: by a signal, or by the end of the leash, if it is a worker's."""
+    """Serve until a signal comes."""
     server = Server(engine, speed=speed, observer=None if level is LogLevel.error else _teller(level))
-    stopping = _stop_on_signals(server, of_worker=leash is not None)
-    if leash is not None:
-        asyncio.get_running_loop().add_reader(leash, stopping.set)
-    await begin(server)
+    stopping = _stop_on_signals(server)
+    try:
+        await server.start(host, port)
+    except OSError as error:
+        _fail_to_listen(host, port, error)
+    _say_where(host, server.port)
+    _tell(_summary(engine.library, folders), level)
 
     def changed(library: Library) -> None:
         engine.library = library
-        _tell(f"bedtape: cassettes changed: {_summary(library, folders)}", level)
+        _tell(f"cassettes changed: {_summary(library, folders)}", level)
 
     def failed(error: CassetteError) -> None:
-        print(
-            f"bedtape: cassettes changed, and cannot be read; the old ones stay\n{error}", file=sys.stderr, flush=True
-        )
+        report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
 
     cache = store.cache_folder(os.environ)
     watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
     await stopping.wait()
-    if leash is not None:
-        asyncio.get_running_loop().remove_reader(leash)
     watching.cancel()
     await server.stop()
 
 
-def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
-    """The first signal ends the server in order, the second at once. Ctrl-C is not a worker's to hear."""
+def _stop_on_signals(server: Server) -> asyncio.Event:
+    """The first signal ends the server in order, the second at once."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -224,19 +178,19 @@ def _stop_on_signals(server: Server, *, of_worker: bool) -> asyncio.Event:
                 connection.abort()
         stopping.set()
 
-    for number in (signal.SIGTERM,) if of_worker else (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     return stopping
 
 
 def _summary(library: Library, folders: Sequence[Path]) -> str:
     where = "the shipped samples" if list(folders) == [store.samples()] else ", ".join(map(str, folders))
-    return f"{counted(len(library), 'interaction')} in {counted(len(library.cassettes), 'cassette')} from {where}"
+    return f"{format_count(len(library), 'interaction')} in {format_count(len(library.cassettes), 'cassette')} from {where}"
 
 
 def _tell(line: str, level: LogLevel) -> None:
     if level is LogLevel.info:
-        print(line, file=sys.stderr, flush=True)
+        report(line)
 
 
 def _teller(level: LogLevel) -> Observer:
@@ -270,9 +224,9 @@ def _line(outcome: Outcome) -> str:
         parts.append(f"session {answer.call.session}")
     if not outcome.complete:
         parts.append("client hung up")
-    line = printable("  ".join(parts))
+    line = escape_controls("  ".join(parts))
     return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
 
 
 def _indented(text: str) -> str:
-    return "\n".join("  " + printable(line) for line in text.splitlines())
+    return "\n".join("  " + escape_controls(line) for line in text.splitlines())

@@ -9,19 +9,19 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.addresses import isolated
-from bedtape_cassettes.cli import child_process
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment
+from bedtape_cassettes.cli import processes
+from bedtape_cassettes.cli.errors import exit_on_error, fail, report
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.answer import Outcome, Source
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["run"]
@@ -75,38 +75,37 @@ def run(
     # An empty folder is what a project has before it records: rules can answer all the same.
     chosen = cassettes or ([DEFAULT_FOLDER] if store.fingerprint([DEFAULT_FOLDER]) else [])
     try:
-        replayer = Replayer(
-            chosen,
-            overlay=overlay,
-            strict=strict,
-            speed=checked_speed(speed),
-            match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
-            validate=validate.value,
-            port=port,
-            observer=seen.append,
-        ).start()
-    except CassetteError as error:
-        _fail(str(error))
+        with exit_on_error():
+            replayer = Replayer(
+                chosen,
+                overlay=overlay,
+                strict=strict,
+                speed=checked_speed(speed),
+                match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
+                validate=validate.value,
+                port=port,
+                observer=seen.append,
+            ).start()
     except OSError as error:
-        _fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
+        fail(f"cannot listen on port {port}: {error.strerror}; choose another with --port, or 0 for any that is free")
     try:
-        code = child_process.run(
-            command, isolated(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
+        code = processes.run(
+            command, isolate_environment(os.environ, replayer.session_url(session)) | {"BEDTAPE_URL": replayer.url}
         )
     except OSError as error:
-        _fail(f"cannot run {command[0]}: {error.strerror}")
+        fail(f"cannot run {command[0]}: {error.strerror}")
     finally:
         replayer.stop()
     outcomes = [outcome for outcome in seen if outcome.answer.source != "control"]
     for line in _summary(outcomes):
-        typer.echo(f"bedtape: {line}", err=True)
+        report(line)
     missed = any(outcome.answer.source in ("miss", "overlay") for outcome in outcomes)
     raise typer.Exit(1 if strict and missed else code)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
     counts = Counter(outcome.answer.source for outcome in outcomes)
-    total = f"{len(outcomes)} call{'' if len(outcomes) == 1 else 's'}"
+    total = format_count(len(outcomes), "call")
     parts = [f"{counts[source]} {word}" for source, word in _SOURCES.items() if counts[source]]
     yield f"{total}: {', '.join(parts)}" if parts else f"{total} came here (is the endpoint set in the program itself?)"
     misses = list(
@@ -118,11 +117,4 @@ def _summary(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _report(outcome: Outcome) -> str:
-    """Requests choose some of its words: none of them may steer the terminal."""
-    text = str(outcome.answer.miss or outcome.answer.by)
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"bedtape: {message}", err=True)
-    raise typer.Exit(2)
+    return str(outcome.answer.miss or outcome.answer.by)

@@ -1,7 +1,7 @@
-"""A session as a test holds it: choose answers, inject faults, look at the calls, assert.
+"""The session of a test: choose answers, inject faults, read the calls, make assertions.
 
-The names are those of the `bedrock` fixture. Everything runs in the server's own thread, so that what a test sees is
-whole, and what it lays counts from the next call on.
+The method names are also the names on the `bedrock` fixture. Every method runs in the server's
+thread, so that a test reads a consistent state, and a new layer applies from the next call on.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, Unpack
 
-from bedtape_cassettes.format.json_schema import Wrong
-from bedtape_replayer.answering.call import Call
+from bedtape_cassettes.errors import Problem
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
 from bedtape_replayer.history.calls import Calls
-from bedtape_replayer.history.retries.verdict import Finding, verdict
+from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, rule_of
-from bedtape_replayer.overlay.keywords import Failing, Faulting, Responding
-from bedtape_replayer.overlay.rule import Given, Rule
+from bedtape_replayer.overlay.keywords import (
+    CalledDict,
+    ErrorDict,
+    ErrorName,
+    FaultDict,
+    FilterDict,
+    RuleDict,
+)
+from bedtape_replayer.overlay.rule import Computed, Rule
 from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 
 __all__ = ["Session"]
@@ -30,22 +36,22 @@ _T = TypeVar("_T")
 
 
 class Running(Protocol):
-    """The server that a session is on."""
+    """The server of a session."""
 
     @property
     def engine(self) -> Engine: ...
     def session_url(self, session: str) -> str: ...
     def run(self, function: Callable[[], _T]) -> _T:
-        """Runs a function in the server's thread and gives what it gave."""
+        """Runs a function in the server's thread and returns its result."""
 
 
-_LAYER = ("name", "family", "answers")
+_LAYER = ("when", "name", "family")
 
 
 class Session:
-    """One test's own overlay, playback position and call history. See `Replayer.session`.
+    """The overlay, the playback position and the call history of one test. See `Replayer.session`.
 
-    name: what names it in the endpoint.
+    name: the name of the session in the endpoint URL.
     """
 
     def __init__(self, name: str, server: Running) -> None:
@@ -54,66 +60,84 @@ class Session:
 
     @property
     def url(self) -> str:
-        """The endpoint to give to a client."""
+        """The endpoint URL for a client."""
         return self._server.session_url(self.name)
 
     # -- answers and faults ------------------------------------------------------------------------------------
 
     def respond(
         self,
-        prompt_contains: str | Callable[[Call], Given | str | dict[str, Any] | None] | None = None,
+        prompt_contains: str | Computed | None = None,
+        text: str | None = None,
         /,
-        **rule: Unpack[Responding],
+        **rule: Unpack[RuleDict],
     ) -> str:
-        """Answers calls from now on: respond("spam", json={...}), respond(text="hi", model="*nova*", times=2).
+        """Adds a rule: respond("spam", "yes"), respond("spam", json={...}), respond(text="hi", times=2).
 
-        A function in place of the prompt is called with each call (in the server's thread) and returns text, an object,
-        content, or None to pass. The first rule that matches answers. Returns the rule's name.
+        The first argument is a part of the prompt, and the second argument is the text of the
+        answer. Conditions are keywords or `when={...}`. If the first argument is a function, the
+        server's thread calls it with each call; the function returns text, an object, content, or
+        None to pass the call on. The first rule that matches answers. Returns the name of the rule.
 
-        Raises OverlayInvalid, or NameTaken where a layer has its name.
+        Raises OverlayInvalid; NameTaken if a layer has the name; TypeError if a prompt is the
+        only argument, because respond("hi") could mean a prompt or an answer.
         """
-        told: dict[str, Any] = dict(rule)
+        keywords: dict[str, Any] = {**rule}
+        if text is not None:
+            _set_once(keywords, "text", text)
         if callable(prompt_contains):
-            return self._respond_by(prompt_contains, told)
+            return self._respond_by(prompt_contains, keywords)
         if prompt_contains is not None:
-            told["prompt_contains"] = prompt_contains
-        document = _layer(told)
-        answers = told.get("answers")
+            _set_once(keywords, "prompt_contains", prompt_contains)
+        answers = keywords.pop("answers", None)
+        document, answer = _split(keywords)
+        if prompt_contains is not None and not answer and answers is None:
+            raise TypeError(
+                f"respond({prompt_contains!r}) has no answer; write respond({prompt_contains!r}, TEXT) to answer"
+                f" prompts that contain {prompt_contains!r}, or respond(text={prompt_contains!r}) to answer every call"
+            )
         if answers is not None:
-            document["answers"] = [{"text": answer} if isinstance(answer, str) else answer for answer in answers]
-        if (answer := _rest(told)) or answers is None:
+            document["answers"] = [{"text": each} if isinstance(each, str) else each for each in answers]
+        if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: rule_of(_plain(document), state.layers.next_id))
+        return self._add(lambda state: rule_of(_to_json(document), state.layers.next_id))
 
-    def _respond_by(self, function: Callable[[Call], Any], told: dict[str, Any]) -> str:
-        """A rule whose answer is computed: its conditions are checked as those of any other."""
-        if beside := _rest(told):
-            raise OverlayInvalid(tuple(_beside_function(name) for name in beside))
-        document = {**_layer(told), "answer": {"text": ""}}
+    def _respond_by(self, function: Computed, keywords: dict[str, Any]) -> str:
+        """Adds a rule whose answer `function` returns. Its conditions are checked as in any rule."""
+        layer, rest = _split(keywords)
+        if rest:
+            raise OverlayInvalid(map(_beside_function, rest))
+        document = {**layer, "answer": {"text": ""}}
 
-        def made(state: SessionState) -> Rule:
-            rule = rule_of(_plain(document), state.layers.next_id)
+        def make(state: SessionState) -> Rule:
+            rule = rule_of(_to_json(document), state.layers.next_id)
             name = getattr(function, "__qualname__", repr(function))
             return Rule(
                 rule.id, (function,), rule.when, rule.schedule, rule.family, {**rule.told, "answer": {"function": name}}
             )
 
-        return self._add(made)
+        return self._add(make)
 
-    def fail(self, error: str, /, **fault: Unpack[Failing]) -> str:
-        """Makes calls fail, once if `times` does not say otherwise: fail("ThrottlingException", times=2).
+    def fail(self, error: ErrorName | str, /, **fault: Unpack[ErrorDict]) -> str:
+        """Adds an error as the answer, once unless `times` is given: fail("ThrottlingException", times=2).
 
-        With after_events it is a mid-stream exception. Returns the fault's name. Raises OverlayInvalid.
+        With `after_events`, the error is an exception inside the event stream. Returns the name of
+        the fault. Raises OverlayInvalid, or NameTaken if a layer has the name.
         """
         return self._fault({"error": error, "times": 1, **fault})
 
-    def fault(self, **fault: Unpack[Faulting]) -> str:
-        """Harms answers in any other way: fault(latency={"first_byte_ms": 200}), fault(reset={"after_events": 2})."""
-        return self._fault(dict(fault))
+    def fault(self, **fault: Unpack[FaultDict]) -> str:
+        """Adds a fault of any kind: fault(latency={"first_byte_ms": 200}), fault(reset={"after_events": 2}).
 
-    def _fault(self, told: dict[str, Any]) -> str:
-        document = {**_layer(told), **_rest(told)}
-        return self._add(lambda state: fault_of(_plain(document), state.layers.next_id))
+        Each fault has exactly one kind. Returns the name of the fault. Raises OverlayInvalid, or
+        NameTaken if a layer has the name.
+        """
+        return self._fault(fault)
+
+    def _fault(self, keywords: Mapping[str, Any]) -> str:
+        layer, kind = _split(keywords)
+        document = {**layer, **kind}
+        return self._add(lambda state: fault_of(_to_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:
         def add() -> str:
@@ -126,15 +150,15 @@ class Session:
         return self._do(add)
 
     def overlay(self, document: Mapping[str, Any]) -> None:
-        """Replaces the session's layers by those of a document, as an overlay file has them.
+        """Replaces the session's layers by the layers of a document in the form of an overlay file.
 
-        Raises OverlayInvalid, or NameTaken where the server's overlay file has a layer of the same name.
+        Raises OverlayInvalid, or NameTaken if the server's overlay file has a layer of the same name.
         """
-        laid = overlay_of(_plain(document))
+        laid = overlay_of(_to_json(document))
         self._do(lambda: self._state().layers.lay(laid))
 
     def remove(self, name: str) -> None:
-        """Removes a rule or fault by its name. Raises KeyError where there is none."""
+        """Removes a rule or fault by its name. Raises KeyError if the session has no layer of this name."""
         if not self._do(lambda: self._state().layers.remove(name)):
             raise KeyError(f"the session has no layer of its own named {name!r}")
 
@@ -145,40 +169,43 @@ class Session:
         """The calls so far, in the order in which they were sent."""
         return self._do(lambda: self._state().history.calls)
 
-    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
-        """Fails where no call was so; times, at_least and at_most say how many must have been."""
+    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
+        """Raises CallsMismatch if no call meets the conditions. times, at_least, at_most: how many must."""
         if prompt_contains is not None:
             conditions["prompt_contains"] = prompt_contains
         assert_called(self.calls, **conditions)
 
-    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
-        """Fails where any call was so."""
+    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
+        """Raises CallsMismatch if a call meets the conditions."""
         if prompt_contains is not None:
             conditions["prompt_contains"] = prompt_contains
         assert_not_called(self.calls, **conditions)
 
-    def assert_sequence(self, steps: Sequence[Mapping[str, Any]], **how: Any) -> None:
-        """Fails where there are no calls that are so, in this order."""
-        assert_sequence(self.calls, steps, **how)
+    def assert_sequence(self, steps: Sequence[FilterDict], *, consecutive: bool = False) -> None:
+        """Raises CallsMismatch unless calls meet the steps in this order.
+
+        consecutive: no other call may be between them.
+        """
+        assert_sequence(self.calls, steps, consecutive=consecutive)
 
     def assert_all_played(self) -> None:
-        """Fails where a recording was never asked for."""
+        """Raises CallsMismatch if a recording was not played."""
 
-        def unplayed() -> list[Any]:
+        def list_unplayed() -> list[Any]:
             state = self._state()
             return list(state.unplayed(state.index(self._server.engine.library)))
 
-        assert_all_played(self._do(unplayed))
+        assert_all_played(self._do(list_unplayed))
 
     @property
     def verdict(self) -> tuple[Finding, ...]:
-        """What the code did wrong in retrying; empty where it did well."""
-        return tuple(verdict(self.calls))
+        """The mistakes that the client made in retrying; empty if it made none."""
+        return tuple(judge_retries(self.calls))
 
     # -- the session itself ------------------------------------------------------------------------------------
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses the cassette to play from; None for the usual choice. strict: play each recording once."""
+        """Chooses the cassette to play from, or None for the default. strict: play each recording once."""
         names = {known.name for known in self._server.engine.library.cassettes}
         if cassette is not None and cassette not in names:
             raise ValueError(f"expected a cassette among {', '.join(sorted(names)) or 'none'}, found {cassette!r}")
@@ -190,11 +217,11 @@ class Session:
         self._do(choose)
 
     def advance(self, seconds: float) -> None:
-        """Moves the virtual clock on, by which quotas count; it is the whole server's."""
+        """Advances the virtual clock, which quotas use. All sessions of a server share the clock."""
         self._do(lambda: self._server.engine.clock.advance(seconds))
 
     def reset(self) -> None:
-        """Forgets layers, positions and calls: as if it had never been used."""
+        """Removes the layers, the playback positions and the calls of the session."""
         self._do(lambda: self._server.engine.sessions.reset(self.name))
 
     def _state(self) -> SessionState:
@@ -204,31 +231,45 @@ class Session:
         return self._server.run(function)
 
 
-def _layer(told: dict[str, Any]) -> dict[str, Any]:
-    """What all layers have: their conditions, schedule and names."""
-    document = {key: value for key, value in told.items() if key in SCHEDULE or key in ("name", "family")}
-    if when := {key: value for key, value in told.items() if key in WHEN}:
-        document["when"] = when
-    return document
+def _set_once(keywords: dict[str, Any], name: str, value: str) -> None:
+    if name in keywords:
+        raise TypeError(f"respond() got two values for {name!r}: a positional argument and a keyword argument")
+    keywords[name] = value
 
 
-def _rest(told: dict[str, Any]) -> dict[str, Any]:
-    """What only this kind of layer has."""
-    return {key: value for key, value in told.items() if key not in SCHEDULE and key not in WHEN and key not in _LAYER}
+def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what every layer has (conditions, schedule, names), and what this kind of layer has.
+
+    Raises OverlayInvalid if a condition is a keyword and is also in `when`.
+    """
+    layer = {key: value for key, value in keywords.items() if key in SCHEDULE or key in ("name", "family")}
+    conditions = {key: value for key, value in keywords.items() if key in WHEN}
+    when = keywords.get("when", {})
+    if isinstance(when, Mapping):
+        if twice := conditions.keys() & when.keys():
+            expected, fix = "each condition once", "remove it from when, or remove the keyword"
+            raise OverlayInvalid(
+                Problem.at(("when", key), expected, f"a keyword {key} too", fix) for key in sorted(twice)
+            )
+        when = {**when, **conditions}
+    if when or "when" in keywords:
+        layer["when"] = when
+    known = {*SCHEDULE, *WHEN, *_LAYER}
+    return layer, {key: value for key, value in keywords.items() if key not in known}
 
 
-def _beside_function(name: str) -> Wrong:
+def _beside_function(name: str) -> Problem:
     near = get_close_matches(name, [*WHEN, *SCHEDULE, *_LAYER], n=1)
-    mend = f"did you mean {near[0]}?" if near else "let the function return it"
-    return Wrong((name,), "conditions and a schedule beside a function", name, mend)
+    fix = f"did you mean {near[0]}?" if near else "let the function return it"
+    return Problem.at((name,), "conditions and a schedule beside a function", name, fix)
 
 
-def _plain(value: Any) -> Any:
-    """Any mapping and sequence as JSON has them, and bytes as base64."""
+def _to_json(value: Any) -> Any:
+    """Returns the value as JSON: mappings as objects, sequences as lists, bytes as base64 text."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
+        return {str(key): _to_json(member) for key, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return value

@@ -5,11 +5,10 @@ A session is named by the request itself and is made on first use. Pure: no sock
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
-from urllib.parse import unquote
+from itertools import count
 
+from bedtape_cassettes.addresses import DEFAULT_SESSION, read_session_key, split_prefixes
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
@@ -18,44 +17,27 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
 
-__all__ = ["DEFAULT_SESSION", "SessionState", "Sessions", "name_of"]
+__all__ = ["SessionState", "Sessions", "read_session"]
 
-DEFAULT_SESSION = "default"
-
-_PREFIX = re.compile(r"/+s/([^/?]+)(?=/)")
-# What the endpoint variables of Bedrock's other services end in; paths are told apart without it.
-_SERVICE = re.compile(r"/+service/[^/?]+(?=/)")
-_ACCESS_KEY = re.compile(r"Credential=bedtape-([^/\s,]+)/")
 # Each name makes a session, and names come from clients: without a bound, a loop of fresh ones would eat the memory.
 _MOST = 10_000
+# Unique in the process: a session that takes the name of a dropped one must not get its calls.
+_GENERATIONS = count(1)
 
 
-def name_of(path: str, head: Head) -> tuple[str, str]:
-    """The session that a request names, and its path without the prefixes that may name it and a service.
+def read_session(path: str, head: Head) -> tuple[str, str]:
+    """Return the session that a request names, and its path without prefixes.
 
-    In order: the endpoint's path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`.
+    In order: the path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`. The service
+    that a prefix names is not needed, because the paths of all services differ.
     """
-    named, path = _split(path)
-    if named is not None:
-        return named, path
-    if b"bedtape-" not in head.lowered:  # most heads name none, and this says so soonest
+    session, _, path = split_prefixes(path)
+    if session is not None:
+        return session, path
+    if b"bedtape-" not in head.lowered:  # the quickest check, because most requests name no session
         return DEFAULT_SESSION, path
-    authorization = head.get("authorization")
-    if authorization and (found := _ACCESS_KEY.search(authorization)):
-        return found[1], path
-    return head.get("x-bedtape-session") or DEFAULT_SESSION, path
-
-
-# Tests ask for the same few paths again and again.
-@lru_cache(maxsize=4096)
-def _split(path: str) -> tuple[str | None, str]:
-    """The session that a path names, and the path without its prefixes."""
-    named = None
-    if found := _PREFIX.match(path):
-        named, path = unquote(found[1]), path[found.end() :]
-    if found := _SERVICE.match(path):
-        path = path[found.end() :]
-    return named, path
+    named = read_session_key(head.get("authorization") or "") or head.get("x-bedtape-session")
+    return named or DEFAULT_SESSION, path
 
 
 class SessionState:
@@ -78,6 +60,7 @@ class SessionState:
 
     def reset(self) -> None:
         """As if it had never been called; what it plays from stays. Calls that are under way are in no history."""
+        self.generation = next(_GENERATIONS)
         self.layers = Layers(self._shared)
         self.history = History(self._limit)
         self._calls = 0
@@ -86,7 +69,7 @@ class SessionState:
     def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
         """Its next call."""
         self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls, self.history.add)
+        return Call(self.name, method, path, head, body, self._calls, self.generation)
 
     def index(self, library: Library) -> Index:
         """What it plays from, of the server's library or its own."""
@@ -135,6 +118,15 @@ class Sessions:
     def find(self, name: str) -> SessionState | None:
         """The session, if there is one."""
         return self._sessions.get(name)
+
+    def history_of(self, call: Call) -> History | None:
+        """The history that keeps a call; None if its session was dropped or reset, or had no part in it."""
+        if not call.generation:
+            return None
+        session = self._sessions.get(call.session)
+        if session is None or session.generation != call.generation:  # it may still be there under its other name
+            session = next((each for each in self._sessions.values() if each.generation == call.generation), None)
+        return session.history if session is not None else None
 
     def reset(self, name: str) -> SessionState:
         """The session, as if it had never been called. Under all its names: it is the same."""

@@ -1,6 +1,6 @@
-"""What a test asserts of the calls its code made. Each failure shows the nearest calls and how they differ.
+"""Assertions on the calls of a session. A failure shows the nearest calls and their differences.
 
-Calls are those that the history still has; where it has forgotten some, a failure says so. Pure: no clock.
+The assertions use the calls in the history. A failure reports the number of forgotten calls.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import Unpack
 
 from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.match import Recording
 from bedtape_replayer.history.calls import Calls, Condition, ConditionInvalid
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.keywords import FilterDict
 
 __all__ = [
     "CallsMismatch",
@@ -26,7 +28,7 @@ __all__ = [
     "assert_sequence",
 ]
 
-__tracebackhide__ = True  # pytest shows the test's own line, not ours
+__tracebackhide__ = True  # pytest then shows the line of the test instead of a line of this module
 _WIDTH = 120
 _NEAREST = 3
 _LISTED = 10
@@ -34,7 +36,7 @@ _LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One condition that a call does not meet; both values as JSON, cut to a line."""
+    """A condition that a call does not meet. Both values are JSON, shortened to one line."""
 
     field: str
     expected: str
@@ -46,14 +48,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class NearCall:
-    """A call, and every condition that it does not meet."""
+    """A call with all conditions that it does not meet."""
 
     record: Record
     differences: tuple[Difference, ...]
 
 
 class CallsMismatch(AssertionError):
-    """The calls are not those that were expected. `nearest`: the calls that came nearest, with their differences."""
+    """The calls of the session do not match the expected calls.
+
+    nearest: the calls with the smallest differences.
+    forgotten: the number of older calls that the history has removed.
+    """
 
     def __init__(self, lines: Iterable[str], nearest: Iterable[NearCall] = (), forgotten: int = 0) -> None:
         self.nearest = tuple(nearest)
@@ -63,7 +69,7 @@ class CallsMismatch(AssertionError):
             report.append(f"{'Nearest' if number == 0 else 'Next'}: {_cut(str(near.record))}")
             report += [f"  {difference}" for difference in near.differences]
         if forgotten:
-            report.append(f"{forgotten} older calls were forgotten and are not in this; a higher limit keeps more.")
+            report.append(f"{forgotten} older calls were forgotten and not compared; a higher limit keeps more calls.")
         super().__init__("\n".join(report))
 
 
@@ -73,12 +79,14 @@ def assert_called(
     times: int | None = None,
     at_least: int | None = None,
     at_most: int | None = None,
-    **conditions: object,
+    **conditions: Unpack[FilterDict],
 ) -> Calls:
-    """So many calls meet the conditions (see `Calls.filter`); at least one where no number is given.
+    """Assert how many calls meet the conditions; at least one by default.
 
-    Every attempt of an SDK is a call; with `attempts=`, each SDK call counts once. Returns the calls that meet them.
-    Raises CallsMismatch; ConditionInvalid for an unknown condition, or numbers that cannot be.
+    `Calls.filter` describes the conditions.
+    Every attempt of an SDK is a call. With `attempts=`, each SDK call counts once. Returns the
+    calls that meet the conditions. Raises `CallsMismatch`, or `ConditionInvalid` for an unknown
+    condition or invalid numbers.
     """
     fewest, most = _range(times, at_least, at_most)
     found = calls.filter(**conditions)
@@ -89,22 +97,25 @@ def assert_called(
         raise CallsMismatch([expected, *_listed(found)], forgotten=calls.forgotten)
     meeting = set(found)
     others = [record for record in calls if record not in meeting]
-    raise CallsMismatch([expected, *_listed(found)], _nearest(others, calls.conditions(conditions)), calls.forgotten)
+    raise CallsMismatch(
+        [expected, *_listed(found)], _nearest(others, calls.parse_conditions(conditions)), calls.forgotten
+    )
 
 
-def assert_not_called(calls: Calls, **conditions: object) -> None:
-    """No call meets the conditions. Raises as `assert_called`."""
+def assert_not_called(calls: Calls, **conditions: Unpack[FilterDict]) -> None:
+    """Assert that no call meets the conditions. Raises the same errors as `assert_called`."""
     found = calls.filter(**conditions)
     if found:
         raise CallsMismatch([_expected(0, 0, conditions, found, calls), *_listed(found)], forgotten=calls.forgotten)
 
 
-def assert_sequence(calls: Calls, steps: Sequence[Mapping[str, object]], *, consecutive: bool = False) -> Calls:
-    """Calls meet the steps' conditions one after another, in the order in which they were sent.
+def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: bool = False) -> Calls:
+    """Assert that calls meet the conditions of the steps, in the order of the calls.
 
-    consecutive: with no other call between them. Returns those calls. Raises as `assert_called`.
+    consecutive: whether the calls must follow each other without other calls between them. Returns
+    the calls that meet the steps. Raises the same errors as `assert_called`.
     """
-    wanted = [calls.conditions(step) for step in steps]
+    wanted = [calls.parse_conditions(step) for step in steps]
     starts = range(len(calls)) if consecutive else range(1)
     best = max((_walk(calls, wanted, start, consecutive=consecutive) for start in starts), key=len, default=[])
     if len(best) == len(steps):
@@ -112,7 +123,9 @@ def assert_sequence(calls: Calls, steps: Sequence[Mapping[str, object]], *, cons
     missing = len(best)
     after = best[-1] + 1 if best else 0
     rest = calls[after : after + 1] if consecutive and best else calls[after:]
-    lines = [f"Expected {len(steps)} calls in order{', with none between' if consecutive else ''}, found {missing}."]
+    lines = [
+        f"Expected {len(steps)} calls in order{', with no other calls between them' if consecutive else ''}, found {missing}."
+    ]
     lines += [f"  {n}. {_cut(str(calls[at]))}" for n, at in list(enumerate(best, 1))[-_LISTED:]]
     lines.append(
         f"No {'next' if consecutive and best else 'later'} call is number {missing + 1}:{_terms(steps[missing])}"
@@ -121,11 +134,14 @@ def assert_sequence(calls: Calls, steps: Sequence[Mapping[str, object]], *, cons
 
 
 def assert_all_played(unplayed: Iterable[Recording]) -> None:
-    """Every recording was asked for; `unplayed` is what `Session.unplayed` gives. Raises CallsMismatch."""
+    """Assert that every recording was played. Raises `CallsMismatch`.
+
+    unplayed: the result of `SessionState.unplayed`.
+    """
     left = list(unplayed)
     if not left:
         return
-    lines = [f"Expected every recording to be asked for, found {len(left)} that never were:"]
+    lines = [f"Expected every recording to be played, found {len(left)} unplayed:"]
     for recording in left[:_LISTED]:
         interaction = recording.interaction
         what = (
@@ -137,7 +153,7 @@ def assert_all_played(unplayed: Iterable[Recording]) -> None:
     raise CallsMismatch(lines)
 
 
-# -- numbers ---------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 def _range(times: int | None, at_least: int | None, at_most: int | None) -> tuple[int, int | None]:
@@ -169,7 +185,11 @@ def _count(number: int) -> str:
 
 
 def _of(calls: Calls) -> str:
-    return _count(len(calls)) if calls else "0 calls: none came to this session (is its endpoint the client's?)"
+    return (
+        _count(len(calls))
+        if calls
+        else "0 calls: this session received no calls (does the client use the endpoint of this session?)"
+    )
 
 
 def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls) -> str:
@@ -177,7 +197,7 @@ def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], f
     return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {_of(calls)}."
 
 
-# -- words -----------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------------------
 
 
 def _terms(conditions: Mapping[str, object]) -> str:
@@ -190,18 +210,21 @@ def _listed(found: Calls) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    return _cut(compact(plain(value)).decode())
+    return _cut(compact(make_json_safe(value)).decode())
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-# -- nearness --------------------------------------------------------------------------------------------------
+# -- nearness --------------------------------------------------------------------------------------
 
 
 def _walk(calls: Calls, wanted: list[list[Condition]], start: int, *, consecutive: bool) -> list[int]:
-    """Where the steps are met, from `start` on, as far as they are. The earliest place for each is as good as any."""
+    """Return the positions of the calls that meet the first steps, from `start`.
+
+    The earliest position of a step is sufficient, because it leaves the most calls for later steps.
+    """
     places: list[int] = []
     for at in range(start, len(calls)):
         if len(places) == len(wanted):
@@ -214,11 +237,14 @@ def _walk(calls: Calls, wanted: list[list[Condition]], start: int, *, consecutiv
 
 
 def _nearest(records: Iterable[Record], conditions: list[Condition]) -> list[NearCall]:
-    """Those that miss the fewest conditions, then those that share most words with what is missed, then the latest."""
+    """Return the nearest calls.
+
+    The order is: fewest unmet conditions, most words shared with the unmet conditions, newest.
+    """
 
     def nearness(record: Record) -> tuple[int, float, int]:
         missed = [condition for condition in conditions if not condition.holds(record)]
-        alike = sum(_share(condition.expected, condition.found(record)) for condition in missed)
+        alike = sum(_share(condition.expected, condition.read(record)) for condition in missed)
         return -len(missed), alike, record.number
 
     return [NearCall(record, _differences(record, conditions)) for record in nlargest(_NEAREST, records, nearness)]
@@ -226,7 +252,7 @@ def _nearest(records: Iterable[Record], conditions: list[Condition]) -> list[Nea
 
 def _differences(record: Record, conditions: list[Condition]) -> tuple[Difference, ...]:
     return tuple(
-        Difference(condition.name, _shown(condition.expected), _shown(condition.found(record)))
+        Difference(condition.name, _shown(condition.expected), _shown(condition.read(record)))
         for condition in conditions
         if not condition.holds(record)
     )
@@ -236,6 +262,9 @@ _WORD = re.compile(r"\w+")
 
 
 def _share(one: object, other: object) -> float:
-    """How many of the words are in both; the beginning of a long text says enough."""
+    """Return the share of the words of `one` that `other` contains.
+
+    Only the start of a long text counts.
+    """
     mine, others = set(_WORD.findall(str(one)[:2_000])), set(_WORD.findall(str(other)[:20_000]))
     return len(mine & others) / max(1, len(mine))

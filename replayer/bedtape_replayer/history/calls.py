@@ -1,7 +1,7 @@
-"""Calls as they are looked through: filtered by the words in which rules say `when`, and by what came of them.
+"""Filters the calls of a session by the conditions of a rule's `when`, and by their answers.
 
-A condition is data: it says whether a call meets it, and what it found there, so that a failing assertion can say
-what differs. Pure: no clock.
+A condition contains a test and a reader of the tested value, so that a failing assertion can show
+the difference.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.format.jsonpath import find, parts
+from bedtape_cassettes.format.json_values import find, parse_path
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.history.invocations import invocations
+from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.record import Record
+from bedtape_replayer.overlay.keywords import FilterDict
 from bedtape_replayer.overlay.schema import WHEN
 from bedtape_replayer.overlay.when import When
 
@@ -24,22 +25,28 @@ __all__ = ["CONDITIONS", "Calls", "Condition", "ConditionInvalid"]
 
 
 class ConditionInvalid(ValueError):
-    """A condition that no call can be held against: an unknown word, or a value of the wrong kind."""
+    """A condition with an unknown name or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is expected of one field, whether a call holds it, and what the call has there."""
+    """A condition on one field of a call.
+
+    holds: whether a call meets the condition. read: returns the call's value for a report.
+    """
 
     name: str
     expected: object
     holds: Callable[[Record], bool]
-    found: Callable[[Record], object]
+    read: Callable[[Record], object]
 
 
 @dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
-    """Calls in the order in which they were sent. forgotten: how many older ones the history has let go."""
+    """Calls in the order in which they were sent.
+
+    forgotten: the number of older calls that the history has removed.
+    """
 
     records: tuple[Record, ...] = ()
     forgotten: int = 0
@@ -57,44 +64,51 @@ class Calls(Sequence[Record]):
     def __repr__(self) -> str:
         return f"<{len(self.records)} calls>"
 
-    def filter(self, **conditions: object) -> Calls:
-        """Those that meet all conditions. Raises ConditionInvalid.
+    def filter(self, **conditions: Unpack[FilterDict]) -> Calls:
+        """Return the calls that meet all conditions. Raises `ConditionInvalid`.
 
-        Conditions are those of a rule's `when`, and: status, error, stop_reason, source, by, fault (the id of one
-        that happened to it), hung_up, region, http_version, user_agent_contains, invocation_id; system, temperature,
-        top_p, max_tokens, stop_sequences, tools (all names, in any order), equal to what the request says, None for
-        what it does not say; attempts: the last attempt of each SDK call that took so many.
+        The conditions are those of a rule's `when`, and:
+
+        - status, error, stop_reason, source, by, hung_up, region, http_version,
+          user_agent_contains, invocation_id;
+        - fault: the id of a fault that was applied to the call;
+        - system, temperature, top_p, max_tokens, stop_sequences, tools (all names, in any order):
+          equal to the value in the request, `None` for a value that the request does not contain;
+        - attempts: the last attempt of each SDK call with that number of attempts.
         """
-        wanted = self.conditions(conditions)
-        return Calls(tuple(r for r in self.records if all(c.holds(r) for c in wanted)), self.forgotten)
+        tests = self.parse_conditions(conditions)
+        return Calls(tuple(r for r in self.records if all(c.holds(r) for c in tests)), self.forgotten)
 
-    def conditions(self, named: Mapping[str, object]) -> list[Condition]:
-        """The conditions made of their names and values. Raises ConditionInvalid for the first that is none."""
-        return [self._condition(name, value) for name, value in named.items()]
+    def parse_conditions(self, values: Mapping[str, object]) -> list[Condition]:
+        """Return the conditions for values by name.
 
-    def _condition(self, name: str, value: object) -> Condition:
-        if name in _ASKED:
-            when = _when(name, value)
-            return Condition(name, value, lambda record: when.matches(record.call), _asked(name, value))
+        Raises `ConditionInvalid` for the first invalid condition.
+        """
+        return [self._parse_condition(name, value) for name, value in values.items()]
+
+    def _parse_condition(self, name: str, value: object) -> Condition:
+        if name in _WHEN_FIELDS:
+            when = _parse_when(name, value)
+            return Condition(name, value, lambda record: when.matches(record.call), _select_reader(name, value))
         if name == "attempts":
-            taken = self._taken
-            return Condition(name, value, lambda r: taken.get(r) == value, lambda r: taken.get(r, "no last attempt"))
-        if name not in _HAD:
+            counts = self._attempt_counts
+            return Condition(name, value, lambda r: counts.get(r) == value, lambda r: counts.get(r, "no last attempt"))
+        if name not in _RECORD_FIELDS:
             near = get_close_matches(name, CONDITIONS, 1)
-            mend = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
-            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {mend}")
-        return _had(name, value)
+            fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(CONDITIONS)}"
+            raise ConditionInvalid(f"expected a condition on calls, found {name!r}; {fix}")
+        return _build_condition(name, value)
 
     @cached_property
-    def _taken(self) -> dict[Record, int]:
-        """The last attempt of each SDK call, and how many it took."""
-        return {invocation.last: invocation.taken for invocation in invocations(self.records)}
+    def _attempt_counts(self) -> dict[Record, int]:
+        """The number of attempts of each SDK call, by the last attempt."""
+        return {group.last: group.attempt_count for group in group_invocations(self.records)}
 
 
-# -- what a rule's `when` can say ------------------------------------------------------------------------------
+# -- conditions of a rule's `when` -----------------------------------------------------------------
 
-# The words of `When`, and what a call has there.
-_ASKED: dict[str, Callable[[Record], object]] = {
+# The members of `When`, and the value of a call for each member.
+_WHEN_FIELDS: dict[str, Callable[[Record], object]] = {
     "operation": lambda record: record.operation,
     "model": lambda record: record.model,
     "prompt_contains": lambda record: record.last_prompt,
@@ -117,50 +131,52 @@ _ASKED: dict[str, Callable[[Record], object]] = {
 _SCHEMA: Schema = {"type": "object", "properties": WHEN}
 
 
-def _when(name: str, value: object) -> When:
-    """The condition as a `When` that has no other, checked as those of rules are."""
+def _parse_when(name: str, value: object) -> When:
+    """Return a `When` with this condition, after the checks that also apply to rules."""
     if not isinstance(value, str | int | float | list | tuple | dict):
-        raise ConditionInvalid(f"{name}: expected what JSON has too, found {value!r}")
-    told: Any = list(value) if isinstance(value, tuple) else value
-    if wrong := problems({name: told}, _SCHEMA):
+        raise ConditionInvalid(f"{name}: expected a JSON value, found {value!r}")
+    given: Any = list(value) if isinstance(value, tuple) else value
+    if wrong := problems({name: given}, _SCHEMA):
         raise ConditionInvalid("; ".join(map(str, wrong)))
     match name:
         case "operation":
-            return When(operation=(told,) if isinstance(told, str) else tuple(told))
+            return When(operation=(given,) if isinstance(given, str) else tuple(given))
         case "header":
-            return When(header={header.lower(): glob for header, glob in told.items()})
+            return When(header={header.lower(): glob for header, glob in given.items()})
         case "json_path":
-            _check_paths(told)
-    named: dict[str, Any] = {name: told}
-    return When(**named)
+            _check_paths(given)
+    members: dict[str, Any] = {name: given}
+    return When(**members)
 
 
 def _check_paths(paths: Iterable[str]) -> None:
     try:
         for path in paths:
-            parts(path)
+            parse_path(path)
     except ValueError as error:
         raise ConditionInvalid(f"json_path: {error}") from None
 
 
-def _asked(name: str, value: object) -> Callable[[Record], object]:
-    """What a call has where the condition looks; of mappings, only what was asked for."""
-    found = _ASKED[name]
+def _select_reader(name: str, value: object) -> Callable[[Record], object]:
+    """Return a function that reads the tested value of a call.
+
+    For json_path and header, the function reads the paths and headers of the condition.
+    """
     if name == "json_path" and isinstance(value, Mapping):
-        return lambda record: {path: _at(record.json, path) for path in value}
+        return lambda record: {path: _read_path(record.json, path) for path in value}
     if name == "header" and isinstance(value, Mapping):
         return lambda record: {h: next((v for n, v in record.headers if n.lower() == h.lower()), None) for h in value}
-    return found
+    return _WHEN_FIELDS[name]
 
 
-def _at(body: JsonValue, path: str) -> JsonValue:
-    found = find(body, path)
-    return found[0] if len(found) == 1 else found or None
+def _read_path(body: JsonValue, path: str) -> JsonValue:
+    values = find(body, path)
+    return values[0] if len(values) == 1 else values or None
 
 
-# -- what else a call has --------------------------------------------------------------------------------------
+# -- conditions on the rest of a call --------------------------------------------------------------
 
-_HAD: dict[str, Callable[[Record], object]] = {
+_RECORD_FIELDS: dict[str, Callable[[Record], object]] = {
     "status": lambda record: record.status,
     "error": lambda record: record.error,
     "stop_reason": lambda record: record.stop_reason,
@@ -181,28 +197,28 @@ _HAD: dict[str, Callable[[Record], object]] = {
 }
 
 
-def _strings(name: str, value: object) -> tuple[str, ...]:
+def _parse_strings(name: str, value: object) -> tuple[str, ...]:
     items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     if not all(isinstance(item, str) for item in items):
-        raise ConditionInvalid(f"{name}: expected texts, found {value!r}")
+        raise ConditionInvalid(f"{name}: expected a string or a list of strings, found {value!r}")
     return items
 
 
-def _had(name: str, value: object) -> Condition:
-    found = _HAD[name]
+def _build_condition(name: str, value: object) -> Condition:
+    read = _RECORD_FIELDS[name]
     match name:
         case "tools":
-            names = sorted(_strings(name, value))
-            return Condition(name, value, lambda record: sorted(record.tools) == names, found)
+            names = sorted(_parse_strings(name, value))
+            return Condition(name, value, lambda record: sorted(record.tools) == names, read)
         case "stop_sequences":
-            sequences = _strings(name, value)
-            return Condition(name, value, lambda record: record.stop_sequences == sequences, found)
+            sequences = _parse_strings(name, value)
+            return Condition(name, value, lambda record: record.stop_sequences == sequences, read)
         case "fault":
-            return Condition(name, value, lambda record: value in record.faults, found)
+            return Condition(name, value, lambda record: value in record.faults, read)
         case "user_agent_contains":
             text = str(value)
-            return Condition(name, value, lambda record: text in (record.user_agent or ""), found)
-    return Condition(name, value, lambda record: found(record) == value, found)
+            return Condition(name, value, lambda record: text in (record.user_agent or ""), read)
+    return Condition(name, value, lambda record: read(record) == value, read)
 
 
-CONDITIONS = (*_ASKED, *_HAD, "attempts")
+CONDITIONS = (*_WHEN_FIELDS, *_RECORD_FIELDS, "attempts")

@@ -1,6 +1,7 @@
-"""What a session's code sent, and what became of it. Bounded: past its limits the oldest calls go, and are counted.
+"""The calls of a session and their outcomes, up to a number of calls and a size in memory.
 
-Keeps outcomes as they come and reads nothing in them: that is done when somebody asks (see `record`).
+Above a limit, the oldest calls are removed and counted. The history stores outcomes without parsing
+them; `Record` parses them on access.
 """
 
 from __future__ import annotations
@@ -21,85 +22,93 @@ __all__ = ["ConditionInvalid", "History"]
 class History:
     """The last calls of a session.
 
-    limit: how many. most_bytes: of memory, about, for requests and answers together; the newest call stays whatever its size.
-    forgotten: how many older ones are gone.
+    limit: the largest number of calls.
+    max_bytes: the approximate size in memory of requests and answers together. The newest call
+        stays even if it is larger.
+    forgotten: the number of older calls that were removed.
     """
 
     LIMIT = 10_000
-    MOST_BYTES = 256 * 1024 * 1024
+    MAX_BYTES = 256 * 1024 * 1024
 
-    def __init__(self, limit: int = LIMIT, most_bytes: int = MOST_BYTES) -> None:
-        if limit < 1 or most_bytes < 1:
-            raise ValueError(f"expected a history of at least 1 call and 1 byte, found {limit} and {most_bytes}")
+    def __init__(self, limit: int = LIMIT, max_bytes: int = MAX_BYTES) -> None:
+        if limit < 1 or max_bytes < 1:
+            raise ValueError(f"expected a history of at least 1 call and 1 byte, found {limit} and {max_bytes}")
         self.limit = limit
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self.forgotten = 0
         self.kept_bytes = 0
         self._outcomes: deque[Outcome] = deque()
-        # The same recording's reply is in many outcomes, and in memory once.
-        self._holders: dict[Reply, int] = {}
+        # Many outcomes can share the reply of one recording, which is in memory once.
+        self._reply_counts: dict[Reply, int] = {}
 
     def __len__(self) -> int:
         return len(self._outcomes)
 
     @property
     def calls(self) -> Calls:
-        """The calls that are over, in the order in which they were sent."""
-        outcomes = tuple(self._outcomes)  # in one step, for the server's thread may add meanwhile
+        """The completed calls, in the order in which they were sent."""
+        outcomes = tuple(self._outcomes)  # an atomic copy: the server's thread can add
         ordered = sorted(outcomes, key=lambda outcome: outcome.answer.call.number)
         return Calls(tuple(map(Record, ordered)), self.forgotten)
 
     @property
     def oldest(self) -> Outcome | None:
-        """Of those that are kept, the first that ended."""
+        """The outcome that ended first, of the outcomes in the history."""
         return next(iter(self._outcomes), None)
 
-    def since(self, ended: float) -> Iterator[Outcome]:
-        """Those that ended later than so many seconds since 1970, the latest first; only they are looked at."""
+    def iterate_newest(self, ended: float) -> Iterator[Outcome]:
+        """Yield the outcomes that ended after the time `ended`, newest first.
+
+        ended: seconds since 1970. The search stops at the first older outcome.
+        """
         for outcome in reversed(tuple(self._outcomes)):
             if outcome.began + outcome.seconds <= ended:
                 return
             yield outcome
 
     def add(self, outcome: Outcome) -> None:
-        """Keeps a call that is over."""
+        """Add a completed call. Remove the oldest calls above a limit."""
         outcome.answer.call.head.pack()
         outcomes, answer = self._outcomes, outcome.answer
         outcomes.append(outcome)
-        held = self._holders.get(answer.reply, 0)
-        self._holders[answer.reply] = held + 1
-        self.kept_bytes += _size_of_call(answer.call) + (0 if held else _size(answer))
-        while len(outcomes) > self.limit or (self.kept_bytes > self.most_bytes and len(outcomes) > 1):
-            self._forget()
+        count = self._reply_counts.get(answer.reply, 0)
+        self._reply_counts[answer.reply] = count + 1
+        self.kept_bytes += _measure_call(answer.call) + (0 if count else _measure_answer(answer))
+        while len(outcomes) > self.limit or (self.kept_bytes > self.max_bytes and len(outcomes) > 1):
+            self._remove_oldest()
 
     def clear(self) -> None:
-        """Lets all calls go, uncounted: they were asked to."""
+        """Remove all calls and reset the count of forgotten calls."""
         self._outcomes.clear()
-        self._holders.clear()
+        self._reply_counts.clear()
         self.forgotten = self.kept_bytes = 0
 
-    def _forget(self) -> None:
+    def _remove_oldest(self) -> None:
         answer = self._outcomes.popleft().answer
         self.forgotten += 1
-        self.kept_bytes -= _size_of_call(answer.call)
-        held = self._holders.pop(answer.reply) - 1
-        if held:
-            self._holders[answer.reply] = held
+        self.kept_bytes -= _measure_call(answer.call)
+        count = self._reply_counts.pop(answer.reply) - 1
+        if count:
+            self._reply_counts[answer.reply] = count
         else:
-            self.kept_bytes -= _size(answer)
+            self.kept_bytes -= _measure_answer(answer)
 
 
-# What Python takes for a call and for a piece of an answer, beside their bytes: measured, to a third.
-_A_CALL, _A_PIECE = 1_500, 160
+# The memory of Python's objects for a call and for a piece of an answer, without their bytes.
+# Measured; the error is up to a third.
+_CALL_OVERHEAD, _PIECE_OVERHEAD = 1_500, 160
 
 
-def _size_of_call(call: Call) -> int:
-    return len(call.body) + call.head.size + _A_CALL
+def _measure_call(call: Call) -> int:
+    return len(call.body) + call.head.size + _CALL_OVERHEAD
 
 
-def _size(answer: Answer) -> int:
-    """The answer's pieces, and what was said before they became bytes, which for a stream is packed beside them."""
+def _measure_answer(answer: Answer) -> int:
+    """Return the size of the reply's pieces, and of the events from which a stream was encoded."""
     reply = answer.reply
-    total = reply.size * (2 if reply.streamed else 1) + len(reply.pieces) * _A_PIECE  # a stream's chunks are kept too
-    said = answer.response.body if answer.response is not None else None
-    return total + len(said.packed) if isinstance(said, Events) else total
+    total = (
+        reply.size * (2 if reply.streamed else 1) + len(reply.pieces) * _PIECE_OVERHEAD
+    )  # a stream also keeps its chunks
+    body = answer.response.body if answer.response is not None else None
+    return total + len(body.packed) if isinstance(body, Events) else total

@@ -1,4 +1,4 @@
-"""Which calls are attempts of one and the same SDK call, as the SDKs' own headers tell. Pure: no clock."""
+"""Groups calls that are attempts of the same SDK call, by the headers of the SDKs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from itertools import pairwise
 
 from bedtape_replayer.history.record import Record
 
-__all__ = ["Invocation", "invocations"]
+__all__ = ["Invocation", "group_invocations"]
 
-_COUNT = "x-stainless-retry-count"
+_RETRY_COUNT = "x-stainless-retry-count"
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of an SDK, as its attempts in order; the first may be forgotten already."""
+    """The attempts of one SDK call, in order. The history can have forgotten the first attempts."""
 
     attempts: tuple[Record, ...]
 
     @property
     def id(self) -> str | None:
-        """What the SDK named it."""
+        """The invocation id that the SDK sent."""
         return self.attempts[0].invocation_id
 
     @property
@@ -34,41 +34,42 @@ class Invocation:
         return self.attempts[-1]
 
     @property
-    def taken(self) -> int:
-        """How many attempts it took; 1 where the client does not say."""
+    def attempt_count(self) -> int:
+        """The number of attempts; 1 if the client does not number its attempts."""
         return max(len(self.attempts), self.last.attempt)
 
     @property
     def client(self) -> tuple[str, str]:
-        """Whose retries are judged together: session and SDK."""
+        """The session and the SDK, by which retries are judged together."""
         return self.first.session, self.first.user_agent or ""
 
     @property
-    def asked(self) -> tuple[str, str, str, bytes]:
-        """What is the same when the same is asked again, by the same client."""
+    def request_key(self) -> tuple[str, str, str, bytes]:
+        """A key that is equal for equal requests of the same client."""
         call = self.first.call
         return *self.client, call.path, call.body
 
     @property
     def retries(self) -> list[tuple[Record, Record]]:
-        """Each attempt with the next, where none between them is missing."""
-        return [(one, next_) for one, next_ in pairwise(self.attempts) if next_.attempt == one.attempt + 1]
+        """Each attempt with the next attempt, without pairs between which an attempt is missing."""
+        return [(one, retry) for one, retry in pairwise(self.attempts) if retry.attempt == one.attempt + 1]
 
 
-def invocations(calls: Iterable[Record]) -> list[Invocation]:
-    """The calls grouped, in the order in which the first attempts began.
+def group_invocations(calls: Iterable[Record]) -> list[Invocation]:
+    """Group the calls by SDK call, in the order in which the first attempts began.
 
-    AWS's SDKs send an invocation id. Anthropic's and OpenAI's send a retry count alone: an attempt goes to the
-    oldest failure of the same request that had one attempt less. Any other call is on its own.
+    AWS's SDKs send an invocation id. The clients of Anthropic and OpenAI send a retry count without
+    an id, so an attempt continues the oldest call of the same request whose last attempt has the
+    previous number. Any other call forms its own group.
     """
     groups: list[list[Record]] = []
-    named: dict[tuple[str, str], list[Record]] = {}
-    counted: dict[tuple[str, str, bytes], list[list[Record]]] = defaultdict(list)
+    by_id: dict[tuple[str, str], list[Record]] = {}
+    by_request: dict[tuple[str, str, bytes], list[list[Record]]] = defaultdict(list)
     for record in sorted(calls, key=lambda record: (record.began, record.number)):
         if record.invocation_id is not None:
-            group = named.setdefault((record.session, record.invocation_id), [])
-        elif record.call.head.get(_COUNT) is not None:
-            group = _counted(counted[record.session, record.call.path, record.call.body], record)
+            group = by_id.setdefault((record.session, record.invocation_id), [])
+        elif record.call.head.get(_RETRY_COUNT) is not None:
+            group = _find_group(by_request[record.session, record.call.path, record.call.body], record)
         else:
             group = []
         if not group:
@@ -77,10 +78,10 @@ def invocations(calls: Iterable[Record]) -> list[Invocation]:
     return [Invocation(tuple(sorted(group, key=lambda record: record.attempt))) for group in groups]
 
 
-def _counted(same: list[list[Record]], record: Record) -> list[Record]:
-    """The group that the attempt continues, of those of the same request; else a new one."""
-    for group in same:
+def _find_group(groups: list[list[Record]], record: Record) -> list[Record]:
+    """Return the group that the attempt continues, or a new group of the same request."""
+    for group in groups:
         if group[-1].attempt == record.attempt - 1 and group[-1].ended <= record.began:
             return group
-    same.append([])
-    return same[-1]
+    groups.append([])
+    return groups[-1]

@@ -1,4 +1,4 @@
-"""Any value of the history in what JSON has, for reports and the control API. Never raises."""
+"""Converts the values of the history to JSON values, for reports and the control API."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from math import isfinite
 from bedtape_cassettes.families.content import ToolResult, Turn, Usage
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["plain", "shown_body"]
+__all__ = ["make_json_safe", "render_body"]
 
 
-def plain(value: object) -> JsonValue:
-    """The value in what JSON has: no lone surrogates, which JSON escapes can spell and UTF-8 cannot, and no infinities."""
+def make_json_safe(value: object) -> JsonValue:
+    """Convert a value to a JSON value.
+
+    Lone surrogates are replaced, because JSON escapes can contain them but UTF-8 cannot. Infinities
+    and NaN become strings, bytes become base64, and unknown types become their `str()`.
+    """
     match value:
         case None | bool() | int():
             return value
@@ -25,16 +29,19 @@ def plain(value: object) -> JsonValue:
         case bytes():
             return b64encode(value).decode()
         case Turn() | ToolResult() | Usage():
-            return plain(asdict(value))
+            return make_json_safe(asdict(value))
         case Mapping():
-            return {str(plain(str(key))): plain(member) for key, member in value.items()}
+            return {str(make_json_safe(str(key))): make_json_safe(member) for key, member in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
-    return plain(str(value))
+            return [make_json_safe(item) for item in value]
+    return make_json_safe(str(value))
 
 
-def shown_body(body: bytes) -> dict[str, JsonValue]:
-    """A body as text under `body`, or where it is no UTF-8, under `body_base64`; the other is null."""
+def render_body(body: bytes) -> dict[str, JsonValue]:
+    """Return a body as the members body and body_base64.
+
+    A UTF-8 body is text in body. Other bytes are base64 in body_base64. The unused member is null.
+    """
     try:
         return {"body": body.decode(), "body_base64": None}
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""What one call in the history is: what was asked, by whom, what answered, and how it ended, read when somebody asks.
+"""A call in the history: its request, client, answer and outcome, parsed on access.
 
-Nothing here raises, whatever the client sent. Secrets are taken out of headers and paths; bodies are as they came.
-No sockets, no clock.
+No property raises an exception, whatever the client sent. Secrets are removed from headers and
+paths. Bodies are unchanged.
 """
 
 from __future__ import annotations
@@ -10,24 +10,28 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, ToolResult, Turn, Usage
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import Outcome, Source
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.history.json_safe import plain, shown_body
+from bedtape_replayer.history.json_safe import make_json_safe, render_body
 
 __all__ = ["Record"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One call that is over. What the request or the answer does not say is None, or empty."""
+    """A completed call.
+
+    Values that are missing in the request or the answer are `None` or empty.
+    """
 
     outcome: Outcome
 
-    # -- the request -------------------------------------------------------------------------------------------
+    # -- the request -------------------------------------------------------------------------------
 
     @property
     def call(self) -> Call:
@@ -39,7 +43,7 @@ class Record:
 
     @property
     def number(self) -> int:
-        """Its place among its session's calls, from 1."""
+        """The number of the call in its session, from 1."""
         return self.call.number
 
     @property
@@ -48,7 +52,7 @@ class Record:
 
     @property
     def path(self) -> str:
-        """Percent-encoded with its query, less the session prefix."""
+        """The percent-encoded path with its query, without the session prefix."""
         return scrub_path(self.call.path)
 
     @property
@@ -61,7 +65,7 @@ class Record:
 
     @property
     def prompt(self) -> Prompt:
-        """All that the request asks, in words that no model family owns."""
+        """The request in the form that all model families share."""
         return self.call.prompt
 
     @property
@@ -79,7 +83,7 @@ class Record:
 
     @property
     def tools(self) -> tuple[str, ...]:
-        """The names of those that are offered."""
+        """The names of the tools that the request offers."""
         return self.prompt.tools
 
     @property
@@ -104,94 +108,100 @@ class Record:
 
     @property
     def body(self) -> bytes:
-        """The raw body."""
+        """The raw body of the request."""
         return self.call.body
 
     @property
     def json(self) -> JsonValue:
         return self.call.json
 
-    # -- the client --------------------------------------------------------------------------------------------
+    # -- the client --------------------------------------------------------------------------------
 
     @cached_property
     def headers(self) -> Headers:
-        """The request's, in wire order, less secrets."""
+        """The headers of the request in wire order, without secrets."""
         return scrub_headers(self.call.head.pairs())
 
     @property
     def region(self) -> str | None:
-        """What the signature says."""
+        """The region in the signature."""
         return self.call.scope[1]
 
     @property
     def access_key_id(self) -> str | None:
-        """What the signature says; of a real one, the example id that stands for it in recordings."""
+        """The access key id in the signature.
+
+        An example id replaces a real id, as in recordings.
+        """
         key = self.call.scope[0]
         return None if key is None else scrub_text(key)
 
     @property
     def user_agent(self) -> str | None:
-        """Which SDK it was."""
+        """The User-Agent header, which names the SDK."""
         agent = self.call.head.get("user-agent")
         return None if agent is None else scrub_text(agent)
 
     @property
     def http_version(self) -> str:
-        """`HTTP/1.1` (as which 1.0 counts) or `HTTP/2`."""
+        """`HTTP/1.1` or `HTTP/2`. HTTP/1.0 is reported as `HTTP/1.1`."""
         return self.call.head.version
 
     @property
     def invocation_id(self) -> str | None:
-        """What groups the attempts of one SDK call."""
+        """The id that the attempts of one SDK call share."""
         return self.call.invocation_id
 
     @property
     def attempt(self) -> int:
-        """From 1."""
+        """The number of the attempt, from 1."""
         return self.call.attempt
 
-    # -- the answer --------------------------------------------------------------------------------------------
+    # -- the answer --------------------------------------------------------------------------------
 
     @property
     def source(self) -> Source:
-        """What answered."""
+        """The kind of source that answered."""
         return self.outcome.answer.source
 
     @property
     def by(self) -> str | None:
-        """The recording's file, or the id of the rule or fault that answered."""
+        """The file of the recording, or the id of the rule or fault, that answered."""
         return self.outcome.answer.by
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """The ids of those that happened to it."""
+        """The ids of the faults that were applied to the call."""
         return self.outcome.answer.faults
 
     @property
     def miss(self) -> str | None:
-        """The report of a miss."""
+        """The report of a miss, or `None`."""
         miss = self.outcome.answer.miss
         return None if miss is None else str(miss)
 
     @property
     def status(self) -> int | None:
-        """The HTTP status; None where a fault kept the client from any."""
+        """The HTTP status. `None` if a fault prevented the start of the answer."""
         return self.outcome.answer.reply.status if self.outcome.started else None
 
     @cached_property
     def answer_headers(self) -> Headers:
-        """The answer's, with lower-case names, less secrets."""
+        """The headers of the answer, with lower-case names and without secrets."""
         pairs = self.outcome.answer.reply.headers
         return scrub_headers(tuple((n.decode("latin-1").lower(), v.decode(errors="replace")) for n, v in pairs))
 
     @property
     def error(self) -> str | None:
-        """The error's name, `ThrottlingException`, of an answer or in the middle of a stream (then the status is 200)."""
+        """The name of the error, for example ThrottlingException.
+
+        An error in the middle of a stream has status 200.
+        """
         return self._failure[0]
 
     @property
     def message(self) -> str | None:
-        """The error's message."""
+        """The message of the error."""
         return self._failure[1]
 
     @cached_property
@@ -201,75 +211,79 @@ class Record:
         last = next((piece.data for piece in reversed(self.outcome.answer.reply.pieces)), b"")
         headers = dict(self.answer_headers)
         if self.outcome.answer.reply.status >= 400:
-            return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _message(last)
+            return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _parse_message(last)
         if headers.get("content-type", "").startswith(bodies.EVENT_STREAM):
-            return _broken_off(last)
+            return _parse_stream_error(last)
         return None, None
 
     @cached_property
     def content(self) -> Content | None:
-        """What was answered; None for errors, and for what is in no known form."""
-        said = self.outcome.answer.response
-        return None if said is None or not self.outcome.started else content_of(self.operation, self.model, said)
+        """The content of the answer. `None` for errors and for unknown formats."""
+        response = self.outcome.answer.response
+        if response is None or not self.outcome.started:
+            return None
+        return content_of(self.operation, self.model, response)
 
     @property
     def text(self) -> str | None:
-        """The text that was answered, as it was before faults cut the wire."""
+        """The text of the answer, before a fault changed the bytes on the wire."""
         return self.content.text if isinstance(self.content, Message) else None
 
     @property
     def stop_reason(self) -> str | None:
-        """In Converse's words."""
+        """The stop reason, as Converse names it."""
         return self.content.stop if isinstance(self.content, Message) else None
 
     @cached_property
     def usage(self) -> Usage | None:
-        said = self.outcome.answer.response
-        return None if said is None or not self.outcome.started else usage_of(self.operation, self.model, said)
+        response = self.outcome.answer.response
+        if response is None or not self.outcome.started:
+            return None
+        return read_usage(self.operation, self.model, response)
 
     @property
     def events(self) -> int:
-        """How many pieces of the body went out: events, where it is a stream."""
+        """The number of sent pieces of the body. A piece of a stream is an event."""
         return self.outcome.sent
 
     @property
     def cut(self) -> bool:
-        """Whether a stream ended before all of its events were sent, and it was not the client who ended it."""
-        said = self.outcome.answer.response
-        if said is None or not isinstance(said.body, Events) or self.hung_up:
+        """Whether the server ended a stream before it had sent all events."""
+        response = self.outcome.answer.response
+        if response is None or not isinstance(response.body, Events) or self.hung_up:
             return False
-        return self.events < len(said.body.events)
+        return self.events < len(response.body.events)
 
     @property
     def hung_up(self) -> bool:
-        """Whether the client went before the answer's end."""
+        """Whether the client closed the connection before the end of the answer."""
         return not self.outcome.complete
 
     @property
     def began(self) -> float:
-        """When the request was whole: seconds since 1970."""
+        """The time at which the request was complete, in seconds since 1970."""
         return self.outcome.began
 
     @property
     def seconds(self) -> float:
-        """How long answering took."""
+        """The duration of the answer in seconds."""
         return self.outcome.seconds
 
     @property
     def ended(self) -> float:
-        """When the answer was out: seconds since 1970."""
+        """The time at which the answer was complete, in seconds since 1970."""
         return self.began + self.seconds
 
     def __str__(self) -> str:
-        what = f"{self.operation} of {self.model}" if self.model else self.operation or f"{self.method} {self.path}"
-        return f"call {self.number}: {what} -> {self.status} {self.error or ''}".rstrip()
+        request = f"{self.operation} of {self.model}" if self.model else self.operation or f"{self.method} {self.path}"
+        return f"call {self.number}: {request} -> {self.status} {self.error or ''}".rstrip()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """All of it for the control API. A body that is no UTF-8 is in `body_base64`, and `body` is null."""
-        return {**{name: plain(getattr(self, name)) for name in _SHOWN}, **shown_body(self.body)}
+        """Return the call for the control API. See `render_body` for the members of the body."""
+        return {**{name: make_json_safe(getattr(self, name)) for name in _JSON_FIELDS}, **render_body(self.body)}
 
 
-_SHOWN = (
+_JSON_FIELDS = (
     *("session", "number", "began", "seconds", "operation", "model", "method", "path"),
     *("region", "access_key_id", "user_agent", "http_version", "invocation_id", "attempt", "headers"),
     *("system", "messages", "last_prompt", "tools", "tool_results"),
@@ -279,7 +293,7 @@ _SHOWN = (
 )
 
 
-def _message(body: bytes) -> str | None:
+def _parse_message(body: bytes) -> str | None:
     try:
         value = bodies.parse(body)
     except ValueError:
@@ -290,13 +304,13 @@ def _message(body: bytes) -> str | None:
     return None
 
 
-def _broken_off(last: bytes) -> tuple[str | None, str | None]:
-    """The error that ends a stream, from its last frame."""
+def _parse_stream_error(last: bytes) -> tuple[str | None, str | None]:
+    """Return the name and the message of the error in the last frame of a stream."""
     try:
         frames = eventstream.decode_all(last)
     except eventstream.FrameError:
         return None, None
-    named = dict(frames[-1].strings() or ()) if frames else {}
-    if name := named.get(":exception-type"):
-        return name[:1].upper() + name[1:], _message(frames[-1].payload)
-    return named.get(":error-code"), named.get(":error-message")
+    headers = dict(frames[-1].strings() or ()) if frames else {}
+    if name := headers.get(":exception-type"):
+        return name[:1].upper() + name[1:], _parse_message(frames[-1].payload)
+    return headers.get(":error-code"), headers.get(":error-message")

@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.families.content import (
     Block,
     Citation,
@@ -24,7 +25,7 @@ from bedtape_cassettes.families.content import (
     Usage,
 )
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.json_schema import Path, Wrong
+from bedtape_cassettes.format.json_values import Place
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Given
@@ -57,36 +58,36 @@ _BELONGS = {
 }
 
 
-def answer_wrong(answer: JsonObject, path: Path) -> Iterator[Wrong]:
+def answer_wrong(answer: JsonObject, path: Place) -> Iterator[Problem]:
     """What is wrong with an answer whose keys are right one by one."""
     kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
     if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
         keys = ", ".join(key for key in answer if key in _KINDS) or "none of them"
-        yield Wrong(path, f"one kind of answer ({', '.join(dict.fromkeys(_KINDS))})", keys)
+        yield Problem.at(path, f"one kind of answer ({', '.join(dict.fromkeys(_KINDS))})", keys)
         return
     for key in answer:
         if key in _BELONGS and kinds and kinds[0] not in _BELONGS[key]:
-            yield Wrong((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
+            yield Problem.at((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
     if "text" in answer and "json" in answer:
-        yield Wrong(path, "text or json", "both")
+        yield Problem.at(path, "text or json", "both")
     for kind in ("error", "raw"):
         if kind in answer:
             try:
                 answer_of(answer)
             except ValueError as error:
-                yield Wrong((*path, kind), f"{_KINDS[kind]} that can be", str(error))
+                yield Problem.at((*path, kind), f"{_KINDS[kind]} that can be", str(error))
     for number, block in enumerate(answer.get("blocks", [])):
         yield from _block_wrong(block, (*path, "blocks", number))
 
 
-def _block_wrong(block: JsonObject, path: Path) -> Iterator[Wrong]:
+def _block_wrong(block: JsonObject, path: Place) -> Iterator[Problem]:
     kinds = [key for key in ("text", "reasoning", "tool", "image") if key in block]
     if len(kinds) != 1:
-        yield Wrong(path, "exactly one of text, reasoning, tool, image", ", ".join(kinds) or "none of them")
+        yield Problem.at(path, "exactly one of text, reasoning, tool, image", ", ".join(kinds) or "none of them")
     if "citations" in block and "text" not in block:
-        yield Wrong((*path, "citations"), "citations of a text", "no text")
+        yield Problem.at((*path, "citations"), "citations of a text", "no text")
     if "format" in block and "image" not in block:
-        yield Wrong((*path, "format"), "the format of an image", "no image")
+        yield Problem.at((*path, "format"), "the format of an image", "no image")
 
 
 # -- what it means ---------------------------------------------------------------------------------------------

@@ -6,14 +6,15 @@ What a file says, what the control API is sent and what `respond` and `fail` are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from bedtape_cassettes.errors import CassetteError, Problem
+from bedtape_cassettes.errors import Invalid, Problem
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
-from bedtape_cassettes.format.json_schema import Path, Wrong, problems
-from bedtape_cassettes.format.jsonpath import parts
+from bedtape_cassettes.format.json_schema import problems
+from bedtape_cassettes.format.json_values import Place, parse_path
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.overlay.answers import answer_of, answer_wrong
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
@@ -32,13 +33,8 @@ JsonObject = dict[str, Any]
 Namer = Callable[[str], str]
 
 
-class OverlayInvalid(CassetteError):
-    """An overlay is not one. `wrong` holds every problem; `problems` has their lines, where it came from a file."""
-
-    def __init__(self, wrong: tuple[Wrong, ...], found: tuple[Problem, ...] = ()) -> None:
-        self.wrong = wrong
-        self.problems = found
-        super().__init__("\n".join(map(str, found or wrong)))
+class OverlayInvalid(Invalid):
+    """An overlay, a rule or a fault is wrong. Problems of a file have its line, all problems their path."""
 
 
 def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
@@ -48,17 +44,11 @@ def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
         return overlay_of(value, prefix)
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
-        located = (
-            Problem(file, _line(lines, wrong.path), _placed(wrong), wrong.found, wrong.mend) for wrong in error.wrong
-        )
-        raise OverlayInvalid(error.wrong, tuple(sorted(located, key=lambda problem: problem.line))) from None
+        located = (replace(problem, file=file, line=_line(lines, problem.path)) for problem in error.problems)
+        raise OverlayInvalid(sorted(located, key=lambda problem: problem.line)) from None
 
 
-def _placed(wrong: Wrong) -> str:
-    return f"{wrong.expected} at {wrong.where}" if wrong.path else wrong.expected
-
-
-def _line(lines: Mapping[Path, int], path: Path) -> int:
+def _line(lines: Mapping[Place, int], path: Place) -> int:
     """The line of the path, or of what stands around it."""
     while path not in lines:
         path = path[:-1]
@@ -79,7 +69,7 @@ def overlay_of(value: JsonValue, prefix: str = "") -> Overlay:
     )
 
 
-def _all_wrong(value: JsonValue) -> list[Wrong]:
+def _all_wrong(value: JsonValue) -> list[Problem]:
     """What the schema says, and, of every layer that is of its form, what no schema can say."""
     wrong = problems(value, OVERLAY)
     misformed = {found.path[:2] for found in wrong}
@@ -103,18 +93,20 @@ def fault_of(value: JsonValue, namer: Namer) -> Fault:
     return _fault(value, value.get("name") or namer("fault"))  # type: ignore[arg-type, union-attr]
 
 
-def _refuse(wrong: list[Wrong]) -> None:
+def _refuse(wrong: list[Problem]) -> None:
     if wrong:
-        raise OverlayInvalid(tuple(wrong))
+        raise OverlayInvalid(wrong)
 
 
-def _twice(overlay: Any) -> Iterator[Wrong]:
+def _twice(overlay: Any) -> Iterator[Problem]:
     seen: set[str] = set()
     for kind in ("rules", "faults"):
         for number, layer in enumerate(overlay.get(kind, [])):
             name = layer.get("name")
             if name in seen:
-                yield Wrong((kind, number, "name"), "a name of its own", repr(name), "two layers have it: rename one")
+                yield Problem.at(
+                    (kind, number, "name"), "a name of its own", repr(name), "two layers have it: rename one"
+                )
             if name is not None:
                 seen.add(name)
 
@@ -122,7 +114,7 @@ def _twice(overlay: Any) -> Iterator[Wrong]:
 # -- what a schema cannot say ----------------------------------------------------------------------------------
 
 
-def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
+def _rule_wrong(rule: JsonObject, path: Place) -> Iterator[Problem]:
     yield from _when_wrong(rule, path)
     if "answer" in rule:
         yield from answer_wrong(rule["answer"], (*path, "answer"))
@@ -132,30 +124,30 @@ def _rule_wrong(rule: JsonObject, path: Path) -> Iterator[Wrong]:
         try:
             family_of("InvokeModel", "", rule["family"])
         except Cannot as error:
-            yield Wrong((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
+            yield Problem.at((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
 
 
-def _when_wrong(layer: JsonObject, path: Path) -> Iterator[Wrong]:
+def _when_wrong(layer: JsonObject, path: Place) -> Iterator[Problem]:
     for told in layer.get("when", {}).get("json_path", {}):
         try:
-            parts(told)
+            parse_path(told)
         except ValueError as error:
-            yield Wrong((*path, "when", "json_path", told), "a JSON path", str(error))
+            yield Problem.at((*path, "when", "json_path", told), "a JSON path", str(error))
 
 
-def _fault_wrong(fault: JsonObject, path: Path) -> Iterator[Wrong]:
+def _fault_wrong(fault: JsonObject, path: Place) -> Iterator[Problem]:
     yield from _when_wrong(fault, path)
     kind = next(name for name in KINDS if name in fault)
     try:
         harm = KINDS[kind].make(fault)
     except ValueError as error:
-        yield Wrong((*path, kind), "a fault that can be", str(error))
+        yield Problem.at((*path, kind), "a fault that can be", str(error))
         return
     if problem := harm.problem(_operations(fault.get("when", {}))):
-        yield Wrong((*path, kind), "a fault that can happen to these calls", problem)
+        yield Problem.at((*path, kind), "a fault that can happen to these calls", problem)
     for key in BESIDE_ERROR:
         if key in fault and kind != "error":
-            yield Wrong((*path, key), f"{key} beside error only", f"it beside {kind}")
+            yield Problem.at((*path, key), f"{key} beside error only", f"it beside {kind}")
 
 
 # -- layers ----------------------------------------------------------------------------------------------------

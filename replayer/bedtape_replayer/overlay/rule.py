@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
 from bedtape_cassettes.families.family import Cannot, JsonObject
@@ -20,8 +20,8 @@ from bedtape_replayer.overlay.when import ANY, When
 
 __all__ = ["Computed", "Given", "Rule"]
 
-# What a function of the user's may return: text, any JSON object (as text), whatever a rule may give, or None to pass.
-Computed: TypeAlias = Callable[[Call], "Given | str | dict[str, object] | None"]
+# A user's function returns text, a JSON object (sent as text), content, an error, or None to pass the call on.
+Computed: TypeAlias = Callable[[Call], Content | Failure | Raw | str | dict[str, Any] | None]
 Given: TypeAlias = Content | Failure | Raw | Computed
 
 

@@ -192,7 +192,7 @@ class Layers:
 
 
 class Refused(Exception):
-    """A layer cannot do what it says to this call: the overlay must be mended, not the client's code."""
+    """A layer cannot do what it says to this call: the overlay must be fixed, not the client's code."""
 
 
 class NameTaken(ValueError):

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from bedtape_cassettes.families.table import bare
-from bedtape_cassettes.format.jsonpath import find, same
+from bedtape_cassettes.format.json_values import find, same
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
 

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Unpack
 
-from bedtape_cassettes.addresses import isolated, pointed
+from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment, point_environment, render_prefix
 from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
+from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
 from bedtape_replayer.plugin.environment import Surroundings
-from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import Asked
 from bedtape_replayer.plugin.summary import Tally
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Bedrock"]
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
-_REPORTED = 5
+_MOST = 5
 _NOTHING = Library(())
 
 
@@ -50,7 +49,7 @@ class Bedrock(Session):
         self._recorder = recorder
         self._here = here
         self._misses: list[str] = []
-        self._told = 0
+        self._reported = 0
         self._surroundings: Surroundings | None = None
 
     # -- what tests use ----------------------------------------------------------------------------------------
@@ -58,7 +57,7 @@ class Bedrock(Session):
     @property
     def url(self) -> str:
         """The endpoint of this test, which names it. While it is recorded, that of the recorder."""
-        return super().url if self._recorder is None else f"{self._recorder}/s/{quote(self.name, safe='')}"
+        return super().url if self._recorder is None else f"{self._recorder}{render_prefix(self.name)}"
 
     @property
     def recorded(self) -> bool:
@@ -78,7 +77,7 @@ class Bedrock(Session):
         for what the test's mark or settings say.
         """
         asked = self.asked
-        library = taken(asked.folder, cassette or asked.cassette, asked.match)
+        library = load_library(asked.folder, cassette or asked.cassette, asked.match)
         if library is None:
             raise ValueError(f"expected a cassette {cassette or self.name!r} in {asked.folder}, found none")
         self._library = library
@@ -111,20 +110,20 @@ class Bedrock(Session):
         self._play_instead()
         return super()._add(make)
 
-    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
         """As `Session.assert_called`; a test that is recorded is not judged."""
         if not self.recorded:
             super().assert_called(prompt_contains, **conditions)
 
-    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Any) -> None:
+    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
         """As `Session.assert_not_called`; a test that is recorded is not judged."""
         if not self.recorded:
             super().assert_not_called(prompt_contains, **conditions)
 
-    def assert_sequence(self, steps: Sequence[Mapping[str, Any]], **how: Any) -> None:
+    def assert_sequence(self, steps: Sequence[FilterDict], *, consecutive: bool = False) -> None:
         """As `Session.assert_sequence`; a test that is recorded is not judged."""
         if not self.recorded:
-            super().assert_sequence(steps, **how)
+            super().assert_sequence(steps, consecutive=consecutive)
 
     def assert_all_played(self) -> None:
         """As `Session.assert_all_played`; a test that is recorded is not judged."""
@@ -152,7 +151,11 @@ class Bedrock(Session):
     def enter(self) -> None:
         """Sets the environment; again, where a fixture has set it otherwise meanwhile."""
         if self._surroundings is None:
-            wanted = pointed(os.environ, self.url) if self.recorded else isolated(os.environ, self._base)
+            wanted = (
+                point_environment(os.environ, self.url)
+                if self.recorded
+                else isolate_environment(os.environ, self._base)
+            )
             self._surroundings = Surroundings(wanted)
         self._surroundings.enter()
 
@@ -177,18 +180,18 @@ class Bedrock(Session):
             case "overlay":
                 self._misses.append(f"A rule cannot answer as it says: {answer.by}")
 
-    def untold(self) -> str | None:
-        """The report on what was missed since the last one; None where nothing was, or where that is allowed."""
-        misses = self._misses[self._told :]
-        self._told += len(misses)
+    def report_misses(self) -> str | None:
+        """Returns a report on the misses since the last report, or None if there are none or the test allows misses."""
+        misses = self._misses[self._reported :]
+        self._reported += len(misses)
         if not misses or self.asked.allow_misses:
             return None
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
         distinct = list(dict.fromkeys(misses))
-        more = [f"… and {len(distinct) - _REPORTED} more"] if len(distinct) > _REPORTED else []
-        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_REPORTED], *more, self._mend()])
+        more = [f"… and {len(distinct) - _MOST} more"] if len(distinct) > _MOST else []
+        return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_MOST], *more, self._suggest_fix()])
 
-    def _mend(self) -> str:
+    def _suggest_fix(self) -> str:
         path = self.asked.folder / self.name
         name = path.relative_to(self._here) if path.is_relative_to(self._here) else path
         again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"

@@ -5,7 +5,6 @@ It wraps botocore when it is imported, and does not import it: a run without AWS
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -15,21 +14,29 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Guard", "RealBedrockBlocked", "service_of"]
+from bedtape_cassettes.addresses import RUNTIME, read_service, render_prefix, split_prefixes
 
-_HOST = re.compile(
-    r"(?:vpce-[a-z0-9-]+\.)?(bedrock(?:-[a-z]+)*?)(?:-fips)?\.[a-z0-9-]+\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)"
-)
+__all__ = ["Guard", "RealBedrockBlocked", "redirect"]
 
 
 class RealBedrockBlocked(RuntimeError):
     """A test was about to call real Amazon Bedrock."""
 
 
-def service_of(url: str) -> str | None:
-    """The Bedrock service (`bedrock-runtime`) whose real endpoint a URL is at; None for every other URL."""
-    found = _HOST.fullmatch((urlsplit(url).hostname or "").lower())
-    return found[1] if found else None
+def redirect(url: str, base: str, others: Sequence[str]) -> str:
+    """Return the URL at the endpoint `base`, if it is at a real endpoint or at one of the servers `others`.
+
+    Every other URL stays as it is. others: servers whose URLs a client may have kept from another test; the session in
+    such a URL is that test's, so it is left out.
+    """
+    service, parts = read_service(url), urlsplit(url)
+    path = parts.path
+    if service is None:
+        if all(parts.netloc != urlsplit(other).netloc for other in others):
+            return url
+        _, service, path = split_prefixes(path)
+    prefix = render_prefix(service=None if service == RUNTIME else service)
+    return f"{base}{prefix}{path}{'?' if parts.query else ''}{parts.query}"
 
 
 class Guard(MetaPathFinder):

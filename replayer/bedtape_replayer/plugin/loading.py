@@ -11,15 +11,15 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.engine.loading import load
+from bedtape_replayer.server.loading import load
 
-__all__ = ["taken"]
+__all__ = ["load_library"]
 
 # Tests may share a cassette by name; what is kept is bounded, for a suite may have thousands.
 _KEPT = 64
 
 
-def taken(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Library | None:
+def load_library(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Library | None:
     """The recordings of a cassette, or of all below a folder of that name, or in a tape; None where there are none.
 
     rules: what makes requests the same.
@@ -28,12 +28,12 @@ def taken(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Library | Non
     """
     for path in (folder / name, folder / f"{name}{store.TAPE}"):
         if seen := store.fingerprint([path]):
-            return _loaded(path, name, seen, rules)
+            return _load_cached(path, name, seen, rules)
     return None
 
 
 @lru_cache(maxsize=_KEPT)
-def _loaded(
+def _load_cached(
     path: Path,
     name: str,
     seen: store.Fingerprint,  # noqa: ARG001 - a changed one is another
@@ -45,10 +45,10 @@ def _loaded(
         return None
     if path.suffix == store.TAPE:
         return found
-    return Library((_named(cassette, name) for cassette in found.cassettes), rules)
+    return Library((_rename_files(cassette, name) for cassette in found.cassettes), rules)
 
 
-def _named(cassette: Cassette, name: str) -> Cassette:
+def _rename_files(cassette: Cassette, name: str) -> Cassette:
     """Its files as they are named in the folder of all cassettes."""
     files = tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)
     return replace(cassette, interactions=files)

@@ -35,7 +35,7 @@ class Recording:
             )
         except OSError as error:
             raise RecordingFailed(
-                f"cannot run {command[0]}: {error.strerror}; mend the setting `record`, or bedtape_record"
+                f"cannot run {command[0]}: {error.strerror}; fix the setting `record`, or bedtape_record"
             ) from None
         self.url = self._listening()
 

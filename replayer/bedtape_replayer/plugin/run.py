@@ -5,35 +5,31 @@ One test runs at a time. It has no sockets of its own: it tells those who send w
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.answer import Outcome
-from bedtape_replayer.engine.loading import read_overlay
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
-from bedtape_replayer.plugin.blocking import service_of
-from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.blocking import redirect
+from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import Asked, MarkInvalid, asked
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
 from bedtape_replayer.plugin.settings import RunSettings
 from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["Run"]
 
-_SESSION = re.compile(r"/+s/[^/?]+(?=/)")
-
 
 class CannotBegin(CassetteError):
-    """A test's cassette, overlay, mark or recorder is not as it must be; says what mends it."""
+    """A test's cassette, overlay, mark or recorder is not as it must be; says what fixes it."""
 
 
 class Run:
@@ -69,7 +65,7 @@ class Run:
             raise CannotBegin(str(error)) from None
 
     def _begin(self, asked: Asked) -> Bedrock:
-        library, overlay = taken(asked.folder, asked.cassette, asked.match), _overlay(asked)
+        library, overlay = load_library(asked.folder, asked.cassette, asked.match), _overlay(asked)
         mode = self._settings.mode
         records = mode in ("new", "all") or (mode == "once" and library is None)
         recorder = self._recording(asked.folder).url if records and asked.overlay is None else None
@@ -108,15 +104,8 @@ class Run:
 
     def route(self, url: str) -> str:
         """Where a request goes while a test runs: from real Bedrock, or from another test's recorder, to this test."""
-        current, service, parts = self._current, service_of(url), urlsplit(url)
-        if current is None:
-            return url
-        ours = any(parts.netloc == urlsplit(base).netloc for base in self._bases(current))
-        if not service and not ours:
-            return url
-        path = parts.path if service else _SESSION.sub("", parts.path, count=1)
-        prefix = f"/service/{service}" if service and service != "bedrock-runtime" else ""
-        return f"{current.url}{prefix}{path}{'?' if parts.query else ''}{parts.query}"
+        current = self._current
+        return url if current is None else redirect(url, current.url, self._bases(current))
 
     @property
     def running(self) -> bool:

@@ -16,18 +16,21 @@ from typing import Protocol, cast
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, Reply, error_reply, request_id_for
-from bedtape_replayer.answering.steps import Close, Finish, Reset, Send, Stall, Start, Step, Wait, paced, unpaced
+from bedtape_replayer.answering.steps import (
+    Close,
+    Finish,
+    Reset,
+    Step,
+)
 from bedtape_replayer.engine.engine import Engine
+from bedtape_replayer.server.player import MAX_PART, Player, cut_steps
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
 from bedtape_replayer.wire.http2.headers import RequestHead
+from bedtape_replayer.wire.messages import RequestReceived, StreamClosed
 
-__all__ = ["Connection", "Observer", "Player"]
+__all__ = ["Connection", "Observer"]
 
-# Above this much unsent, an answer waits for its reader.
-_HIGH_WATER = 256 * 1024
-# A larger body goes out in parts of this size, so that a reader who is slow holds no more of it than is under way.
-_PART = 128 * 1024
 # Above this much unread of pipelined requests, the connection is not read.
 _PIPELINED = 1024 * 1024
 # SO_LINGER on, for 0 seconds: closing then sends RST instead of FIN, and drops what is unsent.
@@ -61,8 +64,8 @@ class _Wire(Protocol):
     def send(self, stream: int, data: bytes) -> None: ...
     def finish(self, stream: int) -> None: ...
     def respond(self, stream: int, status: int, headers: HeaderPairs, body: bytes, date: bytes) -> None: ...
-    def respond_streamed(self, stream: int, reply: Reply, date: bytes) -> None: ...
-    def pending(self, stream: int) -> int: ...
+    def respond_stream(self, stream: int, reply: Reply, date: bytes) -> None: ...
+    def count_pending(self, stream: int) -> int: ...
     def take(self) -> bytes: ...
 
 
@@ -140,7 +143,7 @@ class Connection(asyncio.Protocol):
             # that it is lost only a turn later; who asks now what happened is to hear of it.
             self._abandon()
             return False
-        self._http1.eof()
+        self._http1.receive_eof()
         self.flush()
         return True
 
@@ -176,11 +179,11 @@ class Connection(asyncio.Protocol):
     def _receive2(self, wire: http2.Http2Connection, data: bytes) -> None:
         for received in wire.receive(data):
             match received:
-                case http2.RequestReceived(stream) if self.winding_down:
+                case RequestReceived(stream) if self.winding_down:
                     wire.reset(stream, REFUSED_STREAM)
-                case http2.RequestReceived(stream, method, target, head, body):
+                case RequestReceived(stream, method, target, head, body):
                     self._answer(stream, method, target, head, body)
-                case http2.StreamClosed(stream):
+                case StreamClosed(stream):
                     self._blocked.pop(stream, None)
                     if player := self._players.pop(stream, None):
                         player.abandon()
@@ -199,14 +202,14 @@ class Connection(asyncio.Protocol):
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
             reply = replace(reply, pieces=(), streamed=False)
-        if speed is not None or not self.writable or answer.disturb is not None or reply.size > _PART:
-            self._play(stream, answer, began, _steps(reply, speed, answer.disturb))
+        if speed is not None or not self.writable or answer.edits or reply.size > MAX_PART:
+            self._play(stream, answer, began, cut_steps(reply, speed, answer.edits))
             return
         if reply.streamed:
-            wire.respond_streamed(stream, reply, self.server.date())
+            wire.respond_stream(stream, reply, self.server.date())
         else:
             wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
-        if self._http2 is not None and wire.pending(stream):
+        if self._http2 is not None and wire.count_pending(stream):
             self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
             self.observe(answer, began, complete=True, sent=len(reply.pieces))
@@ -230,7 +233,7 @@ class Connection(asyncio.Protocol):
         """The call is over. An observer's errors are its own: they take no answer from a client."""
         seconds = time.perf_counter() - began
         outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
-        self.server.engine.ended(outcome)
+        self.server.engine.finish(outcome)
         if self.server.observer is None:
             return
         try:
@@ -274,10 +277,10 @@ class Connection(asyncio.Protocol):
     def _begin_next(self) -> bool:
         """Reads on behind an answer; whether that led anywhere: to a request, to a part of one, or to a refusal."""
         wire = self._http1
-        if wire is None or self._players or self.winding_down or not (unread := wire.buffered):
+        if wire is None or self._players or self.winding_down or not (unread := wire.buffered_bytes):
             return False
         self._receive1(wire, b"")
-        return wire.buffered != unread
+        return wire.buffered_bytes != unread
 
     def _end_if_over(self, wire: _Wire) -> None:
         match self._broken:
@@ -301,7 +304,7 @@ class Connection(asyncio.Protocol):
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
         """Does not read on while too many requests wait."""
-        too_many = wire.buffered > _PIPELINED
+        too_many = wire.buffered_bytes > _PIPELINED
         if too_many != self._holding_back:
             self._holding_back = too_many
             if too_many:
@@ -375,7 +378,7 @@ class Connection(asyncio.Protocol):
         """Ends a request that does not become whole: a slow loris, or a client that died on the way."""
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
-        waiting = self.wire is None or over or (wire is not None and wire.unfinished)
+        waiting = self.wire is None or over or (wire is not None and wire.incomplete)
         if not waiting:
             self._waiting = None
             return
@@ -388,107 +391,3 @@ class Connection(asyncio.Protocol):
             else:
                 wire.refuse(408, f"The request was not whole after {patience:g} seconds.")
                 self.flush()
-
-
-class Player:
-    """Plays one answer's steps: at once as far as its reader keeps up, by the clock where a step says so."""
-
-    def __init__(
-        self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step], sent: int
-    ) -> None:
-        self.stream = stream
-        self._connection = connection
-        self._answer = answer
-        self._began = began
-        self._steps = steps
-        self.stalled = False
-        self._finished = False
-        self._last: Close | Reset | None = None
-        self._sent = sent
-        self._started = sent > 0
-        self._due = connection.loop.time()
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is room to go on; after the last step, whether all of it is on its way."""
-        connection = self._connection
-        assert connection.wire is not None
-        pending = connection.wire.pending(self.stream)
-        return not pending if self._finished else connection.writable and pending < _HIGH_WATER
-
-    def play(self) -> None:
-        connection = self._connection
-        wire = connection.wire
-        assert wire is not None
-        while self.ready:
-            match next(self._steps, None):
-                case Send(data):
-                    wire.send(self.stream, data)
-                    self._sent += 1
-                case Wait(seconds):
-                    self._wait(seconds)
-                    return
-                case Start():
-                    self._started = True
-                    reply = self._answer.reply
-                    wire.start(self.stream, reply.status, reply.headers, connection.server.date())
-                case Finish():
-                    wire.finish(self.stream)
-                    self._finished = True
-                case Stall():
-                    self.stalled = True
-                    connection.stalled(self)
-                    return
-                case Close() | Reset() as last:  # when what was said before is on its way
-                    self._steps, self._last, self._finished = iter(()), last, True
-                case None:
-                    self.end(self._last)
-                    return
-        connection.block(self)
-
-    def _wait(self, seconds: float) -> None:
-        """Due times add up from the beginning, so that late timers do not stretch the whole stream."""
-        self._due += seconds
-        self._timer = self._connection.loop.call_at(self._due, self._wake)
-
-    def _wake(self) -> None:
-        self._timer = None
-        self.play()
-        self._connection.flush()
-
-    def end(self, how: Close | Reset | None) -> None:
-        """It is over, in order or as a fault says."""
-        self._end(complete=True)
-        if how is not None:
-            self._connection.break_off(self.stream, how)
-
-    def _end(self, *, complete: bool) -> None:
-        self._connection.played(self)
-        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
-
-    def abandon(self, *, complete: bool = False) -> None:
-        """The client is gone, or its connection."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._end(complete=complete)
-
-
-def _steps(
-    reply: Reply, speed: float | None, disturb: Callable[[Iterator[Step]], Iterator[Step]] | None
-) -> Iterator[Step]:
-    """The reply's steps, as faults change them. What is not streamed is cut: its parts are nobody's events."""
-    steps = unpaced(reply) if speed is None else paced(reply, speed)
-    if disturb is not None:
-        steps = disturb(steps)
-    return steps if reply.streamed else _in_parts(steps)
-
-
-def _in_parts(steps: Iterator[Step]) -> Iterator[Step]:
-    for step in steps:
-        match step:
-            case Send(data) if len(data) > _PART:
-                for at in range(0, len(data), _PART):
-                    yield Send(data[at : at + _PART])
-            case _:
-                yield step

@@ -6,7 +6,6 @@ With `connection`, the only files with sockets, timers and the clock.
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -17,12 +16,12 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.connection import Connection, Observer
 from bedtape_replayer.wire.http2.headers import RequestHead
 
-__all__ = ["BACKLOG", "MAX_BODY", "Observer", "Outcome", "Server"]
+__all__ = ["MAX_BODY", "Observer", "Outcome", "Server"]
 
 # Bedrock's own limit for a body is 25,000,000 bytes (InvokeModel); base64 in JSON elsewhere makes it a little more.
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel takes before we do.
-BACKLOG = 1024
+_BACKLOG = 1024
 
 
 def _to_stderr(line: str) -> None:
@@ -57,7 +56,7 @@ class Server:
         self.request_heads: dict[bytes, RequestHead] = {}
         self.stopping = False
         self._patience = patience
-        self._listeners: list[asyncio.Server] = []
+        self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._deserted = asyncio.Event()
         self._date = b""
@@ -65,31 +64,23 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; of several, the first."""
-        port: int = self._listeners[0].sockets[0].getsockname()[1]
+        """The port that the server listens on."""
+        assert self._listener is not None
+        port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
     async def start(self, host: str, port: int) -> None:
         """Listens. Raises OSError where that cannot be. Port 0 picks a free one."""
         loop = asyncio.get_running_loop()
-        self._listeners.append(await loop.create_server(lambda: Connection(self, loop), host, port, backlog=BACKLOG))
-        self._sweep(loop)
-
-    async def listen(self, *listeners: socket.socket) -> None:
-        """As `start`, on sockets that are bound already."""
-        loop = asyncio.get_running_loop()
-        for listener in listeners:
-            server = await loop.create_server(lambda: Connection(self, loop), sock=listener, backlog=BACKLOG)
-            self._listeners.append(server)
+        self._listener = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=_BACKLOG)
         self._sweep(loop)
 
     async def stop(self, grace: float | None = None) -> None:
         """Takes no more connections, finishes the answers in flight (at most `grace` seconds), and closes."""
-        if not self._listeners:
+        if self._listener is None:
             return
         self.stopping = True
-        for listener in self._listeners:
-            listener.close()
+        self._listener.close()
         for connection in list(self.connections):
             connection.wind_down()
         try:
@@ -101,7 +92,7 @@ class Server:
             await self._until_deserted()
         if self._sweeper:
             self._sweeper.cancel()
-        self._listeners.clear()
+        self._listener = None
 
     async def _until_deserted(self) -> None:
         while self.connections:

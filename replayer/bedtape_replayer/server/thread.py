@@ -10,20 +10,19 @@ from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
+from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage.store import cache_folder
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
-from bedtape_replayer.engine.checks import Validate, checks_of
+from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.engine.checks import Validate, parse_checks
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.engine.loading import load, read_overlay
 from bedtape_replayer.engine.session import Session
-from bedtape_replayer.engine.session_state import DEFAULT_SESSION
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.document import overlay_of
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Observer, Server
 
@@ -72,7 +71,7 @@ class Replayer(Session):
         self._strict = strict
         self._match = match
         self._overlay = overlay
-        self._checks = checks_of(validate)
+        self._checks = parse_checks(validate)
         self._history = history
         self._speed = speed
         self._observer = observer
@@ -94,7 +93,7 @@ class Replayer(Session):
         """The endpoint that names a session, which then has its own place in the recordings."""
         if session == DEFAULT_SESSION:
             return self.url
-        return f"{self.url}/s/{quote(session, safe='')}"
+        return f"{self.url}{render_prefix(session)}"
 
     def reload(self) -> None:
         """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""
@@ -135,7 +134,7 @@ class Replayer(Session):
         engine = Engine(
             self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
         )
-        engine.desk = Desk(engine)
+        engine.control = Gate(engine)
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
         self._thread.start()

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette, Events
 from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse, stream
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -39,10 +40,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     root = tmp_path / "cassettes"
-    store.write(
+    folders.write(
         root, Cassette("a", (converse("1", "x", after_ms=90), stream("2", ["x"], at_ms=[0, 80]), converse("3", "x")))
     )
-    store.write(root, Cassette("b", (converse("4", "x", model="m.n"), converse("1", "y"))))
+    folders.write(root, Cassette("b", (converse("4", "x", model="m.n"), converse("1", "y"))))
     return root
 
 
@@ -67,7 +68,7 @@ def test_a_command_changes_a_folder_and_a_tape_alike(
     place = folder
     if packed:
         place = folder.with_suffix(".tape")
-        store.write_tape(place, store.read([folder]))
+        folders.write_tape(place, store.read([folder]))
     old = files(folder)
     before = place.read_bytes() if packed else files(place)
     shown = run(*arguments, "--in", str(place), "--dry-run")
@@ -145,7 +146,7 @@ def test_what_git_holds_is_not_backed_up(folder: Path, monkeypatch: pytest.Monke
 
 
 def test_a_cassette_in_a_tape_of_the_folder_is_changed_in_the_tape(folder: Path) -> None:
-    store.write_tape(folder / "packed.tape", [Cassette("c", (converse("5", "x"), converse("6", "x")))])
+    folders.write_tape(folder / "packed.tape", [Cassette("c", (converse("5", "x"), converse("6", "x")))])
     old = files(folder)
     assert "give that with --in" in run("drop", "c:1", code=2)
     assert files(folder) == old

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse, stream
 
 COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "cassette"]
@@ -44,7 +45,7 @@ def test_every_command_has_an_example_in_its_help() -> None:
     "arguments", [["show", "nothing"], ["drop", "a:9"], ["ls", "--in", "x"], ["retime", "a"], ["diff", "a:"]]
 )
 def test_what_cannot_be_is_told_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
-    store.write(tmp_path / "cassettes", Cassette("a", (converse("1", "1"),)))
+    folders.write(tmp_path / "cassettes", Cassette("a", (converse("1", "1"),)))
     result = run(tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(r"bedtape: .+; .+\n", result.stderr)
@@ -61,7 +62,7 @@ def test_what_is_told_of_a_file_cannot_steer_the_terminal(tmp_path: Path, monkey
 
 
 def test_colour_is_for_terminals(tmp_path: Path) -> None:
-    store.write(tmp_path / "cassettes", Cassette("a", (converse("\x1b[2Jhi", "1"),)))
+    folders.write(tmp_path / "cassettes", Cassette("a", (converse("\x1b[2Jhi", "1"),)))
     assert "\x1b" not in run(tmp_path, "show", "a").stdout
     assert b"\x1b[1m" in _on_a_terminal(tmp_path, {})
     assert b"\x1b" not in _on_a_terminal(tmp_path, {"NO_COLOR": "1"})
@@ -91,9 +92,9 @@ def _little_room() -> None:
 
 def test_where_there_is_no_room_the_old_cassette_stays_and_it_is_told_in_a_line(tmp_path: Path) -> None:
     long = stream("1", ["word " * 20] * 40, at_ms=range(0, 4300, 100))
-    store.write(tmp_path / "cassettes", Cassette("a", (converse("1", "1", after_ms=5), long)))
+    folders.write(tmp_path / "cassettes", Cassette("a", (converse("1", "1", after_ms=5), long)))
     old = {path: path.read_bytes() for path in (tmp_path / "cassettes" / "a").iterdir()}
-    store.write_tape(tmp_path / "b.tape", store.read([tmp_path / "cassettes"]))
+    folders.write_tape(tmp_path / "b.tape", store.read([tmp_path / "cassettes"]))
     tape = (tmp_path / "b.tape").read_bytes()
     for folder in ("cassettes", "b.tape"):
         result = run(tmp_path, "retime", "a", "--scale", "2", "--in", folder, before=_little_room)
@@ -106,7 +107,7 @@ def test_where_there_is_no_room_the_old_cassette_stays_and_it_is_told_in_a_line(
 def test_names_of_cassettes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("weather", "welcome", "other"):
-        store.write(tmp_path / "cassettes", Cassette(name, (converse("1", "1"),)))
+        folders.write(tmp_path / "cassettes", Cassette(name, (converse("1", "1"),)))
     for command in ("show", "drop", "merge"):
         (argument,) = (p for p in GROUP.commands[command].params if p.param_type_name == "argument")  # type: ignore[attr-defined]
         context = GROUP.commands[command].make_context(command, ["x", "--to", "y"] if command == "merge" else ["x"])  # type: ignore[attr-defined]
@@ -116,7 +117,7 @@ def test_names_of_cassettes_are_completed(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_json_is_json_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store.write(tmp_path / "cassettes", Cassette("a", (converse("\x1b", "1"), stream("2", ["2"]))))
+    folders.write(tmp_path / "cassettes", Cassette("a", (converse("\x1b", "1"), stream("2", ["2"]))))
     for arguments in (["ls"], ["show", "a"], ["stats"], ["diff", "a:1", "a:2"], ["drop", "a:1", "--dry-run"]):
         printed = CliRunner().invoke(cassette, [*arguments, "--json"]).output
         assert json.loads(printed)

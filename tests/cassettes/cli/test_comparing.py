@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -37,9 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     root = tmp_path / "cassettes"
-    store.write(root, Cassette("a", (converse("1", "old"), converse("2", "x"))))
-    store.write(root, Cassette("b", (converse("1", "new"), converse("2", "x"))))
-    store.write(root, Cassette("slow", (converse("1", "old", after_ms=10), converse("2", "x"))))
+    folders.write(root, Cassette("a", (converse("1", "old"), converse("2", "x"))))
+    folders.write(root, Cassette("b", (converse("1", "new"), converse("2", "x"))))
+    folders.write(root, Cassette("slow", (converse("1", "old", after_ms=10), converse("2", "x"))))
     return root
 
 
@@ -70,7 +71,7 @@ def test_noise_can_be_left_out() -> None:
 
 
 def test_a_tape_is_compared_with_a_folder(folder: Path) -> None:
-    store.write_tape(Path("all.tape"), store.read([folder]))
+    folders.write_tape(Path("all.tape"), store.read([folder]))
     assert run("diff", "all.tape", "./cassettes") == (0, "")
     shutil.rmtree(folder / "b")
     assert run("diff", "all.tape", "cassettes/") == (1, "- b:1\n- b:2\n")
@@ -87,10 +88,10 @@ def test_a_cassette_is_compared_with_what_git_has_of_it(folder: Path) -> None:
     git("add", "-A")
     git("commit", "-qm", "x")
     assert run("diff", "*") == (0, "")
-    store.write(folder, Cassette("a", (converse("1", "newer"), converse("2", "x"))))
+    folders.write(folder, Cassette("a", (converse("1", "newer"), converse("2", "x"))))
     code, shown = run("diff", "a", "--no-noise")
     assert (code, shown) == (1, "a:1\n  answer: text\n    -old\n    +newer\n")
-    store.write(folder, Cassette("c", (converse("1", "x"),)))
+    folders.write(folder, Cassette("c", (converse("1", "x"),)))
     assert run("diff", "c") == (1, "+ c:1\n")
     shutil.rmtree(folder / "b")
     assert run("diff", "b") == (1, "- b:1\n- b:2\n")
@@ -106,9 +107,9 @@ def test_git_diff_shows_a_tape_as_text(folder: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     git("init", "-q")
     assert run("git-setup")[0] == 0
-    store.write_tape(Path("all.tape"), store.read([folder])[:1])
+    folders.write_tape(Path("all.tape"), store.read([folder])[:1])
     git("add", "-A")
-    store.write_tape(Path("all.tape"), [Cassette("a", (converse("1", "newer"), converse("2", "x")))])
+    folders.write_tape(Path("all.tape"), [Cassette("a", (converse("1", "newer"), converse("2", "x")))])
     shown = git("diff", "all.tape")
     lines = shown.splitlines()
     assert [line[0] for line in lines if "text: old" in line or "text: newer" in line] == ["-", "+"]

@@ -14,11 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from bedtape_cassettes.cli.app import cassette
-from bedtape_cassettes.cli.editor import edited
+from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import answer_text
+from support import folders
 from support.heard import text_heard
 from support.recordings import converse, stream
 
@@ -32,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("VISUAL", raising=False)
     root = tmp_path / "cassettes"
-    store.write(root, Cassette("a", (converse("1", "one"), stream("2", ["It ", "rains."], at_ms=[0, 80]))))
+    folders.write(root, Cassette("a", (converse("1", "one"), stream("2", ["It ", "rains."], at_ms=[0, 80]))))
     return root
 
 
@@ -161,10 +162,10 @@ def test_the_editor_sees_the_file_s_name(tmp_path: Path, monkeypatch: pytest.Mon
     script = tmp_path / "e.py"
     script.write_text("import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.write_text(p.read_text() + p.name)")
     monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
-    assert edited("é\n", "x.yaml") == "é\nx.yaml"
+    assert edit_text("é\n", "x.yaml") == "é\nx.yaml"
     monkeypatch.setenv("VISUAL", "'unclosed")
     with pytest.raises(CassetteError, match="EDITOR"):
-        edited("", "x.yaml")
+        edit_text("", "x.yaml")
 
 
 # -- set -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
+from support import folders
 from support.heard import text_heard
 from support.recordings import converse, stream
 
@@ -26,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     root = tmp_path / "cassettes"
-    store.write(root, Cassette("a", (converse(EMAIL, "hello"), stream("2", ["Write to ada@anal", "ytical.io."]))))
+    folders.write(root, Cassette("a", (converse(EMAIL, "hello"), stream("2", ["Write to ada@anal", "ytical.io."]))))
     return root
 
 
@@ -130,7 +131,7 @@ def test_a_history_tells_what_was_played(folder: Path, as_lines: bool) -> None:
 
 def test_a_tape_is_checked_and_redacted_too(folder: Path) -> None:
     tape = folder.with_suffix(".tape")
-    store.write_tape(tape, store.read([folder]))
+    folders.write_tape(tape, store.read([folder]))
     run("check", "--in", str(tape))
     run("redact", "--in", str(tape))
     assert told("scan", "--in", str(tape)) == []

@@ -78,10 +78,10 @@ def test_values_are_called_what_people_call_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "mend"),
+    ("word", "fix"),
     [("plant", "did you mean root plan?"), ("xyzzy", "root --help lists them"), ("-x", "No such option")],
 )
-def test_an_unknown_command_is_told_with_the_nearest(word: str, mend: str) -> None:
+def test_an_unknown_command_is_told_with_the_nearest(word: str, fix: str) -> None:
     done = CliRunner().invoke(group, [word], prog_name="root")
     assert done.exit_code == 2
-    assert mend in done.output
+    assert fix in done.output

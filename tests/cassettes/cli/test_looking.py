@@ -13,6 +13,7 @@ from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import MODEL, converse, stream
 
 
@@ -27,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two cassettes in `cassettes`."""
     monkeypatch.chdir(tmp_path)
     root = tmp_path / "cassettes"
-    store.write(root, Cassette("weather", (converse("Rain?", "no", after_ms=500), stream("Snow?", ["yes"]))))
-    store.write(root, Cassette("cut", (replace(stream("Hm?", ["ye"]), partial=True),)))
+    folders.write(root, Cassette("weather", (converse("Rain?", "no", after_ms=500), stream("Snow?", ["yes"]))))
+    folders.write(root, Cassette("cut", (replace(stream("Hm?", ["ye"]), partial=True),)))
     return root
 
 
@@ -78,7 +79,7 @@ def test_stats_add_up() -> None:
 
 
 def test_a_tape_is_looked_at_as_a_folder_is(folder: Path) -> None:
-    store.write_tape(folder.with_suffix(".tape"), store.read([folder]))
+    folders.write_tape(folder.with_suffix(".tape"), store.read([folder]))
     assert run("show", "weather", "--in", "cassettes.tape") == run("show", "weather")
     assert run("stats", "--in", "cassettes.tape") == run("stats")
     assert [row["bytes"] for row in json.loads(run("ls", "--json", "--in", "cassettes.tape"))] == [None, None]

@@ -51,7 +51,7 @@ def test_the_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "mend"),
+    ("words", "fix"),
     [
         (["reply"], "expected a command, found reply; did you mean bedtape replay?"),
         (["ls", "weather"], "expected a command, found ls; did you mean bedtape cassette ls?"),
@@ -60,10 +60,10 @@ def test_the_version() -> None:
         (["xyzzy"], "expected a command, found xyzzy; bedtape --help lists them"),
     ],
 )
-def test_an_unknown_command_is_told_with_the_nearest(words: list[str], mend: str) -> None:
+def test_an_unknown_command_is_told_with_the_nearest(words: list[str], fix: str) -> None:
     done = _bedtape(*words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith(f"{mend}\n")
+    assert done.stderr.endswith(f"{fix}\n")
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

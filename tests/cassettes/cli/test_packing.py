@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse
 
 
@@ -30,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     root = tmp_path / "cassettes"
     for each in store.read([store.samples()]):
-        store.write(root, each)
+        folders.write(root, each)
     return root
 
 
@@ -54,7 +55,7 @@ def test_what_is_there_is_not_written_over_unasked(folder: Path) -> None:
     assert "--force" in run("pack", "tools", "--to", "x.tape", code=2)
     assert "--force" in run("unpack", "x.tape", code=2)
     assert Path("x.tape").read_bytes() == old
-    store.write(folder, Cassette("hello", (converse("1", "mine"),)))
+    folders.write(folder, Cassette("hello", (converse("1", "mine"),)))
     mine = files(folder / "hello")
     run("unpack", "x.tape", "--force")
     assert store.read([folder]) == store.read([store.samples()])

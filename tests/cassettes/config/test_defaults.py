@@ -9,7 +9,7 @@ import pytest
 from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import defaults_of, key_of
 from bedtape_cassettes.config.kinds import Choice, Kind, Number, Pattern, Switch, Whole
-from bedtape_cassettes.config.options import ARGUMENTS, TABLES, Name
+from bedtape_cassettes.config.options import ARGUMENTS, PROJECT, TABLES, Name
 from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
 
 ROOT: Any = main.whole()
@@ -38,7 +38,7 @@ def _some(kind: Kind) -> Any:
     return "of the file"
 
 
-NAMES = [(t, k) for t, options in TABLES.items() if t not in ("", "cassette", "pytest") for k in options]
+NAMES = [(t, k) for t, options in TABLES.items() if t not in ("", "pytest") for k in options]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=".".join)
@@ -49,8 +49,7 @@ def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: 
     defaults: Any = defaults_of(ROOT, Settings(keys={name: Said(value, "f", name)}))
     command = _command(table)
     (parameter,) = (p for p in command.params if key_of(p) == key)
-    for part in table.split("."):
-        defaults = defaults[part]
+    defaults = defaults[table]
     assert defaults == {parameter.name: list(value) if isinstance(value, tuple) else value}
 
     context = command.make_context(table, [], default_map=defaults, resilient_parsing=True)
@@ -69,6 +68,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if isinstance(value, bool | int | float) else str(getattr(value, "value", value))
+
+
+@pytest.mark.parametrize(("name", "shared"), PROJECT.items())
+def test_commands_without_a_table_get_the_keys_of_the_project(name: Name, shared: str) -> None:
+    table, key = ("cassette.ls", "in") if name == ("cassette", "in") else name
+    defaults: Any = defaults_of(ROOT, Settings(keys={("", shared): Said("of the file", "f", ("", shared))}))
+    for part in table.split("."):
+        defaults = defaults[part]
+    parameters = {key_of(p): p for p in _command(table).params}
+    many = shared == "redact" or name == ("cassette.export", "cassettes")
+    assert defaults == {parameters[key].name: ["of the file"] if many else "of the file"}
 
 
 def test_a_default_that_is_asked_for_is_left_to_the_command() -> None:

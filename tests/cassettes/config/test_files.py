@@ -110,7 +110,7 @@ def test_a_file_that_is_named_has_settings(tmp_path: Path, put: Put, name: str, 
     if text is not None:
         put(name, text)
     (line,) = _told(tmp_path, BEDTAPE_CONFIG=str(tmp_path / name))
-    assert re.search(r"expected .+, found none; mend BEDTAPE_CONFIG", line)
+    assert re.search(r"expected .+, found none; fix BEDTAPE_CONFIG", line)
 
 
 def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_path: Path, put: Put) -> None:
@@ -134,7 +134,7 @@ def test_what_is_wrong_with_the_file_and_with_variables_is_told_together(tmp_pat
             b"\xef\xbb\xbf[replay]\n",
             r":1: expected UTF-8 without a byte order mark, found one; save it .+",
         ),
-        ("bedtape.toml", b"x = %b\n" % (b"9" * 5000), r"expected TOML, found .+ limit .+; mend it there"),
+        ("bedtape.toml", b"x = %b\n" % (b"9" * 5000), r"expected TOML, found .+ limit .+; fix it there"),
         (
             "pyproject.toml",
             b"[tool]\nbedtape = '%b'\n" % (b"x" * 5000),

@@ -33,7 +33,7 @@ def test_what_fits(kind: Kind, toml: object, text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "wrong", "expected", "mend"),
+    ("kind", "wrong", "expected", "fix"),
     [
         (Switch(), "true", "true or false", "write it without quotes"),
         (Switch(), 1, "true or false", ""),
@@ -56,13 +56,13 @@ def test_what_fits(kind: Kind, toml: object, text: str, value: object) -> None:
         (MODE, "New", "one of once, new", ""),
         (MODE, 1, "one of once, new", ""),
         (COMMAND, "once", "a command", "say it elsewhere"),
-        (COMMAND, "a 'b", "a command", "no closing quotation: mend its quotes"),
+        (COMMAND, "a 'b", "a command", "no closing quotation: fix its quotes"),
     ],
 )
-def test_what_does_not(kind: Kind, wrong: object, expected: str, mend: str) -> None:
+def test_what_does_not(kind: Kind, wrong: object, expected: str, fix: str) -> None:
     with pytest.raises(Unfit) as told:
         kind.of_toml(wrong)
-    assert (told.value.expected, told.value.mend) == (expected, mend)
+    assert (told.value.expected, told.value.fix) == (expected, fix)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_a_pattern_that_is_none_is_told_with_its_reason(pattern: str) -> None:
     with pytest.raises(Unfit) as told:
         Pattern().of_toml(pattern)
     assert told.value.expected == "a regular expression"
-    assert "put a backslash" in told.value.mend
+    assert "put a backslash" in told.value.fix

@@ -34,6 +34,8 @@ overlay = { file = "x", deep = 1 }
         (("tool", "bedtape", "replay", "cassette", "ls", "json"), 8),
         (("tool", "bedtape", "replay", "overlay", "deep"), 9),
         (("tool", "bedtape", "run"), 10),
+        (("tool", "bedtape"), 6),
+        (("tool", "bedtape", "replay", "cassette", "ls"), 8),
         (("tool", "bedtape", "record", "to"), 0),
         (("elsewhere",), 0),
     ],
@@ -70,5 +72,5 @@ def test_a_text_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "_written", lambda text: gone.append(text) or written(text))
     lines = Lines(TEXT)
     assert not gone
-    assert [lines.line_of((key,)) for key in ("cassettes", "elsewhere", "tool")] == [2, 0, 0]
+    assert [lines.line_of((key,)) for key in ("cassettes", "elsewhere", "tool")] == [2, 0, 3]
     assert gone == [TEXT]

@@ -1,4 +1,4 @@
-"""A file and an environment read whole: everything they say, or everything that is wrong, each with place and mend."""
+"""A file and an environment read whole: everything they say, or everything that is wrong, each with place and fix."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ redact = []
 port = 4567
 speed = 2
 cassettes = ["one", "/two"]
-[cassette]
-in = "other"
-ls.json = true
+[record]
+to = "other"
 [pytest]
 block = false
 """
@@ -51,12 +50,11 @@ block = false
         "replay.port": 4567,
         "replay.speed": 2.0,
         "replay.cassettes": ("/project/one", "/project//two"),
-        "cassette.in": "/project/other",
-        "cassette.ls.json": True,
+        "record.to": "/project/other",
         "pytest.block": False,
     }
     assert said["replay", "port"] == Said(4567, "f.toml:6", ("replay", "port"))
-    assert said["cassette.ls", "json"].by == "f.toml:11"
+    assert said["record", "to"].by == "f.toml:10"
 
 
 def test_tables_of_a_shared_file_are_named_with_all_their_name() -> None:
@@ -66,14 +64,18 @@ def test_tables_of_a_shared_file_are_named_with_all_their_name() -> None:
 
 WRONG = {
     "any_profile = true": 'no key "any_profile" at the top, found true; did you mean any-profile?',
-    "cassete = 'x'": 'no key "cassete" at the top, found "x"; did you mean cassette?',
+    "cassete = 'x'": 'no key "cassete" at the top, found "x"; did you mean cassettes?',
     "port = 3": 'no key "port" at the top, found 3; it is a key of [replay], [run], [record]',
     "[rpelay]\nport = 1": 'no table "rpelay" at the top, found {"port": 1}; did you mean replay?',
     "[demo]": 'no table "demo" at the top, found {}; known are',
     "[tool.bedtape.replay]": 'no table "tool" at the top, found {"bedtape": {"replay": {}}}; tables stand here by them',
     "replay = 3": "a table at replay, found 3; write [replay] and its keys below",
-    "cassette.ls = true": "a table at cassette.ls, found true; write [cassette.ls] and its keys below",
-    "[cassette.lss]": 'no table "lss" at cassette, found {}; did you mean ls?',
+    "[cassette.ls]\njson = true": 'no table "cassette" at the top, found {"ls": {"json": true}}; it no longer exists: '
+    "remove it, and write the options of `bedtape cassette` on the command line",
+    "doctor.json = true": 'no table "doctor" at the top, found {"json": true}; it no longer exists: remove it, and write',
+    "[replay]\nworkers = 2": 'no key "workers" at replay, found 2; it no longer exists: remove it, and start several',
+    "'' = 1": 'no key "" at the top, found 1; ',
+    "[replay.port.x]": 'a whole number from 0 to 65535 at replay.port, found {"x": {}}',
     "[replay]\nport = '4566'": 'a whole number from 0 to 65535 at replay.port, found "4566"; write it without quotes',
     "[replay]\nspeed = 0": "a number above 0 at replay.speed, found 0",
     "[replay]\nignore = 'a'": 'a list at replay.ignore, found "a"; write it in brackets: ["a"]',
@@ -89,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "told"), WRONG.items())
-def test_what_is_wrong_is_told_with_what_mends_it(text: str, told: str) -> None:
+def test_what_is_wrong_is_told_with_what_fixes_it(text: str, told: str) -> None:
     said, (problem,) = _read(text)
     assert not said
     assert f"expected {told}" in problem
@@ -175,13 +177,30 @@ def test_variables_that_say_what_cannot_be_are_all_told() -> None:
     assert str(problems[0]).startswith("BEDTAPE_PLACEHOLDER: expected a regular expression")
 
 
-def test_variables_that_nobody_reads_are_told_with_the_nearest() -> None:
-    _, problems, warnings = of_environment({"BEDTAPE_REPLY_PORT": "1", "BEDTAPE_XYZZY": "1", "bedtape_port": "1"})
-    assert not problems
-    assert warnings == (
-        "BEDTAPE_REPLY_PORT is set, and nothing reads it; did you mean BEDTAPE_REPLAY_PORT?",
-        "BEDTAPE_XYZZY is set, and nothing reads it",
-    )
+@pytest.mark.parametrize(
+    ("variable", "more"),
+    [
+        ("BEDTAPE_REPLY_PORT", "; did you mean BEDTAPE_REPLAY_PORT?"),
+        ("BEDTAPE_XYZZY", ""),
+        *(
+            (variable, f"; it no longer exists: write the options of `bedtape {command}` on the command line")
+            for variable, command in (
+                ("BEDTAPE_CASSETTE_IN", "cassette"),
+                ("BEDTAPE_CASSETTE_LS_JSON", "cassette"),
+                ("BEDTAPE_RECOVER_TO", "recover"),
+                ("BEDTAPE_CONFIG_SHOW_JSON", "config"),
+                ("BEDTAPE_DOCTOR_JSON", "doctor"),
+            )
+        ),
+        (
+            "BEDTAPE_REPLAY_WORKERS",
+            "; it no longer exists: start several processes, each with a --port of its own",
+        ),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_told(variable: str, more: str) -> None:
+    said, problems, warnings = of_environment({variable: "1", "bedtape_port": "1"})
+    assert (said, problems, warnings) == ({}, [], (f"{variable} is set, and nothing reads it{more}",))
 
 
 def test_the_value_of_a_secret_is_in_no_message() -> None:

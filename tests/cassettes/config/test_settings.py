@@ -10,16 +10,14 @@ from bedtape_cassettes.config.kinds import Value
 from bedtape_cassettes.config.options import Name
 from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
 
-# The four that may say where `bedtape cassette ls` looks, the strongest first; and two more that may not.
+# What may say where `bedtape replay` finds its cassettes, the strongest first; and two more that may not.
 ORDER: tuple[tuple[str, Name], ...] = (
-    ("variable", ("cassette.ls", "in")),
-    ("variable", ("cassette", "in")),
+    ("variable", ("replay", "cassettes")),
     ("variable", ("", "cassettes")),
-    ("key", ("cassette.ls", "in")),
-    ("key", ("cassette", "in")),
+    ("key", ("replay", "cassettes")),
     ("key", ("", "cassettes")),
 )
-OTHERS: tuple[tuple[str, Name], ...] = (("variable", ("cassette.show", "in")), ("key", ("record", "to")))
+OTHERS: tuple[tuple[str, Name], ...] = (("variable", ("run", "cassettes")), ("key", ("record", "to")))
 
 
 def _settings(*said: tuple[str, Name], value: Value | None = None) -> Settings:
@@ -32,13 +30,13 @@ def _settings(*said: tuple[str, Name], value: Value | None = None) -> Settings:
 @pytest.mark.parametrize(("strong", "weak"), list(combinations(ORDER, 2)))
 def test_the_stronger_holds_in_whatever_order_they_came(strong: tuple[str, Name], weak: tuple[str, Name]) -> None:
     for said in ((strong, weak), (weak, strong)):
-        found = _settings(*said, *OTHERS).find("cassette.ls", "in")
+        found = _settings(*said, *OTHERS).find("replay", "cassettes")
         assert found is not None
-        assert found.value == f"{strong[0]} {strong[1]}"
+        assert found.value == (f"{strong[0]} {strong[1]}",)
 
 
 def test_what_others_say_does_not_hold() -> None:
-    assert _settings(*OTHERS).find("cassette.ls", "in") is None
+    assert _settings(*OTHERS).find("replay", "cassettes") is None
     assert NOTHING_SAID.find("replay", "port") is None
 
 
@@ -55,9 +53,6 @@ def test_a_folder_that_is_shared_is_the_one_folder_of_a_list() -> None:
     settings = _settings(("key", ("", "cassettes")), value="tapes")
     assert settings.of("replay") == {"cassettes": ("tapes",)}
     assert settings.of("record") == {"to": "tapes"}
-    assert settings.of("cassette.import") == {"to": "tapes"}
-    assert settings.of("cassette.ls") == {"in": "tapes"}
-    assert settings.of("cassette.move") == {"in": "tapes"}
     assert settings.of("pytest") == {}
 
 

@@ -13,7 +13,7 @@ DOCUMENT = {
     "cassettes": "tapes",
     "ignore": ['a"b', "é\x1b"],
     "replay": {"port": 1, "speed": 0.5, "strict": True},
-    "cassette": {"json": True, "ls": {"json": False}},
+    "record": {"exact": False},
 }
 ENVIRON = {"BEDTAPE_REPLAY_PORT": "2", "BEDTAPE_RUN_PORT": "", "BEDTAPE_CONTROL_TOKEN": "hush", "BEDTAPE_NO": "1"}
 

@@ -120,7 +120,6 @@ def test_nothing_raises_whatever_it_is_told(value: Any) -> None:
     readers.said(value)
     readers.written(value)
     readers.binary(value)
-    readers.usage(value, "a", "b")
 
 
 @given(st.text())
@@ -136,9 +135,3 @@ def test_arguments_are_read_as_they_were_written(value: Any) -> None:
 @pytest.mark.parametrize(("text", "value"), [("", {}), ('{"ci', '{"ci'), ('{"a":1}', {"a": 1}), ("[1]", [1])])
 def test_arguments_of_cut_answers(text: str, value: Any) -> None:
     assert readers.arguments(text) == value
-
-
-def test_usage_wants_both_numbers() -> None:
-    assert readers.usage({"in": 28.0, "out": 3, "read": 1}, "in", "out", "read") == Usage(28, 3, 1)
-    assert readers.usage({"in": 28}, "in", "out") is None
-    assert readers.usage(None, "in", "out") is None

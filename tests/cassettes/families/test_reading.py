@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Message, Prompt, Text, ToolUse, Turn, Usage
-from bedtape_cassettes.families.reading import content_of, prompt_of, usage_of
+from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.table import FAMILIES
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import EMPTY, Body, Event, Events, Response, event_headers, exception_headers
 from bedtape_cassettes.operations import OPERATIONS
@@ -66,7 +67,7 @@ def test_tokens_are_those_that_bedrock_counts_in_headers_and_metrics() -> None:
     compared = 0
     for row in _spoken():
         response = row.interaction().response
-        usage = usage_of(row.operation, row.model, response, family=told(row.model))
+        usage = read_usage(row.operation, row.model, response, family=told(row.model))
         counted = _counted(response)
         if row.status != 200 or counted is None:
             continue
@@ -112,7 +113,7 @@ def test_whatever_else_is_in_the_corpus_does_not_raise() -> None:
         interaction = row.interaction()
         prompt_of(interaction.operation, interaction.model, row.request_body)
         content_of(interaction.operation, interaction.model, interaction.response)
-        usage_of(interaction.operation, interaction.model, interaction.response)
+        read_usage(interaction.operation, interaction.model, interaction.response)
 
 
 # -- anything at all -----------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ _ANSWERS = st.recursive(
 def test_any_json_is_an_answer_or_none(body: Any, family: str) -> None:
     operation = "Converse" if family == "converse" else "InvokeModel"
     content_of(operation, None, _answer(body), family=family)
-    usage_of(operation, None, _answer(body), family=family)
+    read_usage(operation, None, _answer(body), family=family)
 
 
 @given(st.lists(_ANSWERS, max_size=3), st.sampled_from([family.name for family in FAMILIES]))
@@ -215,7 +216,7 @@ def test_what_is_no_answer_is_none(response: Response) -> None:
     assert content_of("InvokeModel", _CLAUDE, response) is None
     assert content_of("InvokeModel", "someone.new-v1", response) is None
     assert content_of("Retrieve", None, response) is None
-    assert usage_of("InvokeModel", _CLAUDE, response) is None
+    assert read_usage("InvokeModel", _CLAUDE, response) is None
 
 
 @pytest.mark.parametrize("operation", ["ConverseStream", "InvokeModelWithResponseStream"])
@@ -230,9 +231,9 @@ def test_a_stream_that_broke_off_is_none(operation: str) -> None:
 
 def test_tokens_of_an_unknown_family_are_in_the_headers_or_metrics() -> None:
     headers = (("x-amzn-bedrock-input-token-count", "3"), ("x-amzn-bedrock-output-token-count", "4"))
-    assert usage_of("InvokeModel", "someone.new-v1", _answer({}, headers=headers)) == Usage(3, 4)
+    assert read_usage("InvokeModel", "someone.new-v1", _answer({}, headers=headers)) == Usage(3, 4)
     metrics = {"inputTokenCount": 3, "outputTokenCount": 4, "cacheReadInputTokenCount": 5}
-    assert usage_of(
+    assert read_usage(
         "InvokeModelWithResponseStream", "someone.new-v1", _stream({"amazon-bedrock-invocationMetrics": metrics})
     ) == Usage(3, 4, 5)
 

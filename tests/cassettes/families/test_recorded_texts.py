@@ -1,4 +1,4 @@
-"""What recorded answers say, why they ended and what they cost, read here by hand, is what the families read."""
+"""What recorded answers say and why they ended, read here by hand, is what the families read."""
 
 from __future__ import annotations
 
@@ -69,19 +69,6 @@ def test_why_they_ended_is_read(family: str) -> None:
             assert _message(row).stop == "guardrail_intervened", row
         else:
             assert _WHY.findall(raw)[-1].decode() in STOPS[_message(row).stop].split(), row
-
-
-@pytest.mark.parametrize("family", SAID)
-def test_tokens_are_read(family: str) -> None:
-    for row in _rows(family):
-        headers = {name.lower(): value for name, value in row.response_headers}
-        metrics = _values(row)[-1].get("amazon-bedrock-invocationMetrics", {})
-        sent = headers.get("x-amzn-bedrock-input-token-count", metrics.get("inputTokenCount"))
-        received = headers.get("x-amzn-bedrock-output-token-count", metrics.get("outputTokenCount"))
-        usage = _message(row).usage
-        if sent is not None and received is not None:
-            assert usage is not None
-            assert (usage.input, usage.output) == (int(sent), int(received)), row
 
 
 def _rows(family: str) -> list[Exchange]:

@@ -13,8 +13,9 @@ from botocore.session import get_session
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text, Usage
 from bedtape_cassettes.families.family import Cannot
-from bedtape_cassettes.families.reading import content_of, usage_of
+from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render, takes
+from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, Response
 from support.corpus import every, needs_corpus
@@ -65,7 +66,7 @@ def test_headers_of_the_four_operations() -> None:
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream"])
 @pytest.mark.parametrize("model", [_CLAUDE, _NOVA, "meta.llama3-8b-instruct-v1:0", "anthropic.claude-v2"])
 def test_the_tokens_given_are_the_tokens_told(operation: str, model: str) -> None:
-    assert usage_of(operation, model, _rendered(_HELLO, operation, model)) == Usage(7, 9)
+    assert read_usage(operation, model, _rendered(_HELLO, operation, model)) == Usage(7, 9)
 
 
 def test_cached_tokens_are_counted_everywhere() -> None:
@@ -121,7 +122,7 @@ def test_what_a_guardrail_stopped_is_marked_and_costs_nothing(model: str) -> Non
 
 def test_a_guardrail_that_stepped_in_later_has_tokens() -> None:
     message = Message((Text("Not this."),), "guardrail_intervened", usage=Usage(5, 6))
-    assert usage_of("InvokeModel", _CLAUDE, _rendered(message, "InvokeModel")) == Usage(5, 6)
+    assert read_usage("InvokeModel", _CLAUDE, _rendered(message, "InvokeModel")) == Usage(5, 6)
     last = _chunks(_rendered(message, "InvokeModelWithResponseStream"))[-1]
     assert {"amazon-bedrock-guardrailAction", "amazon-bedrock-invocationMetrics"} <= set(last)
 

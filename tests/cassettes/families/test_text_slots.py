@@ -5,9 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
+from bedtape_cassettes.families.models.converse import CONVERSE
+from bedtape_cassettes.families.models.llama import LLAMA
+from bedtape_cassettes.families.models.nova import NOVA
 from bedtape_cassettes.families.text_slots import cut, slots, with_text
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Plain, at, opened
+from bedtape_cassettes.format.json_values import Plain, at
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Event, Events, JsonValue, event_headers
 
 
@@ -40,8 +45,14 @@ def test_blocks_of_one_delta_come_and_go_with_their_ends() -> None:
     start: JsonValue = {"messageStart": {"role": "assistant"}}
     stop: JsonValue = {"messageStop": {"stopReason": "end_turn"}}
     body = chunks(start, *nova(0, "ab"), *nova(1, "cd"), stop)
-    assert said(with_text(body, "abcd", "x")) == [start, *nova(0, "x"), stop]
-    assert said(with_text(body, "abcd", "uvwxyz")) == [start, *nova(0, "uv"), *nova(1, "wx"), *nova(2, "yz"), stop]
+    assert said(with_text(body, NOVA.members, "abcd", "x")) == [start, *nova(0, "x"), stop]
+    assert said(with_text(body, NOVA.members, "abcd", "uvwxyz")) == [
+        start,
+        *nova(0, "uv"),
+        *nova(1, "wx"),
+        *nova(2, "yz"),
+        stop,
+    ]
 
 
 def test_what_is_said_once_is_said_once() -> None:
@@ -50,10 +61,10 @@ def test_what_is_said_once_is_said_once() -> None:
     middle: JsonValue = {"generation": "b", "prompt_token_count": None, "stop_reason": None}
     last: JsonValue = {"generation": "c", "prompt_token_count": None, "stop_reason": "stop"}
     body = chunks(first, middle, middle, last)
-    short = said(with_text(body, "abbc", "x"))
+    short = said(with_text(body, LLAMA.members, "abbc", "x"))
     assert [at(value, ("generation",)) for value in short] == ["x", ""]
     assert [at(value, ("stop_reason",)) for value in short] == [None, "stop"]
-    long = said(with_text(body, "abbc", "123456"))
+    long = said(with_text(body, LLAMA.members, "abbc", "123456"))
     assert [at(value, ("generation",)) for value in long] == ["1", "2", "3", "4", "5", "6"]
     assert [at(value, ("stop_reason",)) for value in long] == [None] * 5 + ["stop"]
     assert [at(value, ("prompt_token_count",)) for value in long] == [7, None, None, None, None, None]
@@ -65,7 +76,7 @@ def test_a_text_that_is_repeated_as_a_whole_is_changed_there_too() -> None:
         "response": {"text": "ab", "chat_history": [{"message": "ab"}, {"message": "q"}]},
     }
     body = chunks({"is_finished": False, "text": "a"}, {"is_finished": False, "text": "b"}, end)
-    told = said(with_text(body, "ab", "new"))[-1]
+    told = said(with_text(body, COHERE_CHAT.members, "ab", "new"))[-1]
     assert told == {
         "is_finished": True,
         "response": {"text": "new", "chat_history": [{"message": "new"}, {"message": "q"}]},
@@ -78,16 +89,16 @@ def test_each_block_of_a_stream_keeps_a_delta() -> None:
         return Event(0, event_headers("contentBlockDelta"), bodies.compact(value), "json")
 
     body = Events.of([delta(0, "ab"), delta(0, "cd"), delta(2, "ef"), delta(2, "gh")])
-    short = said(with_text(body, "abcdefgh", "x"))
+    short = said(with_text(body, CONVERSE.members, "abcdefgh", "x"))
     assert [(at(v, ("contentBlockIndex",)), at(v, ("delta", "text"))) for v in short] == [(0, "x"), (2, "")]
 
 
 def test_texts_of_blocks_are_found_in_their_order() -> None:
     content: JsonValue = [{"text": "a"}, {"citationsContent": {"content": [{"text": "b"}]}}, {"text": "c"}]
-    found = slots([{"output": {"message": {"content": content}}}])
+    found = slots([{"output": {"message": {"content": content}}}], CONVERSE.members)
     assert [slot.text for slot in found] == ["a", "b", "c"]
 
 
 def test_another_text_than_the_answer_s_is_not_touched() -> None:
-    assert with_text(Body("json", b'{"generation":"abc"}'), "xyz", "new") is None
-    assert with_text(Body("json", b'{"unknown":"abc"}'), "abc", "new") is None
+    assert with_text(Body("json", b'{"generation":"abc"}'), LLAMA.members, "xyz", "new") is None
+    assert with_text(Body("json", b'{"unknown":"abc"}'), LLAMA.members, "abc", "new") is None

@@ -1,4 +1,4 @@
-"""Token counts under every family's names."""
+"""Token counts are set under a family's own names, and what depends on them follows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.families.content import Usage
-from bedtape_cassettes.families.usage import usage_said, with_usage
+from bedtape_cassettes.families.usage import with_usage
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import at
+from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Headers, Interaction
+from support.calls import CLAUDE
 from support.recordings import path, recorded
 
 
-def whole(body: Any, headers: Headers = ()) -> Interaction:
+def whole(body: Any, headers: Headers = (), model: str = CLAUDE) -> Interaction:
     kept = (("Content-Type", "application/json"), *headers)
-    return recorded(b"{}", json.dumps(body).encode(), url=path("invoke", "m.n"), headers=kept)
+    return recorded(b"{}", json.dumps(body).encode(), url=path("invoke", model), headers=kept)
 
 
 def value(body: object) -> Any:
@@ -25,43 +28,47 @@ def value(body: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("usage", "after"),
+    ("model", "usage", "after"),
     [
         (
+            "amazon.nova-lite-v1:0",
             {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7},
             {"inputTokens": 3, "outputTokens": 9, "totalTokens": 12},
         ),
-        ({"input_tokens": 3, "output_tokens": 4}, {"input_tokens": 3, "output_tokens": 9}),
+        (CLAUDE, {"input_tokens": 3, "output_tokens": 4.0}, {"input_tokens": 3, "output_tokens": 9.0}),
         (
+            "openai.gpt-oss-20b-1:0",
             {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
             {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12},
         ),
     ],
 )
-def test_a_count_is_set_under_its_own_name_and_its_total_follows(usage: dict[str, int], after: dict[str, int]) -> None:
-    interaction = whole({"usage": usage})
-    assert usage_said(interaction.response) == Usage(3, 4)
-    assert value(with_usage(interaction, "outputTokens", 9).body) == {"usage": after}
+def test_a_count_is_set_under_its_own_name_and_its_total_follows(
+    model: str, usage: dict[str, float], after: dict[str, float]
+) -> None:
+    made = with_usage(whole({"usage": usage}, model=model), "output", 9)
+    assert json.dumps(value(made.body)) == json.dumps({"usage": after})
 
 
 def test_counts_in_headers_are_set() -> None:
-    interaction = whole(
-        {"text": "a"}, (("x-amzn-bedrock-output-token-count", "4"), ("X-Amzn-Bedrock-Input-Token-Count", "3"))
-    )
-    assert usage_said(interaction.response) == Usage(3, 4)
-    assert ("x-amzn-bedrock-output-token-count", "9") in with_usage(interaction, "outputTokens", 9).headers
+    interaction = whole({"text": "a"}, (("X-Amzn-Bedrock-Output-Token-Count", "4"),))
+    assert ("x-amzn-bedrock-output-token-count", "9") in with_usage(interaction, "output", 9).headers
 
 
-def test_output_grows_to_what_is_said_last() -> None:
-    rows = [{"output_tokens": 1}, {"output_tokens": 5}, {"output_tokens": 8}]
-    assert value(with_usage(whole(rows), "outputTokens", 3).body) == [
-        {"output_tokens": 3},
-        {"output_tokens": 3},
-        {"output_tokens": 3},
+def test_output_grows_to_the_last_count() -> None:
+    rows = [{"generation": "a", "generation_token_count": count} for count in (1, 5, 8)]
+    data = b"".join(bodies.seal_data(row) for row in rows)
+    headers = (("content-type", bodies.SERVER_SENT),)
+    streamed = recorded(b"{}", data, url=path("invoke", "meta.llama3-8b-instruct-v1:0"), headers=headers)
+    counts = [at(each, ("generation_token_count",)) for each in opened(with_usage(streamed, "output", 6).body)]
+    assert counts == [1, 5, 6]
+    assert [at(each, ("generation_token_count",)) for each in opened(with_usage(streamed, "output", 3).body)] == [
+        1,
+        3,
+        3,
     ]
 
 
-def test_an_answer_that_does_not_count_is_told() -> None:
-    assert usage_said(whole({"text": "a"}).response) is None
+def test_an_answer_without_a_count_is_refused() -> None:
     with pytest.raises(CassetteError, match="counts outputTokens, found none"):
-        with_usage(whole({"text": "a"}), "outputTokens", 3)
+        with_usage(whole({"text": "a"}), "output", 3)

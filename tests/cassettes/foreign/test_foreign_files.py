@@ -15,8 +15,8 @@ from bedtape_cassettes.foreign.import_file import imported
 from bedtape_cassettes.format.bodies import EVENT_STREAM, PADDING
 from bedtape_cassettes.model import Body, Cassette, Events, Headers, Interaction
 from bedtape_cassettes.redaction.scrub import scrub
-from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
+from support import folders
 from support.client import Answer, Http1
 from support.corpus import Exchange, exchanges, needs_corpus, sources
 from support.foreign import FILES, needs_foreign
@@ -82,7 +82,7 @@ def test_what_replays_is_what_the_corpus_has(file: Path, tmp_path: Path) -> None
         rows = [row for row in rows if _asked(row) in sent]
     else:
         assert len(rows) == len(found.interactions)
-    store.write(tmp_path, Cassette("imported", found.interactions))
+    folders.write(tmp_path, Cassette("imported", found.interactions))
     with Replayer(tmp_path) as replayer, Http1(replayer.url) as client:
         answers = [(row, client.request(row.method, row.path, row.request_headers, row.request_body)) for row in rows]
     same = [_same(row, answer) for row, answer in answers]

@@ -19,7 +19,7 @@ from bedtape_cassettes.errors import SecretFound
 from bedtape_cassettes.foreign.exchange import Rule
 from bedtape_cassettes.foreign.import_file import Imported, imported
 from bedtape_cassettes.foreign.import_formats import ForeignInvalid
-from bedtape_cassettes.foreign.overlay_file import rendered
+from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import event_headers
 from bedtape_cassettes.redaction.scrub import read_patterns
@@ -35,7 +35,7 @@ STREAM = b"".join(
 def taken(document: Any) -> tuple[Imported, list[dict[str, Any]]]:
     """What was found, and its rules as an overlay file that was written, checked by its reader, and parsed by PyYAML."""
     found = imported(json.dumps(document).encode())
-    data = rendered(found.rules, "x.overlay.yaml")
+    data = render_overlay(found.rules, "x.overlay.yaml")
     assert len(read(data, "x.overlay.yaml").rules) == len(found.rules)
     return found, yaml.safe_load(data)["rules"]
 
@@ -366,7 +366,7 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
     assert not found_too.rules  # which operation it is about, no rule can say
     found_too = imported(json.dumps(expectation({"path": "/model/other/converse"}, said)).encode())
     overlay = tmp_path / "x.overlay.yaml"
-    overlay.write_bytes(rendered([*found.rules, *found_too.rules], "x"))
+    overlay.write_bytes(render_overlay([*found.rules, *found_too.rules], "x"))
     shutil.copytree(store.samples(), tmp_path / "cassettes")
     with Replayer(tmp_path / "cassettes", overlay=overlay) as replayer:
         client = boto3.client(
@@ -392,11 +392,11 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
 
 def test_secrets_do_not_get_into_overlays() -> None:
     found = imported(json.dumps(fixtures(({}, {"content": "AKIAABCDEFGHIJKLMNOP of customer-7"}))).encode())
-    data = rendered(found.rules, "x", read_patterns([r"customer-\d"]))
+    data = render_overlay(found.rules, "x", read_patterns([r"customer-\d"]))
     assert yaml.safe_load(data)["rules"][0]["answer"]["text"] == "AKIAIOSFODNN7EXAMPLE of REDACTED"
     token = "ghp_" + "a1B2" * 9
     with pytest.raises(SecretFound, match="a GitHub token in rule 2"):
-        rendered([Rule({"answer": {"text": "a"}}), Rule({"answer": {"text": token}})], "x.overlay.yaml")
+        render_overlay([Rule({"answer": {"text": "a"}}), Rule({"answer": {"text": token}})], "x.overlay.yaml")
 
 
 _SOUND: list[Any] = [
@@ -439,7 +439,7 @@ def test_no_fixture_breaks_the_import(which: int, data: st.DataObject) -> None:
     assert found.rules or found.skipped or not _entries(document)
     if found.rules:
         try:
-            overlay = rendered(found.rules, "x")
+            overlay = render_overlay(found.rules, "x")
         except ValueError:  # half a surrogate pair: YAML cannot hold it
             return
         assert read(overlay, "x")

@@ -138,7 +138,7 @@ def test_headers_are_a_mapping_where_they_can_be() -> None:
 
 EVENT_1 = "{at_ms: 0, type: messageStart, json: {role: assistant}}"
 
-# What is changed into what; the line, what was expected, what was found, what mends it.
+# What is changed into what; the line, what was expected, what was found, what fixes it.
 WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
     "an unknown key": ("after_ms: 312", "aftr_ms: 312", 12, "one of status, after_ms", "`aftr_ms`", "mean `after_ms`?"),
     "a key nothing like any": ("after_ms: 312", "zzz: 312", 12, "one of status", "the key `zzz`", "take it out"),
@@ -345,7 +345,7 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         15,
         "an event that fits into a frame",
         "'a' stands twice",
-        "mend or shorten it",
+        "fix or shorten it",
     ),
     "an event's header too long": (
         EVENT_1,
@@ -353,7 +353,7 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         15,
         "an event that fits into a frame",
         "32768 bytes is too long",
-        "mend or shorten it",
+        "fix or shorten it",
     ),
     "an event's header without name": (
         EVENT_1,
@@ -361,27 +361,27 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         15,
         "an event that fits",
         "1 to 255",
-        "mend",
+        "fix",
     ),
 }
 
 
-@pytest.mark.parametrize(("old", "new", "line", "expected", "found", "mend"), WRONG.values(), ids=WRONG)
-def test_wrong_documents(old: str, new: str, line: int, expected: str, found: str, mend: str) -> None:
+@pytest.mark.parametrize(("old", "new", "line", "expected", "found", "fix"), WRONG.values(), ids=WRONG)
+def test_wrong_documents(old: str, new: str, line: int, expected: str, found: str, fix: str) -> None:
     told = problems(but(old, new))
     first = next((problem for problem in told if expected in problem.expected), None)
     assert first is not None, told
     assert first.file == FILE
     assert first.line == line
     assert found in first.found
-    assert mend in first.mend
+    assert fix in first.fix
     assert str(first).startswith(f"{FILE}:{line}: expected ")
 
 
 def test_a_document_that_is_no_mapping() -> None:
     (problem,) = problems("- a\n- b\n")
     assert (problem.line, problem.expected, problem.found) == (1, "the file to be a mapping", "a list")
-    assert "is this a cassette?" in problem.mend
+    assert "is this a cassette?" in problem.fix
 
 
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:

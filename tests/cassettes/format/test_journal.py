@@ -62,7 +62,7 @@ def refused(data: bytes) -> str:
         read(data)
     (problem,) = caught.value.problems
     assert problem.file == FILE
-    assert problem.mend
+    assert problem.fix
     return problem.found
 
 

@@ -1,4 +1,4 @@
-"""Values held against schemas: what is accepted is what the jsonschema library accepts; what is said can be mended."""
+"""Values held against schemas: what is accepted is what the jsonschema library accepts; what is said can be fixed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PET: Schema = {
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place_and_mend(value: JsonValue, said: list[str]) -> None:
+def test_what_is_wrong_is_said_with_its_place_and_fix(value: JsonValue, said: list[str]) -> None:
     assert [str(wrong) for wrong in problems(value, PET)] == said
 
 

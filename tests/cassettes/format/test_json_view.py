@@ -5,22 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import Plain, at, event_with, leaves, opened, sealed, value_in, with_leaf
+from bedtape_cassettes.format.json_values import Plain, with_leaf
+from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import Body, Event, Events, Interaction, event_headers
-from support.interactions import interactions, json_values
+from support.interactions import interactions
 
 
 @given(interactions)
 def test_nothing_changed_is_the_same_body(interaction: Interaction) -> None:
     for body in (interaction.request.body, interaction.response.body):
         assert sealed(body, opened(body)) is body
-
-
-@given(json_values)
-def test_every_leaf_is_where_it_is_told(value: bodies.JsonValue) -> None:
-    for place, leaf in leaves(value):
-        assert at(value, place) is leaf or at(value, place) == leaf
-        assert at(with_leaf(value, place, "new"), place) == "new"
 
 
 def test_what_is_changed_keeps_its_form() -> None:

@@ -69,7 +69,7 @@ def test_every_changed_byte_is_noticed() -> None:
         for flip in (0x01, 0xFF):
             torn = bytearray(PACKED)
             torn[at] ^= flip
-            assert refused(bytes(torn)).mend
+            assert refused(bytes(torn)).fix
 
 
 def test_every_truncation_and_addition_is_noticed() -> None:
@@ -80,7 +80,7 @@ def test_every_truncation_and_addition_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "expected", "found", "mend"),
+    ("data", "expected", "found", "fix"),
     [
         (b"", "a .tape file", "something else", "pack the cassettes again"),
         (b"bedtape: 1\n" * 20, "version 1 of", "version 58", "upgrade"),
@@ -92,11 +92,11 @@ def test_every_truncation_and_addition_is_noticed() -> None:
         (sealed([("../x", [])]), "names inside the folder", "'../x'", "rename that cassette"),
     ],
 )
-def test_what_is_refused_is_told(data: bytes, expected: str, found: str, mend: str) -> None:
+def test_what_is_refused_is_told(data: bytes, expected: str, found: str, fix: str) -> None:
     problem = refused(data)
     assert expected in problem.expected
     assert found in problem.found
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 BAD_NAMES = [
@@ -277,7 +277,7 @@ def test_hostile_values_are_refused(path: tuple[int, ...], value: object) -> Non
     row = changed(fine, path, value)
     problem = refused(sealed([["a", [["a", row]]]]))
     assert problem.expected == "packed cassettes"
-    assert problem.mend == "pack the cassettes again"
+    assert problem.fix == "pack the cassettes again"
 
 
 # -- the rows of the load cache ------------------------------------------------------------------------------------------

@@ -288,7 +288,7 @@ NOTHING = ("a value", "nothing", "write null or ''")
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "expected", "found", "mend"),
+    ("text", "line", "expected", "found", "fix"),
     [
         ("a: 1\nb:\nc: 1", 2, *NOTHING),
         ("- 1\n-\n", 2, *NOTHING),
@@ -343,13 +343,13 @@ NOTHING = ("a value", "nothing", "write null or ''")
     ],
 )
 def test_each_mistake_is_told_with_its_line_and_remedy(
-    parser: str, text: str, line: int, expected: str, found: str, mend: str
+    parser: str, text: str, line: int, expected: str, found: str, fix: str
 ) -> None:
     (problem,) = problems(text.encode())
     assert (problem.file, problem.line) == ("a.yaml", line)
     assert expected in problem.expected
     assert found in problem.found
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_all_problems_are_told_at_once(parser: str) -> None:
     assert [problem.line for problem in problems(text.encode())] == [1, 2, 3, 4, 5, 6, 7, 8, 8, 9]
 
 
-def test_no_more_problems_are_told_than_anybody_mends() -> None:
+def test_no_more_problems_are_told_than_anybody_fixes() -> None:
     assert len(problems(b"a: 1\n" * 1000)) == 100
 
 

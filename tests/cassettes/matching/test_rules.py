@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from bedtape_cassettes.cli.match_options import AnyProfile, Ignore, Placeholder, RecordedRedact
-from bedtape_cassettes.errors import CassetteError
+from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.errors import ConfigInvalid
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import arguments_of, match_rules
 
@@ -46,8 +46,14 @@ def test_what_is_always_ignored_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "pattern"), [("placeholder", "("), ("placeholder", "a{99999999999}"), ("redact", "(")]
+    ("kind", "value", "expected"),
+    [
+        ("placeholder", "(", "a regular expression"),
+        ("placeholder", "a{99999999999}", "a regular expression"),
+        ("redact", "(", "a regular expression"),
+        ("ignore", "a..b", "members joined by dots"),
+    ],
 )
-def test_a_pattern_that_is_none_is_told(kind: str, pattern: str) -> None:
-    with pytest.raises(CassetteError, match=rf"^--{kind}: expected a regular expression, found '"):
-        match_rules(**{kind: [pattern]})  # type: ignore[arg-type]
+def test_a_malformed_pattern_or_path_is_refused(kind: str, value: str, expected: str) -> None:
+    with pytest.raises(ConfigInvalid, match=rf"^--{kind}: expected {expected}.*, found '"):
+        match_rules(**{kind: [value]})  # type: ignore[arg-type]

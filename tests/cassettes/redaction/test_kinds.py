@@ -22,6 +22,7 @@ from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED, SCR
 from bedtape_cassettes.redaction.scrub import Redaction, scrub
 from bedtape_cassettes.redaction.walk import Finding, scan, scrub_interaction
 from bedtape_cassettes.storage import store
+from support import folders
 from support import interactions as some
 from support.contents import WORDS
 from support.corpus import every, needs_corpus
@@ -207,9 +208,9 @@ def test_own_patterns_may_break_anything_but_the_cassette(pattern: str, path: st
         with TemporaryDirectory() as folder:
             if not is_path(clean.request.path):
                 with pytest.raises(CassetteInvalid, match="a percent-encoded path"):
-                    store.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
+                    folders.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
                 continue
-            store.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
+            folders.write(Path(folder), Cassette("a", (interaction,)), redaction=mine)
             assert store.read([Path(folder)])[0].interactions == (clean,)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from bedtape_cassettes.errors import SecretFound
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.format.json_view import leaves
+from bedtape_cassettes.format.json_values import leaves
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
 from bedtape_cassettes.redaction import kinds
 from bedtape_cassettes.redaction.engine import Search
@@ -25,6 +25,7 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites import secrets
+from support import folders
 from support.capturing import Taken
 from support.planted import KINDS, PLACES, SPLIT, with_request
 
@@ -110,7 +111,7 @@ def test_no_secret_is_written(place: str) -> None:
     assert scan(clean) == []
     assert scrub_interaction(clean) == clean
     with TemporaryDirectory() as folder:
-        store.write(Path(folder), Cassette("a", (planted,)))
+        folders.write(Path(folder), Cassette("a", (planted,)))
         assert store.read([Path(folder)])[0].interactions == (clean,)
 
 
@@ -120,7 +121,7 @@ def test_a_write_is_refused_if_a_secret_has_no_placeholder(place: str) -> None:
     planted = PLACES[place](text)
     assert {finding.kind for finding in scan(planted)} == {kinds.KINDS[name].title for name in names}
     with TemporaryDirectory() as folder, pytest.raises(SecretFound, match="a GitHub token"):
-        store.write(Path(folder), Cassette("a", (planted,)))
+        folders.write(Path(folder), Cassette("a", (planted,)))
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -31,14 +31,14 @@ def sealed(text: str) -> str:
 # -- what is a pattern -----------------------------------------------------------------------------------------
 
 
-def test_every_wrong_pattern_is_told_at_once_with_its_place_and_what_mends_it() -> None:
+def test_every_wrong_pattern_is_told_at_once_with_its_place_and_what_fixes_it() -> None:
     with pytest.raises(CassetteError) as caught:
         read_patterns(["fine", "[a", "b)", "c*"])
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert all(line.startswith("--redact: expected a") for line in lines)
-    assert "found '[a' (unterminated character set at position 0); mend it there" in lines[0]
-    assert "found 'b)' (unbalanced parenthesis at position 1); mend it there" in lines[1]
+    assert "found '[a' (unterminated character set at position 0); fix it there" in lines[0]
+    assert "found 'b)' (unbalanced parenthesis at position 1); fix it there" in lines[1]
     assert "found 'c*', which matches nothing at position 0 too; use + in place of *" in lines[2]
 
 

@@ -12,6 +12,7 @@ import pytest
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import git, store
+from support import folders
 from support.recordings import converse
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -48,7 +49,7 @@ def write(folder: Path, **texts: str) -> tuple[Path, ...]:
     return tuple(
         path
         for name, letters in texts.items()
-        for path in store.write(folder, Cassette(name, tuple(converse(t, t) for t in letters)))
+        for path in folders.write(folder, Cassette(name, tuple(converse(t, t) for t in letters)))
     )
 
 
@@ -63,7 +64,7 @@ def test_git_holds_what_is_committed_or_staged_as_it_is_now(repository: Path) ->
     new.write_bytes(b"# changed\n" + new.read_bytes())
     assert not git.holds([new])
     (repository / ".gitignore").write_text("*.tape\n")
-    store.write_tape(repository / "x.tape", store.read([repository / "cassettes"]))
+    folders.write_tape(repository / "x.tape", store.read([repository / "cassettes"]))
     assert not git.holds([repository / "x.tape"])
 
 
@@ -85,11 +86,11 @@ def test_gits_version_of_a_folder_is_what_was_committed(repository: Path) -> Non
 @needs_git
 def test_gits_version_of_a_tape_is_what_was_committed(repository: Path) -> None:
     tape = repository / "all.tape"
-    store.write_tape(tape, committed := store.read([repository / "cassettes"]))
+    folders.write_tape(tape, committed := store.read([repository / "cassettes"]))
     with pytest.raises(CassetteError, match="commit it first"):
         git.at(tape, "HEAD")
     commit(repository, 1_600_000_100)
-    store.write_tape(tape, committed[:1])
+    folders.write_tape(tape, committed[:1])
     assert git.at(tape, "HEAD") == committed
 
 

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.errors import CassetteError, CassetteInvalid, CassetteMissing, Problem, SecretFound
+from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
-from bedtape_cassettes.model import Body, Cassette, Interaction
+from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
+from support import folders
 from support import interactions as some
 
 GITHUB = "ghp_" + "a1B2" * 9
@@ -46,7 +47,7 @@ def problems(*paths: Path, cache: Path | None = None) -> tuple[Problem, ...]:
 def test_many_cassettes_come_back_in_name_order(tmp_path: Path) -> None:
     written = [cassette("b"), cassette("a/y"), cassette("a/x", "1"), cassette("a", "2")]
     for one in written:
-        store.write(tmp_path, one)
+        folders.write(tmp_path, one)
     assert store.read([tmp_path]) == tuple(sorted(written, key=lambda one: one.name))
 
 
@@ -68,7 +69,7 @@ def test_whatever_is_written_comes_back_from_folders_tapes_and_the_cache(found: 
         root, cache = Path(folder, "cassettes"), Path(folder, "cache")
         root.mkdir()
         for one in cassettes:
-            store.write(root, one)
+            folders.write(root, one)
         plain = store.read([root])
         assert plain == cassettes
         assert store.read([root], cache=cache) == plain
@@ -76,14 +77,14 @@ def test_whatever_is_written_comes_back_from_folders_tapes_and_the_cache(found: 
         assert cached == plain
         names = [i.file for one in plain for i in one.interactions]
         assert [i.file for one in cached for i in one.interactions] == names
-        store.write_tape(Path(folder, "all.tape"), plain)
+        folders.write_tape(Path(folder, "all.tape"), plain)
         taped = store.read([Path(folder, "all.tape")])
         assert taped == plain
         assert [i.file for one in taped for i in one.interactions] == names
 
 
 def test_files_are_named_by_order_operation_and_key(tmp_path: Path) -> None:
-    first, second, third = store.write(tmp_path, cassette())
+    first, second, third = folders.write(tmp_path, cassette())
     assert [path.name[:14] for path in (first, second, third)] == ["0001-converse-", "0002-converse-", "0003-converse-"]
     assert len({path.stem[-8:] for path in (first, second, third)}) == 3
     read = store.read([tmp_path])[0].interactions
@@ -91,7 +92,7 @@ def test_files_are_named_by_order_operation_and_key(tmp_path: Path) -> None:
 
 
 def test_recorded_order_is_by_number_not_by_letter(tmp_path: Path) -> None:
-    (path,) = store.write(tmp_path, cassette("a", "x"))
+    (path,) = folders.write(tmp_path, cassette("a", "x"))
     for name in ("10000-z.yaml", "0002-a.yaml", "0010-b.yml", "9-c.yaml", "note.yaml"):
         (path.parent / name).write_bytes(document.write(some.small(text=name)))
     path.unlink()
@@ -100,155 +101,23 @@ def test_recorded_order_is_by_number_not_by_letter(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_and_one_interactions_keep_their_order() -> None:
-    names = [store.file_name(number, some.small()) for number in (2, 9999, 10000, 10001)]
-    assert sorted(names, key=store._order) == names
+    names = [store.name_file(number, some.small()) for number in (2, 9999, 10000, 10001)]
+    assert sorted(names, key=store._get_order) == names
     assert sorted(names) != names
 
 
 def test_a_files_name_never_leaves_its_folder() -> None:
     interaction = some.small()
     hostile = replace(interaction, operation=None, request=replace(interaction.request, method="../../x/.."))
-    assert store.file_name(1, hostile).startswith("0001-x-")
-
-
-# -- writing -----------------------------------------------------------------------------------------------------------
+    assert store.name_file(1, hostile).startswith("0001-x-")
 
 
 def test_files_right_in_the_folder_are_a_cassette_of_its_name(tmp_path: Path) -> None:
-    store.write(tmp_path, cassette("weather"))
+    folders.write(tmp_path, cassette("weather"))
     (read,) = store.read([tmp_path / "weather"])
     assert read.name == "weather"
     assert read == cassette("weather")
     assert "/" not in read.interactions[0].file
-
-
-def test_writing_again_touches_only_what_changed(tmp_path: Path) -> None:
-    paths = store.write(tmp_path, cassette("a", "one", "two"))
-    before = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in paths]
-    again = store.write(tmp_path, cassette("a", "one", "two", "three"))
-    assert again[:2] == paths
-    assert [(path.stat().st_ino, path.stat().st_mtime_ns) for path in paths] == before
-
-
-def test_what_the_cassette_no_longer_holds_goes_and_what_is_not_its_own_stays(tmp_path: Path) -> None:
-    store.write(tmp_path, cassette("a", "one", "two", "three"))
-    folder = tmp_path / "a"
-    kept = {"README.md": b"# Hello", ".hidden.yaml": b"a: 1", "notes/x.yaml": b"b: 2", "all.tape": b"", "z.yaml/x": b""}
-    for name, data in kept.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(data)
-    paths = store.write(tmp_path, cassette("a", "one", "four"))
-    assert set(files(folder)) == {*kept, *(path.name for path in paths)}
-    assert {name: data for name, data in files(folder).items() if name in kept} == kept
-
-
-def failing(real: Callable[..., None], at: int, error: OSError) -> Callable[..., None]:
-    calls = iter(range(at))
-
-    def fail(*arguments: object, **named: object) -> None:
-        if next(calls, None) is None:
-            raise error
-        real(*arguments, **named)
-
-    return fail
-
-
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left on device"), PermissionError(errno.EACCES, "no")]
-)
-def test_a_write_that_fails_half_way_leaves_every_file_whole(
-    at: int, error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = cassette("a", "old 1", "old 2", "old 3")
-    store.write(tmp_path, old)
-    before = files(tmp_path)
-    monkeypatch.setattr(os, "replace", failing(os.replace, at, error))
-    with pytest.raises(CassetteError, match="expected to write, found: "):
-        store.write(tmp_path, cassette("a", "new 1", "new 2", "new 3"))
-    after = files(tmp_path)
-    assert before.items() <= after.items()
-    assert len(after) == len(before) + at
-    for name, data in after.items():
-        document.read(data, name)
-    monkeypatch.undo()
-    new = cassette("a", "new 1", "new 2", "new 3")
-    store.write(tmp_path, new)
-    assert store.read([tmp_path]) == (new,)
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write(tmp_path, cassette("a", "old"))
-    before = files(tmp_path)
-    real = os.fdopen
-
-    class Full:
-        """Takes half of what it is given."""
-
-        def __init__(self, handle: int, mode: str) -> None:
-            self.file = real(handle, mode)
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.file.close()
-
-        def write(self, data: bytes) -> None:
-            self.file.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", Full)
-    with pytest.raises(CassetteError, match="No space left on device; free space"):
-        store.write(tmp_path, cassette("a", "new"))
-    with pytest.raises(CassetteError, match="No space left"):
-        store.write_tape(tmp_path / "x.tape", [cassette("a", "new")])
-    assert files(tmp_path) == before
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a file")
-    with pytest.raises(CassetteError, match="expected to write"):
-        store.write(tmp_path, cassette("a/b"))
-
-
-def test_secrets_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    one = Cassette("a", (some.small(), some.small(text=f"my key: {GITHUB}"), some.small(answer=f"\n{GITHUB}")))
-    with pytest.raises(SecretFound) as refused:
-        store.write(tmp_path, one)
-    assert [(Path(p.file).name[:4], p.found) for p in refused.value.problems] == [
-        ("0002", "a GitHub token in request.body messages[0].content[0].text"),
-        ("0003", "a GitHub token in response.body output.message.content[0].text"),
-    ]
-    assert GITHUB not in str(refused.value)
-    assert files(tmp_path) == {}
-    with pytest.raises(SecretFound):
-        store.write_tape(tmp_path / "a.tape", [one])
-    assert files(tmp_path) == {}
-
-
-def test_a_form_that_lies_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    """A tape's forms are taken on trust; what is shown is parsed."""
-    good = some.small()
-    lies = (Body("json", b"{"), Body("json", b'{"a": 1}'), Body("text", b"\xff"))
-    for body in lies:
-        bad = replace(good, response=replace(good.response, body=body))
-        with pytest.raises(CassetteError, match=r"expected an interaction that"):
-            store.write(tmp_path, Cassette("a", (good, bad)))
-    with pytest.raises(CassetteInvalid, match="a method in capitals"):
-        store.write(tmp_path, Cassette("a", (good, replace(good, request=replace(good.request, method="x")))))
-    assert files(tmp_path) == {}
-
-
-@pytest.mark.parametrize("name", ["", "../a", "/a", "a/../b", ".a", "a\\b", "a:b"])
-def test_names_that_leave_the_folder_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(CassetteError, match="cassette name"):
-        store.write(tmp_path, Cassette(name, (some.small(),)))
-    with pytest.raises(CassetteError, match="cassette name"):
-        store.write_tape(tmp_path / "a.tape", [Cassette(name, (some.small(),))])
-    with pytest.raises(CassetteInvalid, match="names inside the folder"):
-        store.write_tape(tmp_path / "a.tape", [Cassette("a", (replace(some.small(), file="../x.yaml"),))])
-    assert files(tmp_path) == {}
 
 
 # -- reading what is wrong -----------------------------------------------------------------------------------------------
@@ -256,8 +125,8 @@ def test_names_that_leave_the_folder_are_refused(name: str, tmp_path: Path) -> N
 
 def broken(path: Path) -> list[tuple[str, int]]:
     """Puts two wrong files among right ones; gives the file and line of each problem to come."""
-    first, _, third = store.write(path, cassette("a"))
-    (fourth,) = store.write(path, cassette("b", "x"))
+    first, _, third = folders.write(path, cassette("a"))
+    (fourth,) = folders.write(path, cassette("b", "x"))
     first.write_text(first.read_text().replace("status: 200", "status: 20").replace("method: POST", "method: post"))
     third.write_bytes(b"\0")
     fourth.write_text("bedtape: 1\nrequest: &a {}\n")
@@ -285,7 +154,7 @@ def test_nothing_of_a_broken_folder_is_cached_as_right(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = store.write(tmp_path, cassette())
+    paths = folders.write(tmp_path, cassette())
     real = Path.read_bytes
 
     def read(self: Path) -> bytes:
@@ -296,13 +165,13 @@ def test_an_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Path, "read_bytes", read)
     (problem,) = problems(tmp_path)
     assert problem == Problem(
-        str(paths[1]), 0, "a readable file", "Permission denied", "mend the file or its permissions"
+        str(paths[1]), 0, "a readable file", "Permission denied", "fix the file or its permissions"
     )
 
 
 def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write(tmp_path, cassette("a"))
-    store.write(tmp_path, cassette("b"))
+    folders.write(tmp_path, cassette("a"))
+    folders.write(tmp_path, cassette("b"))
     real = os.scandir
 
     def scandir(path: str) -> object:
@@ -316,7 +185,7 @@ def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_over_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (path,) = store.write(tmp_path, cassette("a", "x"))
+    (path,) = folders.write(tmp_path, cassette("a", "x"))
     os.truncate(path, yamlio.MAX_BYTES + 1)
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
     (problem,) = problems(tmp_path)
@@ -331,16 +200,16 @@ def test_broken_links_pipes_and_loops(tmp_path: Path) -> None:
     (folder / "3.yaml").symlink_to("3.yaml")
     (folder / "4.tape").symlink_to(tmp_path / "gone")
     told = problems(tmp_path)
-    assert [(Path(p.file).name, p.mend) for p in told] == [
+    assert [(Path(p.file).name, p.fix) for p in told] == [
         ("1.yaml", "restore or remove it"),
         ("2.yaml", "remove it"),
-        ("3.yaml", "mend the file or its permissions"),
+        ("3.yaml", "fix the file or its permissions"),
         ("4.tape", "restore or remove it"),
     ]
 
 
 def test_linked_folders_are_read_once_and_loops_end(tmp_path: Path) -> None:
-    store.write(tmp_path / "elsewhere", cassette("x"))
+    folders.write(tmp_path / "elsewhere", cassette("x"))
     root = tmp_path / "cassettes"
     root.mkdir()
     (root / "linked").symlink_to(tmp_path / "elsewhere" / "x")
@@ -373,22 +242,22 @@ def test_an_empty_folder_holds_no_cassette(tmp_path: Path) -> None:
 
 
 def test_several_folders_and_tapes_are_one_suite(tmp_path: Path) -> None:
-    store.write(tmp_path / "one", cassette("b"))
-    store.write(tmp_path / "two", cassette("a"))
-    store.write_tape(tmp_path / "c.tape", [cassette("c")])
-    store.write_tape(tmp_path / "one" / "d.tape", [cassette("d")])
+    folders.write(tmp_path / "one", cassette("b"))
+    folders.write(tmp_path / "two", cassette("a"))
+    folders.write_tape(tmp_path / "c.tape", [cassette("c")])
+    folders.write_tape(tmp_path / "one" / "d.tape", [cassette("d")])
     read = store.read([tmp_path / "one", tmp_path / "two", tmp_path / "c.tape"])
     assert read == (cassette("a"), cassette("b"), cassette("c"), cassette("d"))
 
 
 def test_two_cassettes_of_a_name_are_refused_wherever_they_come_from(tmp_path: Path) -> None:
-    store.write(tmp_path / "one", cassette("a"))
-    store.write(tmp_path / "two", cassette("a"))
+    folders.write(tmp_path / "one", cassette("a"))
+    folders.write(tmp_path / "two", cassette("a"))
     (problem,) = problems(tmp_path / "one", tmp_path / "two")
     assert (problem.file, problem.expected, problem.found) == ("a", "one cassette of a name", "two")
-    store.write_tape(tmp_path / "two" / "x.tape", [cassette("a")])
+    folders.write_tape(tmp_path / "two" / "x.tape", [cassette("a")])
     assert [p.file for p in problems(tmp_path / "two")] == ["a"]
-    store.write(tmp_path / "x", cassette("x"))
+    folders.write(tmp_path / "x", cassette("x"))
     shutil.copytree(tmp_path / "x" / "x", tmp_path / "x", dirs_exist_ok=True)
     assert [p.file for p in problems(tmp_path / "x")] == ["x"]
 
@@ -412,7 +281,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_second_load_parses_nothing_and_a_change_one_file(tmp_path: Path, parsed: list[str]) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
-    paths = store.write(root, cassette())
+    paths = folders.write(root, cassette())
     parsed.clear()
     first = store.read([root], cache=cache)
     assert len(parsed) == 3
@@ -436,7 +305,7 @@ def test_a_second_load_parses_nothing_and_a_change_one_file(tmp_path: Path, pars
 
 def test_the_cache_goes_by_content_wherever_the_file_is_now(tmp_path: Path, parsed: list[str]) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
-    (path,) = store.write(root, cassette("a", "x"))
+    (path,) = folders.write(root, cassette("a", "x"))
     store.read([root], cache=cache)
     parsed.clear()
     (root / "b").mkdir()
@@ -462,7 +331,7 @@ def test_a_spoilt_cache_is_no_cache_and_is_made_anew(
     spoil: Callable[[bytes], bytes], tmp_path: Path, parsed: list[str]
 ) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
-    store.write(root, cassette())
+    folders.write(root, cassette())
     first = store.read([root], cache=cache)
     path = the_cache(cache)
     path.write_bytes(spoil(path.read_bytes()))
@@ -474,9 +343,20 @@ def test_a_spoilt_cache_is_no_cache_and_is_made_anew(
     assert parsed == []
 
 
+def failing(real: Callable[..., None], at: int, error: OSError) -> Callable[..., None]:
+    calls = iter(range(at))
+
+    def fail(*arguments: object, **named: object) -> None:
+        if next(calls, None) is None:
+            raise error
+        real(*arguments, **named)
+
+    return fail
+
+
 def test_a_cache_that_cannot_be_kept_is_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "cassettes"
-    store.write(root, cassette())
+    folders.write(root, cassette())
     plain = store.read([root])
     (tmp_path / "file").write_text("not a folder")
     assert store.read([root], cache=tmp_path / "file" / "cache") == plain
@@ -502,7 +382,7 @@ for number in range(30):
 
 def test_processes_that_write_the_cache_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     root, cache = tmp_path / "cassettes", tmp_path / "cache"
-    store.write(root, cassette())
+    folders.write(root, cassette())
     command = [sys.executable, "-W", "error", "-c", READ_OFTEN, str(root), str(cache)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
     assert [(process.communicate(timeout=60)[1], process.returncode) for process in running] == [(b"", 0)] * 2
@@ -522,8 +402,8 @@ def test_where_the_cache_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_fingerprint_changes_with_the_files_and_only_with_them(tmp_path: Path) -> None:
     root, single = tmp_path / "cassettes", tmp_path / "x.tape"
-    first, *_ = store.write(root, cassette("a"))
-    store.write_tape(single, [cassette("b")])
+    first, *_ = folders.write(root, cassette("a"))
+    folders.write_tape(single, [cassette("b")])
     seen = [store.fingerprint([root, single])]
 
     def changes(what: Callable[[], object]) -> bool:
@@ -534,12 +414,12 @@ def test_the_fingerprint_changes_with_the_files_and_only_with_them(tmp_path: Pat
     assert not changes(lambda: None)
     assert not changes(lambda: (root / "README.md").write_text("hello"))
     assert not changes(lambda: (root / "a" / ".tmp").write_text("hello"))
-    assert changes(lambda: store.write(root, cassette("c")))
+    assert changes(lambda: folders.write(root, cassette("c")))
     assert changes(lambda: os.utime(first, (1, 1)))
     assert changes(lambda: first.write_bytes(first.read_bytes() + b"\n"))
     assert changes(first.unlink)
-    assert changes(lambda: store.write_tape(root / "y.tape", [cassette("d")]))
-    assert changes(lambda: store.write_tape(single, [cassette("b", "other")]))
+    assert changes(lambda: folders.write_tape(root / "y.tape", [cassette("d")]))
+    assert changes(lambda: folders.write_tape(single, [cassette("b", "other")]))
     assert changes(lambda: shutil.rmtree(root))
     assert changes(single.unlink)
     assert seen[-1] == frozenset()
@@ -549,6 +429,6 @@ def test_the_samples_that_ship_are_read_and_are_as_we_write_them(tmp_path: Path)
     shipped = store.read([store.samples()])
     assert shipped
     for one in shipped:
-        store.write(tmp_path, one)
+        folders.write(tmp_path, one)
     ours = {name: data for name, data in files(store.samples()).items() if name.endswith(".yaml")}
     assert files(tmp_path) == ours

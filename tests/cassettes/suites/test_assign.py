@@ -17,8 +17,8 @@ from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.format import document
 from bedtape_cassettes.format.json_view import opened
-from bedtape_cassettes.model import Body, Events, Interaction
-from bedtape_cassettes.suites.assign import Assignment, amended, answer_text, assignments, mended
+from bedtape_cassettes.model import Body, Event, Events, Interaction, event_headers
+from bedtape_cassettes.suites.assign import Assignment, amended, answer_text, assignments, reconcile, with_members
 from support.contents import WORDS
 from support.corpus import every, needs_corpus
 from support.heard import events_heard, text_heard
@@ -195,7 +195,7 @@ def test_members_are_set_by_path() -> None:
     assert "other calls match" in other.notes[0]
 
 
-def test_what_cannot_be_mended_is_told() -> None:
+def test_what_cannot_be_fixed_is_told() -> None:
     cut = changed(converse("q", "a"), "stop_reason=max_tokens")
     assert "still ends with max_tokens" in amended(cut, assignments(["answer.text=b"])).notes[0]
     strange = recorded(b"{}", b'{"a":1}', url="/retrieveAndGenerate")
@@ -231,6 +231,39 @@ def test_an_answer_without_a_text_takes_none() -> None:
 def test_a_hand_made_edit_of_the_text_is_recounted() -> None:
     before = converse("q", "four")
     after = changed(before, "json:$.output.message.content[0].text=" + "word " * 40)
-    assert value(mended(before, after).interaction)["usage"]["outputTokens"] == 50
+    assert value(reconcile(before, after).interaction)["usage"]["outputTokens"] == 50
     counted = changed(after, "json:usage.outputTokens=3")
-    assert value(mended(before, counted).interaction)["usage"]["outputTokens"] == 3
+    assert value(reconcile(before, counted).interaction)["usage"]["outputTokens"] == 3
+
+
+# -- members by path ----------------------------------------------------------------------------------------------
+
+MEMBERS = Body("json", b'{"a":[{"b":1},{"b":2}],"c":"d"}')
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "after"),
+    [
+        ("$.a[0].b", "7", {"a": [{"b": 7}, {"b": 2}], "c": "d"}),
+        ("a.*.b", '"x"', {"a": [{"b": "x"}, {"b": "x"}], "c": "d"}),
+        ("c", "plain words", {"a": [{"b": 1}, {"b": 2}], "c": "plain words"}),
+        ("new", "[1]", {"a": [{"b": 1}, {"b": 2}], "c": "d", "new": [1]}),
+        ("$", "null", None),
+    ],
+)
+def test_members_are_json_or_text(path: str, value: str, after: object) -> None:
+    body = with_members(MEMBERS, path, value, "f")
+    assert isinstance(body, Body)
+    assert json.loads(body.data) == after
+
+
+def test_of_a_stream_the_first_part_is_the_event() -> None:
+    events = Events.of([Event(0, event_headers("a"), b'{"n":1}', "json") for _ in range(3)])
+    assert opened(with_members(events, "$[1].n", "5", "f")) == [{"n": 1}, {"n": 5}, {"n": 1}]
+    assert opened(with_members(events, "*.n", "5", "f")) == [{"n": 5}] * 3
+
+
+@pytest.mark.parametrize("path", ["a.9.b", "c.d", "x.y", "a..b"])
+def test_a_path_that_leads_nowhere_is_told(path: str) -> None:
+    with pytest.raises(CassetteError, match="f: expected"):
+        with_members(MEMBERS, path, "1", "f")

@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.model import Cassette, Events, Interaction
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
+from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.selector import Suite, pick, said
+from bedtape_cassettes.suites.selector import find_duplicates, pick, said
 from support.recordings import converse, recorded, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
 def filed(name: str, *interactions: Interaction) -> Cassette:
-    return Cassette(name, tuple(replace(i, file=f"{name}/{file_name(n, i)}") for n, i in enumerate(interactions, 1)))
+    return Cassette(name, tuple(replace(i, file=f"{name}/{name_file(n, i)}") for n, i in enumerate(interactions, 1)))
 
 
 def answers(*texts: str) -> list[Interaction]:
@@ -60,7 +60,7 @@ def test_an_edit_leaves(change: Callable[[Suite], Suite], after: dict[str, list[
     changed = change(SUITE)
     assert held(changed) == after
     for cassette in changed:
-        assert all(i.file == f"{cassette.name}/{i.file[-len(file_name(1, i)) :]}" for i in cassette.interactions)
+        assert all(i.file == f"{cassette.name}/{i.file[-len(name_file(1, i)) :]}" for i in cassette.interactions)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_what_is_added_has_a_new_name_whatever_the_old_ones_are() -> None:
         for i, name in zip(answers("1", "2"), ("0009-x.yaml", "0009-y.yaml"), strict=True)
     ]
     (after,) = bulk.append((Cassette("odd", tuple(odd)),), "odd", answers("3"))
-    assert after.interactions[-1].file == f"odd/{file_name(10, answers('3')[0])}"
+    assert after.interactions[-1].file == f"odd/{name_file(10, answers('3')[0])}"
 
 
 def test_files_right_in_the_folder_stay_there() -> None:
-    own = (Cassette("folder", tuple(replace(i, file=file_name(1, i)) for i in answers("1"))),)
+    own = (Cassette("folder", tuple(replace(i, file=name_file(1, i)) for i in answers("1"))),)
     (after,) = bulk.append(own, "folder", answers("2"))
     assert [i.file.count("/") for i in after.interactions] == [0, 0]
 
@@ -153,5 +153,5 @@ def test_a_trimmed_stream_has_its_first_events() -> None:
 
 
 def test_requests_that_are_there_twice_are_named() -> None:
-    assert bulk.duplicates(filed("a", *answers("1", "2", "1", "1"))) == [(1, 3, 4)]
-    assert bulk.duplicates(SUITE[0]) == []
+    assert find_duplicates(filed("a", *answers("1", "2", "1", "1"))) == [(1, 3, 4)]
+    assert find_duplicates(SUITE[0]) == []

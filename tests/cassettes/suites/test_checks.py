@@ -7,18 +7,17 @@ from datetime import date
 
 import pytest
 
-from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import file_name
+from bedtape_cassettes.model import Cassette, Interaction, Suite
+from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites import checks, service_model
 from bedtape_cassettes.suites.checks import Facts, check
-from bedtape_cassettes.suites.selector import Suite
 from support.recordings import converse, recorded, stream
 
 TODAY = Facts(date(2026, 11, 22))
 
 
 def suite(*interactions: Interaction) -> Suite:
-    return (Cassette("a", tuple(replace(i, file=f"a/{file_name(n, i)}") for n, i in enumerate(interactions, 1))),)
+    return (Cassette("a", tuple(replace(i, file=f"a/{name_file(n, i)}") for n, i in enumerate(interactions, 1))),)
 
 
 def told(of: Suite, facts: Facts = TODAY) -> list[tuple[str, str, str]]:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from bedtape_cassettes.format import bodies, document, eventstream
 from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.model import Cassette, Events, Interaction, event_headers
+from bedtape_cassettes.model import Cassette, Events, Interaction, Suite, event_headers
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.suites import secrets
 from bedtape_cassettes.suites.assign import amended, assignments
 from bedtape_cassettes.suites.secrets import Names, load_detectors, redact
-from bedtape_cassettes.suites.selector import Suite, pick
+from bedtape_cassettes.suites.selector import pick
 from support.corpus import cassettes, every, exchanges, needs_corpus, sources
 from support.heard import events_heard, text_heard
 from support.recordings import converse, prompt, recorded, stream

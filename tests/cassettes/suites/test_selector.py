@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.suites.selector import cassettes, numbers, parse, pick
-from support.recordings import MODEL, converse, stream
+from bedtape_cassettes.storage.store import name_file
+from bedtape_cassettes.suites.selector import cassettes, marks, numbers, parse, pick
+from support.recordings import MODEL, converse, recorded, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 KEY = key_of_request(converse("eggs, bacon and spam", "no").request).hex()
@@ -125,3 +126,19 @@ def test_whatever_is_written_is_a_selector_or_refused_in_one_line(text: str) -> 
     except CassetteError as error:
         refused = str(error)
     assert refused.isprintable()
+
+
+def test_each_flag_of_an_interaction() -> None:
+    assert marks(converse("a", "b")) == ()
+    assert marks(stream("a", ["b"])) == ("stream",)
+    assert marks(recorded(b"{}", b"{}", exact=True)) == ("exact",)
+    assert marks(replace(stream("a", ["b"]), partial=True)) == ("partial", "stream")
+
+
+def test_a_file_is_stale_when_its_request_is_no_longer_the_one_it_is_named_after() -> None:
+    interaction = converse("a", "b")
+    named = replace(interaction, file=f"x/{name_file(12, interaction)}")
+    assert marks(named) == ()
+    assert marks(replace(named, request=converse("other", "b").request)) == ("stale",)
+    assert marks(replace(named, request=replace(named.request, method="PUT"))) == ("stale",)
+    assert marks(replace(interaction, file="x/by-hand.yaml")) == ()

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
+from support import folders
 from support.client import Answer, Http1
 from support.recordings import converse, path, prompt
 
@@ -100,7 +100,7 @@ def test_a_folder_is_no_overlay(folder: Path) -> None:
 
 
 def test_a_cassette_is_no_overlay(folder: Path) -> None:
-    store.write(folder, Cassette("talk", (converse("a", "1"),)))
+    folders.write(folder, Cassette("talk", (converse("a", "1"),)))
     (file,) = (folder / "talk").glob("*.yaml")
     code, _, errors = run(folder, "overlay", "check", str(file))
     assert code == 1
@@ -158,7 +158,7 @@ Start = Callable[..., str]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    store.write(tmp_path / "cassettes", Cassette("talk", (converse("a", "recorded"),)))
+    folders.write(tmp_path / "cassettes", Cassette("talk", (converse("a", "recorded"),)))
     with ExitStack() as stack:
         yield lambda *arguments, **environment: stack.enter_context(replaying(tmp_path, *arguments, **environment))
 

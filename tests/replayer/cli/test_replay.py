@@ -19,7 +19,7 @@ import pytest
 
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.redaction.scrub import Redaction
-from bedtape_cassettes.storage import store
+from support import folders
 from support.client import Http1
 from support.recordings import converse, path, prompt, stream
 
@@ -95,7 +95,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 
 def _write(folder: Path, *interactions: Interaction, name: str = "suite") -> Path:
-    store.write(folder, Cassette(name, interactions))
+    folders.write(folder, Cassette(name, interactions))
     return folder
 
 
@@ -211,7 +211,7 @@ def test_the_default_is_the_folder_cassettes_else_the_samples(tmp_path: Path, st
 
 def test_several_folders_and_a_tape(tmp_path: Path, start: Callable[..., Running]) -> None:
     one = _write(tmp_path / "one", converse("a", "1"), name="x")
-    store.write_tape(tmp_path / "two.tape", [Cassette("y", (converse("b", "2"),))])
+    folders.write_tape(tmp_path / "two.tape", [Cassette("y", (converse("b", "2"),))])
     running = start(str(one), str(tmp_path / "two.tape"))
     assert [_ask(running.url, text) for text in "ab"] == ["1", "2"]
 
@@ -262,7 +262,7 @@ def test_redact_takes_out_of_requests_what_was_taken_out_of_recordings(
     tmp_path: Path, start: Callable[..., Running]
 ) -> None:
     mine = Redaction((re.compile("Falcon"), re.compile(r"\d{4}")))
-    store.write(tmp_path / "tapes", Cassette("suite", (converse("is Falcon 4711 in?", "yes"),)), redaction=mine)
+    folders.write(tmp_path / "tapes", Cassette("suite", (converse("is Falcon 4711 in?", "yes"),)), redaction=mine)
     assert b"Falcon" not in b"".join(file.read_bytes() for file in (tmp_path / "tapes").rglob("*.yaml"))
     running = start(str(tmp_path / "tapes"), "--redact", "Falcon", "--redact", r"\d{4}")
     for _ in range(2):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
+from support import folders
 from support.recordings import converse, path, prompt
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "run"]
@@ -59,8 +59,8 @@ def _python(code: str) -> list[str]:
 @pytest.fixture
 def tapes(tmp_path: Path) -> Path:
     folder = tmp_path / "cassettes"
-    store.write(folder, Cassette("one", (converse("hi", "of one"), converse("more", "unasked"))))
-    store.write(folder, Cassette("two", (converse("hi", "of two"),)))
+    folders.write(folder, Cassette("one", (converse("hi", "of one"), converse("more", "unasked"))))
+    folders.write(folder, Cassette("two", (converse("hi", "of two"),)))
     return folder
 
 
@@ -117,7 +117,7 @@ def test_strict_plays_each_recording_once_and_fails_where_anything_missed(run: R
 
 
 def test_requests_are_the_same_as_the_options_say(run: Run, tmp_path: Path) -> None:
-    store.write(tmp_path / "cassettes", Cassette("one", (converse("on 2024-01-01", "of one"),)))
+    folders.write(tmp_path / "cassettes", Cassette("one", (converse("on 2024-01-01", "of one"),)))
     asking = _asking("on 2026-11-28")
     assert "1 missed" in run(*asking).stderr
     done = run("--placeholder", r"\d{4}-\d\d-\d\d", *asking)
@@ -140,7 +140,7 @@ def test_an_option_that_cannot_be_is_told_and_nothing_runs(run: Run, option: str
 
 
 def test_the_pace_is_that_of_the_recording_where_it_is_asked_for(run: Run, tmp_path: Path) -> None:
-    store.write(tmp_path / "cassettes", Cassette("one", (converse("hi", "of one", after_ms=3_600_000),)))
+    folders.write(tmp_path / "cassettes", Cassette("one", (converse("hi", "of one", after_ms=3_600_000),)))
     impatient = _ASK.replace("timeout=30", "timeout=0.2")
     done = run("--speed", "1", "--", sys.executable, "-c", impatient, prompt("hi").decode())
     assert "TimeoutError" in done.stderr
@@ -148,8 +148,8 @@ def test_the_pace_is_that_of_the_recording_where_it_is_asked_for(run: Run, tmp_p
 
 
 def test_cassettes_are_where_it_is_told(run: Run, tmp_path: Path) -> None:
-    store.write(tmp_path / "here", Cassette("a", (converse("hi", "from here"),)))
-    store.write_tape(tmp_path / "there.tape", [Cassette("b", (converse("ho", "from there"),))])
+    folders.write(tmp_path / "here", Cassette("a", (converse("hi", "from here"),)))
+    folders.write_tape(tmp_path / "there.tape", [Cassette("b", (converse("ho", "from there"),))])
     done = run("--cassettes", "here", "--cassettes", "there.tape", *_asking("hi", "ho"))
     assert "from here" in done.stdout
     assert "from there" in done.stdout

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_type_hints
 
+import pytest
+
+import bedtape_replayer
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Cassette, Response
 from bedtape_replayer.answering.answer import Answer, Outcome
@@ -13,8 +18,8 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.answering.steps import Finish, Send, Start, Step, unpaced
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.faults.base import Harm, Moment
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -89,7 +94,7 @@ def test_kept_replies_are_bounded_in_bytes() -> None:
     engine = _engine(Cassette("c", tuple(big)))
     for n in range(60):
         assert len(_said(_ask(engine, str(n)))) == 1_000_000
-    assert engine._kept <= 33 * 1024 * 1024
+    assert engine._cached_bytes <= 33 * 1024 * 1024
 
 
 # -- the overlay -----------------------------------------------------------------------------------------------
@@ -113,8 +118,8 @@ class Mark(Harm):
 class Hurry(Harm):
     """Changes the steps."""
 
-    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:
-        return (step for step in steps if not isinstance(step, Finish))
+    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:
+        return EndAt(len(reply.pieces), 0, Close())
 
 
 def _laid(*layers: Rule | Fault) -> Engine:
@@ -148,14 +153,13 @@ def test_harms_change_what_is_said_its_bytes_and_its_steps() -> None:
     answer = _ask(engine, "a")
     assert (_said(answer), answer.source, answer.faults) == ("ONE!", "cassette", ("s", "m", "h"))
     assert answer.reply.headers[-1] == (b"x-marked", b"1")
-    assert answer.disturb is not None
-    assert [type(step) for step in answer.disturb(unpaced(answer.reply))] == [Start, Send]
+    assert answer.edits == (EndAt(1, 0, Close()),)
     length = dict(answer.reply.headers)[b"Content-Length"]
     assert int(length) == len(answer.reply.pieces[0].data)
 
 
 def test_harms_that_leave_steps_alone_leave_the_fast_path() -> None:
-    assert _ask(_laid(Fault("m", Mark())), "a").disturb is None
+    assert _ask(_laid(Fault("m", Mark())), "a").edits == ()
 
 
 def test_a_miss_is_not_harmed() -> None:
@@ -187,24 +191,52 @@ def test_calls_become_history_when_they_are_over() -> None:
     answer = _ask(engine, "a", "/s/x")
     session = engine.sessions.get("x")
     assert len(session.history) == 0
-    engine.ended(Outcome(answer, 1.0, 0.5, True, 1))
+    engine.finish(Outcome(answer, 1.0, 0.5, True, 1))
     assert [call.text for call in session.history.calls] == ["one"]
 
 
-def test_a_call_that_ends_after_its_session_was_reset_is_not_in_the_new_one() -> None:
+@pytest.mark.parametrize("drops", [False, True])
+def test_a_call_that_ends_after_its_session_was_reset_or_dropped_is_not_in_the_new_one(drops: bool) -> None:
     engine = _laid()
     answer = _ask(engine, "a", "/s/x")
+    assert not drops or engine.sessions.drop("x")
     fresh = engine.sessions.reset("x")
-    engine.ended(Outcome(answer, 1.0, 0.5, True, 1))
+    engine.finish(Outcome(answer, 1.0, 0.5, True, 1))
     assert len(fresh.history) == 0
+
+
+def test_a_call_of_a_session_that_has_only_its_other_name_left_is_in_its_history() -> None:
+    engine = _laid()
+    session = engine.sessions.get("x")
+    engine.sessions.share("alias", session)
+    engine.sessions.drop("x")
+    fresh = engine.sessions.get("x")
+    engine.finish(Outcome(_ask(engine, "a", "/s/alias"), 1.0, 0.5, True, 1))
+    assert (len(session.history), len(fresh.history)) == (1, 0)
+
+
+def test_equal_bodies_are_in_memory_once() -> None:
+    engine = _laid()
+    assert _ask(engine, "a").call.body is _ask(engine, "a", "/s/other").call.body
+    assert _ask(engine, "a").call.body is not _ask(engine, "b").call.body
+
+
+@pytest.mark.parametrize("kind", [Call, Answer, Outcome])
+def test_calls_and_answers_are_values(kind: type) -> None:
+    """No field holds a function, and no module assigns a field of a call or an answer."""
+    assert "Callable" not in str(get_type_hints(kind))
+    names = "|".join(field.name for field in fields(kind))
+    assigned = re.compile(rf"\b(?:call|answer|outcome)\.(?:{names})(?:, [\w.]+)* = ")
+    sources = Path(bedtape_replayer.__file__).parent.rglob("*.py")
+    assert not [path.name for path in sources if assigned.search(path.read_text())]
 
 
 def test_the_desk_is_asked_first_and_leaves_no_history() -> None:
     engine = _laid()
-    engine.desk = Desk(engine)
+    engine.control = Gate(engine)
     host = Head.of(((b"host", b"localhost"),))
     answer = engine.answer("GET", "/_bedtape/health", host, b"")
     assert (answer.source, answer.reply.status) == ("control", 200)
-    engine.ended(Outcome(answer, 1.0, 0.5, True, 1))
+    engine.finish(Outcome(answer, 1.0, 0.5, True, 1))
     assert [session.name for session in engine.sessions] == ["default"]
     assert engine.answer("GET", "/_other", host, b"").source == "miss"

@@ -6,19 +6,16 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.overlay.document import OverlayInvalid
-from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR
-from bedtape_replayer.overlay.keywords import Answering, Conditions, Failing, Responding, Scheduling
-from bedtape_replayer.overlay.schema import ANSWER, SCHEDULE, WHEN
+from support import folders
 from support.boto import boto3_client
 from support.calls import CLAUDE
 from support.recordings import converse
@@ -27,7 +24,7 @@ from support.recordings import converse
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayer]:
     folder = tmp_path_factory.mktemp("cassettes")
-    store.write(folder, Cassette("talk", (converse("one", "1"), converse("two", "2"))))
+    folders.write(folder, Cassette("talk", (converse("one", "1"), converse("two", "2"))))
     with Replayer(folder) as replayer:
         yield replayer
 
@@ -57,6 +54,18 @@ def test_it_answers_what_it_was_told(bedrock: Session) -> None:
     with pytest.raises(AssertionError, match="eggs"):
         bedrock.assert_called("eggs")
     assert [call.by for call in bedrock.calls] == ["rule-1", "rule-3"]
+
+
+def test_when_means_what_it_means_in_a_file(bedrock: Session) -> None:
+    """Conditions in `when` and conditions as keywords must all hold."""
+    bedrock.respond("ham", "both", when={"model": "*claude*"})
+    bedrock.respond(lambda _: "computed", when={"prompt_contains": "eggs"})
+    bedrock.respond("ham", "one")
+    bedrock.fail("ThrottlingException", retry_after_ms=1, when={"prompt_contains": "eggs"})
+    bedrock.fault(misanswer="max_tokens", call=2, when={"prompt_contains": "ham"})
+    assert ask(bedrock, "ham", "us.amazon.nova-lite-v1:0") == "one"
+    assert [ask(bedrock, "ham"), ask(bedrock, "eggs")] == ["bo", "computed"]
+    assert [call.by for call in bedrock.calls] == ["rule-3", "rule-1", "fault-1", "rule-2"]
 
 
 def test_answers_in_turn_may_be_text(bedrock: Session) -> None:
@@ -94,7 +103,17 @@ def test_what_is_wrong_is_refused_at_once(bedrock: Session) -> None:
     with pytest.raises(OverlayInvalid, match=r"when\.turn"):
         bedrock.respond("a", text="b", turn=0)
     with pytest.raises(OverlayInvalid, match="at least 1 of text"):
+        bedrock.respond(when={"model": "*claude*"})
+    with pytest.raises(TypeError, match=r"write respond\('a', TEXT\) .* or respond\(text='a'\)"):
         bedrock.respond("a")
+    with pytest.raises(TypeError, match="two values for 'text'"):
+        bedrock.respond("a", "b", text="c")
+    with pytest.raises(OverlayInvalid, match="expected a string"):
+        bedrock.respond("a", {"label": "spam"})  # type: ignore[arg-type]
+    with pytest.raises(OverlayInvalid, match=r"when\.model: expected each condition once"):
+        bedrock.respond(text="b", model="*nova*", when={"model": "*claude*"})
+    with pytest.raises(OverlayInvalid, match=r"when: expected an object"):
+        bedrock.respond(text="b", when="spam")  # type: ignore[arg-type]
     with pytest.raises(OverlayInvalid, match="times"):
         bedrock.fail("ThrottlingException", times=0)
     with pytest.raises(OverlayInvalid, match="did you mean model"):
@@ -184,11 +203,3 @@ def test_many_threads_at_once(bedrock: Session) -> None:
         thread.join()
     assert sorted(said) == [str(n) for n in range(8)]
     assert sorted(call.number for call in bedrock.calls) == list(range(1, 9))
-
-
-def test_keywords_are_the_schemas_keys() -> None:
-    assert set(get_type_hints(Conditions)) == set(WHEN)
-    assert set(get_type_hints(Scheduling)) == set(SCHEDULE)
-    assert set(get_type_hints(Answering)) == set(ANSWER)
-    assert set(get_type_hints(Responding)) == {*WHEN, *SCHEDULE, *ANSWER, "answers", "family", "name"}
-    assert set(get_type_hints(Failing)) == {*WHEN, *SCHEDULE, *BESIDE_ERROR, "name"}

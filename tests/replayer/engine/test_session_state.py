@@ -1,4 +1,4 @@
-"""Who names a session, and what it remembers."""
+"""What a session remembers. How a request names its session: tests/cassettes/test_addresses.py."""
 
 from __future__ import annotations
 
@@ -9,42 +9,9 @@ from bedtape_cassettes.model import Cassette
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index
-from bedtape_replayer.engine.session_state import Sessions, SessionState, name_of
+from bedtape_replayer.engine.session_state import Sessions, SessionState
 from bedtape_replayer.overlay.rule import Rule
 from support.recordings import converse
-
-_SIGNED = b"AWS4-HMAC-SHA256 Credential=%b/20261122/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00"
-_KEY = (b"authorization", _SIGNED % b"bedtape-checkout")
-_HEADER = (b"x-bedtape-session", b"by-header")
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "expected"),
-    [
-        ("/model/m/converse", (), ("default", "/model/m/converse")),
-        ("/s/one/model/m/converse", (), ("one", "/model/m/converse")),
-        ("/s/one//model/m/converse", (), ("one", "//model/m/converse")),
-        ("/s/dir%2Ftest%20a/model/m/converse", (), ("dir/test a", "/model/m/converse")),
-        ("/model/m/converse", (_KEY,), ("checkout", "/model/m/converse")),
-        (
-            "/model/m/converse",
-            ((b"authorization", _SIGNED % b"AKIAIOSFODNN7EXAMPLE"),),
-            ("default", "/model/m/converse"),
-        ),
-        ("/model/m/converse", ((b"authorization", b"Bearer abc"), _HEADER), ("by-header", "/model/m/converse")),
-        ("/s/one/model/m/converse", (_KEY, _HEADER), ("one", "/model/m/converse")),
-        ("/model/m/converse", (_KEY, _HEADER), ("checkout", "/model/m/converse")),
-        ("/s", (), ("default", "/s")),
-        ("/s/", (), ("default", "/s/")),
-        ("/sessions/x/y", (), ("default", "/sessions/x/y")),
-    ],
-)
-def test_path_prefix_then_access_key_then_header(
-    path: str, headers: tuple[tuple[bytes, bytes], ...], expected: tuple[str, str]
-) -> None:
-    assert name_of(path, Head.of(headers)) == expected
-    raw = b"".join(b"\r\n" + name.title() + b": " + value for name, value in headers) + b"\r\n"
-    assert name_of(path, Head(raw)) == expected
 
 
 def _play(session: SessionState, index: Index, key: bytes, *, strict: bool, times: int) -> list[int | None]:

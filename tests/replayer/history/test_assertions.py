@@ -1,4 +1,4 @@
-"""Assertions on calls: what passes, and what a failure tells whoever has to mend it."""
+"""Assertions on calls: what passes, and what a failure tells whoever has to fix it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_nearest_shares_the_most_words() -> None:
 
 
 def test_no_calls_at_all_is_said() -> None:
-    assert "none came to this session" in str(_failure(assert_called, Calls(), prompt_contains="x"))
+    assert "this session received no calls" in str(_failure(assert_called, Calls(), prompt_contains="x"))
 
 
 def test_what_was_not_to_be_called_is_shown() -> None:
@@ -208,7 +208,7 @@ def test_every_recording_was_asked_for() -> None:
     index = scene.session.index(scene.engine.library)
     scene.send(prompt("b"))
     report = str(_failure(assert_all_played, scene.session.unplayed(index)))
-    assert report.splitlines()[0] == "Expected every recording to be asked for, found 2 that never were:"
+    assert report.splitlines()[0] == "Expected every recording to be played, found 2 unplayed:"
     assert report.count("Converse of us.amazon.nova-lite-v1:0") == 2
     scene.send(prompt("b"))
     scene.send(prompt("a"))

@@ -44,7 +44,7 @@ def test_the_oldest_go_and_are_counted() -> None:
 @pytest.mark.parametrize("sizes", [(15_000,), (5_000, 2_500)])
 def test_bodies_are_bounded_too(sizes: tuple[int, ...]) -> None:
     """A stream's pieces count twice, for its chunks are kept beside them; and what is beside the bytes counts too."""
-    history = History(most_bytes=100_000)
+    history = History(max_bytes=100_000)
     for number in range(1, 6):
         history.add(_outcome(number, bytes(20_000), _reply(*sizes)))
     assert [call.number for call in history.calls] == [4, 5]
@@ -53,7 +53,7 @@ def test_bodies_are_bounded_too(sizes: tuple[int, ...]) -> None:
 
 
 def test_the_newest_call_stays_whatever_its_size() -> None:
-    history = History(most_bytes=10)
+    history = History(max_bytes=10)
     history.add(_outcome(1))
     history.add(_outcome(2, bytes(1000)))
     assert [call.number for call in history.calls] == [2]
@@ -117,11 +117,11 @@ def test_the_engine_adds_every_call_to_its_session() -> None:
 
 def test_only_what_ended_later_is_told() -> None:
     history = History()
-    assert (history.oldest, list(history.since(0.0))) == (None, [])
+    assert (history.oldest, list(history.iterate_newest(0.0))) == (None, [])
     scene = Scene(converse("a", "b"))
     ends = [scene.send(prompt("a"), at=float(at)).outcome for at in range(5)]
     for outcome in ends:
         history.add(outcome)
     third = ends[2]
-    assert list(history.since(third.began + third.seconds)) == [ends[4], ends[3]]
+    assert list(history.iterate_newest(third.began + third.seconds)) == [ends[4], ends[3]]
     assert history.oldest is ends[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bedtape_replayer.history.invocations import invocations
+from bedtape_replayer.history.invocations import group_invocations
 from support.happened import Scene, aws, stainless
 from support.recordings import prompt
 
 
 def _numbers(scene: Scene) -> list[list[int]]:
-    return [[record.number for record in found.attempts] for found in invocations(scene.calls)]
+    return [[record.number for record in found.attempts] for found in group_invocations(scene.calls)]
 
 
 def test_attempts_share_their_invocation_id() -> None:
@@ -16,8 +16,8 @@ def test_attempts_share_their_invocation_id() -> None:
     for at, (invocation, attempt) in enumerate([("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]):
         scene.send(prompt("Hello"), at=at, headers=aws(invocation, attempt))
     assert _numbers(scene) == [[1, 3, 5], [2, 4]]
-    first, second = invocations(scene.calls)
-    assert (first.id, first.taken, second.id, second.taken) == ("a", 3, "b", 2)
+    first, second = group_invocations(scene.calls)
+    assert (first.id, first.attempt_count, second.id, second.attempt_count) == ("a", 3, "b", 2)
     assert [(one.number, retry.number) for one, retry in first.retries] == [(1, 3), (3, 5)]
 
 
@@ -48,13 +48,13 @@ def test_calls_without_either_are_on_their_own() -> None:
     for at in range(3):
         scene.send(prompt("x"), at=at)
     assert _numbers(scene) == [[1], [2], [3]]
-    assert [found.taken for found in invocations(scene.calls)] == [1, 1, 1]
+    assert [found.attempt_count for found in group_invocations(scene.calls)] == [1, 1, 1]
 
 
 def test_a_forgotten_attempt_leaves_a_gap() -> None:
     scene = Scene()
     for at, attempt in ((0.0, 1), (2.0, 3), (4.0, 4)):
         scene.send(prompt("x"), at=at, headers=aws("a", attempt))
-    [found] = invocations(scene.calls)
+    [found] = group_invocations(scene.calls)
     assert [(one.attempt, retry.attempt) for one, retry in found.retries] == [(3, 4)]
-    assert found.taken == 4
+    assert found.attempt_count == 4

@@ -14,7 +14,7 @@ from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply, reply_of
-from bedtape_replayer.history.json_safe import plain
+from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
 from bedtape_replayer.overlay.faults.truncation import Truncate
@@ -184,8 +184,8 @@ def test_a_binary_body_is_base64() -> None:
 
 def test_plain_keeps_what_json_has() -> None:
     value = {"a": [1, 2.5, None, True, "x"], "b": {"c": "d"}}
-    assert plain(value) == value
-    assert plain(("a", b"\x00", float("inf"), {1: {2}})) == ["a", "AA==", "inf", {"1": [2]}]
+    assert make_json_safe(value) == value
+    assert make_json_safe(("a", b"\x00", float("inf"), {1: {2}})) == ["a", "AA==", "inf", {"1": [2]}]
 
 
 _JSON = st.recursive(

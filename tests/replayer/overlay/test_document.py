@@ -172,7 +172,7 @@ def test_the_schema_is_one() -> None:
 def problems(document: Any) -> list[str]:
     with pytest.raises(OverlayInvalid) as caught:
         overlay_of({"bedtape-overlay": 1, **document})
-    return [str(wrong) for wrong in caught.value.wrong]
+    return [str(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(

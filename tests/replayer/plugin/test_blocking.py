@@ -13,42 +13,9 @@ import botocore.httpsession
 import pytest
 
 from bedtape_replayer import Replayer
-from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked, service_of
+from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked
 
 MESSAGES = [{"role": "user", "content": [{"text": "hi"}]}]
-
-
-@pytest.mark.parametrize(
-    ("url", "service"),
-    [
-        ("https://bedrock-runtime.us-east-1.amazonaws.com/model/a/converse", "bedrock-runtime"),
-        ("https://bedrock.eu-central-1.amazonaws.com/foundation-models", "bedrock"),
-        ("https://bedrock-agent-runtime.us-west-2.amazonaws.com/", "bedrock-agent-runtime"),
-        ("https://BEDROCK-RUNTIME-FIPS.us-gov-west-1.amazonaws.com:443/x?y=z", "bedrock-runtime"),
-        ("https://bedrock-runtime.us-east-1.api.aws/", "bedrock-runtime"),
-        ("https://bedrock-mantle.us-east-1.api.aws/openai/v1/responses", "bedrock-mantle"),
-        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn/", "bedrock-runtime"),
-        ("https://vpce-0a1b-2c.bedrock-runtime.us-east-1.vpce.amazonaws.com/", "bedrock-runtime"),
-        ("https://s3.us-east-1.amazonaws.com/bedrock-runtime.us-east-1.amazonaws.com", None),
-        ("https://bedrock.s3.us-east-1.amazonaws.com/", None),
-        ("https://bedrock-runtime.us-east-1.amazonaws.com.example.org/", None),
-        ("http://127.0.0.1:4566/model/a/converse", None),
-        ("https://[::1]/", None),
-        ("", None),
-    ],
-)
-def test_real_endpoints_are_known_by_their_host(url: str, service: str | None) -> None:
-    assert service_of(url) == service
-
-
-def test_every_endpoint_that_botocore_makes_is_known() -> None:
-    """All services, regions and variants, as botocore's own rules give them."""
-    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b")
-    for service in ("bedrock-runtime", "bedrock", "bedrock-agent", "bedrock-agent-runtime"):
-        for partition in ("aws", "aws-us-gov", "aws-cn"):
-            for region in session.get_available_regions(service, partition):
-                url = session.client(service, region_name=region).meta.endpoint_url
-                assert service_of(url) == service, url
 
 
 @pytest.fixture

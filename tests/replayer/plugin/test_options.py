@@ -12,8 +12,8 @@ import pytest
 
 from bedtape_cassettes.config.options import TABLES
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage import store
 from bedtape_replayer.plugin.marks import Asked
+from support import folders
 from support.recordings import converse
 from support.runs import Run, runs
 
@@ -32,7 +32,7 @@ def _put(folder: Path, text: str) -> None:
 
 
 def _write(folder: Path, name: str, *interactions: Interaction) -> None:
-    store.write(folder / "cassettes", Cassette(name, interactions))
+    folders.write(folder / "cassettes", Cassette(name, interactions))
 
 
 def _said(result: pytest.RunResult) -> str:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name, safe_name
-from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.plugin.environment import Surroundings
-from bedtape_replayer.plugin.loading import taken
+from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import MarkInvalid, asked
 from bedtape_replayer.plugin.summary import Tally
+from support import folders
 from support.calls import head
 from support.recordings import converse, path, prompt
 
@@ -109,27 +109,31 @@ def _files(library: Library | None) -> list[str]:
 
 def test_only_the_cassette_of_the_name_is_taken_named_as_in_the_folder(tmp_path: Path) -> None:
     for name in ("m/one", "m/one-more", "m/two/a", "m/two/b"):
-        store.write(tmp_path, Cassette(name, (converse("hi", name),)))
+        folders.write(tmp_path, Cassette(name, (converse("hi", name),)))
     (tmp_path / "m" / "broken").mkdir()
     (tmp_path / "m" / "broken" / "0001-converse.yaml").write_text("not: a cassette")
     one = [str(p.relative_to(tmp_path)) for p in (tmp_path / "m" / "one").iterdir()]
-    assert _files(taken(tmp_path, "m/one")) == one
-    assert {file.rsplit("/", 1)[0] for file in _files(taken(tmp_path, "m/two"))} <= {"m/two/a", "m/two/b", "m/two"}
-    assert len(_files(taken(tmp_path, "m/two"))) == 2
-    assert taken(tmp_path, "m/absent") is None
-    assert taken(tmp_path / "absent", "m/one") is None
+    assert _files(load_library(tmp_path, "m/one")) == one
+    assert {file.rsplit("/", 1)[0] for file in _files(load_library(tmp_path, "m/two"))} <= {
+        "m/two/a",
+        "m/two/b",
+        "m/two",
+    }
+    assert len(_files(load_library(tmp_path, "m/two"))) == 2
+    assert load_library(tmp_path, "m/absent") is None
+    assert load_library(tmp_path / "absent", "m/one") is None
 
 
 def test_a_tape_of_the_name_is_taken(tmp_path: Path) -> None:
-    store.write_tape(tmp_path / "packed.tape", [Cassette("packed", (converse("hi", "there"),))])
-    assert len(_files(taken(tmp_path, "packed"))) == 1
+    folders.write_tape(tmp_path / "packed.tape", [Cassette("packed", (converse("hi", "there"),))])
+    assert len(_files(load_library(tmp_path, "packed"))) == 1
 
 
 def test_what_has_changed_on_disk_is_taken_anew(tmp_path: Path) -> None:
-    store.write(tmp_path, Cassette("one", (converse("hi", "there"),)))
-    assert len(_files(taken(tmp_path, "one"))) == 1
-    store.write(tmp_path, Cassette("one", (converse("hi", "there"), converse("more", "here"))))
-    assert len(_files(taken(tmp_path, "one"))) == 2
+    folders.write(tmp_path, Cassette("one", (converse("hi", "there"),)))
+    assert len(_files(load_library(tmp_path, "one"))) == 1
+    folders.write(tmp_path, Cassette("one", (converse("hi", "there"), converse("more", "here"))))
+    assert len(_files(load_library(tmp_path, "one"))) == 2
 
 
 # -- the session's pace ----------------------------------------------------------------------------------------

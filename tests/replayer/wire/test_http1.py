@@ -15,14 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import DATE, Piece, Reply
-from bedtape_replayer.wire.http1 import (
-    MAX_CHUNK_LINE,
-    MAX_DRAINED,
-    MAX_HEAD,
-    MAX_TRAILERS,
-    Http1Connection,
-    RequestReceived,
-)
+from bedtape_replayer.wire.http1 import MAX_DRAINED, Http1Connection
+from bedtape_replayer.wire.http1_grammar import MAX_CHUNK_LINE, MAX_HEAD, MAX_TRAILERS
+from bedtape_replayer.wire.messages import RequestReceived
 
 MAX_BODY = 1000
 OK = ((b"Content-Type", b"text/plain"), (b"Content-Length", b"2"), (b"Connection", b"keep-alive"))
@@ -191,8 +186,8 @@ def test_a_request_between_others(data: bytes, expected: Asked) -> None:
 def test_a_request_cut_off_is_none(data: bytes, expected: Asked) -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     assert connection.receive(data[:-1]) == []
-    assert connection.unfinished
-    connection.eof()
+    assert connection.incomplete
+    connection.receive_eof()
     assert connection.closing
     assert connection.receive(data[-1:]) == []
 
@@ -384,13 +379,13 @@ def test_a_refusal_is_an_answer(data: bytes, status: int) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (REFUSED["tls"][0], "use http://, not https://"),
-        (REFUSED["tls that holds line ends"][0], "use http://, not https://"),
+        (REFUSED["tls"][0], "Use http://, not https://"),
+        (REFUSED["tls that holds line ends"][0], "Use http://, not https://"),
         (REFUSED["a body too large"][0], f"larger than {MAX_BODY} bytes"),
         (REFUSED["a chunk too large"][0], f"larger than {MAX_BODY} bytes"),
-        (REFUSED["two hosts"][0], "The header host stands twice"),
-        (REFUSED["both lengths"][0], "not both"),
-        (REFUSED["http/2.0"][0], "Only HTTP/1.1, HTTP/1.0 and HTTP/2"),
+        (REFUSED["two hosts"][0], "The header host occurs more than once"),
+        (REFUSED["both lengths"][0], "must not have both"),
+        (REFUSED["http/2.0"][0], "HTTP/1.0, HTTP/1.1 and HTTP/2"),
     ],
 )
 def test_a_refusal_says_why(data: bytes, words: str) -> None:
@@ -478,7 +473,7 @@ def test_memory_is_bounded(start: bytes, more: bytes) -> None:
             assert request.method
         for _ in range(60):
             assert all(request.method for request in answered(connection, connection.receive(piece)))
-            assert connection.buffered <= MAX_HEAD + len(piece)
+            assert connection.buffered_bytes <= MAX_HEAD + len(piece)
             connection.take()
         assert tracemalloc.get_traced_memory()[1] < 5 * MAX_HEAD
     finally:
@@ -575,7 +570,7 @@ def test_no_leave_is_given_that_nobody_waits_for(data: bytes) -> None:
 def test_all_pipelined_requests_are_answered_after_the_end() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     (first,) = connection.receive(GET * 3)
-    connection.eof()
+    connection.receive_eof()
     assert not connection.closing
     assert len(list(answered(connection, [first]))) == 3
     assert connection.closing
@@ -587,7 +582,7 @@ def test_the_end_during_an_answer_closes_after_it() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     (request,) = connection.receive(GET)
     connection.start(request.stream, 200, CHUNKED)
-    connection.eof()
+    connection.receive_eof()
     connection.send(request.stream, b"x")
     assert not connection.closing
     connection.finish(request.stream)
@@ -598,15 +593,15 @@ def test_the_end_during_an_answer_closes_after_it() -> None:
 def test_a_request_that_was_begun_before_the_end_is_dropped() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     (request,) = connection.receive(GET + GET[:-1])
-    connection.eof()
+    connection.receive_eof()
     assert len(list(answered(connection, [request]))) == 1
     assert connection.closing
 
 
 def test_the_end_of_an_idle_connection() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
-    assert not connection.unfinished
-    connection.eof()
+    assert not connection.incomplete
+    connection.receive_eof()
     assert connection.closing
     assert connection.take() == b""
 
@@ -617,9 +612,9 @@ def test_what_comes_after_a_refusal_is_thrown_away_up_to_a_limit() -> None:
     piece = bytes(1 << 24)
     for _ in range(MAX_DRAINED // len(piece)):
         assert connection.receive(piece) == []
-        assert connection.buffered == 0
+        assert connection.buffered_bytes == 0
         assert not connection.closing
-    assert connection.unfinished
+    assert connection.incomplete
     connection.receive(b"x")
     assert connection.closing
 
@@ -627,7 +622,7 @@ def test_what_comes_after_a_refusal_is_thrown_away_up_to_a_limit() -> None:
 def test_a_refusal_ends_with_its_client() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     connection.receive(b"x\r\n")
-    connection.eof()
+    connection.receive_eof()
     assert connection.closing
     assert message(connection)[0] == 400
 
@@ -636,9 +631,9 @@ def test_unfinished_is_what_patience_is_for() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     for data, unfinished in ((GET[:1], True), (GET[1:], False), (GET[:5], False)):
         connection.receive(data)
-        assert connection.unfinished is unfinished
+        assert connection.incomplete is unfinished
     connection.respond(1, 200, OK, b"ok")
-    assert connection.unfinished
+    assert connection.incomplete
 
 
 # -- answers ---------------------------------------------------------------------------------------------------
@@ -772,12 +767,12 @@ def test_a_recorded_close_is_kept() -> None:
 def test_pending_is_what_was_not_taken() -> None:
     connection = Http1Connection(max_body=MAX_BODY)
     connection.receive(GET)
-    assert connection.pending(1) == 0
+    assert connection.count_pending(1) == 0
     connection.start(1, 200, CHUNKED)
     connection.send(1, b"x" * 100)
-    assert connection.pending(1) > 100
+    assert connection.count_pending(1) > 100
     connection.take()
-    assert connection.pending(1) == 0
+    assert connection.count_pending(1) == 0
 
 
 def test_an_answer_to_nobody_is_not_sent() -> None:
@@ -968,14 +963,14 @@ def test_a_stream_at_once_is_the_stream_piece_by_piece(pieces: list[bytes], name
     for connection in (slow, fast):
         connection.receive(data)
         if last:
-            connection.eof()
+            connection.receive_eof()
     slow.start(1, 200, CHUNKED)
     for piece in pieces:
         slow.send(1, piece)
     slow.finish(1)
-    fast.respond_streamed(1, Reply(200, CHUNKED, tuple(Piece(0, piece) for piece in pieces), streamed=True))
-    assert (fast.take(), fast.closing, fast.unfinished) == (slow.take(), slow.closing, slow.unfinished)
-    fast.respond_streamed(1, Reply(200, CHUNKED, (Piece(0, b"to nobody"),), streamed=True))
+    fast.respond_stream(1, Reply(200, CHUNKED, tuple(Piece(0, piece) for piece in pieces), streamed=True))
+    assert (fast.take(), fast.closing, fast.incomplete) == (slow.take(), slow.closing, slow.incomplete)
+    fast.respond_stream(1, Reply(200, CHUNKED, (Piece(0, b"to nobody"),), streamed=True))
     assert fast.take() == b""
 
 
@@ -990,7 +985,7 @@ def test_the_present_date_stands_where_its_header_waits_for_it(name: str) -> Non
     told.respond(1, 200, tuple((n, b"now" if n == b"DATE" else v) for n, v in DATED), b"ok")
     waiting.receive(data)
     waiting.respond(1, 200, DATED, b"ok", b"now")
-    assert waiting.pending(1) == told.pending(1)
+    assert waiting.count_pending(1) == told.count_pending(1)
     assert waiting.take() == told.take()
 
 

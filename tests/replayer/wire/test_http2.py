@@ -21,15 +21,7 @@ from bedtape_replayer.answering.reply import DATE
 from bedtape_replayer.wire.http2 import floods as http2_floods
 from bedtape_replayer.wire.http2 import reader as http2_reader
 from bedtape_replayer.wire.http2 import streams as http2_streams
-from bedtape_replayer.wire.http2.connection import (
-    CONNECTION_WINDOW,
-    MAX_SETTINGS,
-    MAX_STREAMS,
-    Http2Connection,
-    Received,
-    RequestReceived,
-    StreamClosed,
-)
+from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import (
     ACK,
     CANCEL,
@@ -64,9 +56,11 @@ from bedtape_replayer.wire.http2.frames import (
     STREAM_CLOSED,
     WINDOW_UPDATE,
     frame,
-    number,
+    pack_number,
 )
-from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, response_block
+from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE, RequestHead, encode_response
+from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, MAX_SETTINGS, MAX_STREAMS
+from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed
 
 MAX_BODY = 4 << 20
 REQUEST = (
@@ -401,13 +395,13 @@ def test_tiny_windows(window: int) -> None:
     client.server.respond(1, 200, JSON, body)
     client.exchange()
     assert client.body(1) == body[:window]
-    assert client.server.pending(1) == len(body) - window
+    assert client.server.count_pending(1) == len(body) - window
     while not client.ended(1):
         client.h2.increment_flow_control_window(window)
         client.h2.increment_flow_control_window(window, 1)
         client.exchange()
     assert client.body(1) == body
-    assert client.server.pending(1) == 0
+    assert client.server.count_pending(1) == 0
 
 
 def test_pending_counts_what_nobody_took() -> None:
@@ -415,14 +409,14 @@ def test_pending_counts_what_nobody_took() -> None:
     connection.receive(headers(1))
     connection.start(1, 200, JSON)
     connection.send(1, b"12345")
-    assert connection.pending(1) == 5
+    assert connection.count_pending(1) == 5
     connection.take()
-    assert connection.pending(1) == 0
+    assert connection.count_pending(1) == 0
     connection.send(1, bytes(70000))
     connection.take()
-    assert connection.pending(1) == 70000 + 5 - 65535
-    connection.receive(frame(RST_STREAM, 0, 1, number(CANCEL)))
-    assert connection.pending(1) == 0
+    assert connection.count_pending(1) == 70000 + 5 - 65535
+    connection.receive(frame(RST_STREAM, 0, 1, pack_number(CANCEL)))
+    assert connection.count_pending(1) == 0
 
 
 def test_a_shrunk_window_may_be_negative() -> None:
@@ -431,9 +425,9 @@ def test_a_shrunk_window_may_be_negative() -> None:
     connection.respond(1, 200, JSON, bytes(250))
     assert len(frames(connection.take())[-1].payload) == 100
     connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 0)))  # now -100
-    connection.receive(frame(WINDOW_UPDATE, 0, 1, number(100)))
+    connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(100)))
     assert [f.kind for f in frames(connection.take())] == [SETTINGS]
-    connection.receive(frame(WINDOW_UPDATE, 0, 1, number(1)))
+    connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(1)))
     assert frames(connection.take()) == [Frame(DATA, 0, 1, b"\0")]
     connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 149)))
     assert frames(connection.take())[1:] == [Frame(DATA, END_STREAM, 1, bytes(149))]
@@ -462,7 +456,7 @@ def test_the_connection_window_holds_all_streams() -> None:
         connection.respond(stream, 200, JSON, bytes(50_000))
     sent = sum(len(f.payload) for f in frames(connection.take()) if f.kind == DATA)
     assert sent == 65535
-    connection.receive(frame(WINDOW_UPDATE, 0, 0, number(1 << 20)))
+    connection.receive(frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 20)))
     assert sent + sum(len(f.payload) for f in frames(connection.take())) == 100_000
 
 
@@ -542,22 +536,22 @@ def test_the_hpack_library_reads_our_blocks(status: int, fields: list[tuple[byte
     decoder = Decoder(max_header_list_size=1 << 20)
     decoder.header_table_size = 0
     decoder.max_allowed_table_size = 0
-    decoded = [(bytes(n), bytes(v)) for n, v in decoder.decode(response_block(status, fields), raw=True)]
+    decoded = [(bytes(n), bytes(v)) for n, v in decoder.decode(encode_response(status, fields), raw=True)]
     assert decoded == [(b":status", b"%d" % status), *((name.lower(), value) for name, value in fields)]
 
 
 @pytest.mark.parametrize("date", [b"", b"Sun, 06 Nov 1994 08:49:37 GMT", b"x" * 300])
 def test_the_present_date_stands_where_its_header_waits_for_it(date: bytes) -> None:
     fields = [(b"a", b"1"), (b"Date", DATE), (b"b", b"2")]
-    assert response_block(200, fields, date) == response_block(200, [(n, v or date) for n, v in fields])
-    assert response_block(200, [(b"date", b"then")], date) == response_block(200, [(b"date", b"then")])
+    assert encode_response(200, fields, date) == encode_response(200, [(n, v or date) for n, v in fields])
+    assert encode_response(200, [(b"date", b"then")], date) == encode_response(200, [(b"date", b"then")])
     twice = [(b"Date", DATE), (b"a", b"1"), (b"date", DATE)]
-    assert response_block(200, twice, date) == response_block(200, [(b"date", date), (b"a", b"1"), (b"date", b"")])
+    assert encode_response(200, twice, date) == encode_response(200, [(b"date", date), (b"a", b"1"), (b"date", b"")])
 
 
 def test_every_name_of_the_static_table_is_read_back() -> None:
     fields = [(name.title(), b"v") for name, _ in Decoder().header_table.STATIC_TABLE if name[:1] != b":"]
-    decoded = list(Decoder().decode(response_block(200, fields), raw=True))
+    decoded = list(Decoder().decode(encode_response(200, fields), raw=True))
     assert decoded[1:] == [(n.lower(), v) for n, v in fields if n.lower() != b"transfer-encoding"]
 
 
@@ -583,7 +577,7 @@ def test_a_client_resets_a_stream_that_is_answered() -> None:
 
 def test_a_reset_before_the_end_of_the_request_is_nobodys_business() -> None:
     connection = greeted()
-    assert connection.receive(headers(1, flags=0) + frame(RST_STREAM, 0, 1, number(CANCEL))) == []
+    assert connection.receive(headers(1, flags=0) + frame(RST_STREAM, 0, 1, pack_number(CANCEL))) == []
     assert not connection.closing
 
 
@@ -606,7 +600,7 @@ def test_streams_go_on_after_the_clients_goaway(error: int) -> None:
     assert len(connection.receive(headers(1) + headers(3))) == 2
     connection.start(1, 200, JSON)
     connection.take()
-    assert connection.receive(frame(GOAWAY, 0, 0, number(0) + number(error))) == []
+    assert connection.receive(frame(GOAWAY, 0, 0, pack_number(0) + pack_number(error))) == []
     assert not connection.closing
     connection.send(1, b"still here")
     assert frames(connection.take()) == [Frame(DATA, 0, 1, b"still here")]
@@ -636,12 +630,12 @@ def test_abort_says_goaway_and_is_final() -> None:
     connection.abort(INTERNAL_ERROR, b"why")
     connection.abort(NO_ERROR)
     assert connection.closing
-    assert connection.pending(3) == 0
+    assert connection.count_pending(3) == 0
     connection.send(3, b"lost")
     assert connection.receive(headers(5)) == []
     *answers, goaway = frames(connection.take())
     assert [f.kind for f in answers] == [HEADERS, DATA, HEADERS]
-    assert goaway == Frame(GOAWAY, 0, 0, number(3) + number(INTERNAL_ERROR) + b"why")
+    assert goaway == Frame(GOAWAY, 0, 0, pack_number(3) + pack_number(INTERNAL_ERROR) + b"why")
     assert connection.take() == b""
 
 
@@ -693,7 +687,7 @@ def test_a_refusal_waits_for_the_window_and_drops_the_body_meanwhile() -> None:
     first = connection.take()
     assert [f.kind for f in frames(first)] == [HEADERS]
     assert connection.receive(frame(DATA, 0, 1, bytes(11)) + frame(DATA, END_STREAM, 1, bytes(11))) == []
-    connection.receive(frame(WINDOW_UPDATE, 0, 1, number(1000)))
+    connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(1000)))
     assert frames(connection.take()) == [Frame(DATA, END_STREAM, 1, TOO_LARGE)]
 
 
@@ -784,19 +778,22 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "a stream that was passed over": (headers(5) + headers(3), goaway(PROTOCOL_ERROR)),
     "headers after the end": (WHOLE + headers(1, base=((b"a", b"b"),)), reset(STREAM_CLOSED)),
     "data after the end": (WHOLE + frame(DATA, 0, 1, b"x"), reset(STREAM_CLOSED)),
-    "data after a reset": (OPEN + frame(RST_STREAM, 0, 1, number(8)) + frame(DATA, 0, 1, b"x"), reset(STREAM_CLOSED)),
-    "headers after a reset": (OPEN + frame(RST_STREAM, 0, 1, number(8)) + headers(1), goaway(STREAM_CLOSED)),
+    "data after a reset": (
+        OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + frame(DATA, 0, 1, b"x"),
+        reset(STREAM_CLOSED),
+    ),
+    "headers after a reset": (OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + headers(1), goaway(STREAM_CLOSED)),
     "data before headers": (frame(DATA, 0, 1, b"x"), goaway(PROTOCOL_ERROR)),
     "data on stream 0": (frame(DATA, 0, 0, b"x"), goaway(PROTOCOL_ERROR)),
-    "reset before headers": (frame(RST_STREAM, 0, 1, number(8)), goaway(PROTOCOL_ERROR)),
-    "reset of stream 0": (frame(RST_STREAM, 0, 0, number(8)), goaway(PROTOCOL_ERROR)),
-    "window before headers": (frame(WINDOW_UPDATE, 0, 1, number(8)), goaway(PROTOCOL_ERROR)),
-    "window of a pushed stream": (WHOLE + frame(WINDOW_UPDATE, 0, 2, number(8)), goaway(PROTOCOL_ERROR)),
+    "reset before headers": (frame(RST_STREAM, 0, 1, pack_number(8)), goaway(PROTOCOL_ERROR)),
+    "reset of stream 0": (frame(RST_STREAM, 0, 0, pack_number(8)), goaway(PROTOCOL_ERROR)),
+    "window before headers": (frame(WINDOW_UPDATE, 0, 1, pack_number(8)), goaway(PROTOCOL_ERROR)),
+    "window of a pushed stream": (WHOLE + frame(WINDOW_UPDATE, 0, 2, pack_number(8)), goaway(PROTOCOL_ERROR)),
     # Frames: sections 4 and 6
     "frame too large": (frame(DATA, 0, 1, bytes(16385)), goaway(FRAME_SIZE_ERROR)),
     "unknown frame too large": (frame(99, 0, 1, bytes(16385)), goaway(FRAME_SIZE_ERROR)),
     "unknown frame": (frame(99, 255, 7, b"anything"), []),
-    "priority update": (frame(16, 0, 0, number(1) + b"u=1"), []),
+    "priority update": (frame(16, 0, 0, pack_number(1) + b"u=1"), []),
     "reserved bit": (headers(0x80000001), []),
     "padding without length": (OPEN + frame(DATA, PADDED, 1), goaway(FRAME_SIZE_ERROR)),
     "padding too long": (OPEN + frame(DATA, PADDED, 1, b"\x03ab"), goaway(PROTOCOL_ERROR)),
@@ -817,28 +814,28 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     ),
     "frames of 16383": (frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_MAX_FRAME_SIZE, 16383)), goaway(PROTOCOL_ERROR)),
     "frames of 2^24": (frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_MAX_FRAME_SIZE, 1 << 24)), goaway(PROTOCOL_ERROR)),
-    "push promise": (WHOLE + frame(PUSH_PROMISE, 4, 1, number(2)), goaway(PROTOCOL_ERROR)),
+    "push promise": (WHOLE + frame(PUSH_PROMISE, 4, 1, pack_number(2)), goaway(PROTOCOL_ERROR)),
     "ping on a stream": (frame(PING, 0, 1, bytes(8)), goaway(PROTOCOL_ERROR)),
     "ping of 7 octets": (frame(PING, 0, 0, bytes(7)), goaway(FRAME_SIZE_ERROR)),
     "ping ack that nobody asked for": (frame(PING, ACK, 0, bytes(8)), []),
     "goaway on a stream": (frame(GOAWAY, 0, 1, bytes(8)), goaway(PROTOCOL_ERROR)),
     "goaway of 7 octets": (frame(GOAWAY, 0, 0, bytes(7)), goaway(FRAME_SIZE_ERROR)),
     "window update of 3 octets": (frame(WINDOW_UPDATE, 0, 0, bytes(3)), goaway(FRAME_SIZE_ERROR)),
-    "window update of 0": (frame(WINDOW_UPDATE, 0, 0, number(0)), goaway(PROTOCOL_ERROR)),
-    "window update of 0 for a stream": (WHOLE + frame(WINDOW_UPDATE, 0, 1, number(0)), reset(PROTOCOL_ERROR)),
-    "window too large": (frame(WINDOW_UPDATE, 0, 0, number(MAX_WINDOW)), goaway(FLOW_CONTROL_ERROR)),
+    "window update of 0": (frame(WINDOW_UPDATE, 0, 0, pack_number(0)), goaway(PROTOCOL_ERROR)),
+    "window update of 0 for a stream": (WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(0)), reset(PROTOCOL_ERROR)),
+    "window too large": (frame(WINDOW_UPDATE, 0, 0, pack_number(MAX_WINDOW)), goaway(FLOW_CONTROL_ERROR)),
     "window of a stream too large": (
-        WHOLE + frame(WINDOW_UPDATE, 0, 1, number(MAX_WINDOW)),
+        WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(MAX_WINDOW)),
         reset(FLOW_CONTROL_ERROR),
     ),
     "window made too large by settings": (
         WHOLE
-        + frame(WINDOW_UPDATE, 0, 1, number(MAX_WINDOW - 65535))
+        + frame(WINDOW_UPDATE, 0, 1, pack_number(MAX_WINDOW - 65535))
         + frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 65536)),
         goaway(FLOW_CONTROL_ERROR),
     ),
     "window update after the end": (
-        OPEN + frame(RST_STREAM, 0, 1, number(8)) + frame(WINDOW_UPDATE, 0, 1, number(0)),
+        OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + frame(WINDOW_UPDATE, 0, 1, pack_number(0)),
         [],
     ),
     "more data than the first window": (OPEN + frame(DATA, 0, 1, bytes(16384)) * 100, []),
@@ -926,9 +923,9 @@ def test_data_beyond_a_window(stream_only: bool) -> None:
     connection = greeted(1 << 40)
     connection.receive(OPEN)
     if stream_only:
-        connection._streams[1].their_window = 100
+        connection._streams[1].receive_window = 100
     else:
-        connection._their_window = 100
+        connection._receive_window = 100
     connection.receive(frame(DATA, 0, 1, bytes(101)))
     assert verdicts(connection.take()) == (reset if stream_only else goaway)(FLOW_CONTROL_ERROR)
 
@@ -945,12 +942,12 @@ def test_too_many_streams_are_refused() -> None:
 
 def rapid_reset() -> Iterator[bytes]:
     for stream in range(1, 1 << 20, 2):
-        yield headers(stream) + frame(RST_STREAM, 0, stream, number(CANCEL))
+        yield headers(stream) + frame(RST_STREAM, 0, stream, pack_number(CANCEL))
 
 
 def made_you_reset() -> Iterator[bytes]:
     for stream in range(1, 1 << 20, 2):
-        yield headers(stream) + frame(WINDOW_UPDATE, 0, stream, number(0))
+        yield headers(stream) + frame(WINDOW_UPDATE, 0, stream, pack_number(0))
 
 
 def refused_bodies() -> Iterator[bytes]:
@@ -983,7 +980,7 @@ FLOODS: dict[str, tuple[Callable[[], Iterable[bytes]], int]] = {
     "goaway": (lambda: again(frame(GOAWAY, 0, 0, bytes(8)), OPEN), 2 * http2_floods.MAX_IGNORED_PER_STREAM),
     "ping ack": (lambda: again(frame(PING, ACK, 0, bytes(8))), http2_floods.MAX_IGNORED_PER_STREAM),
     "settings ack": (lambda: again(frame(SETTINGS, ACK, 0)), http2_floods.MAX_IGNORED_PER_STREAM),
-    "window update": (lambda: again(frame(WINDOW_UPDATE, 0, 0, number(1))), http2_floods.MAX_WINDOW_UPDATES),
+    "window update": (lambda: again(frame(WINDOW_UPDATE, 0, 0, pack_number(1))), http2_floods.MAX_WINDOW_UPDATES),
 }
 
 
@@ -1024,11 +1021,11 @@ def test_too_many_settings_in_a_frame() -> None:
 
 def test_a_client_that_works_may_reset_and_update_for_ever() -> None:
     connection = greeted()
-    updates = frame(WINDOW_UPDATE, 0, 0, number(2)) * 4 + frame(PRIORITY, 0, 1, bytes(5)) * 50
+    updates = frame(WINDOW_UPDATE, 0, 0, pack_number(2)) * 4 + frame(PRIORITY, 0, 1, bytes(5)) * 50
     for stream in range(1, 4 * 3 * http2_floods.MAX_RESETS, 4):
         assert len(connection.receive(headers(stream) + updates)) == 1
         connection.respond(stream, 200, JSON, b"{}")
-        connection.receive(headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, number(CANCEL)))
+        connection.receive(headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, pack_number(CANCEL)))
         connection.take()
     assert not connection.closing
 
@@ -1039,7 +1036,7 @@ def test_what_is_done_is_forgotten() -> None:
         connection.receive(headers(stream))
         connection.respond(stream, 200, JSON, b"{}")
         connection.take()
-        connection.receive(frame(WINDOW_UPDATE, 0, 0, number(2)))
+        connection.receive(frame(WINDOW_UPDATE, 0, 0, pack_number(2)))
     assert connection._streams == {}
     assert len(connection._closed) <= http2_streams.MAX_CLOSED
     assert not connection.closing
@@ -1054,8 +1051,8 @@ def clumsy_frames() -> st.SearchStrategy[bytes]:
         [
             b"",
             bytes(4),
-            number(1),
-            number(MAX_WINDOW),
+            pack_number(1),
+            pack_number(MAX_WINDOW),
             bytes(5),
             bytes(8),
             SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 10),
@@ -1120,7 +1117,7 @@ def conversation() -> bytes:
     long = encoder.encode([*REQUEST, (b"x-long", b"v" * 300)])
     sent = [
         HELLO,
-        frame(WINDOW_UPDATE, 0, 0, number(1 << 20)),
+        frame(WINDOW_UPDATE, 0, 0, pack_number(1 << 20)),
         frame(PRIORITY, 0, 3, bytes(5)),
         frame(HEADERS, END_STREAM, 1, long[:20]),
         frame(CONTINUATION, 0, 1, long[20:50]),
@@ -1133,7 +1130,7 @@ def conversation() -> bytes:
         frame(DATA, END_STREAM, 3, b"of three"),
         frame(0xF0, 3, 3, b"unknown"),
         frame(HEADERS, END_HEADERS | END_STREAM, 5, encoder.encode(REQUEST)),
-        frame(RST_STREAM, 0, 5, number(CANCEL)),
+        frame(RST_STREAM, 0, 5, pack_number(CANCEL)),
         frame(HEADERS, END_HEADERS, 7, encoder.encode([*REQUEST, (b"content-length", b"4")])),
         frame(DATA, 0, 7, b"four"),
         frame(HEADERS, END_HEADERS | END_STREAM, 7, encoder.encode([(b"x-trailer", b"t")])),

@@ -16,7 +16,7 @@ _NAME = re.compile(r"^(?:#|//) (?P<name>(?:[\w.-]+/)*(?:[\w-]*\.\w[\w.-]*|Makefi
 
 
 class PageInvalid(AssertionError):
-    """A block that cannot be tested as it is written: where, and what mends it."""
+    """A block that cannot be tested as it is written: where, and what fixes it."""
 
 
 @dataclass(frozen=True)

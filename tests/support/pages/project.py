@@ -36,7 +36,7 @@ if words[:1] == ["record"] and not {{"--help", "--print-addon"}} & set(words):
     environ = {{**os.environ, "AWS_CA_BUNDLE": "{ca}", "AWS_ACCESS_KEY_ID": "{key}", "AWS_SECRET_ACCESS_KEY": "{secret}"}}
     os.execve("{recorder}", ["bedtape", "record", "--upstream", "{url}", *words[1:]], environ)
 sys.argv = ["bedtape", *words]
-from bedtape_cassettes.cli import main
+from bedtape_cassettes.cli.main import main
 main()
 """
 # Tools that would fetch or build say whether what is asked for exists.

@@ -7,6 +7,7 @@ from random import Random
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.synthesis import usage_of
@@ -62,7 +63,7 @@ def _read(body: JsonObject) -> Message:
     if not completions:
         raise ValueError(f"expected `completions`, as Jurassic-2 answers, found {', '.join(body) or 'nothing'}")
     stop = stop_of(_STOPS, json_access.text(completions[0], "finishReason", "reason"))
-    return plain(json_access.text(completions[0], "data", "text"), stop, None)
+    return plain(json_access.text(completions[0], "data", "text"), stop)
 
 
 AI21_J2 = Family(
@@ -72,5 +73,6 @@ AI21_J2 = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(text=("completions.0.data.text",), stop=("completions.*.finishReason.reason",)),
     required=("prompt",),
 )

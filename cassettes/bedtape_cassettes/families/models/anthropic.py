@@ -23,6 +23,7 @@ from bedtape_cassettes.families.content import (
     Usage,
 )
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.anthropic_blocks import block_out, block_read, citation_out
 from bedtape_cassettes.format import bodies
@@ -137,18 +138,12 @@ def _read(body: JsonObject) -> Message:
         tuple(block for block in blocks if block is not None),
         _stop(body),
         json_access.text(body, "stop_sequence") or None,
-        _usage_read(body.get("usage")),
     )
 
 
 def _stop(value: JsonValue) -> str:
     word = json_access.text(value, "stop_reason")
     return "end_turn" if word == _PAUSED else completion.stop_of(_STOPS, word)
-
-
-def _usage_read(value: JsonValue) -> Usage | None:
-    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return readers.usage(value, *names)
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
@@ -222,8 +217,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
                 _grow(blocks[index], delta)
                 written[index] = written.get(index, "") + json_access.text(delta, "partial_json")
             case {"type": "message_delta", "delta": dict(delta)}:
-                final = {**_counts(whole.get("usage")), **_counts(event.get("usage"))}
-                whole |= {**delta, "usage": final}
+                whole |= delta
     for index, text in written.items():
         if blocks[index].get("type") == "tool_use":
             blocks[index]["input"] = readers.arguments(text)
@@ -238,11 +232,6 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
         block["citations"] = [*json_access.items(block, "citations"), delta["citation"]]
 
 
-def _counts(usage: JsonValue) -> JsonObject:
-    """The counts that are told; some deltas name members without one."""
-    return {key: value for key, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
-
-
 def _cached(asking: Asking, usage: Usage) -> bool:
     """Only where the request has a cache point: 758 answers without have no such headers."""
     return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(asking.body)
@@ -255,6 +244,16 @@ ANTHROPIC = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("content.*.text", "delta.text"),
+        stop=("stop_reason", "delta.stop_reason"),
+        input=("message.usage.input_tokens", "usage.input_tokens"),
+        output=("message.usage.output_tokens", "usage.output_tokens"),
+        cache_read=("message.usage.cache_read_input_tokens", "usage.cache_read_input_tokens"),
+        cache_write=("message.usage.cache_creation_input_tokens", "usage.cache_creation_input_tokens"),
+        tool_inputs=("content.*.input",),
+        block=("index",),
+    ),
     stream=_stream,
     gather=_gather,
     required=("anthropic_version", "max_tokens", "messages"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.anthropic import ANTHROPIC
 from bedtape_cassettes.families.shared import completion, json_access, synthesis
 from bedtape_cassettes.families.shared.templates import prompt_in
@@ -61,7 +62,7 @@ def _read(body: JsonObject) -> Content:
     sequence = json_access.text(body, "stop") or None
     if stop == "end_turn" and sequence not in (None, _HUMAN):
         stop = "stop_sequence"
-    text = completion.plain(json_access.text(body, "completion"), stop, None)
+    text = completion.plain(json_access.text(body, "completion"), stop)
     return Message(text.blocks, stop, sequence if stop == "stop_sequence" else None)
 
 
@@ -80,6 +81,7 @@ ANTHROPIC_TEXT = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=ANTHROPIC.members | Members(text=("completion",), stop=("stop_reason",)),
     stream=_stream,
     gather=_gather,
     required=(("prompt", "messages"), ("max_tokens_to_sample", "max_tokens")),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Text, ToolResult, ToolUse, Turn
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.model import JsonValue
 
@@ -129,11 +130,7 @@ def _read(body: JsonObject) -> Message:
     calls = [_use(call) for call in readers.objects(body, "tool_calls")]
     stop = completion.stop_of(_STOPS, body.get("finish_reason"))
     text: list[Block] = [Text(said)] if (said := json_access.text(body, "text")) else []
-    billed = json_access.member(body, "meta", "billed_units")
-    usage = completion.counted(
-        json_access.integer(billed, "input_tokens"), json_access.integer(billed, "output_tokens")
-    )
-    return Message((*text, *calls), stop="tool_use" if calls and stop == "end_turn" else stop, usage=usage)
+    return Message((*text, *calls), stop="tool_use" if calls and stop == "end_turn" else stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -149,6 +146,8 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     return _read({"generation_id": "", "text": said, "tool_calls": calls})
 
 
+_COUNTED = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
+
 COHERE_CHAT = Family(
     name=_NAME,
     models=("cohere.command-r*",),
@@ -156,6 +155,15 @@ COHERE_CHAT = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("text",),
+        copies=("chat_history.*.message", "response.chat_history.*.message", "response.text"),
+        stop=("finish_reason", "response.finish_reason"),
+        # What is billed comes last, because Bedrock counts the same.
+        input=tuple(f"{place}.input_tokens" for place in _COUNTED),
+        output=tuple(f"{place}.output_tokens" for place in _COUNTED),
+        tool_inputs=("tool_calls.*.parameters", "response.tool_calls.*.parameters"),
+    ),
     stream=_stream,
     gather=_gather,
     required=("message",),

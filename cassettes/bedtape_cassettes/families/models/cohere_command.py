@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, uuid, word_of
 from bedtape_cassettes.families.shared.synthesis import deltas
@@ -65,7 +66,7 @@ def _read(body: JsonObject) -> Message:
     if not generations:
         raise ValueError(f"expected `generations`, as Command answers, found {', '.join(body) or 'nothing'}")
     stop = stop_of(_STOPS, generations[0].get("finish_reason"))
-    return plain(json_access.text(generations[0], "text"), stop, None)
+    return plain(json_access.text(generations[0], "text"), stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -76,10 +77,9 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not found:
         raise ValueError("expected chunks with `is_finished` or `generations`, as Command streams, found none")
     if "generations" in found[0]:
-        whole = _read(found[0])
-        return plain(whole.text, whole.stop, None)
+        return _read(found[0])
     said = "".join(json_access.text(chunk, "text") for chunk in found if not chunk.get("index"))
-    return plain(said, stop_of(_STOPS, found[-1].get("finish_reason")), None)
+    return plain(said, stop_of(_STOPS, found[-1].get("finish_reason")))
 
 
 COHERE_COMMAND = Family(
@@ -89,6 +89,11 @@ COHERE_COMMAND = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("generations.0.text", "text"),
+        stop=("generations.*.finish_reason", "finish_reason"),
+        generation=("index",),
+    ),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
-from bedtape_cassettes.families.shared import json_access, readers
+from bedtape_cassettes.families.members import Members
+from bedtape_cassettes.families.shared import chat, json_access, readers
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
-    counted,
     created,
     message_of,
     pieces,
@@ -72,13 +72,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not choices:
         raise ValueError("expected `choices` with a `text`, as completions have, found none")
     stop = stop_of(FINISH, choices[-1].get("finish_reason"))
-    spent = (json_access.member(chunk, "usage") for chunk in chunks)
-    told = (
-        counted(json_access.integer(each, "prompt_tokens"), json_access.integer(each, "completion_tokens"))
-        for each in spent
-    )
-    usage = next(filter(None, told), None)
-    return plain("".join(json_access.text(choice, "text") for choice in choices), stop, usage)
+    return plain("".join(json_access.text(choice, "text") for choice in choices), stop)
 
 
 COMPLETIONS = Family(
@@ -88,6 +82,7 @@ COMPLETIONS = Family(
     prompt=prompt_in,
     render=_render,
     read=_read,
+    members=chat.MEMBERS | Members(text=("choices.0.text",)),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

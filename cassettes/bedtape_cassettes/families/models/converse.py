@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Cited, Content, Image, Message, Prompt, Reasoning, Text, ToolUse
 from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.families.shared.converse_blocks import (
@@ -23,7 +24,6 @@ from bedtape_cassettes.families.shared.converse_blocks import (
     tier,
     tool_id,
     usage_out,
-    usage_read,
 )
 from bedtape_cassettes.model import JsonValue
 
@@ -79,7 +79,7 @@ def _read(body: JsonObject) -> Message:
     if not isinstance(message, dict):
         raise ValueError("expected `output.message`, found none: not an answer of Converse")
     blocks = [found for block in readers.objects(message, "content") if (found := block_read(block)) is not None]
-    return Message(tuple(blocks), completion.stop_of({}, body.get("stopReason")), usage=usage_read(body))
+    return Message(tuple(blocks), completion.stop_of({}, body.get("stopReason")))
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
@@ -162,7 +162,6 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     return Message(
         tuple(block for block in blocks if block is not None),
         completion.stop_of({}, json_access.member(named.get("messageStop"), "stopReason")),
-        usage=usage_read(named.get("metadata")),
     )
 
 
@@ -201,6 +200,22 @@ CONVERSE = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    # The events of a stream are named in their headers, so paths begin inside them.
+    members=Members(
+        text=(
+            "output.message.content.*.text",
+            "output.message.content.*.citationsContent.content.*.text",
+            "delta.text",
+        ),
+        stop=("stopReason",),
+        input=("usage.inputTokens",),
+        output=("usage.outputTokens",),
+        cache_read=("usage.cacheReadInputTokenCount", "usage.cacheReadInputTokens"),
+        cache_write=("usage.cacheWriteInputTokenCount", "usage.cacheWriteInputTokens"),
+        total=("usage.totalTokens",),
+        tool_inputs=("output.message.content.*.toolUse.input",),
+        block=("contentBlockIndex",),
+    ),
     stream=_stream,
     gather=_gather,
     token_headers=False,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.templates import prompt_in
@@ -79,6 +80,7 @@ DEEPSEEK = Family(
     prompt=prompt_in,
     render=_render,
     read=_read,
+    members=Members(text=("choices.0.text",), stop=("choices.*.stop_reason",), generation=("choices.0.index",)),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

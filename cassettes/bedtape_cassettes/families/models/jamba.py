@@ -87,6 +87,7 @@ JAMBA = Family(
     prompt=chat.prompt,
     render=_render,
     read=chat.read,
+    members=chat.MEMBERS,
     stream=_stream,
     gather=chat.gather,
     required=("messages",),

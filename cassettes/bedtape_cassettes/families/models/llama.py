@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
-    counted,
     message_of,
     pieces,
     plain,
@@ -61,25 +61,15 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
 def _read(body: JsonObject) -> Message:
     if "generation" not in body:
         raise ValueError(f"expected a `generation`, as Llama answers, found {', '.join(body) or 'nothing'}")
-    sent, received = (
-        json_access.integer(body, "prompt_token_count"),
-        json_access.integer(body, "generation_token_count"),
-    )
-    usage = counted(sent, received)
-    return plain(json_access.text(body, "generation"), stop_of(FINISH, body.get("stop_reason")), usage)
+    return plain(json_access.text(body, "generation"), stop_of(FINISH, body.get("stop_reason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     found = [chunk for chunk in chunks if isinstance(chunk, dict) and "generation" in chunk]
     if not found:
         raise ValueError("expected chunks with a `generation`, as Llama streams, found none")
-    sent, received = (
-        json_access.integer(found[0], "prompt_token_count"),
-        json_access.integer(found[-1], "generation_token_count"),
-    )
-    usage = counted(sent, received)
     stop = stop_of(FINISH, found[-1].get("stop_reason"))
-    return plain("".join(json_access.text(chunk, "generation") for chunk in found), stop, usage)
+    return plain("".join(json_access.text(chunk, "generation") for chunk in found), stop)
 
 
 LLAMA = Family(
@@ -89,6 +79,12 @@ LLAMA = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("generation",),
+        stop=("stop_reason",),
+        input=("prompt_token_count",),
+        output=("generation_token_count",),
+    ),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

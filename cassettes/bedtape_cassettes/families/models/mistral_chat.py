@@ -111,6 +111,7 @@ MISTRAL_CHAT = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=chat.MEMBERS | MISTRAL_TEXT.members,
     stream=_stream,
     gather=_gather,
     required=(("messages", "prompt"),),

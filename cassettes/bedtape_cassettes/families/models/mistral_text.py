@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, plain, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.templates import prompt_in
@@ -42,7 +43,7 @@ def _read(body: JsonObject) -> Message:
     outputs = readers.objects(body, "outputs")
     if not outputs:
         raise ValueError(f"expected `outputs`, as Mistral answers, found {', '.join(body) or 'nothing'}")
-    return plain(json_access.text(outputs[0], "text"), stop_of(FINISH, outputs[0].get("stop_reason")), None)
+    return plain(json_access.text(outputs[0], "text"), stop_of(FINISH, outputs[0].get("stop_reason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -51,7 +52,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
         raise ValueError("expected chunks with `outputs`, as Mistral streams, found none")
     outputs = [readers.objects(chunk, "outputs")[0] for chunk in found]
     stop = stop_of(FINISH, outputs[-1].get("stop_reason"))
-    return plain("".join(json_access.text(output, "text") for output in outputs), stop, None)
+    return plain("".join(json_access.text(output, "text") for output in outputs), stop)
 
 
 MISTRAL_TEXT = Family(
@@ -61,6 +62,7 @@ MISTRAL_TEXT = Family(
     prompt=prompt_in,
     render=_render,
     read=_read,
+    members=Members(text=("outputs.0.text",), stop=("outputs.*.stop_reason",)),
     stream=_stream,
     gather=_gather,
     required=("prompt",),

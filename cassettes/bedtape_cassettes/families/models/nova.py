@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Text, ToolUse, Usage
 from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.model import JsonValue
@@ -78,7 +79,6 @@ def _read(body: JsonObject) -> Message:
     return Message(
         tuple(block for block in blocks if block is not None),
         completion.stop_of(_STOPS, body.get("stopReason"), body),
-        usage=_usage_read(body),
     )
 
 
@@ -91,11 +91,6 @@ def _block_read(block: JsonObject) -> Block | None:
         case {"reasoningContent": shown}:
             return Reasoning(json_access.text(shown, "reasoningText", "text"))
     return None
-
-
-def _usage_read(holder: JsonValue) -> Usage | None:
-    names = ("inputTokens", "outputTokens", "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
-    return readers.usage(json_access.member(holder, "usage"), *names)
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
@@ -137,7 +132,6 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
         raise ValueError("expected a `messageStart`, found none: not a stream of Nova")
     blocks: list[Block] = []
     stop: JsonValue = None
-    usage: Usage | None = None
     for chunk in chunks:
         match chunk:
             case {"contentBlockStart": start}:
@@ -146,9 +140,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
                 _grow(blocks, delta)
             case {"messageStop": end}:
                 stop = json_access.member(end, "stopReason")
-            case {"metadata": told}:
-                usage = _usage_read(told)
-    return Message(tuple(blocks), completion.stop_of(_STOPS, stop, *chunks), usage=usage)
+    return Message(tuple(blocks), completion.stop_of(_STOPS, stop, *chunks))
 
 
 def _grow(blocks: list[Block], delta: JsonValue) -> None:
@@ -183,6 +175,18 @@ NOVA = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("output.message.content.*.text", "contentBlockDelta.delta.text"),
+        stop=("stopReason", "messageStop.stopReason"),
+        input=("usage.inputTokens", "metadata.usage.inputTokens"),
+        output=("usage.outputTokens", "metadata.usage.outputTokens"),
+        cache_read=("usage.cacheReadInputTokenCount", "metadata.usage.cacheReadInputTokenCount"),
+        cache_write=("usage.cacheWriteInputTokenCount", "metadata.usage.cacheWriteInputTokenCount"),
+        total=("usage.totalTokens",),
+        tool_inputs=("output.message.content.*.toolUse.input",),
+        block=tuple(f"contentBlock{part}.contentBlockIndex" for part in ("Start", "Delta", "Stop")),
+        block_end=("contentBlockStop.contentBlockIndex",),
+    ),
     stream=_stream,
     gather=_gather,
     required=("messages",),

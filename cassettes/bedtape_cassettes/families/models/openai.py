@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text, ToolUse
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, synthesis
 from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
@@ -164,6 +165,7 @@ OPENAI = Family(
     prompt=chat.prompt,
     render=_render,
     read=_read,
+    members=chat.MEMBERS | Members(reasoning=("<reasoning>",)),
     stream=_stream,
     gather=_gather,
     required=("messages",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
 from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -69,7 +70,7 @@ def _read(body: JsonObject) -> Content:
     places = (("embedding",), *(("embeddingsByType", form) for form in _TYPES))
     found = (json_access.member(body, *place) for place in places)
     vector = embedding.floats(next((each for each in found if each is not None), None))
-    return Embeddings((vector,), usage=embedding.usage(json_access.integer(body, "inputTextTokenCount")))
+    return Embeddings((vector,))
 
 
 TITAN_EMBED = Family(
@@ -79,5 +80,6 @@ TITAN_EMBED = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(input=("inputTextTokenCount",)),
     required=(("inputText", "inputImage"),),
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import counted, message_of, pieces, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import message_of, pieces, plain, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -70,22 +71,15 @@ def _read(body: JsonObject) -> Message:
     results = readers.objects(body, "results")
     if not results:
         raise ValueError(f"expected `results`, as Titan answers, found {', '.join(body) or 'nothing'}")
-    sent, received = json_access.integer(body, "inputTextTokenCount"), json_access.integer(results[0], "tokenCount")
-    usage = counted(sent, received)
-    return plain(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")), usage)
+    return plain(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     found = [chunk for chunk in chunks if isinstance(chunk, dict) and "outputText" in chunk]
     if not found:
         raise ValueError("expected chunks with an `outputText`, as Titan streams, found none")
-    sent, received = (
-        json_access.integer(found[0], "inputTextTokenCount"),
-        json_access.integer(found[-1], "totalOutputTextTokenCount"),
-    )
-    usage = counted(sent, received)
     stop = stop_of(_STOPS, found[-1].get("completionReason"))
-    return plain("".join(json_access.text(chunk, "outputText") for chunk in found), stop, usage)
+    return plain("".join(json_access.text(chunk, "outputText") for chunk in found), stop)
 
 
 TITAN_TEXT = Family(
@@ -95,6 +89,12 @@ TITAN_TEXT = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(
+        text=("results.0.outputText", "outputText"),
+        stop=("results.*.completionReason", "completionReason"),
+        input=("inputTextTokenCount",),
+        output=("results.0.tokenCount", "totalOutputTextTokenCount"),
+    ),
     stream=_stream,
     gather=_gather,
     required=("inputText",),

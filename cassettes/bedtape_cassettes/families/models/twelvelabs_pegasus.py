@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, Text, Turn
 from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
@@ -72,6 +73,7 @@ TWELVELABS_PEGASUS = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
+    members=Members(text=("message",), stop=("finishReason",)),
     stream=_stream,
     gather=_gather,
     required=("inputPrompt", "mediaSource"),

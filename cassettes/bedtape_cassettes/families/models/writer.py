@@ -92,6 +92,7 @@ WRITER = Family(
     prompt=chat.prompt,
     render=_render,
     read=chat.read,
+    members=chat.MEMBERS,
     stream=_stream,
     gather=chat.gather,
     required=("messages",),

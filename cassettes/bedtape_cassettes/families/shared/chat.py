@@ -21,15 +21,28 @@ from bedtape_cassettes.families.content import (
     Usage,
 )
 from bedtape_cassettes.families.family import JsonObject, cannot
+from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers
 from bedtape_cassettes.families.shared.synthesis import json_text
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["STOPS", "arguments", "call", "gather", "parts", "prompt", "read", "usage"]
+__all__ = ["MEMBERS", "STOPS", "arguments", "call", "gather", "parts", "prompt", "read", "usage"]
 
 # `stop` is read as the first reason that has it.
 STOPS = {**completion.FINISH, "tool_use": "tool_calls", "content_filtered": "content_filter"}
 _SYSTEM = ("system", "developer")
+MEMBERS = Members(
+    text=("choices.0.message.content", "choices.0.delta.content"),
+    stop=("choices.*.finish_reason", "choices.*.stop_reason"),
+    input=("usage.prompt_tokens",),
+    output=("usage.completion_tokens",),
+    total=("usage.total_tokens",),
+    tool_inputs=(
+        "choices.*.message.tool_calls.*.function.arguments",
+        "choices.*.delta.tool_calls.*.function.arguments",
+    ),
+    generation=("choices.0.index",),
+)
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -133,16 +146,8 @@ def _gathered(chunks: Sequence[JsonValue], member: str, expected: str) -> Messag
         raise ValueError(f"expected {expected}, found none")
     words = [json_access.text(choice, "finish_reason") or json_access.text(choice, "stop_reason") for choice in first]
     word = next(filter(None, reversed(words)), "")
-    counts = [
-        completion.counted(
-            json_access.integer(chunk, "usage", "prompt_tokens"),
-            json_access.integer(chunk, "usage", "completion_tokens"),
-        )
-        for chunk in chunks
-    ]
-    spent = next(filter(None, reversed(counts)), None)
     blocks = _blocks([choice[member] for choice in first])
-    return Message(blocks, stop=completion.stop_of(STOPS, word), usage=spent)
+    return Message(blocks, stop=completion.stop_of(STOPS, word))
 
 
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from uuid import UUID
 
-from bedtape_cassettes.families.content import STOP_REASONS, Content, Message, Text, Usage
+from bedtape_cassettes.families.content import STOP_REASONS, Content, Message, Text
 from bedtape_cassettes.families.family import GUARDED, Cannot, cannot
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
 __all__ = [
     "FINISH",
-    "counted",
     "created",
     "message_of",
     "pieces",
@@ -71,9 +70,9 @@ def text_of(content: Content, family: str, says: str = "text alone") -> str:
     return message.text
 
 
-def plain(text: str, stop: str, usage: Usage | None) -> Message:
+def plain(text: str, stop: str) -> Message:
     """The inverse: a message of one text, or of none if it is empty."""
-    return Message((Text(text),) if text else (), stop=stop, usage=usage)
+    return Message((Text(text),) if text else (), stop=stop)
 
 
 # -- why it ended ----------------------------------------------------------------------------------------------
@@ -117,11 +116,6 @@ def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> I
     yield from found
     if last or not found:
         yield ""
-
-
-def counted(sent: int | None, received: int | None) -> Usage | None:
-    """The tokens, if both are told."""
-    return None if sent is None or received is None else Usage(sent, received)
 
 
 def strings(value: JsonValue, *path: str) -> tuple[str, ...]:

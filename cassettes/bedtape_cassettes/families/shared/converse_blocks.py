@@ -23,7 +23,6 @@ __all__ = [
     "tier",
     "tool_id",
     "usage_out",
-    "usage_read",
 ]
 
 # Claude models from before caching and typed tool use; all later ones have both in whole answers.
@@ -105,11 +104,6 @@ def citation_out(citation: Citation) -> JsonObject:
         "sourceContent": [{"text": citation.source}],
         **title,
     }
-
-
-def usage_read(holder: JsonValue) -> Usage | None:
-    usage = json_access.member(holder, "usage")
-    return readers.usage(usage, "inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 
 
 def block_read(block: JsonObject) -> Block | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn, Usage
+from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FORMS", "dequantised", "floats", "image", "input_tokens", "prompt_of", "quantised", "usage", "vectors"]
+__all__ = ["FORMS", "dequantised", "floats", "image", "input_tokens", "prompt_of", "quantised", "vectors"]
 
 # Far above every model's, and small enough that a slip of the client cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
@@ -60,11 +60,6 @@ def input_tokens(content: Content, prompt: Prompt) -> int:
     """The number that the answer tells, and its header: that given, else a plausible one."""
     usage = content.usage if isinstance(content, Embeddings) else None
     return max(1, synthesis.tokens(prompt.text)) if usage is None else usage.input
-
-
-def usage(tokens: int | None) -> Usage | None:
-    """The usage in an answer that tells the input's tokens."""
-    return None if tokens is None else Usage(tokens, 0)
 
 
 def floats(value: JsonValue) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What families share when they read: blocks of text, tools' arguments, token counts, stop reasons.
+"""What families share when they read: blocks of text, tools' arguments.
 
 Made for whatever clients and models send: nothing here raises.
 """
@@ -9,13 +9,12 @@ import json
 from base64 import b64decode
 from collections.abc import Iterator
 
-from bedtape_cassettes.families.content import Usage
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["arguments", "binary", "objects", "said", "usage", "written"]
+__all__ = ["arguments", "binary", "objects", "said", "written"]
 
 
 def objects(value: JsonValue, *path: str) -> list[JsonObject]:
@@ -57,11 +56,3 @@ def binary(value: JsonValue) -> bytes:
         return b64decode(json_access.text(value), validate=True)
     except ValueError:
         return b""
-
-
-def usage(value: JsonValue, sent: str, received: str, cache_read: str = "", cache_write: str = "") -> Usage | None:
-    """Tokens, under the names that a family gives them; None where not both are told (guardrails leave one out)."""
-    into, out = json_access.integer(value, sent), json_access.integer(value, received)
-    if into is None or out is None:
-        return None
-    return Usage(into, out, json_access.integer(value, cache_read) or 0, json_access.integer(value, cache_write) or 0)

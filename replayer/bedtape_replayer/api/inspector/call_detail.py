@@ -12,8 +12,8 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Miss, Near
 from bedtape_replayer.answering.reply import Piece
 from bedtape_replayer.engine.session_state import SessionState
-from bedtape_replayer.history.invocations import invocations
-from bedtape_replayer.history.json_safe import plain, shown_body
+from bedtape_replayer.history.invocations import group_invocations
+from bedtape_replayer.history.json_safe import make_json_safe, render_body
 from bedtape_replayer.history.record import Record
 
 __all__ = ["whole"]
@@ -26,7 +26,7 @@ _PAYLOAD = 4000
 def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
     """The call, in the control API's words and some more."""
     answer = record.outcome.answer
-    recording = _found(library, record.by) if record.source == "cassette" else None
+    recording = _find(library, record.by) if record.source == "cassette" else None
     return {
         "call": record.as_json(),
         "answer": _answer(record),
@@ -37,7 +37,7 @@ def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
     }
 
 
-def _found(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
+def _find(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
     pairs = ((cassette, each) for cassette in library.cassettes for each in cassette.interactions)
     return next((pair for pair in pairs if pair[1].file == file), None)
 
@@ -47,14 +47,14 @@ def _answer(record: Record) -> JsonValue:
     pieces = reply.pieces
     events = [_event(number, piece, record.events) for number, piece in enumerate(pieces[:_EVENTS])]
     return {
-        "headers": plain(record.answer_headers),
+        "headers": make_json_safe(record.answer_headers),
         "after_ms": reply.after_ms,
         "streamed": reply.streamed,
         "cut": record.cut,
         "blocks": _blocks(record),
         "events": events if reply.streamed else [],
         "more_events": max(0, len(pieces) - _EVENTS) if reply.streamed else 0,
-        **({"body": None, "body_base64": None} if reply.streamed else shown_body(b"".join(p.data for p in pieces))),
+        **({"body": None, "body_base64": None} if reply.streamed else render_body(b"".join(p.data for p in pieces))),
     }
 
 
@@ -65,23 +65,23 @@ def _blocks(record: Record) -> JsonValue:
     return [
         {"kind": "image", "format": block.format, "bytes": len(block.data)}
         if isinstance(block, Image)
-        else plain({"kind": type(block).__name__.lower(), **asdict(block)})
+        else make_json_safe({"kind": type(block).__name__.lower(), **asdict(block)})
         for block in record.content.blocks
     ]
 
 
 def _event(number: int, piece: Piece, sent: int) -> JsonValue:
-    kind, payload = _opened(piece.data)
+    kind, payload = _read_piece(piece.data)
     return {
         "at_ms": piece.at_ms,
         "bytes": len(piece.data),
-        "kind": plain(kind),
+        "kind": make_json_safe(kind),
         "payload": payload.decode(errors="replace")[:_PAYLOAD],
         "sent": number < sent,
     }
 
 
-def _opened(data: bytes) -> tuple[str, bytes]:
+def _read_piece(data: bytes) -> tuple[str, bytes]:
     """What a piece of a stream says, and its kind: an event's type, or that it is in no frame, or in a broken one."""
     try:
         frames = eventstream.decode_all(data)
@@ -92,10 +92,10 @@ def _opened(data: bytes) -> tuple[str, bytes]:
         return "empty", b""
     headers = dict(frames[0].strings() or ())
     kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code") or "event"
-    return kind, _unsealed(frames[0].payload)
+    return kind, _read_chunk(frames[0].payload)
 
 
-def _unsealed(payload: bytes) -> bytes:
+def _read_chunk(payload: bytes) -> bytes:
     """The JSON inside InvokeModel's chunks, which is what a reader wants to read."""
     try:
         return bodies.compact(bodies.open_chunk(payload))
@@ -105,7 +105,7 @@ def _unsealed(payload: bytes) -> bytes:
 
 def _attempts(record: Record, session: SessionState) -> JsonValue:
     """All attempts of the SDK call that it is one of, itself too."""
-    groups = invocations(each for each in session.history.calls if _alike(each, record))
+    groups = group_invocations(each for each in session.history.calls if _alike(each, record))
     mine = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
     return [
         {
@@ -114,7 +114,7 @@ def _attempts(record: Record, session: SessionState) -> JsonValue:
             "began": each.began,
             "seconds": each.seconds,
             "status": each.status,
-            "error": plain(each.error),
+            "error": make_json_safe(each.error),
         }
         for each in mine
     ]
@@ -130,12 +130,12 @@ def _alike(one: Record, other: Record) -> bool:
 def _layers(record: Record, session: SessionState) -> JsonValue:
     """The rule or fault that answered and the faults that happened, as they were laid, where they still are."""
     named = {record.by if record.source in ("rule", "fault") else None, *record.faults}
-    return [plain({**each.told, "name": each.id}) for each in session.layers.every.layers if each.id in named]
+    return [make_json_safe({**each.told, "name": each.id}) for each in session.layers.every.layers if each.id in named]
 
 
 def _miss(miss: Miss, library: Library) -> JsonValue:
     return {
-        "request": plain(miss.request),
+        "request": make_json_safe(miss.request),
         "recordings": miss.recordings,
         "exhausted": miss.exhausted,
         "nearest": [_near(near, library) for near in miss.nearest],
@@ -144,10 +144,10 @@ def _miss(miss: Miss, library: Library) -> JsonValue:
 
 def _near(near: Near, library: Library) -> JsonValue:
     """A recording that came near, with its request, if it is still there."""
-    found = _found(library, near.file)
+    found = _find(library, near.file)
     return {
-        "file": plain(near.file),
-        "cassette": None if found is None else plain(found[0].name),
-        "differences": [plain(asdict(each)) for each in near.differences],
-        "recorded": None if found is None else plain(document_of(found[1])["request"]),
+        "file": make_json_safe(near.file),
+        "cassette": None if found is None else make_json_safe(found[0].name),
+        "differences": [make_json_safe(asdict(each)) for each in near.differences],
+        "recorded": None if found is None else make_json_safe(document_of(found[1])["request"]),
     }

@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import typer
 
-from bedtape_cassettes.cli.output import AsJson, say, say_json
+from bedtape_cassettes.cli.options import AsJson
+from bedtape_cassettes.cli.output import say, say_json
 from bedtape_replayer.cli.doctor.checks import examine
 from bedtape_replayer.cli.doctor.probe import gather
 from bedtape_replayer.cli.doctor.render import summary, told
@@ -17,7 +18,7 @@ __all__ = ["doctor"]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is wrong with this environment, and what mends it. Exit code 1 where anything is.
+    """Say what is wrong with this environment, and what fixes it. Exit code 1 where anything is.
 
     It looks at this shell's variables, AWS's files, what is installed, this folder's cassettes, and who listens on this
     machine. It changes nothing, asks no other machine, and prints no secret.

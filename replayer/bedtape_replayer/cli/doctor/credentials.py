@@ -39,10 +39,10 @@ def check_bearer(found: Found) -> Iterator[Diagnosis]:
     there = f"it set, {len(token)} characters"
     expected = f"no {BEARER}, for boto3 refuses to send it over http://"
     if found.endpoint and not found.endpoint.encrypted:
-        yield wrong("bearer token", expected=expected, found=there, mend=f"unset {BEARER}, or use bedtape run")
+        yield wrong("bearer token", expected=expected, found=there, fix=f"unset {BEARER}, or use bedtape run")
     else:
-        mend = "nothing for bedtape run and the fixture bedrock, which take it out; unset it where you set an endpoint"
-        yield note("bearer token", expected=expected, found=there, mend=mend)
+        fix = "nothing for bedtape run and the fixture bedrock, which take it out; unset it where you set an endpoint"
+        yield note("bearer token", expected=expected, found=there, fix=fix)
 
 
 def check_keys(found: Found) -> Iterator[Diagnosis]:
@@ -50,14 +50,14 @@ def check_keys(found: Found) -> Iterator[Diagnosis]:
     key, secret = found.environ.get(_ID), found.environ.get(_SECRET)
     if bool(key) != bool(secret):
         there, lacking = (_ID, _SECRET) if key else (_SECRET, _ID)
-        yield wrong("credentials", expected=f"{_ID} and {_SECRET}", found=f"{there} alone", mend=f"set {lacking} too")
+        yield wrong("credentials", expected=f"{_ID} and {_SECRET}", found=f"{there} alone", fix=f"set {lacking} too")
     elif key:
         yield ok("credentials", f"{_ID}={_masked(key)}")
     elif source := _source(found):
         yield ok("credentials", source)
     elif found.endpoint:
-        mend = f"export {_ID}=any {_SECRET}=any, which bedtape takes"
-        yield wrong("credentials", expected="some keys, for no SDK calls without", found="none", mend=mend)
+        fix = f"export {_ID}=any {_SECRET}=any, which bedtape takes"
+        yield wrong("credentials", expected="some keys, for no SDK calls without", found="none", fix=fix)
     else:
         yield ok(
             "credentials", "none: bedtape run and the fixture bedrock make some up; to record, real ones are needed"
@@ -78,16 +78,16 @@ def check_region(found: Found) -> Iterator[Diagnosis]:
     region, default = found.environ.get(_REGION), found.environ.get(_DEFAULT_REGION)
     if region and default and region != default:
         both = f"{_REGION}={region} and {_DEFAULT_REGION}={default}"
-        mend = "set both to the same: boto3 reads the second, most other SDKs the first"
-        yield note("region", expected="one region", found=both, mend=mend)
+        fix = "set both to the same: boto3 reads the second, most other SDKs the first"
+        yield note("region", expected="one region", found=both, fix=fix)
     elif region and not default and not found.profile.region:
-        mend = f"export {_DEFAULT_REGION}={region}"
-        yield note("region", expected=f"{_DEFAULT_REGION} too, for boto3", found=f"{_REGION} alone", mend=mend)
+        fix = f"export {_DEFAULT_REGION}={region}"
+        yield note("region", expected=f"{_DEFAULT_REGION} too, for boto3", found=f"{_REGION} alone", fix=fix)
     elif region or default or found.profile.region:
         yield ok("region", region or default or f"{found.profile.region} of profile {found.profile.name}")
     elif found.endpoint:
-        mend = f"export {_REGION}=us-east-1 {_DEFAULT_REGION}=us-east-1"
-        yield wrong("region", expected="a region, for no SDK calls without", found="none", mend=mend)
+        fix = f"export {_REGION}=us-east-1 {_DEFAULT_REGION}=us-east-1"
+        yield wrong("region", expected="a region, for no SDK calls without", found="none", fix=fix)
     else:
         yield ok("region", "none: bedtape run and the fixture bedrock set us-east-1")
 
@@ -96,11 +96,11 @@ def check_profile(found: Found) -> Iterator[Diagnosis]:
     """Whether AWS's files can be read, and hold the profile that is named."""
     name, variable = named(found.environ)
     if found.profile.problem:
-        mend = "mend the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
-        yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, mend=mend)
+        fix = "fix the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
+        yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, fix=fix)
     elif variable and not found.profile.exists:
         expected = f"the profile {name} that {variable} names"
-        yield wrong("profile", expected=expected, found="none of this name", mend=f"unset {variable}, or add it")
+        yield wrong("profile", expected=expected, found="none of this name", fix=f"unset {variable}, or add it")
     else:
         yield ok("profile", f"{name} ({variable})" if variable else "default" if found.profile.exists else "none")
 
@@ -109,8 +109,8 @@ def check_bundles(found: Found) -> Iterator[Diagnosis]:
     """Certificates that are named must be there: nothing here needs them, but recording and all real calls do."""
     absent = [name for name in BUNDLES if name in found.missing]
     for name in absent:
-        mend = f"unset {name}, or name a file that is there: calls over TLS fail, recording too"
-        yield wrong("certificates", expected=f"the file that {name} names", found="none there", mend=mend)
+        fix = f"unset {name}, or name a file that is there: calls over TLS fail, recording too"
+        yield wrong("certificates", expected=f"the file that {name} names", found="none there", fix=fix)
     if not absent:
         named = [name for name in BUNDLES if found.environ.get(name)]
         yield ok("certificates", ", ".join(named) or "the usual ones")

@@ -1,4 +1,4 @@
-"""What a check says: one thing looked at, whether it is well, and what mends it if not. Values only."""
+"""What a check says: one thing looked at, whether it is well, and what fixes it if not. Values only."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Level: TypeAlias = Literal["ok", "note", "wrong"]
 class Diagnosis:
     """One thing that was looked at. note: it works, and surprises people; wrong: what bedtape is for fails.
 
-    `expected` and `mend` are empty where it is well. Nothing in it is a secret.
+    `expected` and `fix` are empty where it is well. Nothing in it is a secret.
     """
 
     check: str
     level: Level
     found: str
     expected: str = ""
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"expected {self.expected}, found {self.found}; {self.mend}" if self.expected else self.found
+        return f"expected {self.expected}, found {self.found}; {self.fix}" if self.expected else self.found
 
 
 def ok(check: str, found: str) -> Diagnosis:
@@ -32,11 +32,11 @@ def ok(check: str, found: str) -> Diagnosis:
     return Diagnosis(check, "ok", found)
 
 
-def note(check: str, *, expected: str, found: str, mend: str) -> Diagnosis:
+def note(check: str, *, expected: str, found: str, fix: str) -> Diagnosis:
     """It works, but not as people think."""
-    return Diagnosis(check, "note", found, expected, mend)
+    return Diagnosis(check, "note", found, expected, fix)
 
 
-def wrong(check: str, *, expected: str, found: str, mend: str) -> Diagnosis:
+def wrong(check: str, *, expected: str, found: str, fix: str) -> Diagnosis:
     """It does not work."""
-    return Diagnosis(check, "wrong", found, expected, mend)
+    return Diagnosis(check, "wrong", found, expected, fix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bedtape_cassettes.addresses import pointed
+from bedtape_cassettes.addresses import point_environment
 from bedtape_replayer.cli.doctor.addresses import CLIENTS, SERVICES, Endpoint, endpoints, shown
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Found, Listener
@@ -41,19 +41,19 @@ def check_other_endpoints(found: Found) -> Iterator[Diagnosis]:
 
 def _judged(check: str, endpoint: Endpoint, found: Found) -> Diagnosis:
     if not endpoint.is_url:
-        mend = "set it to the address that bedtape replay prints, or unset it"
-        return wrong(check, expected="a URL such as http://127.0.0.1:4566", found=str(endpoint), mend=mend)
+        fix = "set it to the address that bedtape replay prints, or unset it"
+        return wrong(check, expected="a URL such as http://127.0.0.1:4566", found=str(endpoint), fix=fix)
     if endpoint.address is None:
         elsewhere = f"{endpoint}, which is elsewhere and was not asked"
-        return note(check, expected="a server on this machine", found=elsewhere, mend="unset it, unless it is meant")
+        return note(check, expected="a server on this machine", found=elsewhere, fix="unset it, unless it is meant")
     listener = found.listeners.get(endpoint.address, Listener("nobody"))
     if listener.kind == "nobody":
-        return wrong(check, expected="a server there", found=f"{endpoint} and nobody who listens", mend=_START)
+        return wrong(check, expected="a server there", found=f"{endpoint} and nobody who listens", fix=_START)
     if listener.kind != "bedtape":
-        return note(check, expected="bedtape there", found=f"{endpoint} and {listener.says}", mend=_START)
+        return note(check, expected="bedtape there", found=f"{endpoint} and {listener.says}", fix=_START)
     if endpoint.encrypted:
-        mend = "write http://, which bedtape speaks"
-        return wrong(check, expected="http://", found=f"{endpoint} and bedtape there", mend=mend)
+        fix = "write http://, which bedtape speaks"
+        return wrong(check, expected="http://", found=f"{endpoint} and bedtape there", fix=fix)
     return ok(check, f"{endpoint}: {listener.says}")
 
 
@@ -65,11 +65,11 @@ def check_ignored(found: Found) -> Iterator[Diagnosis]:
         yield ok("endpoints on", "yes: no setting of AWS's turns them off")
     elif found.endpoint:
         lost = f"{source}: calls go to AWS, not to {found.endpoint}"
-        yield wrong("endpoints on", expected="endpoints to be heeded", found=lost, mend=f"set {_IGNORE}=false")
+        yield wrong("endpoints on", expected="endpoints to be heeded", found=lost, fix=f"set {_IGNORE}=false")
     else:
         kept = f"{source}; bedtape run and the fixture bedrock set it to false"
-        mend = f"set {_IGNORE}=false before you point a client at bedtape by hand"
-        yield note("endpoints on", expected="endpoints to be heeded", found=kept, mend=mend)
+        fix = f"set {_IGNORE}=false before you point a client at bedtape by hand"
+        yield note("endpoints on", expected="endpoints to be heeded", found=kept, fix=fix)
 
 
 def check_kinds(found: Found) -> Iterator[Diagnosis]:
@@ -78,17 +78,17 @@ def check_kinds(found: Found) -> Iterator[Diagnosis]:
         said = found.environ.get(variable, "").lower()
         if found.endpoint and (said == "true" or (not said and key in found.profile.kinds)):
             source = f"{variable}=true" if said else f"{key} in profile {found.profile.name}"
-            mend = f"set {variable}=false, as bedtape run does"
+            fix = f"set {variable}=false, as bedtape run does"
             refused = f"{source}, with which JavaScript's SDK refuses {found.endpoint}"
-            yield note("endpoint kind", expected="no kind of AWS's own endpoints", found=refused, mend=mend)
+            yield note("endpoint kind", expected="no kind of AWS's own endpoints", found=refused, fix=fix)
 
 
 def check_all_services(found: Found) -> Iterator[Diagnosis]:
     """AWS_ENDPOINT_URL takes every service there, and bedtape has Bedrock only."""
     if found.environ.get(SERVICES):
         every = f"{SERVICES}: calls to S3, STS and all others go there too"
-        mend = f"move its value to {SERVICES}_BEDROCK_RUNTIME"
-        yield note("all services", expected="Bedrock's endpoints alone", found=every, mend=mend)
+        fix = f"move its value to {SERVICES}_BEDROCK_RUNTIME"
+        yield note("all services", expected="Bedrock's endpoints alone", found=every, fix=fix)
 
 
 def check_other_clients(found: Found) -> Iterator[Diagnosis]:
@@ -98,5 +98,5 @@ def check_other_clients(found: Found) -> Iterator[Diagnosis]:
     for variable, package in CLIENTS.items():
         if package in found.packages and not found.environ.get(variable):
             unset = f"it unset, so that calls of the package {package} go to AWS"
-            mend = f"export {variable}={pointed({}, shown(found.endpoint.url).rstrip('/'))[variable]}"
-            yield note("other clients", expected=f"{variable} beside {found.endpoint.source}", found=unset, mend=mend)
+            fix = f"export {variable}={point_environment({}, shown(found.endpoint.url).rstrip('/'))[variable]}"
+            yield note("other clients", expected=f"{variable} beside {found.endpoint.source}", found=unset, fix=fix)

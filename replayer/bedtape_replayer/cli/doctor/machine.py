@@ -20,8 +20,8 @@ def check_python(found: Found) -> Iterator[Diagnosis]:
     if found.python.version[:2] >= OLDEST_PYTHON:
         yield ok("Python", f"{version} in {found.python.prefix}")
     else:
-        mend = "install bedtape with a newer one"
-        yield wrong("Python", expected="3.11 or later", found=version, mend=mend)
+        fix = "install bedtape with a newer one"
+        yield wrong("Python", expected="3.11 or later", found=version, fix=fix)
 
 
 def check_environment(found: Found) -> Iterator[Diagnosis]:
@@ -30,12 +30,12 @@ def check_environment(found: Found) -> Iterator[Diagnosis]:
     if not active or active == found.python.prefix:
         yield ok("environment", active or "none is active")
     else:
-        mend = "pip install bedtape there, if its tests use the fixture bedrock"
+        fix = "pip install bedtape there, if its tests use the fixture bedrock"
         yield note(
             "environment",
             expected=f"bedtape in {active}, which is active",
             found=f"it in {found.python.prefix}",
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -46,7 +46,7 @@ def check_uvloop(found: Found) -> Iterator[Diagnosis]:
         yield ok("uvloop", version)
     elif found.python.uvloop:
         slow = "none, so that the server takes about half as many requests a second"
-        yield note("uvloop", expected="uvloop", found=slow, mend="pip install uvloop")
+        yield note("uvloop", expected="uvloop", found=slow, fix="pip install uvloop")
     else:
         yield ok("uvloop", f"there is none for {found.python.implementation} on this system")
 
@@ -59,7 +59,7 @@ def check_open_files(found: Found) -> Iterator[Diagnosis]:
         yield ok("open files", f"at most {found.open_files}")
     else:
         few = f"{found.open_files}; each connection takes one"
-        yield note("open files", expected=f"a limit of {FEW_FILES} or more", found=few, mend=f"ulimit -n {FEW_FILES}")
+        yield note("open files", expected=f"a limit of {FEW_FILES} or more", found=few, fix=f"ulimit -n {FEW_FILES}")
 
 
 def check_cache(found: Found) -> Iterator[Diagnosis]:
@@ -70,5 +70,5 @@ def check_cache(found: Found) -> Iterator[Diagnosis]:
         yield ok("load cache", found.cache)
     else:
         slow = f"{found.cache} ({found.cache_problem}): cassettes are parsed at every start"
-        mend = "name another folder in BEDTAPE_CACHE_DIR"
-        yield note("load cache", expected="a folder that can be written", found=slow, mend=mend)
+        fix = "name another folder in BEDTAPE_CACHE_DIR"
+        yield note("load cache", expected="a folder that can be written", found=slow, fix=fix)

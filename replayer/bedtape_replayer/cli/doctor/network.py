@@ -35,10 +35,10 @@ def check_proxy(found: Found) -> Iterator[Diagnosis]:
     expected = f"{host} in {name}, so that calls to this machine stay on it"
     export = f"export {name}={','.join(filter(None, (excluded, host)))}"
     if asked and variable in _PROXIES:
-        yield wrong("proxy", expected=expected, found=f"{proxy} for all", mend=export)
+        yield wrong("proxy", expected=expected, found=f"{proxy} for all", fix=export)
     else:
-        mend = f"nothing for bedtape run and the fixture bedrock, which add it; else {export}"
-        yield note("proxy", expected=expected, found=f"{proxy} for all", mend=mend)
+        fix = f"nothing for bedtape run and the fixture bedrock, which add it; else {export}"
+        yield note("proxy", expected=expected, found=f"{proxy} for all", fix=fix)
 
 
 def check_port(found: Found) -> Iterator[Diagnosis]:
@@ -53,4 +53,4 @@ def check_port(found: Found) -> Iterator[Diagnosis]:
         yield ok("port", f"{port}: {listener.says}")
     else:
         expected = f"port {port} free, or bedtape there"
-        yield note("port", expected=expected, found=listener.says, mend="end that, or bedtape replay --port 0")
+        yield note("port", expected=expected, found=listener.says, fix="end that, or bedtape replay --port 0")

@@ -30,8 +30,8 @@ def check_boto3(found: Found) -> Iterator[Diagnosis]:
         if version and _at_least(version, "1.35"):
             yield ok(package, version)
         else:
-            mend = f"pip install -U {package}"
-            yield wrong(package, expected="1.35 or later", found=version or "none", mend=mend)
+            fix = f"pip install -U {package}"
+            yield wrong(package, expected="1.35 or later", found=version or "none", fix=fix)
 
 
 def check_mitmproxy(found: Found) -> Iterator[Diagnosis]:
@@ -42,9 +42,9 @@ def check_mitmproxy(found: Found) -> Iterator[Diagnosis]:
         apart = "or pipx install 'bedtape[record]' where its pins are in the way"
         yield ok("mitmproxy", f"none: bedtape replays here; to record, {install}, {apart}")
     elif not _at_least(version, "11.0.2"):
-        yield wrong("mitmproxy", expected="11.0.2 or later", found=version, mend=install)
+        yield wrong("mitmproxy", expected="11.0.2 or later", found=version, fix=install)
     elif "certifi" not in found.packages:
-        yield wrong("mitmproxy", expected="certifi beside it, to record", found="none", mend=install)
+        yield wrong("mitmproxy", expected="certifi beside it, to record", found="none", fix=install)
     else:
         yield ok("mitmproxy", f"{version}: bedtape record can record")
 
@@ -55,10 +55,10 @@ def check_pytest(found: Found) -> Iterator[Diagnosis]:
     if version is None:
         yield ok("pytest", "none here: bedtape run serves tests of any other kind")
     elif not _at_least(version, "7.4"):
-        yield wrong("pytest", expected="7.4 or later", found=version, mend="pip install -U pytest")
+        yield wrong("pytest", expected="7.4 or later", found=version, fix="pip install -U pytest")
     elif found.environ.get(_NO_AUTOLOAD):
-        mend = "unset it, or run pytest -p bedtape: else there is no fixture bedrock"
-        yield note("pytest", expected="pytest to load plugins", found=f"{_NO_AUTOLOAD} set", mend=mend)
+        fix = "unset it, or run pytest -p bedtape: else there is no fixture bedrock"
+        yield note("pytest", expected="pytest to load plugins", found=f"{_NO_AUTOLOAD} set", fix=fix)
     else:
         yield ok("pytest", f"{version}: the fixture bedrock is there")
 
@@ -68,7 +68,7 @@ def check_javascript(found: Found) -> Iterator[Diagnosis]:
     version = found.npm.get(_JAVASCRIPT)
     if version == "":
         yield note(
-            "JavaScript SDK", expected=f"{_JAVASCRIPT} installed", found="it in package.json only", mend="npm install"
+            "JavaScript SDK", expected=f"{_JAVASCRIPT} installed", found="it in package.json only", fix="npm install"
         )
     elif version:
         yield ok("JavaScript SDK", f"{version}: bedtape takes its HTTP/2 without TLS, no request handler is needed")

@@ -20,9 +20,9 @@ from threading import Timer
 
 from bedtape_cassettes.config.files import read_settings, working_folder
 from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
-from bedtape_cassettes.counting import counted
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_cassettes.storage import store
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor import profile as profiles
 from bedtape_replayer.cli.doctor.addresses import Address, endpoints
 from bedtape_replayer.cli.doctor.credentials import BUNDLES
@@ -182,7 +182,7 @@ def listener_at(address: Address) -> Listener:
         status, headers, body = _asked(address, "/_bedtape/health")
         held = body.get("interactions"), body.get("cassettes")
         if status == 200 and isinstance(held[0], int) and isinstance(held[1], int):
-            says = f"{counted(held[0], 'interaction')} in {counted(held[1], 'cassette')}"
+            says = f"{format_count(held[0], 'interaction')} in {format_count(held[1], 'cassette')}"
             return Listener("bedtape", f"bedtape {_cut(body.get('version'))} with {says}")
         if headers.get("x-amzn-errortype") == "CassetteMissException":
             return Listener("bedtape", "bedtape without its control API")

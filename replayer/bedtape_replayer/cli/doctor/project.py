@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bedtape_cassettes.counting import counted
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Found
 
@@ -22,11 +22,11 @@ def check_cassettes(found: Found) -> Iterator[Diagnosis]:
     for shelf in found.shelves:
         if shelf.problems:
             count = len(shelf.problems)
-            first = f"{counted(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
-            mend = f"mend the file; bedtape cassette check --in {shelf.folder} says all"
-            yield wrong("cassettes", expected="cassettes that load", found=first, mend=mend)
+            first = f"{format_count(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
+            fix = f"fix the file; bedtape cassette check --in {shelf.folder} says all"
+            yield wrong("cassettes", expected="cassettes that load", found=first, fix=fix)
         else:
-            held = f"{counted(shelf.interactions, 'interaction')} in {counted(shelf.cassettes, 'cassette')}"
+            held = f"{format_count(shelf.interactions, 'interaction')} in {format_count(shelf.cassettes, 'cassette')}"
             yield ok("cassettes", f"{shelf.folder}: {held}")
 
 
@@ -35,11 +35,11 @@ def check_settings(found: Found) -> Iterator[Diagnosis]:
     chosen = found.settings
     if chosen.problems:
         count = len(chosen.problems)
-        first = f"{count} problem{'s' * (count != 1)}, first {chosen.problems[0]}"
-        mend = "mend it; bedtape config show says all, and no command starts before"
-        yield wrong("settings", expected="settings that are sound", found=first, mend=mend)
+        first = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
+        fix = "fix it; bedtape config show says all, and no command starts before"
+        yield wrong("settings", expected="settings that are sound", found=first, fix=fix)
     for warning in chosen.warnings:
-        yield note("settings", expected="variables that say an option", found=warning, mend="mend or unset it")
+        yield note("settings", expected="variables that say an option", found=warning, fix="fix or unset it")
     if not chosen.problems and not chosen.warnings:
         yield ok("settings", chosen.file or "no file: options are as the command line and variables say")
 
@@ -51,23 +51,23 @@ def check_gate(found: Found) -> Iterator[Diagnosis]:
         yield ok("real calls", f"off: {_GATE} is not set")
     elif said == "1":
         opened = f"{_GATE}=1: tests marked real_bedrock run, calls to real Bedrock are not refused, and cost money"
-        mend = f"unset it, and write {_GATE}=1 before the command that records"
-        yield note("real calls", expected="the gate shut", found=opened, mend=mend)
+        fix = f"unset it, and write {_GATE}=1 before the command that records"
+        yield note("real calls", expected="the gate shut", found=opened, fix=fix)
     else:
-        mend = f"write {_GATE}=1 before the command that records, or unset it"
-        yield note("real calls", expected=f"{_GATE}=1 or none", found="something else, which opens nothing", mend=mend)
+        fix = f"write {_GATE}=1 before the command that records, or unset it"
+        yield note("real calls", expected=f"{_GATE}=1 or none", found="something else, which opens nothing", fix=fix)
 
 
 def check_token(found: Found) -> Iterator[Diagnosis]:
     """The control API's token, which bedtape replay refuses if it is easily guessed."""
     token = found.environ.get(_TOKEN)
     if token and len(token) < _SHORTEST:
-        mend = "take a longer one, or unset it: bedtape replay does not start with it"
+        fix = "take a longer one, or unset it: bedtape replay does not start with it"
         yield wrong(
             "control token",
             expected=f"{_TOKEN} of {_SHORTEST} characters or more",
             found=str(len(token)),
-            mend=mend,
+            fix=fix,
         )
     else:
         yield ok("control token", f"{_TOKEN} is set" if token else "none: the control API answers this machine alone")

@@ -6,8 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.printable import printable
-from bedtape_cassettes.text import Line, Style
+from bedtape_cassettes.text import Line, Style, escape_controls, format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, Level
 
 __all__ = ["summary", "told"]
@@ -20,7 +19,7 @@ def told(diagnoses: Sequence[Diagnosis], width: int | None) -> Iterator[Line]:
     named = max(len(diagnosis.check) for diagnosis in diagnoses)
     for diagnosis in diagnoses:
         head = f"{diagnosis.level:<5}  {diagnosis.check:<{named}}  "
-        text = head + printable(str(diagnosis))
+        text = head + escape_controls(str(diagnosis))
         for line in _folded(text, width, " " * len(head)):
             yield Line(line, _STYLES[diagnosis.level])
 
@@ -34,5 +33,5 @@ def _folded(text: str, width: int | None, indent: str) -> list[str]:
 def summary(diagnoses: Sequence[Diagnosis]) -> str:
     """How many of each."""
     counts = Counter(diagnosis.level for diagnosis in diagnoses)
-    notes = f"{counts['note']} note{'s' * (counts['note'] != 1)}"
+    notes = format_count(counts["note"], "note")
     return f"bedtape: {counts['wrong']} wrong, {notes}, {counts['ok']} ok; nothing was changed"

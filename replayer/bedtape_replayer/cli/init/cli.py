@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from bedtape_cassettes.cli.output import DryRun
-from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.printable import printable
+from bedtape_cassettes.cli.errors import exit_on_error
+from bedtape_cassettes.cli.options import DryRun
 from bedtape_cassettes.storage import git
+from bedtape_cassettes.text import escape_controls
 from bedtape_replayer.cli.init import writing
 from bedtape_replayer.cli.init.plan import Piece, Plan, plan_of
 from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
@@ -36,23 +36,19 @@ def init(
       bedtape init --vitest --dry-run
     """
     root = Path.cwd()
-    try:
+    with exit_on_error():
         project = writing.look(root)
         asked: dict[bool | None, Framework] = {True: "pytest", False: "vitest"}
         framework = asked.get(pytest) or framework_of(project)
         _carry_out(root, plan_of(project, framework, writing.sample()), dry_run=dry_run)
-    except (InitRefused, CassetteError) as error:
-        for line in str(error).splitlines():
-            typer.echo(f"bedtape: {printable(line)}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
     repository = git.repository(root)
     pieces = (*plan.pieces, *([writing.attributes(root, repository)] if repository else []))
     wanted = [piece for piece in pieces if not writing.is_there(root, piece)]
-    if reasons := writing.obstacles(root, wanted):
-        raise InitRefused(reasons)
+    if problems := writing.obstacles(root, wanted):
+        raise InitRefused(problems)
     if not dry_run:
         writing.write(root, wanted, lambda: git.teach(repository) if repository else None)
     rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]
@@ -60,7 +56,9 @@ def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
         rows.append(("skipped", git.ATTRIBUTES, "no git repository (bedtape cassette git-setup)"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo(
+            "  ".join(escape_controls(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     typer.echo("\nNext:")
     for command in plan.then:
         typer.echo(f"  {command}")

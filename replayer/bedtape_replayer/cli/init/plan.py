@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bedtape_cassettes.errors import Problem
 from bedtape_replayer.cli.init import pytest_files, vitest_files
 from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
 
@@ -102,8 +103,6 @@ def _settings(project: Project, cassettes: str) -> Piece:
     try:
         tomllib.loads(project.pyproject + added)
     except tomllib.TOMLDecodeError:
-        reason = (
-            f"{PYPROJECT}: expected a file to which [tool.bedtape] can be added, found `tool` closed; open it first"
-        )
-        raise InitRefused((reason,)) from None
+        expected = "a file to which [tool.bedtape] can be added"
+        raise InitRefused([Problem(PYPROJECT, 0, expected, "`tool` closed", "open it first")]) from None
     return Piece(PYPROJECT, added.encode(), what, adds=True)

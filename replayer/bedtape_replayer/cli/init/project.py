@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, Literal, TypeAlias
+
+from bedtape_cassettes.errors import Invalid, Problem
 
 __all__ = ["Framework", "InitRefused", "Project", "framework_of"]
 
@@ -18,12 +20,8 @@ _PYTHON = (PYPROJECT, "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "require
 _VITEST = ("vitest.config.*", "vitest.workspace.*")
 
 
-class InitRefused(Exception):
-    """Nothing was written. `reasons` holds all of them."""
-
-    def __init__(self, reasons: Iterator[str] | tuple[str, ...]) -> None:
-        self.reasons = tuple(reasons)
-        super().__init__("\n".join(self.reasons))
+class InitRefused(Invalid):
+    """`bedtape init` cannot do its work, and wrote nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Project:
         try:
             return tomllib.loads(self.pyproject or "")
         except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
-            raise InitRefused((f"{PYPROJECT}: expected TOML, found: {error}; mend it first",)) from None
+            raise InitRefused([Problem(PYPROJECT, 0, "TOML", str(error), "fix it first")]) from None
 
     def table(self, *names: str) -> Mapping[str, Any]:
         """A table of pyproject.toml; an empty one where there is none. Raises as `settings`."""
@@ -60,7 +58,7 @@ class Project:
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
             return frozenset(name for part in parts for name in part)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise InitRefused((f"{PACKAGE}: expected an object of JSON, found: {error}; mend it first",)) from None
+            raise InitRefused([Problem(PACKAGE, 0, "an object of JSON", str(error), "fix it first")]) from None
 
     def has(self, *patterns: str) -> bool:
         """Whether the top folder holds anything of such a name."""
@@ -72,8 +70,8 @@ def framework_of(project: Project) -> Framework:
     vitest = "vitest" in project.packages or project.has(*_VITEST)
     python = project.has(*_PYTHON)
     if vitest and python:
-        raise InitRefused(("expected pytest or vitest, found both; choose with --pytest or --vitest",))
+        raise InitRefused([Problem("--pytest", 0, "pytest or vitest", "both", "choose with --pytest or --vitest")])
     if project.package is not None and not vitest and not python:
-        mend = "npm install -D vitest, or choose with --vitest or --pytest"
-        raise InitRefused((f"{PACKAGE}: expected vitest among its packages, found none; {mend}",))
+        fix = "npm install -D vitest, or choose with --vitest or --pytest"
+        raise InitRefused([Problem(PACKAGE, 0, "vitest among its packages", "none", fix)])
     return "vitest" if vitest else "pytest"

@@ -23,7 +23,8 @@ def ask(question: str) -> str:
         messages=[{"role": "user", "content": [{"text": question}]}],
         inferenceConfig={"maxTokens": 200, "temperature": 0},
     )
-    return answer["output"]["message"]["content"][0]["text"]
+    text: str = answer["output"]["message"]["content"][0]["text"]
+    return text
 
 
 @pytest.mark.bedrock("hello")  # the cassette of this name in the folder cassettes, beside this file

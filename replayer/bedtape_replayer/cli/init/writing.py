@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bedtape_cassettes.config.files import read_settings
+from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.storage import git, store
 from bedtape_replayer.cli.init.plan import CASSETTE, Piece
 from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitRefused, Project
@@ -24,12 +25,12 @@ _Undo = Callable[[], object]
 def look(root: Path) -> Project:
     """What is in the folder. Raises InitRefused where it is none for a project, or cannot be read."""
     if root in (Path(root.anchor), Path.home()):
-        raise InitRefused((f"{root}: expected a project's folder, found one that is none; go to your project first",))
+        raise InitRefused([Problem(str(root), 0, "a project's folder", "another", "go to your project first")])
     try:
         names = frozenset(os.listdir(root))  # noqa: PTH208
         return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused((f"{root}: expected to read what is there, found: {error}; mend that first",)) from None
+        raise InitRefused([Problem(str(root), 0, "to read what is there", str(error), "fix that first")]) from None
 
 
 def _text(path: Path) -> str | None:
@@ -63,7 +64,7 @@ def attributes(root: Path, repository: Path) -> Piece:
     except FileNotFoundError:
         return Piece(shown, git.lacking("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
-        raise InitRefused((f"{path}: expected to read it, found: {error}; mend that first",)) from None
+        raise InitRefused([Problem(str(path), 0, "to read it", str(error), "fix that first")]) from None
     added = git.lacking(text)
     return Piece(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
 
@@ -73,18 +74,18 @@ def is_there(root: Path, piece: Piece) -> bool:
     return bool(piece.there) or (not piece.adds and os.path.lexists(root / piece.path))
 
 
-def obstacles(root: Path, pieces: Iterable[Piece]) -> tuple[str, ...]:
+def obstacles(root: Path, pieces: Iterable[Piece]) -> list[Problem]:
     """What stands where folders have to be, or may not be written."""
-    reasons = {}
+    problems = {}
     for piece in pieces:
         place = root / piece.path
         parent = next(folder for folder in (place.parent, *place.parent.parents) if os.path.lexists(folder))
         shown = os.path.relpath(parent, root)
         if not parent.is_dir():
-            reasons[shown] = f"{shown}: expected a folder, found a file; move it away"
+            problems[shown] = Problem(shown, 0, "a folder", "a file", "move it away")
         elif not os.access(parent, os.W_OK | os.X_OK):
-            reasons[shown] = f"{shown}: expected a folder that can be written, found one that cannot; mend permissions"
-    return tuple(reasons.values())
+            problems[shown] = Problem(shown, 0, "a folder that can be written", "one that cannot", "fix permissions")
+    return list(problems.values())
 
 
 # -- writing ---------------------------------------------------------------------------------------------------
@@ -102,8 +103,8 @@ def write(root: Path, pieces: Iterable[Piece], last: Callable[[], None]) -> None
             step()
         if isinstance(error, OSError):
             where = error.filename or root
-            mend = "nothing was written; mend that, and run it again"
-            raise InitRefused((f"{where}: expected to write, found: {error.strerror or error}; {mend}",)) from None
+            fix = "nothing was written; fix that, and run it again"
+            raise InitRefused([Problem(str(where), 0, "to write", error.strerror or str(error), fix)]) from None
         raise
 
 

@@ -22,7 +22,7 @@ from botocore.model import (
 )
 
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.values import Check, Problem, bounds_of, mistyped, scalar
+from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar
 
 __all__ = ["Input", "input_of"]
 
@@ -95,10 +95,10 @@ _Known = dict[tuple[str, bool], Check]
 def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
     hidden = hidden or shape.name in _HIDDEN or bool(shape.metadata.get("sensitive"))
     found = known.get((shape.name, hidden))
-    return found or _compiled(shape, hidden, known)
+    return found or _compile_shape(shape, hidden, known)
 
 
-def _compiled(shape: Shape, hidden: bool, known: _Known) -> Check:
+def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
     if isinstance(shape, StructureShape):
         document = bool(shape.is_document_type)
         return scalar(shape, hidden) if document else _structure(shape, list(shape.members), hidden, known)
@@ -115,10 +115,10 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
     union = bool(shape.is_tagged_union)
     null = "" if hidden else " null"
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
-            return (mistyped(value, "Expected null"),)
-        found: list[Problem] = []
+            return (make_type_violation(value, "Expected null"),)
+        found: list[Violation] = []
         chosen = 0
         for name, member in value.items():
             of_member = members.get(name)
@@ -129,10 +129,12 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
                 found.append(replace(problem, path=(name, *problem.path)))
         for name in required:
             if value.get(name) is None:
-                found.append(Problem("bounds", _NULL, null, (name,)))
+                found.append(Violation("bounds", _NULL, null, (name,)))
         if union and chosen != 1:
             only = "one" if chosen == 0 else "only one"
-            found.append(Problem("own", f"{shape.name} object at {{}} must set {only} of the following keys: {keys}."))
+            found.append(
+                Violation("own", f"{shape.name} object at {{}} must set {only} of the following keys: {keys}.")
+            )
         return found
 
     known[shape.name, hidden] = check
@@ -146,18 +148,18 @@ def _list(shape: ListShape, hidden: bool, known: _Known) -> Check:
     bounds = bounds_of(shape, "length")
     null = "" if hidden else " null"
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not list:
-            return (mistyped(value, "Expected list or null"),)
-        found: list[Problem] = []
+            return (make_type_violation(value, "Expected list or null"),)
+        found: list[Violation] = []
         for at, member in enumerate(value):
             if member is None:
-                found.append(Problem("bounds", _NULL, null, (at,)))
+                found.append(Violation("bounds", _NULL, null, (at,)))
                 continue
             for problem in of_member(member):
                 found.append(replace(problem, path=(at, *problem.path)))
         for text in bounds(len(value)):
-            found.append(Problem("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
+            found.append(Violation("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
         return found
 
     return check
@@ -167,10 +169,10 @@ def _map(shape: MapShape, known: _Known) -> Check:
     of_key, of_value = _check(shape.key, True, known), _check(shape.value, True, known)
     bounds = bounds_of(shape, "length")
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
-            return (mistyped(value, "Expected map or null"),)
-        found = [Problem("bounds", text) for text in bounds(len(value))]
+            return (make_type_violation(value, "Expected map or null"),)
+        found = [Violation("bounds", text) for text in bounds(len(value))]
         for key, member in value.items():
             # The framework names neither the key nor the value that is wrong, only the map.
             found.extend(_inside("keys", problem, key) for problem in of_key(key))
@@ -180,7 +182,7 @@ def _map(shape: MapShape, known: _Known) -> Check:
     return check
 
 
-def _inside(which: str, problem: Problem, key: str) -> Problem:
-    if problem.kind != "bounds" or problem.path:
-        return replace(problem, path=(key, *problem.path))
-    return replace(problem, text=f"Map {which} must satisfy constraint: [{problem.text}]")
+def _inside(which: str, violation: Violation, key: str) -> Violation:
+    if violation.kind != "bounds" or violation.path:
+        return replace(violation, path=(key, *violation.path))
+    return replace(violation, text=f"Map {which} must satisfy constraint: [{violation.text}]")

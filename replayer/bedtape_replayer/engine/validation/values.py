@@ -15,7 +15,7 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FINE", "Check", "Problem", "bounds_of", "mistyped", "scalar"]
+__all__ = ["FINE", "Check", "Violation", "bounds_of", "make_type_violation", "scalar"]
 
 # What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
 # own types (unions and documents), which Bedrock checks after these.
@@ -25,7 +25,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Violation:
     """One thing that is wrong with a value.
 
     text: what is wrong, for `own` with `{}` for the place. shown: the value as messages show it, or empty.
@@ -45,8 +45,8 @@ class Problem:
         return self.text.replace("{}", ".".join(map(str, self.path)))
 
 
-Check = Callable[[JsonValue], Sequence[Problem]]
-FINE: tuple[Problem, ...] = ()
+Check = Callable[[JsonValue], Sequence[Violation]]
+FINE: tuple[Violation, ...] = ()
 
 
 def scalar(shape: Shape, hidden: bool) -> Check:
@@ -77,9 +77,9 @@ def _string(shape: Shape, hidden: bool) -> Check:
     pattern = _pattern(shape.metadata.get("pattern"))
     longest, shortest = shape.metadata.get("max"), shape.metadata.get("min")
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str:
-            return (mistyped(value, f"{_token(value)} can not be converted to a String"),)
+            return (make_type_violation(value, f"{_token(value)} can not be converted to a String"),)
         texts = []  # in the order of real messages: too long, pattern, too short
         if members and value not in members:
             texts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
@@ -90,7 +90,7 @@ def _string(shape: Shape, hidden: bool) -> Check:
         if shortest is not None and len(value) < shortest:
             texts.append(f"Member must have length greater than or equal to {shortest}")
         shown = "" if hidden else f" '{value}'"
-        return [Problem("bounds", text, shown) for text in texts] if texts else FINE
+        return [Violation("bounds", text, shown) for text in texts] if texts else FINE
 
     return check
 
@@ -106,12 +106,12 @@ def _pattern(written: object) -> re.Pattern[str] | None:
 def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
     bounds = bounds_of(shape, "value")
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not int and type(value) is not float:
-            return (mistyped(value, f"{_token(value)} can not be converted to {kind}"),)
+            return (make_type_violation(value, f"{_token(value)} can not be converted to {kind}"),)
         # A fraction where an integer is wanted is cut, not refused.
         number = int(value) if whole else float(value)
-        return [Problem("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
+        return [Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
 
     return check
 
@@ -119,30 +119,36 @@ def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
 def _blob(shape: Shape) -> Check:
     bounds = bounds_of(shape, "length")
 
-    def check(value: JsonValue) -> Sequence[Problem]:
+    def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str or not _BASE64.fullmatch(value):
-            return (mistyped(value, f"{_token(value)} can not be converted to a Blob"),)
-        return [Problem("bounds", text) for text in bounds(len(value.rstrip("=")) * 3 // 4)]
+            return (make_type_violation(value, f"{_token(value)} can not be converted to a Blob"),)
+        return [Violation("bounds", text) for text in bounds(len(value.rstrip("=")) * 3 // 4)]
 
     return check
 
 
-def _boolean(value: JsonValue) -> Sequence[Problem]:
-    return FINE if type(value) is bool else (mistyped(value, f"{_token(value)} can not be converted to a Boolean"),)
+def _boolean(value: JsonValue) -> Sequence[Violation]:
+    return (
+        FINE
+        if type(value) is bool
+        else (make_type_violation(value, f"{_token(value)} can not be converted to a Boolean"),)
+    )
 
 
-def _timestamp(value: JsonValue) -> Sequence[Problem]:
+def _timestamp(value: JsonValue) -> Sequence[Violation]:
     if type(value) in (int, float, str):
         return FINE
-    return (mistyped(value, f"{_token(value)} can not be converted to a Timestamp"),)
+    return (make_type_violation(value, f"{_token(value)} can not be converted to a Timestamp"),)
 
 
-def _document(value: JsonValue) -> Sequence[Problem]:
+def _document(value: JsonValue) -> Sequence[Violation]:
     # The models let a document be any JSON; Bedrock wants an object wherever it takes one.
     if type(value) is dict:
         return FINE
     return (
-        Problem("own", "The format of the value at {} is invalid. Provide a json object for the field and try again."),
+        Violation(
+            "own", "The format of the value at {} is invalid. Provide a json object for the field and try again."
+        ),
     )
 
 
@@ -160,13 +166,13 @@ def bounds_of(shape: Shape, what: str) -> Callable[[float], list[str]]:
     return texts
 
 
-def mistyped(value: JsonValue, otherwise: str) -> Problem:
+def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
     """Of the wrong JSON type. What the framework says hangs on what it found before what it wanted."""
     if isinstance(value, dict):
-        return Problem("type", "Start of structure or map found where not expected.")
+        return Violation("type", "Start of structure or map found where not expected.")
     if isinstance(value, list):
-        return Problem("type", "Start of list found where not expected")
-    return Problem("type", otherwise)
+        return Violation("type", "Start of list found where not expected")
+    return Violation("type", otherwise)
 
 
 def _token(value: JsonValue) -> str:

@@ -1,1 +1,1 @@
-"""Judges how a client retried."""
+"""Judges the retries of clients."""

@@ -1,4 +1,4 @@
-"""What a verdict consists of, and the words its rules share. Values only."""
+"""The findings of a verdict, and the values that its rules share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.history.invocations import Invocation
 from bedtape_replayer.history.record import Record
 
-__all__ = ["AWS_HEADER", "THROTTLING", "Finding", "Mistake", "by_client", "failed"]
+__all__ = ["AWS_HEADER", "THROTTLING", "Finding", "Mistake", "group_by_client", "is_failure"]
 
-# Only AWS's SDKs send it.
+# A header of AWS's SDKs. Other clients do not send it.
 AWS_HEADER = "amz-sdk-request"
-# What botocore and the JavaScript SDK call throttling, by name: both wait for it on a scale of 0.5 s or more.
+# The throttling errors of botocore and the JavaScript SDK. After these errors, both SDKs draw their
+# waits from a range of at least 0.5 s.
 THROTTLING = frozenset(
     {
         *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException"),
@@ -37,7 +38,11 @@ Mistake: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mistake. group: the invocation id, where it is about one SDK call that has one. calls: those that show it."""
+    """A mistake of a client.
+
+    calls: the calls that prove the mistake.
+    group: the invocation id, if the mistake concerns one SDK call with an id.
+    """
 
     kind: Mistake
     explanation: str
@@ -50,19 +55,19 @@ class Finding:
         return f"{self.kind} (calls {numbers}{more}): {self.explanation}"
 
     def as_json(self) -> dict[str, JsonValue]:
-        """For the control API; calls by their numbers."""
+        """Return the finding for the control API. Calls are numbers."""
         calls: list[JsonValue] = [record.number for record in self.calls]
         return {"kind": self.kind, "group": self.group, "explanation": self.explanation, "calls": calls}
 
 
-def failed(record: Record) -> bool:
-    """Whether it was answered with an error."""
+def is_failure(record: Record) -> bool:
+    """Whether the call was answered with an error."""
     return (record.status is None or record.status >= 400) and not record.hung_up
 
 
-def by_client(calls: Iterable[Invocation]) -> dict[tuple[str, str], list[Invocation]]:
-    """SDK calls by whose they are."""
-    found: dict[tuple[str, str], list[Invocation]] = defaultdict(list)
+def group_by_client(calls: Iterable[Invocation]) -> dict[tuple[str, str], list[Invocation]]:
+    """Return the SDK calls by session and SDK."""
+    groups: dict[tuple[str, str], list[Invocation]] = defaultdict(list)
     for invocation in calls:
-        found[invocation.client].append(invocation)
-    return found
+        groups[invocation.client].append(invocation)
+    return groups

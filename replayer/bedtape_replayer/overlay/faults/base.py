@@ -6,7 +6,6 @@ of the reply (`on_reply`) or what the wire does with them (`on_steps`). No harm 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -14,7 +13,7 @@ from bedtape_cassettes.model import Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.answering.steps import Step
+from bedtape_replayer.answering.steps import StepEdit
 
 __all__ = ["Harm", "Moment", "at_least", "is_framed", "no_stream", "streams"]
 
@@ -69,9 +68,9 @@ class Harm:
         """Changes the bytes that say it."""
         return reply
 
-    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002 - a seam
-        """Changes what the wire does."""
-        return steps
+    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit | None:  # noqa: ARG002 - a seam
+        """What changes in the steps of the reply as it is after all faults; None if nothing changes."""
+        return None
 
 
 def streams(call: Call) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
 from bedtape_cassettes.model import Response
-from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.steps import Send, Start, Step, Wait
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import AddWaits, StepEdit
 from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
 
 __all__ = ["Delay"]
@@ -33,16 +32,9 @@ class Delay(Harm):
     def reaches(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
         return True
 
-    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
-        sent = False
-        for step in steps:
-            if isinstance(step, Start) and self.first_byte_ms:
-                yield self._wait(self.first_byte_ms, moment.chance)
-            if isinstance(step, Send):
-                if sent and self.between_ms:
-                    yield self._wait(self.between_ms, moment.chance)
-                sent = True
-            yield step
+    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:
+        first = self._seconds(self.first_byte_ms, moment.chance)
+        return AddWaits(first, tuple(self._seconds(self.between_ms, moment.chance) for _ in reply.pieces[1:]))
 
-    def _wait(self, milliseconds: int, chance: Random) -> Wait:
-        return Wait((milliseconds + chance.uniform(0, self.jitter_ms)) / 1000)
+    def _seconds(self, milliseconds: int, chance: Random) -> float:
+        return (milliseconds + chance.uniform(0, self.jitter_ms)) / 1000 if milliseconds else 0.0

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bedtape_cassettes.model import Response
-from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.steps import Reset, Step
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import EndAt, Reset, StepEdit
 from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
-from bedtape_replayer.overlay.faults.cut import end_at
 
 __all__ = ["BreakOff"]
 
@@ -36,5 +34,5 @@ class BreakOff(Harm):
     def reaches(self, response: Response) -> bool:
         return self.after_events is None or response.status < 400
 
-    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
-        return end_at(steps, self.after_events, self.bytes_more, Reset(self.code))
+    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:  # noqa: ARG002
+        return EndAt(self.after_events, self.bytes_more, Reset(self.code))

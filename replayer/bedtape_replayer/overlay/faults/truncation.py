@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.answering.steps import Close, Step
+from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
 from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
-from bedtape_replayer.overlay.faults.cut import cut, end_at
+from bedtape_replayer.overlay.faults.cut import cut
 from bedtape_replayer.overlay.faults.rewrite import with_pieces
 
 __all__ = ["Truncate"]
@@ -36,5 +35,5 @@ class Truncate(Harm):
             return reply
         return with_pieces(reply, tuple(cut(reply.pieces, self.after_events, self.bytes_more)))
 
-    def on_steps(self, steps: Iterator[Step], call: Call, moment: Moment) -> Iterator[Step]:  # noqa: ARG002
-        return steps if self.in_order else end_at(steps, self.after_events, self.bytes_more, Close())
+    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit | None:  # noqa: ARG002
+        return None if self.in_order else EndAt(self.after_events, self.bytes_more, Close())

@@ -1,11 +1,12 @@
 """HTTP/2 for a server over cleartext with prior knowledge (RFC 9113), sans-io.
 
-`reader` cuts bytes into frames, `headers` speaks HPACK, `connection` is the state machine, `writer` frames what is
-queued as the windows let it, `floods` counts what a peer may not do for ever. Nothing here opens a socket or looks
-at a clock.
+`reader` splits bytes into frames, `headers` encodes and decodes HPACK, `connection` is the state
+machine of requests, `responses` holds the answers, `writer` frames queued bytes as the windows
+allow, and `floods` limits frames that cost the server work. The package opens no socket and reads
+no clock.
 """
 
-from bedtape_replayer.wire.http2.connection import Http2Connection, Received, RequestReceived, StreamClosed
+from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import PREFACE
 
-__all__ = ["PREFACE", "Http2Connection", "Received", "RequestReceived", "StreamClosed"]
+__all__ = ["PREFACE", "Http2Connection"]

@@ -1,6 +1,6 @@
-"""The words of an HTTP/2 connection: frame types, flags, settings and error codes (RFC 9113, sections 6 and 7).
+"""HTTP/2 frame types, flags, settings and error codes (RFC 9113, sections 6 and 7).
 
-Packs one frame and strips the padding of one. Holds no connection's state, opens no socket and looks at no clock.
+The functions pack a frame and strip the padding of a payload. The module has no state.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ __all__ = [
     "StreamFault",
     "expect_size",
     "frame",
-    "number",
-    "number_in",
-    "unpadded",
-    "unprioritised",
+    "pack_number",
+    "strip_padding",
+    "strip_priority",
+    "unpack_number",
 ]
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -69,7 +69,7 @@ GOAWAY: Final = 7
 WINDOW_UPDATE: Final = 8
 CONTINUATION: Final = 9
 
-# Flags, section 6. Two names share a bit: which one is meant depends on the frame's type.
+# Flags, section 6. END_STREAM and ACK share a bit, which the frame type disambiguates.
 END_STREAM: Final = 0x01
 ACK: Final = 0x01
 END_HEADERS: Final = 0x04
@@ -98,58 +98,58 @@ ENHANCE_YOUR_CALM: Final = 11
 
 MAX_WINDOW: Final = (1 << 31) - 1  # section 6.9.1
 
-# Length (24 bits, as 8 and 16), type, flags, stream: section 4.1.
+# Length (24 bits, as 8 and 16), type, flags and stream: section 4.1.
 FRAME_HEADER: Final = Struct(">BHBBI")
 SETTING: Final = Struct(">HI")
 _NUMBER: Final = Struct(">I")
 
 
 class Http2Fault(Exception):
-    """What the client did wrong: the error code to answer with, and why in words.
+    """A protocol error of the client. error: the error code of the answer. reason: an explanation.
 
     Http2Fault
-    ├── ConnectionFault   the connection is lost: GOAWAY (section 5.4.1)
-    └── StreamFault       only this stream is lost: RST_STREAM (section 5.4.2)
+    ├── ConnectionFault   ends the connection with GOAWAY (section 5.4.1)
+    └── StreamFault       ends one stream with RST_STREAM (section 5.4.2)
     """
 
-    def __init__(self, error: int, why: str) -> None:
-        super().__init__(error, why)
+    def __init__(self, error: int, reason: str) -> None:
+        super().__init__(error, reason)
         self.error = error
-        self.why = why
+        self.reason = reason
 
 
 class ConnectionFault(Http2Fault):
-    """After this the two ends no longer agree on anything: nothing more is read."""
+    """An error after which client and server no longer share a state. No more frames are read."""
 
 
 class StreamFault(Http2Fault):
-    """The stream of the frame being read is lost; its neighbours go on."""
+    """An error that ends the stream of the current frame. Other streams continue."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """One frame. The payload must fit the receiver's SETTINGS_MAX_FRAME_SIZE."""
+    """Pack one frame. The payload must fit the receiver's SETTINGS_MAX_FRAME_SIZE."""
     length = len(payload)
     return FRAME_HEADER.pack(length >> 16, length & 0xFFFF, kind, flags, stream) + payload
 
 
-def number(value: int) -> bytes:
-    """The four octets that RST_STREAM, WINDOW_UPDATE and GOAWAY carry."""
+def pack_number(value: int) -> bytes:
+    """Pack the value as the four octets that RST_STREAM, WINDOW_UPDATE and GOAWAY contain."""
     return _NUMBER.pack(value)
 
 
-def number_in(payload: bytes) -> int:
-    """What `number` packed."""
+def unpack_number(payload: bytes) -> int:
+    """Return the value that `pack_number` packed."""
     return int.from_bytes(payload, "big")
 
 
 def expect_size(name: str, payload: bytes, size: int) -> None:
-    """Frames of a fixed size have no other (section 4.2)."""
+    """Raise `ConnectionFault` if a frame of fixed size has a different size (section 4.2)."""
     if len(payload) != size:
         raise ConnectionFault(FRAME_SIZE_ERROR, f"expected {name} of {size} octets, found {len(payload)}")
 
 
-def unpadded(payload: bytes) -> bytes:
-    """What a frame with the PADDED flag carries (section 6.1)."""
+def strip_padding(payload: bytes) -> bytes:
+    """Return the payload of a frame with the PADDED flag, without its padding (section 6.1)."""
     if not payload:
         raise ConnectionFault(FRAME_SIZE_ERROR, "expected a pad length, found an empty payload")
     padding = payload[0]
@@ -158,8 +158,11 @@ def unpadded(payload: bytes) -> bytes:
     return payload[1 : len(payload) - padding]
 
 
-def unprioritised(payload: bytes) -> bytes:
-    """What is left of a HEADERS payload after the fields of its PRIORITY flag, which are ignored (section 5.3.2)."""
+def strip_priority(payload: bytes) -> bytes:
+    """Return a HEADERS payload without the fields of its PRIORITY flag.
+
+    The server ignores the priority fields (section 5.3.2).
+    """
     if len(payload) < 5:
         raise ConnectionFault(FRAME_SIZE_ERROR, f"expected 5 octets of priority, found {len(payload)}")
     return payload[5:]

@@ -1,7 +1,8 @@
-"""Header blocks: a response's fields to HPACK (RFC 7541), HPACK to a checked request head (RFC 9113, section 8).
+"""Encodes response headers to HPACK and decodes HPACK to request heads.
 
-The encoder never uses the dynamic table, nor Huffman coding, so its blocks mean the same on every connection.
-Nothing here knows of frames, windows or sockets.
+RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads.
+The encoder uses neither the dynamic table nor Huffman coding, so an encoded block is valid on every
+connection.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hpack import Decoder, HPACKError, OversizedHeaderListError
 from hpack.table import HeaderTable
 
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import is_date
+from bedtape_replayer.answering.reply import HeaderPairs, is_date
 from bedtape_replayer.wire.http2.frames import (
     COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
@@ -26,34 +27,28 @@ from bedtape_replayer.wire.http2.frames import (
     StreamFault,
 )
 
-__all__ = [
-    "MAX_HEADER_LIST_SIZE",
-    "Fields",
-    "HeaderListTooLarge",
-    "RequestDecoder",
-    "RequestHead",
-    "response_block",
-]
+__all__ = ["MAX_HEADER_LIST_SIZE", "HeaderListTooLarge", "RequestDecoder", "RequestHead", "encode_response"]
 
-Fields = tuple[tuple[bytes, bytes], ...]
-
-# What we announce. nginx, Apache and Node stand between 8 and 64 KiB; SDKs send 1 to 3 KiB.
+# The size that the server announces. nginx, Apache and Node accept between 8 and 64 KiB; SDKs send
+# 1 to 3 KiB.
 MAX_HEADER_LIST_SIZE: Final = 64 * 1024
-# Between the two sizes the request is answered with 431. Past this one the block is not decoded to its end, which
-# leaves the dynamic table unknown, so that the connection is lost (a small block can name a big entry many times).
-_ABSURD_HEADER_LIST_SIZE: Final = 2 * MAX_HEADER_LIST_SIZE
+# Between the two sizes, the request is answered with 431. Above this size, the block is not decoded
+# to its end. The state of the dynamic table is then unknown, so the connection ends. (A small block
+# can refer to a large entry many times.)
+_MAX_DECODED_SIZE: Final = 2 * MAX_HEADER_LIST_SIZE
 
-# RFC 9113, section 8.2.2: what HTTP/1.1 says about its connection has no meaning here, and makes a request malformed.
+# HTTP/1.1 headers about the connection make an HTTP/2 request malformed (RFC 9113, section 8.2.2).
 _CONNECTION_SPECIFIC: Final = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 )
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _NAME: Final = re.compile(rb"[^\x00-\x20A-Z\x7f-\xff:]+")  # section 8.2.1
-_BAD_OCTET: Final = re.compile(rb"[\x00\r\n]")  # section 8.2.1
+_INVALID_OCTET: Final = re.compile(rb"[\x00\r\n]")  # section 8.2.1
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-# Signed requests never have equal blocks: the memo pays for health checks, load generators and tests with fixed
-# headers (9 µs a request instead of 60, or 170 with Huffman coding), and costs the others 3 µs. So it is small.
+# The memo is small because two signed requests have different blocks. It helps health checks, load
+# generators and tests with fixed headers: 9 µs per request instead of 60, or instead of 170 with
+# Huffman coding. Other requests cost 3 µs more.
 _MAX_MEMO: Final = 256
 _MAX_MEMO_BLOCK: Final = 4096
 
@@ -61,8 +56,12 @@ _MAX_MEMO_BLOCK: Final = 4096
 # Responses
 
 
-def _integer(value: int, prefix: int, first: int) -> bytes:
-    """RFC 7541, section 5.1: `value` after the high bits `first` of an octet that leaves `prefix` bits for it."""
+def _encode_integer(value: int, prefix: int, first: int) -> bytes:
+    """Encode an integer (RFC 7541, section 5.1).
+
+    first: the high bits of the first octet. prefix: the number of its low bits that `value` can
+        use.
+    """
     limit = (1 << prefix) - 1
     if value < limit:
         return bytes((first | value,))
@@ -75,73 +74,79 @@ def _integer(value: int, prefix: int, first: int) -> bytes:
     return bytes(encoded)
 
 
-_SHORT: Final = tuple(_integer(length, 7, 0) for length in range(256))
+_SHORT_LENGTHS: Final = tuple(_encode_integer(length, 7, 0) for length in range(256))
 _FIELD_INDEX: Final = {field: index for index, field in enumerate(HeaderTable.STATIC_TABLE, 1)}
 _NAME_INDEX: Final = {name: index for (name, _), index in reversed(_FIELD_INDEX.items())}
 _DROPPED: Final = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})
 
 
 @lru_cache(maxsize=128)
-def _status(status: int) -> bytes:
+def _encode_status(status: int) -> bytes:
     value = b"%03d" % status
     index = _FIELD_INDEX.get((b":status", value))
     if index is not None:
-        return _integer(index, 7, 0x80)
-    return _integer(_NAME_INDEX[b":status"], 4, 0) + _SHORT[len(value)] + value
+        return _encode_integer(index, 7, 0x80)
+    return _encode_integer(_NAME_INDEX[b":status"], 4, 0) + _SHORT_LENGTHS[len(value)] + value
 
 
 @lru_cache(maxsize=1024)
-def _name(name: bytes) -> bytes:
-    """The start of a literal without indexing (RFC 7541, section 6.2.2); empty for a name that HTTP/2 forbids."""
+def _encode_name(name: bytes) -> bytes:
+    """Encode the name of a literal without indexing (RFC 7541, section 6.2.2).
+
+    Returns no bytes for a name that HTTP/2 forbids.
+    """
     name = name.lower()
     if name in _DROPPED:
         return b""
     index = _NAME_INDEX.get(name)
     if index is not None:
-        return _integer(index, 4, 0)
-    return b"\x00" + _integer(len(name), 7, 0) + name
+        return _encode_integer(index, 4, 0)
+    return b"\x00" + _encode_integer(len(name), 7, 0) + name
 
 
-# As many as there are recordings in a large suite.
+# The size covers the recordings of a large suite.
 @lru_cache(maxsize=8192)
-def _blocks(status: int, headers: Fields) -> tuple[bytes, ...]:
-    """A response's header block; in two where the present date stands between them."""
-    parts, before = [_status(status)], None
+def _encode_blocks(status: int, headers: HeaderPairs) -> tuple[bytes, ...]:
+    """Encode the header block of a response, in two parts around the current date if it has one."""
+    parts, before = [_encode_status(status)], None
     for name, value in headers:
-        start = _name(name)
+        start = _encode_name(name)
         if start and before is None and is_date(name, value):
             before, parts = b"".join((*parts, start)), []
         elif start:
-            parts += (start, _length(value), value)
+            parts += (start, _encode_length(value), value)
     return (b"".join(parts),) if before is None else (before, b"".join(parts))
 
 
-def _length(value: bytes) -> bytes:
+def _encode_length(value: bytes) -> bytes:
     length = len(value)
-    return _SHORT[length] if length < 256 else _integer(length, 7, 0)
+    return _SHORT_LENGTHS[length] if length < 256 else _encode_integer(length, 7, 0)
 
 
-def response_block(status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"") -> bytes:
-    """A response's header block. Names may have any case; the connection's own headers are left out.
+def encode_response(status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"") -> bytes:
+    """Encode the header block of a response.
 
-    date: goes where the first header that waits for it has `reply.DATE`.
+    Names can have any case. Headers about the connection are omitted. date: replaces the first
+    placeholder `reply.DATE`.
     """
-    blocks = _blocks(status, tuple(headers))
-    return blocks[0] if len(blocks) == 1 else b"".join((blocks[0], _length(date), date, blocks[1]))
+    blocks = _encode_blocks(status, tuple(headers))
+    return blocks[0] if len(blocks) == 1 else b"".join((blocks[0], _encode_length(date), date, blocks[1]))
 
 
 # Requests
 
 
 class HeaderListTooLarge(Exception):
-    """The block was decoded, and is larger than MAX_HEADER_LIST_SIZE."""
+    """The decoded header list is larger than `MAX_HEADER_LIST_SIZE`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A well-formed request up to its body. `length` is its content-length, -1 if it gave none.
+    """The head of a well-formed request.
 
-    `head` has :authority first, as `host`, if there was no host.
+    head: the headers. If there is no host header, :authority is the first header, under the name
+        host.
+    length: the content-length, or -1 without a content-length.
     """
 
     method: bytes
@@ -152,111 +157,127 @@ class RequestHead:
 
 
 class RequestDecoder:
-    """One connection's HPACK decoder, and the check that what it finds is a request.
+    """Decodes and checks the header blocks of one connection.
 
-    `memo` may be shared by connections: it is used only where a block means the same on all of them.
+    memo: the decoded heads by header block. Connections can share it, because it contains no block
+        that depends on the state of a connection.
     """
 
     __slots__ = ("_decoder", "_memo", "_stateless")
 
     def __init__(self, memo: dict[bytes, RequestHead]) -> None:
-        self._decoder = Decoder(max_header_list_size=_ABSURD_HEADER_LIST_SIZE)
+        self._decoder = Decoder(max_header_list_size=_MAX_DECODED_SIZE)
         self._memo = memo
         self._stateless = False
 
-    def table_refused(self) -> None:
-        """The client acknowledged our SETTINGS_HEADER_TABLE_SIZE of 0: its next block must say so (section 4.3.1)."""
+    def disable_table(self) -> None:
+        """Disable the dynamic table after the client acknowledged SETTINGS_HEADER_TABLE_SIZE 0.
+
+        The next header block must then declare the new size (section 4.3.1).
+        """
         self._decoder.max_allowed_table_size = 0
 
-    def head(self, block: bytes) -> RequestHead:
-        """Raises ConnectionFault if it is not HPACK, StreamFault if it is no request, or HeaderListTooLarge."""
+    def decode_head(self, block: bytes) -> RequestHead:
+        """Decode the head of a request.
+
+        Raises `ConnectionFault` if the block is not HPACK, `StreamFault` if the request is
+        malformed, and `HeaderListTooLarge`.
+        """
         if not self._stateless:
-            return _head(self._fields(block))
+            return _parse_head(self._decode(block))
         memo = self._memo
         head = memo.get(block)
         if head is None:
-            head = _head(self._fields(block))
+            head = _parse_head(self._decode(block))
             if len(block) <= _MAX_MEMO_BLOCK:
                 if len(memo) >= _MAX_MEMO:
                     memo.clear()
                 memo[block] = head
         return head
 
-    def trailers(self, block: bytes) -> None:
-        """Checks a trailer section, which nobody reads. Raises as `head` does."""
-        for name, value in self._fields(block):
-            _check(name, value)
+    def check_trailers(self, block: bytes) -> None:
+        """Check and discard a trailer section. Raises the same errors as `decode_head`."""
+        for name, value in self._decode(block):
+            _check_field(name, value)
 
     def skip(self, block: bytes) -> None:
-        """Reads a block that nobody wants, for what it does to the dynamic table."""
+        """Decode and discard a block, because it can change the dynamic table."""
         with suppress(HeaderListTooLarge):
-            self._fields(block)
+            self._decode(block)
 
-    def _fields(self, block: bytes) -> Sequence[tuple[bytes, bytes]]:
+    def _decode(self, block: bytes) -> Sequence[tuple[bytes, bytes]]:
         decoder = self._decoder
         try:
             fields: list[tuple[bytes, bytes]] = [(n, v) for n, v in decoder.decode(block, raw=True)]
         except OversizedHeaderListError:
-            raise ConnectionFault(ENHANCE_YOUR_CALM, f"header list over {_ABSURD_HEADER_LIST_SIZE} octets") from None
+            raise ConnectionFault(ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets") from None
         except (HPACKError, IndexError, ValueError) as error:
             raise ConnectionFault(COMPRESSION_ERROR, f"expected HPACK: {error}"[:200]) from None
-        # With no room in the table, and no leave to make any, a block can neither read state nor leave it behind.
+        # With a table of size 0 that must not grow, the meaning of a block does not depend on
+        # earlier blocks.
         self._stateless = decoder.max_allowed_table_size == 0 and decoder.header_table_size == 0
         if sum(len(name) + len(value) for name, value in fields) + 32 * len(fields) > MAX_HEADER_LIST_SIZE:
             raise HeaderListTooLarge
         return fields
 
 
-def _head(fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
+def _parse_head(fields: Sequence[tuple[bytes, bytes]]) -> RequestHead:
     pseudo: dict[bytes, bytes] = {}
     headers: list[tuple[bytes, bytes]] = []
     for field in fields:
         name, value = field
         if name in _PSEUDO:
-            if headers or name in pseudo or _bad(value):
-                raise _malformed(f"{name.decode()} twice, after a header, or with a bad value")
+            if headers or name in pseudo or _is_invalid_value(value):
+                raise _make_fault(f"{name.decode()} twice, after a header, or with a bad value")
             pseudo[name] = value
         else:
-            _check(name, value)
+            _check_field(name, value)
             headers.append(field)
-    return _request(pseudo, headers)
+    return _build_head(pseudo, headers)
 
 
-def _request(pseudo: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> RequestHead:
+def _build_head(pseudo: dict[bytes, bytes], headers: list[tuple[bytes, bytes]]) -> RequestHead:
     method, target = pseudo.get(b":method"), pseudo.get(b":path")
     if not method or not target or b":scheme" not in pseudo or method == b"CONNECT":
-        # Section 8.3.1. CONNECT (8.5) has neither scheme nor path, and asks for a tunnel, which we never are.
-        raise _malformed("expected :method, :scheme and :path")
+        # Section 8.3.1. CONNECT has no scheme and no path (section 8.5), and the server is not a
+        # tunnel.
+        raise _make_fault("expected :method, :scheme and :path")
     values = dict(headers)
     authority = pseudo.get(b":authority")
     if authority and b"host" not in values:
         headers.insert(0, (b"host", authority))
     expects_continue = values.get(b"expect", b"").lower() == b"100-continue"
-    return RequestHead(method, target, Head.of(headers), _content_length(headers), expects_continue)
+    return RequestHead(method, target, Head.of(headers), _parse_content_length(headers), expects_continue)
 
 
-def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     lengths = {value for name, value in headers if name == b"content-length"}
     if not lengths:
         return -1
     length = lengths.pop()
     if lengths or not _LENGTH.fullmatch(length):
-        raise _malformed("expected one content-length, a number")
+        raise _make_fault("expected one numeric content-length")
     return int(length)
 
 
-def _check(name: bytes, value: bytes) -> None:
-    """A regular field, as sections 8.2.1 and 8.2.2 want it; a pseudo-header that we do not know fails here too."""
-    if not _NAME.fullmatch(name) or _bad(value):
-        raise _malformed(f"header {name[:80]!r}")
+def _check_field(name: bytes, value: bytes) -> None:
+    """Check a regular field (sections 8.2.1 and 8.2.2).
+
+    An unknown pseudo-header fails this check.
+    """
+    if not _NAME.fullmatch(name) or _is_invalid_value(value):
+        raise _make_fault(f"header {name[:80]!r}")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
-        raise _malformed(f"header {name!r} belongs to HTTP/1.1")
+        raise _make_fault(f"header {name!r} belongs to HTTP/1.1")
 
 
-def _bad(value: bytes) -> bool:
-    """Section 8.2.1. One expression for both would look at every octet twice: 12 µs a request, not 3."""
-    return _BAD_OCTET.search(value) is not None or value.strip(b" \t") != value
+def _is_invalid_value(value: bytes) -> bool:
+    """Whether a value violates section 8.2.1.
+
+    One expression for both checks would read every octet twice: 12 µs per request instead of 3.
+    """
+    return _INVALID_OCTET.search(value) is not None or value.strip(b" \t") != value
 
 
-def _malformed(why: str) -> StreamFault:
-    return StreamFault(PROTOCOL_ERROR, f"malformed request: {why}")
+def _make_fault(reason: str) -> StreamFault:
+    return StreamFault(PROTOCOL_ERROR, f"malformed request: {reason}")

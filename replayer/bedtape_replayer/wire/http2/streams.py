@@ -1,6 +1,6 @@
-"""What an HTTP/2 connection remembers of its streams: all of the open ones, a bounded number of the closed ones.
+"""The state of HTTP/2 streams: all open streams and a bounded number of closed streams.
 
-Plain state without rules: who may change what is for the connection and its writer to say.
+The classes contain no protocol rules. The connection and its writer change the state.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from bedtape_replayer.wire.http2.headers import RequestHead
 
 __all__ = ["MAX_CLOSED", "STREAM_WINDOW", "ClosedStreams", "Stream"]
 
-# Bodies are taken in as they come, so the window only has to be wide enough never to stall a client on this machine.
+# The server reads bodies as they arrive, so the window must only be large enough not to stall a
+# local client.
 STREAM_WINDOW: Final = 1 << 20
-# Enough for whatever frames may still be under way when a stream ends (RFC 9113, section 5.1, "closed").
+# The number covers the frames that can be in flight when a stream ends (RFC 9113, section 5.1,
+# "closed").
 MAX_CLOSED: Final = 1024
 
 
 class Stream:
-    """A stream from its first HEADERS until both ends are done."""
+    """An open stream, from its first HEADERS until both directions have ended."""
 
     __slots__ = (
         "body",
@@ -30,51 +32,59 @@ class Stream:
         "number",
         "queue",
         "ready",
+        "receive_window",
         "refused",
+        "send_window",
         "started",
-        "their_window",
-        "window",
     )
 
-    def __init__(self, stream: int, head: RequestHead | None, window: int, ended: bool) -> None:
+    def __init__(self, stream: int, head: RequestHead | None, send_window: int, ended: bool) -> None:
         self.number = stream
         # The request
-        self.head = head  # None if it was too large to keep
-        self.body: bytes | bytearray = b""  # as far as it came
-        self.their_window = STREAM_WINDOW  # what the client may still send
-        self.ended = ended  # the client's END_STREAM was seen
-        self.delivered = False  # the server was told of the request
-        self.refused = False  # the server is never told: the answer is 413 or 431
-        # The response
-        self.window = window  # what we may still send; negative if the client shrank it (section 6.9.2)
-        self.started = False  # its HEADERS are written
-        self.queue = bytearray()  # of its body, not yet framed
+        self.head = head  # `None` if the head is too large to keep
+        self.body: bytes | bytearray = b""  # the part that has arrived
+        self.receive_window = STREAM_WINDOW  # octets that the client can still send
+        self.ended = ended  # the client has sent END_STREAM
+        self.delivered = False  # the request was returned from `receive`
+        self.refused = False  # the connection answers with 413 or 431 itself
+        # The response Octets that the server can still send. Negative after the client shrank the
+        # window (section 6.9.2).
+        self.send_window = send_window
+        self.started = False  # HEADERS are written
+        self.queue = bytearray()  # body octets that are not framed
         self.finishing = False  # END_STREAM follows the queue
-        self.ready = False  # the writer has it in its round
+        self.ready = False  # the stream is in the queue of the writer
 
 
 class ClosedStreams:
-    """The streams that ended last: by whom matters for the frames that were under way (section 5.1)."""
+    """The most recently closed streams, and whether the server reset them.
 
-    __slots__ = ("_reset_by_us",)
+    The difference decides how frames that were in flight are handled (section 5.1).
+    """
+
+    __slots__ = ("_reset_by_server",)
 
     def __init__(self) -> None:
-        self._reset_by_us: dict[int, bool] = {}
+        self._reset_by_server: dict[int, bool] = {}
 
-    def add(self, stream: int, *, reset_by_us: bool) -> None:
-        """Remembers one more; when it is one too many, the older half is forgotten."""
-        closed = self._reset_by_us
-        closed[stream] = reset_by_us
+    def add(self, stream: int, *, reset_by_server: bool) -> None:
+        """Add a stream. Above `MAX_CLOSED` streams, the older half is removed."""
+        closed = self._reset_by_server
+        closed[stream] = reset_by_server
         if len(closed) > MAX_CLOSED:
             for oldest in list(islice(closed, MAX_CLOSED // 2)):
                 del closed[oldest]
 
     def __len__(self) -> int:
-        return len(self._reset_by_us)
+        return len(self._reset_by_server)
 
     def __contains__(self, stream: int) -> bool:
-        return stream in self._reset_by_us
+        return stream in self._reset_by_server
 
-    def reset_by_us(self, stream: int) -> bool:
-        """Whether the client may not have known, so that its frames are dropped without a word."""
-        return self._reset_by_us.get(stream, False)
+    def was_reset_by_server(self, stream: int) -> bool:
+        """Whether the server reset the stream.
+
+        The client's frames in flight are then ignored, because the client may not have received the
+        reset.
+        """
+        return self._reset_by_server.get(stream, False)

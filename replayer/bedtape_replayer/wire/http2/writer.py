@@ -1,6 +1,7 @@
-"""What goes out on an HTTP/2 connection, as the client's SETTINGS and windows allow (RFC 9113, sections 5.2 and 6.9).
+"""Writes the frames of an HTTP/2 connection, within the client's SETTINGS and windows.
 
-Frames, queues and windows of the sending half; it never reads a frame, and never decides what a stream is answered.
+The writer holds the queues and windows of the sending direction (RFC 9113, sections 5.2 and 6.9).
+It reads no frames and chooses no answers.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from bedtape_replayer.wire.http2.frames import (
     ConnectionFault,
     StreamFault,
     frame,
-    number,
+    pack_number,
 )
-from bedtape_replayer.wire.http2.headers import response_block
+from bedtape_replayer.wire.http2.headers import encode_response
 from bedtape_replayer.wire.http2.streams import Stream
 
 __all__ = ["Writer"]
 
-# What a client has that says nothing (section 6.5.2).
+# The values that apply until the client sends SETTINGS (section 6.5.2).
 _DEFAULT_HEADER_TABLE: Final = 4096
 _DEFAULT_WINDOW: Final = 65535
 _DEFAULT_FRAME: Final = 16384
@@ -43,32 +44,35 @@ _TABLE_SIZE_ZERO: Final = b"\x20"  # RFC 7541, section 6.3
 
 
 class Writer:
-    """The sending half of one connection. Streams wait in it for windows; `take` lets out what has room."""
+    """The sending direction of one connection.
+
+    Streams wait in the writer for an open window.
+    """
 
     __slots__ = ("_max_frame", "_out", "_ready", "_table_size", "_window", "data_frames", "initial_window")
 
     def __init__(self, greeting: bytes) -> None:
-        self.initial_window = _DEFAULT_WINDOW  # of a new stream
-        self.data_frames = 0  # sent so far
+        self.initial_window = _DEFAULT_WINDOW  # the send window of a new stream
+        self.data_frames = 0  # the number of DATA frames sent
         self._out: list[bytes | bytearray] = [greeting]
         self._ready: deque[Stream] = deque()  # streams with a queue and an open window
-        self._window = _DEFAULT_WINDOW  # of the connection
+        self._window = _DEFAULT_WINDOW  # the send window of the connection
         self._max_frame = _DEFAULT_FRAME
         self._table_size = _DEFAULT_HEADER_TABLE
 
     def __bool__(self) -> bool:
-        """Whether anything is framed and not yet taken."""
+        """Whether frames wait for `take`."""
         return bool(self._out)
 
     def write(self, frames: bytes) -> None:
-        """Whole frames that no window holds back."""
+        """Append complete frames to which no window applies."""
         self._out.append(frames)
 
-    def reset(self, stream: int, error: int) -> None:
-        """RST_STREAM."""
-        self._out.append(frame(RST_STREAM, 0, stream, number(error)))
+    def write_reset(self, stream: int, error: int) -> None:
+        """Write RST_STREAM."""
+        self._out.append(frame(RST_STREAM, 0, stream, pack_number(error)))
 
-    def head(
+    def write_head(
         self,
         stream: int,
         status: int,
@@ -77,24 +81,28 @@ class Writer:
         *,
         end: bool = False,
     ) -> None:
-        """HEADERS, and CONTINUATION where the block is larger than the client's frames (section 6.10)."""
-        block = response_block(status, headers, date)
+        """Write HEADERS, and CONTINUATION above the client's frame size (section 6.10)."""
+        block = encode_response(status, headers, date)
         if self._table_size < _DEFAULT_HEADER_TABLE:
-            # The client has less room than an encoder starts with: say once that we use none (section 4.3.1).
+            # The client allows less than the initial table size, so the first block must declare
+            # the size of the encoder's table, which is 0 (section 4.3.1).
             block = _TABLE_SIZE_ZERO + block
             self._table_size = _DEFAULT_HEADER_TABLE
         flags = END_STREAM if end else 0
-        kind, most = HEADERS, self._max_frame
-        while len(block) > most:
-            self._out.append(frame(kind, flags, stream, block[:most]))
-            block = block[most:]
+        kind, max_frame = HEADERS, self._max_frame
+        while len(block) > max_frame:
+            self._out.append(frame(kind, flags, stream, block[:max_frame]))
+            block = block[max_frame:]
             kind, flags = CONTINUATION, 0
         self._out.append(frame(kind, flags | END_HEADERS, stream, block))
 
-    def whole(self, stream: Stream, body: bytes) -> bool:
-        """A whole body in one frame which ends the stream, if frame size and windows have room for it."""
+    def write_body(self, stream: Stream, body: bytes) -> bool:
+        """Write the complete body in one frame that ends the stream.
+
+        Returns `False` and writes nothing if the frame size or a window is too small.
+        """
         size = len(body)
-        if size > self._max_frame or size > self._window or size > stream.window:
+        if size > self._max_frame or size > self._window or size > stream.send_window:
             return False
         self._window -= size
         self.data_frames += 1
@@ -102,50 +110,51 @@ class Writer:
         return True
 
     def queue(self, stream: Stream, data: bytes) -> None:
-        """A part of a body; `take` frames it."""
+        """Append a part of a body to the stream's queue. `frame_queues` frames it."""
         stream.queue += data
         self._wake(stream)
 
-    def end(self, stream: Stream) -> None:
-        """END_STREAM by itself, where no DATA is left to carry it."""
+    def write_end(self, stream: Stream) -> None:
+        """Write an empty DATA frame with END_STREAM."""
         self._out.append(frame(DATA, END_STREAM, stream.number))
 
     def drop(self, stream: Stream) -> None:
-        """The stream is gone: what it had queued is not sent."""
+        """Remove a closed stream. Its queue is not sent."""
         if stream.ready:
             self._ready.remove(stream)
 
     def drop_all(self) -> None:
-        """The connection is gone: only what is framed goes out."""
+        """Remove all streams. Frames that are already packed are still sent."""
         self._ready.clear()
 
     def frame_queues(self) -> list[Stream]:
-        """Frames what the windows allow, a frame a stream and round, so that none starves another.
+        """Frame the queues as far as the windows allow.
 
-        Returns the streams whose last frame this was.
+        Each stream gets one frame per round, so that no stream starves another. Returns the streams
+        whose last frame was written.
         """
         ready, ended = self._ready, []
         while ready and self._window > 0:
             stream = ready.popleft()
             stream.ready = False
-            size = min(len(stream.queue), stream.window, self._window, self._max_frame)
-            if size > 0:  # the client may have shrunk the window since
-                if self._frame(stream, size):
+            size = min(len(stream.queue), stream.send_window, self._window, self._max_frame)
+            if size > 0:  # the client may have shrunk the window
+                if self._frame_part(stream, size):
                     ended.append(stream)
                 self._wake(stream)
         return ended
 
     def take(self) -> bytes:
-        """Everything that is framed."""
+        """Return and remove all packed frames."""
         out = self._out
         data = b"".join(out)
         out.clear()
         return data
 
-    # What the client allows
+    # Windows and settings of the client
 
     def widen(self, increment: int) -> None:
-        """The client's WINDOW_UPDATE for the connection."""
+        """Apply a WINDOW_UPDATE for the connection."""
         if not increment:
             raise ConnectionFault(PROTOCOL_ERROR, "expected a WINDOW_UPDATE above 0")
         self._window += increment
@@ -153,16 +162,19 @@ class Writer:
             raise ConnectionFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}")
 
     def widen_stream(self, stream: Stream, increment: int) -> None:
-        """The client's WINDOW_UPDATE for one stream."""
+        """Apply a WINDOW_UPDATE for one stream."""
         if not increment:
             raise StreamFault(PROTOCOL_ERROR, "expected a WINDOW_UPDATE above 0")
-        stream.window += increment
-        if stream.window > MAX_WINDOW:
+        stream.send_window += increment
+        if stream.send_window > MAX_WINDOW:
             raise StreamFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}")
         self._wake(stream)
 
-    def setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """One of the client's SETTINGS (section 6.5.2); those that are of no use to a server are ignored."""
+    def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
+        """Apply a setting of the client (section 6.5.2).
+
+        Settings without meaning to a server are ignored.
+        """
         if name == SETTINGS_INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
         elif name == SETTINGS_MAX_FRAME_SIZE:
@@ -175,7 +187,7 @@ class Writer:
             raise ConnectionFault(PROTOCOL_ERROR, f"expected ENABLE_PUSH of 0 or 1, found {value}")
 
     def _set_initial_window(self, value: int, streams: Iterable[Stream]) -> None:
-        """Moves the windows of all open streams by the difference, below zero too (section 6.9.2)."""
+        """Change the windows of all open streams, also below 0 (section 6.9.2)."""
         if value > MAX_WINDOW:
             raise ConnectionFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}, found {value}")
         difference = value - self.initial_window
@@ -183,23 +195,23 @@ class Writer:
         if not difference:
             return
         for stream in streams:
-            stream.window += difference
-            if stream.window > MAX_WINDOW:
+            stream.send_window += difference
+            if stream.send_window > MAX_WINDOW:
                 raise ConnectionFault(FLOW_CONTROL_ERROR, f"the new window of stream {stream.number} is too large")
             self._wake(stream)
 
     def _wake(self, stream: Stream) -> None:
-        if stream.queue and stream.window > 0 and not stream.ready:
+        if stream.queue and stream.send_window > 0 and not stream.ready:
             stream.ready = True
             self._ready.append(stream)
 
-    def _frame(self, stream: Stream, size: int) -> bool:
+    def _frame_part(self, stream: Stream, size: int) -> bool:
         queue = stream.queue
         end = stream.finishing and size == len(queue)
         header = FRAME_HEADER.pack(size >> 16, size & 0xFFFF, DATA, END_STREAM if end else 0, stream.number)
         self._out += (header, queue[:size])
         del queue[:size]
-        stream.window -= size
+        stream.send_window -= size
         self._window -= size
         self.data_frames += 1
         return end

@@ -39,9 +39,7 @@ def test_what_is_written_is_read_again(
     without_ids = [replace(call, id=None) for call in calls]
     said = (Text(text),) if text else ()
     found = read_again(COHERE_CHAT, MODEL, REQUEST, Message((*said, *calls), stop, usage=usage), whole=whole)
-    assert (found.usage is None) == whole
-    assert replace(found, usage=None) == Message((*said, *without_ids), stop)
-    assert whole or usage is None or found.usage == usage
+    assert found == Message((*said, *without_ids), stop)
 
 
 def test_a_whole_answer() -> None:

@@ -30,8 +30,7 @@ def test_what_is_written_is_read_again(
 ) -> None:
     message = Message((*((Text(text),) if text else ()), *calls), stop=stop, usage=usage)
     found = read_again(JAMBA, MODEL, REQUEST, message, whole=whole)
-    assert found.usage is not None
-    assert replace(found, usage=usage and found.usage) == message
+    assert found == replace(message, usage=None)
 
 
 def test_a_whole_answer() -> None:

@@ -22,9 +22,8 @@ STOPS = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
 @given(message=messages(STOPS))
 def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
     found = read_again(LLAMA, MODEL, REQUEST, message, whole=whole)
-    assert found.usage is not None
     stop = "end_turn" if message.stop == "stop_sequence" else message.stop
-    assert replace(found, usage=message.usage and found.usage) == replace(message, stop=stop)
+    assert found == replace(message, stop=stop, usage=None)
 
 
 def test_a_whole_answer() -> None:

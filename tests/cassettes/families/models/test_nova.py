@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,12 +32,12 @@ def _joined(message: Message) -> Message:
             blocks[-1] = type(block)(last.text + block.text)
         else:
             blocks.append(block)
-    return Message(tuple(blocks), message.stop, None, message.usage)
+    return Message(tuple(blocks), message.stop)
 
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert NOVA.read(NOVA.render(message, contents.asking(NOVA, _MODEL))) == message
+    assert NOVA.read(NOVA.render(message, contents.asking(NOVA, _MODEL))) == replace(message, usage=None)
 
 
 @given(_MESSAGES)

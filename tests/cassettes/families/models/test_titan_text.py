@@ -30,8 +30,7 @@ STOPS = {
 @given(message=messages(STOPS))
 def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
     found = read_again(TITAN_TEXT, MODEL, REQUEST, message, whole=whole)
-    assert found.usage is not None
-    assert replace(found, usage=message.usage and found.usage) == message
+    assert found == replace(message, usage=None)
 
 
 @pytest.mark.parametrize(("stop", "word"), STOPS.items())
@@ -64,11 +63,6 @@ def test_the_request_is_read() -> None:
     prompt = TITAN_TEXT.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
     assert prompt.stop_sequences == ("|",)
-
-
-def test_counts_that_a_guardrail_made_floats_are_read() -> None:
-    found = TITAN_TEXT.read({"inputTextTokenCount": 28.0, "results": [{"tokenCount": 3.0, "outputText": "No."}]})
-    assert found == Message((Text("No."),), usage=Usage(28, 3))
 
 
 @given(json_objects("inputText", "textGenerationConfig", "results", "outputText", "completionReason"))

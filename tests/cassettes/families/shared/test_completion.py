@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import STOP_REASONS, Embeddings, Message, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import STOP_REASONS, Embeddings, Message, Text, ToolUse
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.shared import completion
 
@@ -77,11 +77,6 @@ def test_pieces_are_the_text_and_there_is_always_one(text: str, least: int, more
     assert found
     assert (found[-1] == "") == (last or not text)
     assert all(least <= len(piece) <= least + more for piece in found[: -2 if last else -1])
-
-
-@pytest.mark.parametrize(("sent", "received", "usage"), [(1, 2, Usage(1, 2)), (None, 2, None), (1, None, None)])
-def test_usage_needs_both_counts(sent: int | None, received: int | None, usage: Usage | None) -> None:
-    assert completion.counted(sent, received) == usage
 
 
 @pytest.mark.parametrize(("value", "found"), [("|", ("|",)), (["a", 1, "b"], ("a", "b")), (None, ()), ({}, ())])

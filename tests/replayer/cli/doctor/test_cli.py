@@ -33,7 +33,7 @@ def _doctor(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
     return subprocess.run([*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_a_bearer_token_and_an_endpoint_are_told_with_what_mends_them(tmp_path: Path) -> None:
+def test_a_bearer_token_and_an_endpoint_are_told_with_what_fixes_them(tmp_path: Path) -> None:
     with Replayer([]) as bedrock:
         named = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
         environ = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url, "AWS_BEARER_TOKEN_BEDROCK": "hidden"}
@@ -58,7 +58,7 @@ def test_an_environment_for_replay_is_well(tmp_path: Path) -> None:
         done = _doctor(tmp_path, "--json", **environ)
     assert done.returncode == 0, done.stdout
     checks = json.loads(done.stdout)["checks"]
-    assert {"check", "level", "found", "expected", "mend"} == set().union(*checks)
+    assert {"check", "level", "found", "expected", "fix"} == set().union(*checks)
     levels = {check["check"]: check["level"] for check in checks}
     assert levels["endpoint"] == levels["credentials"] == levels["region"] == "ok"
     assert "wrong" not in levels.values()
@@ -76,4 +76,4 @@ def test_it_prints_no_secret_and_changes_nothing(tmp_path: Path, arguments: list
 def test_all_checks_of_an_empty_environment_say_something() -> None:
     diagnoses = examine(Found())
     assert len(diagnoses) >= len(CHECKS) - 5  # five speak only where there is something
-    assert all(diagnosis.mend and diagnosis.expected for diagnosis in diagnoses if diagnosis.level != "ok")
+    assert all(diagnosis.fix and diagnosis.expected for diagnosis in diagnoses if diagnosis.level != "ok")

@@ -97,15 +97,15 @@ def test_kinds_of_endpoints(environ: dict[str, str], profile: Profile, said: lis
 
 def test_an_endpoint_for_all_services_is_noted() -> None:
     (found,) = endpoints.check_all_services(Found(environ={"AWS_ENDPOINT_URL": URL}))
-    assert (found.level, found.mend) == ("note", f"move its value to {RUNTIME}")
+    assert (found.level, found.fix) == ("note", f"move its value to {RUNTIME}")
     assert not list(endpoints.check_all_services(Found(environ={RUNTIME: URL})))
 
 
 def test_clients_that_read_other_variables_are_told_where_they_are_installed() -> None:
     packages = {"anthropic": "1.0", "openai": "1.0"}
     (anthropic, openai) = endpoints.check_other_clients(Found(environ={RUNTIME: URL}, packages=packages))
-    assert anthropic.mend == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
-    assert openai.mend == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
+    assert anthropic.fix == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
+    assert openai.fix == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
     set_too = {RUNTIME: URL, "ANTHROPIC_BEDROCK_BASE_URL": URL}
     for silent in (
         Found(environ={RUNTIME: URL}),

@@ -21,6 +21,7 @@ from bedtape_replayer.cli.doctor.addresses import Address
 from bedtape_replayer.cli.doctor.checks import examine
 from bedtape_replayer.cli.doctor.environment import Listener
 from bedtape_replayer.cli.doctor.probe import gather, listener_at
+from support import folders
 from support.recordings import converse
 
 
@@ -149,7 +150,7 @@ def test_this_python() -> None:
 
 def test_the_projects_cassettes(project: Path) -> None:
     assert gather().shelves == ()
-    store.write(project / "cassettes", Cassette("a", (converse("1", "1"), converse("2", "2"))))
+    folders.write(project / "cassettes", Cassette("a", (converse("1", "1"), converse("2", "2"))))
     (project / "tests" / "cassettes").mkdir(parents=True)
     (one,) = gather().shelves
     assert (one.folder, one.cassettes, one.interactions, one.problems) == ("cassettes", 1, 2, ())
@@ -166,7 +167,7 @@ def test_settings_and_the_cassettes_that_they_name(project: Path, monkeypatch: p
     assert (Path(found.settings.file), found.settings.port) == (project / "bedtape.toml", 0)
     (missing,) = found.shelves
     assert missing.problems == ("tapes: no such folder; name a folder of cassettes or a .tape file",)
-    store.write(project / "tapes", Cassette("a", (converse("1", "1"),)))
+    folders.write(project / "tapes", Cassette("a", (converse("1", "1"),)))
     (shelf,) = gather().shelves
     assert (shelf.folder, shelf.interactions) == ("tapes", 1)
     monkeypatch.setenv("BEDTAPE_REPLAY_PROT", "1")

@@ -7,8 +7,8 @@ from bedtape_replayer.cli.doctor.render import summary, told
 
 DIAGNOSES = (
     ok("port", "free"),
-    note("a long name", expected="this " * 12 + "much", found="less", mend="add"),
-    wrong("port", expected="a", found="b\x1b[2J", mend="c"),
+    note("a long name", expected="this " * 12 + "much", found="less", fix="add"),
+    wrong("port", expected="a", found="b\x1b[2J", fix="c"),
 )
 
 

@@ -99,7 +99,7 @@ def test_what_the_disk_refuses_is_told_and_leaves_all_as_it_was(project: Path, m
     before = _tree(project)
     _Breaking(monkeypatch, 8, OSError(28, "No space left on device", "somewhere"), after=False)
     with pytest.raises(
-        InitRefused, match="somewhere: expected to write, found: No space left on device; nothing was wr"
+        InitRefused, match="somewhere: expected to write, found No space left on device; nothing was wr"
     ):
         writing.write(project, PIECES, _nothing)
     assert _tree(project) == before
@@ -132,10 +132,10 @@ def test_obstacles_are_told_all_at_once(tmp_path: Path) -> None:
         Piece("cassettes/d", b"", ""),
         Piece("e", b"", ""),
     ]
-    assert writing.obstacles(tmp_path, pieces) == (
+    assert list(map(str, writing.obstacles(tmp_path, pieces))) == [
         "tests: expected a folder, found a file; move it away",
         "cassettes: expected a folder, found a file; move it away",
-    )
+    ]
 
 
 def test_no_project_is_in_the_home_folder_or_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

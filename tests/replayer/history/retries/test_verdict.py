@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_replayer.history.retries.verdict import Finding, verdict
+from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.faults.base import Harm
 from bedtape_replayer.overlay.faults.midstream import Raise
 from bedtape_replayer.overlay.faults.truncation import Truncate
@@ -24,11 +24,11 @@ _TOOK = 0.001  # seconds that an answer takes here
 
 
 def _kinds(scene: Scene) -> list[str]:
-    return [finding.kind for finding in verdict(scene.calls)]
+    return [finding.kind for finding in judge_retries(scene.calls)]
 
 
 def _only(scene: Scene) -> Finding:
-    [finding] = verdict(scene.calls)
+    [finding] = judge_retries(scene.calls)
     return finding
 
 
@@ -221,7 +221,7 @@ def test_what_was_ignored_is_said() -> None:
     scene = _throttled(retry_after_ms=2000)
     _attempts(scene, "a", [0.25])
     said = _only(scene).explanation
-    assert "attempt 2 began 0.250 s after an answer whose x-amz-retry-after asked for 2 s" in said
+    assert "attempt 2 began 0.250 s after an answer whose x-amz-retry-after is 2 s" in said
 
 
 # -- storms ----------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_a_part_that_is_quoted_as_the_whole_was_accepted() -> None:
     finding = _only(_truncated(["Hello", "Once upon", "Go on"]))
     assert (finding.kind, finding.group) == ("accepted_truncated_stream", "a")
     assert [call.number for call in finding.calls] == [1, 2]
-    assert "cut after 3 events, and call 2 sends the part back" in finding.explanation
+    assert "cut after 3 events, and call 2 sends the partial text back" in finding.explanation
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_a_whole_stream_may_be_quoted_in_part() -> None:
 
 
 def test_nothing_happened() -> None:
-    assert verdict(()) == ()
+    assert judge_retries(()) == ()
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
@@ -412,4 +412,4 @@ def test_a_verdict_does_not_depend_on_the_order_in_which_calls_ended(
         scene.send(prompt(text), at=at, headers=headers)
     calls = list(scene.calls)
     turned = turned % max(1, len(calls))
-    assert set(verdict(calls)) == set(verdict(calls[turned:] + calls[:turned]))
+    assert set(judge_retries(calls)) == set(judge_retries(calls[turned:] + calls[:turned]))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import Piece
-from bedtape_replayer.answering.steps import Close, Finish, Reset, Send, Stall, Start, Step, Wait
-from bedtape_replayer.overlay.faults.cut import cut, end_at
+from bedtape_replayer.answering.steps import Close, EndAt, Finish, Reset, Send, Stall, Start, Step, Wait, edit
+from bedtape_replayer.overlay.faults.cut import cut
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"abc"), Wait(2), Send(b"def"), Finish())
 
@@ -31,23 +31,23 @@ STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"abc"), Wait(2), Send(b"def")
     ],
 )
 def test_the_place(events: int | None, more: int, kept: tuple[Step, ...]) -> None:
-    assert list(end_at(iter(STEPS), events, more, Stall())) == [*kept, Stall()]
+    assert list(edit(iter(STEPS), (EndAt(events, more, Stall()),))) == [*kept, Stall()]
 
 
 @pytest.mark.parametrize("end", [Stall(), Close(), Reset()])
 def test_what_ended_before_stays_ended(end: Step) -> None:
-    assert list(end_at(iter((*STEPS[:3], end)), 2, 0, Reset(7))) == [*STEPS[:3], end]
+    assert list(edit(iter((*STEPS[:3], end)), (EndAt(2, 0, Reset(7)),))) == [*STEPS[:3], end]
 
 
 def test_an_empty_body_ends_after_its_head() -> None:
     for events in (0, 1):
-        assert list(end_at(iter((Start(), Finish())), events, 0, Close())) == [Start(), Close()]
+        assert list(edit(iter((Start(), Finish())), (EndAt(events, 0, Close()),))) == [Start(), Close()]
 
 
 @given(st.lists(st.binary(max_size=5), max_size=4), st.integers(0, 5), st.integers(0, 12))
 def test_pieces_are_cut_where_steps_are(parts: list[bytes], events: int, more: int) -> None:
     pieces = [Piece(0, part) for part in parts]
-    steps = end_at(iter((Start(), *map(Send, parts), Finish())), events, more, Finish())
+    steps = edit(iter((Start(), *map(Send, parts), Finish())), (EndAt(events, more, Close()),))
     sent = b"".join(step.data for step in steps if isinstance(step, Send))
     assert b"".join(piece.data for piece in cut(pieces, events, more)) == sent
     assert sent == b"".join(parts[:events]) + b"".join(parts[events:])[:more]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_replayer.answering.steps import Finish, Send, Start, Step, Wait
+from bedtape_replayer.answering.reply import Piece, Reply
+from bedtape_replayer.answering.steps import Finish, Send, Start, Step, Wait, edit
 from bedtape_replayer.overlay.faults.latency import Delay
-from support.faulty import call, moment
+from support.faulty import moment
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"a"), Wait(0.5), Send(b"b"), Send(b"c"), Finish())
+REPLY = Reply(200, (), (Piece(0, b"a"), Piece(0, b"b"), Piece(0, b"c")), streamed=True)
 
 
 def changed(harm: Delay, seed: int = 0) -> list[Step]:
-    return list(harm.on_steps(iter(STEPS), call(), moment(seed)))
+    return list(edit(iter(STEPS), (harm.on_steps(REPLY, moment(seed)),)))
 
 
 def test_waits_come_on_top_of_the_recorded_pace() -> None:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_replayer.answering.steps import Finish, Reset, Send, Start, Step
+from bedtape_replayer.answering.steps import EndAt, Reset
 from bedtape_replayer.overlay.faults.reset import BreakOff
-from support.faulty import call, moment
-
-STEPS: tuple[Step, ...] = (Start(), Send(b"abc"), Send(b"def"), Finish())
+from support.faulty import EMPTY, moment
 
 
 @pytest.mark.parametrize(
-    ("harm", "steps"),
+    ("harm", "end"),
     [
-        (BreakOff(), (Reset(),)),
-        (BreakOff(code=8), (Reset(8),)),
-        (BreakOff(0, code=0), (Start(), Reset(0))),
-        (BreakOff(1, 2), (Start(), Send(b"abc"), Send(b"de"), Reset())),
+        (BreakOff(), EndAt(None, 0, Reset())),
+        (BreakOff(code=8), EndAt(None, 0, Reset(8))),
+        (BreakOff(0, code=0), EndAt(0, 0, Reset(0))),
+        (BreakOff(1, 2), EndAt(1, 2, Reset())),
     ],
 )
-def test_nothing_comes_after_it(harm: BreakOff, steps: tuple[Step, ...]) -> None:
-    assert list(harm.on_steps(iter(STEPS), call(), moment())) == list(steps)
+def test_it_ends_the_answer(harm: BreakOff, end: EndAt) -> None:
+    assert harm.on_steps(EMPTY, moment()) == end
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_replayer.answering.steps import Finish, Send, Stall, Start, Step
+from bedtape_replayer.answering.steps import EndAt, Stall
 from bedtape_replayer.overlay.faults.stall import Silence
-from support.faulty import call, moment
-
-STEPS: tuple[Step, ...] = (Start(), Send(b"a"), Send(b"b"), Finish())
+from support.faulty import EMPTY, moment
 
 
-@pytest.mark.parametrize(("events", "kept"), [(None, 0), (0, 1), (1, 2), (2, 3), (9, 3)])
-def test_nothing_comes_after_it(events: int | None, kept: int) -> None:
-    assert list(Silence(events).on_steps(iter(STEPS), call(), moment())) == [*STEPS[:kept], Stall()]
+@pytest.mark.parametrize("events", [None, 0, 9])
+def test_it_ends_the_answer(events: int | None) -> None:
+    assert Silence(events).on_steps(EMPTY, moment()) == EndAt(events, 0, Stall())
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -13,9 +13,19 @@ const RULES = {
 const FAULTS = {
   error: (fill) => ({ error: fill || "ThrottlingException" }),
   "error in the stream": (fill) => ({ error: fill || "ModelStreamErrorException", after_events: 2 }),
+  "error frame": (fill) => ({ error_frame: { code: fill || "internalServerException", after_events: 2 } }),
+  http: (fill) => ({ http: { status: 502, text: fill || "Bad Gateway" } }),
+  quota: (fill) => ({ quota: { requests_per_minute: Number(fill) || 60 } }),
   latency: (fill) => ({ latency: { first_byte_ms: Number(fill) || 500 } }),
   stall: () => ({ stall: { after_events: 2 } }),
+  reset: () => ({ reset: { after_events: 2 } }),
   truncate: () => ({ truncate: { after_events: 2 } }),
+  corrupt: (fill) => ({ corrupt: { what: fill || "json" } }),
+  "drop events": () => ({ drop: { numbers: [2] } }),
+  "repeat events": () => ({ repeat: { numbers: [2] } }),
+  "swap events": () => ({ swap: { first: 2, second: 3 } }),
+  "insert an event": (fill) => ({ insert: { type: fill || "unknown", after_events: 2 } }),
+  misanswer: (fill) => ({ misanswer: fill || "max_tokens" }),
 };
 
 const told = ({ name, fired, ...rest }) => JSON.stringify(rest);
@@ -61,7 +71,7 @@ export class Layers {
       say(words);
     } catch (error) {
       const problems = error.problems ?? [];
-      const items = problems.length ? problems.map((each) => `${each.where || "the document"}: expected ${each.expected}, found ${each.found}${each.mend ? `; ${each.mend}` : ""}`) : [error.message];
+      const items = problems.length ? problems.map((each) => `${each.where || "the document"}: expected ${each.expected}, found ${each.found}${each.fix ? `; ${each.fix}` : ""}`) : [error.message];
       this.wrong.replaceChildren(...items.map((each) => el("li", {}, each)));
     }
     await this.draw();

@@ -12,7 +12,8 @@ from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.engine import loading
+from bedtape_replayer.server import loading
+from support import folders
 from support.recordings import converse
 
 
@@ -22,7 +23,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_never_partly_loaded(tmp_path: Path) -> None:
-    store.write(tmp_path, Cassette("good", (converse("a", "1"),)))
+    folders.write(tmp_path, Cassette("good", (converse("a", "1"),)))
     (tmp_path / "good" / "0002.yaml").write_text("bedtape: 1\n")
     with pytest.raises(CassetteInvalid):
         loading.load([tmp_path])
@@ -30,7 +31,7 @@ def test_a_broken_file_is_never_partly_loaded(tmp_path: Path) -> None:
 
 def test_a_watch_reports_what_changed_and_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_INTERVAL", 0.01)
-    store.write(tmp_path, Cassette("c", (converse("a", "1"),)))
+    folders.write(tmp_path, Cassette("c", (converse("a", "1"),)))
     seen = store.fingerprint([tmp_path])
     told: asyncio.Queue[Library | CassetteError] = asyncio.Queue()
 
@@ -40,7 +41,7 @@ def test_a_watch_reports_what_changed_and_what_cannot_be_read(tmp_path: Path, mo
                 [tmp_path], seen, rules=MatchRules(), cache=None, changed=told.put_nowait, failed=told.put_nowait
             )
         )
-        store.write(tmp_path, Cassette("d", (converse("b", "2"),)))
+        folders.write(tmp_path, Cassette("d", (converse("b", "2"),)))
         library = await asyncio.wait_for(told.get(), 30)
         while isinstance(library, Library) and len(library) != 2:  # files come one by one
             library = await asyncio.wait_for(told.get(), 30)

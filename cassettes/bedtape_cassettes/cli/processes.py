@@ -1,0 +1,55 @@
+"""Other programs that commands run: a program whose calls bedtape records or answers, and the user's editor."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bedtape_cassettes.errors import CassetteError
+
+__all__ = ["edit_text", "run"]
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs the command; its exit code, 128 and the signal where one ended it. Raises OSError where it cannot be run."""
+    child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
+    with _outlived(child):
+        code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _outlived(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
+def edit_text(text: str, name: str) -> str:
+    """Opens the text in `$VISUAL` or `$EDITOR`, as git does, and returns it as the editor left it.
+
+    name: of the temporary file, so that the editor knows its language. Raises CassetteError.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="bedtape-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, newline="")
+        try:
+            done = subprocess.run([*shlex.split(command), str(path)], check=False)  # noqa: S603 -- the user's own command
+        except (OSError, ValueError) as error:
+            fix = "set EDITOR, or change it without one: bedtape cassette set"
+            raise CassetteError(f"EDITOR: expected an editor that runs, found {command!r} ({error}); {fix}") from None
+        if done.returncode:
+            found = f"that {command!r} ended with {done.returncode}"
+            raise CassetteError(f"EDITOR: expected it to end well, found {found}; nothing was changed")
+        return path.read_bytes().decode(errors="replace")

@@ -1,0 +1,54 @@
+"""The Responses API of bedrock-mantle: its requests as prompts, and its token counts.
+
+Its answers are not read as content yet.
+"""
+
+from __future__ import annotations
+
+from bedtape_cassettes.families.content import Content, Prompt
+from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.members import Members
+from bedtape_cassettes.families.shared import chat, json_access
+from bedtape_cassettes.model import JsonValue
+
+__all__ = ["RESPONSES"]
+
+
+def _prompt(body: JsonObject) -> Prompt:
+    """The prompt of the request as Chat Completions would have it."""
+    given = body.get("input")
+    turns: list[JsonValue] = (
+        given if isinstance(given, list) else [{"role": "user", "content": json_access.text(given)}]
+    )
+    system: list[JsonValue] = [{"role": "system", "content": json_access.text(body, "instructions")}]
+    return chat.prompt(
+        {
+            **body,
+            "messages": [*(system if body.get("instructions") else []), *turns],
+            "max_tokens": body.get("max_output_tokens"),
+        }
+    )
+
+
+def _render(content: Content, asking: Asking) -> JsonObject:  # noqa: ARG001 - a family's signature
+    raise Cannot("answers of the Responses API have no neutral form; give the body as it goes over the wire (`raw`)")
+
+
+def _read(body: JsonObject) -> Content:  # noqa: ARG001 - a family's signature
+    raise ValueError("expected an answer in a known form, found one of the Responses API")
+
+
+RESPONSES = Family(
+    name="responses",
+    models=(),
+    answers=(),
+    prompt=_prompt,
+    render=_render,
+    read=_read,
+    # Events of a stream hold the whole response, which has its counts when it is complete.
+    members=Members(
+        input=("usage.input_tokens", "response.usage.input_tokens"),
+        output=("usage.output_tokens", "response.usage.output_tokens"),
+        total=("usage.total_tokens", "response.usage.total_tokens"),
+    ),
+)

@@ -1,0 +1,241 @@
+"""JSON values: their leaves, lookup and replacement by path, and the differences between two values. Pure.
+
+A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for any member or item, and
+`messages.*.content[0].text` and `$.messages[*].content.0.text` are the same path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple, TypeVar
+
+from bedtape_cassettes.model import JsonValue, Place, render_path
+
+__all__ = [
+    "MISSING",
+    "Change",
+    "Missing",
+    "Place",
+    "Plain",
+    "at",
+    "compare",
+    "compare_members",
+    "find",
+    "find_places",
+    "is_within",
+    "leaves",
+    "map_leaves",
+    "parse_path",
+    "remove",
+    "render_path",
+    "same",
+    "with_leaf",
+]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_M = TypeVar("_M")
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A body that is not JSON: its text, or `None` if the bytes are not UTF-8."""
+
+    text: str | None
+
+
+# -- paths -----------------------------------------------------------------------------------------------------
+
+
+def parse_path(path: str) -> tuple[str, ...]:
+    """The parts of a path; () for `$`. Raises ValueError if a part is empty."""
+    dotted = path.removeprefix("$").replace("[", ".").replace("]", "").removeprefix(".")
+    parts = tuple(dotted.split(".")) if dotted else ()
+    if "" in parts:
+        raise ValueError(f"expected members joined by dots (messages.*.text), found {path!r}")
+    return parts
+
+
+def is_within(place: Place, parts: Sequence[str]) -> bool:
+    """Whether the place is at the parsed path or below it."""
+    return len(parts) <= len(place) and all(part in ("*", str(own)) for part, own in zip(parts, place, strict=False))
+
+
+# -- leaves ----------------------------------------------------------------------------------------------------
+
+
+def leaves(
+    value: JsonValue | Plain, place: Place = (), *, is_leaf: Callable[[Place, JsonValue], bool] | None = None
+) -> list[tuple[Place, JsonValue]]:
+    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is one leaf.
+
+    is_leaf: returns whether a value counts as a leaf although it has members.
+    """
+    found: list[tuple[Place, JsonValue]] = []
+    if isinstance(value, Plain):
+        return [(place, value.text)]
+
+    # A list that grows is faster than nested generators, and the report on a miss reads hundreds of requests.
+    def collect(value: JsonValue, place: Place) -> None:
+        if not isinstance(value, dict | list) or not value or (is_leaf is not None and is_leaf(place, value)):
+            found.append((place, value))
+        else:
+            for part, member in _members(value):
+                collect(member, (*place, part))
+
+    collect(value, place)
+    return found
+
+
+def _members(value: JsonValue | Plain) -> Iterator[tuple[str | int, JsonValue]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def map_leaves(value: JsonValue, change: Callable[[JsonValue], JsonValue]) -> JsonValue:
+    """The value with every scalar replaced by what `change` returns."""
+    if isinstance(value, dict):
+        return {key: map_leaves(member, change) for key, member in value.items()}
+    if isinstance(value, list):
+        return [map_leaves(item, change) for item in value]
+    return change(value)
+
+
+# -- lookup ----------------------------------------------------------------------------------------------------
+
+
+def at(value: JsonValue | Plain, place: Place) -> JsonValue:
+    """The value at a place; `None` if the place does not exist."""
+    if isinstance(value, Plain):
+        return value.text
+    for part in place:
+        match value:
+            case dict() if isinstance(part, str) and part in value:
+                value = value[part]
+            case list() if isinstance(part, int) and part < len(value):
+                value = value[part]
+            case _:
+                return None
+    return value
+
+
+def find(value: JsonValue, path: str) -> list[JsonValue]:
+    """Every value that the path leads to, in order. Raises ValueError for a malformed path."""
+    found = [value]
+    for part in parse_path(path):
+        found = [member for outer in found for _, member in _below(outer, part)]
+    return found
+
+
+def find_places(
+    value: JsonValue | Plain, parts: Sequence[str], place: Place = (), *, or_new: bool = False
+) -> Iterator[Place]:
+    """Every place that the parsed path leads to, in order. or_new: the last part may name a member to add."""
+    if not parts:
+        yield place
+        return
+    below = _below(value, parts[0])
+    for part, member in below:
+        yield from find_places(member, parts[1:], (*place, part), or_new=or_new)
+    if or_new and not below and len(parts) == 1 and isinstance(value, dict) and parts[0] != "*":
+        yield (*place, parts[0])
+
+
+def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, JsonValue]]:
+    if part == "*":
+        return list(_members(value))
+    if isinstance(value, dict):
+        return [(part, value[part])] if part in value else []
+    if isinstance(value, list) and part.isdecimal() and len(part) < 10 and int(part) < len(value):
+        return [(int(part), value[int(part)])]
+    return []
+
+
+# -- replacement -----------------------------------------------------------------------------------------------
+
+
+def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
+    """A copy of the value with another value at a place. The objects and lists around the place exist."""
+    if isinstance(value, Plain):
+        return Plain(leaf if isinstance(leaf, str) else None)
+    if not place:
+        return leaf
+    changed = deepcopy(value)
+    holder: JsonValue = changed
+    for part in place[:-1]:
+        holder = holder[part]  # type: ignore[index]
+    holder[place[-1]] = leaf  # type: ignore[index]
+    return changed
+
+
+def remove(value: JsonValue, parts: Sequence[str]) -> None:
+    """Deletes what the parsed path leads to, in place."""
+    for part, member in reversed(_below(value, parts[0])):
+        if len(parts) > 1:
+            remove(member, parts[1:])
+        else:
+            del value[part]  # type: ignore[union-attr, arg-type]  # a part of the value itself
+
+
+# -- differences -----------------------------------------------------------------------------------------------
+
+
+class Missing(Enum):
+    """Stands for a member or item that one of two values lacks, because `None` is JSON's null."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+
+class Change(NamedTuple):
+    """A place in which two values differ. One side is `MISSING` if only the other value has the place."""
+
+    place: Place
+    before: JsonValue | Missing
+    after: JsonValue | Missing
+
+
+def compare(before: JsonValue, after: JsonValue, place: Place = ()) -> Iterator[Change]:
+    """Every difference between two values, in order; 1, 1.0 and true differ. A subtree that is missing is one change."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, one, other in compare_members(before, after, MISSING):
+            yield from _compare((*place, key), one, other)
+    elif isinstance(before, list) and isinstance(after, list):
+        for number in range(max(len(before), len(after))):
+            one = before[number] if number < len(before) else MISSING
+            other = after[number] if number < len(after) else MISSING
+            yield from _compare((*place, number), one, other)
+    elif before != after or type(before) is not type(after):
+        yield Change(place, before, after)
+
+
+def _compare(place: Place, before: JsonValue | Missing, after: JsonValue | Missing) -> Iterator[Change]:
+    if before is MISSING or after is MISSING:
+        yield Change(place, before, after)
+    else:
+        yield from compare(before, after, place)
+
+
+def compare_members(
+    before: Mapping[_K, _V], after: Mapping[_K, _V], missing: _M
+) -> Iterator[tuple[_K, _V | _M, _V | _M]]:
+    """Every key of two mappings with both values: the keys of `before` first, then those that only `after` has."""
+    for key in [*before, *(key for key in after if key not in before)]:
+        yield key, before.get(key, missing), after.get(key, missing)
+
+
+def same(one: JsonValue, other: JsonValue) -> bool:
+    """JSON's equality: 1 and 1.0 are the same number, and neither is true."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        case list(), list():
+            return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other

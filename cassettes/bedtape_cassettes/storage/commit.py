@@ -1,0 +1,376 @@
+"""Writes changed cassettes. The recorder, the importers and the commands all write with `commit`.
+
+A changed cassette is built in a hidden folder beside the old one. Then the two folders change places in one step of the
+file system. A killed process or a full disk therefore leaves the old cassette or the new cassette, never a part of it. Files
+that do not change keep their bytes. The caller holds `lock` from before it reads until `commit` returns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from glob import escape
+from pathlib import Path
+
+from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
+from bedtape_cassettes.format import document, tape
+from bedtape_cassettes.model import Cassette, Interaction, Suite
+from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
+from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
+
+__all__ = ["BACKUPS", "back_up", "commit", "list_changed", "list_files", "lock", "open_backups"]
+
+BACKUPS = ".bedtape-backup"
+_OLD = ".bedtape-old"
+
+
+def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
+    """Returns the names of the cassettes that differ in content or in file names; growing cassettes come first.
+
+    A process that is killed between two cassettes then leaves a moved interaction in both cassettes, never in neither.
+    """
+    old, new = ({c.name: [(i.file, i) for i in c.interactions] for c in suite} for suite in (before, after))
+    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    return tuple(sorted(names, key=lambda name: len(new.get(name, ())) - len(old.get(name, ())), reverse=True))
+
+
+def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, ...]:
+    """Returns the files that hold these cassettes: the `.tape` file, or the file of each interaction.
+
+    Interactions from a `.tape` file inside the folder have no file of their own and are left out.
+    """
+    if not place.is_dir():
+        return (place,) if place.exists() else ()
+    paths = (place / i.file for cassette in suite if cassette.name in names for i in cassette.interactions)
+    return tuple(path for path in paths if path.is_file())
+
+
+# -- lock ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def lock(place: Path, *, create: bool = False) -> Iterator[None]:
+    """Locks the folder (or the folder of the `.tape` file) and removes what a killed process left in it.
+
+    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty.
+    Raises CassetteError if another process holds the lock, or if there is no folder.
+    """
+    folder = place if create or place.is_dir() else place.parent
+    created = _make_folder(folder) if create else []
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
+    try:
+        _lock_handle(handle, folder)
+        try:
+            if folder == place:
+                _clean_up(folder.resolve())
+            else:
+                _remove_all(folder.glob(f".{escape(place.name)}.*{NEW}"))
+        except OSError as error:
+            raise _make_error(folder, error) from None
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for path in created:
+                path.rmdir()
+        os.close(handle)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Makes the folder and those above it, and returns the new folders, deepest first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fix = "choose another with --to"
+        raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; {fix}") from None
+    return missing
+
+
+def _lock_handle(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            return  # a file system without locks
+        fix = "wait until it is done, and run this again"
+        raise CassetteError(f"{folder}: expected to be alone, found another command that changes it; {fix}") from None
+
+
+def _clean_up(folder: Path) -> None:
+    """Finishes what a killed process began: a cassette that was put aside comes back, a new one is removed."""
+    beside_old, beside_new = (folder.with_name(f".{folder.name}{suffix}") for suffix in (_OLD, NEW))
+    for path in [*folder.rglob(f".*{_OLD}"), *filter(Path.exists, [beside_old])]:
+        home = path.with_name(path.name[1 : -len(_OLD)])
+        if home.exists():
+            shutil.rmtree(path)
+        else:
+            path.rename(home)
+    _remove_all([*folder.rglob(f".*{NEW}"), *filter(Path.exists, [beside_new])])
+
+
+def _remove_all(paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+# -- backups ---------------------------------------------------------------------------------------------------
+
+
+def open_backups(place: Path) -> Path:
+    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
+    backups = (place if place.is_dir() else place.parent) / BACKUPS
+    backups.mkdir(exist_ok=True)
+    (backups / ".gitignore").write_text("*\n")
+    return backups
+
+
+def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
+    """Copies the files into `.bedtape-backup/STAMP` and returns that folder. Raises CassetteError."""
+    root = place if place.is_dir() else place.parent
+    try:
+        backups = open_backups(place)
+        candidates = (backups / (stamp if n == 1 else f"{stamp}-{n}") for n in range(1, 1000))
+        target = next(path for path in candidates if not path.exists())
+        for file in files:
+            copy = target / file.relative_to(root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
+    except OSError as error:
+        raise _make_error(root / BACKUPS, error) from None
+    return target
+
+
+def _make_error(path: Path, error: OSError) -> CassetteError:
+    where = error.filename or path
+    found = error.strerror or type(error).__name__
+    fix = "nothing was changed in it; free space or fix permissions, and run this again"
+    if error.errno == errno.EXDEV:  # a folder of an image's lower layer
+        fix = "this file system does not let the folder be renamed: change a copy of it (cp -r)"
+    return CassetteError(f"{where}: expected to write, found: {found}; {fix}")
+
+
+# -- commit ----------------------------------------------------------------------------------------------------
+
+
+def commit(
+    place: Path,
+    before: Suite,
+    after: Suite,
+    *,
+    redaction: Redaction = ALWAYS,
+    report: Callable[[str], object] | None = None,
+) -> None:
+    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes `after`.
+
+    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a file name. What is
+    written is scrubbed, and checked for secrets before the first change. An interaction that `before` contains keeps the
+    bytes of its file, comments included. report: called with the name of each written cassette.
+    Raises SecretFound or CassetteError; each cassette is then either old or new.
+    """
+    if place.suffix == TAPE and not place.is_dir():
+        _commit_tape(place, after, redaction)
+        return
+    new = {cassette.name: cassette for cassette in after}
+    names = list_changed(before, after)
+    for name in new.keys() & set(names):
+        _check_name(name)
+    contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
+    for name in names:
+        try:
+            folder = _find_folder(place, name, before)
+            _replace_folder(folder, contents.get(name, {}), _list_old_names(place, name, before))
+        except OSError as error:
+            raise _make_error(place / name, error) from None
+        if report:
+            report(name)
+
+
+def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
+    clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
+    for cassette in clean:
+        _check_name(cassette.name)
+    _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
+    data = tape.pack(clean)
+    tape.unpack(data, str(path))
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        raise _make_error(path, error) from None
+
+
+def _check_name(name: str) -> None:
+    if not safe_name(name):
+        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
+
+
+def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
+    fix = "take it out: bedtape cassette redact"
+    problems = [
+        Problem(str(path), 0, "no secret", f"{finding.kind} in {finding.where}", fix)
+        for path, interaction in named
+        for finding in scan(interaction)
+    ]
+    if problems:
+        raise SecretFound(problems)
+
+
+_Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to take them from
+
+
+def _render_all(
+    place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
+) -> dict[str, _Contents]:
+    """Returns the contents of each cassette's folder. An interaction that only moves is taken from its old file."""
+    by_file = {(c.name, i.file): i for c in before for i in c.interactions}
+    files = {i: place / i.file for c in before for i in c.interactions}
+    contents: dict[str, _Contents] = {}
+    changed: list[tuple[str, Path, Interaction]] = []
+    for cassette in cassettes:
+        contents[cassette.name] = {}
+        for interaction in cassette.interactions:
+            path = place / interaction.file
+            same = by_file.get((cassette.name, interaction.file)) == interaction
+            source = path if same else files.get(interaction)
+            if source is not None and source.is_file():
+                contents[cassette.name][path.name] = source
+            else:
+                changed.append((cassette.name, path, scrub_interaction(interaction, redaction)))
+    _refuse_secrets((path, interaction) for _, path, interaction in changed)
+    for name, path, interaction in changed:
+        contents[name][path.name] = _render(path, interaction)
+    return contents
+
+
+def _render(path: Path, interaction: Interaction) -> bytes:
+    """Returns the bytes of the file. Raises CassetteError if reading them would give another interaction."""
+    try:
+        data = document.write(interaction)
+    except ValueError as error:
+        raise CassetteError(
+            f"{path}: expected an interaction that YAML can hold, found one it cannot: {error}"
+        ) from None
+    if document.read(data, str(path)) != interaction:
+        raise CassetteError(f"{path}: expected an interaction that is read back as it was, found one that is not")
+    return data
+
+
+def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
+    files = [i.file for c in before if c.name == name for i in c.interactions]
+    if packed := [file for file in files if not (place / file).is_file()]:
+        fix = "give that with --in, or bedtape cassette unpack it first"
+        raise CassetteError(f"{name}: expected the file {place / packed[0]}, found none: it is in a .tape file; {fix}")
+    return frozenset(file.rpartition("/")[2] for file in files)
+
+
+def _find_folder(place: Path, name: str, before: Suite) -> Path:
+    """Returns the folder of the cassette's files, which is `place` itself if the files are directly in it."""
+    first = next((i.file for c in before if c.name == name for i in c.interactions), None)
+    folder = (place / name if first is None else (place / first).parent).resolve()
+    if Path.cwd().resolve().is_relative_to(folder) and first is not None:
+        fix = "go to a folder above, and name the folder with --in"
+        raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
+    return folder
+
+
+# -- one folder ------------------------------------------------------------------------------------------------
+
+
+def _replace_folder(folder: Path, contents: _Contents, old: frozenset[str]) -> None:
+    """Replaces the files `old` of the folder by `contents`. Everything else in the folder stays."""
+    parent = folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    ready = parent / f".{folder.name}{NEW}"
+    if ready.exists():  # behind a link, where `lock` does not clean up
+        shutil.rmtree(ready)
+    try:
+        ready.mkdir()
+        _fill(ready, folder, contents, old)
+        if not folder.exists():
+            ready.rename(folder)
+        elif any(ready.iterdir()):
+            _exchange(ready, folder)
+        else:
+            ready.rmdir()
+            folder.rename(ready)
+    finally:
+        if ready.exists():
+            shutil.rmtree(ready)
+    with suppress(OSError):  # folders above that are empty now are removed too
+        while not folder.exists() and parent != folder:
+            parent.rmdir()
+            parent = parent.parent
+
+
+def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -> None:
+    if folder.exists():
+        shutil.copystat(folder, ready)
+        for entry in folder.iterdir():
+            if entry.name not in old:
+                _carry(entry, ready / entry.name)
+    for name, source in contents.items():
+        if (ready / name).exists():
+            raise FileExistsError(0, "a file of that name which is no cassette's", str(folder / name))
+        if isinstance(source, bytes):
+            (ready / name).write_bytes(source)
+            (ready / name).chmod(0o644)
+        elif source == folder / name:
+            _carry(source, ready / name)
+        else:
+            shutil.copy2(source, ready / name)
+
+
+def _carry(source: Path, target: Path) -> None:
+    """Puts the same file, or the folder with its files, into the new folder. Times do not change."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, copy_function=_link)
+    else:
+        _link(source, target)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # a file system without links; a full disk makes the copy fail too
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchanges two folders: in one step on Linux and macOS, else in two steps, which `lock` finishes after a kill."""
+    if _swap_folders(one, other):
+        return
+    aside = other.with_name(f".{other.name}{_OLD}")
+    other.rename(aside)
+    try:
+        one.rename(other)
+    except OSError:
+        aside.rename(other)
+        raise
+    shutil.rmtree(aside)
+
+
+_HERE = -100  # AT_FDCWD
+_SWAP = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+
+
+def _swap_folders(one: Path, other: Path) -> bool:
+    paths = os.fsencode(one), os.fsencode(other)
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            failed = library.renamex_np(*paths, _SWAP)
+        else:
+            failed = library.renameat2(_HERE, paths[0], _HERE, paths[1], _SWAP)
+    except (AttributeError, OSError):  # a C library without it
+        return False
+    return not failed

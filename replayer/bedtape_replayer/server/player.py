@@ -1,0 +1,134 @@
+"""Plays the steps of one answer over a connection: at once while the client reads, and by the clock where a step waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bedtape_replayer.answering.answer import Answer
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import (
+    Close,
+    Finish,
+    Reset,
+    Send,
+    Stall,
+    Start,
+    Step,
+    StepEdit,
+    Wait,
+    edit,
+    paced,
+    unpaced,
+)
+
+if TYPE_CHECKING:
+    from bedtape_replayer.server.connection import Connection
+
+__all__ = ["MAX_PART", "Player", "cut_steps"]
+
+# Above this much unsent, an answer waits for its reader.
+_HIGH_WATER = 256 * 1024
+# A larger body goes out in parts of this size, so that a reader who is slow holds no more of it than is under way.
+MAX_PART = 128 * 1024
+
+
+class Player:
+    """Plays one answer's steps: at once as far as its reader keeps up, by the clock where a step says so."""
+
+    def __init__(
+        self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step], sent: int
+    ) -> None:
+        self.stream = stream
+        self._connection = connection
+        self._answer = answer
+        self._began = began
+        self._steps = steps
+        self.stalled = False
+        self._finished = False
+        self._last: Close | Reset | None = None
+        self._sent = sent
+        self._started = sent > 0
+        self._due = connection.loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is room to go on; after the last step, whether all of it is on its way."""
+        connection = self._connection
+        assert connection.wire is not None
+        pending = connection.wire.count_pending(self.stream)
+        return not pending if self._finished else connection.writable and pending < _HIGH_WATER
+
+    def play(self) -> None:
+        connection = self._connection
+        wire = connection.wire
+        assert wire is not None
+        while self.ready:
+            match next(self._steps, None):
+                case Send(data):
+                    wire.send(self.stream, data)
+                    self._sent += 1
+                case Wait(seconds):
+                    self._wait(seconds)
+                    return
+                case Start():
+                    self._started = True
+                    reply = self._answer.reply
+                    wire.start(self.stream, reply.status, reply.headers, connection.server.date())
+                case Finish():
+                    wire.finish(self.stream)
+                    self._finished = True
+                case Stall():
+                    self.stalled = True
+                    connection.stalled(self)
+                    return
+                case Close() | Reset() as last:  # when what was said before is on its way
+                    self._steps, self._last, self._finished = iter(()), last, True
+                case None:
+                    self.end(self._last)
+                    return
+        connection.block(self)
+
+    def _wait(self, seconds: float) -> None:
+        """Due times add up from the beginning, so that late timers do not stretch the whole stream."""
+        self._due += seconds
+        self._timer = self._connection.loop.call_at(self._due, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.play()
+        self._connection.flush()
+
+    def end(self, how: Close | Reset | None) -> None:
+        """It is over, in order or as a fault says."""
+        self._end(complete=True)
+        if how is not None:
+            self._connection.break_off(self.stream, how)
+
+    def _end(self, *, complete: bool) -> None:
+        self._connection.played(self)
+        self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
+
+    def abandon(self, *, complete: bool = False) -> None:
+        """The client is gone, or its connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end(complete=complete)
+
+
+def cut_steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
+    """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
+    steps = edit(unpaced(reply) if speed is None else paced(reply, speed), edits)
+    return steps if reply.streamed else _cut_parts(steps)
+
+
+def _cut_parts(steps: Iterator[Step]) -> Iterator[Step]:
+    for step in steps:
+        match step:
+            case Send(data) if len(data) > MAX_PART:
+                for at in range(0, len(data), MAX_PART):
+                    yield Send(data[at : at + MAX_PART])
+            case _:
+                yield step

@@ -1,0 +1,25 @@
+"""Counts with nouns, and text of recordings made fit for a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bedtape_cassettes.text import escape_controls, format_count
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, "0 calls"), (1, "1 call"), (2, "2 calls")])
+def test_a_count_has_its_noun(count: int, expected: str) -> None:
+    assert format_count(count, "call") == expected
+
+
+@given(st.text())
+def test_any_text_becomes_printable(text: str) -> None:
+    escaped = escape_controls(text)
+    assert escaped.isprintable()
+    assert escaped == text or not text.isprintable()
+
+
+def test_a_recording_cannot_steer_the_terminal() -> None:
+    assert escape_controls("\x1b]0;owned\x07\u202e täglich") == "\\x1b]0;owned\\x07\\x202e täglich"
