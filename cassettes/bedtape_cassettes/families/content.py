@@ -16,7 +16,7 @@ __all__ = [
     "STOP_REASONS",
     "Block",
     "Citation",
-    "Cited",
+    "CitedText",
     "Content",
     "Embeddings",
     "Image",
@@ -89,7 +89,7 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
+class CitedText:
     """Text with its sources."""
 
     text: str
@@ -104,7 +104,7 @@ class Image:
     format: str = "png"
 
 
-Block: TypeAlias = Text | Reasoning | ToolUse | Cited | Image
+Block: TypeAlias = Text | Reasoning | ToolUse | CitedText | Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,13 @@ class Usage:
     cache_write: int = 0
 
     @property
-    def sent(self) -> int:
+    def total_input(self) -> int:
         """All input tokens, with those of the cache."""
         return self.input + self.cache_read + self.cache_write
 
     @property
     def total(self) -> int:
-        return self.sent + self.output
+        return self.total_input + self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Message:
     @property
     def text(self) -> str:
         """All text that it says, reasoning left out."""
-        return "".join(block.text for block in self.blocks if isinstance(block, Text | Cited))
+        return "".join(block.text for block in self.blocks if isinstance(block, Text | CitedText))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Prompt:
     @cached_property
     def last(self) -> str:
         """The text of the last user message; none where tools have answered since, which is a turn of its own."""
-        return next((_asked(turn) for turn in reversed(self.turns) if turn.role in _ASKING), "")
+        return next((_asked(turn) for turn in reversed(self.turns) if turn.role in _INPUT_ROLES), "")
 
     @cached_property
     def text(self) -> str:
@@ -235,7 +235,7 @@ class Prompt:
 
 
 # Who asks the model: some families give a tool's results a role of their own, others leave them to the user.
-_ASKING = ("user", "tool")
+_INPUT_ROLES = ("user", "tool")
 
 
 def _asked(turn: Turn) -> str:

@@ -10,7 +10,7 @@ from bedtape_cassettes.families.content import Content, Prompt, Usage
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["GUARDED", "METRICS", "Asking", "Cannot", "Family", "JsonObject", "cannot"]
+__all__ = ["GUARDED", "METRICS", "Family", "JsonObject", "ModelRequest", "RenderError", "make_render_error"]
 
 JsonObject = dict[str, JsonValue]
 
@@ -19,12 +19,12 @@ METRICS = "amazon-bedrock-invocationMetrics"
 GUARDED = "amazon-bedrock-guardrailAction"
 
 
-class Cannot(ValueError):
+class RenderError(ValueError):
     """The family has no form for such an answer. The message says what it was given and what it can say."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ModelRequest:
     """A request that wants an answer: the model id as in the path, the body parsed, what it says, and chance.
 
     chance: seeded by the caller; ids, sizes of deltas and latencies come from it, so that equal calls get equal bytes.
@@ -36,14 +36,14 @@ class Asking:
     chance: Random
 
 
-def never(asking: Asking, usage: Usage) -> bool:  # noqa: ARG001
+def _counts_no_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001
     """No answer of the family counts cached tokens."""
     return False
 
 
-def cannot(family: str, given: object, says: str) -> Cannot:
+def make_render_error(family: str, content: object, supported: str) -> RenderError:
     """The refusal of content for which the family has no form. says: what it can answer with."""
-    return Cannot(f"models of the {family} family answer with {says}, found {type(given).__name__}")
+    return RenderError(f"models of the {family} family answer with {supported}, found {type(content).__name__}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class Family:
     models: tuple[str, ...]
     answers: tuple[type[Content], ...]
     prompt: Callable[[JsonObject], Prompt]
-    render: Callable[[Content, Asking], JsonObject]
+    render: Callable[[Content, ModelRequest], JsonObject]
     read: Callable[[JsonObject], Content]
     members: Members = field(default_factory=Members)
-    stream: Callable[[Content, Asking], Iterable[JsonValue]] | None = None
+    stream: Callable[[Content, ModelRequest], Iterable[JsonValue]] | None = None
     gather: Callable[[Sequence[JsonValue]], Content] | None = None
     required: tuple[str | tuple[str, ...], ...] = ()
-    cached: Callable[[Asking, Usage], bool] = never
+    counts_cache: Callable[[ModelRequest, Usage], bool] = _counts_no_cache
     token_headers: bool = True
     metrics_alone: bool = False

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, reduce
 from operator import or_
 
-from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.family import Family, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
@@ -36,7 +36,7 @@ from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGA
 from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.matching.key import PROFILE
 
-__all__ = ["APIS", "FAMILIES", "INVOKE", "bare", "family_of", "members_of"]
+__all__ = ["APIS", "FAMILIES", "INVOKE", "family_of", "members_of", "strip_profile"]
 
 # In the order in which they are tried: the special before the general.
 FAMILIES: tuple[Family, ...] = (
@@ -85,7 +85,7 @@ _COUNTING = {
 }
 
 
-def bare(model: str) -> str:
+def strip_profile(model: str) -> str:
     """The model id without what may stand before it: `arn:…:inference-profile/us.` goes."""
     return PROFILE.sub("", _ARN.sub("", model))
 
@@ -102,12 +102,12 @@ def family_of(operation: str, model: str, name: str | None = None) -> Family:
     named = {family.name: family for family in FAMILIES if family is not CONVERSE}
     if name is not None:
         if name not in named:
-            raise Cannot(f"expected a family among {', '.join(sorted(named))}, found {name!r}")
+            raise RenderError(f"expected a family among {', '.join(sorted(named))}, found {name!r}")
         return named[name]
     for family in FAMILIES:
-        if any(fnmatchcase(bare(model), glob) for glob in family.models):
+        if any(fnmatchcase(strip_profile(model), glob) for glob in family.models):
             return family
-    raise Cannot(
+    raise RenderError(
         f"the model id {model!r} tells no known family, so its answers' form is not known; give the body as it goes"
         f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(named))})"
     )
@@ -125,5 +125,5 @@ def members_of(operation: str | None, model: str | None, name: str | None = None
         return Members()
     try:
         return family_of(operation, model or "", name).members
-    except Cannot:
+    except RenderError:
         return reduce(or_, (family.members for family in FAMILIES))

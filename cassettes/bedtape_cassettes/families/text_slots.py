@@ -17,7 +17,7 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
-__all__ = ["Slot", "cut", "slots", "with_text"]
+__all__ = ["Slot", "slots", "split_like", "with_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def _is_other(value: JsonValue | Plain, members: Members) -> bool:
     return any(at(value, place) for place in find_places(value, members.generation))
 
 
-def cut(text: str, pieces: Sequence[str]) -> list[str]:
+def split_like(text: str, pieces: Sequence[str]) -> list[str]:
     """The text in as many pieces, each as long as its counterpart; the last that is not empty has what is over."""
     last = max((number for number, piece in enumerate(pieces) if piece), default=len(pieces) - 1)
     found, start = [], 0
@@ -76,12 +76,12 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
         values = [_with_copies(value, members, old, new) for value in values]
     whole = joined[: len(joined) - len(old)] + new
     if isinstance(body, Body):
-        for slot, piece in zip(found, cut(whole, [slot.text for slot in found]), strict=True):
+        for slot, piece in zip(found, split_like(whole, [slot.text for slot in found]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
         return sealed(body, values)
     fixed = sealed(body, values)
     assert isinstance(fixed, Events)
-    return _Stream(fixed, members, found).saying(whole)
+    return _Stream(fixed, members, found).with_text(whole)
 
 
 def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str) -> JsonValue | Plain:
@@ -128,7 +128,7 @@ class _Stream:
             for slot in self.slots
         )
 
-    def saying(self, text: str) -> Events:
+    def with_text(self, text: str) -> Events:
         pieces = [slot.text for slot in self.slots]
         template = max((n for n, plain in enumerate(self.plain) if plain and pieces[n]), default=None)
         size = sum(map(len, pieces))
@@ -138,47 +138,49 @@ class _Stream:
             middle = text[start : start + len(text) - size]
             text = text[:start] + text[start + len(middle) :]
             extra = list(_pieces(middle, [p for n, p in enumerate(pieces) if p and self.plain[n]]))
-        texts = cut(text, pieces)
-        gone = self._gone(texts)
-        return self._made(texts, gone, template, extra)
+        texts = split_like(text, pieces)
+        removable = self._find_removable(texts)
+        return self._build_events(texts, removable, template, extra)
 
-    def _gone(self, texts: Sequence[str]) -> set[int]:
+    def _find_removable(self, texts: Sequence[str]) -> set[int]:
         """The slots that are no longer needed: empty ones that were not, but for the first of each block."""
         kept: set[str] = set()
-        gone = set()
+        removable = set()
         for number, slot in enumerate(self.slots):
             block = "" if self.single else repr(self._block(slot.number))
             first = block not in kept
             kept.add(block)
             if slot.text and not texts[number] and self.plain[number] and not first:
-                gone.add(number)
-        return gone
+                removable.add(number)
+        return removable
 
-    def _made(self, texts: Sequence[str], gone: set[int], template: int | None, extra: Sequence[str]) -> Events:
+    def _build_events(
+        self, texts: Sequence[str], removable: set[int], template: int | None, extra: Sequence[str]
+    ) -> Events:
         by_number: dict[int, list[int]] = {}
         for n, slot in enumerate(self.slots):
             by_number.setdefault(slot.number, []).append(n)
-        made: list[Event] = []
+        events: list[Event] = []
         now, before = 0, 0
         units = 2 if self.single else 1
         skipped = 0
         for number, event in enumerate(self.body.events):
             gap, before = event.at_ms - before, event.at_ms
             mine = by_number.get(number, [])
-            if skipped or (mine and all(n in gone for n in mine)):
+            if skipped or (mine and all(n in removable for n in mine)):
                 skipped = skipped - 1 if skipped else units - 1
                 continue
             now += gap
             value = self.values[number]
             for n in mine:
                 value = with_leaf(value, self.slots[n].place, texts[n])
-            made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+            events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
             if template is not None and extra and number == self.slots[template].number + units - 1:
-                now = self._repeat(made, template, extra, now)
-        events = self._renumbered(made) if self.single else made
+                now = self._repeat(events, template, extra, now)
+        events = self._renumber_blocks(events) if self.single else events
         return Events.of(events, padded=self.body.padded)
 
-    def _repeat(self, made: list[Event], template: int, extra: Sequence[str], now: int) -> int:
+    def _repeat(self, events: list[Event], template: int, extra: Sequence[str], now: int) -> int:
         """Adds the template's delta once a piece, at the recorded pace; returns the time of the last."""
         slot = self.slots[template]
         first, last = self.body.events[self.slots[0].number], self.body.events[slot.number]
@@ -192,7 +194,7 @@ class _Stream:
                     value = with_leaf(value, slot.place, piece)
                 if self.single:
                     value = self._with_block(value, _NEW + count)
-                made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+                events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
         return now
 
     def _with_block(self, value: JsonValue | Plain, index: int) -> JsonValue | Plain:
@@ -200,7 +202,7 @@ class _Stream:
             return with_leaf(value, place, index)
         return value
 
-    def _renumbered(self, events: Sequence[Event]) -> list[Event]:
+    def _renumber_blocks(self, events: Sequence[Event]) -> list[Event]:
         """Blocks numbered from 0 in the order in which they come."""
         order: dict[str, int] = {}
         found = []

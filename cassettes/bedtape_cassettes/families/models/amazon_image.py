@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.shared import json_access, picture
 
 __all__ = ["AMAZON_IMAGE"]
@@ -22,22 +22,22 @@ def _prompt(body: JsonObject) -> Prompt:
     return Prompt(turns=tuple(Turn("user", text) for text in texts if text))
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Images)
     files = content.images
     if files is None:
         # Both models draw the same picture again where no seed is said: their seed has a default.
-        seed = json_access.integer(asking.body, _CONFIG, "seed") or 0
-        files = tuple(picture.png(asking.prompt.text, seed, index) for index in range(_wanted(asking.body)))
-    return {"images": picture.encoded(files), "error": None if files else _BLOCKED}
+        seed = json_access.integer(request.body, _CONFIG, "seed") or 0
+        files = tuple(picture.png(request.prompt.text, seed, index) for index in range(_read_image_count(request.body)))
+    return {"images": picture.encode_images(files), "error": None if files else _BLOCKED}
 
 
-def _wanted(body: JsonObject) -> int:
-    asked = json_access.member(body, _CONFIG, "numberOfImages")
-    wanted = 1 if asked is None else json_access.integer(body, _CONFIG, "numberOfImages")
-    if wanted is None or not 1 <= wanted <= _MOST_IMAGES:
-        raise Cannot(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {asked!r}")
-    return wanted
+def _read_image_count(body: JsonObject) -> int:
+    value = json_access.member(body, _CONFIG, "numberOfImages")
+    count = 1 if value is None else json_access.integer(body, _CONFIG, "numberOfImages")
+    if count is None or not 1 <= count <= _MOST_IMAGES:
+        raise RenderError(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {value!r}")
+    return count
 
 
 def _read(body: JsonObject) -> Content:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from bedtape_cassettes.families.content import (
     Block,
-    Cited,
+    CitedText,
     Content,
     Message,
     Prompt,
@@ -22,10 +22,10 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.anthropic_blocks import block_out, block_read, citation_out
+from bedtape_cassettes.families.shared.anthropic_blocks import read_block, render_block, render_citation
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
@@ -63,7 +63,7 @@ _VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
 def _prompt(body: JsonObject) -> Prompt:
     names = (json_access.text(tool, "name") for tool in json_access.items(body, "tools"))
     return Prompt(
-        system=readers.said(body, "system"),
+        system=readers.read_text(body, "system"),
         turns=tuple(_turn(message) for message in readers.objects(body, "messages")),
         tools=tuple(name for name in names if name),
         temperature=json_access.number(body, "temperature"),
@@ -76,12 +76,14 @@ def _prompt(body: JsonObject) -> Prompt:
 def _turn(message: JsonObject) -> Turn:
     blocks = readers.objects(message, "content")
     results = (block for block in blocks if block.get("type") == "tool_result")
-    calls = (block_read(block) for block in blocks if block.get("type") == "tool_use")
+    calls = (read_block(block) for block in blocks if block.get("type") == "tool_use")
     texts: list[JsonValue] = [block for block in blocks if block.get("type", "text") == "text"]
     return Turn(
         json_access.text(message, "role"),
-        json_access.text(message, "content") or readers.said(texts),
-        tuple(ToolResult(json_access.text(each, "tool_use_id"), readers.said(each, "content")) for each in results),
+        json_access.text(message, "content") or readers.read_text(texts),
+        tuple(
+            ToolResult(json_access.text(each, "tool_use_id"), readers.read_text(each, "content")) for each in results
+        ),
         tuple(call for call in calls if isinstance(call, ToolUse)),
     )
 
@@ -89,22 +91,22 @@ def _turn(message: JsonObject) -> Turn:
 # -- whole answers ---------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, "anthropic")
-    usage = synthesis.usage_of(message, asking.prompt)
-    blocks: list[JsonValue] = [block_out(block, asking) for block in message.blocks]
-    return _envelope(asking, blocks) | {
+    usage = synthesis.usage_of(message, request.prompt)
+    blocks: list[JsonValue] = [render_block(block, request) for block in message.blocks]
+    return _envelope(request, blocks) | {
         "stop_reason": completion.word_of(_STOPS, message.stop, "anthropic"),
         "stop_sequence": message.stop_sequence,
-        "usage": _usage(usage, usage.output, asking),
+        "usage": _usage(usage, usage.output, request),
     }
 
 
-def _envelope(asking: Asking, blocks: list[JsonValue]) -> JsonObject:
+def _envelope(request: ModelRequest, blocks: list[JsonValue]) -> JsonObject:
     """All but why it ended and what it took."""
     return {
-        "model": _own_name(asking.model),
-        "id": f"msg_bdrk_01{synthesis.identifier(asking.chance, 22)}",
+        "model": _own_name(request.model),
+        "id": f"msg_bdrk_01{synthesis.identifier(request.chance, 22)}",
         "type": "message",
         "role": "assistant",
         "content": blocks,
@@ -116,11 +118,11 @@ def _own_name(model: str) -> str:
     return _VERSION.sub("", model.rpartition("anthropic.")[2])
 
 
-def _usage(usage: Usage, output: int, asking: Asking) -> JsonObject:
+def _usage(usage: Usage, output: int, request: ModelRequest) -> JsonObject:
     found: JsonObject = {"input_tokens": usage.input}
-    if usage.cache_read or usage.cache_write or not _is_any(asking.model, _NO_CACHE):
+    if usage.cache_read or usage.cache_write or not _is_any(request.model, _NO_CACHE):
         found |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
-    if not _is_any(asking.model, _ONE_CACHE):
+    if not _is_any(request.model, _ONE_CACHE):
         lifetimes: JsonObject = {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0}
         found["cache_creation"] = lifetimes
     return found | {"output_tokens": output}
@@ -133,7 +135,7 @@ def _is_any(model: str, globs: tuple[str, ...]) -> bool:
 def _read(body: JsonObject) -> Message:
     if not isinstance(body.get("content"), list):
         raise ValueError("expected a list `content`, found none: not a message of Anthropic")
-    blocks = (block_read(block) for block in readers.objects(body, "content"))
+    blocks = (read_block(block) for block in readers.objects(body, "content"))
     return Message(
         tuple(block for block in blocks if block is not None),
         _stop(body),
@@ -149,15 +151,15 @@ def _stop(value: JsonValue) -> str:
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "anthropic")
-    usage = synthesis.usage_of(message, asking.prompt)
-    begun = min(usage.output, asking.chance.randint(1, 8))
-    unended: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, begun, asking)}
-    yield {"type": "message_start", "message": _envelope(asking, []) | unended}
+    usage = synthesis.usage_of(message, request.prompt)
+    begun = min(usage.output, request.chance.randint(1, 8))
+    unended: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, begun, request)}
+    yield {"type": "message_start", "message": _envelope(request, []) | unended}
     for index, block in enumerate(message.blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _start(block, asking)}
-        for delta in _deltas(block, asking):
+        yield {"type": "content_block_start", "index": index, "content_block": _start(block, request)}
+        for delta in _deltas(block, request):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     stop = completion.word_of(_STOPS, message.stop, "anthropic")
@@ -169,22 +171,22 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
     yield {"type": "message_stop"}
 
 
-def _start(block: Block, asking: Asking) -> JsonObject:
+def _start(block: Block, request: ModelRequest) -> JsonObject:
     """The block before anything was said in it."""
-    whole = block_out(block, asking)
+    whole = render_block(block, request)
     empty: JsonObject = {"text": "", "thinking": "", "signature": "", "citations": [], "input": {}}
     return {key: empty.get(key, value) for key, value in whole.items()}
 
 
-def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
-    chance = asking.chance
+def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
+    chance = request.chance
     match block:
         case Text(text=text):
             for part in synthesis.deltas(text, chance, *_TEXT):
                 yield {"type": "text_delta", "text": part}
-        case Cited(text=text, citations=citations):
+        case CitedText(text=text, citations=citations):
             for citation in citations:
-                yield {"type": "citations_delta", "citation": citation_out(citation)}
+                yield {"type": "citations_delta", "citation": render_citation(citation)}
             for part in synthesis.deltas(text, chance, *_TEXT):
                 yield {"type": "text_delta", "text": part}
         case Reasoning(redacted=None, text=text, signature=signature):
@@ -232,9 +234,9 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
         block["citations"] = [*json_access.items(block, "citations"), delta["citation"]]
 
 
-def _cached(asking: Asking, usage: Usage) -> bool:
+def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
     """Only where the request has a cache point: 758 answers without have no such headers."""
-    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(asking.body)
+    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(request.body)
 
 
 ANTHROPIC = Family(
@@ -257,5 +259,5 @@ ANTHROPIC = Family(
     stream=_stream,
     gather=_gather,
     required=("anthropic_version", "max_tokens", "messages"),
-    cached=_cached,
+    counts_cache=_counts_cache,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Text, ToolResult, ToolUse, Turn
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.model import JsonValue
@@ -72,7 +72,7 @@ def _results(value: JsonValue) -> tuple[ToolResult, ...]:
 
 def _result(result: JsonValue) -> ToolResult:
     outputs = [
-        json_access.text(output, "text") or readers.written(output) for output in readers.objects(result, "outputs")
+        json_access.text(output, "text") or readers.to_text(output) for output in readers.objects(result, "outputs")
     ]
     return ToolResult("", "\n".join(outputs), json_access.text(result, "call", "name") or None)
 
@@ -80,19 +80,19 @@ def _result(result: JsonValue) -> ToolResult:
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
     calls: list[JsonValue] = [{"name": use.name, "parameters": use.input} for use in uses]
     called: JsonObject = {"tool_calls": calls} if calls else {}
-    past: list[JsonValue] = [*readers.objects(asking.body, "chat_history")]
+    past: list[JsonValue] = [*readers.objects(request.body, "chat_history")]
     return {
-        "response_id": f"{_ANSWERS}/{completion.uuid(asking.chance)}",
+        "response_id": f"{_ANSWERS}/{completion.uuid(request.chance)}",
         "text": text,
-        "generation_id": completion.uuid(asking.chance),
+        "generation_id": completion.uuid(request.chance),
         "chat_history": [
             *past,
-            {"role": "USER", "message": json_access.text(asking.body, "message")},
+            {"role": "USER", "message": json_access.text(request.body, "message")},
             {"role": "CHATBOT", "message": text, **called},
         ],
         "finish_reason": completion.word_of(_STOPS, message.stop, _NAME),
@@ -100,10 +100,10 @@ def _render(content: Content, asking: Asking) -> JsonObject:
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    whole, spent = _render(content, asking), synthesis.usage_of(message, asking.prompt)
-    for piece in synthesis.deltas(json_access.text(whole, "text"), asking.chance, _LEAST, _MOST):
+    whole, spent = _render(content, request), synthesis.usage_of(message, request.prompt)
+    for piece in synthesis.deltas(json_access.text(whole, "text"), request.chance, _LEAST, _MOST):
         yield {"is_finished": False, "event_type": "text-generation", "text": piece}
     if calls := whole.get("tool_calls"):
         yield {"is_finished": False, "event_type": "tool-calls-generation", "tool_calls": calls}

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, uuid, word_of
+from bedtape_cassettes.families.shared.completion import make_message, message_of, stop_of, text_of, uuid, word_of
 from bedtape_cassettes.families.shared.synthesis import deltas
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -35,28 +35,28 @@ def _prompt(body: JsonObject) -> Prompt:
     return prompt_in(body, top_p="p", stop="stop_sequences")
 
 
-def _generations(asking: Asking) -> int:
+def _generations(request: ModelRequest) -> int:
     """How many were asked for; all say the same."""
-    return min(max(1, json_access.integer(asking.body, "num_generations") or 1), _MOST_GENERATIONS)
+    return min(max(1, json_access.integer(request.body, "num_generations") or 1), _MOST_GENERATIONS)
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
     generations: list[JsonValue] = [
-        {"id": uuid(asking.chance), "text": text, "finish_reason": stop} for _ in range(_generations(asking))
+        {"id": uuid(request.chance), "text": text, "finish_reason": stop} for _ in range(_generations(request))
     ]
-    return {"id": uuid(asking.chance), "generations": generations, "prompt": json_access.text(asking.body, "prompt")}
+    return {"id": uuid(request.chance), "generations": generations, "prompt": json_access.text(request.body, "prompt")}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    if asking.body.get("stream") is not True:
-        yield _render(content, asking)
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    if request.body.get("stream") is not True:
+        yield _render(content, request)
         return
     text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
-    several = _generations(asking)
+    several = _generations(request)
     for index in range(several):
         numbered: JsonObject = {"index": index} if several > 1 else {}
-        for piece in deltas(text, asking.chance, _LEAST, _MOST):
+        for piece in deltas(text, request.chance, _LEAST, _MOST):
             yield {**numbered, "is_finished": False, "text": piece}
     yield {"finish_reason": stop, "is_finished": True}
 
@@ -66,7 +66,7 @@ def _read(body: JsonObject) -> Message:
     if not generations:
         raise ValueError(f"expected `generations`, as Command answers, found {', '.join(body) or 'nothing'}")
     stop = stop_of(_STOPS, generations[0].get("finish_reason"))
-    return plain(json_access.text(generations[0], "text"), stop)
+    return make_message(json_access.text(generations[0], "text"), stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -79,7 +79,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if "generations" in found[0]:
         return _read(found[0])
     said = "".join(json_access.text(chunk, "text") for chunk in found if not chunk.get("index"))
-    return plain(said, stop_of(_STOPS, found[-1].get("finish_reason")))
+    return make_message(said, stop_of(_STOPS, found[-1].get("finish_reason")))
 
 
 COHERE_COMMAND = Family(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -16,20 +16,20 @@ __all__ = ["COHERE_EMBED"]
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    written = (_written(each) for each in json_access.items(body, "inputs"))
-    return embedding.prompt_of([*json_access.texts(body, "texts"), *(text for text in written if text)])
+    mixed_texts = (_read_texts(each) for each in json_access.items(body, "inputs"))
+    return embedding.prompt_of([*json_access.texts(body, "texts"), *(text for text in mixed_texts if text)])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    third = "-v3" in asking.model
-    asked = None if third else json_access.member(asking.body, "output_dimension")
-    found = embedding.vectors(content, _sources(asking.body), asked, 1024 if third else 1536)
-    types = json_access.texts(asking.body, "embedding_types") or (() if third else ("float",))
-    by_type: JsonObject = {form: [embedding.quantised(vector, form) for vector in found] for form in types}
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    third = "-v3" in request.model
+    requested = None if third else json_access.member(request.body, "output_dimension")
+    found = embedding.vectors(content, _sources(request.body), requested, 1024 if third else 1536)
+    types = json_access.texts(request.body, "embedding_types") or (() if third else ("float",))
+    by_type: JsonObject = {form: [embedding.quantise(vector, form) for vector in found] for form in types}
     plain: JsonValue = [list(vector) for vector in found]
-    texts: list[JsonValue] = list(json_access.texts(asking.body, "texts"))
+    texts: list[JsonValue] = list(json_access.texts(request.body, "texts"))
     answer: JsonObject = {
-        "id": str(UUID(int=asking.chance.getrandbits(128), version=4)),
+        "id": str(UUID(int=request.chance.getrandbits(128), version=4)),
         "texts": [str(text).lower() for text in texts] if third else texts,
         "embeddings": by_type or plain,
         "response_type": "embeddings_by_type" if by_type else "embeddings_floats",
@@ -39,16 +39,16 @@ def _render(content: Content, asking: Asking) -> JsonObject:
 
 def _sources(body: JsonObject) -> list[str]:
     images = [embedding.image(data) for data in json_access.texts(body, "images")]
-    mixed = [_written(each) + _pictured(each) for each in json_access.items(body, "inputs")]
+    mixed = [_read_texts(each) + _read_images(each) for each in json_access.items(body, "inputs")]
     return [*json_access.texts(body, "texts"), *images, *mixed]
 
 
-def _written(mixed: JsonValue) -> str:
+def _read_texts(mixed: JsonValue) -> str:
     """The texts of an input that mixes texts and images."""
     return "\n".join(filter(None, (json_access.text(part, "text") for part in json_access.items(mixed, "content"))))
 
 
-def _pictured(mixed: JsonValue) -> str:
+def _read_images(mixed: JsonValue) -> str:
     """Its images. `image_url` is the data URI in Bedrock's documentation, and an object around it in Cohere's."""
     parts = json_access.items(mixed, "content")
     urls = (json_access.text(part, "image_url") or json_access.text(part, "image_url", "url") for part in parts)
@@ -63,7 +63,7 @@ def _read(body: JsonObject) -> Content:
         found = found.get(form)
     if not isinstance(found, list):
         raise ValueError("expected `embeddings`, a list of vectors or an object of such lists by number type")
-    return Embeddings(tuple(embedding.dequantised(embedding.floats(vector), form) for vector in found))
+    return Embeddings(tuple(embedding.dequantise(embedding.floats(vector), form) for vector in found))
 
 
 COHERE_EMBED = Family(

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, json_access, readers
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
-    created,
+    choose_creation_time,
+    make_message,
     message_of,
     pieces,
-    plain,
     stop_of,
     text_of,
     word_of,
@@ -47,20 +47,20 @@ def _usage(usage: Usage) -> JsonObject:
     return {"prompt_tokens": sent, "completion_tokens": usage.output, "total_tokens": usage.total}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = message_of(content, _NAME)
     stop = word_of(FINISH, message.stop, _NAME)
-    answer = _answer(created(asking.chance), text_of(content, _NAME), stop)
-    return {**answer, "usage": _usage(usage_of(message, asking.prompt))}
+    answer = _answer(choose_creation_time(request.chance), text_of(content, _NAME), stop)
+    return {**answer, "usage": _usage(usage_of(message, request.prompt))}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = message_of(content, _NAME)
-    stop, when = word_of(FINISH, message.stop, _NAME), created(asking.chance)
-    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=stop == "stop"))
+    stop, when = word_of(FINISH, message.stop, _NAME), choose_creation_time(request.chance)
+    found = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
     for piece in found[:-1]:
         yield _answer(when, piece, None)
-    yield {**_answer(when, found[-1], stop), "usage": _usage(usage_of(message, asking.prompt))}
+    yield {**_answer(when, found[-1], stop), "usage": _usage(usage_of(message, request.prompt))}
 
 
 def _read(body: JsonObject) -> Message:
@@ -72,7 +72,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not choices:
         raise ValueError("expected `choices` with a `text`, as completions have, found none")
     stop = stop_of(FINISH, choices[-1].get("finish_reason"))
-    return plain("".join(json_access.text(choice, "text") for choice in choices), stop)
+    return make_message("".join(json_access.text(choice, "text") for choice in choices), stop)
 
 
 COMPLETIONS = Family(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, stop_of, text_of, word_of
@@ -22,7 +22,7 @@ _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 _LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
 
 
-def _said(content: Content, asking: Asking) -> str:
+def _render_text(content: Content, request: ModelRequest) -> str:
     """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
     message = message_of(content, _NAME)
     thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
@@ -30,18 +30,18 @@ def _said(content: Content, asking: Asking) -> str:
     text = text_of(spoken, _NAME, "reasoning and text")
     if not thought:
         return text
-    opened = json_access.text(asking.body, "prompt").rstrip().endswith(_OPEN.rstrip())
+    opened = json_access.text(request.body, "prompt").rstrip().endswith(_OPEN.rstrip())
     return ("" if opened else _OPEN) + thought + _CLOSE + text
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    return {"choices": [{"text": _said(content, asking), "stop_reason": stop}]}
+    return {"choices": [{"text": _render_text(content, request), "stop_reason": stop}]}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    found = list(pieces(_said(content, asking), asking.chance, _LEAST, _MOST, last=stop == "stop"))
+    found = list(pieces(_render_text(content, request), request.chance, _LEAST, _MOST, last=stop == "stop"))
     for index, piece in enumerate(found):
         last = index == len(found) - 1
         yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if last else None}]}
@@ -60,11 +60,11 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     return Message(tuple(blocks), stop=stop)
 
 
-def _blocks(said: str) -> Iterator[Block]:
+def _blocks(text: str) -> Iterator[Block]:
     """Thoughts end where they are closed; those that were opened and never closed were cut."""
-    thought, closed, answer = said.partition(_CLOSE.strip())
-    if not closed and not said.startswith(_OPEN.strip()):
-        thought, answer = "", said
+    thought, closed, answer = text.partition(_CLOSE.strip())
+    if not closed and not text.startswith(_OPEN.strip()):
+        thought, answer = "", text
     thought = thought.removeprefix(_OPEN.strip()).strip("\n")
     if thought:
         yield Reasoning(thought)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from bedtape_cassettes.families.content import Content, Message, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import chat, completion, synthesis
 from bedtape_cassettes.model import JsonValue
 
@@ -24,46 +24,46 @@ _LEAST, _MOST = 1, 8
 _END_OF_TEXT = 518
 
 
-def _id(asking: Asking) -> str:
-    return f"chatcmpl-{completion.uuid(asking.chance)}"
+def _id(request: ModelRequest) -> str:
+    return f"chatcmpl-{completion.uuid(request.chance)}"
 
 
-def _call(use: ToolUse, asking: Asking) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}")
+def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
+    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}")
 
 
-def _meta(asking: Asking, output: int) -> JsonObject:
-    return {"requestDurationMillis": synthesis.latency(asking.chance, output)}
+def _meta(request: ModelRequest, output: int) -> JsonObject:
+    return {"requestDurationMillis": synthesis.latency(request.chance, output)}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, calls = chat.parts(content, _NAME)
-    spent = synthesis.usage_of(message, asking.prompt)
-    called: list[JsonValue] = [_call(use, asking) for use in calls]
+    spent = synthesis.usage_of(message, request.prompt)
+    called: list[JsonValue] = [_call(use, request) for use in calls]
     said: JsonObject = {"role": "assistant", "content": text or (None if calls else ""), "tool_calls": called or None}
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    found = _MODEL.search(asking.model)
+    found = _MODEL.search(request.model)
     return {
-        "id": _id(asking),
+        "id": _id(request),
         "choices": [{"index": 0, "message": said, "finish_reason": stop}],
         "usage": chat.usage(spent),
-        "meta": _meta(asking, spent.output),
+        "meta": _meta(request, spent.output),
         "model": found[0].replace("1-5", "1.5") if found else "jamba",
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    spent, stop = synthesis.usage_of(message, asking.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
-    sent, named = spent.total - spent.output, _id(asking)
+    spent, stop = synthesis.usage_of(message, request.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
+    sent, named = spent.total - spent.output, _id(request)
     first: JsonObject = {"role": "assistant", "content": ""}
-    for told, delta in enumerate([first, *_deltas(content, asking)]):
+    for told, delta in enumerate([first, *_deltas(content, request)]):
         choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": None}
         yield {"id": named, "choices": [choice], "usage": _usage(sent, min(told, spent.output))}
     ended = _END_OF_TEXT if message.stop == "end_turn" else None
     last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": ended}
-    usage, meta = _usage(sent, spent.output), _meta(asking, spent.output)
+    usage, meta = _usage(sent, spent.output), _meta(request, spent.output)
     yield {"id": named, "choices": [last], "usage": usage, "meta": meta}
 
 
@@ -72,12 +72,12 @@ def _usage(sent: int, received: int) -> JsonObject:
     return {"prompt_tokens": sent, "total_tokens": sent + received, "completion_tokens": received}
 
 
-def _deltas(content: Content, asking: Asking) -> Iterator[JsonObject]:
+def _deltas(content: Content, request: ModelRequest) -> Iterator[JsonObject]:
     _, text, calls = chat.parts(content, _NAME)
-    for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
+    for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
         yield {"content": piece}
     for index, use in enumerate(calls):
-        yield {"tool_calls": [{"index": index, **_call(use, asking)}]}
+        yield {"tool_calls": [{"index": index, **_call(use, request)}]}
 
 
 JAMBA = Family(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
+    make_message,
     message_of,
     pieces,
-    plain,
     stop_of,
     text_of,
     word_of,
@@ -32,9 +32,9 @@ def _prompt(body: JsonObject) -> Prompt:
     return prompt_in(body, max_tokens="max_gen_len")
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = message_of(content, _NAME)
-    usage = usage_of(message, asking.prompt)
+    usage = usage_of(message, request.prompt)
     return {
         "generation": text_of(content, _NAME),
         "prompt_token_count": usage.input,
@@ -43,11 +43,11 @@ def _render(content: Content, asking: Asking) -> JsonObject:
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """A chunk a token, counting; one that says `stop` says nothing else, one that says `length` is the last token."""
-    whole = _render(content, asking)
+    whole = _render(content, request)
     stop, output = whole["stop_reason"], json_access.integer(whole, "generation_token_count") or 0
-    found = list(pieces(json_access.text(whole, "generation"), asking.chance, _LEAST, _MOST, last=stop == "stop"))
+    found = list(pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"))
     for index, piece in enumerate(found):
         last = index == len(found) - 1
         yield {
@@ -61,7 +61,7 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
 def _read(body: JsonObject) -> Message:
     if "generation" not in body:
         raise ValueError(f"expected a `generation`, as Llama answers, found {', '.join(body) or 'nothing'}")
-    return plain(json_access.text(body, "generation"), stop_of(FINISH, body.get("stop_reason")))
+    return make_message(json_access.text(body, "generation"), stop_of(FINISH, body.get("stop_reason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -69,7 +69,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not found:
         raise ValueError("expected chunks with a `generation`, as Llama streams, found none")
     stop = stop_of(FINISH, found[-1].get("stop_reason"))
-    return plain("".join(json_access.text(chunk, "generation") for chunk in found), stop)
+    return make_message("".join(json_access.text(chunk, "generation") for chunk in found), stop)
 
 
 LLAMA = Family(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
@@ -40,10 +40,10 @@ def _prompt(body: JsonObject) -> Prompt:
 # -- whole answers ---------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, "nova")
-    blocks: list[JsonValue] = [_block(block, asking) for block in message.blocks]
-    usage = synthesis.usage_of(message, asking.prompt)
+    blocks: list[JsonValue] = [_block(block, request) for block in message.blocks]
+    usage = synthesis.usage_of(message, request.prompt)
     counts: JsonObject = {"inputTokens": usage.input, "outputTokens": usage.output, "totalTokens": usage.total}
     return {
         "output": {"message": {"content": blocks, "role": "assistant"}},
@@ -56,33 +56,33 @@ def _cache(usage: Usage) -> JsonObject:
     return {"cacheReadInputTokenCount": usage.cache_read, "cacheWriteInputTokenCount": usage.cache_write}
 
 
-def _block(block: Block, asking: Asking) -> JsonObject:
+def _block(block: Block, request: ModelRequest) -> JsonObject:
     match block:
         case Text(text=text):
             return {"text": text}
         case ToolUse():
-            return {"toolUse": {"name": block.name, "toolUseId": _id(block, asking), "input": block.input}}
+            return {"toolUse": {"name": block.name, "toolUseId": _id(block, request), "input": block.input}}
         case Reasoning(redacted=None, text=text):
             return {"reasoningContent": {"reasoningText": {"text": text}}}
-    raise cannot("nova", block, _SAYS)
+    raise make_render_error("nova", block, _SAYS)
 
 
-def _id(block: ToolUse, asking: Asking) -> str:
-    return block.id or completion.uuid(asking.chance)
+def _id(block: ToolUse, request: ModelRequest) -> str:
+    return block.id or completion.uuid(request.chance)
 
 
 def _read(body: JsonObject) -> Message:
     message = json_access.member(body, "output", "message")
     if not isinstance(message, dict):
         raise ValueError("expected `output.message`, found none: not an answer of Nova")
-    blocks = (_block_read(block) for block in readers.objects(message, "content"))
+    blocks = (_read_block(block) for block in readers.objects(message, "content"))
     return Message(
         tuple(block for block in blocks if block is not None),
         completion.stop_of(_STOPS, body.get("stopReason"), body),
     )
 
 
-def _block_read(block: JsonObject) -> Block | None:
+def _read_block(block: JsonObject) -> Block | None:
     match block:
         case {"text": str()}:
             return Text(json_access.text(block, "text"))
@@ -96,11 +96,11 @@ def _block_read(block: JsonObject) -> Block | None:
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "nova")
-    usage = synthesis.usage_of(message, asking.prompt)
+    usage = synthesis.usage_of(message, request.prompt)
     yield {"messageStart": {"role": "assistant"}}
-    pieces = (piece for block in message.blocks for piece in _pieces(block, asking))
+    pieces = (piece for block in message.blocks for piece in _pieces(block, request))
     for index, (start, delta) in enumerate(pieces):
         if start:
             yield {"contentBlockStart": {"start": start, "contentBlockIndex": index}}
@@ -111,20 +111,20 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
     yield {"metadata": {"usage": counts | _cache(usage), "metrics": {}, "trace": {}}}
 
 
-def _pieces(block: Block, asking: Asking) -> Iterator[tuple[JsonObject, JsonObject]]:
+def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, JsonObject]]:
     """Start (or none) and delta of each of Nova's blocks, of which a text takes one a delta."""
     match block:
         case Text(text=text):
-            for part in [*synthesis.deltas(text, asking.chance, *_TEXT)] or [""]:
+            for part in [*synthesis.deltas(text, request.chance, *_TEXT)] or [""]:
                 yield {}, {"text": part}
         case ToolUse(input=value):
-            start: JsonObject = {"toolUseId": _id(block, asking), "name": block.name}
+            start: JsonObject = {"toolUseId": _id(block, request), "name": block.name}
             yield {"toolUse": start}, {"toolUse": {"input": synthesis.json_text(value)}}
         case Reasoning(redacted=None, text=text):
-            for part in synthesis.deltas(text, asking.chance, *_TEXT):
+            for part in synthesis.deltas(text, request.chance, *_TEXT):
                 yield {}, {"reasoningContent": {"reasoningText": {"text": part}}}
         case _:
-            raise cannot("nova", block, _SAYS)
+            raise make_render_error("nova", block, _SAYS)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -154,11 +154,11 @@ def _grow(blocks: list[Block], delta: JsonValue) -> None:
         case Reasoning(text=before), {"reasoningContent": shown}:
             blocks.append(Reasoning(before + json_access.text(shown, "reasoningText", "text")))
         case _:
-            new = _block_read(delta) if isinstance(delta, dict) and "toolUse" not in delta else None
+            new = _read_block(delta) if isinstance(delta, dict) and "toolUse" not in delta else None
             blocks += [block for block in (last, new) if block is not None]
 
 
-def _cached(asking: Asking, usage: Usage) -> bool:  # noqa: ARG001 - Nova always counts them
+def _counts_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001 - Nova always counts them
     return True
 
 
@@ -190,5 +190,5 @@ NOVA = Family(
     stream=_stream,
     gather=_gather,
     required=("messages",),
-    cached=_cached,
+    counts_cache=_counts_cache,
 )

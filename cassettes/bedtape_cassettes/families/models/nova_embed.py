@@ -6,7 +6,7 @@ Only the synchronous task, SINGLE_EMBEDDING: segments go to S3, by an operation 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -22,9 +22,9 @@ def _prompt(body: JsonObject) -> Prompt:
     return embedding.prompt_of([text] if text else [])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    sources = _sources(asking.body)
-    asked = json_access.member(asking.body, _PARAMS, "embeddingDimension")
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    sources = _sources(request.body)
+    asked = json_access.member(request.body, _PARAMS, "embeddingDimension")
     found = embedding.vectors(content, list(sources.values()), asked, _DEFAULT)
     each: list[JsonValue] = [
         {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, found, strict=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, synthesis
 from bedtape_cassettes.matching.key import PROFILE
@@ -25,53 +25,53 @@ _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
 _LEAST, _MOST = 10, 226
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    message = _sayable(content)
-    calls: list[JsonValue] = [_call(block, n, asking) for n, block in enumerate(_calls(message))]
-    text = "".join(map(_written, message.blocks))
-    said: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    message = _check_message(content)
+    calls: list[JsonValue] = [_call(block, n, request) for n, block in enumerate(_calls(message))]
+    text = "".join(map(_render_block, message.blocks))
+    answer: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
     if calls:
-        said["tool_calls"] = calls
+        answer["tool_calls"] = calls
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": said}
-    return {**_envelope([choice], "chat.completion", asking), "usage": _usage(message, asking)}
+    choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": answer}
+    return {**_envelope([choice], "chat.completion", request), "usage": _usage(message, request)}
 
 
-def _sayable(content: Content) -> Message:
+def _check_message(content: Content) -> Message:
     """The message, if it has nothing but what this family says; unlike others it keeps the order of the blocks."""
-    chat.parts(content, _NAME, thinks=True)
+    chat.parts(content, _NAME, reasons=True)
     return completion.message_of(content, _NAME)
 
 
-def _envelope(choices: list[JsonValue], kind: str, asking: Asking) -> JsonObject:
+def _envelope(choices: list[JsonValue], kind: str, request: ModelRequest) -> JsonObject:
     return {
         "choices": choices,
-        "created": completion.created(asking.chance),
-        "id": f"chatcmpl-{completion.uuid(asking.chance)}",
-        "model": PROFILE.sub("", asking.model.rpartition("/")[2]),
+        "created": completion.choose_creation_time(request.chance),
+        "id": f"chatcmpl-{completion.uuid(request.chance)}",
+        "model": PROFILE.sub("", request.model.rpartition("/")[2]),
         "object": kind,
         "service_tier": "auto",
     }
 
 
-def _usage(message: Message, asking: Asking) -> JsonObject:
-    return dict(sorted(chat.usage(synthesis.usage_of(message, asking.prompt)).items()))
+def _usage(message: Message, request: ModelRequest) -> JsonObject:
+    return dict(sorted(chat.usage(synthesis.usage_of(message, request.prompt)).items()))
 
 
 def _calls(message: Message) -> list[ToolUse]:
     return [block for block in message.blocks if isinstance(block, ToolUse)]
 
 
-def _call(use: ToolUse, number: int, asking: Asking) -> JsonObject:
+def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
     """Kimi's ids are the model's own, `functions.get_weather:0`; all others' are the server's."""
-    made = f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}"
-    if "moonshot" in asking.model:
-        made = f"functions.{use.name}:{number}"
+    new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}"
+    if "moonshot" in request.model:
+        new_id = f"functions.{use.name}:{number}"
     function: JsonObject = {"arguments": chat.arguments(use), "name": use.name}
-    return {"function": function, "id": use.id or made, "type": "function"}
+    return {"function": function, "id": use.id or new_id, "type": "function"}
 
 
-def _written(block: Block) -> str:
+def _render_block(block: Block) -> str:
     match block:
         case Reasoning(text=text) if text:
             return f"<reasoning>{text}</reasoning>"
@@ -83,23 +83,23 @@ def _written(block: Block) -> str:
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """A role, deltas, a stop, and usage where the request wants it: else Bedrock's metrics are all there is."""
-    message = _sayable(content)
-    around = _envelope([], "chat.completion.chunk", asking)
+    message = _check_message(content)
+    around = _envelope([], "chat.completion.chunk", request)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
-    for delta in _deltas(message, asking):
+    for delta in _deltas(message, request):
         yield {**around, "choices": [_choice(delta)]}
     yield {**around, "choices": [_choice({}, completion.word_of(chat.STOPS, message.stop, _NAME))]}
-    if json_access.member(asking.body, "stream_options", "include_usage") is True:
-        yield {**around, "usage": _usage(message, asking)}
+    if json_access.member(request.body, "stream_options", "include_usage") is True:
+        yield {**around, "usage": _usage(message, request)}
 
 
 def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
     return {"delta": delta, "finish_reason": stop, "index": 0}
 
 
-def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
+def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
     """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
     called = 0
     for block in message.blocks:
@@ -107,10 +107,10 @@ def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
             case Reasoning(text=text) | Text(text=text):
                 if called and text:
                     yield {"content": ""}
-                for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
-                    yield {"content": _written(replace(block, text=piece))}
+                for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
+                    yield {"content": _render_block(replace(block, text=piece))}
             case ToolUse():
-                call = _call(block, called, asking)
+                call = _call(block, called, request)
                 yield {
                     "tool_calls": [{**{k: call[k] for k in ("function", "id")}, "index": called, "type": "function"}]
                 }
@@ -121,14 +121,14 @@ def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
 
 
 def _read(body: JsonObject) -> Message:
-    return _opened(chat.read(body))
+    return _split_reasoning(chat.read(body))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    return _opened(chat.gather(chunks))
+    return _split_reasoning(chat.gather(chunks))
 
 
-def _opened(message: Message) -> Message:
+def _split_reasoning(message: Message) -> Message:
     """Reasoning out of the text that it stands in."""
     blocks: list[Block] = []
     for block in message.blocks:

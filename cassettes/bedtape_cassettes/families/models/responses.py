@@ -6,7 +6,7 @@ Its answers are not read as content yet.
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Prompt
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, json_access
 from bedtape_cassettes.model import JsonValue
@@ -30,8 +30,10 @@ def _prompt(body: JsonObject) -> Prompt:
     )
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:  # noqa: ARG001 - a family's signature
-    raise Cannot("answers of the Responses API have no neutral form; give the body as it goes over the wire (`raw`)")
+def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG001 - a family's signature
+    raise RenderError(
+        "answers of the Responses API have no neutral form; give the body as it goes over the wire (`raw`)"
+    )
 
 
 def _read(body: JsonObject) -> Content:  # noqa: ARG001 - a family's signature

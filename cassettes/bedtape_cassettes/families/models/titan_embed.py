@@ -6,7 +6,7 @@ Never normalises differently when `normalize` is false: its vectors are of lengt
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
@@ -22,12 +22,12 @@ def _prompt(body: JsonObject) -> Prompt:
     return embedding.prompt_of([text] if text else [])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    asked, default = _dimension(asking)
-    (vector,) = embedding.vectors(content, [_source(asking.body)], asked, default)
-    tokens = embedding.input_tokens(content, asking.prompt)
-    if _is_second(asking.model):
-        by_type = {form: _typed(vector, form) for form in _types(asking.body)}
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    requested, default = _dimension(request)
+    (vector,) = embedding.vectors(content, [_source(request.body)], requested, default)
+    tokens = embedding.input_tokens(content, request.prompt)
+    if _is_second(request.model):
+        by_type = {form: _convert(vector, form) for form in _types(request.body)}
         return {"embedding": list(vector), "embeddingsByType": by_type, "inputTextTokenCount": tokens}
     return {"embedding": list(vector), "inputTextTokenCount": tokens}
 
@@ -38,12 +38,12 @@ def _source(body: JsonObject) -> str:
     return json_access.text(body, "inputText") + (embedding.image(image) if image else "")
 
 
-def _dimension(asking: Asking) -> tuple[JsonValue, int]:
+def _dimension(request: ModelRequest) -> tuple[JsonValue, int]:
     """What the request says, and what the model has else."""
-    if "embed-image" in asking.model:
-        return json_access.member(asking.body, "embeddingConfig", "outputEmbeddingLength"), 1024
-    if _is_second(asking.model):
-        return json_access.member(asking.body, "dimensions"), 1024
+    if "embed-image" in request.model:
+        return json_access.member(request.body, "embeddingConfig", "outputEmbeddingLength"), 1024
+    if _is_second(request.model):
+        return json_access.member(request.body, "dimensions"), 1024
     return None, 1536
 
 
@@ -54,14 +54,14 @@ def _is_second(model: str) -> bool:
 
 def _types(body: JsonObject) -> tuple[str, ...]:
     """The types that were asked for. `float` comes without being asked for (9 of 9 recorded answers)."""
-    asked = json_access.texts(body, "embeddingTypes") or ("float",)
-    unknown = [form for form in asked if form not in _TYPES]
+    requested = json_access.texts(body, "embeddingTypes") or ("float",)
+    unknown = [form for form in requested if form not in _TYPES]
     if unknown:
-        raise Cannot(f"expected `embeddingTypes` among {', '.join(_TYPES)}, found {unknown[0]!r}")
-    return asked
+        raise RenderError(f"expected `embeddingTypes` among {', '.join(_TYPES)}, found {unknown[0]!r}")
+    return requested
 
 
-def _typed(vector: list[float], form: str) -> JsonValue:
+def _convert(vector: list[float], form: str) -> JsonValue:
     return [int(number > 0) for number in vector] if form == "binary" else list(vector)
 
 

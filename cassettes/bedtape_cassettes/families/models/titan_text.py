@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import message_of, pieces, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import make_message, message_of, pieces, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -37,9 +37,9 @@ def _prompt(body: JsonObject) -> Prompt:
     )
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = message_of(content, _NAME)
-    usage = usage_of(message, asking.prompt)
+    usage = usage_of(message, request.prompt)
     return {
         "inputTextTokenCount": usage.input,
         "results": [
@@ -52,10 +52,10 @@ def _render(content: Content, asking: Asking) -> JsonObject:
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = message_of(content, _NAME)
-    usage, word = usage_of(message, asking.prompt), word_of(_STOPS, message.stop, _NAME)
-    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=False))
+    usage, word = usage_of(message, request.prompt), word_of(_STOPS, message.stop, _NAME)
+    found = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=False))
     for index, piece in enumerate(found):
         last = index == len(found) - 1
         yield {
@@ -71,7 +71,7 @@ def _read(body: JsonObject) -> Message:
     results = readers.objects(body, "results")
     if not results:
         raise ValueError(f"expected `results`, as Titan answers, found {', '.join(body) or 'nothing'}")
-    return plain(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")))
+    return make_message(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -79,7 +79,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not found:
         raise ValueError("expected chunks with an `outputText`, as Titan streams, found none")
     stop = stop_of(_STOPS, found[-1].get("completionReason"))
-    return plain("".join(json_access.text(chunk, "outputText") for chunk in found), stop)
+    return make_message("".join(json_access.text(chunk, "outputText") for chunk in found), stop)
 
 
 TITAN_TEXT = Family(

@@ -6,7 +6,7 @@ Videos and sounds go to S3, by an operation that is not rendered. [inferred] The
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -24,9 +24,9 @@ def _prompt(body: JsonObject) -> Prompt:
     return embedding.prompt_of([text] if text else [])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    dimension = 1024 if "-2-7-" in asking.model else 512
-    (vector,) = embedding.vectors(content, [_source(_input(asking.body))], None, dimension)
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    dimension = 1024 if "-2-7-" in request.model else 512
+    (vector,) = embedding.vectors(content, [_source(_input(request.body))], None, dimension)
     return {"data": [{"embedding": list(vector)}]}
 
 

@@ -5,12 +5,12 @@ Blocks that only Anthropic's own tools give (`server_tool_use`, `web_search_tool
 
 from __future__ import annotations
 
-from bedtape_cassettes.families.content import Block, Citation, Cited, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, JsonObject, cannot
+from bedtape_cassettes.families.content import Block, Citation, CitedText, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["block_out", "block_read", "citation_out", "citation_read"]
+__all__ = ["read_block", "read_citation", "render_block", "render_citation"]
 
 _SAYS = "text, cited text, reasoning or tool use (Message)"
 # Converse's words for where a citation stands, and Anthropic's: its type, the index, and both ends.
@@ -36,22 +36,22 @@ _LOCATIONS = (
 )
 
 
-def block_out(block: Block, asking: Asking) -> JsonObject:
+def render_block(block: Block, request: ModelRequest) -> JsonObject:
     """The block in a whole answer. Raises Cannot for an image."""
     match block:
         case Text(text=text):
             return {"type": "text", "text": text}
-        case Cited(text=text, citations=citations):
-            return {"type": "text", "text": text, "citations": [citation_out(each) for each in citations]}
+        case CitedText(text=text, citations=citations):
+            return {"type": "text", "text": text, "citations": [render_citation(each) for each in citations]}
         case Reasoning(redacted=bytes(data)):
             return {"type": "redacted_thinking", "data": _opaque(data)}
         case Reasoning(text=text, signature=signature):
             return {"type": "thinking", "thinking": text, "signature": signature or ""}
         case ToolUse():
             # Bedrock's ids go on with `01`, as Anthropic's do.
-            made = block.id or f"toolu_bdrk_01{synthesis.identifier(asking.chance, 22)}"
+            made = block.id or f"toolu_bdrk_01{synthesis.identifier(request.chance, 22)}"
             return {"type": "tool_use", "id": made, "name": block.name, "input": block.input}
-    raise cannot("anthropic", block, _SAYS)
+    raise make_render_error("anthropic", block, _SAYS)
 
 
 def _opaque(data: bytes) -> str:
@@ -59,12 +59,12 @@ def _opaque(data: bytes) -> str:
     return data.decode("ascii") if data.isascii() else synthesis.base64_text(data)
 
 
-def block_read(block: JsonObject) -> Block | None:
+def read_block(block: JsonObject) -> Block | None:
     """The inverse; None for a block of Anthropic's own tools."""
     match block:
         case {"type": "text", "citations": [_, *_] as citations}:
-            sources = tuple(citation_read(each) for each in citations if isinstance(each, dict))
-            return Cited(json_access.text(block, "text"), sources)
+            sources = tuple(read_citation(each) for each in citations if isinstance(each, dict))
+            return CitedText(json_access.text(block, "text"), sources)
         case {"type": "text"}:
             return Text(json_access.text(block, "text"))
         case {"type": "thinking"}:
@@ -76,7 +76,7 @@ def block_read(block: JsonObject) -> Block | None:
     return None
 
 
-def citation_out(citation: Citation) -> JsonObject:
+def render_citation(citation: Citation) -> JsonObject:
     """A citation; one without a location, or with one that Anthropic has no word for, is of all of the first document."""
     for theirs, their_index, kind, index, start, end in _LOCATIONS:
         place = json_access.member(citation.location, theirs)
@@ -97,7 +97,7 @@ def citation_out(citation: Citation) -> JsonObject:
     }
 
 
-def citation_read(citation: JsonObject) -> Citation:
+def read_citation(citation: JsonObject) -> Citation:
     """The inverse. A location on the web has no counterpart; its URL is the origin."""
     title = json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
     origin = json_access.text(citation, "source") or json_access.text(citation, "url") or None

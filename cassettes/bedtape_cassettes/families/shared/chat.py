@@ -20,7 +20,7 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import JsonObject, cannot
+from bedtape_cassettes.families.family import JsonObject, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers
 from bedtape_cassettes.families.shared.synthesis import json_text
@@ -76,32 +76,32 @@ def _turn(message: JsonObject) -> Turn:
 
 def _content(message: JsonObject) -> str:
     """A text, a list of parts, or (Writer) one part alone."""
-    return readers.said(message, "content") or json_access.text(message, "content", "text")
+    return readers.read_text(message, "content") or json_access.text(message, "content", "text")
 
 
 def _tool_use(call: JsonValue) -> ToolUse:
-    given = json_access.member(call, "function", "arguments")
-    value = readers.arguments(given) if isinstance(given, str) else given
+    arguments_value = json_access.member(call, "function", "arguments")
+    value = readers.arguments(arguments_value) if isinstance(arguments_value, str) else arguments_value
     return ToolUse(json_access.text(call, "function", "name"), value, json_access.text(call, "id") or None)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------
 
 
-def parts(content: Content, family: str, *, thinks: bool = False) -> tuple[str, str, list[ToolUse]]:
+def parts(content: Content, family: str, *, reasons: bool = False) -> tuple[str, str, list[ToolUse]]:
     """A message's reasoning, text and calls. Raises Cannot for all else, and for reasoning unless the family thinks."""
-    says = f"{'reasoning, ' if thinks else ''}text and tool use (Message)"
+    says = f"{'reasoning, ' if reasons else ''}text and tool use (Message)"
     found: tuple[list[str], list[str], list[ToolUse]] = [], [], []
     for block in completion.message_of(content, family, says).blocks:
         match block:
-            case Reasoning(text=text, redacted=None) if thinks:
+            case Reasoning(text=text, redacted=None) if reasons:
                 found[0].append(text)
             case Text(text=text):
                 found[1].append(text)
             case ToolUse():
                 found[2].append(block)
             case _:
-                raise cannot(family, block, says)
+                raise make_render_error(family, block, says)
     return "".join(found[0]), "".join(found[1]), found[2]
 
 
@@ -112,15 +112,15 @@ def arguments(use: ToolUse) -> str:
     return json_text(use.input)
 
 
-def call(use: ToolUse, made: str) -> JsonObject:
+def call(use: ToolUse, new_id: str) -> JsonObject:
     """A call as most write it; `made`: its id, if it has none."""
-    return {"id": use.id or made, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
+    return {"id": use.id or new_id, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
 
 
-def usage(spent: Usage) -> JsonObject:
+def usage(counts: Usage) -> JsonObject:
     """Tokens as most write them; what a cache gave counts as prompt."""
-    sent = spent.total - spent.output
-    return {"prompt_tokens": sent, "completion_tokens": spent.output, "total_tokens": spent.total}
+    prompt_tokens = counts.total - counts.output
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": counts.output, "total_tokens": counts.total}
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -128,18 +128,18 @@ def usage(spent: Usage) -> JsonObject:
 
 def read(body: JsonObject) -> Message:
     """A whole answer. Raises ValueError where it is none of these."""
-    return _gathered([body], "message", "an answer of choices with a `message`")
+    return _gather_choices([body], "message", "an answer of choices with a `message`")
 
 
 def gather(chunks: Sequence[JsonValue]) -> Message:
     """A stream, its blocks in the order in which they came. Raises ValueError where it is none of these."""
     try:
-        return _gathered(chunks, "delta", "chunks of choices with a `delta`")
+        return _gather_choices(chunks, "delta", "chunks of choices with a `delta`")
     except ValueError:
-        return _gathered(chunks, "message", "chunks of choices with a `delta` or `message`")  # Mistral Large 2402
+        return _gather_choices(chunks, "message", "chunks of choices with a `delta` or `message`")  # Mistral Large 2402
 
 
-def _gathered(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
+def _gather_choices(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
     choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")]
     first = [choice for choice in choices if not choice.get("index") and isinstance(choice.get(member), dict)]
     if not first:
@@ -156,7 +156,7 @@ def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:
         for kind, name in (("thought", "reasoning_content"), ("text", "content")):
-            if said := readers.said(delta, name):
+            if said := readers.read_text(delta, name):
                 if not runs or runs[-1][0] != kind:
                     runs.append((kind, []))
                 runs[-1][1].append(said)

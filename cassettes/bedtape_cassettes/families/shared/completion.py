@@ -10,16 +10,16 @@ from random import Random
 from uuid import UUID
 
 from bedtape_cassettes.families.content import STOP_REASONS, Content, Message, Text
-from bedtape_cassettes.families.family import GUARDED, Cannot, cannot
+from bedtape_cassettes.families.family import GUARDED, RenderError, make_render_error
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
 __all__ = [
     "FINISH",
-    "created",
+    "choose_creation_time",
+    "make_message",
     "message_of",
     "pieces",
-    "plain",
     "stop_of",
     "strings",
     "text_of",
@@ -54,23 +54,23 @@ _MEANINGS = (
 _SINCE, _YEAR = 1_761_955_200, 31_536_000
 
 
-def message_of(content: Content, family: str, says: str = "text (Message)") -> Message:
+def message_of(content: Content, family: str, supported: str = "text (Message)") -> Message:
     """The content, if it is a message."""
     if not isinstance(content, Message):
-        raise cannot(family, content, says)
+        raise make_render_error(family, content, supported)
     return content
 
 
-def text_of(content: Content, family: str, says: str = "text alone") -> str:
+def text_of(content: Content, family: str, supported: str = "text alone") -> str:
     """All that a message says, if that is text alone."""
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):
-            raise cannot(family, block, says)
+            raise make_render_error(family, block, supported)
     return message.text
 
 
-def plain(text: str, stop: str) -> Message:
+def make_message(text: str, stop: str) -> Message:
     """The inverse: a message of one text, or of none if it is empty."""
     return Message((Text(text),) if text else (), stop=stop)
 
@@ -83,7 +83,7 @@ def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
     if stop == "model_context_window_exceeded" and stop not in words:
         stop = "max_tokens"
     if stop not in words:
-        raise Cannot(
+        raise RenderError(
             f"answers of the {family} family end with one of {', '.join(words)}; found the stop reason {stop!r}"
         )
     return words[stop]
@@ -132,6 +132,6 @@ def uuid(chance: Random) -> str:
     return str(UUID(int=chance.getrandbits(128), version=4))
 
 
-def created(chance: Random) -> int:
+def choose_creation_time(chance: Random) -> int:
     """A time of creation, in seconds."""
     return _SINCE + chance.randrange(_YEAR)

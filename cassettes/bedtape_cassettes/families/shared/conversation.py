@@ -14,7 +14,7 @@ __all__ = ["call", "conversation", "system", "tool_names"]
 
 def system(body: JsonObject) -> str:
     """The system prompt: blocks, of which some clients send the text alone."""
-    return json_access.text(body, "system") or _said(json_access.items(body, "system"))
+    return json_access.text(body, "system") or _join_texts(json_access.items(body, "system"))
 
 
 def tool_names(body: JsonObject) -> tuple[str, ...]:
@@ -33,13 +33,13 @@ def _turn(message: JsonObject) -> Turn:
     blocks = readers.objects(content)
     return Turn(
         json_access.text(message, "role"),
-        json_access.text(content) or _said(blocks),
+        json_access.text(content) or _join_texts(blocks),
         tuple(_result(block["toolResult"]) for block in blocks if "toolResult" in block),
         tuple(call(block["toolUse"]) for block in blocks if "toolUse" in block),
     )
 
 
-def _said(blocks: Sequence[JsonValue]) -> str:
+def _join_texts(blocks: Sequence[JsonValue]) -> str:
     """The text blocks, a line each, those under a guardrail among them."""
     texts = (
         json_access.text(block, "text") or json_access.text(block, "guardContent", "text", "text") for block in blocks
@@ -49,7 +49,7 @@ def _said(blocks: Sequence[JsonValue]) -> str:
 
 def _result(value: JsonValue) -> ToolResult:
     parts = readers.objects(value, "content")
-    texts = (readers.written(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
+    texts = (readers.to_text(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
     return ToolResult(json_access.text(value, "toolUseId"), "\n".join(text for text in texts if text))
 
 

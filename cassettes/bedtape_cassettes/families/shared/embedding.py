@@ -10,11 +10,11 @@ import math
 from collections.abc import Sequence
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FORMS", "dequantised", "floats", "image", "input_tokens", "prompt_of", "quantised", "vectors"]
+__all__ = ["FORMS", "dequantise", "floats", "image", "input_tokens", "prompt_of", "quantise", "vectors"]
 
 # Far above every model's, and small enough that a slip of the client cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
@@ -34,7 +34,7 @@ def prompt_of(inputs: Sequence[str]) -> Prompt:
     return Prompt(turns=tuple(Turn("user", text) for text in inputs))
 
 
-def vectors(content: Content, sources: Sequence[str], asked: JsonValue, default: int) -> list[list[float]]:
+def vectors(content: Content, sources: Sequence[str], requested: JsonValue, default: int) -> list[list[float]]:
     """A vector for each source: those given, else made up.
 
     asked: the dimension that the request says, or None. Raises Cannot where vectors were given for other inputs than
@@ -43,16 +43,18 @@ def vectors(content: Content, sources: Sequence[str], asked: JsonValue, default:
     assert isinstance(content, Embeddings)
     if content.vectors is not None:
         if len(content.vectors) != len(sources):
-            raise Cannot(
+            raise RenderError(
                 f"expected as many vectors as the request has inputs, {len(sources)}; found {len(content.vectors)};"
                 " give one for each, or none to have them made up"
             )
         return [[float(number) for number in vector] for vector in content.vectors]
-    dimension = default if asked is None else asked
+    dimension = default if requested is None else requested
     if content.dimension is not None:
         dimension = content.dimension
     if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= _LARGEST_DIMENSION:
-        raise Cannot(f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}")
+        raise RenderError(
+            f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}"
+        )
     return [list(synthesis.vector(source, dimension)) for source in sources]
 
 
@@ -66,16 +68,16 @@ def floats(value: JsonValue) -> tuple[float, ...]:
     """A vector in an answer. Raises ValueError if it is none."""
     if not isinstance(value, list):
         raise ValueError(f"expected a vector, a list of numbers; found {type(value).__name__}")
-    found = [json_access.number(item) for item in value]
-    if None in found:
+    numbers = [json_access.number(item) for item in value]
+    if None in numbers:
         raise ValueError("expected a vector of numbers alone")
-    return tuple(float(item) for item in found if item is not None)
+    return tuple(float(item) for item in numbers if item is not None)
 
 
 # -- smaller number types --------------------------------------------------------------------------------------
 
 
-def quantised(vector: Sequence[float], form: str) -> list[JsonValue]:
+def quantise(vector: Sequence[float], form: str) -> list[JsonValue]:
     """The vector in one of FORMS."""
     match form:
         case "float":
@@ -85,23 +87,23 @@ def quantised(vector: Sequence[float], form: str) -> list[JsonValue]:
         case "uint8":
             return [byte + 128 for byte in _bytes(vector)]
         case "binary":
-            return [byte - 128 for byte in _packed(vector)]
+            return [byte - 128 for byte in _pack(vector)]
         case "ubinary":
-            return list(_packed(vector))
-    raise Cannot(f"expected embedding types among {', '.join(FORMS)}, found {form!r}")
+            return list(_pack(vector))
+    raise RenderError(f"expected embedding types among {', '.join(FORMS)}, found {form!r}")
 
 
-def dequantised(numbers: Sequence[float], form: str) -> tuple[float, ...]:
+def dequantise(numbers: Sequence[float], form: str) -> tuple[float, ...]:
     """The vector that `quantised` turns into these numbers."""
     match form:
         case "int8":
-            return _scaled(numbers, len(numbers))
+            return _scale(numbers, len(numbers))
         case "uint8":
-            return _scaled([number - 128 for number in numbers], len(numbers))
+            return _scale([number - 128 for number in numbers], len(numbers))
         case "binary":
-            return _unpacked([int(number) + 128 for number in numbers])
+            return _unpack([int(number) + 128 for number in numbers])
         case "ubinary":
-            return _unpacked([int(number) for number in numbers])
+            return _unpack([int(number) for number in numbers])
     return tuple(numbers)
 
 
@@ -110,11 +112,11 @@ def _bytes(vector: Sequence[float]) -> list[int]:
     return [max(-128, min(127, round(number * scale))) for number in vector]
 
 
-def _scaled(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
+def _scale(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
     return tuple(number / (_SPREAD * math.sqrt(dimension)) for number in numbers)
 
 
-def _packed(vector: Sequence[float]) -> list[int]:
+def _pack(vector: Sequence[float]) -> list[int]:
     """One bit a dimension, set where it is above 0; the first is the byte's highest."""
     return [
         sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
@@ -122,6 +124,6 @@ def _packed(vector: Sequence[float]) -> list[int]:
     ]
 
 
-def _unpacked(packed: Sequence[int]) -> tuple[float, ...]:
+def _unpack(packed: Sequence[int]) -> tuple[float, ...]:
     unit = 1 / math.sqrt(8 * len(packed) or 1)
     return tuple(unit if byte >> (7 - place) & 1 else -unit for byte in packed for place in range(8))

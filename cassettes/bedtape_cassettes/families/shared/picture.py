@@ -14,7 +14,7 @@ from bedtape_cassettes.families.content import Images
 from bedtape_cassettes.families.shared import synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["encoded", "images", "png"]
+__all__ = ["encode_images", "images", "png"]
 
 _SIDE = 4
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,7 +35,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def encoded(files: tuple[bytes, ...]) -> list[JsonValue]:
+def encode_images(files: tuple[bytes, ...]) -> list[JsonValue]:
     """The files as answers hold them."""
     return [synthesis.base64_text(file) for file in files]
 

@@ -14,7 +14,7 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["arguments", "binary", "objects", "said", "written"]
+__all__ = ["arguments", "binary", "objects", "read_text", "to_text"]
 
 
 def objects(value: JsonValue, *path: str) -> list[JsonObject]:
@@ -22,7 +22,7 @@ def objects(value: JsonValue, *path: str) -> list[JsonObject]:
     return [item for item in json_access.items(value, *path) if isinstance(item, dict)]
 
 
-def said(value: JsonValue, *path: str) -> str:
+def read_text(value: JsonValue, *path: str) -> str:
     """A string, or the texts of a list of strings and `{"text": …}` blocks, a line each."""
     found = json_access.member(value, *path)
     return json_access.text(found) if isinstance(found, str) else "\n".join(_texts(found))
@@ -45,7 +45,7 @@ def arguments(text: str) -> JsonValue:
         return text
 
 
-def written(value: JsonValue) -> str:
+def to_text(value: JsonValue) -> str:
     """Any JSON as a reader sees it: a string is itself."""
     return json_access.text(value) if isinstance(value, str) else json.dumps(value)
 
