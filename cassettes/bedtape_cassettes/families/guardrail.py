@@ -1,4 +1,4 @@
-"""What ApplyGuardrail answers: that a text may pass, or what is said instead of it. No policy is applied here."""
+"""Renders answers of ApplyGuardrail: a text may pass, or is replaced. No policy is evaluated."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _UNIT = 1000
 
 
 def render_assessment(content: Content, prompt: Prompt, chance: Random) -> JsonObject:
-    """The assessment of a prompt: a message with the stop reason `guardrail_intervened` is what is said instead.
+    """Return the assessment of a prompt.
 
-    Any other message lets the prompt pass. The members are those of real answers, in their order.
+    A message with the stop reason guardrail_intervened replaces the prompt. Any other message lets the prompt pass.
+    Members and their order are from real answers. Raises RenderError for content other than a Message.
     """
     if not isinstance(content, Message):
         raise RenderError(f"ApplyGuardrail answers with a Message, found {type(content).__name__}")

@@ -1,7 +1,7 @@
-"""Requests and responses as content: what was asked and what was answered.
+"""Reads requests and responses as content.
 
-The counterpart of `rendering`, for recorded exchanges of any age: what is not understood is None or empty. Nothing
-here raises.
+The inverse of `rendering`, for recorded exchanges of any age. Functions return None or an empty value for unknown
+forms, and do not raise.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _EXCEPTION = (":message-type", "exception")
 
 
 def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: str | None = None) -> Prompt:
-    """What a request says; an empty prompt where its form is not known.
+    """Return the content of a request, or an empty prompt if the form of the request is unknown.
 
-    family: its name, where the model id does not tell it (here and below).
+    family: the family's name, if the model id does not determine the family.
     """
     request = parse_object(body)
     match operation:
@@ -42,7 +42,7 @@ def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: 
 
 
 def _read_inner_prompt(request: JsonObject, model: str | None, family: str | None) -> Prompt:
-    """The request inside a request for its number of tokens."""
+    """Read the request inside a CountTokens request."""
     match request.get("input"):
         case {"converse": dict(inner)}:
             return prompt_of("Converse", model, bodies.compact(inner))
@@ -52,7 +52,7 @@ def _read_inner_prompt(request: JsonObject, model: str | None, family: str | Non
 
 
 def parse_object(data: bytes) -> JsonObject:
-    """A body's JSON object; one that holds none says nothing."""
+    """Parse a body as a JSON object. Returns an empty object for any other body."""
     try:
         value = bodies.parse(data)
     except ValueError:
@@ -75,24 +75,24 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
 def content_of(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Content | None:
-    """What a response says; None for errors (also in mid-stream), and for what is not in the form of the family."""
+    """Return the content of a response. Returns None for errors, also in mid-stream, and for unknown forms."""
     model_family = _family(operation, model, family)
     if model_family is None or response.status != 200 or _ends_in_exception(response.body):
         return None
     values = _values(response.body)
     try:
-        found = _read(model_family, response.body, values)
+        content = _read(model_family, response.body, values)
     except ValueError:
         return None
-    if isinstance(found, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
-        found = replace(found, stop="guardrail_intervened")
-    if isinstance(found, Message | Embeddings):
-        found = replace(found, usage=read_usage(operation, model, response, family=family))
-    return found
+    if isinstance(content, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
+        content = replace(content, stop="guardrail_intervened")
+    if isinstance(content, Message | Embeddings):
+        content = replace(content, usage=read_usage(operation, model, response, family=family))
+    return content
 
 
 def _ends_in_exception(body: Body | Events) -> bool:
-    """Whether a stream ended in an exception."""
+    """Whether the last event of a stream is an exception."""
     return isinstance(body, Events) and any(_EXCEPTION in event.headers for event in body.events[-1:])
 
 
@@ -103,7 +103,7 @@ def _read(model_family: Family, body: Body | Events, values: Sequence[JsonValue]
 
 
 def _values(body: Body | Events) -> list[JsonValue]:
-    """The JSON of a body, or of each event; Converse's events under their names, as its family has them."""
+    """The JSON of a body or of each event. Converse's events become objects with the event type as the member."""
     if isinstance(body, Body):
         return [parse_object(body.data)]
     return [

@@ -1,6 +1,6 @@
-"""Content as the response that an operation of a model's family would give: bodies, events, headers.
+"""Renders content as a Bedrock response: body or events, and headers.
 
-The counterpart of `reading`. Pure: equal arguments give equal bytes.
+The inverse of `reading`. Equal arguments give equal bytes.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _NOTHING = Usage(0, 0)
 
 
 def can_render(operation: str | None) -> bool:
-    """Whether content can be rendered for the operation at all."""
+    """Whether `render` supports the operation."""
     return operation in _RENDERED
 
 
 def render(
     content: Content, *, operation: str, model: str | None, body: bytes, chance: Random, family: str | None = None
 ) -> Response:
-    """The response to a request whose body is `body`.
+    """Return the response to a request whose body is `body`.
 
-    family: the name of the family, where the model id does not tell it. Raises Cannot where the operation, the
-    family or the model has no form for such content.
+    family: the family's name, if the model id does not determine the family. Raises RenderError if the operation,
+    the family or the model cannot answer with this kind of content.
     """
     if not can_render(operation):
         raise RenderError(f"{operation} has no neutral form; give the body as it goes over the wire (`raw`)")
@@ -59,8 +59,10 @@ def render(
     request_body = parse_object(body)
     model_family = family_of(operation, model or "", family)
     if not isinstance(content, model_family.answers):
-        unmarked = " or ".join(kind.__name__ for kind in model_family.answers)
-        raise RenderError(f"models of the {model_family.name} family answer with {unmarked}, found {type(content).__name__}")
+        supported = " or ".join(kind.__name__ for kind in model_family.answers)
+        raise RenderError(
+            f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
+        )
     request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance)
     match operation:
         case "Converse":
@@ -96,7 +98,7 @@ def _render_invoke(family: Family, content: Content, request: ModelRequest) -> R
 def _render_count_headers(
     family: Family, content: Content, request: ModelRequest, usage: Usage
 ) -> Iterator[tuple[str, str]]:
-    """The headers that count tokens, in Bedrock's order."""
+    """Yield the headers that count tokens, in Bedrock's order."""
     if family.counts_cache(request, usage):
         yield "x-amzn-bedrock-cache-write-input-token-count", str(usage.cache_write)
         yield "x-amzn-bedrock-cache-read-input-token-count", str(usage.cache_read)
@@ -106,7 +108,7 @@ def _render_count_headers(
 
 
 def _split_guardrail(content: Content) -> tuple[Content, JsonObject]:
-    """What a guardrail stopped: families have no word for it, Bedrock adds a member of its own."""
+    """Move a guardrail's stop reason out of the message, because Bedrock writes it in a member of its own."""
     if isinstance(content, Message) and content.stop == "guardrail_intervened":
         return replace(content, stop="end_turn", usage=content.usage or _NOTHING), {GUARDED: "INTERVENED"}
     return content, {}
@@ -122,9 +124,9 @@ def _find_usage(content: Content, request: ModelRequest) -> Usage:
 
 
 def _chunks(family: Family, content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """The stream's values, with what Bedrock adds to the last: metrics, or that a guardrail stepped in.
+    """Yield the stream's values. The last value gets the members that Bedrock adds: metrics and the guardrail action.
 
-    Without metrics where the model was never asked.
+    Bedrock adds no metrics if a guardrail blocked the request, because the model did not run.
     """
     assert family.stream is not None
     unmarked, marks = _split_guardrail(content)
@@ -171,6 +173,6 @@ def _render_event(value: JsonValue) -> Event:
 
 
 def _render_token_count(content: Content, prompt: Prompt) -> JsonObject:
-    """The tokens of what was counted: those given, else a plausible number."""
+    """Render the answer of CountTokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Message | Embeddings) else None
     return {"inputTokens": usage.input if usage else max(1, synthesis.tokens(prompt.text))}

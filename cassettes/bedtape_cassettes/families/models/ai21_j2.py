@@ -32,29 +32,33 @@ def _tokens(text: str, chance: Random) -> list[JsonValue]:
 
 def _token(word: str, start: int, end: int, chance: Random) -> JsonObject:
     spelled = word.replace(" ", "▁").replace("\n", "<|newline|>")
-    likely = -round(chance.expovariate(0.5), 15)
+    log_probability = -round(chance.expovariate(0.5), 15)
     return {
-        "generatedToken": {"token": spelled, "logprob": likely, "raw_logprob": likely},
+        "generatedToken": {"token": spelled, "logprob": log_probability, "raw_logprob": log_probability},
         "topTokens": None,
         "textRange": {"start": start, "end": end},
     }
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
-    message, text, asked = message_of(content, _NAME), text_of(content, _NAME), json_access.text(request.body, "prompt")
+    message, text, prompt = (
+        message_of(content, _NAME),
+        text_of(content, _NAME),
+        json_access.text(request.body, "prompt"),
+    )
     stop = word_of(_STOPS, message.stop, _NAME)
     finish: JsonObject = {"reason": stop}
-    completed = _tokens(text, request.chance)
+    tokens = _tokens(text, request.chance)
     if stop == "length":
         finish["length"] = usage_of(message, request.prompt).output
     elif stop == "stop":
         finish["sequence"] = message.stop_sequence or next(iter(request.prompt.stop_sequences), "")
     else:
-        completed.append(_token("<|endoftext|>", len(text), len(text), request.chance))
+        tokens.append(_token("<|endoftext|>", len(text), len(text), request.chance))
     return {
         "id": 1234,  # what every recorded answer has
-        "prompt": {"text": asked, "tokens": _tokens(asked, request.chance)},
-        "completions": [{"data": {"text": text, "tokens": completed}, "finishReason": finish}],
+        "prompt": {"text": prompt, "tokens": _tokens(prompt, request.chance)},
+        "completions": [{"data": {"text": text, "tokens": tokens}, "finishReason": finish}],
     }
 
 

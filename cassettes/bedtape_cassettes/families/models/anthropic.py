@@ -119,13 +119,13 @@ def _own_name(model: str) -> str:
 
 
 def _usage(usage: Usage, output: int, request: ModelRequest) -> JsonObject:
-    found: JsonObject = {"input_tokens": usage.input}
+    counts: JsonObject = {"input_tokens": usage.input}
     if usage.cache_read or usage.cache_write or not _is_any(request.model, _NO_CACHE):
-        found |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
+        counts |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
     if not _is_any(request.model, _ONE_CACHE):
         lifetimes: JsonObject = {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0}
-        found["cache_creation"] = lifetimes
-    return found | {"output_tokens": output}
+        counts["cache_creation"] = lifetimes
+    return counts | {"output_tokens": output}
 
 
 def _is_any(model: str, globs: tuple[str, ...]) -> bool:
@@ -154,9 +154,9 @@ def _stop(value: JsonValue) -> str:
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "anthropic")
     usage = synthesis.usage_of(message, request.prompt)
-    begun = min(usage.output, request.chance.randint(1, 8))
-    unended: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, begun, request)}
-    yield {"type": "message_start", "message": _envelope(request, []) | unended}
+    first_tokens = min(usage.output, request.chance.randint(1, 8))
+    open_end: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, first_tokens, request)}
+    yield {"type": "message_start", "message": _envelope(request, []) | open_end}
     for index, block in enumerate(message.blocks):
         yield {"type": "content_block_start", "index": index, "content_block": _start(block, request)}
         for delta in _deltas(block, request):
@@ -195,8 +195,8 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
             yield {"type": "signature_delta", "signature": signature or ""}
         case ToolUse(input=value):
             # Where a tool has no arguments, the empty delta is all.
-            written = synthesis.json_text(value) if value != {} else ""
-            for part in ["", *synthesis.deltas(written, chance, *_ARGUMENTS)]:
+            arguments = synthesis.json_text(value) if value != {} else ""
+            for part in ["", *synthesis.deltas(arguments, chance, *_ARGUMENTS)]:
                 yield {"type": "input_json_delta", "partial_json": part}
 
 
@@ -209,7 +209,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
         raise ValueError("expected a `message_start`, found none: not a stream of Anthropic's messages")
     whole = dict(start)
     blocks: dict[int, JsonObject] = {}
-    written: dict[int, str] = {}
+    arguments: dict[int, str] = {}
     for event in events:
         index = json_access.integer(event, "index") or 0
         match event:
@@ -217,10 +217,10 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
                 blocks[index] = dict(block)
             case {"type": "content_block_delta", "delta": dict(delta)} if index in blocks:
                 _grow(blocks[index], delta)
-                written[index] = written.get(index, "") + json_access.text(delta, "partial_json")
+                arguments[index] = arguments.get(index, "") + json_access.text(delta, "partial_json")
             case {"type": "message_delta", "delta": dict(delta)}:
                 whole |= delta
-    for index, text in written.items():
+    for index, text in arguments.items():
         if blocks[index].get("type") == "tool_use":
             blocks[index]["input"] = readers.arguments(text)
     return _read({**whole, "content": [block for _, block in sorted(blocks.items())]})

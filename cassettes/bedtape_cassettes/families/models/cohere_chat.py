@@ -39,9 +39,9 @@ _ANSWERS = "379ed018"  # what every recorded id of an answer begins with
 def _prompt(body: JsonObject) -> Prompt:
     past = [_turn(entry) for entry in readers.objects(body, "chat_history")]
     results = _results(body)
-    said = json_access.text(body, "message")
-    if said or not results:
-        past.append(Turn("user", said))
+    text = json_access.text(body, "message")
+    if text or not results:
+        past.append(Turn("user", text))
     if results:
         past.append(Turn("tool", "", results))
     systems = (json_access.text(body, "preamble"), *(turn.text for turn in past if turn.role == "system"))
@@ -84,7 +84,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
     calls: list[JsonValue] = [{"name": use.name, "parameters": use.input} for use in uses]
-    called: JsonObject = {"tool_calls": calls} if calls else {}
+    tool_calls: JsonObject = {"tool_calls": calls} if calls else {}
     past: list[JsonValue] = [*readers.objects(request.body, "chat_history")]
     return {
         "response_id": f"{_ANSWERS}/{completion.uuid(request.chance)}",
@@ -93,27 +93,27 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         "chat_history": [
             *past,
             {"role": "USER", "message": json_access.text(request.body, "message")},
-            {"role": "CHATBOT", "message": text, **called},
+            {"role": "CHATBOT", "message": text, **tool_calls},
         ],
         "finish_reason": completion.word_of(_STOPS, message.stop, _NAME),
-        **called,
+        **tool_calls,
     }
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    whole, spent = _render(content, request), synthesis.usage_of(message, request.prompt)
+    whole, usage = _render(content, request), synthesis.usage_of(message, request.prompt)
     for piece in synthesis.deltas(json_access.text(whole, "text"), request.chance, _LEAST, _MOST):
         yield {"is_finished": False, "event_type": "text-generation", "text": piece}
     if calls := whole.get("tool_calls"):
         yield {"is_finished": False, "event_type": "tool-calls-generation", "tool_calls": calls}
-    sent, received = spent.total - spent.output, spent.output
+    prompt_tokens, output_tokens = usage.total - usage.output, usage.output
     # The token that ends a text is not billed either.
-    made = received + (whole["finish_reason"] == "COMPLETE")
+    generated_tokens = output_tokens + (whole["finish_reason"] == "COMPLETE")
     meta: JsonObject = {
         "api_version": {"version": "1"},
-        "billed_units": {"input_tokens": sent, "output_tokens": received},
-        "tokens": {"input_tokens": sent + _TEMPLATE, "output_tokens": made},
+        "billed_units": {"input_tokens": prompt_tokens, "output_tokens": output_tokens},
+        "tokens": {"input_tokens": prompt_tokens + _TEMPLATE, "output_tokens": generated_tokens},
     }
     reason = whole["finish_reason"]
     yield {
@@ -129,7 +129,7 @@ def _read(body: JsonObject) -> Message:
         raise ValueError(f"expected a `text` with a `generation_id`, as Command R answers, found {', '.join(body)}")
     calls = [_use(call) for call in readers.objects(body, "tool_calls")]
     stop = completion.stop_of(_STOPS, body.get("finish_reason"))
-    text: list[Block] = [Text(said)] if (said := json_access.text(body, "text")) else []
+    text: list[Block] = [Text(answer_text)] if (answer_text := json_access.text(body, "text")) else []
     return Message((*text, *calls), stop="tool_use" if calls and stop == "end_turn" else stop)
 
 
@@ -141,12 +141,12 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     whole = json_access.member(events[-1], "response")
     if isinstance(whole, dict) and "text" in whole:
         return _read({"generation_id": "", **whole})
-    said = "".join(json_access.text(event, "text") for event in events)
+    text = "".join(json_access.text(event, "text") for event in events)
     calls: list[JsonValue] = [call for event in events for call in readers.objects(event, "tool_calls")]
-    return _read({"generation_id": "", "text": said, "tool_calls": calls})
+    return _read({"generation_id": "", "text": text, "tool_calls": calls})
 
 
-_COUNTED = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
+_COUNT_PLACES = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
 
 COHERE_CHAT = Family(
     name=_NAME,
@@ -160,8 +160,8 @@ COHERE_CHAT = Family(
         copies=("chat_history.*.message", "response.chat_history.*.message", "response.text"),
         stop=("finish_reason", "response.finish_reason"),
         # What is billed comes last, because Bedrock counts the same.
-        input=tuple(f"{place}.input_tokens" for place in _COUNTED),
-        output=tuple(f"{place}.output_tokens" for place in _COUNTED),
+        input=tuple(f"{place}.input_tokens" for place in _COUNT_PLACES),
+        output=tuple(f"{place}.output_tokens" for place in _COUNT_PLACES),
         tool_inputs=("tool_calls.*.parameters", "response.tool_calls.*.parameters"),
     ),
     stream=_stream,

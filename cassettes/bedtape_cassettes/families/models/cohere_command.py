@@ -71,15 +71,15 @@ def _read(body: JsonObject) -> Message:
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     """The first generation, from deltas or from a chunk that has it whole."""
-    found = [
+    answer_chunks = [
         chunk for chunk in chunks if isinstance(chunk, dict) and ("is_finished" in chunk or "generations" in chunk)
     ]
-    if not found:
+    if not answer_chunks:
         raise ValueError("expected chunks with `is_finished` or `generations`, as Command streams, found none")
-    if "generations" in found[0]:
-        return _read(found[0])
-    said = "".join(json_access.text(chunk, "text") for chunk in found if not chunk.get("index"))
-    return make_message(said, stop_of(_STOPS, found[-1].get("finish_reason")))
+    if "generations" in answer_chunks[0]:
+        return _read(answer_chunks[0])
+    text = "".join(json_access.text(chunk, "text") for chunk in answer_chunks if not chunk.get("index"))
+    return make_message(text, stop_of(_STOPS, answer_chunks[-1].get("finish_reason")))
 
 
 COHERE_COMMAND = Family(

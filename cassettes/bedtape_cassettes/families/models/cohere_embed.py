@@ -23,10 +23,10 @@ def _prompt(body: JsonObject) -> Prompt:
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     third = "-v3" in request.model
     requested = None if third else json_access.member(request.body, "output_dimension")
-    found = embedding.vectors(content, _sources(request.body), requested, 1024 if third else 1536)
+    vectors = embedding.vectors(content, _sources(request.body), requested, 1024 if third else 1536)
     types = json_access.texts(request.body, "embedding_types") or (() if third else ("float",))
-    by_type: JsonObject = {form: [embedding.quantise(vector, form) for vector in found] for form in types}
-    plain: JsonValue = [list(vector) for vector in found]
+    by_type: JsonObject = {form: [embedding.quantise(vector, form) for vector in vectors] for form in types}
+    plain: JsonValue = [list(vector) for vector in vectors]
     texts: list[JsonValue] = list(json_access.texts(request.body, "texts"))
     answer: JsonObject = {
         "id": str(UUID(int=request.chance.getrandbits(128), version=4)),
@@ -56,14 +56,14 @@ def _read_images(mixed: JsonValue) -> str:
 
 
 def _read(body: JsonObject) -> Content:
-    found = json_access.member(body, "embeddings")
+    embeddings = json_access.member(body, "embeddings")
     form = "float"
-    if isinstance(found, dict):
-        form = next((each for each in embedding.FORMS if each in found), "float")
-        found = found.get(form)
-    if not isinstance(found, list):
+    if isinstance(embeddings, dict):
+        form = next((each for each in embedding.FORMS if each in embeddings), "float")
+        embeddings = embeddings.get(form)
+    if not isinstance(embeddings, list):
         raise ValueError("expected `embeddings`, a list of vectors or an object of such lists by number type")
-    return Embeddings(tuple(embedding.dequantise(embedding.floats(vector), form) for vector in found))
+    return Embeddings(tuple(embedding.dequantise(embedding.floats(vector), form) for vector in embeddings))
 
 
 COHERE_EMBED = Family(

@@ -43,8 +43,8 @@ def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
 
 
 def _usage(usage: Usage) -> JsonObject:
-    sent = usage.total - usage.output
-    return {"prompt_tokens": sent, "completion_tokens": usage.output, "total_tokens": usage.total}
+    prompt_tokens = usage.total - usage.output
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": usage.output, "total_tokens": usage.total}
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -57,10 +57,10 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = message_of(content, _NAME)
     stop, when = word_of(FINISH, message.stop, _NAME), choose_creation_time(request.chance)
-    found = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for piece in found[:-1]:
+    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for piece in deltas[:-1]:
         yield _answer(when, piece, None)
-    yield {**_answer(when, found[-1], stop), "usage": _usage(usage_of(message, request.prompt))}
+    yield {**_answer(when, deltas[-1], stop), "usage": _usage(usage_of(message, request.prompt))}
 
 
 def _read(body: JsonObject) -> Message:

@@ -43,7 +43,7 @@ __all__ = ["CONVERSE"]
 _TEXT = (2, 14)
 # 0..11 in 84 deltas of Claude's tool arguments; the first is empty (Nova sends the whole at once).
 _ARGUMENTS = (2, 11)
-_SAYS = "text, reasoning, tool use, cited text or an image (Message)"
+_SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _message(content: Content) -> Message:
     if not isinstance(content, Message):
-        raise make_render_error("converse", content, _SAYS)
+        raise make_render_error("converse", content, _SUPPORTED)
     return content
 
 

@@ -26,12 +26,12 @@ def _render_text(content: Content, request: ModelRequest) -> str:
     """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
     message = message_of(content, _NAME)
     thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
-    spoken = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
-    text = text_of(spoken, _NAME, "reasoning and text")
+    answer = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
+    text = text_of(answer, _NAME, "reasoning and text")
     if not thought:
         return text
-    opened = json_access.text(request.body, "prompt").rstrip().endswith(_OPEN.rstrip())
-    return ("" if opened else _OPEN) + thought + _CLOSE + text
+    is_open = json_access.text(request.body, "prompt").rstrip().endswith(_OPEN.rstrip())
+    return ("" if is_open else _OPEN) + thought + _CLOSE + text
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -41,9 +41,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    found = list(pieces(_render_text(content, request), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(found):
-        last = index == len(found) - 1
+    deltas = list(pieces(_render_text(content, request), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(deltas):
+        last = index == len(deltas) - 1
         yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if last else None}]}
 
 

@@ -39,37 +39,45 @@ def _meta(request: ModelRequest, output: int) -> JsonObject:
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, calls = chat.parts(content, _NAME)
-    spent = synthesis.usage_of(message, request.prompt)
-    called: list[JsonValue] = [_call(use, request) for use in calls]
-    said: JsonObject = {"role": "assistant", "content": text or (None if calls else ""), "tool_calls": called or None}
+    usage = synthesis.usage_of(message, request.prompt)
+    tool_calls: list[JsonValue] = [_call(use, request) for use in calls]
+    answer: JsonObject = {
+        "role": "assistant",
+        "content": text or (None if calls else ""),
+        "tool_calls": tool_calls or None,
+    }
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    found = _MODEL.search(request.model)
+    name = _MODEL.search(request.model)
     return {
         "id": _id(request),
-        "choices": [{"index": 0, "message": said, "finish_reason": stop}],
-        "usage": chat.usage(spent),
-        "meta": _meta(request, spent.output),
-        "model": found[0].replace("1-5", "1.5") if found else "jamba",
+        "choices": [{"index": 0, "message": answer, "finish_reason": stop}],
+        "usage": chat.usage(usage),
+        "meta": _meta(request, usage.output),
+        "model": name[0].replace("1-5", "1.5") if name else "jamba",
     }
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    spent, stop = synthesis.usage_of(message, request.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
-    sent, named = spent.total - spent.output, _id(request)
+    counts, stop = synthesis.usage_of(message, request.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
+    prompt_tokens, answer_id = counts.total - counts.output, _id(request)
     first: JsonObject = {"role": "assistant", "content": ""}
-    for told, delta in enumerate([first, *_deltas(content, request)]):
+    for count, delta in enumerate([first, *_deltas(content, request)]):
         choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": None}
-        yield {"id": named, "choices": [choice], "usage": _usage(sent, min(told, spent.output))}
-    ended = _END_OF_TEXT if message.stop == "end_turn" else None
-    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": ended}
-    usage, meta = _usage(sent, spent.output), _meta(request, spent.output)
-    yield {"id": named, "choices": [last], "usage": usage, "meta": meta}
+        yield {"id": answer_id, "choices": [choice], "usage": _usage(prompt_tokens, min(count, counts.output))}
+    end_token = _END_OF_TEXT if message.stop == "end_turn" else None
+    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": end_token}
+    usage, meta = _usage(prompt_tokens, counts.output), _meta(request, counts.output)
+    yield {"id": answer_id, "choices": [last], "usage": usage, "meta": meta}
 
 
-def _usage(sent: int, received: int) -> JsonObject:
+def _usage(prompt_tokens: int, output_tokens: int) -> JsonObject:
     """A stream's, in another order than a whole answer's."""
-    return {"prompt_tokens": sent, "total_tokens": sent + received, "completion_tokens": received}
+    return {
+        "prompt_tokens": prompt_tokens,
+        "total_tokens": prompt_tokens + output_tokens,
+        "completion_tokens": output_tokens,
+    }
 
 
 def _deltas(content: Content, request: ModelRequest) -> Iterator[JsonObject]:

@@ -47,9 +47,9 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """A chunk a token, counting; one that says `stop` says nothing else, one that says `length` is the last token."""
     whole = _render(content, request)
     stop, output = whole["stop_reason"], json_access.integer(whole, "generation_token_count") or 0
-    found = list(pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(found):
-        last = index == len(found) - 1
+    deltas = list(pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(deltas):
+        last = index == len(deltas) - 1
         yield {
             "generation": piece,
             "prompt_token_count": None if index else whole["prompt_token_count"],
@@ -65,11 +65,11 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    found = [chunk for chunk in chunks if isinstance(chunk, dict) and "generation" in chunk]
-    if not found:
+    answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and "generation" in chunk]
+    if not answer_chunks:
         raise ValueError("expected chunks with a `generation`, as Llama streams, found none")
-    stop = stop_of(FINISH, found[-1].get("stop_reason"))
-    return make_message("".join(json_access.text(chunk, "generation") for chunk in found), stop)
+    stop = stop_of(FINISH, answer_chunks[-1].get("stop_reason"))
+    return make_message("".join(json_access.text(chunk, "generation") for chunk in answer_chunks), stop)
 
 
 LLAMA = Family(

@@ -37,8 +37,8 @@ def _is_short(request: ModelRequest) -> bool:
 def _calls(uses: list[ToolUse], request: ModelRequest) -> list[JsonValue]:
     """The short form's ids have 22 characters and no type; the others' have 9."""
     if _is_short(request):
-        called = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
-        return [{"id": call["id"], "function": call["function"]} for call in called]
+        calls = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
+        return [{"id": call["id"], "function": call["function"]} for call in calls]
     return [chat.call(use, synthesis.identifier(request.chance, 9)) for use in uses]
 
 
@@ -53,17 +53,17 @@ def _envelope(kind: str, request: ModelRequest) -> JsonObject:
     }
 
 
-def _choice(member: str, said: JsonObject, stop: str | None, request: ModelRequest) -> JsonObject:
+def _choice(member: str, answer: JsonObject, stop: str | None, request: ModelRequest) -> JsonObject:
     if _is_short(request):
-        return {"index": 0, "message": said, "stop_reason": stop}
-    return {"index": 0, member: said, "finish_reason": stop}
+        return {"index": 0, "message": answer, "stop_reason": stop}
+    return {"index": 0, member: answer, "finish_reason": stop}
 
 
 def _usage(message: Message, request: ModelRequest) -> JsonObject:
     if _is_short(request):
         return {}
-    told = chat.usage(synthesis.usage_of(message, request.prompt))
-    return {"usage": {name: told[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}}
+    counts = chat.usage(synthesis.usage_of(message, request.prompt))
+    return {"usage": {name: counts[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}}
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
@@ -71,10 +71,10 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         return MISTRAL_TEXT.render(content, request)
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
-    said: JsonObject = {"role": "assistant", "content": text}
+    answer: JsonObject = {"role": "assistant", "content": text}
     if uses or not _is_short(request):
-        said["tool_calls"] = _calls(uses, request) or None
-    choice = _choice("message", said, completion.word_of(chat.STOPS, message.stop, _NAME), request)
+        answer["tool_calls"] = _calls(uses, request) or None
+    choice = _choice("message", answer, completion.word_of(chat.STOPS, message.stop, _NAME), request)
     return {**_envelope("chat.completion", request), "choices": [choice], **_usage(message, request)}
 
 
@@ -84,13 +84,13 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
         return
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
-    around, called = _envelope("chat.completion.chunk", request), _calls(uses, request)
+    around, calls = _envelope("chat.completion.chunk", request), _calls(uses, request)
     for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
-        said: JsonObject = {"role": "assistant", "content": piece}
-        yield {**around, "choices": [_choice("delta", said, None, request)]}
+        answer: JsonObject = {"role": "assistant", "content": piece}
+        yield {**around, "choices": [_choice("delta", answer, None, request)]}
     last: JsonObject = {"role": "assistant", "content": ""}
-    if called:
-        last["tool_calls"] = called
+    if calls:
+        last["tool_calls"] = calls
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
     yield {**around, "choices": [_choice("delta", last, stop, request)], **_usage(message, request)}
 

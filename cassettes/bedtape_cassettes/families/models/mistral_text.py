@@ -42,9 +42,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """A chunk a token; one that says `stop` says nothing else, one that says `length` is the last token."""
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    found = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(found):
-        yield _output(piece, stop if index == len(found) - 1 else None)
+    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(deltas):
+        yield _output(piece, stop if index == len(deltas) - 1 else None)
 
 
 def _read(body: JsonObject) -> Message:
@@ -55,10 +55,10 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    found = [chunk for chunk in chunks if isinstance(chunk, dict) and readers.objects(chunk, "outputs")]
-    if not found:
+    answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and readers.objects(chunk, "outputs")]
+    if not answer_chunks:
         raise ValueError("expected chunks with `outputs`, as Mistral streams, found none")
-    outputs = [readers.objects(chunk, "outputs")[0] for chunk in found]
+    outputs = [readers.objects(chunk, "outputs")[0] for chunk in answer_chunks]
     stop = stop_of(FINISH, outputs[-1].get("stop_reason"))
     return make_message("".join(json_access.text(output, "text") for output in outputs), stop)
 

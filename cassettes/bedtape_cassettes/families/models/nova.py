@@ -19,7 +19,7 @@ __all__ = ["NOVA"]
 
 # Characters a delta, the 25th to the 90th of a hundred, in 433 deltas of text. Tool arguments come whole.
 _TEXT = (3, 15)
-_SAYS = "text, reasoning or tool use (Message)"
+_SUPPORTED = "text, reasoning or tool use (Message)"
 _STOPS = {word: word for word in ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")}
 
 
@@ -64,7 +64,7 @@ def _block(block: Block, request: ModelRequest) -> JsonObject:
             return {"toolUse": {"name": block.name, "toolUseId": _id(block, request), "input": block.input}}
         case Reasoning(redacted=None, text=text):
             return {"reasoningContent": {"reasoningText": {"text": text}}}
-    raise make_render_error("nova", block, _SAYS)
+    raise make_render_error("nova", block, _SUPPORTED)
 
 
 def _id(block: ToolUse, request: ModelRequest) -> str:
@@ -88,8 +88,8 @@ def _read_block(block: JsonObject) -> Block | None:
             return Text(json_access.text(block, "text"))
         case {"toolUse": dict(use)}:
             return call(use)
-        case {"reasoningContent": shown}:
-            return Reasoning(json_access.text(shown, "reasoningText", "text"))
+        case {"reasoningContent": reasoning}:
+            return Reasoning(json_access.text(reasoning, "reasoningText", "text"))
     return None
 
 
@@ -124,7 +124,7 @@ def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, J
             for part in synthesis.deltas(text, request.chance, *_TEXT):
                 yield {}, {"reasoningContent": {"reasoningText": {"text": part}}}
         case _:
-            raise make_render_error("nova", block, _SAYS)
+            raise make_render_error("nova", block, _SUPPORTED)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -151,8 +151,8 @@ def _grow(blocks: list[Block], delta: JsonValue) -> None:
             blocks.append(replace(last, input=readers.arguments(json_access.text(use, "input"))))
         case Text(text=before), {"text": str()}:
             blocks.append(Text(before + json_access.text(delta, "text")))
-        case Reasoning(text=before), {"reasoningContent": shown}:
-            blocks.append(Reasoning(before + json_access.text(shown, "reasoningText", "text")))
+        case Reasoning(text=before), {"reasoningContent": reasoning}:
+            blocks.append(Reasoning(before + json_access.text(reasoning, "reasoningText", "text")))
         case _:
             new = _read_block(delta) if isinstance(delta, dict) and "toolUse" not in delta else None
             blocks += [block for block in (last, new) if block is not None]

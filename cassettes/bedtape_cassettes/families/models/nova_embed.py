@@ -24,10 +24,10 @@ def _prompt(body: JsonObject) -> Prompt:
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     sources = _sources(request.body)
-    asked = json_access.member(request.body, _PARAMS, "embeddingDimension")
-    found = embedding.vectors(content, list(sources.values()), asked, _DEFAULT)
+    dimension = json_access.member(request.body, _PARAMS, "embeddingDimension")
+    vectors = embedding.vectors(content, list(sources.values()), dimension, _DEFAULT)
     each: list[JsonValue] = [
-        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, found, strict=True)
+        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, vectors, strict=True)
     ]
     return {"embeddings": each}
 
@@ -35,11 +35,11 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 def _sources(body: JsonObject) -> dict[str, str]:
     """What is embedded, by the type that the answer gives it. Only a video, by its pictures and sound, is two."""
     for medium in _MEDIA:
-        given = json_access.member(body, _PARAMS, medium)
-        if given is None:
+        medium_input = json_access.member(body, _PARAMS, medium)
+        if medium_input is None:
             continue
-        source = embedding.image(json_access.text(given, "source", "bytes") or _location(given))
-        match json_access.text(given, "embeddingMode"):
+        source = embedding.image(json_access.text(medium_input, "source", "bytes") or _location(medium_input))
+        match json_access.text(medium_input, "embeddingMode"):
             case "AUDIO_VIDEO_SEPARATE":
                 return {"VIDEO": source, "AUDIO": f"{source} audio"}
             case "AUDIO_VIDEO_COMBINED":
@@ -50,15 +50,15 @@ def _sources(body: JsonObject) -> dict[str, str]:
     }
 
 
-def _location(given: JsonValue) -> str:
-    return json_access.text(given, "source", "s3Location", "uri")
+def _location(medium_input: JsonValue) -> str:
+    return json_access.text(medium_input, "source", "s3Location", "uri")
 
 
 def _read(body: JsonObject) -> Content:
-    found = json_access.member(body, "embeddings")
-    if not isinstance(found, list):
+    embeddings = json_access.member(body, "embeddings")
+    if not isinstance(embeddings, list):
         raise ValueError("expected a list `embeddings`")
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in found))
+    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in embeddings))
 
 
 NOVA_EMBED = Family(

@@ -101,20 +101,22 @@ def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
 
 def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
     """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
-    called = 0
+    call_count = 0
     for block in message.blocks:
         match block:
             case Reasoning(text=text) | Text(text=text):
-                if called and text:
+                if call_count and text:
                     yield {"content": ""}
                 for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
                     yield {"content": _render_block(replace(block, text=piece))}
             case ToolUse():
-                call = _call(block, called, request)
+                call = _call(block, call_count, request)
                 yield {
-                    "tool_calls": [{**{k: call[k] for k in ("function", "id")}, "index": called, "type": "function"}]
+                    "tool_calls": [
+                        {**{k: call[k] for k in ("function", "id")}, "index": call_count, "type": "function"}
+                    ]
                 }
-                called += 1
+                call_count += 1
 
 
 # -- reading ---------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ __all__ = ["RESPONSES"]
 
 def _prompt(body: JsonObject) -> Prompt:
     """The prompt of the request as Chat Completions would have it."""
-    given = body.get("input")
+    inputs = body.get("input")
     turns: list[JsonValue] = (
-        given if isinstance(given, list) else [{"role": "user", "content": json_access.text(given)}]
+        inputs if isinstance(inputs, list) else [{"role": "user", "content": json_access.text(inputs)}]
     )
     system: list[JsonValue] = [{"role": "system", "content": json_access.text(body, "instructions")}]
     return chat.prompt(

@@ -68,8 +68,8 @@ def _convert(vector: list[float], form: str) -> JsonValue:
 def _read(body: JsonObject) -> Content:
     """The vector stands under its types alone where `embedding` is left out; bits are numbers too."""
     places = (("embedding",), *(("embeddingsByType", form) for form in _TYPES))
-    found = (json_access.member(body, *place) for place in places)
-    vector = embedding.floats(next((each for each in found if each is not None), None))
+    candidates = (json_access.member(body, *place) for place in places)
+    vector = embedding.floats(next((each for each in candidates if each is not None), None))
     return Embeddings((vector,))
 
 

@@ -55,9 +55,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = message_of(content, _NAME)
     usage, word = usage_of(message, request.prompt), word_of(_STOPS, message.stop, _NAME)
-    found = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=False))
-    for index, piece in enumerate(found):
-        last = index == len(found) - 1
+    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=False))
+    for index, piece in enumerate(deltas):
+        last = index == len(deltas) - 1
         yield {
             "outputText": piece,
             "index": 0,
@@ -75,11 +75,11 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    found = [chunk for chunk in chunks if isinstance(chunk, dict) and "outputText" in chunk]
-    if not found:
+    answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and "outputText" in chunk]
+    if not answer_chunks:
         raise ValueError("expected chunks with an `outputText`, as Titan streams, found none")
-    stop = stop_of(_STOPS, found[-1].get("completionReason"))
-    return make_message("".join(json_access.text(chunk, "outputText") for chunk in found), stop)
+    stop = stop_of(_STOPS, answer_chunks[-1].get("completionReason"))
+    return make_message("".join(json_access.text(chunk, "outputText") for chunk in answer_chunks), stop)
 
 
 TITAN_TEXT = Family(

@@ -30,17 +30,17 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     return {"data": [{"embedding": list(vector)}]}
 
 
-def _source(given: JsonValue) -> str:
-    media = [json_access.member(given, "mediaSource"), *json_access.items(given, "mediaSources")]
-    found = (json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri") for each in media)
-    return json_access.text(given, "inputText") + "".join(embedding.image(source) for source in found if source)
+def _source(inputs: JsonValue) -> str:
+    media = [json_access.member(inputs, "mediaSource"), *json_access.items(inputs, "mediaSources")]
+    sources = (json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri") for each in media)
+    return json_access.text(inputs, "inputText") + "".join(embedding.image(source) for source in sources if source)
 
 
 def _read(body: JsonObject) -> Content:
     """A single vector may also stand without a list: the documentation shows it so."""
     data = json_access.member(body, "data")
-    found = data if isinstance(data, list) else [data]
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in found))
+    items = data if isinstance(data, list) else [data]
+    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in items))
 
 
 TWELVELABS_MARENGO = Family(

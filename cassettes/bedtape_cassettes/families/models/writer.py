@@ -36,25 +36,25 @@ def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     thought, text, calls = chat.parts(content, _NAME, reasons=True)
-    called: list[JsonValue] = [_call(use, request) for use in calls]
-    said: JsonObject = {
+    tool_calls: list[JsonValue] = [_call(use, request) for use in calls]
+    answer: JsonObject = {
         "role": "assistant",
         "reasoning_content": thought or None,
         "content": text or (None if calls else ""),
-        "tool_calls": called,
+        "tool_calls": tool_calls,
     }
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
     return {
         **_envelope("chat.completion", request),
-        "choices": [{"index": 0, "message": said, "logprobs": None, "finish_reason": stop, "stop_reason": None}],
+        "choices": [{"index": 0, "message": answer, "logprobs": None, "finish_reason": stop, "stop_reason": None}],
         "usage": _usage(message, request),
         "prompt_logprobs": None,
     }
 
 
 def _usage(message: Message, request: ModelRequest) -> JsonObject:
-    told = chat.usage(synthesis.usage_of(message, request.prompt))
-    return {name: told[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}
+    counts = chat.usage(synthesis.usage_of(message, request.prompt))
+    return {name: counts[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -78,8 +78,8 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 def _deltas(content: Content, request: ModelRequest) -> Iterator[JsonObject]:
     thought, text, calls = chat.parts(content, _NAME, reasons=True)
-    for name, said in (("reasoning_content", thought), ("content", text)):
-        for piece in synthesis.deltas(said, request.chance, _LEAST, _MOST):
+    for name, text_part in (("reasoning_content", thought), ("content", text)):
+        for piece in synthesis.deltas(text_part, request.chance, _LEAST, _MOST):
             yield {name: piece}
     for index, use in enumerate(calls):
         yield {"tool_calls": [{"index": index, **_call(use, request)}]}

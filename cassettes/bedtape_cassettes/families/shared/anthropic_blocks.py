@@ -1,6 +1,6 @@
-"""The blocks of Anthropic's messages: text, citations, thinking, tool use; written, and read again.
+"""Renders and reads the blocks of Anthropic's messages: text, citations, thinking and tool use.
 
-Blocks that only Anthropic's own tools give (`server_tool_use`, `web_search_tool_result`) are not read.
+Blocks of Anthropic's server tools (server_tool_use, web_search_tool_result) are skipped when an answer is read.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["read_block", "read_citation", "render_block", "render_citation"]
 
-_SAYS = "text, cited text, reasoning or tool use (Message)"
-# Converse's words for where a citation stands, and Anthropic's: its type, the index, and both ends.
+_SUPPORTED = "text, cited text, reasoning or tool use (Message)"
+# A citation's location in Converse (kind, index) and in Anthropic's API (type, index, start, end).
 _LOCATIONS = (
     ("documentChar", "documentIndex", "char_location", "document_index", "start_char_index", "end_char_index"),
     ("documentPage", "documentIndex", "page_location", "document_index", "start_page_number", "end_page_number"),
@@ -37,7 +37,7 @@ _LOCATIONS = (
 
 
 def render_block(block: Block, request: ModelRequest) -> JsonObject:
-    """The block in a whole answer. Raises Cannot for an image."""
+    """Render a block of a whole answer. Raises RenderError for an image."""
     match block:
         case Text(text=text):
             return {"type": "text", "text": text}
@@ -48,19 +48,19 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
         case Reasoning(text=text, signature=signature):
             return {"type": "thinking", "thinking": text, "signature": signature or ""}
         case ToolUse():
-            # Bedrock's ids go on with `01`, as Anthropic's do.
-            made = block.id or f"toolu_bdrk_01{synthesis.identifier(request.chance, 22)}"
-            return {"type": "tool_use", "id": made, "name": block.name, "input": block.input}
-    raise make_render_error("anthropic", block, _SAYS)
+            # Ids on Bedrock have Anthropic's `01` after the prefix.
+            tool_id = block.id or f"toolu_bdrk_01{synthesis.identifier(request.chance, 22)}"
+            return {"type": "tool_use", "id": tool_id, "name": block.name, "input": block.input}
+    raise make_render_error("anthropic", block, _SUPPORTED)
 
 
 def _opaque(data: bytes) -> str:
-    """Redacted thinking is text here; Converse wraps that text into base64 once more."""
+    """Redacted thinking as text. Converse encodes the same text as base64 once more."""
     return data.decode("ascii") if data.isascii() else synthesis.base64_text(data)
 
 
 def read_block(block: JsonObject) -> Block | None:
-    """The inverse; None for a block of Anthropic's own tools."""
+    """The inverse of `render_block`. Returns None for a block of Anthropic's server tools."""
     match block:
         case {"type": "text", "citations": [_, *_] as citations}:
             sources = tuple(read_citation(each) for each in citations if isinstance(each, dict))
@@ -77,7 +77,7 @@ def read_block(block: JsonObject) -> Block | None:
 
 
 def render_citation(citation: Citation) -> JsonObject:
-    """A citation; one without a location, or with one that Anthropic has no word for, is of all of the first document."""
+    """Render a citation. Without a location that Anthropic supports, it cites all of the first document."""
     for theirs, their_index, kind, index, start, end in _LOCATIONS:
         place = json_access.member(citation.location, theirs)
         if place is not None:
@@ -98,7 +98,7 @@ def render_citation(citation: Citation) -> JsonObject:
 
 
 def read_citation(citation: JsonObject) -> Citation:
-    """The inverse. A location on the web has no counterpart; its URL is the origin."""
+    """The inverse of `render_citation`. A web location has no Converse form, so its URL becomes the origin."""
     title = json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
     origin = json_access.text(citation, "source") or json_access.text(citation, "url") or None
     return Citation(json_access.text(citation, "cited_text"), title, _location(citation), origin)

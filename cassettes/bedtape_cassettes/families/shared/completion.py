@@ -1,6 +1,6 @@
-"""What families share whose answers are little more than a text: the text, why it ended, ids, tokens of streams.
+"""Shared code of families whose answers are one text: the text, stop reasons, deltas, ids and times.
 
-Pure; chance is an argument. Refuses (Cannot) what such families have no form for, and never leaves it out silently.
+Rendering raises RenderError for content that a family does not support.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = [
     "word_of",
 ]
 
-# The words of most: Llama's, Mistral's, OpenAI's. The first word of a stop reason's is read back as that reason.
+# The words of Llama, Mistral and OpenAI. A word is read back as the first stop reason that has it.
 FINISH = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
 
-# What words mean that no table has; the first that occurs in the word decides.
+# Meanings of words that are in no family's table. The first part that occurs in the word decides.
 _MEANINGS = (
     ("context", "model_context_window_exceeded"),
     ("tool", "tool_use"),
@@ -50,19 +50,19 @@ _MEANINGS = (
     ("complete", "end_turn"),
     ("finish", "end_turn"),
 )
-# 2025-11-01, and a year: where `created` stands there is no clock to ask, and recorded ones lie there.
+# 2025-11-01, and the seconds of a year: recorded creation times lie in this year. Rendering has no clock.
 _SINCE, _YEAR = 1_761_955_200, 31_536_000
 
 
 def message_of(content: Content, family: str, supported: str = "text (Message)") -> Message:
-    """The content, if it is a message."""
+    """Return the content if it is a message. Raises RenderError for other content."""
     if not isinstance(content, Message):
         raise make_render_error(family, content, supported)
     return content
 
 
 def text_of(content: Content, family: str, supported: str = "text alone") -> str:
-    """All that a message says, if that is text alone."""
+    """Return the text of a message. Raises RenderError if the message has a block other than text."""
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):
@@ -71,15 +71,19 @@ def text_of(content: Content, family: str, supported: str = "text alone") -> str
 
 
 def make_message(text: str, stop: str) -> Message:
-    """The inverse: a message of one text, or of none if it is empty."""
+    """The inverse of `text_of`: a message with one text block, or without blocks if the text is empty."""
     return Message((Text(text),) if text else (), stop=stop)
 
 
-# -- why it ended ----------------------------------------------------------------------------------------------
+# -- stop reasons ----------------------------------------------------------------------------------------------
 
 
 def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
-    """The family's word for a stop reason: a full context is a limit, where there is no word of its own."""
+    """Return the family's word for a stop reason.
+
+    A full context counts as max_tokens if the family has no word for it. Raises RenderError for other stop reasons
+    without a word.
+    """
     if stop == "model_context_window_exceeded" and stop not in words:
         stop = "max_tokens"
     if stop not in words:
@@ -90,9 +94,10 @@ def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
 
 
 def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> str:
-    """The stop reason that a family's word means, unless `bodies` (the answer, or its chunks) tell of a guardrail.
+    """Return the stop reason for a family's word.
 
-    A word that no table has is read as what it resembles; an answer that says nothing has just ended.
+    A guardrail action in `bodies` (the answer, or its chunks) takes precedence. An unknown word is read by its parts.
+    An answer without a word ended normally.
     """
     if any(json_access.text(body, GUARDED) == "INTERVENED" for body in bodies):
         return "guardrail_intervened"
@@ -111,15 +116,15 @@ def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> st
 
 
 def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> Iterator[str]:
-    """The text in deltas; `last`: with an empty one at the end, for a model that ended by itself tells so alone."""
-    found = list(synthesis.deltas(text, chance, least, most))
-    yield from found
-    if last or not found:
+    """Split the text into deltas. last: end with an empty delta, because `stop` comes in a chunk without text."""
+    parts = list(synthesis.deltas(text, chance, least, most))
+    yield from parts
+    if last or not parts:
         yield ""
 
 
 def strings(value: JsonValue, *path: str) -> tuple[str, ...]:
-    """Texts, of which one may stand alone."""
+    """The strings at the path: a list of strings, or a single string."""
     alone = json_access.text(value, *path)
     return (alone,) if alone else json_access.texts(value, *path)
 
@@ -133,5 +138,5 @@ def uuid(chance: Random) -> str:
 
 
 def choose_creation_time(chance: Random) -> int:
-    """A time of creation, in seconds."""
+    """A random creation time, in seconds since 1970."""
     return _SINCE + chance.randrange(_YEAR)

@@ -1,6 +1,6 @@
-"""What whole and streamed answers of Converse are made of: blocks, citations, usage; and the same read again.
+"""Renders and reads the parts of Converse's answers: blocks, citations and usage.
 
-Members are in alphabetical order, as in all 500 real answers.
+Members are in alphabetical order, as in all 500 recorded answers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "tool_id",
 ]
 
-# Claude models from before caching and typed tool use; all later ones have both in whole answers.
+# Claude models without cache counts and typed tool use. Whole answers of later models have both.
 _OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
 
 
@@ -34,7 +34,7 @@ def is_newer(request: ModelRequest) -> bool:
 
 
 def performance(request: ModelRequest) -> JsonObject:
-    """How fast and at what price: only said where it was asked for."""
+    """The latency setting of the request, which the answer repeats."""
     latency = json_access.text(request.body, "performanceConfig", "latency")
     return {"performanceConfig": {"latency": latency}} if latency else {}
 
@@ -114,8 +114,8 @@ def read_block(block: JsonObject) -> Block | None:
             return call(use)
         case {"reasoningContent": {"redactedContent": data}}:
             return Reasoning(redacted=readers.binary(data))
-        case {"reasoningContent": {"reasoningText": dict(shown)}}:
-            return Reasoning(json_access.text(shown, "text"), json_access.text(shown, "signature") or None)
+        case {"reasoningContent": {"reasoningText": dict(reasoning)}}:
+            return Reasoning(json_access.text(reasoning, "text"), json_access.text(reasoning, "signature") or None)
         case {"citationsContent": dict(cited)}:
             texts = "".join(json_access.text(part, "text") for part in json_access.items(cited, "content"))
             return CitedText(texts, tuple(read_citation(each) for each in readers.objects(cited, "citations")))

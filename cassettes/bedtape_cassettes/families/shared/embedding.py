@@ -1,7 +1,7 @@
-"""What the families that embed share: a vector for each input, and the smaller number types that some give too.
+"""Shared code of the embedding families: a vector for each input, and smaller number types.
 
-An input is known by its source: its text, or the base64 of its image. Vectors depend on the source alone, so that
-equal inputs are near and all others are not. No meaning is in them.
+The source of an input is its text, or the base64 of its image. A generated vector depends on the source alone, so
+equal inputs get equal vectors. Similar texts do not get similar vectors.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["FORMS", "dequantise", "floats", "image", "input_tokens", "prompt_of", "quantise", "vectors"]
 
-# Far above every model's, and small enough that a slip of the client cannot fill the memory.
+# Larger than the dimension of any model, and small enough that a wrong request cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
-# Cohere's number types. `binary` and `ubinary` hold eight dimensions a byte.
+# Cohere's number types. `binary` and `ubinary` hold eight dimensions per byte.
 FORMS = ("float", "int8", "uint8", "binary", "ubinary")
-# A unit vector's numbers lie about 1/sqrt(dimension) from 0; 32 times that fills a byte, four deviations each way.
+# The standard deviation of a unit vector's numbers is 1/sqrt(dimension). It becomes 32, so a signed byte holds four
+# deviations on each side.
 _SPREAD = 32
 
 
 def image(data: str) -> str:
-    """The source of an image, from its base64 or its data URI."""
+    """The source of an image, from its base64 or data URI."""
     return f"image:{data.rpartition(',')[2]}"
 
 
 def prompt_of(inputs: Sequence[str]) -> Prompt:
-    """A request to embed: one user turn an input text."""
+    """The prompt of an embedding request: one user turn per input text."""
     return Prompt(turns=tuple(Turn("user", text) for text in inputs))
 
 
 def vectors(content: Content, sources: Sequence[str], requested: JsonValue, default: int) -> list[list[float]]:
-    """A vector for each source: those given, else made up.
+    """Return a vector for each source: the given vectors, or generated vectors.
 
-    asked: the dimension that the request says, or None. Raises Cannot where vectors were given for other inputs than
-    there are, or no vector can have the dimension.
+    requested: the dimension in the request, or None. default: the dimension of the model. Raises RenderError if the
+    number of given vectors differs from the number of sources, or if the dimension is not supported.
     """
     assert isinstance(content, Embeddings)
     if content.vectors is not None:
@@ -59,13 +60,13 @@ def vectors(content: Content, sources: Sequence[str], requested: JsonValue, defa
 
 
 def input_tokens(content: Content, prompt: Prompt) -> int:
-    """The number that the answer tells, and its header: that given, else a plausible one."""
+    """The number of input tokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Embeddings) else None
     return max(1, synthesis.tokens(prompt.text)) if usage is None else usage.input
 
 
 def floats(value: JsonValue) -> tuple[float, ...]:
-    """A vector in an answer. Raises ValueError if it is none."""
+    """Read a vector of an answer. Raises ValueError if the value is not a list of numbers."""
     if not isinstance(value, list):
         raise ValueError(f"expected a vector, a list of numbers; found {type(value).__name__}")
     numbers = [json_access.number(item) for item in value]
@@ -78,7 +79,7 @@ def floats(value: JsonValue) -> tuple[float, ...]:
 
 
 def quantise(vector: Sequence[float], form: str) -> list[JsonValue]:
-    """The vector in one of FORMS."""
+    """Convert the vector to a number type in FORMS. Raises RenderError for another type."""
     match form:
         case "float":
             return list(vector)
@@ -94,7 +95,7 @@ def quantise(vector: Sequence[float], form: str) -> list[JsonValue]:
 
 
 def dequantise(numbers: Sequence[float], form: str) -> tuple[float, ...]:
-    """The vector that `quantised` turns into these numbers."""
+    """The inverse of `quantise`, as far as the number type allows."""
     match form:
         case "int8":
             return _scale(numbers, len(numbers))
@@ -117,7 +118,7 @@ def _scale(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
 
 
 def _pack(vector: Sequence[float]) -> list[int]:
-    """One bit a dimension, set where it is above 0; the first is the byte's highest."""
+    """One bit per dimension, set if the number is above 0. The first dimension is the highest bit of its byte."""
     return [
         sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
         for at in range(0, len(vector), 8)

@@ -1,7 +1,4 @@
-"""What families share when they read: blocks of text, tools' arguments.
-
-Made for whatever clients and models send: nothing here raises.
-"""
+"""Reads text blocks, tool arguments and base64. No function raises, because clients and models can send any JSON."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ def objects(value: JsonValue, *path: str) -> list[JsonObject]:
 
 
 def read_text(value: JsonValue, *path: str) -> str:
-    """A string, or the texts of a list of strings and `{"text": …}` blocks, a line each."""
-    found = json_access.member(value, *path)
-    return json_access.text(found) if isinstance(found, str) else "\n".join(_texts(found))
+    """The string at the path, or the joined texts of a list of strings and `{"text": …}` blocks, one per line."""
+    leaf = json_access.member(value, *path)
+    return json_access.text(leaf) if isinstance(leaf, str) else "\n".join(_texts(leaf))
 
 
 def _texts(blocks: JsonValue) -> Iterator[str]:
@@ -36,7 +33,7 @@ def _texts(blocks: JsonValue) -> Iterator[str]:
 
 
 def arguments(text: str) -> JsonValue:
-    """A tool's arguments as a model wrote them: their JSON, or the text where they are none (a cut answer)."""
+    """Parse a tool call's arguments. Returns the text itself if it is not JSON, as in a truncated answer."""
     if not text:
         return {}
     try:
@@ -46,12 +43,12 @@ def arguments(text: str) -> JsonValue:
 
 
 def to_text(value: JsonValue) -> str:
-    """Any JSON as a reader sees it: a string is itself."""
+    """JSON as text. A string is returned without quotes."""
     return json_access.text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def binary(value: JsonValue) -> bytes:
-    """The bytes of a base64 string; none where it is none."""
+    """Decode a base64 string. Returns empty bytes if the value is not base64."""
     try:
         return b64decode(json_access.text(value), validate=True)
     except ValueError:
