@@ -48,7 +48,9 @@ def render(
     the family or the model cannot answer with this kind of content.
     """
     if not can_render(operation):
-        raise RenderError(f"{operation} has no neutral form; give the body as it goes over the wire (`raw`)")
+        raise RenderError(
+            f"bedtape cannot render answers of {operation}; give the body as it goes over the wire (`raw`)"
+        )
     if operation in ("CountTokens", "ApplyGuardrail"):
         prompt = prompt_of(operation, model, body, family=family)
         return _json(

@@ -108,8 +108,8 @@ def family_of(operation: str, model: str, name: str | None = None) -> Family:
         if any(fnmatchcase(strip_profile(model), glob) for glob in family.models):
             return family
     raise RenderError(
-        f"the model id {model!r} tells no known family, so its answers' form is not known; give the body as it goes"
-        f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(named))})"
+        f"the model id {model!r} matches no known family; set `family` (one of {', '.join(sorted(named))}), or give the"
+        " body as it goes over the wire (`raw`)"
     )
 
 

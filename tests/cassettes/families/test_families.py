@@ -41,7 +41,7 @@ def test_the_id_tells_the_family(model: str, family: str) -> None:
 
 def test_an_id_without_a_maker_tells_nothing() -> None:
     profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arbu5hu2sjr"
-    with pytest.raises(RenderError, match="tells no known family"):
+    with pytest.raises(RenderError, match="matches no known family"):
         family_of("InvokeModel", profile)
     assert family_of("InvokeModel", profile, "nova").name == "nova"
     assert family_of("Converse", profile).name == "converse"

@@ -187,8 +187,8 @@ def test_of_nothing_there_is_one_token() -> None:
 @pytest.mark.parametrize(
     ("content", "operation", "model", "message"),
     [
-        (_HELLO, "Retrieve", None, "Retrieve has no neutral form; .*`raw`"),
-        (_HELLO, "InvokeModel", "someone.new-v1", "'someone.new-v1' tells no known family.*`family`: .*anthropic.*"),
+        (_HELLO, "Retrieve", None, "cannot render answers of Retrieve; .*`raw`"),
+        (_HELLO, "InvokeModel", "someone.new-v1", "'someone.new-v1' matches no known family; .*`family` .*anthropic.*`raw`"),
         (
             _HELLO,
             "InvokeModel",

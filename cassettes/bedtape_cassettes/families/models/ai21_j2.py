@@ -1,4 +1,4 @@
-"""AI21 Jurassic-2's own JSON, as recorded of Mid and Ultra: a token list with every text. It does not stream."""
+"""AI21 Jurassic-2, from recordings of Mid and Ultra. Each text has a token list. The family does not stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _tokens(text: str, chance: Random) -> list[JsonValue]:
-    """The text cut into words, spelled as its tokenizer does; with made up probabilities."""
+    """Split the text into words in the spelling of the tokenizer, with random probabilities."""
     return [_token(match.group(), match.start(), match.end(), chance) for match in _WORDS.finditer(text)]
 
 
@@ -56,7 +56,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     else:
         tokens.append(_token("<|endoftext|>", len(text), len(text), request.chance))
     return {
-        "id": 1234,  # what every recorded answer has
+        "id": 1234,  # as in every recorded answer
         "prompt": {"text": prompt, "tokens": _tokens(prompt, request.chance)},
         "completions": [{"data": {"text": text, "tokens": tokens}, "finishReason": finish}],
     }

@@ -1,6 +1,6 @@
-"""Amazon Nova Canvas and Titan Image Generator: every task's answer is a list of PNGs.
+"""Amazon Nova Canvas and Titan Image Generator. The answer of every task is a list of PNGs.
 
-[inferred] `error` beside images, and its sentence where there are none: from the documentation, not from recordings.
+[inferred] from the documentation: the member `error`, and its text if there are no images.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BLOCKED = "All of the generated images have been blocked by our content filters
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The text of the task, whose member is named after it: `textToImageParams`, `inPaintingParams`, …"""
+    """The text of the task, whose member is named after the task: textToImageParams, inPaintingParams, …"""
     texts = (json_access.text(value, "text") for name, value in body.items() if name.endswith("Params"))
     return Prompt(turns=tuple(Turn("user", text) for text in texts if text))
 
@@ -26,7 +26,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Images)
     files = content.images
     if files is None:
-        # Both models draw the same picture again where no seed is said: their seed has a default.
+        # Without a seed both models return the same image again, because the seed has a default.
         seed = json_access.integer(request.body, _CONFIG, "seed") or 0
         files = tuple(picture.png(request.prompt.text, seed, index) for index in range(_read_image_count(request.body)))
     return {"images": picture.encode_images(files), "error": None if files else _BLOCKED}

@@ -1,6 +1,6 @@
-"""Anthropic's Messages API as Claude 3 and later have it in InvokeModel.
+"""Anthropic's Messages API in InvokeModel, for Claude 3 and later.
 
-From 750 real answers, in the form of October 2025 and later (`model` first).
+From 750 recorded answers, in the form since October 2025 (`model` is the first member).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["ANTHROPIC"]
 
-# Characters a delta, the 5th to the 75th of a hundred: 2..17 in 2,640 deltas of text, 2..11 in 157 of thinking,
-# 0..8 in 510 of tool arguments, of which the first is empty.
+# Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas of thinking, 0..8
+# in 510 deltas of tool arguments, whose first delta is empty.
 _TEXT, _THINKING, _ARGUMENTS = (2, 17), (2, 11), (2, 8)
 _STOPS = {
     "end_turn": "end_turn",
@@ -42,9 +42,9 @@ _STOPS = {
     "content_filtered": "refusal",
     "model_context_window_exceeded": "model_context_window_exceeded",
 }
-# Read alone: the model waits for its own tool, and goes on when asked again.
+# Read, and not rendered: the model pauses for a server tool, and continues in the next request.
 _PAUSED = "pause_turn"
-# Models from before prompt caches, and those from before caches of two lifetimes.
+# Models without prompt caching, and models without caches of two lifetimes.
 _NO_CACHE = (
     "*claude-v*",
     "*claude-instant*",
@@ -103,7 +103,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _envelope(request: ModelRequest, blocks: list[JsonValue]) -> JsonObject:
-    """All but why it ended and what it took."""
+    """The members before the stop reason and the usage."""
     return {
         "model": _own_name(request.model),
         "id": f"msg_bdrk_01{synthesis.identifier(request.chance, 22)}",
@@ -172,7 +172,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _start(block: Block, request: ModelRequest) -> JsonObject:
-    """The block before anything was said in it."""
+    """The block with empty members, as it starts."""
     whole = render_block(block, request)
     empty: JsonObject = {"text": "", "thinking": "", "signature": "", "citations": [], "input": {}}
     return {key: empty.get(key, value) for key, value in whole.items()}
@@ -194,7 +194,7 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
                 yield {"type": "thinking_delta", "thinking": part}
             yield {"type": "signature_delta", "signature": signature or ""}
         case ToolUse(input=value):
-            # Where a tool has no arguments, the empty delta is all.
+            # A call without arguments has the empty delta only.
             arguments = synthesis.json_text(value) if value != {} else ""
             for part in ["", *synthesis.deltas(arguments, chance, *_ARGUMENTS)]:
                 yield {"type": "input_json_delta", "partial_json": part}
@@ -235,7 +235,7 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
 
 
 def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
-    """Only where the request has a cache point: 758 answers without have no such headers."""
+    """Cached tokens are counted if the request has a cache point. 758 answers without a cache point have no counts."""
     return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(request.body)
 
 

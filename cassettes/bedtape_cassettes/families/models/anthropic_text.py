@@ -1,5 +1,7 @@
-"""Claude 2 and Claude Instant: one text as a prompt, one text as an answer. Claude 2 also speaks the newer messages,
-to those who ask so (`messages` in the request)."""
+"""Claude 2 and Claude Instant: one text as a prompt, one text as an answer.
+
+Requests with `messages` are answered in the newer form of Anthropic's messages.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["ANTHROPIC_TEXT"]
 
 _NAME = "anthropic_text"
-# Characters a delta, the 5th to the 90th of a hundred, in 62 deltas.
+# Characters per delta, 5th to 90th percentile of 62 deltas.
 _TEXT = (1, 9)
-# It ends where the human would speak again.
+# The text that ends an answer without a stop sequence of the request.
 _HUMAN = "\n\nHuman:"
 _STOPS = {"end_turn": "stop_sequence", "stop_sequence": "stop_sequence", "max_tokens": "max_tokens"}
 

@@ -1,6 +1,6 @@
-"""Cohere Command R and R+'s chat JSON: one `message`, the history beside it, a stream of named events.
+"""Cohere Command R and R+: one `message`, a separate history, and a stream of named events.
 
-Text is as recorded of Command R; [inferred] from Cohere's documentation: tools. Their calls have no ids.
+Text is from recordings of Command R. [inferred] from Cohere's documentation: tools. Tool calls have no ids.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["COHERE_CHAT"]
 
 _NAME = "cohere_chat"
-# What ends with calls ends well; that they are there tells.
+# An answer with tool calls ends with COMPLETE too.
 _STOPS = {
     "end_turn": "COMPLETE",
     "tool_use": "COMPLETE",
@@ -27,10 +27,10 @@ _STOPS = {
     "malformed_model_output": "ERROR",
 }
 _ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "tool"}
-# A token each: of 17 recorded deltas the median has 3 characters, nine of ten have 1 to 8, the longest 10.
+# One token per delta. Characters in 17 recorded deltas: median 3, 90 % have 1 to 8, the longest 10.
 _LEAST, _MOST = 1, 8
-_TEMPLATE = 66  # tokens of Cohere's own around every prompt, which are not billed
-_ANSWERS = "379ed018"  # what every recorded id of an answer begins with
+_TEMPLATE = 66  # tokens that Cohere adds to every prompt, which are not billed
+_ANSWERS = "379ed018"  # the start of every recorded answer id
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     if calls := whole.get("tool_calls"):
         yield {"is_finished": False, "event_type": "tool-calls-generation", "tool_calls": calls}
     prompt_tokens, output_tokens = usage.total - usage.output, usage.output
-    # The token that ends a text is not billed either.
+    # The token that ends a text is not billed.
     generated_tokens = output_tokens + (whole["finish_reason"] == "COMPLETE")
     meta: JsonObject = {
         "api_version": {"version": "1"},
@@ -134,7 +134,7 @@ def _read(body: JsonObject) -> Message:
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    """The last event says it all again; where a stream was cut before it, its deltas do."""
+    """Read the last event, which repeats the answer. A stream without that event is read from its deltas."""
     events = [chunk for chunk in chunks if isinstance(chunk, dict) and "event_type" in chunk]
     if not events:
         raise ValueError("expected chunks with an `event_type`, as Command R streams, found none")
@@ -159,7 +159,7 @@ COHERE_CHAT = Family(
         text=("text",),
         copies=("chat_history.*.message", "response.chat_history.*.message", "response.text"),
         stop=("finish_reason", "response.finish_reason"),
-        # What is billed comes last, because Bedrock counts the same.
+        # The billed counts come last, because they equal Bedrock's counts.
         input=tuple(f"{place}.input_tokens" for place in _COUNT_PLACES),
         output=tuple(f"{place}.output_tokens" for place in _COUNT_PLACES),
         tool_inputs=("tool_calls.*.parameters", "response.tool_calls.*.parameters"),

@@ -1,6 +1,6 @@
-"""Cohere Embed v3 and v4: many texts or images a request, a vector each, in one number type or several.
+"""Cohere Embed v3 and v4: a vector for each text or image of a request, in one or several number types.
 
-Never describes the images that it was sent (v3's `images`): they are not opened.
+Answers do not describe the images of a request, because images are not decoded.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def _sources(body: JsonObject) -> list[str]:
 
 
 def _read_texts(mixed: JsonValue) -> str:
-    """The texts of an input that mixes texts and images."""
+    """The texts of an input with texts and images."""
     return "\n".join(filter(None, (json_access.text(part, "text") for part in json_access.items(mixed, "content"))))
 
 
 def _read_images(mixed: JsonValue) -> str:
-    """Its images. `image_url` is the data URI in Bedrock's documentation, and an object around it in Cohere's."""
+    """The images of an input. `image_url` is a data URI in Bedrock's documentation, an object with it in Cohere's."""
     parts = json_access.items(mixed, "content")
     urls = (json_access.text(part, "image_url") or json_access.text(part, "image_url", "url") for part in parts)
     return "".join(embedding.image(url) for url in urls if url)

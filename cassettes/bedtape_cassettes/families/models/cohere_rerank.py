@@ -1,6 +1,6 @@
 """Cohere Rerank 3.5 and Amazon Rerank 1.0 over InvokeModel: documents in the order of their relevance to a query.
 
-Scores that nobody gave say which of the query's words a document holds. No meaning is in them.
+A generated score is the share of the query's words in the document. It does not depend on the meaning.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["AMAZON_RERANK", "COHERE_RERANK"]
 
 _WORD = re.compile(r"\w+")
-# Real scores reach neither end of 0 to 1.
+# Real scores are between 0 and 1, and reach neither.
 _LEAST, _MOST = 0.01, 0.99
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The query is what the user asks; the documents stand before it."""
+    """The documents as turns, then the query as the user turn."""
     documents = tuple(Turn("document", text) for text in _documents(body))
     return Prompt(turns=(*documents, Turn("user", json_access.text(body, "query"))))
 
 
 def _documents(body: JsonObject) -> list[str]:
-    """Each document's text; Cohere takes objects with a `text` too."""
+    """The text of each document. Cohere also accepts objects with a `text`."""
     return [json_access.text(each) or json_access.text(each, "text") for each in json_access.items(body, "documents")]
 
 
@@ -49,7 +49,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _score(query: str, document: str) -> float:
-    """The share of the query's words that the document has too."""
+    """The share of the query's words that the document contains."""
     query_words = set(_WORD.findall(query.lower()))
     shared = query_words & set(_WORD.findall(document.lower()))
     return round(_LEAST + (_MOST - _LEAST) * len(shared) / max(1, len(query_words)), 7)

@@ -1,6 +1,6 @@
-"""Models of one's own behind Bedrock (imported, or on a SageMaker endpoint), which answer as OpenAI's completions do.
+"""Custom models (imported, or on a SageMaker endpoint) that answer in the form of OpenAI's completions.
 
-Whole answers are as recorded of an endpoint; [inferred] its chunks. No model id tells this family: a rule names it.
+Whole answers are from a recorded endpoint. [inferred] the chunks. No model id matches this family, so rules name it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["COMPLETIONS"]
 
 _NAME = "completions"
-_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+_LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
 def _answer(when: int, piece: str, stop: str | None) -> JsonObject:

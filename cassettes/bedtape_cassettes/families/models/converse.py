@@ -1,7 +1,7 @@
 """Converse and ConverseStream: one form for every model, with members in alphabetical order.
 
-From botocore's service model and 500 real answers; blocks that only Bedrock's own tools give (`toolResult`,
-`server_tool_use`) are not read.
+From botocore's service model and 500 recorded answers. Blocks of Bedrock's server tools (toolResult,
+server_tool_use) are skipped when an answer is read.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["CONVERSE"]
 
-# Characters a delta, the 5th to the 75th of a hundred: 2..14 in 596 deltas of Claude, 0..10 in 628 of Nova.
+# Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10 in 628 deltas of Nova.
 _TEXT = (2, 14)
-# 0..11 in 84 deltas of Claude's tool arguments; the first is empty (Nova sends the whole at once).
+# 0..11 in 84 deltas of Claude's tool arguments. The first delta is empty. (Nova sends all arguments in one delta.)
 _ARGUMENTS = (2, 11)
 _SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 
@@ -111,14 +111,14 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
             "metrics": {"latencyMs": synthesis.latency(request.chance, usage.output)},
             **performance(request),
             **tier(request),
-            # Streams count cached tokens only where the request has a cache point, whatever the model.
+            # Streams of all models count cached tokens only if the request has a cache point.
             "usage": render_usage(usage, counts_cache=False),
         }
     }
 
 
 def _start(block: Block, request: ModelRequest) -> JsonObject:
-    """Only tools and images have a start; text and reasoning just begin."""
+    """The start of a block. Tools and images have a start event, text and reasoning do not."""
     match block:
         case ToolUse(name=name):
             return {"toolUse": {"name": name, "toolUseId": tool_id(block, request)}}
@@ -176,7 +176,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _gather_block(start: JsonValue, deltas: Sequence[JsonValue]) -> Block | None:
-    """One block of a stream; None for one of Bedrock's own tools."""
+    """Join the deltas of a block. Returns None for a block of Bedrock's server tools."""
     text = "".join(json_access.text(delta, "text") for delta in deltas)
     citations = [delta["citation"] for delta in deltas if isinstance(delta, dict) and "citation" in delta]
     match start:
@@ -210,7 +210,7 @@ CONVERSE = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
-    # The events of a stream are named in their headers, so paths begin inside them.
+    # Event types are in the headers, so paths start inside the payload.
     members=Members(
         text=(
             "output.message.content.*.text",

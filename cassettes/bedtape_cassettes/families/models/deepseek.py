@@ -1,6 +1,6 @@
-"""DeepSeek-R1's completion JSON: a prompt in its template, `choices` with a text that thinks first, up to `</think>`.
+"""DeepSeek-R1: a prompt in its template, `choices` with a text whose reasoning ends with `</think>`.
 
-[inferred] from AWS's documentation and clients: there is no recording of it. DeepSeek V3 is with `openai`.
+[inferred] from AWS's documentation and clients, because there is no recording. DeepSeek V3 is in the `openai` family.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["DEEPSEEK"]
 
 _NAME = "deepseek"
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
-_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+_LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
 def _render_text(content: Content, request: ModelRequest) -> str:
-    """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
+    """The reasoning, then the answer. The opening tag is left out if the prompt ends with it."""
     message = message_of(content, _NAME)
     thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
     answer = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
@@ -61,7 +61,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    """Thoughts end where they are closed; those that were opened and never closed were cut."""
+    """Split the text at the closing tag. Without a closing tag, text after an opening tag is reasoning."""
     thought, closed, answer = text.partition(_CLOSE.strip())
     if not closed and not text.startswith(_OPEN.strip()):
         thought, answer = "", text

@@ -1,6 +1,6 @@
-"""AI21 Jamba's own JSON, as recorded of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in one of their own.
+"""AI21 Jamba, from recordings of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in a separate chunk.
 
-[inferred] how it calls tools: as vLLM does, which it runs on.
+[inferred] tool calls have the form of vLLM, because Jamba runs on vLLM.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["JAMBA"]
 _NAME = "jamba"
 _HEX = "0123456789abcdef"
 _MODEL = re.compile(r"jamba-[a-z0-9-]*?(?=-v\d|$)")
-# A token each: 7 recorded deltas have 1 to 8 characters.
+# One token per delta: 7 recorded deltas have 1 to 8 characters.
 _LEAST, _MOST = 1, 8
-# The token that ends a text; where it came, `stop_reason` names it.
+# The token that ends a text. `stop_reason` holds it if the answer ended normally.
 _END_OF_TEXT = 518
 
 
@@ -72,7 +72,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _usage(prompt_tokens: int, output_tokens: int) -> JsonObject:
-    """A stream's, in another order than a whole answer's."""
+    """The usage of a stream, whose members have another order than in a whole answer."""
     return {
         "prompt_tokens": prompt_tokens,
         "total_tokens": prompt_tokens + output_tokens,

@@ -1,4 +1,4 @@
-"""Meta Llama's own JSON, as recorded of Llama 2, 3, 3.1 and 3.3: a prompt with the chat inside, one `generation`."""
+"""Meta Llama, from recordings of Llama 2, 3, 3.1 and 3.3: a prompt that contains the chat, one `generation`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["LLAMA"]
 
 _NAME = "llama"
-# A token each: of 592 recorded deltas the median has 3 characters, nine of ten have 1 to 8, the longest 14.
+# One token per delta. Characters in 592 recorded deltas: median 3, 90 % have 1 to 8, the longest 14.
 _LEAST, _MOST = 1, 8
 
 
@@ -44,7 +44,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """A chunk a token, counting; one that says `stop` says nothing else, one that says `length` is the last token."""
+    """One chunk per token, with the count so far. The chunk with `stop` has no text; the chunk with `length` has text."""
     whole = _render(content, request)
     stop, output = whole["stop_reason"], json_access.integer(whole, "generation_token_count") or 0
     deltas = list(pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"))

@@ -1,6 +1,6 @@
-"""Mistral's chat JSON: Large 2402's and Small 2402's short form, and Large 2407's and Pixtral's, which is OpenAI's.
+"""Mistral's chat: the short form of Large 2402 and Small 2402, and OpenAI's form of Large 2407 and Pixtral.
 
-[inferred] from AWS's documentation: the 2402 models are recorded with a `prompt` only, which `mistral_text` answers.
+[inferred] from AWS's documentation. Recordings of the 2402 models have a `prompt`, which `mistral_text` answers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["MISTRAL_CHAT"]
 
 _NAME = "mistral_chat"
-_LEAST, _MOST = 1, 7  # a token each, as `mistral_text`, which is recorded
+_LEAST, _MOST = 1, 7  # one token per delta, as in the recordings of mistral_text
 
 
 def _completes(body: JsonObject) -> bool:
-    """Whether the request is one for the completion JSON, which the 2402 models speak too."""
+    """Whether the request has the completion form, which the 2402 models support too."""
     return "prompt" in body and "messages" not in body
 
 
@@ -30,12 +30,12 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _is_short(request: ModelRequest) -> bool:
-    """The 2402 models say a message and why it ended, and nothing else."""
+    """Whether the answer has the short form of the 2402 models: the message and the stop reason."""
     return "2402" in request.model
 
 
 def _calls(uses: list[ToolUse], request: ModelRequest) -> list[JsonValue]:
-    """The short form's ids have 22 characters and no type; the others' have 9."""
+    """Tool calls. The short form has ids of 22 characters and no type, the other form ids of 9 characters."""
     if _is_short(request):
         calls = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
         return [{"id": call["id"], "function": call["function"]} for call in calls]

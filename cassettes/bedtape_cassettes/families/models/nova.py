@@ -1,6 +1,6 @@
-"""Amazon Nova's own JSON for text: Converse's members in another order, and streams that end a block after each delta.
+"""Amazon Nova for text: Converse's members in another order, and streams that end a block after each delta.
 
-From 60 real answers of Nova Micro, Lite and Pro; reasoning (Nova 2) is as Converse has it [inferred].
+From 60 recorded answers of Nova Micro, Lite and Pro. [inferred] reasoning (Nova 2) has the form of Converse.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["NOVA"]
 
-# Characters a delta, the 25th to the 90th of a hundred, in 433 deltas of text. Tool arguments come whole.
+# Characters per delta, 25th to 90th percentile of 433 deltas of text. Tool arguments come in one delta.
 _TEXT = (3, 15)
 _SUPPORTED = "text, reasoning or tool use (Message)"
 _STOPS = {word: word for word in ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")}
@@ -112,7 +112,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """Start (or none) and delta of each of Nova's blocks, of which a text takes one a delta."""
+    """The start (or an empty object) and the delta of each block. Each delta of a text is a block."""
     match block:
         case Text(text=text):
             for part in [*synthesis.deltas(text, request.chance, *_TEXT)] or [""]:
@@ -144,7 +144,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _grow(blocks: list[Block], delta: JsonValue) -> None:
-    """The delta added to the last block if that is of its kind, else as a new one."""
+    """Add the delta to the last block if both have the same kind. Otherwise append a block."""
     last = blocks.pop() if blocks else None
     match last, delta:
         case ToolUse(), {"toolUse": use}:

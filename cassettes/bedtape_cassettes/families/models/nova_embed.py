@@ -1,6 +1,6 @@
-"""Amazon Nova Multimodal Embeddings: one text, image, video or sound a request.
+"""Amazon Nova Multimodal Embeddings: one text, image, video or audio per request.
 
-Only the synchronous task, SINGLE_EMBEDDING: segments go to S3, by an operation that is not rendered.
+Supports the synchronous task SINGLE_EMBEDDING. Other tasks write to S3 through an operation that is not rendered.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _sources(body: JsonObject) -> dict[str, str]:
-    """What is embedded, by the type that the answer gives it. Only a video, by its pictures and sound, is two."""
+    """The inputs by their type in the answer. A video can be two inputs: pictures and sound."""
     for medium in _MEDIA:
         medium_input = json_access.member(body, _PARAMS, medium)
         if medium_input is None:

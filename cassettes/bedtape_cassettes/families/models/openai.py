@@ -1,6 +1,6 @@
-"""OpenAI's gpt-oss, as recorded, and the models that share its JSON on Bedrock: it thinks aloud, in `<reasoning>` tags.
+"""OpenAI's gpt-oss, from recordings, and models with the same JSON on Bedrock. Reasoning is in `<reasoning>` tags.
 
-[inferred] that Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 write the same.
+[inferred] Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 have the same form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["OPENAI"]
 _NAME = "openai"
 _HEX = "0123456789abcdef"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
-# Sentences, not tokens: 11 recorded deltas have 10 to 226 characters, less the tags around each of reasoning.
+# Deltas are sentences: 11 recorded deltas have 10 to 226 characters, without the tags around reasoning.
 _LEAST, _MOST = 10, 226
 
 
@@ -38,7 +38,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _check_message(content: Content) -> Message:
-    """The message, if it has nothing but what this family says; unlike others it keeps the order of the blocks."""
+    """Return the message, whose blocks keep their order. Raises RenderError for a block that is not supported."""
     chat.parts(content, _NAME, reasons=True)
     return completion.message_of(content, _NAME)
 
@@ -63,7 +63,7 @@ def _calls(message: Message) -> list[ToolUse]:
 
 
 def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
-    """Kimi's ids are the model's own, `functions.get_weather:0`; all others' are the server's."""
+    """A tool call. Kimi generates ids such as functions.get_weather:0; for other models the server does."""
     new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}"
     if "moonshot" in request.model:
         new_id = f"functions.{use.name}:{number}"
@@ -84,7 +84,7 @@ def _render_block(block: Block) -> str:
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    """A role, deltas, a stop, and usage where the request wants it: else Bedrock's metrics are all there is."""
+    """A chunk with the role, deltas, a chunk with the stop reason, and a usage chunk if the request wants it."""
     message = _check_message(content)
     around = _envelope([], "chat.completion.chunk", request)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
@@ -100,7 +100,7 @@ def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
 
 
 def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
-    """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
+    """Each delta of reasoning has its own tags. A tool call is one delta. Text after a call starts with an empty delta."""
     call_count = 0
     for block in message.blocks:
         match block:
@@ -131,7 +131,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _split_reasoning(message: Message) -> Message:
-    """Reasoning out of the text that it stands in."""
+    """Move reasoning from the text into blocks of its own."""
     blocks: list[Block] = []
     for block in message.blocks:
         blocks.extend(_split(block.text) if isinstance(block, Text) else (block,))

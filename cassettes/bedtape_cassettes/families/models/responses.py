@@ -1,7 +1,4 @@
-"""The Responses API of bedrock-mantle: its requests as prompts, and its token counts.
-
-Its answers are not read as content yet.
-"""
+"""The Responses API of bedrock-mantle: requests and token counts. Answers are neither rendered nor read."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ __all__ = ["RESPONSES"]
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The prompt of the request as Chat Completions would have it."""
+    """Convert the request to a Chat Completions request, and read that."""
     inputs = body.get("input")
     turns: list[JsonValue] = (
         inputs if isinstance(inputs, list) else [{"role": "user", "content": json_access.text(inputs)}]
@@ -32,7 +29,7 @@ def _prompt(body: JsonObject) -> Prompt:
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG001 - a family's signature
     raise RenderError(
-        "answers of the Responses API have no neutral form; give the body as it goes over the wire (`raw`)"
+        "bedtape cannot render answers of the Responses API; give the body as it goes over the wire (`raw`)"
     )
 
 
@@ -47,7 +44,7 @@ RESPONSES = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
-    # Events of a stream hold the whole response, which has its counts when it is complete.
+    # The last event of a stream holds the whole response with its counts.
     members=Members(
         input=("usage.input_tokens", "response.usage.input_tokens"),
         output=("usage.output_tokens", "response.usage.output_tokens"),

@@ -1,6 +1,6 @@
-"""Amazon Titan Text Embeddings (v1, v2) and Multimodal Embeddings: one input a request, one vector an answer.
+"""Amazon Titan Text Embeddings (v1, v2) and Multimodal Embeddings: one input and one vector per request.
 
-Never normalises differently when `normalize` is false: its vectors are of length 1 in any case.
+`normalize` is ignored: generated vectors always have length 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["TITAN_EMBED"]
 
-# The only types that v2 knows; `binary` is a 0 or 1 a dimension.
+# The number types of v2. `binary` holds 0 or 1 per dimension.
 _TYPES = ("float", "binary")
 
 
@@ -33,13 +33,13 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 
 def _source(body: JsonObject) -> str:
-    """A text, an image, or both, which are one input."""
+    """The source of the input: a text, an image, or both together."""
     image = json_access.text(body, "inputImage")
     return json_access.text(body, "inputText") + (embedding.image(image) if image else "")
 
 
 def _dimension(request: ModelRequest) -> tuple[JsonValue, int]:
-    """What the request says, and what the model has else."""
+    """The dimension in the request, and the default of the model."""
     if "embed-image" in request.model:
         return json_access.member(request.body, "embeddingConfig", "outputEmbeddingLength"), 1024
     if _is_second(request.model):
@@ -48,12 +48,12 @@ def _dimension(request: ModelRequest) -> tuple[JsonValue, int]:
 
 
 def _is_second(model: str) -> bool:
-    """Whether it is a text model from v2 on; a model id that tells nothing is the newest."""
+    """Whether the model is a text model since v2. An unknown model id counts as the newest model."""
     return not any(older in model for older in ("embed-image", "embed-text-v1", "embed-g1"))
 
 
 def _types(body: JsonObject) -> tuple[str, ...]:
-    """The types that were asked for. `float` comes without being asked for (9 of 9 recorded answers)."""
+    """The number types in the request. The default is float, as in 9 of 9 recorded answers."""
     requested = json_access.texts(body, "embeddingTypes") or ("float",)
     unknown = [form for form in requested if form not in _TYPES]
     if unknown:
@@ -66,7 +66,7 @@ def _convert(vector: list[float], form: str) -> JsonValue:
 
 
 def _read(body: JsonObject) -> Content:
-    """The vector stands under its types alone where `embedding` is left out; bits are numbers too."""
+    """Read the vector. Answers without `embedding` have it in `embeddingsByType`."""
     places = (("embedding",), *(("embeddingsByType", form) for form in _TYPES))
     candidates = (json_access.member(body, *place) for place in places)
     vector = embedding.floats(next((each for each in candidates if each is not None), None))

@@ -1,4 +1,4 @@
-"""Amazon Titan Text's own JSON, as recorded of Lite, Express and tg1-large: one result, few long deltas."""
+"""Amazon Titan Text, from recordings of Lite, Express and tg1-large: one result, few long deltas."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STOPS = {
     "stop_sequence": "STOP_CRITERIA_MET",
     "content_filtered": "CONTENT_FILTERED",
 }
-# What two seconds gave, not tokens: of 31 recorded deltas those before the last have 84 to 326 characters.
+# A delta holds the text of two seconds. In 31 recorded deltas, all but the last have 84 to 326 characters.
 _LEAST, _MOST = 84, 326
 
 

@@ -1,6 +1,7 @@
-"""TwelveLabs Marengo 2.7 and 3.0: one text or image a request, or both together in 3.0.
+"""TwelveLabs Marengo 2.7 and 3.0: one text or image per request, or both together in 3.0.
 
-Videos and sounds go to S3, by an operation that is not rendered. [inferred] The answer's list: from clients' code.
+Video and audio answers go to S3 through an operation that is not rendered. [inferred] from the code of clients: the
+list in the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ __all__ = ["TWELVELABS_MARENGO"]
 
 
 def _input(body: JsonObject) -> JsonValue:
-    """The object named after `inputType` in 3.0; the body itself in 2.7."""
+    """The object that holds the input: the member named by `inputType` in 3.0, the body in 2.7."""
     nested = json_access.member(body, json_access.text(body, "inputType"))
     return nested if isinstance(nested, dict) else body
 
@@ -37,7 +38,7 @@ def _source(inputs: JsonValue) -> str:
 
 
 def _read(body: JsonObject) -> Content:
-    """A single vector may also stand without a list: the documentation shows it so."""
+    """Read the vectors. `data` can be an object instead of a list, as in the documentation."""
     data = json_access.member(body, "data")
     items = data if isinstance(data, list) else [data]
     return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in items))

@@ -1,6 +1,6 @@
-"""TwelveLabs Pegasus: questions about a video, answered in text.
+"""TwelveLabs Pegasus: answers questions about a video with text.
 
-[inferred] What its chunks hold: the documentation shows whole answers only.
+[inferred] the chunks of a stream, because the documentation shows whole answers only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["TWELVELABS_PEGASUS"]
 
-_LEAST, _MOST = 1, 12  # characters a delta; not measured, there are no recordings
-# It knows two words; whatever else stops a model is no limit that was reached.
+_LEAST, _MOST = 1, 12  # characters per delta; an estimate, because there are no recordings
+# The family has two words. Every stop reason other than a limit becomes `stop`.
 _STOPS = {"stop": "end_turn", "length": "max_tokens"}
 
 
@@ -30,7 +30,7 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _render_text(content: Content) -> str:
-    """The text. Raises Cannot where there is more."""
+    """Return the text. Raises RenderError for a block other than text."""
     assert isinstance(content, Message)
     for block in content.blocks:
         if not isinstance(block, Text):

@@ -1,6 +1,6 @@
-"""Writer Palmyra X4 and X5: OpenAI's chat as vLLM writes it; a stream ends with the JSON string `"[DONE]"`.
+"""Writer Palmyra X4 and X5: OpenAI's chat as vLLM writes it. A stream ends with the JSON string `"[DONE]"`.
 
-[inferred] from AWS's documentation and clients: there is no recording of it.
+[inferred] from AWS's documentation and clients, because there is no recording.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["WRITER"]
 
 _NAME = "writer"
 _HEX = "0123456789abcdef"
-_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+_LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
 def _envelope(kind: str, request: ModelRequest) -> JsonObject:
