@@ -178,12 +178,12 @@ def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
     return tuple(_block(kind, piece) for kind, piece in runs)
 
 
-def _block(kind: str, said: list[JsonValue]) -> Block:
+def _block(kind: str, deltas: list[JsonValue]) -> Block:
     if kind == "call":
-        whole = _tool_use(said[0])
-        if len(said) == 1:
+        whole = _tool_use(deltas[0])
+        if len(deltas) == 1:
             return whole
-        text = "".join(json_access.text(piece, "function", "arguments") for piece in said)
+        text = "".join(json_access.text(piece, "function", "arguments") for piece in deltas)
         return ToolUse(whole.name, readers.arguments(text), whole.id)
-    text = "".join(piece for piece in said if isinstance(piece, str))
+    text = "".join(piece for piece in deltas if isinstance(piece, str))
     return Reasoning(text) if kind == "thought" else Text(text)
