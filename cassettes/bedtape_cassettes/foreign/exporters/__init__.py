@@ -1,5 +1,5 @@
-"""Cassettes as other tools' recordings, one file a format, each pure: a cassette in, a file's bytes out.
+"""Exporters: each module writes a cassette as a file of another tool. Each is a pure function that returns bytes.
 
-Start at `formats`. What a cassette does not hold (host, dates, request ids, lengths) is not made up but for the host,
-which these formats cannot do without. Nothing here touches the disk.
+`export_formats` lists the exporters. An export contains what the cassette contains. The host is the exception, because
+these formats need a host and a cassette has none.
 """

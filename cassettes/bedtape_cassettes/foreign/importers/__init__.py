@@ -1,5 +1,5 @@
-"""Other tools' recordings, read as bedtape's. One file a foreign format, each pure: bytes in, exchanges and rules out.
+"""Importers: each module reads one format of another tool, from bytes to exchanges and rules.
 
-Start at `formats`, which tells formats apart by their content; `taking` makes interactions of what was found. Nothing
-here touches the disk, builds objects that a file names, or fetches what it points to.
+`import_formats` recognises a format by a file's content, and `to_interaction` makes interactions of exchanges. An
+importer builds no objects that a file names, and fetches nothing that a file refers to.
 """
