@@ -143,7 +143,7 @@ def _family(row: Exchange) -> str | None:
 
 
 def family(row: Exchange) -> Family:
-    """The family of the exchange's model. Raises Cannot."""
+    """The family of the exchange's model. Raises RenderError."""
     return family_of(row.operation, row.model, told(row.model))
 
 

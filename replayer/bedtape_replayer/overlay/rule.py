@@ -42,7 +42,7 @@ class Rule:
     def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
         """The response to the `turn`th call that it takes (from 1); None where its function passes the call on.
 
-        Raises Cannot where what it gives has no form for this call.
+        Raises RenderError where what it gives has no form for this call.
         """
         given = self.answers[min(turn, len(self.answers)) - 1]
         if callable(given):
@@ -69,7 +69,7 @@ class Rule:
 
 
 def _content(returned: object) -> Content | Failure | Raw | None:
-    """What a function gave; None where it passes the call on. Raises Cannot, or TypeError for no JSON."""
+    """What a function gave; None where it passes the call on. Raises RenderError, or TypeError for no JSON."""
     match returned:
         case str():
             return Message((Text(returned),))

@@ -188,7 +188,12 @@ def test_of_nothing_there_is_one_token() -> None:
     ("content", "operation", "model", "message"),
     [
         (_HELLO, "Retrieve", None, "cannot render answers of Retrieve; .*`raw`"),
-        (_HELLO, "InvokeModel", "someone.new-v1", "'someone.new-v1' matches no known family; .*`family` .*anthropic.*`raw`"),
+        (
+            _HELLO,
+            "InvokeModel",
+            "someone.new-v1",
+            "'someone.new-v1' matches no known family; .*`family` .*anthropic.*`raw`",
+        ),
         (
             _HELLO,
             "InvokeModel",

@@ -1,6 +1,6 @@
 """Stability AI's Stable Diffusion 3.5, Stable Image and image services: one image per request.
 
-Images are PNGs for every `output_format`. Stable Diffusion XL has another form. It is not supported, because Bedrock
+Images are PNGs for every output_format. Stable Diffusion XL has another form. It is not supported, because Bedrock
 no longer serves it.
 """
 

@@ -1,6 +1,6 @@
 """Amazon Titan Text Embeddings (v1, v2) and Multimodal Embeddings: one input and one vector per request.
 
-`normalize` is ignored: generated vectors always have length 1.
+The member normalize is ignored: generated vectors always have length 1.
 """
 
 from __future__ import annotations
