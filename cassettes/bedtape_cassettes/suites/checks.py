@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol, TypeAlias
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.format.json_view import opened, value_in
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
@@ -119,7 +119,7 @@ def _marked(where: str, interaction: Interaction) -> Iterator[Checked]:
 
 
 def _ended(where: str, interaction: Interaction, today: date) -> Iterator[Checked]:
-    day = ends(bare(interaction.model or ""))
+    day = ends(strip_profile(interaction.model or ""))
     if day is None:
         return
     over = day <= today

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from bedtape_cassettes.families.text_slots import cut
+from bedtape_cassettes.families.text_slots import split_like
 from bedtape_cassettes.format.json_values import Place, Plain, is_within, leaves, parse_path, render_path, with_leaf
 from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Headers, Interaction, JsonValue
@@ -210,7 +210,7 @@ def _spread(pieces: Sequence[str], found: Iterable[Edit]) -> list[str]:
             if start < edit.end and edit.start < start + len(pieces[number])
         ]
         spans = [(max(edit.start - starts[n], 0), min(edit.end - starts[n], len(pieces[n]))) for n in touched]
-        parts_of_new = cut(edit.new, [pieces[n][a:b] for n, (a, b) in zip(touched, spans, strict=True)])
+        parts_of_new = split_like(edit.new, [pieces[n][a:b] for n, (a, b) in zip(touched, spans, strict=True)])
         for number, (start, end), new in zip(touched, spans, parts_of_new, strict=True):
             made[number] = made[number][:start] + new + made[number][end:]
     return made
