@@ -15,13 +15,14 @@ import typer
 from bedtape_cassettes.cli.backup import set_aside
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.timing import Retiming
+from bedtape_cassettes.suites.timing import retime as retime_interaction
 from bedtape_cassettes.text import Line, lines
 
 __all__ = [
@@ -64,22 +65,22 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
             kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
                 commit(folder, before, after, report=tick)
-        _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
+        _print_change(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 
 
-def _tell(found: preview.Plan, kept: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def _print_change(found: preview.Plan, kept: Path | None, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        say_json({**asdict(found), "backup": kept and str(kept), "dry_run": dry_run})
+        print_json({**asdict(found), "backup": kept and str(kept), "dry_run": dry_run})
         return
     if dry_run:
-        say(preview.shown(found))
-    say([Line(found.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")])
+        print_lines(preview.render(found))
+    print_lines([Line(found.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")])
     if kept is not None:
-        say(lines(f"git does not hold what was there: it is kept in {kept}", "faint"))
+        print_lines(lines(f"git does not hold what was there: it is kept in {kept}", "faint"))
 
 
-def _selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> Callable[[Suite], Suite]:
+def _on_selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> Callable[[Suite], Suite]:
     return lambda suite: alter(suite, pick(suite, selectors))
 
 
@@ -94,7 +95,7 @@ def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = Fal
       bedtape cassette drop weather:2
       bedtape cassette drop '*:is=partial' --dry-run
     """
-    change(folder, _selected(selectors, bulk.drop), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.drop), dry_run=dry_run, as_json=as_json)
 
 
 def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -105,7 +106,7 @@ def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = Fal
       bedtape cassette keep weather:1-3
       bedtape cassette keep 'weather:op=Converse' --dry-run
     """
-    change(folder, _selected(selectors, bulk.keep), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.keep), dry_run=dry_run, as_json=as_json)
 
 
 def truncate_after(
@@ -117,7 +118,7 @@ def truncate_after(
     Example:
       bedtape cassette truncate-after weather:5
     """
-    change(folder, _selected(selectors, bulk.truncate_after), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.truncate_after), dry_run=dry_run, as_json=as_json)
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def move(
     Example:
       bedtape cassette move 'weather:model=*nova*' --to nova/weather
     """
-    change(folder, _selected(selectors, lambda s, p: bulk.move(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, lambda s, p: bulk.move(s, p, to)), dry_run=dry_run, as_json=as_json)
 
 
 def copy(
@@ -144,7 +145,7 @@ def copy(
     Example:
       bedtape cassette copy weather:1-2 --to smoke
     """
-    change(folder, _selected(selectors, lambda s, p: bulk.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, lambda s, p: bulk.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
 
 
 def rename(
@@ -219,12 +220,12 @@ def retime(
       bedtape cassette retime weather:2 --scale 0.5 --cap 200
     """
     with exit_on_error():
-        retiming = _retiming(scale, cap, zero=zero)
-    alter = _selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retimed(one, retiming)))
+        retiming = _parse_retiming(scale, cap, zero=zero)
+    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retime_interaction(one, retiming)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
-def _retiming(scale: float | None, cap: int | None, *, zero: bool) -> Retiming:
+def _parse_retiming(scale: float | None, cap: int | None, *, zero: bool) -> Retiming:
     if zero is (scale is not None or cap is not None):
         raise CassetteError("expected --zero, or --scale or --cap or both, found neither or all; say one of them")
     if scale is not None and not 0 < scale < float("inf"):
@@ -247,7 +248,7 @@ def trim(
     Example:
       bedtape cassette trim weather:2 --events 5
     """
-    alter = _selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: bulk.trimmed(one, events)))
+    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: bulk.trim(one, events)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 

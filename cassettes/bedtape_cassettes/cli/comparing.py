@@ -11,7 +11,7 @@ import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
-from bedtape_cassettes.cli.output import load, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
@@ -49,9 +49,9 @@ def diff(
         before, after = (_side(a, folder), _side(b, folder)) if b is not None else _against_git(a, folder, rev)
     found = [comparison for comparison in diffing.compare(before, after, noise=noise) if comparison.differ]
     if as_json:
-        say_json([asdict(comparison) for comparison in found])
+        print_json([asdict(comparison) for comparison in found])
     else:
-        say(diffing.shown(found))
+        print_lines(diffing.render(found))
     raise typer.Exit(1 if found else 0)
 
 
@@ -68,10 +68,10 @@ def _side(side: str, folder: Path) -> Suite:
 def _part(suite: Suite, selector: str) -> Suite:
     """What is selected, as cassettes of their own."""
     picked = pick(suite, [selector])
-    return tuple(Cassette(c.name, tuple(_numbered(c, picked[c.name]))) for c in suite if c.name in picked)
+    return tuple(Cassette(c.name, tuple(_with_numbers(c, picked[c.name]))) for c in suite if c.name in picked)
 
 
-def _numbered(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
+def _with_numbers(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
     """The interactions under the numbers that they have among all of their cassette."""
     every = numbers(cassette)
     for place in places:

@@ -25,7 +25,7 @@ from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.storage.commit import BACKUPS, open_backups
 from bedtape_cassettes.suites import bulk as bulk
 from bedtape_cassettes.suites import edit_buffer
-from bedtape_cassettes.suites.assign import Amended, amended, assignments
+from bedtape_cassettes.suites.assign import EditResult, assign, parse_assignments
 from bedtape_cassettes.suites.selector import Picked, pick
 from bedtape_cassettes.text import escape_controls
 
@@ -34,7 +34,7 @@ __all__ = ["edit", "set_"]
 _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, json:$.path=…, request:$.path=…"
 
 
-def _note(notes: tuple[str, ...]) -> None:
+def _print_notes(notes: tuple[str, ...]) -> None:
     for note in notes:
         report(note)
 
@@ -61,16 +61,16 @@ def set_(
       bedtape cassette set weather:1 status=429 --dry-run
     """
     with exit_on_error():
-        changes = assignments(words)
+        changes = parse_assignments(words)
     notes: list[str] = []
 
     def one(interaction: Interaction) -> Interaction:
-        found = amended(interaction, changes)
+        found = assign(interaction, changes)
         notes.extend(found.notes)
         return found.interaction
 
     change(folder, lambda s: bulk.each(s, pick(s, [selector]), one), dry_run=dry_run, as_json=as_json)
-    _note(tuple(notes))
+    _print_notes(tuple(notes))
 
 
 # -- edit ------------------------------------------------------------------------------------------------------
@@ -94,17 +94,17 @@ def edit(
     with exit_on_error():
         before = load(folder)
         place = _one(pick(before, [selector]), selector)
-        interaction = _at(before, place)
-        text, found = _written(interaction, folder)
+        interaction = _find(before, place)
+        text, found = _edit_until_valid(interaction, folder)
     if found is None:
         change(folder, lambda suite: suite, dry_run=dry_run, as_json=as_json)
         return
     try:
-        change(folder, _unless_changed(place, interaction, found), dry_run=dry_run, as_json=as_json)
+        change(folder, _replace_if_unchanged(place, interaction, found), dry_run=dry_run, as_json=as_json)
     except typer.Exit:
         _keep(folder, interaction, text)
         raise
-    _note(found.notes)
+    _print_notes(found.notes)
 
 
 def _one(picked: Picked, selector: str) -> tuple[str, int]:
@@ -115,11 +115,11 @@ def _one(picked: Picked, selector: str) -> tuple[str, int]:
     return places[0]
 
 
-def _at(suite: Suite, place: tuple[str, int]) -> Interaction:
+def _find(suite: Suite, place: tuple[str, int]) -> Interaction:
     return next(c.interactions[place[1]] for c in suite if c.name == place[0])
 
 
-def _unless_changed(place: tuple[str, int], old: Interaction, found: Amended) -> Callable[[Suite], Suite]:
+def _replace_if_unchanged(place: tuple[str, int], old: Interaction, found: EditResult) -> Callable[[Suite], Suite]:
     """The change, for cassettes that nobody has changed while the editor was open."""
 
     def alter(suite: Suite) -> Suite:
@@ -132,9 +132,9 @@ def _unless_changed(place: tuple[str, int], old: Interaction, found: Amended) ->
     return alter
 
 
-def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | None]:
+def _edit_until_valid(interaction: Interaction, folder: Path) -> tuple[str, EditResult | None]:
     """What the editor left, and what it means: opened again for as long as that is nothing."""
-    text = edit_buffer.sheet(interaction)
+    text = edit_buffer.render(interaction)
     name = interaction.file.rpartition("/")[2]
     while True:
         text = edit_text(text, name)

@@ -13,7 +13,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Plain", "Sectioned"]
+__all__ = ["PlainCommand", "SectionedGroup"]
 
 _LONGEST = 200
 _OFF = re.compile(r"  \[default: no-[a-z-]+]$")
@@ -49,7 +49,7 @@ def _format(command: Any, ctx: Any, formatter: Any) -> None:
     command.format_epilog(ctx, formatter)
 
 
-class Plain(TyperCommand):
+class PlainCommand(TyperCommand):
     """A command."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -62,7 +62,7 @@ class Plain(TyperCommand):
                     formatter.write_dl(rows)
 
 
-class Sectioned(TyperGroup):
+class SectionedGroup(TyperGroup):
     """A group of commands, in the order in which they were added."""
 
     def list_commands(self, _: Any) -> list[str]:

@@ -18,10 +18,10 @@ from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
-from bedtape_cassettes.foreign import export_formats as exported
+from bedtape_cassettes.foreign import export_formats as export_formats
 from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
-from bedtape_cassettes.foreign.import_file import Imported, imported
+from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
@@ -68,7 +68,7 @@ def import_(
     with exit_on_error():
         wanted = _format(source)
         redaction = redaction_of(redact or [])
-        named = _named(files)
+        named = _name_cassettes(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
         with lock(to, create=True):
             suite = store.read([to])
@@ -89,7 +89,7 @@ def export(
         list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
+        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(export_formats.FORMATS)}.")
     ] = "jsonl",
     into: Annotated[
         Path, typer.Option("--into", metavar="DIR", help="Folder to write into: a file a cassette.")
@@ -107,9 +107,9 @@ def export(
       bedtape cassette export cassettes --to har
     """
     with exit_on_error():
-        form = exported.FORMATS.get(to)
+        form = export_formats.FORMATS.get(to)
         if form is None:
-            raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
+            raise CassetteError(f"--to: expected one of {', '.join(export_formats.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
         # Not every version of the command line's library takes what settings say for arguments.
@@ -134,7 +134,7 @@ def _format(source: str) -> str | None:
     return None if source == "auto" else source
 
 
-def _named(given: Sequence[Path]) -> dict[Path, str]:
+def _name_cassettes(given: Sequence[Path]) -> dict[Path, str]:
     """Each file with the name of its cassette: its own, after its folders' where a folder was given."""
     found: dict[Path, str] = {}
     for path in given:
@@ -147,14 +147,14 @@ def _named(given: Sequence[Path]) -> dict[Path, str]:
                 f"{path}: expected recordings in it (.yaml, .json, .har, .flow, .gz of them), found none"
             )
         found |= {file: cassette_name(_SUFFIX.sub("", file.relative_to(path).as_posix())) for file in inside}
-    return _apart(found)
+    return _make_unique(found)
 
 
 def _is_recording(path: Path) -> bool:
     return _SUFFIX.search(path.name) is not None and not any(part.startswith(".") for part in path.parts)
 
 
-def _apart(named: dict[Path, str]) -> dict[Path, str]:
+def _make_unique(named: dict[Path, str]) -> dict[Path, str]:
     """With the folder's name before those that are called alike: Polly calls every file `recording.har`."""
     alike = {name for name, count in Counter(named.values()).items() if count > 1}
     named = {
@@ -182,29 +182,29 @@ def _import(
     path: Path, name: str, places: tuple[Path, Path], wanted: str | None, redaction: Redaction, old: Suite
 ) -> _Report:
     try:
-        taken = imported(_read(path), wanted, redaction)
-        written = _write(taken, name, places, redaction, old)
+        result = import_file(_read(path), wanted, redaction)
+        written = _write(result, name, places, redaction, old)
     except CassetteError as error:
         fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
         return [f"{path}: not imported: {error}{fix}"], 0, False
     except ValueError as error:
         return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
-    count = len(taken.interactions) + len(taken.rules)
-    lines = [f"{path} ({taken.format}): {count} imported" + "".join(f" → {place}" for place in written)]
-    return lines + [f"  {remark}" for remark in taken.remarks()], count, not taken.damaged
+    count = len(result.interactions) + len(result.rules)
+    lines = [f"{path} ({result.format}): {count} imported" + "".join(f" → {place}" for place in written)]
+    return lines + [f"  {remark}" for remark in result.remarks()], count, not result.is_damaged
 
 
-def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
+def _write(result: ImportResult, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
     overlay = _overlay(overlays, name)
     layers = (
-        render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
+        render_overlay(result.rules, str(overlay), redaction) if result.rules else None
     )  # refused before a byte is written
-    if taken.interactions:
-        commit(to, old, (store.number_files(Cassette(name, taken.interactions)),), redaction=redaction)
+    if result.interactions:
+        commit(to, old, (store.number_files(Cassette(name, result.interactions)),), redaction=redaction)
     if layers is not None:
         _replace_file(overlay, layers)
-    return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
+    return [to / name] * bool(result.interactions) + [overlay] * bool(result.rules)
 
 
 def _read(path: Path) -> bytes:

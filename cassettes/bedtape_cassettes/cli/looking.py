@@ -12,14 +12,14 @@ import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder, Selectors
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.format import document
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import show
 from bedtape_cassettes.suites.listing import Row, Total, row, table, totals
-from bedtape_cassettes.suites.selector import named, numbers, pick
+from bedtape_cassettes.suites.selector import find_named, numbers, pick
 from bedtape_cassettes.text import Line
 
 __all__ = ["ls", "show_", "stats"]
@@ -41,7 +41,7 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
     """
     with exit_on_error():
         suite = load(folder)
-        chosen = named(suite, names or ())
+        chosen = find_named(suite, names or ())
         committed = git.times(folder) if folder.is_dir() else {}
         now = time.time()
         rows = []
@@ -50,9 +50,9 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
                 rows.append(row(cassette, *_size_and_age(folder, cassette, committed, now)))
                 tick(cassette.name)
     if as_json:
-        say_json([asdict(each) for each in rows])
+        print_json([asdict(each) for each in rows])
     else:
-        say(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
+        print_lines(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
 
 
 def _size_and_age(
@@ -124,11 +124,11 @@ def show_(
         if place in picked.get(cassette.name, ())
     ]
     if as_json:
-        say_json([_as_json(*each) for each in chosen])
+        print_json([_as_json(*each) for each in chosen])
         return
     for place, each in enumerate(chosen):
-        say([Line("")] if place else [])
-        say(show.raw(*each) if raw else show.transcript(*each))
+        print_lines([Line("")] if place else [])
+        print_lines(show.render_raw(*each) if raw else show.render_transcript(*each))
 
 
 def _as_json(cassette: str, number: int, interaction: Interaction) -> dict[str, object]:
@@ -155,9 +155,9 @@ def stats(
         picked = pick(suite, selectors or ["*"])
     found = totals(c.interactions[place] for c in suite for place in picked.get(c.name, ()))
     if as_json:
-        say_json([asdict(total) for total in found])
+        print_json([asdict(total) for total in found])
     else:
-        say(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
+        print_lines(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
 
 
 _COLUMNS = ("operation", "model", "interactions", "errors", "tokens in", "tokens out", "recorded")

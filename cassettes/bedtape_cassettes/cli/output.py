@@ -21,9 +21,9 @@ from bedtape_cassettes.text import Line, Style
 
 __all__ = [
     "load",
+    "print_json",
+    "print_lines",
     "progress",
-    "say",
-    "say_json",
 ]
 
 # -- speaking --------------------------------------------------------------------------------------------------
@@ -38,14 +38,14 @@ _COLOURS: dict[Style, dict[str, Any]] = {
 }
 
 
-def say(lines: Iterable[Line]) -> None:
+def print_lines(lines: Iterable[Line]) -> None:
     """Prints them; in colour on a terminal, unless NO_COLOR is set."""
     colour = False if os.environ.get("NO_COLOR") else None
     for line in lines:
         typer.echo(typer.style(line.text, **_COLOURS.get(line.style, {})), color=colour)
 
 
-def say_json(value: object) -> None:
+def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2))
 
 

@@ -15,7 +15,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
-from bedtape_cassettes.suites.selector import named
+from bedtape_cassettes.suites.selector import find_named
 from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
@@ -43,7 +43,7 @@ def pack(
     """
     with exit_on_error():
         suite = load(folder)
-        chosen = named(suite, names or ())
+        chosen = find_named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
@@ -53,7 +53,7 @@ def pack(
         with lock(target):
             make_room(target, (target,) if target.exists() else (), force=force)
             commit(target, (), chosen)
-    typer.echo(f"{target}: {_counted(chosen)}")
+    typer.echo(f"{target}: {_render_counts(chosen)}")
 
 
 def unpack(
@@ -76,9 +76,9 @@ def unpack(
             old = tuple(cassette for cassette in before if cassette.name in names)
             with progress(len(packed), "writing") as tick:
                 commit(to, old, packed, report=tick)
-    typer.echo(f"{to}: {_counted(packed)}")
+    typer.echo(f"{to}: {_render_counts(packed)}")
 
 
-def _counted(suite: Suite) -> str:
+def _render_counts(suite: Suite) -> str:
     interactions = sum(len(c.interactions) for c in suite)
     return f"{format_count(interactions, 'interaction')} in {format_count(len(suite), 'cassette')}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.config.options import ARGUMENTS, TABLES, TOP, project_key
-from bedtape_cassettes.config.settings import Said, Settings, as_list
+from bedtape_cassettes.config.settings import Settings, SettingValue, as_list
 
 __all__ = ["Defaults", "defaults_of", "key_of"]
 
@@ -31,14 +31,14 @@ def defaults_of(command: Any, settings: Settings, table: str = "") -> Defaults:
     }
     for parameter in command.params:
         key = key_of(parameter)
-        said = _find(settings, table, key) if key is not None else None
-        if said is not None and said.value is not None:
+        setting = _find(settings, table, key) if key is not None else None
+        if setting is not None and setting.value is not None:
             many = getattr(parameter, "multiple", False) or parameter.nargs == -1
-            defaults[parameter.name] = list(as_list(said.value)) if many else said.value
+            defaults[parameter.name] = list(as_list(setting.value)) if many else setting.value
     return defaults
 
 
-def _find(settings: Settings, table: str, key: str) -> Said | None:
+def _find(settings: Settings, table: str, key: str) -> SettingValue | None:
     if key in TABLES.get(table, ()):
         return settings.find(table, key)
     shared = project_key(table, key)

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 __all__ = [
-    "Choice",
-    "Command",
+    "ChoiceKind",
+    "CommandKind",
     "Kind",
-    "Number",
-    "Pattern",
-    "Place",
-    "Plain",
-    "Switch",
-    "Text",
+    "NumberKind",
+    "PathKind",
+    "PatternKind",
+    "Scalar",
+    "SwitchKind",
+    "TextKind",
     "Unfit",
     "Value",
-    "Whole",
+    "WholeNumberKind",
 ]
 
-Plain: TypeAlias = str | int | float | bool
-Value: TypeAlias = Plain | tuple[Plain, ...]
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class Unfit(ValueError):
@@ -42,10 +42,10 @@ class Unfit(ValueError):
 class Kind(Protocol):
     """Both raise Unfit."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         """The value that a file holds."""
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         """The value that a variable holds."""
 
 
@@ -55,63 +55,63 @@ _WORDS = {
 }
 
 
-class Switch:
+class SwitchKind:
     """On or off."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, bool):
             return value
         quoted = isinstance(value, str) and value.lower() in ("true", "false")
         raise Unfit("true or false", "write it without quotes" if quoted else "")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if (found := _WORDS.get(text.lower())) is not None:
             return found
         raise Unfit("1 or 0, true or false, yes or no, on or off")
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeNumberKind:
     """A whole number from low to high, both included."""
 
     low: int | None = None
     high: int | None = None
 
     @property
-    def _expected(self) -> str:
+    def _requirement(self) -> str:
         if self.low is None:
             return "a whole number"
         return f"a whole number from {self.low}" + ("" if self.high is None else f" to {self.high}")
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Unfit(self._expected, _unquoted(value))
+            raise Unfit(self._requirement, _suggest_unquoted(value))
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise Unfit(self._expected)
+            raise Unfit(self._requirement)
         return value
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if re.fullmatch(r"-?[0-9]{1,18}", text) is None:
-            raise Unfit(self._expected)
+            raise Unfit(self._requirement)
         return self.of_toml(int(text))
 
 
-class Number:
+class NumberKind:
     """A number above 0: a pace, a scale."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return float(value)
-        raise Unfit("a number above 0", _unquoted(value))
+        raise Unfit("a number above 0", _suggest_unquoted(value))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         try:
             return self.of_toml(float(text))
         except ValueError:
             raise Unfit("a number above 0") from None
 
 
-def _unquoted(value: object) -> str:
+def _suggest_unquoted(value: object) -> str:
     try:
         return "write it without quotes" if isinstance(value, str) and float(value) == float(value) else ""
     except ValueError:
@@ -124,48 +124,48 @@ def _text(value: object, expected: str) -> str:
     raise Unfit(expected, "leave the key out for the default" if value == "" else "")
 
 
-class Text:
+class TextKind:
     """Any text."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return _text(value, "a text")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return text
 
 
-class Place:
+class PathKind:
     """A file or folder. In a file it is relative to that file, in a variable to the working directory."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return _text(value, "a path")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return text
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceKind:
     """One of a few words."""
 
     words: tuple[str, ...]
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, str) and value in self.words:
             return value
         raise Unfit(f"one of {', '.join(self.words)}")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return self.of_toml(text)
 
 
-class Pattern:
+class PatternKind:
     """A regular expression of Python's."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return self.of_text(_text(value, "a regular expression"))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
@@ -175,16 +175,16 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandKind:
     """A command line, which is split as a shell splits it. not_words: words that are none, and where they belong."""
 
     not_words: tuple[str, ...] = ()
     belong: str = ""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return self.of_text(_text(value, "a command"))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if text in self.not_words:
             raise Unfit("a command", self.belong)
         try:

@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bedtape_cassettes.config.kinds import Plain, Value
+from bedtape_cassettes.config.kinds import Scalar, Value
 from bedtape_cassettes.config.options import TABLES, TOP, Name
 
-__all__ = ["NOTHING_SAID", "Said", "Settings", "as_list"]
+__all__ = ["NO_SETTINGS", "SettingValue", "Settings", "as_list"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SettingValue:
     """A value and who said it.
 
     value: None where the default was asked for. by: the variable, or the file with its line. name: the key that said
@@ -22,7 +22,7 @@ class Said:
     """
 
     value: Value | None
-    by: str
+    source: str
     name: Name
     variable: bool = False
 
@@ -31,29 +31,31 @@ class Said:
 class Settings:
     """What was said. file: where, if in one. warnings: lines to tell, for what may be meant but is not taken."""
 
-    variables: Mapping[Name, Said] = field(default_factory=dict)
-    keys: Mapping[Name, Said] = field(default_factory=dict)
+    variables: Mapping[Name, SettingValue] = field(default_factory=dict)
+    keys: Mapping[Name, SettingValue] = field(default_factory=dict)
     file: str | None = None
     warnings: tuple[str, ...] = ()
 
-    def find(self, table: str, key: str) -> Said | None:
+    def find(self, table: str, key: str) -> SettingValue | None:
         """What holds for an option; None where nobody said anything of it."""
         option = TABLES[table][key]
         names = [(table, key)] if option.shared is None else [(table, key), (TOP, option.shared)]
         for source in (self.variables, self.keys):
             for name in names:
-                if (said := source.get(name)) is not None:
-                    if said.value is None or not option.many:
-                        return said
-                    return replace(said, value=as_list(said.value))
+                if (setting := source.get(name)) is not None:
+                    if setting.value is None or not option.many:
+                        return setting
+                    return replace(setting, value=as_list(setting.value))
         return None
 
     def of(self, table: str) -> dict[str, Value]:
         """The values that hold in a table, by key, of those that were said."""
         found = {key: self.find(table, key) for key in TABLES[table]}
-        return {key: said.value for key, said in found.items() if said is not None and said.value is not None}
+        return {
+            key: setting.value for key, setting in found.items() if setting is not None and setting.value is not None
+        }
 
-    def said(self) -> Iterator[tuple[Name, Said, Said | None]]:
+    def entries(self) -> Iterator[tuple[Name, SettingValue, SettingValue | None]]:
         """Everything that was said, in the order of the tables: the name, what holds, and what that is said over."""
         for table, options in TABLES.items():
             for key in options:
@@ -62,9 +64,9 @@ class Settings:
                     yield (table, key), found[0], found[1] if len(found) > 1 else None
 
 
-NOTHING_SAID = Settings()
+NO_SETTINGS = Settings()
 
 
-def as_list(value: Value) -> tuple[Plain, ...]:
+def as_list(value: Value) -> tuple[Scalar, ...]:
     """A list of one for a single value, because a key at the top may have one value for an option that is a list."""
     return value if isinstance(value, tuple) else (value,)

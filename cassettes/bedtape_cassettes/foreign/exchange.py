@@ -13,20 +13,20 @@ from typing import Any, TypeAlias
 from bedtape_cassettes.model import Headers, JsonValue
 
 __all__ = [
+    "Entry",
     "Exchange",
-    "Found",
     "Rule",
     "Skipped",
     "Unusable",
-    "data_of",
-    "decoded",
-    "each",
-    "headers_of",
-    "items",
-    "mapping",
-    "number",
-    "shown",
-    "text",
+    "decode_base64",
+    "encode_body",
+    "read_each",
+    "read_headers",
+    "read_list",
+    "read_number",
+    "read_object",
+    "read_text",
+    "render_value",
 ]
 
 
@@ -55,7 +55,7 @@ class Exchange:
     response_body: bytes
     after_ms: int = 0
     rewritten: bool = False
-    opened: bool = False
+    decompressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ class Skipped:
     damaged: bool = True
 
 
-Found: TypeAlias = Exchange | Rule | Skipped
+Entry: TypeAlias = Exchange | Rule | Skipped
 
 
-def each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Found]:
+def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
     """What each entry holds, or why it holds nothing: one that is damaged never keeps the others out."""
     for count, entry in enumerate(entries, 1):
         try:
@@ -90,7 +90,7 @@ def each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iter
 # -- reading parsed values -------------------------------------------------------------------------------------
 
 
-def shown(value: Any) -> str:
+def render_value(value: Any) -> str:
     """A value as a message shows it."""
     if value is None:
         return "nothing"
@@ -104,43 +104,43 @@ def _member(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, dict) else None
 
 
-def mapping(value: Any, key: str) -> dict[str, Any]:
+def read_object(value: Any, key: str) -> dict[str, Any]:
     """The object under the key."""
     found = _member(value, key)
     if not isinstance(found, dict):
-        raise Unusable(f"expected `{key}` to be an object, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be an object, found {render_value(found)}")
     return found
 
 
-def items(value: Any, key: str) -> list[Any]:
+def read_list(value: Any, key: str) -> list[Any]:
     """The list under the key."""
     found = _member(value, key)
     if not isinstance(found, list):
-        raise Unusable(f"expected `{key}` to be a list, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be a list, found {render_value(found)}")
     return found
 
 
-def text(value: Any, key: str) -> str:
+def read_text(value: Any, key: str) -> str:
     """The text under the key."""
     found = _member(value, key)
     if isinstance(found, bytes):
         found = found.decode("latin-1")
     if not isinstance(found, str) or not found:
-        raise Unusable(f"expected `{key}` to be text, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be text, found {render_value(found)}")
     return found
 
 
-def number(value: Any, key: str) -> int:
+def read_number(value: Any, key: str) -> int:
     """The whole number under the key."""
     found = _member(value, key)
     if isinstance(found, str) and found.isdecimal() and len(found) < 10:
         return int(found)
     if not isinstance(found, int) or isinstance(found, bool):
-        raise Unusable(f"expected `{key}` to be a number, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be a number, found {render_value(found)}")
     return found
 
 
-def data_of(value: Any, what: str) -> bytes:
+def encode_body(value: Any, what: str) -> bytes:
     """A body that a file holds as text or as binary; none where it holds none."""
     match value:
         case None:
@@ -152,21 +152,21 @@ def data_of(value: Any, what: str) -> bytes:
                 return value.encode()
             except UnicodeEncodeError:
                 raise Unusable(f"expected {what} to be Unicode text, found half of a surrogate pair") from None
-    raise Unusable(f"expected {what} to be text, found {shown(value)}")
+    raise Unusable(f"expected {what} to be text, found {render_value(value)}")
 
 
-def decoded(value: Any, what: str) -> bytes:
+def decode_base64(value: Any, what: str) -> bytes:
     """A body that a file holds as base64, with or without line breaks."""
     if not isinstance(value, str | bytes):
-        raise Unusable(f"expected {what} to be base64, found {shown(value)}")
-    joined = b"".join(data_of(value, what).split())
+        raise Unusable(f"expected {what} to be base64, found {render_value(value)}")
+    joined = b"".join(encode_body(value, what).split())
     try:
         return b64decode(joined, validate=True)
     except ValueError as error:
         raise Unusable(f"expected {what} to be base64, found something else ({error})") from None
 
 
-def headers_of(value: Any) -> Headers:
+def read_headers(value: Any) -> Headers:
     """Headers from any of the ways in which they are written: name to value, name to values, or a list of pairs."""
     match value:
         case None:
@@ -175,7 +175,7 @@ def headers_of(value: Any) -> Headers:
             return tuple((name, said) for name, given in value.items() for said in _values(given))
         case list():
             return tuple(pair for entry in value for pair in _pairs(entry))
-    raise Unusable(f"expected headers by name, found {shown(value)}")
+    raise Unusable(f"expected headers by name, found {render_value(value)}")
 
 
 def _values(given: Any) -> list[str]:
@@ -186,7 +186,7 @@ def _value(given: Any) -> str:
     if isinstance(given, bytes):
         return given.decode("latin-1")
     if given is None or isinstance(given, dict | list):
-        raise Unusable(f"expected a header's value, found {shown(given)}")
+        raise Unusable(f"expected a header's value, found {render_value(given)}")
     return given if isinstance(given, str) else str(given)
 
 
@@ -198,4 +198,4 @@ def _pairs(entry: Any) -> list[tuple[str, str]]:
             return [(_value(name), _value(value))]
         case [name, value]:
             return [(_value(name), _value(value))]
-    raise Unusable(f"expected a header's name and value, found {shown(entry)}")
+    raise Unusable(f"expected a header's name and value, found {render_value(entry)}")

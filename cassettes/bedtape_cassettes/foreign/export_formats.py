@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bedtape_cassettes.foreign.exporters.har import har
-from bedtape_cassettes.foreign.exporters.vcrpy import vcrpy
+from bedtape_cassettes.foreign.exporters.har import render_har
+from bedtape_cassettes.foreign.exporters.vcrpy import render_vcrpy
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.document import document_of
 from bedtape_cassettes.model import Cassette, Interaction
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "ExportFormat"]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExportFormat:
     """suffix: of its files. export: (cassette, region of the host) to the file's bytes."""
 
     suffix: str
@@ -31,4 +31,8 @@ def _line(name: str, interaction: Interaction) -> bytes:
     return compact({"cassette": name, "file": interaction.file, **document_of(interaction)}) + b"\n"
 
 
-FORMATS = {"vcrpy": Format(".yaml", vcrpy), "har": Format(".har", har), "jsonl": Format(".jsonl", _jsonl)}
+FORMATS = {
+    "vcrpy": ExportFormat(".yaml", render_vcrpy),
+    "har": ExportFormat(".har", render_har),
+    "jsonl": ExportFormat(".jsonl", _jsonl),
+}

@@ -15,7 +15,7 @@ from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, load_all
 from bedtape_cassettes.foreign.tnetstring import read
 from bedtape_cassettes.format.bodies import levels
 
-__all__ = ["MAX_BYTES", "Opened", "inflated", "opened"]
+__all__ = ["MAX_BYTES", "FileContent", "inflate", "parse_file"]
 
 MAX_BYTES = 256 * 2**20  # unpacked: the largest of 1,100 foreign cassettes has 4 MB
 
@@ -25,14 +25,14 @@ _FLOW = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}:")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class FileContent:
     """documents: the values, in order. damage: what kept the rest of the file from being read, where it ends early."""
 
     documents: list[Any]
     damage: str | None = None
 
 
-def inflated(data: bytes, limit: int = MAX_BYTES) -> bytes:
+def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
     """Gzip or zlib, unpacked. Raises ValueError for what is neither, is cut, or holds more than `limit` bytes."""
     found = b""
     while data:
@@ -49,17 +49,17 @@ def inflated(data: bytes, limit: int = MAX_BYTES) -> bytes:
     return found
 
 
-def opened(data: bytes) -> Opened:
+def parse_file(data: bytes) -> FileContent:
     """What the file holds. Raises ValueError where nothing of it can be read."""
     if data.startswith(_GZIP):
-        data = inflated(data)
+        data = inflate(data)
     if _FLOW.match(data):
         return _flows(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"expected text, found the byte 0x{data[error.start]:02x} at offset {error.start}") from None
-    return Opened([_json(text)] if text.lstrip()[:1] in ("{", "[") else load_all(text))
+    return FileContent([_json(text)] if text.lstrip()[:1] in ("{", "[") else load_all(text))
 
 
 def _json(text: str) -> Any:
@@ -74,7 +74,7 @@ def _json(text: str) -> Any:
     return value
 
 
-def _flows(data: bytes) -> Opened:
+def _flows(data: bytes) -> FileContent:
     """Flows one after another: a recorder that was killed leaves the last one cut."""
     flows: list[Any] = []
     at = 0
@@ -82,6 +82,6 @@ def _flows(data: bytes) -> Opened:
         try:
             flow, at = read(data, at)
         except ValueError as error:
-            return Opened(flows, f"the file is damaged: {error}")
+            return FileContent(flows, f"the file is damaged: {error}")
         flows.append(flow)
-    return Opened(flows)
+    return FileContent(flows)

@@ -94,16 +94,16 @@ class _Builder:
             raise ValueError(f"YAML of more than {MAX_NODES} values, aliases followed")
 
     def _collection(self, start: CollectionStartEvent, depth: int) -> Any:
-        value: Any = self._sequence(depth) if isinstance(start, SequenceStartEvent) else self._mapping(depth)
+        value: Any = self._read_sequence(depth) if isinstance(start, SequenceStartEvent) else self._read_mapping(depth)
         return value if start.tag in (None, *_PLAIN) else Tagged(str(start.tag))
 
-    def _sequence(self, depth: int) -> list[Any]:
+    def _read_sequence(self, depth: int) -> list[Any]:
         found = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
             found.append(self._node(event, depth + 1))
         return found
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
+    def _read_mapping(self, depth: int) -> dict[str, Any]:
         found = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = self._node(event, depth + 1)

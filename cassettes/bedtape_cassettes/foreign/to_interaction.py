@@ -12,14 +12,14 @@ from typing import Literal, TypeAlias
 
 from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import Exchange, Unusable
-from bedtape_cassettes.foreign.file_reader import inflated
+from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Headers, Interaction, is_header
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 
-__all__ = ["Doubt", "Taken", "take"]
+__all__ = ["Conversion", "Doubt", "convert"]
 
 Doubt: TypeAlias = Literal["rewritten", "edited"]
 
@@ -30,7 +30,7 @@ _TOKENS = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]+')
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Conversion:
     """doubt: `rewritten` where the recorder parsed the response's JSON and wrote it anew, so that the spelling is not
     Bedrock's; `edited` where the body is not as long as its Content-Length says.
     """
@@ -39,24 +39,24 @@ class Taken:
     doubt: Doubt | None = None
 
 
-def take(exchange: Exchange, redaction: Redaction = ALWAYS) -> Taken:
+def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
     """The interaction that the exchange becomes, less all secrets. Raises Unusable."""
     path = path_of(exchange.method, exchange.url)
-    opened = _opened(exchange)
-    _check(opened, path)
-    body, doubt = _as_sent(exchange, opened.response_body)
+    decoded = _decode_response(exchange)
+    _check(decoded, path)
+    body, doubt = _as_sent(exchange, decoded.response_body)
     interaction = interaction_of(
         method=exchange.method,
         path=path,
         request_headers=exchange.request_headers,
         request_body=_request_body(exchange),
         status=exchange.status,
-        response_headers=opened.response_headers,
+        response_headers=decoded.response_headers,
         response_body=body,
         after_ms=exchange.after_ms,
         redaction=redaction,
     )
-    return Taken(interaction, doubt)
+    return Conversion(interaction, doubt)
 
 
 def _header(headers: Headers, name: str) -> str:
@@ -101,28 +101,28 @@ def _check_stream(data: bytes) -> None:
 def _request_body(exchange: Exchange) -> bytes:
     coding = _header(exchange.request_headers, "content-encoding").lower()
     data = exchange.request_body
-    return _inflated(data, "the request's body") if coding in _ZLIB and data.startswith(_COMPRESSED) else data
+    return _inflate(data, "the request's body") if coding in _ZLIB and data.startswith(_COMPRESSED) else data
 
 
-def _opened(exchange: Exchange) -> Exchange:
+def _decode_response(exchange: Exchange) -> Exchange:
     """With the response's content-encoding taken off. Many recorders did, and left the header."""
     coding = _header(exchange.response_headers, "content-encoding").lower()
     if coding in ("", "identity"):
         return exchange
     data = exchange.response_body
-    if not exchange.opened:
+    if not exchange.decompressed:
         if coding in _ZLIB and data.startswith(_COMPRESSED):
-            data = _inflated(data, "the response's body")
+            data = _inflate(data, "the response's body")
         elif not _is_readable(data):
             fix = "record it with `Accept-Encoding: identity`"
             raise Unusable(f"expected a body that can be read, found one in {coding[:20]}; {fix}")
     headers = tuple((name, value) for name, value in exchange.response_headers if name.lower() != "content-encoding")
-    return replace(exchange, response_headers=headers, response_body=data, opened=True)
+    return replace(exchange, response_headers=headers, response_body=data, decompressed=True)
 
 
-def _inflated(data: bytes, what: str) -> bytes:
+def _inflate(data: bytes, what: str) -> bytes:
     try:
-        return inflated(data)
+        return inflate(data)
     except ValueError as error:
         raise Unusable(f"{what}: {error}") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bedtape_cassettes.errors import Problem, SecretFound
-from bedtape_cassettes.foreign.exchange import Rule, Unusable, shown
+from bedtape_cassettes.foreign.exchange import Rule, Unusable, render_value
 from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
@@ -31,7 +31,7 @@ from bedtape_cassettes.model import (
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, is_secret_header, scan, scrub_body
 
-__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw", "render_overlay"]
+__all__ = ["as_glob", "as_json", "as_regex", "match_body", "match_path", "reject", "render_overlay", "render_raw"]
 
 When = dict[str, JsonValue]
 
@@ -40,7 +40,7 @@ _PATTERN = re.compile(r"[()\[\]{}|?+\\^$]")
 _UNSAYABLE = re.compile(r"[.\[\]*]")  # what has a meaning in a JSON path
 
 
-def beyond(what: str) -> Unusable:
+def reject(what: str) -> Unusable:
     """For a condition or answer that is sound, but that no rule can say."""
     return Unusable(f"{what} is more than a rule can say; write the rule by hand", foreign=True)
 
@@ -56,23 +56,23 @@ def as_regex(pattern: str) -> str:
     try:
         re.compile(found)
     except (re.error, RecursionError, OverflowError):
-        raise beyond(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
+        raise reject(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
     return found
 
 
-def path_is(method: str, path: str, *, pattern: bool) -> When:
+def match_path(method: str, path: str, *, pattern: bool) -> When:
     """The operation and model that a path asks for. pattern: it is a regular expression, or has `{name}` in it."""
     plain = path.partition("?")[0]
     if pattern:
         plain = _ANYTHING.sub("*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/"))
         if _PATTERN.search(plain):
-            raise beyond(f"the path {path[:80]!r}")
+            raise reject(f"the path {path[:80]!r}")
     target = identify(method if method not in ("ANY", "", "*") else "POST", plain)
     if target.operation is None:
         if pattern and plain.rstrip("*").rstrip("/") in ("", "/model"):
             return {}
         if plain.startswith("/model/"):
-            raise beyond(f"the path {path[:80]!r}, which names no operation,")
+            raise reject(f"the path {path[:80]!r}, which names no operation,")
         raise Unusable(f"{method} {path[:80]} is not Bedrock's", foreign=True)
     when: When = {"operation": target.operation.name}
     if target.model and target.model != "*":
@@ -86,18 +86,18 @@ def as_json(given: Any, what: str) -> JsonValue:
         try:
             return bodies.parse(given.encode())
         except ValueError:
-            raise beyond(f"{what} that is not JSON") from None
+            raise reject(f"{what} that is not JSON") from None
     try:
         value: JsonValue = json.loads(bodies.compact(given))
     except (TypeError, ValueError):
-        raise Unusable(f"expected {what} to be JSON, found {shown(given)}") from None
+        raise Unusable(f"expected {what} to be JSON, found {render_value(given)}") from None
     return value
 
 
-def body_is(value: JsonValue, *, deep: bool) -> When:
+def match_body(value: JsonValue, *, deep: bool) -> When:
     """The members that a body has. deep: objects within may have more members than these."""
     if not isinstance(value, dict) or not value:
-        raise beyond("a body that is not an object with members")
+        raise reject("a body that is not an object with members")
     found: dict[str, JsonValue] = {}
     _members(value, "", found, deep=deep)
     return {"json_path": found}
@@ -106,14 +106,14 @@ def body_is(value: JsonValue, *, deep: bool) -> When:
 def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValue], *, deep: bool) -> None:
     for name, member in value.items():
         if not name or _UNSAYABLE.search(name):
-            raise beyond(f"the member {name!r}")
+            raise reject(f"the member {name!r}")
         if deep and isinstance(member, dict) and member:
             _members(member, f"{before}{name}.", found, deep=deep)
         else:
             found[before + name] = member
 
 
-def raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
+def render_raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
     """The answer that goes over the wire as it is, streams opened into events."""
     if not 200 <= status <= 599:
         raise Unusable(f"expected a status from 200 to 599, found {status}")
@@ -171,5 +171,7 @@ def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWA
 
 
 def _secrets(layer: JsonValue) -> list[str]:
-    shown = Interaction(None, None, Request("POST", "/", (), Body("json", compact(layer))), Response(200, (), EMPTY))
-    return [finding.kind for finding in scan(shown)]
+    interaction = Interaction(
+        None, None, Request("POST", "/", (), Body("json", compact(layer))), Response(200, (), EMPTY)
+    )
+    return [finding.kind for finding in scan(interaction)]

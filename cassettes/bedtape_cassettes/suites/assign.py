@@ -26,7 +26,16 @@ from bedtape_cassettes.format.json_values import Place, Plain, find_places, pars
 from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length", "with_members"]
+__all__ = [
+    "Assignment",
+    "EditResult",
+    "answer_text",
+    "assign",
+    "parse_assignments",
+    "reconcile",
+    "with_length",
+    "with_members",
+]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that a status stands for where it is not said: the one that clients meet.
@@ -51,14 +60,14 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Amended:
+class EditResult:
     """The interaction as it is then, and what a reader should know of it."""
 
     interaction: Interaction
     notes: tuple[str, ...] = ()
 
 
-def assignments(words: Iterable[str]) -> tuple[Assignment, ...]:
+def parse_assignments(words: Iterable[str]) -> tuple[Assignment, ...]:
     """What was written on the command line. Raises CassetteError."""
     found = []
     for word in words:
@@ -71,23 +80,23 @@ def assignments(words: Iterable[str]) -> tuple[Assignment, ...]:
     return tuple(sorted(found, key=lambda one: one.key != "status"))
 
 
-def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
+def assign(interaction: Interaction, changes: Sequence[Assignment]) -> EditResult:
     """With all of the changes. Raises CassetteError where one of them cannot be made."""
     notes: list[str] = []
     for change in changes:
-        interaction = _changed(interaction, change, notes)
-    return Amended(with_length(interaction), tuple(notes))
+        interaction = _assign_one(interaction, change, notes)
+    return EditResult(with_length(interaction), tuple(notes))
 
 
-def reconcile(before: Interaction, after: Interaction) -> Amended:
+def reconcile(before: Interaction, after: Interaction) -> EditResult:
     """What was edited by hand, with what depends on the answer's text fixed where only that was changed."""
     notes: list[str] = []
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
         notes.append("the answer is no longer in the form of its model's family, so its text cannot be told")
     if old is not None and new is not None and old != new and _usage(before) == _usage(after):
-        after = _recounted(after, old, new)
-    return Amended(with_length(after), tuple(notes))
+        after = _update_token_count(after, old, new)
+    return EditResult(with_length(after), tuple(notes))
 
 
 def answer_text(interaction: Interaction) -> str | None:
@@ -106,7 +115,7 @@ def _usage(interaction: Interaction) -> Usage | None:
     return read_usage(interaction.operation, interaction.model, interaction.response)
 
 
-def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
+def _assign_one(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
     key, value = change.key, change.value
     match key:
         case "answer.text":
@@ -144,7 +153,7 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
         raise CassetteError(f"{file}: expected text that UTF-8 can hold, found half of a surrogate pair") from None
     content = _content(interaction)
     if content is None and interaction.response.body == _NO_BODY:
-        return replace(interaction, response=_rendered(interaction, text))
+        return replace(interaction, response=_render_answer(interaction, text))
     if not isinstance(content, Message):
         fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
@@ -158,14 +167,14 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
             f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
         )
     if content.text != text:
-        notes += _doubts(file, content)
-    return _recounted(changed, content.text, text)
+        notes += _find_doubts(file, content)
+    return _update_token_count(changed, content.text, text)
 
 
 _NO_BODY = Body("text", b"")
 
 
-def _doubts(file: str, content: Message) -> list[str]:
+def _find_doubts(file: str, content: Message) -> list[str]:
     """What an answer says of its text that nobody can fix."""
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
@@ -175,7 +184,7 @@ def _doubts(file: str, content: Message) -> list[str]:
     return notes
 
 
-def _rendered(interaction: Interaction, text: str) -> Response:
+def _render_answer(interaction: Interaction, text: str) -> Response:
     """A new answer, in the form of the model's family."""
     request = interaction.request
     try:
@@ -191,7 +200,7 @@ def _rendered(interaction: Interaction, text: str) -> Response:
     return replace(made, after_ms=interaction.response.after_ms)
 
 
-def _recounted(interaction: Interaction, old: str, new: str) -> Interaction:
+def _update_token_count(interaction: Interaction, old: str, new: str) -> Interaction:
     """With the output tokens that the new text would have cost."""
     usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
@@ -296,11 +305,11 @@ def with_members(body: Body | Events, path: str, value: str, file: str) -> Body 
         raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
     for number, *place in places:
         assert isinstance(number, int)
-        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
+        values[number] = with_leaf(values[number], tuple(place), _parse_value(value))
     return sealed(body, values)
 
 
-def _parsed(value: str) -> JsonValue:
+def _parse_value(value: str) -> JsonValue:
     """JSON, or the text itself where it is none."""
     try:
         return bodies.parse(value.encode(errors="replace"))

@@ -31,7 +31,7 @@ __all__ = [
     "rename",
     "renumber",
     "split",
-    "trimmed",
+    "trim",
     "truncate_after",
 ]
 
@@ -55,7 +55,7 @@ def each(suite: Suite, picked: Picked, change: Callable[[Interaction], Interacti
     )
 
 
-def trimmed(interaction: Interaction, events: int) -> Interaction:
+def trim(interaction: Interaction, events: int) -> Interaction:
     """With the first so many events of its stream. Raises CassetteError where it has no stream, or `events` is not above 0."""
     body = interaction.response.body
     if events < 1:
@@ -95,11 +95,11 @@ def truncate_after(suite: Suite, picked: Picked) -> Suite:
 # -- elsewhere -------------------------------------------------------------------------------------------------
 
 
-def _taken(suite: Suite, picked: Picked) -> list[Interaction]:
+def _collect(suite: Suite, picked: Picked) -> list[Interaction]:
     return [c.interactions[place] for c in suite for place in picked.get(c.name, ())]
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     if not safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
     return name
@@ -107,10 +107,10 @@ def _checked(name: str) -> str:
 
 def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
     """The interactions at the end of a cassette, which is new where there is none of that name."""
-    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_checked(name), ()))
+    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_check_name(name), ()))
     first = _highest(old) + 1
     folder = old.interactions[0].file.rpartition("/")[0] if old.interactions else name
-    new = tuple(_filed(folder, number, interaction) for number, interaction in enumerate(added, first))
+    new = tuple(_name_interaction(folder, number, interaction) for number, interaction in enumerate(added, first))
     return _with(suite, Cassette(name, (*old.interactions, *new)))
 
 
@@ -120,7 +120,7 @@ def _highest(cassette: Cassette) -> int:
     return max([int(found[0]) for found in named if found] + [len(cassette.interactions)])
 
 
-def _filed(folder: str, number: int, interaction: Interaction) -> Interaction:
+def _name_interaction(folder: str, number: int, interaction: Interaction) -> Interaction:
     name = name_file(number, interaction)
     return replace(interaction, file=f"{folder}/{name}" if folder else name)
 
@@ -135,18 +135,18 @@ def move(suite: Suite, picked: Picked, to: str) -> Suite:
     """What is picked goes to the end of the cassette `to`."""
     if to in picked:
         raise CassetteError(f"{to}: expected another cassette to move to, found the one to move from; name another")
-    return append(drop(suite, picked), to, _taken(suite, picked))
+    return append(drop(suite, picked), to, _collect(suite, picked))
 
 
 def copy(suite: Suite, picked: Picked, to: str) -> Suite:
     """What is picked is at the end of the cassette `to` too."""
-    return append(suite, to, _taken(suite, picked))
+    return append(suite, to, _collect(suite, picked))
 
 
 def _absent(suite: Suite, name: str, fix: str) -> str:
     if any(cassette.name == name for cassette in suite):
         raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {fix}")
-    return _checked(name)
+    return _check_name(name)
 
 
 def rename(suite: Suite, old: str, new: str) -> Suite:
@@ -201,11 +201,11 @@ def _sessions(interactions: Sequence[Interaction]) -> list[str]:
             names.append(found[1])
             continue
         prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
-        names.append(begun.setdefault(_beginning(prompt, interaction), f"session-{len(begun) + 1}"))
+        names.append(begun.setdefault(_find_start(prompt, interaction), f"session-{len(begun) + 1}"))
     return names
 
 
-def _beginning(prompt: Prompt, interaction: Interaction) -> object:
+def _find_start(prompt: Prompt, interaction: Interaction) -> object:
     return (prompt.system, prompt.turns[0].text) if prompt.turns else interaction.request
 
 

@@ -34,10 +34,10 @@ from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonVal
 from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
-__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
+__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "render"]
 
 Section: TypeAlias = Literal["answer", "request", "headers", "noise"]
-Facts: TypeAlias = dict[str, str]
+_Facts: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def differences(before: Interaction, after: Interaction, *, noise: bool = True) 
     if not noise:
         return (*answers, *asked, *headers)
     told = {(difference.before, difference.after) for difference in answers}
-    spelling = [rest for rest in _spelling(before, after) if (rest.before, rest.after) not in told]
+    spelling = [rest for rest in _compare_bodies(before, after) if (rest.before, rest.after) not in told]
     return (*answers, *asked, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
 
 
@@ -84,14 +84,14 @@ def _between(section: Section, before: Mapping[str, str], after: Mapping[str, st
             yield Difference(section, where, one, other)
 
 
-def _answer(interaction: Interaction) -> Facts:
+def _answer(interaction: Interaction) -> _Facts:
     response = interaction.response
     facts = {"status": str(response.status), "partial": str(interaction.partial).lower()}
     content = content_of(interaction.operation, interaction.model, response)
-    return facts | (_said(content) if content is not None else _body(response.body))
+    return facts | (_read_content(content) if content is not None else _body(response.body))
 
 
-def _said(content: Content) -> Facts:
+def _read_content(content: Content) -> _Facts:
     match content:
         case Message():
             return _message(content)
@@ -107,7 +107,7 @@ def _picture(data: bytes) -> str:
     return f"{len(data)} bytes, {data[:12].hex()}…"
 
 
-def _message(message: Message) -> Facts:
+def _message(message: Message) -> _Facts:
     """Texts joined (how they are cut is noise), calls in order without their ids (they are drawn by lot)."""
     facts = {"text": message.text} if message.text else {}
     thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
@@ -127,13 +127,13 @@ def _citation(citation: Citation) -> str:
     return f"{citation.title or citation.origin or ''} {_json(citation.location)} {citation.source}"
 
 
-def _request(interaction: Interaction) -> Facts:
+def _request(interaction: Interaction) -> _Facts:
     request = interaction.request
     facts = {"method": request.method, "path": request.path}
     return facts | {f"header {name}": value for name, value in request.headers} | _body(request.body)
 
 
-def _noise(interaction: Interaction) -> Facts:
+def _noise(interaction: Interaction) -> _Facts:
     """Times, tokens, and into how many events a stream is cut."""
     response = interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
@@ -147,7 +147,7 @@ def _noise(interaction: Interaction) -> Facts:
     return facts | {"exact": str(interaction.exact).lower()}
 
 
-def _spelling(before: Interaction, after: Interaction) -> Iterator[Difference]:
+def _compare_bodies(before: Interaction, after: Interaction) -> Iterator[Difference]:
     """The rest of bodies whose meaning was told: ids, traces, how a text is cut.
 
     Not of streams of different lengths: there every event differs from its neighbour, and the answer says it better.
@@ -165,10 +165,10 @@ def _json(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _body(body: Body | Events) -> Facts:
+def _body(body: Body | Events) -> _Facts:
     if isinstance(body, Body):
         return _members(_value(body.form, body.data)) if body.data else {}
-    facts: Facts = {}
+    facts: _Facts = {}
     for number, event in enumerate(body.events, 1):
         facts |= _members(_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip())
     return facts
@@ -181,7 +181,7 @@ def _value(form: str, data: bytes) -> JsonValue:
         return data.decode(errors="replace")
 
 
-def _members(value: JsonValue, root: str = "") -> Facts:
+def _members(value: JsonValue, root: str = "") -> _Facts:
     """Each leaf by its path: `messages[0].content[0].text`."""
     return {render_path(place, root) or "body": _json(leaf) for place, leaf in leaves(value)}
 
@@ -218,7 +218,7 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
     """Places that belong together: the same request, in order; then of what is left the same number."""
     if len(before.interactions) == len(after.interactions) == 1:
         return [(0, 0)]
-    olds, news = _keyed(before), _keyed(after)
+    olds, news = _index_by_key(before), _index_by_key(after)
     both = [(olds[key], news[key]) for key in olds if key in news]
     old_numbers, new_numbers = numbers(before), numbers(after)
     left = {old_numbers[place]: place for key, place in olds.items() if key not in news}
@@ -229,7 +229,7 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
     return [*sorted([*both, *gone], key=lambda pair: pair[0] or 0), *come]
 
 
-def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
+def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
     """Each place by its match key and how many of that key came before it."""
     seen: dict[bytes, int] = {}
     found = {}
@@ -245,7 +245,7 @@ def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
 _SIGNS: dict[str, Style] = {"+": "added", "-": "removed"}
 
 
-def shown(comparisons: Sequence[Comparison]) -> list[Line]:
+def render(comparisons: Sequence[Comparison]) -> list[Line]:
     """Those that differ, each under its name."""
     return [line for comparison in comparisons if comparison.differ for line in _comparison(comparison)]
 

@@ -13,9 +13,9 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import COUNTS, read_usage
 from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.model import Interaction, JsonValue
-from bedtape_cassettes.suites.assign import Amended, Assignment, amended, answer_text, reconcile
+from bedtape_cassettes.suites.assign import Assignment, EditResult, answer_text, assign, reconcile
 
-__all__ = ["read", "sheet"]
+__all__ = ["read", "render"]
 
 _HEAD = """\
 # What the answer says. What you change here is put into the body or the events below, cut as the model cut it; token
@@ -25,14 +25,14 @@ _MIDDLE = "# The interaction as its file holds it.\n"
 _START = re.compile(rb"^bedtape:", re.MULTILINE)
 
 
-def sheet(interaction: Interaction) -> str:
+def render(interaction: Interaction) -> str:
     """The text to edit."""
     whole = document.write(interaction).decode()
-    said = _said(interaction)
+    said = _read_answer(interaction)
     return whole if said is None else f"{_HEAD}{yamlio.dump({'answer': said}).decode()}{_MIDDLE}{whole}"
 
 
-def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
+def _read_answer(interaction: Interaction) -> dict[str, JsonValue] | None:
     """What can be changed by a word; None where that is nothing."""
     text = answer_text(interaction)
     content = content_of(interaction.operation, interaction.model, interaction.response)
@@ -46,13 +46,13 @@ def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
     return found or None
 
 
-def read(text: str, interaction: Interaction) -> Amended | None:
+def read(text: str, interaction: Interaction) -> EditResult | None:
     """The interaction that the edited text means; None where nothing was changed.
 
     Raises CassetteInvalid, with lines of the text, or CassetteError.
     """
     data = text.encode()
-    if not text.strip() or text == sheet(interaction):
+    if not text.strip() or text == render(interaction):
         return None
     name = interaction.file.rpartition("/")[2] or "interaction.yaml"
     begins = _START.search(data)
@@ -67,13 +67,13 @@ def read(text: str, interaction: Interaction) -> Amended | None:
         fix = "change one of them, and leave the other as it was"
         found = "two: under answer and in the interaction"
         raise CassetteInvalid([Problem(name, 1, "one new text", found, fix)])
-    final = amended(changed.interaction, changes)
-    return Amended(final.interaction, (*changed.notes, *final.notes))
+    final = assign(changed.interaction, changes)
+    return EditResult(final.interaction, (*changed.notes, *final.notes))
 
 
 def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignment, ...]:
     """What was changed under `answer`."""
-    old = _said(interaction)
+    old = _read_answer(interaction)
     value = yamlio.load(head, name) if _has_words(head) else None
     if old is None or value is None:
         return ()

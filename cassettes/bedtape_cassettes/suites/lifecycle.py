@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from fnmatch import fnmatchcase
 
-__all__ = ["ENDS", "ends"]
+__all__ = ["ENDS", "find_end_of_life"]
 
 # Globs of bare model ids (no inference profile, no ARN).
 ENDS = {
@@ -39,6 +39,6 @@ ENDS = {
 }
 
 
-def ends(bare: str) -> date | None:
+def find_end_of_life(bare: str) -> date | None:
     """The day from which requests to the model fail; None where none is known."""
     return next((day for glob, day in ENDS.items() if fnmatchcase(bare, glob)), None)

@@ -77,11 +77,11 @@ def _total(operation: str, model: str, group: list[Interaction]) -> Total:
         sum(i.response.status >= 400 for i in group),
         sum(usage.sent for usage in usages),
         sum(usage.output for usage in usages),
-        sum(_waited(i) for i in group),
+        sum(_measure_wait(i) for i in group),
     )
 
 
-def _waited(interaction: Interaction) -> int:
+def _measure_wait(interaction: Interaction) -> int:
     body = interaction.response.body
     streamed = max(event.at_ms for event in body.events) if isinstance(body, Events) else 0
     return interaction.response.after_ms + streamed

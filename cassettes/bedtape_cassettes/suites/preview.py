@@ -9,7 +9,7 @@ from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["Plan", "plan", "shown"]
+__all__ = ["Plan", "plan", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _files(suite: Suite) -> dict[str, Interaction]:
     return {interaction.file: interaction for cassette in suite for interaction in cassette.interactions}
 
 
-def shown(found: Plan) -> Iterator[Line]:
+def render(found: Plan) -> Iterator[Line]:
     """The plan as a diff to read."""
     for file in found.removed:
         yield from lines(f"- {file}", "removed")

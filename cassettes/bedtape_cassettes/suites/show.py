@@ -30,13 +30,13 @@ from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, J
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["heading", "raw", "transcript"]
+__all__ = ["render_heading", "render_raw", "render_transcript"]
 
 _INDENT = "  "
 _LONGEST = 76  # of a text in the timeline
 
 
-def heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+def render_heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
     """`weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream` and the file's name and key."""
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
@@ -45,14 +45,14 @@ def heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
     return [*lines("  ".join(parts), "title"), *lines(where, "faint")]
 
 
-def transcript(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+def render_transcript(cassette: str, number: int, interaction: Interaction) -> list[Line]:
     """The whole interaction as a person reads it."""
     response = interaction.response
     asked = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
     content = content_of(interaction.operation, interaction.model, response)
     usage = read_usage(interaction.operation, interaction.model, response)
     return [
-        *heading(cassette, number, interaction),
+        *render_heading(cassette, number, interaction),
         *_question(asked, interaction.request.body),
         *(_answer(content) if content is not None else _unread(response.body, response.status)),
         *_timeline(response.after_ms, response.body),
@@ -190,11 +190,11 @@ def _usage(usage: Usage) -> Iterator[Line]:
 # -- raw -------------------------------------------------------------------------------------------------------
 
 
-def raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
     """Request line, headers and body; status, headers and body or frames: as they are kept, less padding."""
     request, response = interaction.request, interaction.response
     return [
-        *heading(cassette, number, interaction),
+        *render_heading(cassette, number, interaction),
         *lines(f"{request.method} {request.path}", "role"),
         *_headers(request.headers),
         *lines(_pretty(request.body.form, request.body.data), indent=_INDENT),

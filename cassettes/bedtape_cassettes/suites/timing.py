@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Response
 
-__all__ = ["Retiming", "retimed"]
+__all__ = ["Retiming", "retime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Retiming:
     cap_ms: int | None = None
 
 
-def retimed(interaction: Interaction, retiming: Retiming) -> Interaction:
+def retime(interaction: Interaction, retiming: Retiming) -> Interaction:
     """The interaction with other times. Raises CassetteError where one would be longer than a cassette may hold."""
     response = interaction.response
-    after_ms = _capped(round(response.after_ms * retiming.scale), retiming)
-    changed = replace(response, after_ms=_possible(after_ms), body=_body(response, retiming))
+    after_ms = _cap(round(response.after_ms * retiming.scale), retiming)
+    changed = replace(response, after_ms=_check_time(after_ms), body=_body(response, retiming))
     return replace(interaction, response=changed)
 
 
@@ -34,16 +34,16 @@ def _body(response: Response, retiming: Retiming) -> Body | Events:
     times = [round(event.at_ms * retiming.scale) for event in body.events]
     # A hand-written stream may have an event before the one that it follows: it is played at once, so it waits for nothing.
     waits = [max(0, later - earlier) for earlier, later in pairwise((0, *times))]
-    again = accumulate(_capped(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
-    events = [replace(e, at_ms=_possible(at)) for e, at in zip(body.events, again, strict=True)]
+    again = accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
+    events = [replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, again, strict=True)]
     return Events.of(events, padded=body.padded)
 
 
-def _capped(wait: int, retiming: Retiming) -> int:
+def _cap(wait: int, retiming: Retiming) -> int:
     return wait if retiming.cap_ms is None else min(wait, retiming.cap_ms)
 
 
-def _possible(time: int) -> int:
+def _check_time(time: int) -> int:
     if time > LONGEST_MS:
         raise CassetteError(f"--scale: expected times of at most {LONGEST_MS} ms, found {time} ms; scale by less")
     return time

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-__all__ = ["Lines"]
+__all__ = ["KeyLines"]
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
 
 
-class Lines:
+class KeyLines:
     """The lines of a text's keys and tables. It is gone through once, when the first is asked for."""
 
     def __init__(self, text: str) -> None:
@@ -22,7 +22,7 @@ class Lines:
     @cached_property
     def _firsts(self) -> dict[tuple[str, ...], int]:
         firsts: dict[tuple[str, ...], int] = {}
-        for number, written in _written(self._text):
+        for number, written in _read_keys(self._text):
             firsts.setdefault(written, number)
         return firsts
 
@@ -39,7 +39,7 @@ class Lines:
         return next((self._firsts[each] for each in around if each in self._firsts), 0)
 
 
-def _written(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _read_keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Every table and key, from the file's top on, with its line."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
