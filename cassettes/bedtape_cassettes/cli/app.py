@@ -1,4 +1,4 @@
-"""The command `bedtape cassette`: which commands it has. What they do stands in the modules beside this one."""
+"""The command group `bedtape cassette` and its list of commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ cassette = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Modules beside this one have plain functions, so that nothing imports this one; here they become commands.
+# The other modules of this room define plain functions, so that they need not import this one.
 _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Look": {"ls": looking.ls, "show": looking.show_, "stats": looking.stats, "diff": comparing.diff},
     "Change": {

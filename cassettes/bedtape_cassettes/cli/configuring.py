@@ -1,4 +1,4 @@
-"""The command `bedtape config show`: which settings hold, and who says so. Nothing is changed."""
+"""The command `bedtape config show`: the settings in effect and their sources."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ config = typer.Typer(
 
 @config.callback()
 def _group() -> None:
-    """Without it, the one command would be the group itself."""
+    """Keeps `config` a group: typer would make its only command the group itself."""
 
 
 @config.command(cls=PlainCommand)
 def show(as_json: AsJson = False) -> None:
-    """Show the settings that hold here, each with the file and line or the variable that says it. Exit code 2 where one is wrong.
+    """Show the settings in effect, each with its file and line or its variable. Exit code 2 if one is wrong.
 
     \b
     Example:

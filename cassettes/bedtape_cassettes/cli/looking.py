@@ -1,4 +1,4 @@
-"""The commands `bedtape cassette ls`, `show` and `stats`: cassettes looked at, never changed."""
+"""The commands `bedtape cassette ls`, `show` and `stats`, which read cassettes and change nothing."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bedtape_cassettes.text import Line
 __all__ = ["ls", "show_", "stats"]
 
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
-_SOME = typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")
+_SOME = typer.Argument(metavar="SELECTOR", help="Interactions to count. Default: all.")
 
 
 def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
     """List cassettes: interactions, operations, models, size, age, and how many are partial or stale.
 
-    Age is git's where git holds the files. Stale are files that were edited since they were named: bedtape cassette
-    renumber names them anew.
+    The age comes from git if git holds the files. Stale files were edited after they were named; bedtape cassette
+    renumber renames them.
 
     \b
     Examples:
@@ -58,12 +58,12 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
 def _size_and_age(
     folder: Path, cassette: Cassette, committed: dict[str, int], now: float
 ) -> tuple[int | None, int | None]:
-    """Bytes on disk, and seconds since the youngest file changed."""
+    """Returns the bytes on disk and the seconds since the last change of a file; `None` if unknown."""
     if not folder.is_dir():
         return None, int(now - folder.stat().st_mtime)
     paths = {i.file: folder / i.file for i in cassette.interactions}
     found = {name: path.stat() for name, path in paths.items() if path.is_file()}
-    if not found:  # it is in a .tape file of the folder
+    if not found:  # the cassette is in a .tape file of the folder
         return None, None
     changed = max(committed.get(name, status.st_mtime) for name, status in found.items())
     return sum(status.st_size for status in found.values()), max(0, int(now - changed))
@@ -91,7 +91,7 @@ def _some(words: tuple[str, ...]) -> str:
 
 
 def _age(seconds: int) -> str:
-    """The largest unit that it has at least one of."""
+    """Renders the age in its largest whole unit."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"
@@ -104,10 +104,10 @@ def _age(seconds: int) -> str:
 def show_(
     selectors: Selectors,
     folder: Folder = CASSETTES,
-    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as they are kept.")] = False,
+    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as recorded.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read interactions as a transcript: system, messages, tools, answer, when it came, usage.
+    """Show interactions as a transcript: system, messages, tools, answer, times, usage.
 
     \b
     Examples:
@@ -133,8 +133,8 @@ def show_(
 
 def _as_json(cassette: str, number: int, interaction: Interaction) -> dict[str, object]:
     key = key_of_request(interaction.request).hex()
-    told = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
-    return {**told, "interaction": document.document_of(interaction)}
+    head = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
+    return {**head, "interaction": document.document_of(interaction)}
 
 
 # -- stats -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command `bedtape`. Subcommands live with what they command, and are imported when they are asked for."""
+"""The command `bedtape`. A subcommand is imported when the command line names it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bedtape_cassettes.errors import ConfigInvalid
 __all__ = ["app", "load_all", "main"]
 
 _MODULES = {command.name: command.module for command in COMMANDS}
-# They tell of settings themselves, wrong ones too.
+# These commands report settings themselves, also invalid ones.
 _REPORTS_SETTINGS = ("config", "doctor")
 
 
 def _load(name: str) -> Any:
-    """The command itself, imported."""
+    """Imports the command."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(lambda: None)
     command = getattr(import_module(_MODULES[name]), name)
@@ -39,14 +39,14 @@ def _load(name: str) -> Any:
 
 
 def load_all() -> Any:
-    """The command `bedtape` with all its commands imported: for who describes them, not for who runs one."""
+    """Returns the command `bedtape` with all subcommands imported, for documentation and tests."""
     root: Any = typer.main.get_command(app)
     root.commands = {name: _load(name) for name in root.commands}
     return root
 
 
 class _CommandList(SectionedGroup):
-    """All commands by name and line, which suffice to list and to complete them; the one that is asked for is imported."""
+    """The list of all commands, which is enough for help and completion. Imports a command when it runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -62,14 +62,14 @@ class _CommandList(SectionedGroup):
         return name, command, rest
 
     def nearest(self, word: str) -> Iterable[str]:
-        """Those of the groups, too: `show` is `cassette show`."""
+        """Returns similar commands, also of the groups: `cassette show` for `show`."""
         return [f"{name} {word}" for name in GROUPS if word in _load(name).commands] or super().nearest(word)
 
 
 def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
-    """What settings say in place of options. Where they are wrong, nothing is done: exit code 2.
+    """Returns the defaults of options from settings. Invalid settings end the command with exit code 2.
 
-    quiet: help, completion and what tells of settings work all the same.
+    quiet: ignores invalid settings, for help, completion and commands that report settings.
     """
     try:
         here = find_working_folder()
@@ -89,9 +89,9 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        metadata: Any = import_module("importlib.metadata")  # takes 20 ms: only who asks pays
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        metadata: Any = import_module("importlib.metadata")  # takes 20 ms, so it is imported on demand
         typer.echo(f"bedtape {metadata.version('bedtape')}")
         raise typer.Exit
 

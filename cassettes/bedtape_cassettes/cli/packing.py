@@ -21,7 +21,7 @@ from bedtape_cassettes.text import format_count
 __all__ = ["pack", "unpack"]
 
 Force = Annotated[
-    bool, typer.Option("--force/--no-force", help="Replace what is there; what git does not hold is backed up.")
+    bool, typer.Option("--force/--no-force", help="Replace existing files. Files that git does not hold are backed up.")
 ]
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
@@ -34,7 +34,7 @@ def pack(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Pack cassettes into one .tape file, which can be given wherever a folder can. The folder stays.
+    """Pack cassettes into one .tape file, which commands accept in place of a folder. The folder stays.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def pack(
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
-            fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
+            fix = "choose another with --to, because the folder would contain each cassette twice"
             raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
         with lock(target):
             make_room(target, (target,) if target.exists() else (), force=force)

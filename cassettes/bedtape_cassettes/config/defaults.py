@@ -1,7 +1,4 @@
-"""Settings as a command line takes them: the defaults of a command's options, by the names of its function's arguments.
-
-It knows of the command line's library only the shape of its commands. Pure.
-"""
+"""Settings as the defaults of a command's options, by the names of its function's parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """The key of an option (`--any-profile`: `any-profile`), or of an argument that has one; None for other arguments."""
+    """Returns the key of a parameter: `any-profile` for `--any-profile`. `None` for an argument without a key."""
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
     long = [name for name in parameter.opts if name.startswith("--")]
@@ -24,7 +21,7 @@ def key_of(parameter: Any) -> str | None:
 
 
 def defaults_of(command: Any, settings: Settings, table: str = "") -> Defaults:
-    """What is said of a command's options, and of those of all commands below it."""
+    """Returns the values that settings give to options of the command and of its subcommands."""
     below = getattr(command, "commands", {})
     defaults: Defaults = {
         name: defaults_of(each, settings, f"{table}.{name}".lstrip(".")) for name, each in below.items()

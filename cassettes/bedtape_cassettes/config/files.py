@@ -1,6 +1,6 @@
-"""Finding and reading the settings file: `bedtape.toml`, or `pyproject.toml` with `[tool.bedtape]`. It writes nothing.
+"""Finds and reads the settings file: `bedtape.toml`, or `pyproject.toml` with `[tool.bedtape]`.
 
-The search goes from a folder upwards, and ends with the first folder that has settings or is the root of a repository.
+The search goes from a folder upwards. It ends with the first folder that has settings or is the root of a repository.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ _TABLE = ("tool", "bedtape")
 
 
 def find_working_folder() -> Path:
-    """Raises ConfigInvalid where it was deleted."""
+    """Returns the working directory. Raises ConfigInvalid if it was deleted."""
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise _invalid(Path(), 0, "a working directory that is there", "one that was deleted", "cd elsewhere") from None
+        raise _invalid(Path(), 0, "a working directory that exists", "one that was deleted", "cd elsewhere") from None
 
 
 def read_settings(start: Path, environ: Mapping[str, str], *, here: Path | None = None) -> Settings:
-    """What the environment says, and the file: the one that BEDTAPE_CONFIG names (empty: none), or the nearest from
-    the folder `start` upwards. Paths in a file that is in the folder `here` stay as they are; others become absolute.
+    """Reads the environment and the settings file.
+
+    The file is the one that BEDTAPE_CONFIG names (empty: none), or the nearest from the folder `start` upwards.
+    Paths in a file in the folder `here` stay as they are; other paths become absolute.
 
     Raises ConfigInvalid with every problem of both.
     """
@@ -99,7 +101,7 @@ def _read_nearest(start: Path) -> _Found | None:
 
 
 def _read_file(file: Path) -> _Found | None:
-    # Most projects' pyproject.toml says nothing of bedtape: it is not parsed, and need not be sound.
+    # Most projects' pyproject.toml has no bedtape settings. It is not parsed, and may be invalid TOML.
     if (data := _read_bytes(file)) is None or (file.name == _SHARED and b"bedtape" not in data):
         return None
     text = _decode(file, data)
@@ -108,7 +110,7 @@ def _read_file(file: Path) -> _Found | None:
 
 
 def _read_bytes(file: Path) -> bytes | None:
-    """None where there is no such file."""
+    """Returns the bytes of the file, or `None` if it does not exist."""
     try:
         return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -127,16 +129,16 @@ def _decode(file: Path, data: bytes) -> str:
 
 
 def _parse(file: Path, text: str) -> Mapping[str, object]:
-    toml: Any = import_module("tomllib")  # takes 15 ms: only who has settings pays
+    toml: Any = import_module("tomllib")  # takes 15 ms, so it is imported on demand
     try:
         document: Mapping[str, object] = toml.loads(text)
-    except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an int with thousands of digits
         raise _invalid(file, 0, "TOML", str(error) or "tables too deep", "fix it there") from None
     return document
 
 
 def _find_table(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The part that is ours; None where there is none."""
+    """Returns the bedtape settings of the document, or `None` if it has none."""
     if file.name != _SHARED:
         return document
     tool = document.get(_TABLE[0])

@@ -1,6 +1,6 @@
-"""What a setting's value may be. Each kind takes what TOML holds, or the text of a variable, or says what it expected.
+"""The kinds of values that settings have. A kind checks a value of TOML or the text of a variable.
 
-Pure: whether a path is there, or a port is free, is for the command to see.
+A kind does not check whether a path exists or a port is free; the command does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class Unfit(ValueError):
-    """A value is not of its kind. expected: what would be. fix: what fixes it, if that is not plain."""
+    """A value is not of its kind. expected: a description of valid values. fix: a hint, or empty."""
 
     def __init__(self, expected: str, fix: str = "") -> None:
         super().__init__(expected)
@@ -40,13 +40,13 @@ class Unfit(ValueError):
 
 
 class Kind(Protocol):
-    """Both raise Unfit."""
+    """Checks values. Both methods raise Unfit."""
 
     def of_toml(self, value: object) -> Scalar:
-        """The value that a file holds."""
+        """Returns the checked value of a file."""
 
     def of_text(self, text: str) -> Scalar:
-        """The value that a variable holds."""
+        """Returns the checked value of a variable."""
 
 
 _WORDS = {
@@ -135,7 +135,7 @@ class TextKind:
 
 
 class PathKind:
-    """A file or folder. In a file it is relative to that file, in a variable to the working directory."""
+    """A path. In a file it is relative to the folder of the file, in a variable to the working directory."""
 
     def of_toml(self, value: object) -> Scalar:
         return _text(value, "a path")
@@ -169,14 +169,14 @@ class PatternKind:
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
-            fix = f"{error}: put a backslash before what is meant as it stands"
+            fix = f"{error}: put a backslash before literal special characters"
             raise Unfit("a regular expression", fix) from None
         return text
 
 
 @dataclass(frozen=True, slots=True)
 class CommandKind:
-    """A command line, which is split as a shell splits it. not_words: words that are none, and where they belong."""
+    """A command line, split as a shell splits it. not_words: words that are rejected. belong: the fix for them."""
 
     not_words: tuple[str, ...] = ()
     belong: str = ""

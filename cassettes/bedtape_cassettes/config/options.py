@@ -79,7 +79,7 @@ def _share(key: str) -> Option:
 
 _FOLDER = _share("cassettes")
 _FOLDERS = replace(_FOLDER, many=True)
-# What makes two requests the same: replaying needs the values that recording had.
+# The options of matching. A replay needs the values of the recording.
 _MATCHING: _Options = {key: _share(key) for key in ("ignore", "placeholder", "any-profile", "redact")}
 _PLAYING: _Options = {
     "overlay": _PLACE,
@@ -109,7 +109,7 @@ TABLES: Mapping[str, _Options] = {
         "history": Option(WholeNumberKind(1)),
         "block": _SWITCH,
         "bedtape": Option(ChoiceKind(_MODES)),
-        "record": Option(CommandKind(_MODES, "what to record is said by `bedtape`, and by which command by `record`")),
+        "record": Option(CommandKind(_MODES, "`bedtape` sets what to record, and `record` sets the command")),
     },
     "record": {
         "to": _FOLDER,

@@ -1,4 +1,4 @@
-"""What a settings file, parsed, and the environment say, checked whole: every value, or every problem. Pure: no disk."""
+"""Reads settings from a parsed file and from the environment: every value, or every problem."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that is read.
+    """A settings file.
 
-    file: its name, as it is told. prefix: of its tables, `tool.bedtape` or nothing. line: of a key, 0 where that cannot
-    be told. place: a path in it as others can use it.
+    file: its name in messages. prefix: the prefix of its tables, `tool.bedtape` or empty. line: returns the line of
+    a key, 0 if unknown. place: resolves a path of the file.
     """
 
     file: str
@@ -34,13 +34,13 @@ class Source:
     place: Callable[[str], str]
 
     def table(self, table: str) -> str:
-        """A table's name as it stands in the file; for the top of a file that is all ours, nothing."""
+        """Returns the full name of a table in the file; empty for the top of `bedtape.toml`."""
         return ".".join(filter(None, (self.prefix, table)))
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What was found so far."""
+    """The values and problems read so far."""
 
     source: Source
     values: dict[Name, SettingValue] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class _Reading:
 
 
 def read_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, SettingValue], list[Problem]]:
-    """What the tables of a file say, from its top or from `tool.bedtape` on."""
+    """Returns the values and the problems of a document, which begins at the top or at `tool.bedtape`."""
     reading = _Reading(source)
     for key, value in document.items():
         if not key or key not in TABLES:
@@ -81,7 +81,7 @@ def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
 
 
 def _hide_secrets(key: str, value: object) -> object:
-    """What may be a secret, under whatever name, is not shown."""
+    """Replaces values of keys that may contain a secret."""
     if _MAY_BE_SECRET.search(key):
         return "…"
     if isinstance(value, list):
@@ -102,7 +102,7 @@ def _read_value(reading: _Reading, name: Name, value: object) -> None:
 
 
 def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
-    """The value as its option takes it; None where something is wrong, and told."""
+    """Returns the checked value of an option, or `None` after it added a problem."""
     option = TABLES[name[0]][name[1]]
     if not option.many:
         return _check_one(reading, name, value, where)
@@ -125,11 +125,11 @@ def _check_one(reading: _Reading, name: Name, value: object, where: str) -> Scal
     return reading.source.place(fit) if isinstance(kind, PathKind) and isinstance(fit, str) else fit
 
 
-# -- what was meant --------------------------------------------------------------------------------------------
+# -- suggestions --------------------------------------------------------------------------------------------
 
 
 def _suggest_fix(source: Source, table: str, key: str) -> str:
-    """What fixes an unknown key or table: the nearest known one, or where one of that name belongs."""
+    """Returns the fix for an unknown key or table: a similar name, or the table that has the key."""
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
@@ -155,7 +155,7 @@ def _join(words: Iterable[str], most: int = 12) -> str:
 
 
 def render_value(key: str, value: object) -> str:
-    """The value of a key as JSON, cut where it is long, without what may be a secret."""
+    """Renders the value of a key as JSON, truncated and without secrets."""
     text = json.dumps(_hide_secrets(key, value), default=str, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
@@ -164,7 +164,7 @@ def render_value(key: str, value: object) -> str:
 
 
 def read_environment(environ: Mapping[str, str]) -> tuple[dict[Name, SettingValue], list[Problem], tuple[str, ...]]:
-    """What `BEDTAPE_*` variables say, what is wrong with them, and what to tell of those that nobody reads."""
+    """Returns the values of `BEDTAPE_*` variables, their problems, and warnings about unknown variables."""
     known = dict(variables())
     values: dict[Name, SettingValue] = {}
     problems: list[Problem] = []
@@ -179,7 +179,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[Name, SettingValu
 
 
 def _parse_text(option: Option, text: str) -> Value | None:
-    """Empty: the default. A list has a line for each."""
+    """Returns `None`, the default, for empty text. A list has one value per line."""
     if not text:
         return None
     if not option.many:
@@ -194,7 +194,7 @@ def _find_unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iter
 
 
 def _suggest_variable(variable: str, known: Mapping[str, Name]) -> str:
-    """What to do about a variable that nothing reads, if anything is known."""
+    """Returns the fix for an unknown variable, or an empty text."""
     for (table, key), fix in REMOVED.items():
         name = "_".join(filter(None, ("bedtape", table, key))).upper()
         if variable == name or (table == TOP and variable.startswith(f"{name}_")):

@@ -1,4 +1,4 @@
-"""Settings to read: as TOML with who said each, or as JSON. Secrets are never shown. Pure."""
+"""Renders settings as TOML with the source of each value, or as JSON. Secrets are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["render_json", "render_toml"]
 
 
 def render_json(settings: Settings) -> dict[str, object]:
-    """All of it, for programs. A value is null where the default was asked for, or is a secret."""
+    """Returns all settings for programs. A value is null if it selects the default or is a secret."""
     rows = [
         {
             "table": table,
@@ -29,7 +29,7 @@ def render_json(settings: Settings) -> dict[str, object]:
 
 
 def render_toml(settings: Settings) -> Iterator[Line]:
-    """What `bedtape.toml` would be if it said all that is said."""
+    """Renders all settings as one `bedtape.toml`, with the source of each value as a comment."""
     yield from lines(f"# {settings.file or 'no file of settings'}", "faint")
     for table, rows in groupby(settings.entries(), lambda row: row[0][0]):
         if table != TOP:

@@ -1,5 +1,7 @@
-"""What was said of options, by whom, and what holds: variables before the file, an option's own table before what it
-shares. The command line comes before all of it, and is not known here. Values only.
+"""The values that variables and the settings file set, and which value applies.
+
+Variables override the file. In each of them, an option's own key overrides the key at the top that it shares. The
+command line overrides both, but is not part of this module.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ __all__ = ["NO_SETTINGS", "SettingValue", "Settings", "as_list"]
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:
-    """A value and who said it.
+    """A value and its source.
 
-    value: None where the default was asked for. by: the variable, or the file with its line. name: the key that said
-    it, the option's own or one that it shares. variable: whether a variable said it.
+    value: `None` selects the default. source: the variable, or the file with its line. name: the key that sets the
+    value, the option's own or a shared one. variable: whether a variable sets it.
     """
 
     value: Value | None
@@ -29,7 +31,7 @@ class SettingValue:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was said. file: where, if in one. warnings: lines to tell, for what may be meant but is not taken."""
+    """All values. file: the settings file, if there is one. warnings: messages about ignored variables."""
 
     variables: Mapping[Name, SettingValue] = field(default_factory=dict)
     keys: Mapping[Name, SettingValue] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     def find(self, table: str, key: str) -> SettingValue | None:
-        """What holds for an option; None where nobody said anything of it."""
+        """Returns the value that applies to an option, or `None` if it is not set."""
         option = TABLES[table][key]
         names = [(table, key)] if option.shared is None else [(table, key), (TOP, option.shared)]
         for source in (self.variables, self.keys):
@@ -49,24 +51,24 @@ class Settings:
         return None
 
     def of(self, table: str) -> dict[str, Value]:
-        """The values that hold in a table, by key, of those that were said."""
-        found = {key: self.find(table, key) for key in TABLES[table]}
+        """Returns the values that apply in a table, by key. Options that are not set are absent."""
+        settings = {key: self.find(table, key) for key in TABLES[table]}
         return {
-            key: setting.value for key, setting in found.items() if setting is not None and setting.value is not None
+            key: setting.value for key, setting in settings.items() if setting is not None and setting.value is not None
         }
 
     def entries(self) -> Iterator[tuple[Name, SettingValue, SettingValue | None]]:
-        """Everything that was said, in the order of the tables: the name, what holds, and what that is said over."""
+        """Yields every option that is set, in the order of the tables: its name, its value, the overridden value."""
         for table, options in TABLES.items():
             for key in options:
-                found = [source[table, key] for source in (self.variables, self.keys) if (table, key) in source]
-                if found:
-                    yield (table, key), found[0], found[1] if len(found) > 1 else None
+                values = [source[table, key] for source in (self.variables, self.keys) if (table, key) in source]
+                if values:
+                    yield (table, key), values[0], values[1] if len(values) > 1 else None
 
 
 NO_SETTINGS = Settings()
 
 
 def as_list(value: Value) -> tuple[Scalar, ...]:
-    """A list of one for a single value, because a key at the top may have one value for an option that is a list."""
+    """Returns a single value as a tuple, because a shared key may have one value for an option that is a list."""
     return value if isinstance(value, tuple) else (value,)

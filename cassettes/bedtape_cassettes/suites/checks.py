@@ -1,6 +1,6 @@
-"""Everything that is doubtful about cassettes that load: requests that shadow each other, drift from AWS's models, models
-at the end of their life, recordings that nobody plays or that are old. Pure: what day it is, ages and what was played
-come as arguments.
+"""Checks cassettes: shadowed requests, drift from AWS's models, ended models, unused and old recordings.
+
+The date, the ages of files and the played files come as arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Level: TypeAlias = Literal["wrong", "note"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that is doubtful. level: `wrong` is to be fixed; a `note` may be meant so."""
+    """One result of the check. level: `wrong` needs a fix; a `note` may be intended."""
 
     level: Level
     kind: str
@@ -43,7 +43,7 @@ class _Drift(Protocol):
 
 
 class Drifts(Protocol):
-    """What holds JSON against AWS's models (`service_model` does)."""
+    """Compares JSON with AWS's models. `service_model` implements it."""
 
     VERSION: str
 
@@ -54,10 +54,10 @@ class Drifts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known besides the cassettes.
+    """Facts besides the cassettes.
 
-    today: for ends of life. played: the files that a history names, None where there is none. days: how old each file
-    is. oldest: how old one may be, in days. drifts: None leaves AWS's models out.
+    today: the date for ends of life. played: the files in a history; `None` without a history. days: the age of each
+    file in days. oldest: the highest allowed age in days. drifts: `None` skips the comparison with AWS's models.
     """
 
     today: date
@@ -68,7 +68,7 @@ class Facts:
 
 
 def check(suite: Suite, facts: Facts, tick: Callable[[str], None] = lambda _: None) -> list[CheckResult]:
-    """All that is doubtful, cassette by cassette."""
+    """Returns all results, cassette by cassette, without duplicates."""
     found: list[CheckResult] = []
     for cassette in suite:
         found += _check_duplicates(cassette)
@@ -96,24 +96,24 @@ def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[CheckRe
 
 
 def _check_duplicates(cassette: Cassette) -> Iterator[CheckResult]:
-    """Requests that ask the same: played one after the other, so a second one with the same answer changes nothing."""
+    """Finds equal requests. They play in turn, so a second one with the same answer has no effect."""
     by_number = dict(zip(numbers(cassette), cassette.interactions, strict=True))
     for same in find_duplicates(cassette):
         first = by_number[same[0]]
         where = f"{cassette.name}:{same[-1]}"
         listed = ", ".join(map(str, same))
         if all(by_number[n].response == first.response for n in same):
-            said = f"{listed} ask the same and are answered the same: the first shadows the others"
+            said = f"{listed} have the same request and the same answer: the first shadows the others"
             yield CheckResult("wrong", "shadowed", where, said, f"bedtape cassette drop {where}")
         else:
-            said = f"{listed} ask the same and are answered otherwise: they play one after the other"
+            said = f"{listed} have the same request and different answers: they play one after the other"
             yield CheckResult("note", "sequence", where, said, "if that is not meant, drop one")
 
 
 def _check_marks(where: str, interaction: Interaction) -> Iterator[CheckResult]:
     found = marks(interaction)
     if "stale" in found:
-        said = "its request was changed since its file was named"
+        said = "its request was changed after its file was named"
         yield CheckResult("note", "stale-name", where, said, f"bedtape cassette renumber {where.rpartition(':')[0]}")
     if "partial" in found:
         said = "its recording was cut, so it is never replayed"
@@ -142,14 +142,14 @@ def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterat
         return
     drift_by_side: list[tuple[str, _Drift]] = []
     value = opened(request.body)[0]
-    # A request that Bedrock refused was meant to be wrong.
+    # A request that Bedrock rejected may be wrong on purpose.
     if request.body.data and not isinstance(value, Plain) and response.status < 400:
         drift_by_side += [("request", d) for d in drifts.find_request_drift(operation.service, operation.name, value)]
     if response.status == 200:
         drift_by_side += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
     for side, drift in drift_by_side:
         level: Level = "wrong" if drift.certain else "note"
-        fix = "record it again" if drift.certain else "nothing, if AWS sends it: the model is behind"
+        fix = "record it again" if drift.certain else "nothing, if AWS sends it: the model is out of date"
         yield CheckResult(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.message}", fix)
 
 

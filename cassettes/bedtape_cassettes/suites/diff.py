@@ -1,7 +1,6 @@
-"""What differs between two interactions, or two suites: the answer first, noise last. Pure.
+"""Compares two interactions or two suites: the answer first, noise last.
 
-Noise is what differs from one recording to the next without meaning anything: times, ids, token counts, how a stream
-was cut into events.
+Noise is a difference between two recordings without a meaning: times, ids, token counts, and the cuts between events.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _Facts: TypeAlias = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fact that is not the same: None where one side has no such fact."""
+    """One different fact. `before` or `after` is `None` if that side lacks the fact."""
 
     section: Section
     where: str
@@ -52,7 +51,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two interactions that belong together, by `cassette:number`; None where there is no counterpart."""
+    """Two paired interactions as `cassette:number`. A side without a counterpart is `None`."""
 
     before: str | None
     after: str | None
@@ -67,15 +66,15 @@ class Comparison:
 
 
 def differences(before: Interaction, after: Interaction, *, noise: bool = True) -> tuple[Difference, ...]:
-    """Every difference, what matters most first."""
+    """Returns every difference, the most important first."""
     answers = [*_between("answer", _answer(before), _answer(after))]
-    asked = [*_between("request", _request(before), _request(after))]
+    request = [*_between("request", _request(before), _request(after))]
     headers = [*_between("headers", dict(before.response.headers), dict(after.response.headers))]
     if not noise:
-        return (*answers, *asked, *headers)
-    told = {(difference.before, difference.after) for difference in answers}
-    spelling = [rest for rest in _compare_bodies(before, after) if (rest.before, rest.after) not in told]
-    return (*answers, *asked, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
+        return (*answers, *request, *headers)
+    reported = {(difference.before, difference.after) for difference in answers}
+    spelling = [rest for rest in _compare_bodies(before, after) if (rest.before, rest.after) not in reported]
+    return (*answers, *request, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
 
 
 def _between(section: Section, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
@@ -108,7 +107,7 @@ def _picture(data: bytes) -> str:
 
 
 def _message(message: Message) -> _Facts:
-    """Texts joined (how they are cut is noise), calls in order without their ids (they are drawn by lot)."""
+    """Joins texts, because their cuts are noise, and leaves out tool call ids, because they are random."""
     facts = {"text": message.text} if message.text else {}
     thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
     calls = [block for block in message.blocks if isinstance(block, ToolUse)]
@@ -134,7 +133,7 @@ def _request(interaction: Interaction) -> _Facts:
 
 
 def _noise(interaction: Interaction) -> _Facts:
-    """Times, tokens, and into how many events a stream is cut."""
+    """Returns times, token counts and the number of events."""
     response = interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
@@ -148,9 +147,9 @@ def _noise(interaction: Interaction) -> _Facts:
 
 
 def _compare_bodies(before: Interaction, after: Interaction) -> Iterator[Difference]:
-    """The rest of bodies whose meaning was told: ids, traces, how a text is cut.
+    """Compares the bodies of answers with a known form, for ids, traces and cuts of texts.
 
-    Not of streams of different lengths: there every event differs from its neighbour, and the answer says it better.
+    Skips streams of different lengths, because there every event after the first extra one differs.
     """
     sizes = {len(i.response.body.events) if isinstance(i.response.body, Events) else -1 for i in (before, after)}
     known = any(content_of(i.operation, i.model, i.response) is not None for i in (before, after))
@@ -190,7 +189,7 @@ def _members(value: JsonValue, root: str = "") -> _Facts:
 
 
 def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Comparison, ...]:
-    """Cassettes of one name side by side; where there is one on each side, those two, whatever they are called."""
+    """Compares cassettes with the same name, or the only two cassettes whatever their names."""
     if len(before) == len(after) == 1:
         return tuple(_cassettes(before[0], after[0], noise=noise))
     old, new = {c.name: c for c in before}, {c.name: c for c in after}
@@ -215,7 +214,7 @@ def _cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Iterator[Co
 
 
 def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | None]]:
-    """Places that belong together: the same request, in order; then of what is left the same number."""
+    """Pairs places with the same request, in order, then the remaining places with the same number."""
     if len(before.interactions) == len(after.interactions) == 1:
         return [(0, 0)]
     olds, news = _index_by_key(before), _index_by_key(after)
@@ -230,7 +229,7 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
 
 
 def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
-    """Each place by its match key and how many of that key came before it."""
+    """Maps the match key and its count of earlier occurrences to each place."""
     seen: dict[bytes, int] = {}
     found = {}
     for place, interaction in enumerate(cassette.interactions):
@@ -240,13 +239,13 @@ def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
     return found
 
 
-# -- to read ---------------------------------------------------------------------------------------------------
+# -- rendering ---------------------------------------------------------------------------------------------------
 
 _SIGNS: dict[str, Style] = {"+": "added", "-": "removed"}
 
 
 def render(comparisons: Sequence[Comparison]) -> list[Line]:
-    """Those that differ, each under its name."""
+    """Renders the comparisons that differ, each under its name."""
     return [line for comparison in comparisons if comparison.differ for line in _comparison(comparison)]
 
 
@@ -262,7 +261,7 @@ def _comparison(comparison: Comparison) -> Iterator[Line]:
 
 
 def difference_lines(difference: Difference) -> Iterator[Line]:
-    """Where it is, then the lines of both sides that differ."""
+    """Renders the place of the difference, then the different lines of both sides."""
     style: Style = "faint" if difference.section == "noise" else "role"
     yield from lines(f"{difference.section}: {difference.where}", style, indent="  ")
     before = [] if difference.before is None else difference.before.splitlines() or [""]

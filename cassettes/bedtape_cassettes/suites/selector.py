@@ -1,7 +1,7 @@
-"""The selector language: which interactions a command is about, such as `weather:1-3` or `weather:op=ConverseStream`.
+"""The selector language, which selects interactions: `weather:1-3`, `weather:op=ConverseStream`.
 
-`CASSETTE[:TERM,…]`: terms of one kind are alternatives, terms of different kinds must all hold. docs/reference/selectors.md
-is its page. A selector that selects nothing is an error that says what there is. Pure.
+`CASSETTE[:TERM,…]`: terms of one kind are alternatives, terms of different kinds must all match. A selector without a
+match is an error that lists the possible values. docs/reference/selectors.md describes the language.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bedtape_cassettes.text import escape_controls
 
 __all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "find_named", "numbers", "parse", "pick", "read_text"]
 
-# The places (from 0) of what was selected, by cassette.
+# The places (from 0) of the selected interactions, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 
 _KINDS = ("op", "model", "prompt", "key", "status", "is")
 _NUMBER = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
-# A comma parts two terms only where a term follows, so that a prompt may hold commas.
+# A comma separates terms if a term follows, so that a prompt may contain commas.
 _COMMA = re.compile(rf"(?<!\\),(?=[0-9]+(?:-[0-9]*)?(?:,|$)|(?:{'|'.join(_KINDS)})=)")
 _SHOWN = 12
 _HIGHEST = 10**18
@@ -36,7 +36,7 @@ _HIGHEST = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A selector taken apart. cassettes: a name, or a glob of names. ranges: numbers, both ends included."""
+    """A parsed selector. cassettes: a name, or a glob of names. ranges: numbers, both ends included."""
 
     text: str
     cassettes: str
@@ -45,7 +45,7 @@ class Selector:
 
 
 def parse(text: str) -> Selector:
-    """The selector that was written. Raises CassetteError."""
+    """Parses a selector. Raises CassetteError."""
     name, colon, rest = text.partition(":")
     if not name or (colon and not rest):
         raise _invalid(text, "CASSETTE or CASSETTE:TERM", repr(text))
@@ -82,13 +82,13 @@ def _check_value(text: str, kind: str, value: str) -> str:
     return value
 
 
-# -- what a term means -----------------------------------------------------------------------------------------
+# -- terms -----------------------------------------------------------------------------------------
 
 
 def numbers(cassette: Cassette) -> tuple[int, ...]:
-    """The number of each interaction: what its file's name begins with, else its place from 1.
+    """Returns the number of each interaction, which is the number at the beginning of its file name.
 
-    By place for all of a cassette, where a name has no number or two have the same.
+    If a file name has no number, or two names have the same number, the numbers are the places from 1.
     """
     found = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
     parsed = [int(match[0]) for match in found if match]
@@ -109,7 +109,7 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
 
 
 def read_text(interaction: Interaction) -> str:
-    """All text of a request: system prompt, messages, tool results; the body as it is where its form is not known."""
+    """Returns the text of a request: system prompt, messages and tool results, or else the whole body."""
     request = interaction.request
     prompt = prompt_of(interaction.operation, interaction.model, request.body.data)
     text = "\n".join(filter(None, (prompt.text, *(result.text for result in prompt.results))))
@@ -117,7 +117,7 @@ def read_text(interaction: Interaction) -> str:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """Whether it matches as a whole, `*` and `?` being wild; brackets are not, for names of tests hold them."""
+    """Matches the whole text. `*` and `?` are wild; brackets are literal, because test names contain them."""
     parts = ({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split("([*?])", pattern))
     return re.fullmatch("".join(parts), text, re.IGNORECASE | re.DOTALL) is not None
 
@@ -149,7 +149,7 @@ def _is_selected(selector: Selector, number: int, interaction: Interaction) -> b
 
 
 def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
-    """The cassette of that name, else all that the glob matches. Raises CassetteError that says what there is."""
+    """Returns the cassette with the name, or all that match the glob. Raises CassetteError if none does."""
     found = tuple(c for c in suite if c.name == name) or tuple(c for c in suite if _glob(name, c.name))
     if not found:
         names = [c.name for c in suite]
@@ -160,13 +160,16 @@ def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
 
 
 def find_named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassette, ...]:
-    """The cassettes of these names and globs, in the suite's order; all where none is named. Raises CassetteError."""
+    """Returns the cassettes with these names or globs, in the suite's order. Without names, returns all.
+
+    Raises CassetteError.
+    """
     wanted = {cassette.name for name in names for cassette in cassettes(suite, name)}
     return tuple(cassette for cassette in suite if cassette.name in wanted or not wanted)
 
 
 def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
-    """The places of what the selectors select together. Raises CassetteError where one of them selects nothing."""
+    """Returns the places that the selectors select. Raises CassetteError if a selector selects nothing."""
     places: dict[str, set[int]] = {}
     for selector in map(parse, texts):
         found = cassettes(suite, selector.cassettes)
@@ -189,14 +192,14 @@ def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
 def _no_match(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     interactions = [interaction for cassette in found for interaction in cassette.interactions]
     there = [f"numbers {_ranges(numbers(cassette))}" for cassette in found[:1] if len(found) == 1]
-    asked = {kind for kind, _ in selector.filters}
-    if not asked or "op" in asked:
+    kinds = {kind for kind, _ in selector.filters}
+    if not kinds or "op" in kinds:
         there.append(f"operations {_join(i.operation or i.request.method for i in interactions)}")
-    if "model" in asked:
+    if "model" in kinds:
         there.append(f"models {_join(i.model or 'none' for i in interactions)}")
-    if "status" in asked:
+    if "status" in kinds:
         there.append(f"statuses {_join(str(i.response.status) for i in interactions)}")
-    if "key" in asked:
+    if "key" in kinds:
         there.append(f"keys {_join(key_of_request(i.request).hex()[:8] for i in interactions)}")
     where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
     what = compact(selector.text).decode()
@@ -230,10 +233,10 @@ _NAMED_BY_US = re.compile(r"[0-9]+(-[a-z-]+-[0-9a-f]{8}\.yaml)")
 
 
 def marks(interaction: Interaction) -> tuple[str, ...]:
-    """Its marks, in the order of MARKS.
+    """Returns the marks of the interaction, in the order of MARKS.
 
-    exact: kept byte for byte. partial: cut, never replayed. stream: answered in events. stale: its request was changed
-    since its file was named, so that the name tells an old operation or match key.
+    exact: recorded byte for byte. partial: the recording was interrupted, so it is not replayed. stream: the answer
+    has events. stale: the request was changed after the file was named, so the name has an old operation or match key.
     """
     flags = (
         interaction.exact,

@@ -1,6 +1,6 @@
-"""Requests and answers held against botocore's own service models, which are on this machine: nothing is asked of AWS.
+"""Compares requests and answers with botocore's service models, which are on this machine. It sends no requests.
 
-The only file here that imports botocore. It judges what JSON says, by botocore's own validator; it knows no cassettes.
+This is the module that imports botocore. It uses botocore's own validator on JSON, without cassettes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VERSION = f"botocore {botocore_version}"
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that the model says otherwise. known: it is wrong; else the model only does not know of it."""
+    """One difference from the model. certain: the value is wrong; otherwise the model may be out of date."""
 
     message: str
     certain: bool
@@ -52,24 +52,24 @@ def _operation(service: str, name: str) -> OperationModel | None:
 
 
 def has_operation(service: str, operation: str) -> bool:
-    """Whether this botocore has the operation."""
+    """Returns whether this botocore has the operation."""
     return _operation(service, operation) is not None
 
 
 def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
-    """What the model says of a request's body."""
+    """Compares a request's body with the model."""
     found = _operation(service, operation)
     return [] if found is None or found.input_shape is None else _check_body(found.input_shape, body, is_request=True)
 
 
 def find_answer_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
-    """What the model says of a whole answer's body."""
+    """Compares a whole answer's body with the model."""
     found = _operation(service, operation)
     return [] if found is None or found.output_shape is None else _check_body(found.output_shape, body)
 
 
 def find_event_drift(service: str, operation: str, event: str, payload: JsonValue) -> list[Drift]:
-    """What the model says of an event of a stream."""
+    """Compares an event of a stream with the model."""
     found = _operation(service, operation)
     stream = found.get_event_stream_output() if found else None
     if not isinstance(stream, StructureShape):
@@ -106,7 +106,7 @@ def _wire(name: str, member: Shape) -> str:
 
 
 def _check_shape(shape: Shape, value: JsonValue, where: str, *, is_request: bool = False) -> Iterator[Drift]:
-    """asked: it is of a request. Answers lack members that the model requires, and clients read them all the same."""
+    """Compares a value with a shape. Answers may lack required members, because clients accept them."""
     known: list[str] = []
     clean = _drop_unknown(shape, value, where, known)
     yield from (Drift(f"{path} is not known", certain=False) for path in known)
@@ -116,7 +116,7 @@ def _check_shape(shape: Shape, value: JsonValue, where: str, *, is_request: bool
 
 
 def _drop_unknown(shape: Shape, value: JsonValue, where: str, unknown: list[str]) -> JsonValue:
-    """The value by the model's names, without nulls and without what the model does not know, which is noted."""
+    """Returns the value with the model's names. Nulls are dropped; unknown members go to `unknown`."""
     match shape, value:
         case StructureShape(), dict() if not shape.is_document_type:
             names = {_wire(name, member): name for name, member in shape.members.items()}

@@ -1,4 +1,4 @@
-"""When a recorded answer came: its times set to nothing, scaled or capped. Pure."""
+"""Changes the recorded times of an answer: sets them to 0, scales or caps them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Retiming", "retime"]
 
 @dataclass(frozen=True, slots=True)
 class Retiming:
-    """scale: what every time is multiplied by; 0 is no waiting at all. cap_ms: the longest wait, of head and event."""
+    """scale: the factor for every time; 0 removes all waits. cap_ms: the longest wait before the head or an event."""
 
     scale: float = 1.0
     cap_ms: int | None = None
 
 
 def retime(interaction: Interaction, retiming: Retiming) -> Interaction:
-    """The interaction with other times. Raises CassetteError where one would be longer than a cassette may hold."""
+    """Changes the times of the interaction. Raises CassetteError if a time exceeds LONGEST_MS."""
     response = interaction.response
     after_ms = _cap(round(response.after_ms * retiming.scale), retiming)
     changed = replace(response, after_ms=_check_time(after_ms), body=_body(response, retiming))
@@ -32,10 +32,10 @@ def _body(response: Response, retiming: Retiming) -> Body | Events:
     if not isinstance(body, Events):
         return body
     times = [round(event.at_ms * retiming.scale) for event in body.events]
-    # A hand-written stream may have an event before the one that it follows: it is played at once, so it waits for nothing.
+    # In a hand-written stream an event may have an earlier time than the event before it. It has no wait.
     waits = [max(0, later - earlier) for earlier, later in pairwise((0, *times))]
-    again = accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
-    events = [replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, again, strict=True)]
+    new_times = accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
+    events = [replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, new_times, strict=True)]
     return Events.of(events, padded=body.padded)
 
 

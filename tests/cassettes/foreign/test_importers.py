@@ -360,7 +360,7 @@ def test_a_har_without_bodies_or_answers(content: dict[str, Any], status: int, d
     elsewhere = import_file(
         json.dumps(har("/logo.png", content, JSON, host="https://example.com", status=status)).encode()
     )
-    assert not elsewhere.damaged
+    assert not elsewhere.is_damaged
     assert not elsewhere.interactions
 
 
