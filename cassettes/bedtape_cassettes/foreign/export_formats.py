@@ -1,4 +1,4 @@
-"""The formats that cassettes can be exported to, by name. Pure."""
+"""The formats of export, by name."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["FORMATS", "ExportFormat"]
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """suffix: of its files. export: (cassette, region of the host) to the file's bytes."""
+    """suffix: the suffix of its files. export: converts a cassette and the region of the host to a file's bytes."""
 
     suffix: str
     export: Callable[[Cassette, str], bytes]
 
 
 def _jsonl(cassette: Cassette, _region: str) -> bytes:
-    """JSON Lines for scripts: a line for each interaction, with the keys of its file; streams are opened events."""
+    """Renders JSON Lines: a line for each interaction, with the keys of its file and decoded stream events."""
     return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
 
 

@@ -1,6 +1,6 @@
-"""A foreign file's bytes, opened into the values that it holds: gzip, JSON, YAML or mitmproxy's flows.
+"""Parses the bytes of a foreign file: gzip, JSON, YAML or mitmproxy's flows.
 
-Bounded in size and depth, so that no file can take the machine along. Pure.
+Size and depth are limited, so that a file cannot exhaust memory or the stack.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ _FLOW = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}:")
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """documents: the values, in order. damage: what kept the rest of the file from being read, where it ends early."""
+    """documents: the parsed values, in order. damage: the error that ended the reading early, or `None`."""
 
     documents: list[Any]
     damage: str | None = None
 
 
 def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
-    """Gzip or zlib, unpacked. Raises ValueError for what is neither, is cut, or holds more than `limit` bytes."""
-    found = b""
+    """Decompresses gzip or zlib. Raises ValueError for other or truncated data, or for more than `limit` bytes."""
+    unpacked = b""
     while data:
         unpacking = zlib.decompressobj(_EITHER)
         try:
-            found += unpacking.decompress(data, limit - len(found) + 1)
+            unpacked += unpacking.decompress(data, limit - len(unpacked) + 1)
         except zlib.error as error:
             raise ValueError(f"expected gzip, found something else ({error})") from None
-        if len(found) > limit:
+        if len(unpacked) > limit:
             raise ValueError(f"expected at most {limit >> 20} MiB when unpacked, found more")
         if not unpacking.eof:
             raise ValueError("expected whole gzip data, found its end missing")
         data = unpacking.unused_data.lstrip(b"\0")
-    return found
+    return unpacked
 
 
 def parse_file(data: bytes) -> FileContent:
-    """What the file holds. Raises ValueError where nothing of it can be read."""
+    """Parses the file. Raises ValueError if no part of it can be read."""
     if data.startswith(_GZIP):
         data = inflate(data)
     if _FLOW.match(data):
@@ -75,7 +75,7 @@ def _json(text: str) -> Any:
 
 
 def _flows(data: bytes) -> FileContent:
-    """Flows one after another: a recorder that was killed leaves the last one cut."""
+    """Parses concatenated flows. A recorder that was killed leaves the last flow truncated."""
     flows: list[Any] = []
     at = 0
     while at < len(data):

@@ -1,4 +1,4 @@
-"""A foreign file, whole: the interactions and rules that it gives, what was left out and why, what is in doubt. Pure."""
+"""Imports a foreign file: its interactions, its rules, its skipped entries and its doubts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DOUBTS: dict[Doubt, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """doubts: which answers, by place from 1, are not proven to be as Bedrock sent them, and why."""
+    """The result of an import. doubts: places, from 1, of answers that may differ from what Bedrock sent."""
 
     format: str
     interactions: tuple[Interaction, ...]
@@ -32,11 +32,11 @@ class ImportResult:
 
     @property
     def is_damaged(self) -> bool:
-        """Whether something that should have been conversion was not."""
+        """Whether a damaged entry was skipped."""
         return any(skipped.damaged for skipped in self.skipped)
 
     def remarks(self) -> Iterator[str]:
-        """A line for each thing to know, with the entries that it is about; what it quotes may hold no secret either."""
+        """Yields a line for each reason and doubt, with the numbers of its entries. Secrets are scrubbed."""
         yield from map(scrub_text, self._remarks())
 
     def _remarks(self) -> Iterator[str]:
@@ -50,7 +50,7 @@ class ImportResult:
 
 
 def import_file(data: bytes, wanted: str | None = None, redaction: Redaction = ALWAYS) -> ImportResult:
-    """All that can be conversion from the file. wanted: its format; None tells it. Raises ForeignInvalid."""
+    """Imports a file. wanted: its format; `None` detects the format. Raises ForeignInvalid."""
     reading = read(data, wanted)
     interactions: list[Interaction] = []
     skipped: list[Skipped] = []
@@ -74,8 +74,8 @@ def import_file(data: bytes, wanted: str | None = None, redaction: Redaction = A
 
 def _group(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
     found: dict[str, list[int]] = defaultdict(list)
-    for said, place in pairs:
-        found[said].append(place)
+    for reason, place in pairs:
+        found[reason].append(place)
     return list(found.items())
 
 

@@ -1,4 +1,4 @@
-"""The foreign formats by name, told apart by their content, and what a file of theirs holds. Pure."""
+"""The formats of import, by name, and the detection of a file's format."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["FORMATS", "ForeignInvalid", "ImportFormat", "Reading", "read"]
 
 
 class ForeignInvalid(CassetteError):
-    """A file that is not of the format it should be, or of none that is known."""
+    """A file that is not of the expected format, or of an unknown format."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportFormat:
-    """A foreign format. tool: who writes it. expected: what tells it. exchanges: all that its documents hold."""
+    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
 
     tool: str
     expected: str
@@ -53,31 +53,31 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file holds, in order, and the name of the format that it is in."""
+    """The entries of a file, in order, and the name of its format."""
 
     format: str
     found: tuple[Entry, ...]
 
 
 def read(data: bytes, wanted: str | None = None) -> Reading:
-    """What the file holds. wanted: the format that it must be in; None tells it. Raises ForeignInvalid."""
+    """Reads a file. wanted: the required format; `None` detects the format. Raises ForeignInvalid."""
     try:
         content = parse_file(data)
     except ValueError as error:
         raise ForeignInvalid(f"expected {_describe_expected(wanted)}, found {error}") from None
-    said = _format(content.documents)
-    if said is None or wanted not in (None, said):
+    detected = _format(content.documents)
+    if detected is None or wanted not in (None, detected):
         raise ForeignInvalid(
-            f"expected {_describe_expected(wanted)}, found {_describe_content(content.documents, said)}"
+            f"expected {_describe_expected(wanted)}, found {_describe_content(content.documents, detected)}"
         )
-    found = list(FORMATS[said].exchanges(content.documents))
+    found = list(FORMATS[detected].exchanges(content.documents))
     if content.damage:
         found.append(Skipped(len(found) + 1, content.damage))
-    return Reading(said, tuple(found))
+    return Reading(detected, tuple(found))
 
 
 def _format(documents: list[Any]) -> str | None:
-    """By the first document: a file is of one format."""
+    """Detects the format by the first document, because a file has one format."""
     return next((name for name, one in FORMATS.items() if documents and one.recognises(documents[0])), None)
 
 
@@ -87,9 +87,9 @@ def _describe_expected(wanted: str | None) -> str:
     return f"{wanted}: {FORMATS[wanted].expected}"
 
 
-def _describe_content(documents: list[Any], said: str | None) -> str:
-    if said:
-        return f"{said}: leave out --from, or name that"
+def _describe_content(documents: list[Any], detected: str | None) -> str:
+    if detected:
+        return f"{detected}: omit --from, or set it to that"
     if not documents:
         return "an empty file"
     first = documents[0]

@@ -1,7 +1,7 @@
-"""From a foreign exchange to an interaction as bedtape would have recorded it, or the reason why there is none.
+"""Converts a foreign exchange to an interaction as bedtape would have recorded it.
 
-What the foreign recorder did to the bytes is undone where that is certain (content-encoding, white space between JSON's
-tokens, which Bedrock never sends) and said where it is not. Pure.
+Changes by the foreign recorder are reverted if that is certain: content-encoding, and white space between JSON tokens,
+which Bedrock does not send. Other changes are reported as doubts.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _TOKENS = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]+')
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """doubt: `rewritten` where the recorder parsed the response's JSON and wrote it anew, so that the spelling is not
-    Bedrock's; `edited` where the body is not as long as its Content-Length says.
+    """An interaction and the doubt about it.
+
+    doubt: `rewritten` if the recorder parsed the response's JSON and serialised it again, so that its bytes may
+    differ; `edited` if the length of the body differs from its Content-Length.
     """
 
     interaction: Interaction
@@ -40,7 +42,7 @@ class Conversion:
 
 
 def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
-    """The interaction that the exchange becomes, less all secrets. Raises Unusable."""
+    """Converts the exchange and scrubs secrets. Raises Unusable."""
     path = path_of(exchange.method, exchange.url)
     decoded = _decode_response(exchange)
     _check(decoded, path)
@@ -63,7 +65,7 @@ def _header(headers: Headers, name: str) -> str:
     return next((value.strip() for key, value in headers if key.lower() == name), "")
 
 
-# -- what can be taken ---------------------------------------------------------------------------------------
+# -- checks ---------------------------------------------------------------------------------------
 
 
 def _check(exchange: Exchange, path: str) -> None:
@@ -77,7 +79,7 @@ def _check(exchange: Exchange, path: str) -> None:
 
 
 def _is_stream(exchange: Exchange, path: str) -> bool:
-    """By the content type or, where a recorder took that out, by what was asked: an error is JSON then too."""
+    """Decides by the content type or, if the recorder removed it, by the operation of the request."""
     kind = _header(exchange.response_headers, "content-type").partition(";")[0].lower()
     operation = identify(exchange.method, path).operation
     streaming = operation is not None and operation.streaming and exchange.status == 200
@@ -95,7 +97,7 @@ def _check_stream(data: bytes) -> None:
         raise Unusable(f"expected a whole event stream, found a damaged one: {error}") from None
 
 
-# -- what was sent ---------------------------------------------------------------------------------------------
+# -- bodies ---------------------------------------------------------------------------------------------
 
 
 def _request_body(exchange: Exchange) -> bytes:
@@ -105,7 +107,7 @@ def _request_body(exchange: Exchange) -> bytes:
 
 
 def _decode_response(exchange: Exchange) -> Exchange:
-    """With the response's content-encoding taken off. Many recorders did, and left the header."""
+    """Removes the response's content-encoding. Many recorders decoded the body and left the header."""
     coding = _header(exchange.response_headers, "content-encoding").lower()
     if coding in ("", "identity"):
         return exchange
@@ -139,7 +141,7 @@ def _is_readable(data: bytes) -> bool:
 
 
 def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
-    """The response's body as Bedrock sent it, as far as can be known, and what is not."""
+    """Restores the response's body as Bedrock sent it, and returns a doubt if that is not certain."""
     if exchange.rewritten:
         return data, "rewritten"
     coded = _header(exchange.response_headers, "content-encoding").lower() not in ("", "identity")
@@ -152,7 +154,7 @@ def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
 
 
 def _is_spaced(data: bytes) -> bool:
-    """Whether it is JSON with white space between its tokens: in 1,370 bodies Bedrock sent none."""
+    """Returns whether the data is JSON with white space between tokens. 1,370 bodies of Bedrock have none."""
     if data[:1] not in (b"{", b"["):
         return False
     try:

@@ -1,7 +1,7 @@
-"""What HTTP mocks' fixtures have in common, as an overlay's rule says it: paths, bodies and answers.
+"""Converts the common parts of HTTP mocks' fixtures to a rule of an overlay: paths, bodies and answers.
 
-A rule asks for operation and model, not for a path, and for members of the body, not for its text. What cannot be said so
-is refused; what is said a little differently comes with a note. Pure.
+A rule tests operation and model instead of a path, and members of the body instead of its text. Conditions that no
+rule can express are rejected. Conditions that a rule expresses differently come with a note.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ When = dict[str, JsonValue]
 
 _ANYTHING = re.compile(r"\(?(?:\.|\[\^/\]|\\S|\\w|\[\w-\])[*+]\)?|\{\w+\}")
 _PATTERN = re.compile(r"[()\[\]{}|?+\\^$]")
-_UNSAYABLE = re.compile(r"[.\[\]*]")  # what has a meaning in a JSON path
+_SPECIAL = re.compile(r"[.\[\]*]")  # special characters of JSON paths
 
 
 def reject(what: str) -> Unusable:
-    """For a condition or answer that is sound, but that no rule can say."""
+    """Returns the error for a valid condition or answer that no rule can express."""
     return Unusable(f"{what} is more than a rule can say; write the rule by hand", foreign=True)
 
 
 def as_glob(exact: str) -> str:
-    """A glob that matches this text alone."""
+    """Returns a glob that matches exactly this text."""
     return re.sub(r"([*?\[])", r"[\1]", exact)
 
 
 def as_regex(pattern: str) -> str:
-    """What is to be found, of a pattern that the whole text must match. Both tools' dialect is Java's."""
+    """Converts a pattern for the whole text to one for a search. The dialect of both tools is Java's."""
     found = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
         re.compile(found)
@@ -61,7 +61,7 @@ def as_regex(pattern: str) -> str:
 
 
 def match_path(method: str, path: str, *, pattern: bool) -> When:
-    """The operation and model that a path asks for. pattern: it is a regular expression, or has `{name}` in it."""
+    """Returns the operation and model of a path. pattern: the path is a regular expression or has `{name}` in it."""
     plain = path.partition("?")[0]
     if pattern:
         plain = _ANYTHING.sub("*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/"))
@@ -81,7 +81,7 @@ def match_path(method: str, path: str, *, pattern: bool) -> When:
 
 
 def as_json(given: Any, what: str) -> JsonValue:
-    """JSON that a file holds as a value, or as text."""
+    """Returns JSON that is given as a value or as text."""
     if isinstance(given, str):
         try:
             return bodies.parse(given.encode())
@@ -95,7 +95,7 @@ def as_json(given: Any, what: str) -> JsonValue:
 
 
 def match_body(value: JsonValue, *, deep: bool) -> When:
-    """The members that a body has. deep: objects within may have more members than these."""
+    """Returns a condition on the members of a body. deep: nested objects may have more members."""
     if not isinstance(value, dict) or not value:
         raise reject("a body that is not an object with members")
     found: dict[str, JsonValue] = {}
@@ -105,7 +105,7 @@ def match_body(value: JsonValue, *, deep: bool) -> When:
 
 def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValue], *, deep: bool) -> None:
     for name, member in value.items():
-        if not name or _UNSAYABLE.search(name):
+        if not name or _SPECIAL.search(name):
             raise reject(f"the member {name!r}")
         if deep and isinstance(member, dict) and member:
             _members(member, f"{before}{name}.", found, deep=deep)
@@ -114,7 +114,7 @@ def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValu
 
 
 def render_raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
-    """The answer that goes over the wire as it is, streams opened into events."""
+    """Returns a raw answer, with the events of a stream decoded."""
     if not 200 <= status <= 599:
         raise Unusable(f"expected a status from 200 to 599, found {status}")
     kept = {n.lower(): v for n, v in headers if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)}
@@ -155,9 +155,10 @@ def _base64(data: bytes) -> str:
 
 
 def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWAYS) -> bytes:
-    """The bytes of an overlay file with the rules, scrubbed as cassettes are.
+    """Renders an overlay file with the rules, scrubbed like cassettes.
 
-    Raises SecretFound with the number of each rule that still holds a secret, and ValueError for what YAML cannot hold.
+    Raises SecretFound with the number of each rule that still contains a secret, and ValueError for values that YAML
+    cannot hold.
     """
     layers = [parse(scrub_body(compact(dict(rule.layer)), redaction)) for rule in rules]
     problems = [

@@ -1,4 +1,4 @@
-"""An interaction as it goes over the wire: a whole URL and bodies of bytes, events framed, padding as on replay. Pure."""
+"""Renders interactions as on the wire: absolute URLs, bodies as bytes, framed events, padding as on replay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["WireExchange", "render_exchanges"]
 
 @dataclass(frozen=True, slots=True)
 class WireExchange:
-    """One exchange; header names are in lower case, as the cassette has them, but for exact recordings."""
+    """One exchange. Header names are as in the cassette: lower case, except in exact recordings."""
 
     method: str
     url: str
@@ -30,7 +30,7 @@ class WireExchange:
 
 
 def render_exchanges(cassette: Cassette, region: str) -> list[WireExchange]:
-    """Every whole exchange of the cassette. What was cut is left out: no client shall take it for an answer."""
+    """Renders every exchange of the cassette, except partial ones, which are no complete answers."""
     return [
         _render_exchange(i, region, f"{cassette.name} {n}")
         for n, i in enumerate(cassette.interactions)

@@ -1,6 +1,6 @@
-"""A cassette as HAR 1.2, for viewers and for tools that replay it. Pure.
+"""Renders a cassette as HAR 1.2.
 
-HAR wants the time when each exchange began, which no cassette holds: it is the epoch's, plainly not a real one.
+HAR requires the start time of each exchange, which cassettes do not contain. The exports use the epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNKNOWN = "1970-01-01T00:00:00.000Z"
 
 
 def render_har(cassette: Cassette, region: str) -> bytes:
-    """The file's bytes."""
+    """Returns the bytes of the file."""
     creator = {"name": "bedtape", "version": str(VERSION)}
     entries = [_entry(exchange) for exchange in render_exchanges(cassette, region)]
     log = {"version": "1.2", "creator": creator, "entries": entries, "comment": cassette.name}

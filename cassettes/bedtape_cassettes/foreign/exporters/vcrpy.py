@@ -1,4 +1,4 @@
-"""A cassette as VCR.py's YAML, version 1: text where the body is text, else `!!binary`. Pure."""
+"""Renders a cassette as VCR.py's YAML, version 1, with binary bodies as `!!binary`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def render_vcrpy(cassette: Cassette, region: str) -> bytes:
-    """The file's bytes."""
+    """Returns the bytes of the file."""
     document = {
         "interactions": [_interaction(exchange) for exchange in render_exchanges(cassette, region)],
         "version": 1,

@@ -1,4 +1,4 @@
-"""aimock's (llmock's) fixtures as rules: `fixtures` of `match` and `response`, which name no provider. Pure."""
+"""Converts aimock's (llmock's) fixtures, which are `match` and `response` under `fixtures`, to rules."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EXPECTED = "`fixtures`"
 
 _ENDPOINTS = (None, "chat", "embedding")
 _CONTENT = ("content", "toolCalls", "blocks", "reasoning", "reasoningSignature", "redactedThinking")
-_SAID = {*_CONTENT, "finishReason", "usage", "embedding", "error", "status", "retryAfter", "fallthrough"}
+_SUPPORTED = {*_CONTENT, "finishReason", "usage", "embedding", "error", "status", "retryAfter", "fallthrough"}
 _ENVELOPE = {"id", "created", "model", "systemFingerprint", "role", "provider", "nativeFinishReason"}
 _STOPS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "content_filter": "content_filtered"}
 _INPUT = ("input_tokens", "prompt_tokens", "promptTokenCount")
 _OUTPUT = ("output_tokens", "completion_tokens", "candidatesTokenCount")
-# Fixtures tell errors as other providers do; Bedrock's of the same status is what its clients know.
+# Fixtures have errors of other providers. Clients of Bedrock expect Bedrock's error with the same status.
 _ERRORS = {
     400: "ValidationException",
     401: "AccessDeniedException",
@@ -50,7 +50,7 @@ _Numbered = tuple[int, Any]
 
 
 def _groups(fixtures: list[Any]) -> list[list[_Numbered]]:
-    """Those of one condition: a sequence of answers, and whether there is a tool's result, tell them apart."""
+    """Groups fixtures whose conditions differ at most in `sequenceIndex` and `hasToolResult`."""
     found: dict[str, list[_Numbered]] = {}
     for number, fixture in enumerate(fixtures, 1):
         match = fixture.get("match") if isinstance(fixture, dict) else None
@@ -63,7 +63,7 @@ _WITHIN = ("sequenceIndex", "hasToolResult")
 
 
 def _order(numbered: _Numbered) -> tuple[bool, bool, int]:
-    """With a tool's result first, for a rule can ask for one, but not for none; sequences before what is left."""
+    """Sorts fixtures with a tool result first, because no rule can require its absence; then sequences first."""
     match = numbered[1].get("match") if isinstance(numbered[1], dict) else None
     known = match if isinstance(match, dict) else {}
     index = known.get("sequenceIndex")
@@ -71,7 +71,7 @@ def _order(numbered: _Numbered) -> tuple[bool, bool, int]:
 
 
 def _rules(group: list[_Numbered]) -> Iterator[Entry]:
-    """A rule each, but one for a whole sequence."""
+    """Yields a rule for each fixture, and one rule for a whole sequence."""
     turn: dict[bool, list[Rule]] = {}
     for number, fixture in group:
         try:
@@ -149,7 +149,7 @@ def _condition(key: str, value: Any, notes: list[str]) -> When:
 
 
 def _answer(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
-    if left := sorted(set(response) - _SAID - _ENVELOPE):
+    if left := sorted(set(response) - _SUPPORTED - _ENVELOPE):
         raise reject(f"an answer of {', '.join(left)}")
     if left := sorted(set(response) & _ENVELOPE):
         notes.append(f"left out, for Bedrock gives its own: {', '.join(left)}")
@@ -236,8 +236,8 @@ def _vector(given: list[Any]) -> list[JsonValue]:
 def _usage(usage: Any) -> dict[str, JsonValue]:
     if not isinstance(usage, dict):
         return {}
-    asked = next((usage[key] for key in _INPUT if _is_count(usage.get(key))), None)
-    said = next((usage[key] for key in _OUTPUT if _is_count(usage.get(key))), None)
-    known = {"input": asked, "output": said}
+    sent = next((usage[key] for key in _INPUT if _is_count(usage.get(key))), None)
+    received = next((usage[key] for key in _OUTPUT if _is_count(usage.get(key))), None)
+    known = {"input": sent, "output": received}
     counts: dict[str, JsonValue] = {key: count for key, count in known.items() if count is not None}
     return {"usage": counts} if counts else {}

@@ -1,4 +1,4 @@
-"""The Datadog test agent's recordings: one exchange a JSON file, binary bodies after `base64:`. Pure."""
+"""Reads the Datadog test agent's recordings: one exchange per JSON file, binary bodies after `base64:`."""
 
 from __future__ import annotations
 

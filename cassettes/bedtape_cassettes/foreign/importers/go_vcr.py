@@ -1,4 +1,4 @@
-"""go-vcr's cassettes: `interactions` whose requests have a `url`, files of version 1 and 2. Pure."""
+"""Reads go-vcr's cassettes, versions 1 and 2: `interactions` whose requests have a `url`."""
 
 from __future__ import annotations
 

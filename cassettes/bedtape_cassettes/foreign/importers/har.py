@@ -1,4 +1,4 @@
-"""HAR, as Polly.js and browsers write it: `log.entries`. Bodies are there as the client saw them, opened. Pure."""
+"""Reads HAR of Polly.js and browsers: `log.entries`, with decompressed bodies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
 def _exchange(entry: Any) -> Exchange:
     request, response = read_object(entry, "request"), read_object(entry, "response")
     method, url = read_text(request, "method"), read_text(request, "url")
-    path_of(method, url)  # browsers list a page's every picture; what is wrong with those is no news
+    path_of(method, url)  # raises first for other hosts, so that their defects are not reported
     status = read_number(response, "status")
     if not status:
         raise Unusable("expected a response, found none: the request was aborted")
@@ -60,7 +60,7 @@ def _exchange(entry: Any) -> Exchange:
 
 
 def _headers(side: dict[str, Any]) -> Headers:
-    """Less those of HTTP/2 that browsers list too (`:authority`)."""
+    """Reads headers without the pseudo-headers of HTTP/2 (`:authority`)."""
     return tuple((name, value) for name, value in read_headers(side.get("headers")) if not name.startswith(":"))
 
 
@@ -90,7 +90,7 @@ def _bytes(holder: Any, what: str) -> bytes:
 
 
 def _chunks(given: Any) -> list[str]:
-    """Polly's list of a body's chunks, as JSON; none where it is not one: base64 never begins so."""
+    """Returns the chunks of Polly's JSON list, or an empty list for other text. Base64 cannot begin like the list."""
     if not (isinstance(given, str) and given.startswith('["')):
         return []
     try:
@@ -108,7 +108,7 @@ def _from_hex(chunks: list[str], what: str) -> bytes:
 
 
 def _read_delay(timings: Any) -> int:
-    """From the request's end to the response's head, where the file says so."""
+    """Returns the milliseconds from the request's end to the response's head, or 0."""
     wait = timings.get("wait") if isinstance(timings, dict) else None
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_MS:
         return 0

@@ -1,4 +1,4 @@
-"""mitmproxy's flow files (`mitmdump -w`), read without mitmproxy. Pure."""
+"""Reads mitmproxy's flow files (`mitmdump -w`) without mitmproxy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _exchange(flow: Any) -> Exchange:
         raise Unusable(f"a flow of type {read_text(flow, 'type')}, not of HTTP", foreign=True)
     request = read_object(flow, "request")
     method, url = read_text(request, "method"), _url(request)
-    path_of(method, url)  # what is wrong with other traffic is no news
+    path_of(method, url)  # raises first for other hosts, so that their defects are not reported
     if flow.get("response") is None:
         raise Unusable("expected a response, found none: the connection broke, or mitmproxy was stopped")
     response = read_object(flow, "response")
@@ -65,7 +65,7 @@ def _headers(side: dict[str, Any]) -> Headers:
 
 
 def _url(request: dict[str, Any]) -> str:
-    """Where the proxy sent it: in reverse mode the client asked the proxy."""
+    """Returns the URL of the server, because in reverse mode the client's URL is the proxy's."""
     return f"{read_text(request, 'scheme')}://{read_text(request, 'host')}{read_text(request, 'path')}"
 
 

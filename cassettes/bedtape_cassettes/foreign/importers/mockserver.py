@@ -1,4 +1,4 @@
-"""MockServer's expectations, one or a list, as rules: paths and bodies are conditions there, even where recorded. Pure."""
+"""Converts MockServer's expectations, one or a list, to rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`httpRequest` and `httpResponse`, one expectation or a list"
 
-_UNSAID = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
+_UNSUPPORTED = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
 _REGULAR = set("\\()[]{}|+*?^$")
 
 
@@ -56,7 +56,7 @@ def _rule(entry: Any) -> Rule:
     if "httpResponse" not in entry:
         raise reject("an answer that is not `httpResponse`")
     response = read_object(entry, "httpResponse")
-    for key in _UNSAID:
+    for key in _UNSUPPORTED:
         if request.get(key):
             raise reject(f"a condition on {key}")
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Ruby VCR's cassettes: `http_interactions`, bodies with an encoding. R's vcr package writes the same. Pure."""
+"""Reads Ruby VCR's cassettes: `http_interactions`, bodies with an encoding. R's vcr package writes the same."""
 
 from __future__ import annotations
 

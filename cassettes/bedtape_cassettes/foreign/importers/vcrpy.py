@@ -1,6 +1,6 @@
-"""VCR.py's cassettes, YAML or JSON: `interactions`, or `requests` and `responses` side by side.
+"""Reads VCR.py's cassettes, YAML or JSON: `interactions`, or `requests` and `responses` side by side.
 
-Bodies as text, `!!binary`, `base64_string`, or `parsed_body`, as pytest-recording users write JSON for review.
+A body is text, `!!binary`, `base64_string`, or `parsed_body`, which users of pytest-recording write for reviews.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
                 yield from read_each(entries, _exchange)
             case {"requests": list(requests), "responses": list(responses)}:
                 entries = [
-                    {"request": asked, "response": said} for asked, said in zip(requests, responses, strict=False)
+                    {"request": request, "response": response}
+                    for request, response in zip(requests, responses, strict=False)
                 ]
                 yield from read_each(entries, _exchange)
                 if len(requests) != len(responses):
@@ -75,13 +76,13 @@ def _exchange(entry: Any) -> Exchange:
 
 
 def _status(response: dict[str, Any]) -> int:
-    if "status_code" in response:  # its recorder of httpx wrote so
+    if "status_code" in response:  # written by its recorder for httpx
         return read_number(response, "status_code")
     return read_number(read_object(response, "status"), "code")
 
 
 def _body(side: dict[str, Any], name: str) -> tuple[bytes, bool]:
-    """The body, and whether the recorder parsed it and it is written anew here."""
+    """Returns the body, and whether the recorder parsed it, so that it is serialised again."""
     what = f"the {name}'s body"
     if "parsed_body" in side:
         try:

@@ -1,6 +1,6 @@
-"""WireMock's stub mappings, JSON or YAML: those that say the whole request are recordings, others become rules.
+"""Reads WireMock's stub mappings, JSON or YAML. Mappings with a whole request are recordings, others become rules.
 
-A mapping that points to a body in another file is named and left: nothing here opens files.
+A mapping with its body in another file is skipped, because this module opens no files.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _mappings(documents: list[Any]) -> Iterator[Any]:
 
 
 def _in_order(mappings: list[Any]) -> list[Any]:
-    """By priority; then those of one scenario by its states, where the first of them stands."""
+    """Sorts by priority. Mappings of a scenario follow its first mapping, sorted by state."""
     first: dict[str, int] = {}
 
     def order(place: int, entry: Any) -> tuple[int, int, int]:
@@ -94,7 +94,7 @@ def _read_mapping(entry: Any) -> Exchange | Rule:
 
 
 def _read_exchange(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Exchange | None:
-    """The exchange, if the mapping says the whole request."""
+    """Returns the exchange, or `None` if the mapping does not specify the whole request."""
     url = next((request[key] for key in _EXACT if isinstance(request.get(key), str)), None)
     method = request.get("method")
     body = _whole_body(entry, request)
@@ -119,7 +119,7 @@ def _whole_body(entry: Any, request: dict[str, Any]) -> bytes | None:
             return b"" if request.get("method") == "GET" else None
         case [{"equalToJson": given, **more}]:
             if more.get("ignoreExtraElements") is True and entry.get("persistent") is not True:
-                return None  # written by hand: part of a request
+                return None  # a hand-written condition on a part of the request
             return compact(as_json(given, "equalToJson"))
         case [{"equalTo": str(given)}]:
             return encode_body(given, "equalTo")
@@ -129,13 +129,13 @@ def _whole_body(entry: Any, request: dict[str, Any]) -> bytes | None:
 
 
 def _read_request_headers(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    asked = request.get("headers")
-    given = asked.items() if isinstance(asked, dict) else ()
+    headers = request.get("headers")
+    given = headers.items() if isinstance(headers, dict) else ()
     return tuple((n, m["equalTo"]) for n, m in given if isinstance(m, dict) and isinstance(m.get("equalTo"), str))
 
 
 def _read_answer(response: dict[str, Any]) -> tuple[bytes, bool]:
-    """The body, and whether the mapping holds it parsed."""
+    """Returns the body, and whether the mapping contains it parsed."""
     if "bodyFileName" in response:
         raise Unusable(
             f"expected the body in the mapping, found it in the file {render_value(response['bodyFileName'])}"
