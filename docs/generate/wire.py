@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 def operations() -> list[str]:
-    """Every operation by its service, with how it is asked, how it is answered, and what a rule can say to it."""
+    """Every operation by its service, with its method and path, the form of its answer, and the answers of rules."""
     found: list[str] = []
     for service in dict.fromkeys(known.service for known in OPERATIONS):
         rows = [
@@ -73,10 +73,10 @@ def sdks() -> list[str]:
             "HTTP/2 by prior knowledge; HTTP/1.1 with `NodeHttpHandler`",
             "samples and corpus, fifty streams at a time, GOAWAY",
         ),
-        ("AWS SDK for Go", _found(r"bedrockruntime v([\d.]+)", go), "HTTP/1.1", "the example's four tests"),
+        ("AWS SDK for Go", _find(r"bedrockruntime v([\d.]+)", go), "HTTP/1.1", "the example's four tests"),
         (
             "AWS SDK for Java",
-            _found(r"<artifactId>bom</artifactId>\s*<version>([\d.]+)", java),
+            _find(r"<artifactId>bom</artifactId>\s*<version>([\d.]+)", java),
             "HTTP/1.1",
             "the example's four tests",
         ),
@@ -88,7 +88,7 @@ def _name(requirement: str) -> str:
     return re.split(r"[\[><=;]", requirement)[0]
 
 
-def _found(pattern: str, text: str) -> str:
+def _find(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     assert found, pattern
     return found[1]

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib import import_module
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
@@ -118,7 +119,7 @@ def record(
     code, problem = 0, None
     try:
         with _progress(recording):
-            code = recording.run(command) if command else _until_stopped(recording)
+            code = _run(recording, command) if command else _until_stopped(recording)
     except RecorderError as error:
         problem = str(error)
     finally:
@@ -185,6 +186,14 @@ def _session() -> Any:
             "recording needs mitmproxy: pip install 'bedtape[record]', or, where its pins are in the way, "
             "pipx install 'bedtape[record]' and run that one: the recorded program needs nothing from it"
         ) from None
+
+
+def _run(recording: Any, command: Sequence[str]) -> int:
+    """Run the program with its calls recorded. Return its exit code. Raises RecorderError if it cannot be run."""
+    try:
+        return processes.run(command, recording.make_environment())
+    except OSError as error:
+        raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
 
 
 def _until_stopped(recording: Any) -> int:

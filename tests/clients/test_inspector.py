@@ -27,7 +27,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from support.authored import ask
 from support.boto import boto3_client
 from support.folders import write
@@ -802,7 +802,7 @@ def test_script_could_not_run_if_it_got_in(page: Page) -> None:
 def test_the_page_asks_for_the_token(chromium: Chrome, bedrock: Replayer) -> None:
     """Not with `page`: browsers log the 401 by which it learns that it needs one."""
     say(bedrock, "Is it cold in Oslo?")
-    bedrock.run(lambda: setattr(bedrock.engine, "desk", Desk(bedrock.engine, "the-right-token-of-all")))
+    bedrock.run(lambda: setattr(bedrock.engine, "gate", Gate(bedrock.engine, "the-right-token-of-all")))
     page = Page(chromium, bedrock)
     page.open()
     page.until(lambda: page.one("#ask").is_displayed())

@@ -17,7 +17,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.fakecloud import Exactly, content
 from bedtape_replayer.api.fakecloud_invocation import invocation
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.overlay import Overlay
@@ -131,7 +131,7 @@ def _asked(engine: Engine, method: str, path: str, body: bytes = b"") -> Any:
 
 def test_faults_that_are_used_up_do_not_pile_up() -> None:
     engine = Engine(Library(()))
-    engine.desk = Desk(engine)
+    engine.control = Gate(engine)
     for _ in range(3):
         _asked(engine, "POST", "/_fakecloud/bedrock/faults", b'{"errorType":"ThrottlingException"}')
         assert engine.answer("POST", _call().path, Head.of(()), b"{}").reply.status == 429
@@ -140,7 +140,7 @@ def test_faults_that_are_used_up_do_not_pile_up() -> None:
 
 def test_a_layer_of_the_same_name_stays() -> None:
     engine = Engine(Library(()))
-    engine.desk = Desk(engine)
+    engine.control = Gate(engine)
     layers = engine.sessions.get("default").layers
     taken = Rule("fakecloud-response-1", (_plain("mine"),), When(prompt_contains="mine"))
     layers.add(taken)

@@ -105,7 +105,7 @@ def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
 
 
 def git_setup(folder: Folder = CASSETTES) -> None:
-    """Make git diff show .tape files as text: sets git's configuration and a line in .gitattributes.
+    """Make git diff show .tape files as text. Sets an option of git and a line in .gitattributes.
 
     \b
     Example:

@@ -1,5 +1,5 @@
-"""Bedtape's own HTTP API: sessions, layers, calls and cassettes, for tests in any language.
+"""The control API: sessions, rules, faults and calls over HTTP, for tests in every language; and the inspector's page.
 
-`desk` guards the door and finds the route; `routes` are what can be asked; `api` is bedtape's, `fakecloud` that
-emulator's introspection API; `openapi` describes `api` from its own table. Pure functions on the engine.
+`gate` checks who may call and finds the route. `route` is the value that describes a route. `session_routes` and
+`call_routes` answer, `fakecloud` answers the routes of that emulator's SDKs, `openapi` describes all routes.
 """

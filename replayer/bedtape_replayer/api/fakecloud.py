@@ -23,7 +23,7 @@ from bedtape_cassettes.model import Body, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.api.fakecloud_invocation import invocation
-from bedtape_replayer.api.route import Asked, Failed, NoSuch, Route
+from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -48,7 +48,7 @@ class Exactly(When):
     """Conditions as that emulator has them, and the mark of layers that are laid here.
 
     model_id: as it was sent, no glob; None for any. contains: stands in system or messages, or, where the form of the
-    request is not known, in its body. single: it is the one response for all calls, which is asked after the rules.
+    request is not known, in its body. single: it is the one response for all calls, which is tried after the rules.
     """
 
     model_id: str | None = None
@@ -63,23 +63,23 @@ class Exactly(When):
         )
 
 
-# -- reading what is asked -------------------------------------------------------------------------------------
+# -- reading requests ------------------------------------------------------------------------------------------
 
 
-def _checked(asked: Asked, schema: Schema) -> Any:
+def _read_body(request: ApiRequest, schema: Schema) -> Any:
     """The JSON body; `make_json_safe`, for JSON can spell half a character, which no answer can hold."""
     try:
-        value = make_json_safe(parse(asked.body))
+        value = make_json_safe(parse(request.body))
     except ValueError as error:
-        raise Failed(400, {"error": f"expected a JSON body, found {asked.body[:40]!r} ({error})"}) from None
+        raise Failed(400, {"error": f"expected a JSON body, found {request.body[:40]!r} ({error})"}) from None
     if wrong := problems(value, schema):
         raise Failed(400, {"error": "; ".join(map(str, wrong))})
     return value
 
 
-def _session(asked: Asked) -> SessionState:
+def _session(request: ApiRequest) -> SessionState:
     """The session that the request names, made where there is none yet: a test configures it before its first call."""
-    return asked.engine.sessions.get(asked.session)
+    return request.engine.sessions.get(request.session)
 
 
 def _name(layers: Layers, kind: str) -> str:
@@ -92,21 +92,21 @@ def _name(layers: Layers, kind: str) -> str:
 # -- the server ------------------------------------------------------------------------------------------------
 
 
-def _health(asked: Asked) -> JsonValue:  # noqa: ARG001 - the same whoever asks
+def _health(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
     return {"status": "ok", "version": version("bedtape"), "services": list(_SERVICES)}
 
 
-def _reset(asked: Asked) -> JsonValue:
+def _reset(request: ApiRequest) -> JsonValue:
     """Only the session of whoever asks: others may be in the middle of their tests."""
-    asked.engine.sessions.reset(asked.session)
+    request.engine.sessions.reset(request.session)
     return _OK
 
 
-def _reset_service(asked: Asked) -> JsonValue:
-    service = asked.parts["service"]
+def _reset_service(request: ApiRequest) -> JsonValue:
+    service = request.parts["service"]
     if service not in _SERVICES:
         raise NoSuch(f"expected a service among {', '.join(_SERVICES)}, found {service!r}")
-    _reset(asked)
+    _reset(request)
     return {"reset": service}
 
 
@@ -150,26 +150,26 @@ def _native(model: str) -> Family | None:
         return None
 
 
-def _set_response(asked: Asked) -> JsonValue:
+def _set_response(request: ApiRequest) -> JsonValue:
     try:
-        text = asked.body.decode()
+        text = request.body.decode()
     except UnicodeDecodeError:
-        raise Failed(400, {"error": f"expected text in UTF-8, found {asked.body[:40]!r}"}) from None
-    return _configured(asked, [("", text)], single=True)
+        raise Failed(400, {"error": f"expected text in UTF-8, found {request.body[:40]!r}"}) from None
+    return _configure(request, [("", text)], single=True)
 
 
-def _set_rules(asked: Asked) -> JsonValue:
-    rules = _checked(asked, _RULES)["rules"]
-    return _configured(asked, [(rule.get("promptContains") or "", rule["response"]) for rule in rules], single=False)
+def _set_rules(request: ApiRequest) -> JsonValue:
+    rules = _read_body(request, _RULES)["rules"]
+    return _configure(request, [(rule.get("promptContains") or "", rule["response"]) for rule in rules], single=False)
 
 
-def _clear_rules(asked: Asked) -> JsonValue:
-    return _configured(asked, [], single=False)
+def _clear_rules(request: ApiRequest) -> JsonValue:
+    return _configure(request, [], single=False)
 
 
-def _configured(asked: Asked, responses: list[tuple[str, str]], *, single: bool) -> JsonValue:
+def _configure(request: ApiRequest, responses: list[tuple[str, str]], *, single: bool) -> JsonValue:
     """Puts these in place of a model's rules, or of its single response; single responses stay behind all rules."""
-    model, layers = asked.parts["model"], _session(asked).layers
+    model, layers = request.parts["model"], _session(request).layers
     kept = [rule for rule in layers.own.rules if _place(rule) != (model, single)]
     for contains, text in responses:
         when = Exactly(operation=_INVOKING, model_id=model, contains=contains, single=single)
@@ -214,11 +214,11 @@ _FAULT: Schema = {
 }
 
 
-def _queue(asked: Asked) -> JsonValue:
+def _queue(request: ApiRequest) -> JsonValue:
     """Adds a fault; those that are used up go, so that a long session does not ask them at each call."""
-    given = {key: value for key, value in _checked(asked, _FAULT).items() if value is not None}
-    layers = _session(asked).layers
-    kept = [fault for fault in layers.own.faults if not _is_queued(fault) or _remaining(layers, fault)]
+    given = {key: value for key, value in _read_body(request, _FAULT).items() if value is not None}
+    layers = _session(request).layers
+    kept = [fault for fault in layers.own.faults if not _is_queued(fault) or _count_remaining(layers, fault)]
     layers.lay(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), given))))
     return _OK
 
@@ -239,15 +239,17 @@ def _fault(name: str, given: dict[str, Any]) -> Fault:
     return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": make_json_safe(conditions)})
 
 
-def _faults(asked: Asked) -> JsonValue:
-    layers = _session(asked).layers
+def _faults(request: ApiRequest) -> JsonValue:
+    layers = _session(request).layers
     return {"faults": [told for fault in layers.own.faults if (told := _fault_told(layers, fault)) is not None]}
 
 
 def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
     """A fault as that emulator lists it; None for one of others, or that is used up."""
     match fault:
-        case Fault(harm=Refuse(failure=failure), when=Exactly() as when) if remaining := _remaining(layers, fault):
+        case Fault(harm=Refuse(failure=failure), when=Exactly() as when) if remaining := _count_remaining(
+            layers, fault
+        ):
             return {
                 "errorType": failure.error,
                 "message": failure.message,
@@ -259,8 +261,8 @@ def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
     return None
 
 
-def _clear_faults(asked: Asked) -> JsonValue:
-    layers = _session(asked).layers
+def _clear_faults(request: ApiRequest) -> JsonValue:
+    layers = _session(request).layers
     layers.lay(replace(layers.own, faults=tuple(fault for fault in layers.own.faults if not _is_queued(fault))))
     return _OK
 
@@ -269,15 +271,15 @@ def _is_queued(fault: Fault) -> bool:
     return isinstance(fault.when, Exactly)
 
 
-def _remaining(layers: Layers, fault: Fault) -> int:
+def _count_remaining(layers: Layers, fault: Fault) -> int:
     return (fault.schedule.times or 0) - layers.fired(fault.id)
 
 
 # -- invocations -----------------------------------------------------------------------------------------------
 
 
-def _invocations(asked: Asked) -> JsonValue:
-    calls = _session(asked).history.calls
+def _invocations(request: ApiRequest) -> JsonValue:
+    calls = _session(request).history.calls
     return {"invocations": [invocation(call) for call in calls if call.operation in _INVOKING]}
 
 

@@ -1,4 +1,4 @@
-"""The door of the control API: who may ask, which route is asked, and what comes back as a reply."""
+"""The access gate of the control API: checks who may call it, finds the route, and returns the reply."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bedtape_replayer.answering.reply import DATE, HeaderPairs, Piece, Reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.feed import ROUTES as INSPECTOR
 from bedtape_replayer.api.inspector.page import page
-from bedtape_replayer.api.route import Asked, Failed, Route
+from bedtape_replayer.api.route import ApiRequest, Failed, Route
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
 
-__all__ = ["Desk"]
+__all__ = ["Gate"]
 
 _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 _LOOPBACK = re.compile(
@@ -31,7 +31,7 @@ _BEARER = re.compile(r"^Bearer(?: +|$)", re.IGNORECASE)
 _OWN_SITE = ("same-origin", "none")
 
 
-class Desk:
+class Gate:
     """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and `/_reset` for an engine.
 
     Only to requests whose Host is loopback and that no page of another site made, so that a browser cannot be made to
@@ -68,7 +68,7 @@ class Desk:
             raise Failed(404, {"error": f"no such path: {plain}; /_bedtape/openapi.json has all"})
         for route, parts in found:
             if route.method == method or (method == "HEAD" and route.method == "GET"):
-                return route.answer(Asked(self._engine, session, parts, _query(query), body))
+                return route.answer(ApiRequest(self._engine, session, parts, _query(query), body))
         methods = {route.method for route, _ in found}
         allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         raise Failed(405, {"error": f"expected {allowed} for {plain}, found {method}"}, ((b"Allow", allowed.encode()),))
@@ -88,7 +88,7 @@ def _admit_neighbours(head: Head) -> None:
     """Raises Failed for requests that come for another host, or from a page of another origin."""
     host = head.get("host") or ""
     if not _LOOPBACK.fullmatch(host):
-        fix = "start with --control-token to be asked as that"
+        fix = "start with --control-token to be called by that name"
         raise Failed(403, {"error": f"expected a Host on loopback, found {host!r}; {fix}"})
     origin = head.get("origin")
     if origin is not None and origin.partition("://")[2] != host:

@@ -24,9 +24,9 @@ def openapi(routes: Iterable[Route], version: str, schemas: Mapping[str, Schema]
     names = {_same(schema): name for name, schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _referring(_operation(route), names)
+        paths.setdefault(route.path, {})[route.method.lower()] = _use_references(_operation(route), names)
     components = {
-        name: {key: _referring(value, names) for key, value in schema.items()} for name, schema in schemas.items()
+        name: {key: _use_references(value, names) for key, value in schema.items()} for name, schema in schemas.items()
     }
     return {
         "openapi": "3.1.0",
@@ -69,14 +69,14 @@ def _same(value: dict[str, Any]) -> str:
     return json.dumps({key: rest for key, rest in value.items() if key != "description"}, sort_keys=True)
 
 
-def _referring(value: Any, names: Mapping[str, str]) -> Any:
+def _use_references(value: Any, names: Mapping[str, str]) -> Any:
     """The value with references in place of the schemas that have names."""
     if isinstance(value, list):
-        return [_referring(item, names) for item in value]
+        return [_use_references(item, names) for item in value]
     if not isinstance(value, dict):
         return value
     name = names.get(_same(value))
     if name is None:
-        return {key: _referring(rest, names) for key, rest in value.items()}
+        return {key: _use_references(rest, names) for key, rest in value.items()}
     told = {"description": value["description"]} if "description" in value else {}
     return {"$ref": f"#/components/schemas/{name}", **told}

@@ -1,4 +1,4 @@
-"""What can be asked of the control API: a method, a path with named parts, and the function that answers. Values only."""
+"""A route of the control API: a method, a path with named parts, and the function that answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 
-__all__ = ["Asked", "Failed", "NoSuch", "Route", "invalid"]
+__all__ = ["ApiRequest", "Failed", "NoSuch", "Route", "invalid"]
 
 
 class Failed(Exception):
@@ -48,7 +48,7 @@ def invalid(wrong: Iterable[Problem]) -> Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """A request to the control API: the engine, the path's parts by name, the query, the body as bytes.
 
     session: the name of the one that the request names by its prefix or headers, as a call would.
@@ -60,11 +60,11 @@ class Asked:
     query: Mapping[str, str]
     body: bytes
 
-    def made(self) -> SessionState:
+    def open_session(self) -> SessionState:
         """The session that the path names, made where there is none yet: tests configure it before its first call."""
         return self.engine.sessions.get(self.parts["session"])
 
-    def looked_at(self) -> SessionState:
+    def peek_session(self) -> SessionState:
         """The same to look at: none is made, and one that is not there is as it would be at its first call."""
         name = self.parts["session"]
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
@@ -77,7 +77,7 @@ class Asked:
             shown = self.body[:40].decode(errors="replace")
             raise Failed(400, {"error": f"expected a JSON body, found {shown!r} ({error})"}) from None
 
-    def checked(self, schema: Schema) -> Any:
+    def read_json_as(self, schema: Schema) -> Any:
         """The body, where the schema holds for it. Raises Failed with every problem where it does not."""
         value = self.json()
         if wrong := problems(value, schema):
@@ -118,7 +118,7 @@ class Route:
 
     method: str
     path: str
-    answer: Callable[[Asked], JsonValue]
+    answer: Callable[[ApiRequest], JsonValue]
     summary: str
     gives: Schema = field(default_factory=lambda: {"type": "object"})
     takes: Schema | None = None

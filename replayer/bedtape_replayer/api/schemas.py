@@ -214,7 +214,7 @@ ASSERTION = _some(
         "not_called": _CONDITIONS,
         "sequence": _describe("There are such calls, in this order.", _STEPS),
         "consecutive": _describe("There are such calls, in this order, and none between them.", _STEPS),
-        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was asked for."},
+        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was requested."},
     },
     description="What must be so.",
     oneOf=[{"required": [name]} for name in ("called", "not_called", "sequence", "consecutive", "all_played")],

@@ -12,9 +12,9 @@ from typing import Any
 
 from bedtape_cassettes.format.document import document_of
 from bedtape_cassettes.model import Cassette, JsonValue
-from bedtape_replayer.api.call_routes import asserted, call_of, calls_of, forget, unplayed, verdict_of
+from bedtape_replayer.api.call_routes import call_of, calls_of, forget, list_unplayed, run_assertion, verdict_of
 from bedtape_replayer.api.openapi import openapi
-from bedtape_replayer.api.route import Asked, Failed, NoSuch, Route, invalid
+from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route, invalid
 from bedtape_replayer.api.schemas import (
     ADVANCE,
     ASSERTED,
@@ -51,8 +51,8 @@ __all__ = ["ROUTES"]
 _OK: JsonValue = {"status": "ok"}
 
 
-def _cassette_named(asked: Asked, name: str) -> Cassette:
-    for cassette in asked.engine.library.cassettes:
+def _cassette_named(request: ApiRequest, name: str) -> Cassette:
+    for cassette in request.engine.library.cassettes:
         if cassette.name == name:
             return cassette
     raise NoSuch(f"no cassette is named {name!r}; /_bedtape/cassettes has those there are")
@@ -61,16 +61,16 @@ def _cassette_named(asked: Asked, name: str) -> Cassette:
 # -- the server ------------------------------------------------------------------------------------------------
 
 
-def _openapi(asked: Asked) -> JsonValue:  # noqa: ARG001 - the same whoever asks
+def _openapi(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
     return openapi(ROUTES, version("bedtape"), NAMED)
 
 
-def _schema(asked: Asked) -> JsonValue:  # noqa: ARG001 - the same whoever asks
+def _schema(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
     return OVERLAY_FILE
 
 
-def _health(asked: Asked) -> JsonValue:
-    engine = asked.engine
+def _health(request: ApiRequest) -> JsonValue:
+    engine = request.engine
     return {
         "status": "ok",
         "version": version("bedtape"),
@@ -80,22 +80,22 @@ def _health(asked: Asked) -> JsonValue:
     }
 
 
-def _reset(asked: Asked) -> JsonValue:
-    asked.engine.sessions.clear()
+def _reset(request: ApiRequest) -> JsonValue:
+    request.engine.sessions.clear()
     return _OK
 
 
-def _clock(asked: Asked) -> JsonValue:
-    return {"now": asked.engine.clock.now}
+def _clock(request: ApiRequest) -> JsonValue:
+    return {"now": request.engine.clock.now}
 
 
-def _advance(asked: Asked) -> JsonValue:
-    asked.engine.clock.advance(asked.checked(ADVANCE)["advance"])
-    return _clock(asked)
+def _advance(request: ApiRequest) -> JsonValue:
+    request.engine.clock.advance(request.read_json_as(ADVANCE)["advance"])
+    return _clock(request)
 
 
-def _cassettes(asked: Asked) -> JsonValue:
-    return [_cassette_told(cassette) for cassette in asked.engine.library.cassettes]
+def _cassettes(request: ApiRequest) -> JsonValue:
+    return [_cassette_told(cassette) for cassette in request.engine.library.cassettes]
 
 
 def _cassette_told(cassette: Cassette) -> JsonValue:
@@ -111,19 +111,19 @@ def _cassette_told(cassette: Cassette) -> JsonValue:
     )
 
 
-def _cassette(asked: Asked) -> JsonValue:
-    cassette = _cassette_named(asked, asked.parts["cassette"])
+def _cassette(request: ApiRequest) -> JsonValue:
+    cassette = _cassette_named(request, request.parts["cassette"])
     return [make_json_safe({"file": each.file, **document_of(each)}) for each in cassette.interactions]
 
 
 # -- sessions --------------------------------------------------------------------------------------------------
 
 
-def _sessions(asked: Asked) -> JsonValue:
-    return [_told(session) for session in asked.engine.sessions]
+def _sessions(request: ApiRequest) -> JsonValue:
+    return [_render_session(session) for session in request.engine.sessions]
 
 
-def _told(session: SessionState) -> JsonValue:
+def _render_session(session: SessionState) -> JsonValue:
     own = session.layers.own
     return {
         "name": session.name,
@@ -137,55 +137,55 @@ def _told(session: SessionState) -> JsonValue:
     }
 
 
-def _one(asked: Asked) -> JsonValue:
-    return _told(asked.looked_at())
+def _one(request: ApiRequest) -> JsonValue:
+    return _render_session(request.peek_session())
 
 
-def _set(asked: Asked) -> JsonValue:
-    settings = asked.checked(SETTINGS)
+def _set(request: ApiRequest) -> JsonValue:
+    settings = request.read_json_as(SETTINGS)
     if (cassette := settings.get("cassette")) is not None:
-        _cassette_named(asked, cassette)
-    session = asked.made()
+        _cassette_named(request, cassette)
+    session = request.open_session()
     session.cassette = settings.get("cassette", session.cassette)
     session.strict = settings.get("strict", session.strict)
-    return _told(session)
+    return _render_session(session)
 
 
-def _drop(asked: Asked) -> JsonValue:
-    if not asked.engine.sessions.drop(asked.parts["session"]):
-        raise NoSuch(f"no session is named {asked.parts['session']!r}; /_bedtape/sessions has those there are")
+def _drop(request: ApiRequest) -> JsonValue:
+    if not request.engine.sessions.drop(request.parts["session"]):
+        raise NoSuch(f"no session is named {request.parts['session']!r}; /_bedtape/sessions has those there are")
     return _OK
 
 
-def _restart(asked: Asked) -> JsonValue:
-    return _told(asked.engine.sessions.reset(asked.parts["session"]))
+def _restart(request: ApiRequest) -> JsonValue:
+    return _render_session(request.engine.sessions.reset(request.parts["session"]))
 
 
 # -- layers ----------------------------------------------------------------------------------------------------
 
 
-def _layer_told(session: SessionState, layer: Rule | Fault) -> JsonValue:
+def _render_layer(session: SessionState, layer: Rule | Fault) -> JsonValue:
     return make_json_safe({**layer.told, "name": layer.id, "fired": session.layers.fired(layer.id)})
 
 
-def _overlay(asked: Asked) -> JsonValue:
-    session = asked.looked_at()
+def _overlay(request: ApiRequest) -> JsonValue:
+    session = request.peek_session()
     layers = session.layers.every
     return {
         "seed": layers.seed,
-        "rules": [_layer_told(session, rule) for rule in layers.rules],
-        "faults": [_layer_told(session, fault) for fault in layers.faults],
+        "rules": [_render_layer(session, rule) for rule in layers.rules],
+        "faults": [_render_layer(session, fault) for fault in layers.faults],
     }
 
 
-def _lay(asked: Asked) -> JsonValue:
-    laid = _read(overlay_of, asked.json())
+def _lay(request: ApiRequest) -> JsonValue:
+    laid = _read(overlay_of, request.json())
     try:
-        Layers(asked.looked_at().layers.shared).lay(laid)  # no session is made for what is none
+        Layers(request.peek_session().layers.shared).lay(laid)  # no session is made for what is none
     except NameTaken as error:
         raise Failed(409, {"error": str(error)}) from None
-    asked.made().layers.lay(laid)
-    return _overlay(asked)
+    request.open_session().layers.lay(laid)
+    return _overlay(request)
 
 
 def _read(read: Callable[..., Any], *given: Any) -> Any:
@@ -196,32 +196,32 @@ def _read(read: Callable[..., Any], *given: Any) -> Any:
         raise invalid(error.problems) from None
 
 
-def _clear(asked: Asked) -> JsonValue:
-    asked.looked_at().layers.lay(NOTHING)
+def _clear(request: ApiRequest) -> JsonValue:
+    request.peek_session().layers.lay(NOTHING)
     return _OK
 
 
-def _add_rule(asked: Asked) -> JsonValue:
-    return _added(asked, rule_of)
+def _add_rule(request: ApiRequest) -> JsonValue:
+    return _add_layer(request, rule_of)
 
 
-def _add_fault(asked: Asked) -> JsonValue:
-    return _added(asked, fault_of)
+def _add_fault(request: ApiRequest) -> JsonValue:
+    return _add_layer(request, fault_of)
 
 
-def _added(asked: Asked, made: Callable[[JsonValue, Namer], Rule | Fault]) -> JsonValue:
+def _add_layer(request: ApiRequest, made: Callable[[JsonValue, Namer], Rule | Fault]) -> JsonValue:
     """No session is made for what is none: it is named when all else is known to be right."""
-    layer = _read(made, asked.json(), lambda kind: asked.made().layers.next_id(kind))
-    if asked.looked_at().layers.has(layer.id):
+    layer = _read(made, request.json(), lambda kind: request.open_session().layers.next_id(kind))
+    if request.peek_session().layers.has(layer.id):
         raise Failed(409, {"error": str(NameTaken(layer.id))})
-    session = asked.made()
+    session = request.open_session()
     session.layers.add(layer)
-    return _layer_told(session, layer)
+    return _render_layer(session, layer)
 
 
-def _remove(asked: Asked) -> JsonValue:
-    name = asked.parts["layer"]
-    if not asked.looked_at().layers.remove(name):
+def _remove(request: ApiRequest) -> JsonValue:
+    name = request.parts["layer"]
+    if not request.peek_session().layers.remove(name):
         raise NoSuch(f"the session has no layer of its own named {name!r}")
     return _OK
 
@@ -259,9 +259,11 @@ ROUTES = (
     Route("GET", f"{_S}/calls", calls_of, "Its calls, the latest last.", CALLS, query=QUERY, name="calls"),
     Route("GET", f"{_S}/calls/{{call}}", call_of, "A call by its number.", CALL, name="call"),
     Route("DELETE", f"{_S}/calls", forget, "Forgets its calls.", DONE, name="forgetCalls"),
-    Route("POST", f"{_S}/assert", asserted, "Whether calls were as they should.", ASSERTED, ASSERTION, name="assert"),
+    Route(
+        "POST", f"{_S}/assert", run_assertion, "Whether calls were as they should.", ASSERTED, ASSERTION, name="assert"
+    ),
     Route(
         "GET", f"{_S}/verdict", verdict_of, "What its clients did wrong in retrying.", list_of(FINDING), name="verdict"
     ),
-    Route("GET", f"{_S}/unplayed", unplayed, "Recordings never asked for.", _TEXTS, name="unplayed"),
+    Route("GET", f"{_S}/unplayed", list_unplayed, "Recordings that were never requested.", _TEXTS, name="unplayed"),
 )

@@ -22,9 +22,9 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
-from bedtape_replayer.engine.checks import checks_of
+from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.server.loading import load, read_overlay, watch
@@ -106,9 +106,9 @@ def replay(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
                 f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
             )
-    engine = Engine(library, strict=strict, overlay=laid, checks=checks_of(validate.value))
+    engine = Engine(library, strict=strict, overlay=laid, checks=parse_checks(validate.value))
     if control:
-        engine.desk = Desk(engine, control_token)
+        engine.control = Gate(engine, control_token)
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(_serve(engine, host, port, chosen, seen, rules, speed, log_level))

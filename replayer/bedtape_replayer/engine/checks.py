@@ -11,7 +11,7 @@ from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.error_response import Failure
 
-__all__ = ["NO_CHECKS", "Checks", "Validate", "checks_of", "refusal"]
+__all__ = ["NO_CHECKS", "Checks", "Validate", "find_refusal", "parse_checks"]
 
 # `rules`: before a rule answers, for a recording proves that its request was good. `always`: before anything does.
 Validate: TypeAlias = Literal["always", "rules", "never"]
@@ -28,18 +28,18 @@ class Checks:
 NO_CHECKS = Checks(rules=False, all=False)
 
 
-def checks_of(validate: Validate) -> Checks:
+def parse_checks(validate: Validate) -> Checks:
     """Raises ValueError for another word."""
     if validate not in get_args(Validate):
         raise ValueError(f"expected validate to be one of {', '.join(get_args(Validate))}, found {validate!r}")
     return Checks(validate != "never", validate == "always")
 
 
-def refusal(call: Call) -> Response | None:
+def find_refusal(call: Call) -> Response | None:
     """What Bedrock would answer to a request that it refuses; None for one that it takes."""
     if call.operation is None:
         return None
-    found = import_module("bedtape_replayer.engine.validation").refusal(
+    found = import_module("bedtape_replayer.engine.validation").find_refusal(
         call.operation, call.model, call.body, header=call.head.get
     )
     return None if found is None else Failure(found.error, found.message, found.status).response()

@@ -17,25 +17,25 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, Recording
 from bedtape_replayer.answering.memo import Remembered
 from bedtape_replayer.answering.reply import Reply, error_reply, reply_of, request_id_for
-from bedtape_replayer.engine.checks import NO_CHECKS, Checks, refusal
+from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Happening, Refused
 
-__all__ = ["Desk", "Engine"]
+__all__ = ["ControlApi", "Engine"]
 
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
 
 # Rendered replies are kept, for the same recordings are asked for again and again. Bounded by what they hold.
-_KEPT_BYTES = 32 * 1024 * 1024
+_CACHED_BYTES = 32 * 1024 * 1024
 # Of request bodies that are in memory once. The match keys and the histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
 
 
-class Desk(Protocol):
+class ControlApi(Protocol):
     """Answers the paths that are bedtape's own; None for one that is not its. session: whom the request names."""
 
     def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None: ...
@@ -44,7 +44,7 @@ class Desk(Protocol):
 class Engine:
     """Answers calls from a library, under an overlay. `library` may be replaced while it runs; positions stay.
 
-    checks: when requests are checked. desk: asked first for paths that begin with `/_`.
+    checks: when requests are checked. control: asked first for paths that begin with `/_`.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Engine:
         self.clock = Clock()
         self.overlay = overlay
         self.sessions = Sessions(overlay, history_limit)
-        self.desk: Desk | None = None
+        self.control: ControlApi | None = None
         self._checks = checks
         self._bodies: Remembered[bytes, bytes] = Remembered(_SHARED_BYTES)
         self._replies: dict[Recording, Reply] = {}
-        self._kept = 0
+        self._cached_bytes = 0
         self._library = library
 
     @property
@@ -75,20 +75,22 @@ class Engine:
     def library(self, library: Library) -> None:
         self._library = library
         self._replies.clear()
-        self._kept = 0
+        self._cached_bytes = 0
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """The answer to a request; `target` is its percent-encoded path with query."""
         name, path = read_session(target, head)
-        if self.desk is not None and path.startswith("/_"):
-            reply = self.desk(name, method, path, head, body)
+        if self.control is not None and path.startswith("/_"):
+            reply = self.control(name, method, path, head, body)
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
         call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
-        if self._checks.all and (refused := refusal(call)) is not None:
-            return self._said(session, call, refused, "validation")
-        answer = self._overlaid(session, call) if session.layers else self._recorded(session, call)
+        if self._checks.all and (refused := find_refusal(call)) is not None:
+            return self._render_response(session, call, refused, "validation")
+        answer = (
+            self._answer_with_layers(session, call) if session.layers else self._answer_from_cassette(session, call)
+        )
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def finish(self, outcome: Outcome) -> None:
@@ -105,22 +107,22 @@ class Engine:
 
     # -- recordings --------------------------------------------------------------------------------------------
 
-    def _recorded(self, session: SessionState, call: Call) -> Answer:
+    def _answer_from_cassette(self, session: SessionState, call: Call) -> Answer:
         index = session.index(self._library)
         key = index.key(call)
         recording = session.next(index, key, strict=self._strict(session))
         if recording is None:
-            return self._missed(call, index, key)
-        return self._played(call, recording)
+            return self._render_miss(call, index, key)
+        return self._render_recording(call, recording)
 
     def _strict(self, session: SessionState) -> bool:
         return self.strict if session.strict is None else session.strict
 
-    def _played(self, call: Call, recording: Recording) -> Answer:
+    def _render_recording(self, call: Call, recording: Recording) -> Answer:
         interaction = recording.interaction
         return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
-    def _missed(self, call: Call, index: Index, key: bytes) -> Answer:
+    def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.exhausted(call, queue) if queue else index.miss(call)
         return Answer(call, error_reply(400, MISS, str(miss), request_id_for(key)), "miss", miss=miss)
@@ -129,52 +131,52 @@ class Engine:
         reply = self._replies.get(recording)
         if reply is None:
             reply = reply_of(recording.interaction, recording.key, recording.number)
-            self._kept += reply.size * (2 if reply.streamed else 1) + 1024
-            if self._kept > _KEPT_BYTES:
+            self._cached_bytes += reply.size * (2 if reply.streamed else 1) + 1024
+            if self._cached_bytes > _CACHED_BYTES:
                 self._replies.clear()
-                self._kept = 0
+                self._cached_bytes = 0
             self._replies[recording] = reply
         return reply
 
     # -- the overlay -------------------------------------------------------------------------------------------
 
-    def _overlaid(self, session: SessionState, call: Call) -> Answer:
+    def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
         """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
         layers, now = session.layers, self.clock.now
         among = layers.candidates(call)
         try:
             if (instead := layers.instead(call, now, among)) is not None:
-                answer = self._said(session, call, instead.response, "fault", instead.layer)
-            elif (ruled := layers.answer(call, refusal if self._checks.rules else None, among)) is not None:
+                answer = self._render_response(session, call, instead.response, "fault", instead.layer)
+            elif (ruled := layers.answer(call, find_refusal if self._checks.rules else None, among)) is not None:
                 source: Source = "rule" if ruled.layer else "validation"
-                answer = self._said(session, call, ruled.response, source, ruled.layer or None)
+                answer = self._render_response(session, call, ruled.response, source, ruled.layer or None)
             else:
-                answer = self._recorded(session, call)
+                answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss: there is nothing to harm
                 return answer
             happening = layers.harming(call, answer.response, now, among)
-            return self._harmed(session, answer, happening) if happening else answer
+            return self._apply_faults(session, answer, happening) if happening else answer
         except Refused as error:
             key = session.index(self._library).key(call)
             reply = error_reply(400, OVERLAY, f"bedtape: {error}", request_id_for(key))
             return Answer(call, reply, "overlay", str(error))
 
-    def _said(
+    def _render_response(
         self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None
     ) -> Answer:
         """An answer that no recording gave, with everything put back that one would have."""
         key = session.index(self._library).key(call)
-        said = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
-        return Answer(call, reply_of(said, key, call.number), source, by, response)
+        interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
+        return Answer(call, reply_of(interaction, key, call.number), source, by, response)
 
-    def _harmed(self, session: SessionState, answer: Answer, happening: list[Happening]) -> Answer:
+    def _apply_faults(self, session: SessionState, answer: Answer, happening: list[Happening]) -> Answer:
         call, response, reply = answer.call, answer.response, answer.reply
         assert response is not None
         changed = response
         for happens in happening:
             changed = happens.fault.harm.on_response(changed, call, happens.moment)
         if changed is not response:
-            reply = self._said(session, call, changed, answer.source).reply
+            reply = self._render_response(session, call, changed, answer.source).reply
         for happens in happening:
             reply = happens.fault.harm.on_reply(reply, call, happens.moment)
         edits = tuple(edit for h in happening if (edit := h.fault.harm.on_steps(reply, h.moment)) is not None)

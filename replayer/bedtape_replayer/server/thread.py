@@ -15,8 +15,8 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage.store import cache_folder
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.gate import Desk
-from bedtape_replayer.engine.checks import Validate, checks_of
+from bedtape_replayer.api.gate import Gate
+from bedtape_replayer.engine.checks import Validate, parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.history import History
@@ -71,7 +71,7 @@ class Replayer(Session):
         self._strict = strict
         self._match = match
         self._overlay = overlay
-        self._checks = checks_of(validate)
+        self._checks = parse_checks(validate)
         self._history = history
         self._speed = speed
         self._observer = observer
@@ -134,7 +134,7 @@ class Replayer(Session):
         engine = Engine(
             self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
         )
-        engine.desk = Desk(engine)
+        engine.control = Gate(engine)
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
         self._thread.start()

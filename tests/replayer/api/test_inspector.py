@@ -25,7 +25,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply, reply_of
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.api.inspector.call_detail import whole
 from bedtape_replayer.api.inspector.page import POLICY
 from bedtape_replayer.engine.engine import Engine
@@ -46,9 +46,9 @@ CALLS = "/_bedtape/inspector/calls"
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 
 
-def sent(desk: Desk, path: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = HERE) -> Reply:
+def sent(gate: Gate, path: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = HERE) -> Reply:
     head = Head.of(tuple((name.encode(), value.encode()) for name, value in headers))
-    reply = desk("default", method, path, head, b"")
+    reply = gate("default", method, path, head, b"")
     assert reply is not None
     return reply
 
@@ -57,25 +57,25 @@ def header(reply: Reply, name: str) -> str | None:
     return {key.lower(): value.decode() for key, value in reply.headers}.get(name.encode())
 
 
-def told(desk: Desk, path: str, status: int = 200) -> Any:
-    reply = sent(desk, path)
+def told(gate: Gate, path: str, status: int = 200) -> Any:
+    reply = sent(gate, path)
     assert reply.status == status
     return json.loads(reply.pieces[0].data)
 
 
 def call(scene: Scene, number: int) -> Any:
-    return told(Desk(scene.engine), f"/_bedtape/inspector/sessions/default/calls/{number}")
+    return told(Gate(scene.engine), f"/_bedtape/inspector/sessions/default/calls/{number}")
 
 
 # -- the files -------------------------------------------------------------------------------------------------
 
 
 def test_the_page_and_all_that_it_loads_are_served() -> None:
-    desk, loaded = Desk(Scene().engine), {"/_bedtape/"}
+    gate, loaded = Gate(Scene().engine), {"/_bedtape/"}
     waiting = set(loaded)
     while waiting:
         path = waiting.pop()
-        reply = sent(desk, path)
+        reply = sent(gate, path)
         assert (reply.status, header(reply, "content-security-policy")) == (200, POLICY)
         assert header(reply, "x-content-type-options") == "nosniff"
         text = reply.pieces[0].data.decode()
@@ -99,13 +99,13 @@ def test_the_page_and_all_that_it_loads_are_served() -> None:
 def test_browsers_are_told_what_a_file_is(path: str, kind: str) -> None:
     for method in ("GET", "HEAD"):
         assert (
-            header(sent(Desk(Scene().engine), f"/_bedtape/{path}", method), "content-type") == f"{kind}; charset=utf-8"
+            header(sent(Gate(Scene().engine), f"/_bedtape/{path}", method), "content-type") == f"{kind}; charset=utf-8"
         )
 
 
 def test_without_its_slash_the_page_is_one_step_away() -> None:
     """Relative, so that it is found under a session's prefix too."""
-    reply = sent(Desk(Scene().engine), "/_bedtape")
+    reply = sent(Gate(Scene().engine), "/_bedtape")
     assert (reply.status, header(reply, "location")) == (307, "_bedtape/")
 
 
@@ -114,11 +114,11 @@ def test_without_its_slash_the_page_is_one_step_away() -> None:
     ["page.py", "../page.py", "static/app.js", "..%2Fpage.py", "%2e%2e/page.py", "nothing.js", "__init__.py", ""],
 )
 def test_nothing_else_of_the_package_is_served(path: str) -> None:
-    assert sent(Desk(Scene().engine), f"/_bedtape/inspector/{path}").status == 404
+    assert sent(Gate(Scene().engine), f"/_bedtape/inspector/{path}").status == 404
 
 
 def test_files_are_only_read() -> None:
-    assert sent(Desk(Scene().engine), "/_bedtape/", "POST").status == 404
+    assert sent(Gate(Scene().engine), "/_bedtape/", "POST").status == 404
 
 
 def test_a_server_without_control_has_no_page() -> None:
@@ -139,16 +139,16 @@ def test_a_server_without_control_has_no_page() -> None:
 )
 @pytest.mark.parametrize("path", ["/_bedtape/", "/_bedtape/inspector/app.js", CALLS])
 def test_strangers_get_nothing(path: str, headers: tuple[tuple[str, str], ...]) -> None:
-    assert sent(Desk(Scene().engine), path, headers=headers).status == 403
+    assert sent(Gate(Scene().engine), path, headers=headers).status == 403
 
 
 def test_with_a_token_the_files_are_for_everybody_and_what_they_ask_is_not() -> None:
-    desk, elsewhere = Desk(Scene().engine, "a-token-of-some-length"), (("host", "bedtape:4566"),)
+    gate, elsewhere = Gate(Scene().engine, "a-token-of-some-length"), (("host", "bedtape:4566"),)
     for path in ("/_bedtape/", "/_bedtape/inspector/app.js"):
-        assert sent(desk, path, headers=elsewhere).status == 200
+        assert sent(gate, path, headers=elsewhere).status == 200
     for path in (CALLS, "/_bedtape/inspector/sessions/default/calls/1"):
-        assert sent(desk, path, headers=elsewhere).status == 401
-        assert sent(desk, path, headers=(*elsewhere, ("x-bedtape-token", "a-token-of-some-length"))).status != 401
+        assert sent(gate, path, headers=elsewhere).status == 401
+        assert sent(gate, path, headers=(*elsewhere, ("x-bedtape-token", "a-token-of-some-length"))).status != 401
 
 
 # -- text stays text -------------------------------------------------------------------------------------------
@@ -199,20 +199,20 @@ def test_calls_are_told_as_they_end() -> None:
     history.clear()
     for outcome in (*rest, first):
         history.add(outcome)
-    desk = Desk(scene.engine)
-    calls = told(desk, CALLS)["calls"]
+    gate = Gate(scene.engine)
+    calls = told(gate, CALLS)["calls"]
     assert [each["number"] for each in calls] == [2, 3, 1]
-    assert [each["number"] for each in told(desk, f"{CALLS}?since={calls[1]['ended']}")["calls"]] == [1]
-    assert told(desk, f"{CALLS}?since={calls[2]['ended']}")["calls"] == []
+    assert [each["number"] for each in told(gate, f"{CALLS}?since={calls[1]['ended']}")["calls"]] == [1]
+    assert told(gate, f"{CALLS}?since={calls[2]['ended']}")["calls"] == []
 
 
 def test_many_calls_come_page_by_page_and_none_is_lost() -> None:
     scene = Scene(converse("a", "1"))
     for number in range(1001):
         scene.send(authored.ask("a"), at=number / 100)
-    desk, since, seen, more = Desk(scene.engine), 0, [], True
+    gate, since, seen, more = Gate(scene.engine), 0, [], True
     while more:
-        page = told(desk, f"{CALLS}?since={since}")
+        page = told(gate, f"{CALLS}?since={since}")
         more, since = page["more"], page["calls"][-1]["ended"]
         seen += [each["number"] for each in page["calls"]]
     assert seen == list(range(1, 1002))
@@ -223,7 +223,7 @@ def test_all_sessions_are_in_one_list() -> None:
     for at, session in enumerate(("default", "other", "default")):
         scene.send(authored.ask("a"), at=float(at), headers=[("x-bedtape-session", session)])
     scene.engine.sessions.share("alias", scene.session)
-    page = told(Desk(scene.engine), CALLS)
+    page = told(Gate(scene.engine), CALLS)
     assert [each["session"] for each in page["calls"]] == ["default", "other", "default"]
     assert [(each["name"], each["calls"]) for each in page["sessions"]] == [("default", 2), ("other", 1)]
 
@@ -233,11 +233,11 @@ def test_the_page_learns_what_is_forgotten() -> None:
     scene.session.history.limit = 2
     for number in range(5):
         scene.send(authored.ask("a"), at=float(number))
-    page = told(Desk(scene.engine), CALLS)
+    page = told(Gate(scene.engine), CALLS)
     (session,) = page["sessions"]
     assert (session["calls"], session["forgotten"], session["oldest"]) == (2, 3, page["calls"][0]["ended"])
     scene.session.history.clear()
-    assert told(Desk(scene.engine), CALLS)["sessions"][0]["oldest"] is None
+    assert told(Gate(scene.engine), CALLS)["sessions"][0]["oldest"] is None
 
 
 def test_a_row_says_what_became_of_a_call() -> None:
@@ -248,7 +248,7 @@ def test_a_row_says_what_became_of_a_call() -> None:
     scene.send(authored.ask("b"), at=2.0, operation="converse-stream", complete=False, sent=2)
     scene.send(authored.ask("x" * 500), at=3.0)
     scene.send(b"\xff", at=4.0, url="/nothing/here")
-    fault, answered, streamed, missed, odd = told(Desk(scene.engine), CALLS)["calls"]
+    fault, answered, streamed, missed, odd = told(Gate(scene.engine), CALLS)["calls"]
     assert (fault["status"], fault["error"], fault["source"], fault["by"]) == (
         429,
         "ThrottlingException",
@@ -263,14 +263,14 @@ def test_a_row_says_what_became_of_a_call() -> None:
 
 @pytest.mark.parametrize("query", ["since=x", "since=-1", "before=1"])
 def test_a_wrong_question_is_refused(query: str) -> None:
-    assert told(Desk(Scene().engine), f"{CALLS}?{query}", 400)["problems"]
+    assert told(Gate(Scene().engine), f"{CALLS}?{query}", 400)["problems"]
 
 
 def test_looking_makes_no_session_and_no_call() -> None:
     engine = Engine(Library(()))
     for path in ("/_bedtape/", CALLS):
-        sent(Desk(engine), path)
-    assert told(Desk(engine), "/_bedtape/inspector/sessions/new/calls/1", 404)["error"]
+        sent(Gate(engine), path)
+    assert told(Gate(engine), "/_bedtape/inspector/sessions/new/calls/1", 404)["error"]
     assert list(engine.sessions) == []
 
 
@@ -380,7 +380,7 @@ def test_whatever_is_sent_can_be_shown(body: bytes, operation: str) -> None:
     scene = Scene(converse("a", "1"))
     scene.send(body, operation=operation, headers=[("user-agent", "ü")])
     assert call(scene, 1)["call"]["number"] == 1
-    assert len(told(Desk(scene.engine), CALLS)["calls"]) == 1
+    assert len(told(Gate(scene.engine), CALLS)["calls"]) == 1
 
 
 @corpus.needs_corpus
@@ -391,9 +391,9 @@ def test_every_real_exchange_can_be_shown() -> None:
     for number, exchange in enumerate(corpus.every(), 1):
         interaction = exchange.interaction()
         head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
-        asked = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
+        request = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
         reply = reply_of(interaction, b"", 0)
-        outcome = Outcome(Answer(asked, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)
+        outcome = Outcome(Answer(request, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)
         shown: Any = whole(Record(outcome), scene.session, scene.engine.library)
         json.dumps(shown, allow_nan=False).encode()
         if shown["answer"]["events"] and header(reply, "content-type") == "application/vnd.amazon.eventstream":

@@ -20,7 +20,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
 from bedtape_replayer.engine.engine import Engine
@@ -40,23 +40,23 @@ LAID: dict[str, Any] = {"bedtape-overlay": 1, "seed": 7, "rules": [{**RULE, "nam
 
 
 def sent(
-    desk: Desk, method: str, path: str, body: object = b"", headers: tuple[tuple[str, str], ...] = HERE
+    gate: Gate, method: str, path: str, body: object = b"", headers: tuple[tuple[str, str], ...] = HERE
 ) -> tuple[Reply, Any]:
     """The reply to a request, and its JSON. body: bytes, or what becomes JSON."""
     head = Head.of(tuple((name.encode(), value.encode("latin-1")) for name, value in headers))
-    reply = desk("default", method, path, head, body if isinstance(body, bytes) else json.dumps(body).encode())
+    reply = gate("default", method, path, head, body if isinstance(body, bytes) else json.dumps(body).encode())
     assert reply is not None
     return reply, json.loads(reply.pieces[0].data)
 
 
-def got(desk: Desk, method: str, path: str, body: object = b"", status: int = 200) -> Any:
-    reply, value = sent(desk, method, path, body)
+def got(gate: Gate, method: str, path: str, body: object = b"", status: int = 200) -> Any:
+    reply, value = sent(gate, method, path, body)
     assert reply.status == status, value
     return value
 
 
-def talk() -> tuple[Scene, Desk]:
-    """A session that asked for an answer, a stream, what nobody recorded, and what is no JSON."""
+def talk() -> tuple[Scene, Gate]:
+    """A session with calls for an answer, a stream, what nobody recorded, and what is no JSON."""
     scene = Scene(converse("a", "1"), stream("b", ["2", "3"]), converse("never", "4"))
     use = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {"city": "Lyon"}}}
     result = {"toolResult": {"toolUseId": "t1", "content": [{"text": "sunny"}]}}
@@ -65,11 +65,11 @@ def talk() -> tuple[Scene, Desk]:
     scene.send(ask("b"), operation="converse-stream", headers=[("authorization", "Bearer secret")])
     scene.send({"messages": turns, "system": [{"text": "Hm."}], "inferenceConfig": {"temperature": 0.5}})
     scene.send(b"\xff", complete=False)
-    return scene, Desk(scene.engine)
+    return scene, Gate(scene.engine)
 
 
 @pytest.fixture
-def desk() -> Desk:
+def gate() -> Gate:
     return talk()[1]
 
 
@@ -128,13 +128,13 @@ def test_every_component_is_referred_to(document: Any) -> None:
         assert name in document["components"]["schemas"]
 
 
-def test_it_takes_the_overlay_that_files_have(document: Any, desk: Desk) -> None:
-    assert got(desk, "GET", "/_bedtape/overlay.schema.json") == OVERLAY
+def test_it_takes_the_overlay_that_files_have(document: Any, gate: Gate) -> None:
+    assert got(gate, "GET", "/_bedtape/overlay.schema.json") == OVERLAY
     rules = document["components"]["schemas"]["Overlay"]["properties"]["rules"]
     assert rules["items"] == {"$ref": "#/components/schemas/Rule"}
 
 
-# What is asked, in this order; the answer to each is held against the document.
+# The requests, in this order; the answer to each is held against the document.
 ASKED: list[tuple[str, str, str, Any]] = [
     ("health", "GET", "/_bedtape/health", b""),
     ("openapi", "GET", "/_bedtape/openapi.json", b""),
@@ -172,24 +172,24 @@ ASKED: list[tuple[str, str, str, Any]] = [
 ]
 
 
-def test_every_answer_is_as_the_document_says(document: Any, desk: Desk) -> None:
+def test_every_answer_is_as_the_document_says(document: Any, gate: Gate) -> None:
     for name, method, path, body in ASKED:
-        answers(document, name).validate(got(desk, method, path, body))
+        answers(document, name).validate(got(gate, method, path, body))
     assert {name for name, *_ in ASKED} == {route.name for route in ROUTES}
 
 
 def test_a_verdict_is_as_the_document_says(document: Any) -> None:
-    scene, desk = talk()
+    scene, gate = talk()
     for attempt in (1, 2):
         scene.send(ask("unknown"), headers=aws("i-2", attempt))
-    (finding,) = got(desk, "GET", f"{S}/default/verdict")
+    (finding,) = got(gate, "GET", f"{S}/default/verdict")
     answers(document, "verdict").validate([finding])
     assert finding["kind"] == "retried_what_it_must_not"
     assert finding["group"] == "i-2"
 
 
 def test_functions_of_python_are_told_by_name(document: Any) -> None:
-    scene, desk = talk()
+    scene, gate = talk()
 
     class Here:
         """A server whose thread is this one."""
@@ -203,7 +203,7 @@ def test_functions_of_python_are_told_by_name(document: Any) -> None:
             return function()
 
     Session("default", Here()).respond(_answering, model="*claude*")
-    told = got(desk, "GET", f"{S}/default/overlay")
+    told = got(gate, "GET", f"{S}/default/overlay")
     answers(document, "overlay").validate(told)
     assert told["rules"][0]["answer"] == {"function": "_answering"}
 
@@ -212,8 +212,8 @@ def _answering(call: Any) -> str:
     return str(call.number)
 
 
-def test_all_of_a_call_is_told(desk: Desk) -> None:
-    calls = got(desk, "GET", f"{S}/default/calls")["calls"]
+def test_all_of_a_call_is_told(gate: Gate) -> None:
+    calls = got(gate, "GET", f"{S}/default/calls")["calls"]
     assert [(call["number"], call["status"], call["source"], call["text"]) for call in calls] == [
         (1, 200, "cassette", "1"),
         (2, 200, "cassette", "23"),
@@ -230,7 +230,7 @@ def test_all_of_a_call_is_told(desk: Desk) -> None:
     assert json.loads(calls[0]["body"]) == ask("a")
 
 
-# Each method of a session in Python, and what is asked in other languages.
+# Each method of a session in Python, and its route for other languages.
 SAME = {
     "respond": {"addRule"},
     "fail": {"addFault"},
@@ -310,7 +310,7 @@ def test_schemas_refuse_what_routes_refuse(name: str, changes: list[tuple[int, A
     for at, other, more in changes:
         places = list(_places(body))
         body = _changed(body, places[at % len(places)], other, more)
-    reply, told = sent(Desk(Scene(converse("a", "1")).engine), method, path, body)
+    reply, told = sent(Gate(Scene(converse("a", "1")).engine), method, path, body)
     if takes(served(), name).is_valid(body):
         assert reply.status == 200 or (reply.status in (400, 404, 409) and _BEYOND.search(told["error"])), told
     else:
@@ -333,9 +333,9 @@ def test_whatever_is_asked_is_answered(method: str, path: str, query: str, body:
 @pytest.mark.parametrize(
     "body", [b'{"answer":{"text":"\\ud800"}}', b'{"answer":{"json":[1e400]}}', b'{"answer":{"json":' + b"[" * 100 + b"]" * 100 + b"}}"]
 )  # fmt: skip
-def test_what_no_answer_can_hold_does_no_harm(body: bytes, desk: Desk) -> None:
-    assert got(desk, "POST", f"{S}/default/rules", body)["name"] == "rule-1"
-    assert got(desk, "GET", f"{S}/default/overlay")["rules"]
+def test_what_no_answer_can_hold_does_no_harm(body: bytes, gate: Gate) -> None:
+    assert got(gate, "POST", f"{S}/default/rules", body)["name"] == "rule-1"
+    assert got(gate, "GET", f"{S}/default/overlay")["rules"]
 
 
 # -- who may ask -----------------------------------------------------------------------------------------------
@@ -377,9 +377,9 @@ PAGE = "http://localhost:4566"
         ({"host": "localhost:4566", "sec-fetch-site": "same-site"}, 403),
     ],
 )
-def test_only_neighbours_may_ask(headers: dict[str, str], status: int, desk: Desk, document: Any) -> None:
+def test_only_neighbours_may_ask(headers: dict[str, str], status: int, gate: Gate, document: Any) -> None:
     for method, path in (("GET", "/_bedtape/health"), ("POST", "/_bedtape/reset"), ("GET", "/_bedtape/nosuch")):
-        reply, told = sent(desk, method, path, headers=tuple(headers.items()))
+        reply, told = sent(gate, method, path, headers=tuple(headers.items()))
         assert reply.status == (status if path != "/_bedtape/nosuch" or status == 403 else 404)
         if reply.status != 200:
             answers(document, "reset", "default").validate(told)
@@ -406,9 +406,9 @@ WIRE = TOKEN.encode().decode("latin-1")  # as its bytes come in headers
     ],
 )
 def test_whoever_brings_the_token_may_ask(host: str | None, headers: dict[str, str], status: int) -> None:
-    desk = Desk(Scene().engine, TOKEN)
+    gate = Gate(Scene().engine, TOKEN)
     named = {**headers, **({} if host is None else {"host": host})}
-    reply, told = sent(desk, "GET", "/_bedtape/health", headers=tuple(named.items()))
+    reply, told = sent(gate, "GET", "/_bedtape/health", headers=tuple(named.items()))
     assert reply.status == status
     if status == 401:
         assert dict(reply.headers)[b"WWW-Authenticate"] == b"Bearer"
@@ -416,14 +416,14 @@ def test_whoever_brings_the_token_may_ask(host: str | None, headers: dict[str, s
         assert TOKEN not in told["error"]
 
 
-# -- what is asked ---------------------------------------------------------------------------------------------
+# -- requests -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "path", ["/_other", "/_bedtapes", "/_", "/_resets", "/_fakecloud2/health", "/__bedtape/health"]
 )
-def test_other_paths_are_no_business_of_the_desk(path: str, desk: Desk) -> None:
-    assert desk("default", "GET", path, Head.of(()), b"") is None
+def test_other_paths_are_no_business_of_the_desk(path: str, gate: Gate) -> None:
+    assert gate("default", "GET", path, Head.of(()), b"") is None
 
 
 @pytest.mark.parametrize(
@@ -436,8 +436,8 @@ def test_other_paths_are_no_business_of_the_desk(path: str, desk: Desk) -> None:
         ("HEAD", f"{S}/x/rules", b"POST"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: bytes, desk: Desk) -> None:
-    reply, told = sent(desk, method, path)
+def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: bytes, gate: Gate) -> None:
+    reply, told = sent(gate, method, path)
     assert (reply.status, dict(reply.headers)[b"Allow"]) == (405, allowed)
     assert told["error"] == f"expected {allowed.decode()} for {path}, found {method}"
 
@@ -454,12 +454,12 @@ def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: 
         ("GET", f"{S}/default/calls/01", "no call numbered '01'"),
     ],
 )
-def test_what_is_not_there(method: str, path: str, said: str, desk: Desk) -> None:
-    assert said in got(desk, method, path, status=404)["error"]
+def test_what_is_not_there(method: str, path: str, said: str, gate: Gate) -> None:
+    assert said in got(gate, method, path, status=404)["error"]
 
 
-def test_every_problem_is_told_at_once_with_its_place(desk: Desk, document: Any) -> None:
-    told = got(desk, "PUT", f"{S}/new/overlay", {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []}, status=400)
+def test_every_problem_is_told_at_once_with_its_place(gate: Gate, document: Any) -> None:
+    told = got(gate, "PUT", f"{S}/new/overlay", {**LAID, "rules": [{"when": {"turn": 0}}], "fault": []}, status=400)
     answers(document, "setOverlay", "default").validate(told)
     assert [(problem["where"], problem["expected"], problem["fix"]) for problem in told["problems"]] == [
         ("rules[0].when.turn", "a number from 1", ""),
@@ -483,8 +483,8 @@ def test_every_problem_is_told_at_once_with_its_place(desk: Desk, document: Any)
         ("limit=1&limit=2", "expected each parameter once"),
     ],
 )
-def test_a_wrong_query_is_refused(query: str, said: str, desk: Desk) -> None:
-    assert said in got(desk, "GET", f"{S}/default/calls?{query}", status=400)["error"]
+def test_a_wrong_query_is_refused(query: str, said: str, gate: Gate) -> None:
+    assert said in got(gate, "GET", f"{S}/default/calls?{query}", status=400)["error"]
 
 
 @pytest.mark.parametrize(
@@ -507,8 +507,8 @@ def test_a_wrong_query_is_refused(query: str, said: str, desk: Desk) -> None:
         ("text_contains=&call=2", [2]),
     ],
 )
-def test_calls_are_looked_through(query: str, numbers: list[int], desk: Desk) -> None:
-    told = got(desk, "GET", f"{S}/default/calls?{query}")
+def test_calls_are_looked_through(query: str, numbers: list[int], gate: Gate) -> None:
+    told = got(gate, "GET", f"{S}/default/calls?{query}")
     assert [call["number"] for call in told["calls"]] == numbers
     if "limit" not in query:
         assert told["total"] == len(numbers)
@@ -519,7 +519,7 @@ def test_a_page_is_the_latest_hundred() -> None:
     scene = Scene(converse("a", "1"))
     for _ in range(120):
         scene.send(ask("a"))
-    told = got(Desk(scene.engine), "GET", f"{S}/default/calls")
+    told = got(Gate(scene.engine), "GET", f"{S}/default/calls")
     assert [call["number"] for call in told["calls"]] == list(range(21, 121))
     assert told["total"] == 120
 
@@ -543,8 +543,8 @@ def test_a_page_is_the_latest_hundred() -> None:
         ({"all_played": True}, "found 1 unplayed"),
     ],
 )
-def test_assertions(assertion: Any, report: str | None, desk: Desk) -> None:
-    told = got(desk, "POST", f"{S}/default/assert", assertion)
+def test_assertions(assertion: Any, report: str | None, gate: Gate) -> None:
+    told = got(gate, "POST", f"{S}/default/assert", assertion)
     assert told["passed"] is (report is None)
     assert told["report"] is None if report is None else report in told["report"]
 
@@ -561,97 +561,97 @@ def test_assertions(assertion: Any, report: str | None, desk: Desk) -> None:
         ({"called": {"json_path": {"a[": 1}}}, "json_path"),
     ],
 )
-def test_assertions_that_cannot_be(assertion: Any, said: str, desk: Desk) -> None:
-    assert said in got(desk, "POST", f"{S}/default/assert", assertion, status=400)["error"]
+def test_assertions_that_cannot_be(assertion: Any, said: str, gate: Gate) -> None:
+    assert said in got(gate, "POST", f"{S}/default/assert", assertion, status=400)["error"]
 
 
 # -- sessions and layers ---------------------------------------------------------------------------------------
 
 
-def test_to_look_at_a_session_makes_none(desk: Desk) -> None:
+def test_to_look_at_a_session_makes_none(gate: Gate) -> None:
     for path in ("", "/overlay", "/calls", "/verdict", "/unplayed"):
-        got(desk, "GET", f"{S}/new{path}")
-    got(desk, "POST", f"{S}/new/assert", {"called": {"prompt_contains": "a"}})
-    got(desk, "DELETE", f"{S}/new/calls")
-    got(desk, "DELETE", f"{S}/new/overlay")
-    got(desk, "POST", f"{S}/new/rules", {}, status=400)
-    got(desk, "PUT", f"{S}/new", {"cassette": "nosuch"}, status=404)
-    assert [session["name"] for session in got(desk, "GET", S)] == ["default"]
-    assert got(desk, "GET", f"{S}/new")["calls"] == 0
+        got(gate, "GET", f"{S}/new{path}")
+    got(gate, "POST", f"{S}/new/assert", {"called": {"prompt_contains": "a"}})
+    got(gate, "DELETE", f"{S}/new/calls")
+    got(gate, "DELETE", f"{S}/new/overlay")
+    got(gate, "POST", f"{S}/new/rules", {}, status=400)
+    got(gate, "PUT", f"{S}/new", {"cassette": "nosuch"}, status=404)
+    assert [session["name"] for session in got(gate, "GET", S)] == ["default"]
+    assert got(gate, "GET", f"{S}/new")["calls"] == 0
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [("POST", "/rules", RULE), ("POST", "/faults", FAULT), ("PUT", "/overlay", LAID), ("PUT", "", {}), ("POST", "/reset", b"")],
 )  # fmt: skip
-def test_to_configure_a_session_makes_it(method: str, path: str, body: Any, desk: Desk) -> None:
-    got(desk, method, f"{S}/a%2Fb%20c{path}", body)
-    assert [session["name"] for session in got(desk, "GET", S)] == ["default", "a/b c"]
+def test_to_configure_a_session_makes_it(method: str, path: str, body: Any, gate: Gate) -> None:
+    got(gate, method, f"{S}/a%2Fb%20c{path}", body)
+    assert [session["name"] for session in got(gate, "GET", S)] == ["default", "a/b c"]
 
 
 def test_a_session_plays_what_it_is_told() -> None:
-    scene, desk = talk()
-    assert got(desk, "PUT", f"{S}/default", {"cassette": "made"})["cassette"] == "made"
-    assert got(desk, "PUT", f"{S}/default", {"strict": True})["cassette"] == "made"
+    scene, gate = talk()
+    assert got(gate, "PUT", f"{S}/default", {"cassette": "made"})["cassette"] == "made"
+    assert got(gate, "PUT", f"{S}/default", {"strict": True})["cassette"] == "made"
     assert scene.send(ask("a")).status == 400  # it has been played once
-    assert got(desk, "PUT", f"{S}/default", {"cassette": None})["strict"] is True  # what is not named stays
-    assert got(desk, "PUT", f"{S}/default", {"strict": None, "cassette": None})["strict"] is None
+    assert got(gate, "PUT", f"{S}/default", {"cassette": None})["strict"] is True  # what is not named stays
+    assert got(gate, "PUT", f"{S}/default", {"strict": None, "cassette": None})["strict"] is None
     assert scene.send(ask("a")).status == 200
 
 
 def test_layers_answer_and_tell_how_often() -> None:
-    scene, desk = talk()
-    assert got(desk, "POST", f"{S}/default/rules", RULE) == {**RULE, "name": "rule-1", "fired": 0}
-    assert got(desk, "POST", f"{S}/default/faults", FAULT) == {**FAULT, "name": "fault-1", "fired": 0}
+    scene, gate = talk()
+    assert got(gate, "POST", f"{S}/default/rules", RULE) == {**RULE, "name": "rule-1", "fired": 0}
+    assert got(gate, "POST", f"{S}/default/faults", FAULT) == {**FAULT, "name": "fault-1", "fired": 0}
     assert scene.send(ask("spam")).error == "ThrottlingException"
     assert scene.send(ask("spam")).text == "ham"
-    told = got(desk, "GET", f"{S}/default/overlay")
+    told = got(gate, "GET", f"{S}/default/overlay")
     assert [layer["fired"] for layer in told["rules"] + told["faults"]] == [1, 1]
-    got(desk, "DELETE", f"{S}/default/layers/rule-1")
+    got(gate, "DELETE", f"{S}/default/layers/rule-1")
     assert scene.send(ask("spam")).source == "miss"
-    got(desk, "PUT", f"{S}/default/overlay", LAID)
-    assert got(desk, "GET", f"{S}/default")["seed"] == 7
+    got(gate, "PUT", f"{S}/default/overlay", LAID)
+    assert got(gate, "GET", f"{S}/default")["seed"] == 7
     assert scene.send(ask("spam")).error == "ThrottlingException"
     assert scene.send(ask("spam")).by == "mine"
 
 
 def test_names_are_of_one_layer_alone() -> None:
     shared = overlay_of({"bedtape-overlay": 1, "rules": [{"name": "of-the-file", "answer": {"text": "x"}}]})
-    desk = Desk(Engine(Library(()), overlay=shared))
+    gate = Gate(Engine(Library(()), overlay=shared))
     for name in ("mine", "of-the-file"):
-        first = got(desk, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None
-        told = got(desk, "POST", f"{S}/s/faults", {**FAULT, "name": name}, status=409)
+        first = got(gate, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None
+        told = got(gate, "POST", f"{S}/s/faults", {**FAULT, "name": name}, status=409)
         assert f"a layer is named {name!r} already" in told["error"]
         assert first is None or first["name"] == "mine"
     laid = {**LAID, "rules": [{**RULE, "name": "of-the-file"}]}
-    assert "'of-the-file'" in got(desk, "PUT", f"{S}/s/overlay", laid, status=409)["error"]
-    assert [rule["name"] for rule in got(desk, "GET", f"{S}/s/overlay")["rules"]] == ["mine", "of-the-file"]
-    assert [rule["name"] for rule in got(desk, "GET", f"{S}/other/overlay")["rules"]] == ["of-the-file"]
+    assert "'of-the-file'" in got(gate, "PUT", f"{S}/s/overlay", laid, status=409)["error"]
+    assert [rule["name"] for rule in got(gate, "GET", f"{S}/s/overlay")["rules"]] == ["mine", "of-the-file"]
+    assert [rule["name"] for rule in got(gate, "GET", f"{S}/other/overlay")["rules"]] == ["of-the-file"]
 
 
 def test_resets() -> None:
-    scene, desk = talk()
-    got(desk, "POST", f"{S}/default/rules", RULE)
-    got(desk, "PUT", f"{S}/default", {"cassette": "made"})
-    told = got(desk, "POST", f"{S}/default/reset")
+    scene, gate = talk()
+    got(gate, "POST", f"{S}/default/rules", RULE)
+    got(gate, "PUT", f"{S}/default", {"cassette": "made"})
+    told = got(gate, "POST", f"{S}/default/reset")
     assert (told["calls"], told["rules"], told["cassette"]) == (0, 0, "made")
-    got(desk, "DELETE", f"{S}/default")
-    assert got(desk, "GET", S) == []
+    got(gate, "DELETE", f"{S}/default")
+    assert got(gate, "GET", S) == []
     scene.send(ask("a"))
-    got(desk, "POST", "/_bedtape/reset")
-    assert got(desk, "GET", S) == []
+    got(gate, "POST", "/_bedtape/reset")
+    assert got(gate, "GET", S) == []
 
 
-def test_the_clock_moves_on_and_never_back(desk: Desk) -> None:
-    assert got(desk, "GET", "/_bedtape/clock") == {"now": 0}
-    assert got(desk, "POST", "/_bedtape/clock", {"advance": 61.5}) == {"now": 61.5}
+def test_the_clock_moves_on_and_never_back(gate: Gate) -> None:
+    assert got(gate, "GET", "/_bedtape/clock") == {"now": 0}
+    assert got(gate, "POST", "/_bedtape/clock", {"advance": 61.5}) == {"now": 61.5}
     for body in ({"advance": -1}, {"advance": "1"}, {"advance": True}, {}, [], b"", b"{"):
-        got(desk, "POST", "/_bedtape/clock", body, status=400)
-    assert got(desk, "GET", "/_bedtape/clock") == {"now": 61.5}
+        got(gate, "POST", "/_bedtape/clock", body, status=400)
+    assert got(gate, "GET", "/_bedtape/clock") == {"now": 61.5}
 
 
-def test_cassettes(desk: Desk) -> None:
-    (cassette,) = got(desk, "GET", "/_bedtape/cassettes")
+def test_cassettes(gate: Gate) -> None:
+    (cassette,) = got(gate, "GET", "/_bedtape/cassettes")
     assert cassette == {
         "name": "made",
         "interactions": 3,
@@ -659,5 +659,5 @@ def test_cassettes(desk: Desk) -> None:
         "operations": ["Converse", "ConverseStream"],
         "models": ["us.amazon.nova-lite-v1:0"],
     }
-    interactions = got(desk, "GET", "/_bedtape/cassettes/made")
+    interactions = got(gate, "GET", "/_bedtape/cassettes/made")
     assert [len(each["response"].get("events", [])) for each in interactions] == [0, 5, 0]

@@ -11,7 +11,7 @@ import pytest
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.engine.checks import Checks, Validate, checks_of
+from bedtape_replayer.engine.checks import Checks, Validate, parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -28,12 +28,12 @@ RULE = Overlay((Rule("rule-1", (Message((Text("hi"),)),), When(operation=("Conve
     [("always", Checks(True, True)), ("rules", Checks(True, False)), ("never", Checks(False, False))],
 )
 def test_words(word: Validate, checks: Checks) -> None:
-    assert checks_of(word) == checks
+    assert parse_checks(word) == checks
 
 
 def test_another_word_is_refused() -> None:
     with pytest.raises(ValueError, match="expected validate to be one of always, rules, never, found 'sometimes'"):
-        checks_of("sometimes")  # type: ignore[arg-type]
+        parse_checks("sometimes")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_another_word_is_refused() -> None:
 )
 def test_who_answers_a_bad_request(word: Validate, ruled: str, recorded_bad: str, missed: str) -> None:
     tape = Cassette("c", (recorded(BAD, b"{}", url=model_path("converse-stream")),))
-    with_rule = Engine(Library((tape,)), overlay=RULE, checks=checks_of(word))
+    with_rule = Engine(Library((tape,)), overlay=RULE, checks=parse_checks(word))
     answer = with_rule.answer("POST", model_path("converse"), head(), BAD)
     assert answer.source == ruled
     assert (answer.reply.status == 400) is (ruled == "validation")
@@ -55,7 +55,7 @@ def test_who_answers_a_bad_request(word: Validate, ruled: str, recorded_bad: str
 
 
 def test_a_good_request_is_answered_by_the_rule() -> None:
-    engine = Engine(Library(()), overlay=RULE, checks=checks_of("always"))
+    engine = Engine(Library(()), overlay=RULE, checks=parse_checks("always"))
     assert engine.answer("POST", model_path("converse"), head(), converse_body("hi")).source == "rule"
 
 

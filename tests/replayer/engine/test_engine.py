@@ -19,7 +19,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
-from bedtape_replayer.api.gate import Desk
+from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.faults.base import Harm, Moment
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -94,7 +94,7 @@ def test_kept_replies_are_bounded_in_bytes() -> None:
     engine = _engine(Cassette("c", tuple(big)))
     for n in range(60):
         assert len(_said(_ask(engine, str(n)))) == 1_000_000
-    assert engine._kept <= 33 * 1024 * 1024
+    assert engine._cached_bytes <= 33 * 1024 * 1024
 
 
 # -- the overlay -----------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_calls_and_answers_are_values(kind: type) -> None:
 
 def test_the_desk_is_asked_first_and_leaves_no_history() -> None:
     engine = _laid()
-    engine.desk = Desk(engine)
+    engine.control = Gate(engine)
     host = Head.of(((b"host", b"localhost"),))
     answer = engine.answer("GET", "/_bedtape/health", host, b"")
     assert (answer.source, answer.reply.status) == ("control", 200)

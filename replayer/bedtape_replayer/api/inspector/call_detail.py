@@ -26,7 +26,7 @@ _PAYLOAD = 4000
 def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
     """The call, in the control API's words and some more."""
     answer = record.outcome.answer
-    recording = _found(library, record.by) if record.source == "cassette" else None
+    recording = _find(library, record.by) if record.source == "cassette" else None
     return {
         "call": record.as_json(),
         "answer": _answer(record),
@@ -37,7 +37,7 @@ def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
     }
 
 
-def _found(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
+def _find(library: Library, file: str | None) -> tuple[Cassette, Interaction] | None:
     pairs = ((cassette, each) for cassette in library.cassettes for each in cassette.interactions)
     return next((pair for pair in pairs if pair[1].file == file), None)
 
@@ -71,7 +71,7 @@ def _blocks(record: Record) -> JsonValue:
 
 
 def _event(number: int, piece: Piece, sent: int) -> JsonValue:
-    kind, payload = _opened(piece.data)
+    kind, payload = _read_piece(piece.data)
     return {
         "at_ms": piece.at_ms,
         "bytes": len(piece.data),
@@ -81,7 +81,7 @@ def _event(number: int, piece: Piece, sent: int) -> JsonValue:
     }
 
 
-def _opened(data: bytes) -> tuple[str, bytes]:
+def _read_piece(data: bytes) -> tuple[str, bytes]:
     """What a piece of a stream says, and its kind: an event's type, or that it is in no frame, or in a broken one."""
     try:
         frames = eventstream.decode_all(data)
@@ -92,10 +92,10 @@ def _opened(data: bytes) -> tuple[str, bytes]:
         return "empty", b""
     headers = dict(frames[0].strings() or ())
     kind = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code") or "event"
-    return kind, _unsealed(frames[0].payload)
+    return kind, _read_chunk(frames[0].payload)
 
 
-def _unsealed(payload: bytes) -> bytes:
+def _read_chunk(payload: bytes) -> bytes:
     """The JSON inside InvokeModel's chunks, which is what a reader wants to read."""
     try:
         return bodies.compact(bodies.open_chunk(payload))
@@ -144,7 +144,7 @@ def _miss(miss: Miss, library: Library) -> JsonValue:
 
 def _near(near: Near, library: Library) -> JsonValue:
     """A recording that came near, with its request, if it is still there."""
-    found = _found(library, near.file)
+    found = _find(library, near.file)
     return {
         "file": make_json_safe(near.file),
         "cassette": None if found is None else make_json_safe(found[0].name),

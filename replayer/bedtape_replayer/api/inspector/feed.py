@@ -11,7 +11,7 @@ from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.inspector.call_detail import whole
-from bedtape_replayer.api.route import Asked, NoSuch, Route
+from bedtape_replayer.api.route import ApiRequest, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -28,20 +28,20 @@ _QUERY: dict[str, Schema] = {
 }
 
 
-def _calls(asked: Asked) -> JsonValue:
+def _calls(request: ApiRequest) -> JsonValue:
     """Calls that ended after `since`, the oldest first, and the sessions there are, so that the page forgets too."""
-    since = asked.conditions(_QUERY).get("since", 0)
-    sessions = tuple(dict.fromkeys(asked.engine.sessions))  # one that has two names is told once
+    since = request.conditions(_QUERY).get("since", 0)
+    sessions = tuple(dict.fromkeys(request.engine.sessions))  # one that has two names is told once
     found = [outcome for each in sessions for outcome in each.history.iterate_newest(since / _MICRO)]
     page = nsmallest(_PAGE, found, key=lambda outcome: outcome.began + outcome.seconds)
     return {
-        "calls": [_row(Record(outcome)) for outcome in page if _ended(outcome) > since],
+        "calls": [_row(Record(outcome)) for outcome in page if _end_micros(outcome) > since],
         "more": len(found) > _PAGE,
         "sessions": [_session(each) for each in sorted(sessions, key=lambda session: session.name)],
     }
 
 
-def _ended(outcome: Outcome) -> int:
+def _end_micros(outcome: Outcome) -> int:
     return round((outcome.began + outcome.seconds) * _MICRO)
 
 
@@ -51,7 +51,7 @@ def _session(session: SessionState) -> JsonValue:
         "name": make_json_safe(session.name),
         "calls": len(session.history),
         "forgotten": session.history.forgotten,
-        "oldest": None if oldest is None else _ended(oldest),
+        "oldest": None if oldest is None else _end_micros(oldest),
     }
 
 
@@ -60,7 +60,7 @@ def _row(record: Record) -> JsonValue:
         {
             "session": record.session,
             "number": record.number,
-            "ended": _ended(record.outcome),
+            "ended": _end_micros(record.outcome),
             "began": record.began,
             "seconds": record.seconds,
             "operation": record.operation or f"{record.method} {record.path[:_SHOWN]}",
@@ -79,12 +79,12 @@ def _row(record: Record) -> JsonValue:
     )
 
 
-def _call(asked: Asked) -> JsonValue:
-    session = asked.looked_at()
+def _call(request: ApiRequest) -> JsonValue:
+    session = request.peek_session()
     for record in session.history.calls:
-        if str(record.number) == asked.parts["call"]:
-            return whole(record, session, asked.engine.library)
-    raise NoSuch(f"the session's history has no call numbered {asked.parts['call']!r}")
+        if str(record.number) == request.parts["call"]:
+            return whole(record, session, request.engine.library)
+    raise NoSuch(f"the session's history has no call numbered {request.parts['call']!r}")
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""What was found in an environment, all that the checks go by. Values only; who looks is `gathering`."""
+"""The values that describe an environment. `probe` makes them, and the checks read them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from bedtape_replayer.engine.validation import conversation, native
 from bedtape_replayer.engine.validation.shapes import Input, input_of
 from bedtape_replayer.engine.validation.values import Violation
 
-__all__ = ["Refusal", "refusal"]
+__all__ = ["Refusal", "find_refusal"]
 
 _SERVICES = {operation.name: operation.service for operation in OPERATIONS if operation.service != "bedrock-mantle"}
 _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
@@ -39,7 +39,7 @@ def _no_header(_name: str) -> str | None:
     return None
 
 
-def refusal(
+def find_refusal(
     operation: str,
     model: str | None,
     body: bytes,
@@ -57,10 +57,10 @@ def refusal(
         return None
     if _model_is_invalid(known, model):
         return _invalid(_INVALID_MODEL)
-    if outside := _outside_body(known, labels or {}, header):
-        return _refused(outside)
+    if outside := _check_outside_body(known, labels or {}, header):
+        return _refuse(outside)
     try:
-        return _of_body(operation, model or "", known, body)
+        return _check_body(operation, model or "", known, body)
     except RecursionError:  # deeper than anything that Bedrock's parser takes
         return _invalid(native.MALFORMED)
 
@@ -69,7 +69,9 @@ def _model_is_invalid(known: Input, model: str | None) -> bool:
     return any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels)
 
 
-def _outside_body(known: Input, labels: Mapping[str, str], header: Callable[[str], str | None]) -> list[Violation]:
+def _check_outside_body(
+    known: Input, labels: Mapping[str, str], header: Callable[[str], str | None]
+) -> list[Violation]:
     found: list[Violation] = []
     for name, value in labels.items():
         if name in known.labels and name not in _MODEL_LABELS:
@@ -80,7 +82,7 @@ def _outside_body(known: Input, labels: Mapping[str, str], header: Callable[[str
     return found
 
 
-def _of_body(operation: str, model: str, known: Input, body: bytes) -> Refusal | None:
+def _check_body(operation: str, model: str, known: Input, body: bytes) -> Refusal | None:
     native_body = operation in _NATIVE
     if not native_body and known.body is None:
         return None
@@ -89,15 +91,15 @@ def _of_body(operation: str, model: str, known: Input, body: bytes) -> Refusal |
     except orjson.JSONDecodeError:
         return _invalid(native.MALFORMED)
     if known.body is None:
-        return _said(native.mistake(model, value, streaming=operation != "InvokeModel"))
+        return _refuse_with(native.mistake(model, value, streaming=operation != "InvokeModel"))
     if problems := known.body(value):
-        return _refused(problems)
+        return _refuse(problems)
     if operation in ("Converse", "ConverseStream") and isinstance(value, dict):
-        return _said(conversation.mistake(model, value))
+        return _refuse_with(conversation.mistake(model, value))
     return None
 
 
-def _refused(problems: Sequence[Violation]) -> Refusal:
+def _refuse(problems: Sequence[Violation]) -> Refusal:
     """Types first, for nothing is read from a body whose types are wrong; then all bounds; then the rest."""
     if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
         return Refusal(400, "SerializationException", str(mistyped))
@@ -108,7 +110,7 @@ def _refused(problems: Sequence[Violation]) -> Refusal:
     return _invalid(f"{len(bounds)} validation {errors} detected: {'; '.join(bounds)}")
 
 
-def _said(message: str | None) -> Refusal | None:
+def _refuse_with(message: str | None) -> Refusal | None:
     return None if message is None else _invalid(message)
 
 

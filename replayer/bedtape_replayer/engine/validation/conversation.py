@@ -33,9 +33,9 @@ def mistake(model: str, body: JsonObject) -> str | None:
     return (
         empty_message(messages)
         or _empty_error(messages)
-        or _undeclared_tools(body, messages)
+        or _check_tools(body, messages)
         or _roles(model, messages)
-        or _mixed(model, messages)
+        or _check_mixed(model, messages)
         or _results(messages)
     )
 
@@ -59,7 +59,7 @@ def _empty_error(messages: Sequence[JsonObject]) -> str | None:
     return None
 
 
-def _undeclared_tools(body: JsonObject, messages: Sequence[JsonObject]) -> str | None:
+def _check_tools(body: JsonObject, messages: Sequence[JsonObject]) -> str | None:
     if body.get("toolConfig") is not None:
         return None
     used = any(_of(message, "toolUse") or _of(message, "toolResult") for message in messages)
@@ -73,7 +73,7 @@ def _roles(model: str, messages: Sequence[JsonObject]) -> str | None:
     return _ALTERNATE if any(one == other for one, other in pairwise(roles)) else None
 
 
-def _mixed(model: str, messages: Sequence[JsonObject]) -> str | None:
+def _check_mixed(model: str, messages: Sequence[JsonObject]) -> str | None:
     if not _is_one_of(model, _TOOLS_ALONE):
         return None
     for at, message in enumerate(messages):
@@ -112,10 +112,10 @@ def _objects(value: JsonValue) -> list[JsonObject]:
 
 def _of(message: JsonObject, member: str) -> list[JsonObject]:
     """The message's blocks of one kind: what they hold, text as an object that holds nothing."""
-    return list(_held(message, member))
+    return list(_read_members(message, member))
 
 
-def _held(message: JsonObject, member: str) -> Iterator[JsonObject]:
+def _read_members(message: JsonObject, member: str) -> Iterator[JsonObject]:
     for block in _objects(message.get("content")):
         value = block.get(member)
         if value is not None:

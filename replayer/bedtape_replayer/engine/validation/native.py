@@ -45,31 +45,31 @@ def mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
     if streaming and fnmatchcase(name, _STREAMED_UNSEEN):
         return None
     if not fnmatchcase(name, _CLAUDE):
-        return _malformed(_schema(model, name, body))
+        return _format_malformed(_schema(model, name, body))
     if not isinstance(body, dict):
         return MALFORMED
     if any(fnmatchcase(name, glob) for glob in _GUARDED):
-        return _malformed(_guarded(model, body))
-    missing = next(_missing(_CLAUDE_MESSAGES, body), None)
+        return _format_malformed(_check_claude(model, body))
+    missing = next(_list_missing(_CLAUDE_MESSAGES, body), None)
     return f"{missing}: Field required" if missing else empty_message(_messages(body))
 
 
 def _schema(model: str, name: str, body: JsonValue) -> list[str]:
-    required = _required(model)
+    required = _find_required(model)
     nova = fnmatchcase(name, _NOVA)
     if required is None and not nova:
         return []
     if not isinstance(body, dict):
         return [f"#: expected type: JSONObject, found: {_java(body)}"]
-    problems = [f"#: required key [{key}] not found" for key in _missing(required or (), body)]
+    problems = [f"#: required key [{key}] not found" for key in _list_missing(required or (), body)]
     return problems + (list(_nova_blocks(body)) if nova else [])
 
 
-def _guarded(model: str, body: JsonObject) -> list[str]:
+def _check_claude(model: str, body: JsonObject) -> list[str]:
     """The older Claude models take prompts too; messages are what the newer of them take, even under the old names."""
     if "messages" not in body:
-        return [f"#: required key [{key}] not found" for key in _missing(_required(model) or (), body)]
-    problems = [f"#: required key [{key}] not found" for key in _missing(_CLAUDE_MESSAGES, body)]
+        return [f"#: required key [{key}] not found" for key in _list_missing(_find_required(model) or (), body)]
+    problems = [f"#: required key [{key}] not found" for key in _list_missing(_CLAUDE_MESSAGES, body)]
     for at, message in enumerate(_messages(body)):
         content = message.get("content")
         if not isinstance(content, str | list):
@@ -94,14 +94,14 @@ def _nova_blocks(body: JsonObject) -> Iterator[str]:
                 )
 
 
-def _required(model: str) -> Required | None:
+def _find_required(model: str) -> Required | None:
     try:
         return family_of("InvokeModel", model).required
     except Cannot:
         return None
 
 
-def _missing(required: Required, body: JsonObject) -> Iterator[str]:
+def _list_missing(required: Required, body: JsonObject) -> Iterator[str]:
     """The keys that are not there; of a choice that nobody made, the first."""
     for entry in required:
         choice = (entry,) if isinstance(entry, str) else entry
@@ -109,7 +109,7 @@ def _missing(required: Required, body: JsonObject) -> Iterator[str]:
             yield choice[0]
 
 
-def _malformed(problems: list[str]) -> str | None:
+def _format_malformed(problems: list[str]) -> str | None:
     if not problems:
         return None
     return f"Malformed input request: {''.join(problems)}, please reformat your input and try again."

@@ -22,7 +22,7 @@ from botocore.model import (
 )
 
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, mistyped, scalar
+from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar
 
 __all__ = ["Input", "input_of"]
 
@@ -95,10 +95,10 @@ _Known = dict[tuple[str, bool], Check]
 def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
     hidden = hidden or shape.name in _HIDDEN or bool(shape.metadata.get("sensitive"))
     found = known.get((shape.name, hidden))
-    return found or _compiled(shape, hidden, known)
+    return found or _compile_shape(shape, hidden, known)
 
 
-def _compiled(shape: Shape, hidden: bool, known: _Known) -> Check:
+def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
     if isinstance(shape, StructureShape):
         document = bool(shape.is_document_type)
         return scalar(shape, hidden) if document else _structure(shape, list(shape.members), hidden, known)
@@ -117,7 +117,7 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
-            return (mistyped(value, "Expected null"),)
+            return (make_type_violation(value, "Expected null"),)
         found: list[Violation] = []
         chosen = 0
         for name, member in value.items():
@@ -150,7 +150,7 @@ def _list(shape: ListShape, hidden: bool, known: _Known) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not list:
-            return (mistyped(value, "Expected list or null"),)
+            return (make_type_violation(value, "Expected list or null"),)
         found: list[Violation] = []
         for at, member in enumerate(value):
             if member is None:
@@ -171,7 +171,7 @@ def _map(shape: MapShape, known: _Known) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
-            return (mistyped(value, "Expected map or null"),)
+            return (make_type_violation(value, "Expected map or null"),)
         found = [Violation("bounds", text) for text in bounds(len(value))]
         for key, member in value.items():
             # The framework names neither the key nor the value that is wrong, only the map.

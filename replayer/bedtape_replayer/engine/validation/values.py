@@ -15,7 +15,7 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FINE", "Check", "Violation", "bounds_of", "mistyped", "scalar"]
+__all__ = ["FINE", "Check", "Violation", "bounds_of", "make_type_violation", "scalar"]
 
 # What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
 # own types (unions and documents), which Bedrock checks after these.
@@ -79,7 +79,7 @@ def _string(shape: Shape, hidden: bool) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str:
-            return (mistyped(value, f"{_token(value)} can not be converted to a String"),)
+            return (make_type_violation(value, f"{_token(value)} can not be converted to a String"),)
         texts = []  # in the order of real messages: too long, pattern, too short
         if members and value not in members:
             texts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
@@ -108,7 +108,7 @@ def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not int and type(value) is not float:
-            return (mistyped(value, f"{_token(value)} can not be converted to {kind}"),)
+            return (make_type_violation(value, f"{_token(value)} can not be converted to {kind}"),)
         # A fraction where an integer is wanted is cut, not refused.
         number = int(value) if whole else float(value)
         return [Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
@@ -121,20 +121,24 @@ def _blob(shape: Shape) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str or not _BASE64.fullmatch(value):
-            return (mistyped(value, f"{_token(value)} can not be converted to a Blob"),)
+            return (make_type_violation(value, f"{_token(value)} can not be converted to a Blob"),)
         return [Violation("bounds", text) for text in bounds(len(value.rstrip("=")) * 3 // 4)]
 
     return check
 
 
 def _boolean(value: JsonValue) -> Sequence[Violation]:
-    return FINE if type(value) is bool else (mistyped(value, f"{_token(value)} can not be converted to a Boolean"),)
+    return (
+        FINE
+        if type(value) is bool
+        else (make_type_violation(value, f"{_token(value)} can not be converted to a Boolean"),)
+    )
 
 
 def _timestamp(value: JsonValue) -> Sequence[Violation]:
     if type(value) in (int, float, str):
         return FINE
-    return (mistyped(value, f"{_token(value)} can not be converted to a Timestamp"),)
+    return (make_type_violation(value, f"{_token(value)} can not be converted to a Timestamp"),)
 
 
 def _document(value: JsonValue) -> Sequence[Violation]:
@@ -162,7 +166,7 @@ def bounds_of(shape: Shape, what: str) -> Callable[[float], list[str]]:
     return texts
 
 
-def mistyped(value: JsonValue, otherwise: str) -> Violation:
+def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
     """Of the wrong JSON type. What the framework says hangs on what it found before what it wanted."""
     if isinstance(value, dict):
         return Violation("type", "Start of structure or map found where not expected.")

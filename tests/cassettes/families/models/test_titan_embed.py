@@ -12,6 +12,7 @@ from hypothesis import given
 from bedtape_cassettes.families.content import Embeddings, Usage
 from bedtape_cassettes.families.family import Cannot
 from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
+from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from support.corpus import Exchange, needs_corpus
 from support.native import invoked, json_objects, recorded, withstands
@@ -26,7 +27,9 @@ def test_real_answers_come_back_as_they_were() -> None:
     assert {row.model for row in rows} == {V1, V2}
     for row in rows:
         real = json.loads(row.response_body)
-        made = invoked(row.model, json.loads(row.request_body), TITAN_EMBED.read(real))
+        found = content_of(row.operation, row.model, row.interaction().response)
+        assert isinstance(found, Embeddings)
+        made = invoked(row.model, json.loads(row.request_body), found)
         assert list(made.items()) == list(real.items())
 
 

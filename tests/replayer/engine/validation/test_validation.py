@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS, identify
-from bedtape_replayer.engine.validation import Refusal, refusal
+from bedtape_replayer.engine.validation import Refusal, find_refusal
 from support.corpus import Exchange, every, needs_corpus
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
@@ -49,7 +49,7 @@ BLOCKS = ", ".join(_MESSAGE.members["content"].member.members)
 
 
 def _said(operation: str, model: str | None, body: JsonValue) -> str | None:
-    found = refusal(operation, model, orjson.dumps(body))
+    found = find_refusal(operation, model, orjson.dumps(body))
     return found and found.message
 
 
@@ -159,7 +159,7 @@ SHAPE_MISTAKES: dict[str, tuple[JsonValue, str]] = {
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
 @pytest.mark.parametrize(("body", "message"), SHAPE_MISTAKES.values(), ids=SHAPE_MISTAKES)
 def test_a_mistake_in_a_shape_is_told_as_bedrock_tells_it(operation: str, body: JsonValue, message: str) -> None:
-    assert refusal(operation, CLAUDE, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal(operation, CLAUDE, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
 
 
 MISTYPED: dict[str, tuple[JsonValue, str]] = {
@@ -185,7 +185,7 @@ MISTYPED: dict[str, tuple[JsonValue, str]] = {
 
 @pytest.mark.parametrize(("body", "message"), MISTYPED.values(), ids=MISTYPED)
 def test_json_of_another_type_cannot_be_read_and_nothing_else_is_said_of_it(body: JsonValue, message: str) -> None:
-    assert refusal("Converse", CLAUDE, orjson.dumps(body)) == Refusal(400, "SerializationException", message)
+    assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) == Refusal(400, "SerializationException", message)
 
 
 # The texts of the wire contract's table; where a model is named, others are not asked for it.
@@ -259,7 +259,7 @@ CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
 
 @pytest.mark.parametrize(("model", "body", "message"), CONVERSATION_MISTAKES.values(), ids=CONVERSATION_MISTAKES)
 def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) -> None:
-    assert refusal("Converse", model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal("Converse", model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
 
 
 FINE: dict[str, tuple[str, JsonValue]] = {
@@ -299,13 +299,13 @@ FINE: dict[str, tuple[str, JsonValue]] = {
 
 @pytest.mark.parametrize(("model", "body"), FINE.values(), ids=FINE)
 def test_what_bedrock_lets_pass(model: str, body: JsonValue) -> None:
-    assert refusal("Converse", model, orjson.dumps(body)) is None
+    assert find_refusal("Converse", model, orjson.dumps(body)) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 3000, b'{"a":NaN}'], ids=repr)
 def test_a_native_body_that_is_not_json(data: bytes) -> None:
     for operation in ("InvokeModel", "InvokeModelWithResponseStream"):
-        assert refusal(operation, CLAUDE, data) == Refusal(400, "ValidationException", MALFORMED)
+        assert find_refusal(operation, CLAUDE, data) == Refusal(400, "ValidationException", MALFORMED)
 
 
 def _malformed(problems: str) -> str:
@@ -360,7 +360,7 @@ NATIVE_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
 @pytest.mark.parametrize("operation", ["InvokeModel", "InvokeModelWithResponseStream"])
 @pytest.mark.parametrize(("model", "body", "message"), NATIVE_MISTAKES.values(), ids=NATIVE_MISTAKES)
 def test_a_mistake_in_a_native_body(operation: str, model: str, body: JsonValue, message: str) -> None:
-    assert refusal(operation, model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal(operation, model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ def test_a_stream_that_is_opened_before_the_model_looks_is_not_refused() -> None
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream", "InvokeModel", "CountTokens"])
 @pytest.mark.parametrize("model", ["", None, "no spaces!", "ümlaut", "x" * 2049])
 def test_a_model_id_that_cannot_be_one(operation: str, model: str | None) -> None:
-    found = refusal(operation, model, b"{}")
+    found = find_refusal(operation, model, b"{}")
     assert found == Refusal(400, "ValidationException", "The provided model identifier is invalid.")
 
 
@@ -396,29 +396,31 @@ def test_a_model_id_that_cannot_be_one(operation: str, model: str | None) -> Non
     "model", ["my-model", "does-not-exist", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2"]
 )
 def test_a_model_id_that_somebody_made_up_is_none_of_ours(model: str) -> None:
-    assert refusal("Converse", model, orjson.dumps(_converse())) is None
+    assert find_refusal("Converse", model, orjson.dumps(_converse())) is None
 
 
 def test_labels_and_headers_are_checked_by_their_own_shapes() -> None:
     content: JsonValue = {"source": "INPUT", "content": [{"text": {"text": "a"}}]}
     labels = {"guardrailIdentifier": "abc", "guardrailVersion": "latest"}
-    found = refusal("ApplyGuardrail", None, orjson.dumps(content), labels=labels)
+    found = find_refusal("ApplyGuardrail", None, orjson.dumps(content), labels=labels)
     assert found is not None
     assert found.message.startswith("1 validation error detected: Value 'latest' at 'guardrailVersion' failed to")
-    assert not refusal("ApplyGuardrail", None, orjson.dumps(content), labels={**labels, "guardrailVersion": "DRAFT"})
+    assert not find_refusal(
+        "ApplyGuardrail", None, orjson.dumps(content), labels={**labels, "guardrailVersion": "DRAFT"}
+    )
     traced = {"x-amzn-bedrock-trace": "on"}
-    assert refusal("InvokeModel", "my-model", b"{}", header=traced.get) == Refusal(
+    assert find_refusal("InvokeModel", "my-model", b"{}", header=traced.get) == Refusal(
         400,
         "ValidationException",
         "1 validation error detected: Value 'on' at 'trace' failed to satisfy constraint: Member must satisfy enum value"
         " set: [ENABLED, DISABLED, ENABLED_FULL]",
     )
-    assert refusal("InvokeModel", "my-model", b"{}", header={"x-amzn-bedrock-trace": "ENABLED"}.get) is None
+    assert find_refusal("InvokeModel", "my-model", b"{}", header={"x-amzn-bedrock-trace": "ENABLED"}.get) is None
 
 
 @pytest.mark.parametrize("operation", ["ChatCompletions", "Messages", "", "Nonsense"])
 def test_of_what_no_service_model_describes_nothing_is_known(operation: str) -> None:
-    assert refusal(operation, None, b"not JSON") is None
+    assert find_refusal(operation, None, b"not JSON") is None
 
 
 # -- every place of the model ------------------------------------------------------------------------------------
@@ -605,7 +607,7 @@ def test_what_botocore_would_not_send_is_refused(data: st.DataObject) -> None:
     body = _bent(_WHOLE, data)
     assert _said("Converse", CLAUDE, _WHOLE) is None
     if isinstance(body, dict) and _botocore_refuses(body):
-        assert refusal("Converse", CLAUDE, orjson.dumps(body)) is not None
+        assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) is not None
 
 
 _JSON = st.recursive(
@@ -626,7 +628,7 @@ _JSON = st.recursive(
 @settings(derandomize=True, deadline=None, max_examples=500)
 @given(st.sampled_from([operation.name for operation in OPERATIONS]), st.sampled_from([CLAUDE, NOVA, "x"]), _JSON)
 def test_no_json_makes_it_fail(operation: str, model: str, value: JsonValue) -> None:
-    found = refusal(operation, model, json.dumps(value).encode())
+    found = find_refusal(operation, model, json.dumps(value).encode())
     assert found is None or (found.status == 400 and found.message)
 
 
@@ -634,8 +636,8 @@ def test_no_json_makes_it_fail(operation: str, model: str, value: JsonValue) -> 
 @given(st.sampled_from(["Converse", "InvokeModel", "Retrieve", "CountTokens"]), st.data())
 def test_no_change_to_a_good_body_makes_it_fail(operation: str, data: st.DataObject) -> None:
     body = json.dumps(_bent(_bent(_WHOLE, data), data)).encode()
-    refusal(operation, CLAUDE, body)
-    refusal(operation, NOVA, body[: data.draw(st.integers(0, len(body)))])
+    find_refusal(operation, CLAUDE, body)
+    find_refusal(operation, NOVA, body[: data.draw(st.integers(0, len(body)))])
 
 
 def _filtered(depth: int) -> bytes:
@@ -645,11 +647,11 @@ def _filtered(depth: int) -> bytes:
 
 
 def test_filters_within_filters_are_read_while_python_can() -> None:
-    found = refusal("Retrieve", None, _filtered(100))
+    found = find_refusal("Retrieve", None, _filtered(100))
     assert found is not None
     assert found.message.startswith("101 validation errors detected: ")
     # The JSON can still be parsed at this depth, but not walked.
-    assert refusal("Retrieve", None, _filtered(500)) == Refusal(400, "ValidationException", MALFORMED)
+    assert find_refusal("Retrieve", None, _filtered(500)) == Refusal(400, "ValidationException", MALFORMED)
 
 
 # -- what Bedrock answered ------------------------------------------------------------------------------------------
@@ -669,7 +671,7 @@ _NOT_OF_SHAPE = (
 def _recorded(exchange: Exchange) -> Refusal | None:
     target = identify(exchange.method, exchange.path)
     headers = {name.lower(): value for name, value in exchange.request_headers}
-    return refusal(target.name or "", target.model, exchange.request_body, header=headers.get)
+    return find_refusal(target.name or "", target.model, exchange.request_body, header=headers.get)
 
 
 @pytest.mark.corpus
