@@ -22,9 +22,9 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.assign import amended, assignments
+from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.listing import totals
-from bedtape_cassettes.suites.show import transcript
+from bedtape_cassettes.suites.show import render_transcript
 from bedtape_recorder.drift import drifts
 from support.calls import CLAUDE
 from support.capturing import Taken
@@ -60,7 +60,7 @@ def _stats(interaction: Interaction) -> Counts:
 
 
 def _show(interaction: Interaction) -> Counts:
-    last = transcript("made", 1, interaction)[-1].text
+    last = render_transcript("made", 1, interaction)[-1].text
     found = re.fullmatch(
         r"usage: (\d+) tokens in, (\d+) out(?:, (\d+) read from the cache)?(?:, (\d+) written to it)?", last
     )
@@ -265,12 +265,12 @@ def test_a_new_family_is_one_row_of_the_table(operation: str, tmp_path: Path) ->
     assert _counts(before, tmp_path / "before") == (70, 12)
 
     words = ["answer.text=Pretty polly wants a cracker", "stop_reason=max_tokens"]
-    after = amended(before, assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])).interaction
+    after = assign(before, parse_assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])).interaction
     assert _counts(after, tmp_path / "after") == (71, 13)
     record = Scene(after).send(asked, url=after.request.path)
     assert (record.text, record.stop_reason) == ("Pretty polly wants a cracker", "max_tokens")
     assert b'"all":84' in _opened(after.response)
-    recounted = amended(before, assignments(words[:1])).interaction
+    recounted = assign(before, parse_assignments(words[:1])).interaction
     assert _stats(recounted) == (70, 16)
     assert [str(drift) for drift in drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
 

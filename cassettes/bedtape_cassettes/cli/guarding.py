@@ -17,7 +17,7 @@ import typer
 from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue, Suite
@@ -89,13 +89,13 @@ def scan(
                 found += scanning.scan(suite, {name: places}, Taking(look))
                 tick(name)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             how = f", {one.how}" if one.how else ""
-            say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
+            print_lines(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
         fix = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
+        print_lines([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -177,22 +177,26 @@ def check(
         played = None if history is None else _played(history)
         found = _checked(folder, oldest, played, drift=drift)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
-            say(lines(shown, "warning" if one.level == "wrong" else "faint"))
+            print_lines(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
-        say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
+        print_lines([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
     raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
 
 
-def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.Checked]:
+def _checked(
+    folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool
+) -> list[checks.CheckResult]:
     try:
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
+            checks.CheckResult(
+                "wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix
+            )
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.

@@ -66,7 +66,7 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
     if chosen is None and (said := settings.find(_TABLE, "bedtape")) is not None:
         if not said.variable and not gate_is_open:
             return "none"
-        chosen, by = said.value, said.by
+        chosen, by = said.value, said.source
     if chosen not in (None, "none") and not gate_is_open:
         raise pytest.UsageError(f"{by}={chosen} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it")
     return str(chosen or "none")
@@ -96,6 +96,6 @@ def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
         return own
     if own is not _UNSAID and said is not None and not said.variable:
         raise pytest.UsageError(
-            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.by}; keep one of them"
+            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.source}; keep one of them"
         )
     return said.value if said is not None else None

@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Timer
 
-from bedtape_cassettes.config.files import read_settings, working_folder
-from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.config.files import find_working_folder, read_settings
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import format_count
@@ -138,10 +138,10 @@ def _is_file(name: str) -> bool:
 
 def _settings() -> tuple[Settings, ChosenSettings]:
     try:
-        here = working_folder()
+        here = find_working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
-        return NOTHING_SAID, ChosenSettings(problems=tuple(map(str, error.problems)))
+        return NO_SETTINGS, ChosenSettings(problems=tuple(map(str, error.problems)))
     port = settings.of("replay").get("port", DEFAULT_PORT)
     assert isinstance(port, int)
     return settings, ChosenSettings(settings.file, port, warnings=settings.warnings)
