@@ -12,7 +12,7 @@ from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.answer import Outcome
-from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
@@ -73,7 +73,7 @@ class Run:
 
         def lay() -> None:
             bedrock.open()
-            self._server.engine.sessions.get(bedrock.name).layers.lay(overlay)
+            self._server.engine.sessions.get(bedrock.name).layers.replace_own(overlay)
             self._current = bedrock
 
         self._server.run(lay)
@@ -143,4 +143,4 @@ def _overlay(asked: Asked) -> Overlay:
     if asked.overlay is None:
         return NOTHING
     # Its layers are the test's own, and named so: a file that all tests have may lie below.
-    return read_overlay(asked.overlay, "") if isinstance(asked.overlay, Path) else overlay_of(dict(asked.overlay))
+    return read_overlay(asked.overlay, "") if isinstance(asked.overlay, Path) else parse_overlay(dict(asked.overlay))
