@@ -17,7 +17,7 @@ from bedtape_cassettes.families.rendering import can_render, render
 from bedtape_cassettes.families.table import family_of, strip_profile
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events, Interaction, JsonValue, Response
-from bedtape_replayer.answering.reply import reply_of
+from bedtape_replayer.answering.reply import build_reply
 from support.corpus import Exchange, every
 
 # Which family speaks behind a model id that does not tell it.
@@ -206,7 +206,7 @@ def _problems(row: Exchange, forgiven: Sequence[str]) -> Iterator[str]:
 
 def _headers(interaction: Interaction, forgiven: Sequence[str]) -> list[str]:
     """The names of what goes over the wire, in order."""
-    names = [name.decode() for name, _ in reply_of(interaction, b"key", 0).headers]
+    names = [name.decode() for name, _ in build_reply(interaction, b"key", 0).headers]
     return [name for name in names if not _matches(f"headers.{name.lower()}", forgiven)]
 
 

@@ -37,7 +37,7 @@ class Rule:
     when: When = ANY
     schedule: Schedule = ALWAYS
     family: str | None = None
-    told: JsonObject = field(default_factory=dict)
+    document: JsonObject = field(default_factory=dict)
 
     def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
         """The response to the `turn`th call that it takes (from 1); None where its function passes the call on.
@@ -46,21 +46,21 @@ class Rule:
         """
         given = self.answers[min(turn, len(self.answers)) - 1]
         if callable(given):
-            return self._computed(given, call, chance)
-        return self._response(given, call, chance)
+            return self._call_function(given, call, chance)
+        return self._render(given, call, chance)
 
-    def _computed(self, function: Computed, call: Call, chance: Random) -> Response | None:
+    def _call_function(self, function: Computed, call: Call, chance: Random) -> Response | None:
         try:
-            given = _content(function(call))
+            given = _convert_returned(function(call))
         except RenderError:
             raise
         except Exception as error:
             raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
-        return None if given is None else self._response(given, call, chance)
+        return None if given is None else self._render(given, call, chance)
 
-    def _response(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
+    def _render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         if isinstance(given, Failure | Raw):
-            return given.response()
+            return given.build_response()
         if call.operation is None:
             raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
         return render(
@@ -68,7 +68,7 @@ class Rule:
         )
 
 
-def _content(returned: object) -> Content | Failure | Raw | None:
+def _convert_returned(returned: object) -> Content | Failure | Raw | None:
     """What a function gave; None where it passes the call on. Raises RenderError, or TypeError for no JSON."""
     match returned:
         case str():

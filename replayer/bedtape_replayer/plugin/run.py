@@ -12,7 +12,7 @@ from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_replayer.answering.answer import Outcome
-from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
@@ -76,7 +76,7 @@ class Run:
 
         def lay() -> None:
             bedrock.open()
-            self._server.engine.sessions.get(bedrock.name).layers.lay(overlay)
+            self._server.engine.sessions.get(bedrock.name).layers.replace_own(overlay)
             self._current = bedrock
 
         self._server.run(lay)
@@ -149,5 +149,5 @@ def _overlay(play_request: PlayRequest) -> Overlay:
     return (
         read_overlay(play_request.overlay, "")
         if isinstance(play_request.overlay, Path)
-        else overlay_of(dict(play_request.overlay))
+        else parse_overlay(dict(play_request.overlay))
     )

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, Reply, error_reply, request_id_for
+from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_error_reply, make_request_id
 from bedtape_replayer.answering.steps import (
     Close,
     Finish,
@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
         if reply.streamed:
             wire.respond_stream(stream, reply, self.server.date())
         else:
-            wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
+            wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
         if self._http2 is not None and wire.count_pending(stream):
             self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
         else:
@@ -225,9 +225,9 @@ class Connection(asyncio.Protocol):
             f"{ascii(what)[1:-1]} got a 500 for an error of our own: {_format_error(error)} ({_locate_error(error)})"
         )
         message = f"bedtape: an error of its own, {_format_error(error)}; it says more on its stderr."
-        reply = error_reply(500, "InternalServerException", message, request_id_for(what.encode()))
+        reply = build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
         assert self.wire is not None
-        self.wire.respond(stream, reply.status, reply.headers, reply.whole, self.server.date())
+        self.wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
 
     def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
         """The call is over. An observer's errors are its own: they take no answer from a client."""

@@ -18,9 +18,9 @@ from bedtape_replayer.answering.steps import (
     Step,
     StepEdit,
     Wait,
+    build_paced_steps,
+    build_steps,
     edit,
-    paced,
-    unpaced,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Player:
 
 def cut_steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
     """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
-    steps = edit(unpaced(reply) if speed is None else paced(reply, speed), edits)
+    steps = edit(build_steps(reply) if speed is None else build_paced_steps(reply, speed), edits)
     return steps if reply.streamed else _cut_parts(steps)
 
 

@@ -20,7 +20,7 @@ from bedtape_replayer.engine.checks import Validate, parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.loops import new_event_loop
@@ -168,7 +168,7 @@ class Replayer(Session):
             return NOTHING
         if isinstance(self._overlay, str | Path):
             return read_overlay(Path(self._overlay))
-        return overlay_of(dict(self._overlay), "file-")
+        return parse_overlay(dict(self._overlay), "file-")
 
     def _server_running(self) -> Server:
         if self._running is None:
