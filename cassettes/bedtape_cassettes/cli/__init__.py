@@ -1,1 +1,1 @@
-"""The commands `bedtape cassette …`, one file a kind of work; `app` holds them together, `telling` is how they speak."""
+"""The commands of `bedtape cassette`, one module for each kind of work. `app` registers the commands."""
