@@ -22,7 +22,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
@@ -140,7 +140,7 @@ def recover(
       bedtape recover --to tests/cassettes
     """
     with exit_on_error():
-        redaction = redaction_of(redact or [])
+        redaction = read_patterns(redact or [])
     folder = state_folder(os.environ) / "journals"
     found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not found:

@@ -14,7 +14,7 @@ import pytest
 
 from bedtape_cassettes.families import table
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Text, Turn, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.responses import RESPONSES
 from bedtape_cassettes.families.rendering import render
@@ -71,7 +71,7 @@ def _show(interaction: Interaction) -> Counts:
 def _history(interaction: Interaction) -> Counts:
     request = interaction.request
     usage = Scene(interaction).send(request.body.data, url=request.path).usage
-    return (usage.sent, usage.output) if usage else (0, 0)
+    return (usage.total_input, usage.output) if usage else (0, 0)
 
 
 def _counts(interaction: Interaction, folder: Path) -> Counts:
@@ -203,11 +203,11 @@ class _Parrot:
     def prompt(self, body: JsonObject) -> Prompt:
         return Prompt(turns=(Turn("user", json_access.text(body, "heard")),))
 
-    def render(self, content: Content, asking: Asking) -> JsonObject:
-        (last,) = list(self.stream(content, asking))[-1:]
+    def render(self, content: Content, model_request: ModelRequest) -> JsonObject:
+        (last,) = list(self.stream(content, model_request))[-1:]
         return {"squawk": json_access.text(content.text if isinstance(content, Message) else ""), "beak": last}
 
-    def stream(self, content: Content, asking: Asking) -> Iterator[JsonValue]:
+    def stream(self, content: Content, model_request: ModelRequest) -> Iterator[JsonValue]:
         assert isinstance(content, Message)
         assert content.usage
         for piece in re.findall("..?", content.text):

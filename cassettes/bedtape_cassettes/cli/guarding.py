@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -21,35 +21,38 @@ from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue, Suite
-from bedtape_cassettes.redaction.detectors import detectors
-from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
+from bedtape_cassettes.redaction.engine import Search, find_pattern
+from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git
-from bedtape_cassettes.suites import checks, scanning
-from bedtape_cassettes.suites.redacting import Names, Taking
+from bedtape_cassettes.suites import checks, secrets
 from bedtape_cassettes.suites.selector import pick
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["check", "redact", "scan"]
 
 Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")]
-Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(KINDS)}.")]
+Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")]
 Patterns = Annotated[
     list[str] | None,
     typer.Option("--pattern", metavar="REGEX", help="Matches of this too, or of its group; repeatable."),
 ]
 
 
-def _look(kinds: list[str] | None, patterns: list[str] | None, *, others: bool) -> Look:
-    """What finds what was asked for; all that is known where nothing was."""
-    if wrong := [kind for kind in kinds or () if kind not in KINDS]:
-        raise CassetteError(f"--kind: expected one of {', '.join(KINDS)}, found {wrong[0]!r}; choose one")
-    more = [by_pattern(_compiled(pattern)) for pattern in patterns or ()]
-    if kinds or not others:
-        return looking(kinds or (), more)
-    theirs = detectors()
+def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str] | None = None) -> Search:
+    """The search for what the options name, and nothing else."""
+    if wrong := [kind for kind in kinds or () if kind not in NAMES]:
+        raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
+    looks = tuple(find_pattern(_compiled(pattern)) for pattern in patterns or ())
+    return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
+
+
+def _with_everything(search: Search) -> Search:
+    """The search with every kind, and with detect-secrets' detectors if they are installed."""
+    theirs = secrets.load_detectors()
     if theirs is None:
         report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
-    return looking(KINDS, [*more, *([theirs] if theirs else [])])
+    looks = search.looks if theirs is None else (*search.looks, theirs)
+    return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -80,13 +83,15 @@ def scan(
       bedtape cassette scan 'weather:2' --kind email --json
     """
     with exit_on_error():
-        look = _look(kinds, patterns, others=True)
+        search = _search(kinds, patterns)
+        if not kinds:
+            search = _with_everything(search)
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
-        found: list[scanning.Found] = []
+        found: list[secrets.Found] = []
         with progress(len(picked), "scanning") as tick:
             for name, places in picked.items():
-                found += scanning.scan(suite, {name: places}, Taking(look))
+                found += secrets.scan(suite, {name: places}, search)
                 tick(name)
     if as_json:
         print_json([asdict(one) for one in found])
@@ -130,11 +135,13 @@ def redact(
     with exit_on_error():
         for path in paths or ():
             _checked_path(path)
-        taking = Taking(_look(kinds, patterns, others=not (patterns or paths)), tuple(paths or ()))
-    names = Names(fixed)
+        search = _search(kinds, patterns, paths)
+        if not (kinds or patterns or paths):
+            search = _with_everything(search)
+    names = secrets.Names(fixed)
 
     def alter(suite: Suite) -> Suite:
-        return scanning.without(suite, pick(suite, selectors or ["*"]), taking, names)
+        return secrets.redact_suite(suite, pick(suite, selectors or ["*"]), search, names)
 
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 

@@ -25,7 +25,7 @@ from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
+from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
 
@@ -70,7 +70,7 @@ def import_(
     """
     with exit_on_error():
         wanted = _format(source)
-        redaction = redaction_of(redact or [])
+        redaction = read_patterns(redact or [])
         named = _name_cassettes(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
         with lock(to, create=True):

@@ -18,18 +18,15 @@ from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import (
-    EMPTY,
     Body,
     Event,
     Headers,
-    Interaction,
     JsonValue,
-    Request,
-    Response,
     event_headers,
 )
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, is_secret_header, scan, scrub_body
+from bedtape_cassettes.redaction.kinds import is_secret_header
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 
 __all__ = ["as_glob", "as_json", "as_regex", "match_body", "match_path", "reject", "render_overlay", "render_raw"]
 
@@ -160,19 +157,12 @@ def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWA
     Raises SecretFound with the number of each rule that still contains a secret, and ValueError for values that YAML
     cannot hold.
     """
-    layers = [parse(scrub_body(compact(dict(rule.layer)), redaction)) for rule in rules]
+    layers = [parse(scrub(compact(dict(rule.layer)), redaction)) for rule in rules]
     problems = [
         Problem(name, 0, "no secret", f"{kind} in rule {number}", "name it with --redact PATTERN")
         for number, layer in enumerate(layers, 1)
-        for kind in _secrets(layer)
+        for kind in dict.fromkeys(find_secrets(compact(layer)))
     ]
     if problems:
         raise SecretFound(problems)
     return yamlio.dump({"bedtape-overlay": 1, "rules": layers})
-
-
-def _secrets(layer: JsonValue) -> list[str]:
-    interaction = Interaction(
-        None, None, Request("POST", "/", (), Body("json", compact(layer))), Response(200, (), EMPTY)
-    )
-    return [finding.kind for finding in scan(interaction)]

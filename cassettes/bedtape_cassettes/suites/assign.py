@@ -12,11 +12,11 @@ from random import Random
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, namespace_of
-from bedtape_cassettes.families.content import STOP_REASONS, Cited, Content, Message, Text, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.content import STOP_REASONS, CitedText, Content, Message, Text, Usage
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.members import find_leaves
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.rendering import render, takes
+from bedtape_cassettes.families.rendering import can_render, render
 from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import with_text
@@ -102,7 +102,7 @@ def reconcile(before: Interaction, after: Interaction) -> EditResult:
 def answer_text(interaction: Interaction) -> str | None:
     """Returns the answer's text, or `None` if its form is unknown or it has no text."""
     content = _content(interaction)
-    if not isinstance(content, Message) or not any(isinstance(block, Text | Cited) for block in content.blocks):
+    if not isinstance(content, Message) or not any(isinstance(block, Text | CitedText) for block in content.blocks):
         return None
     return content.text
 
@@ -181,7 +181,7 @@ def _find_doubts(file: str, content: Message) -> list[str]:
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
-    if any(isinstance(block, Cited) for block in content.blocks):
+    if any(isinstance(block, CitedText) for block in content.blocks):
         notes.append(f"{file}: its citations are those of the old text")
     return notes
 
@@ -197,7 +197,7 @@ def _render_answer(interaction: Interaction, text: str) -> Response:
             body=request.body.data,
             chance=Random(0),  # noqa: S311 -- the same edit gives the same bytes
         )
-    except Cannot as error:
+    except RenderError as error:
         raise CassetteError(f"{interaction.file}: expected an answer that can be made, found: {error}") from None
     return replace(rendered, after_ms=interaction.response.after_ms)
 
@@ -220,7 +220,7 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
     if stop not in STOP_REASONS:
         raise CassetteError(f"{file}: expected a stop reason of {', '.join(STOP_REASONS)}, found {stop!r}; choose one")
     content = _content(interaction)
-    if not isinstance(content, Message) or not takes(interaction.operation):
+    if not isinstance(content, Message) or not can_render(interaction.operation):
         fix = "set the member itself: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
     word, values = _stop_word(interaction, stop), opened(response.body)
@@ -248,7 +248,7 @@ def _stop_word(interaction: Interaction, stop: str) -> str | None:
             body=interaction.request.body.data,
             chance=Random(0),  # noqa: S311 -- the answer is discarded
         )
-    except Cannot as error:
+    except RenderError as error:
         raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
     return next((word for _, _, word in _stops(interaction, opened(rendered.body))), None)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol, TypeAlias
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.format.json_view import opened, value_in
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
@@ -121,7 +121,7 @@ def _check_marks(where: str, interaction: Interaction) -> Iterator[CheckResult]:
 
 
 def _check_end_of_life(where: str, interaction: Interaction, today: date) -> Iterator[CheckResult]:
-    day = find_end_of_life(bare(interaction.model or ""))
+    day = find_end_of_life(strip_profile(interaction.model or ""))
     if day is None:
         return
     over = day <= today

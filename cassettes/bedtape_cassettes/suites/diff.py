@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from bedtape_cassettes.families.content import (
     Citation,
-    Cited,
+    CitedText,
     Content,
     Embeddings,
     Image,
@@ -111,7 +111,7 @@ def _message(message: Message) -> _Facts:
     facts = {"text": message.text} if message.text else {}
     thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
     calls = [block for block in message.blocks if isinstance(block, ToolUse)]
-    cited = [c for block in message.blocks if isinstance(block, Cited) for c in block.citations]
+    cited = [c for block in message.blocks if isinstance(block, CitedText) for c in block.citations]
     pictures = [block for block in message.blocks if isinstance(block, Image)]
     if calls or thoughts:
         facts["order"] = ", ".join(type(block).__name__ for block in message.blocks if not isinstance(block, Text))

@@ -76,7 +76,7 @@ def _total(operation: str, model: str, group: list[Interaction]) -> Total:
         model,
         len(group),
         sum(i.response.status >= 400 for i in group),
-        sum(usage.sent for usage in usages),
+        sum(usage.total_input for usage in usages),
         sum(usage.output for usage in usages),
         sum(_measure_wait(i) for i in group),
     )

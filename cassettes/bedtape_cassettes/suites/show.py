@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bedtape_cassettes.families.content import (
     Block,
-    Cited,
+    CitedText,
     Content,
     Embeddings,
     Image,
@@ -136,7 +136,7 @@ def _block(block: Block) -> list[Line]:
             return lines(f"thinks: {shown}", "faint", indent=_INDENT)
         case ToolUse():
             return lines(_call(block), indent=_INDENT)
-        case Cited(text=text, citations=citations):
+        case CitedText(text=text, citations=citations):
             cited = "\n".join(f"[{c.title or c.origin or 'source'}] {c.source}" for c in citations)
             return lines(text, indent=_INDENT) + lines(cited, "faint", indent=2 * _INDENT)
         case Image(data=data, format=kind):

@@ -12,7 +12,7 @@ from heapq import nlargest
 from typing import Unpack
 
 from bedtape_cassettes.format.bodies import compact
-from bedtape_replayer.answering.match import Recording
+from bedtape_replayer.answering.match import IndexedRecording
 from bedtape_replayer.history.calls import Calls, Condition, ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -133,7 +133,7 @@ def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: b
     raise CallsMismatch(lines, _nearest(rest, wanted[missing]), calls.forgotten)
 
 
-def assert_all_played(unplayed: Iterable[Recording]) -> None:
+def assert_all_played(unplayed: Iterable[IndexedRecording]) -> None:
     """Assert that every recording was played. Raises `CallsMismatch`.
 
     unplayed: the result of `SessionState.unplayed`.

@@ -21,7 +21,7 @@ from bedtape_cassettes.foreign.import_formats import FORMATS, ForeignInvalid, re
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Body, Events, Interaction, event_headers
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 
 ROOT = Path(__file__).parents[3]
 RECORDERS = sorted(ROOT.glob(".venv-record*/bin/python"))
@@ -435,7 +435,7 @@ def test_secrets_never_get_in() -> None:
         "AWS4-HMAC-SHA256 Credential=AKIAABCDEFGHIJKLMNOP"
     ]
     (interaction,) = import_file(
-        yaml.safe_dump(document).encode(), redaction=redaction_of([r"customer-\d"])
+        yaml.safe_dump(document).encode(), redaction=read_patterns([r"customer-\d"])
     ).interactions
     assert isinstance(interaction.response.body, Body)
     assert interaction.response.body.data == b'{"text":"key AKIAIOSFODNN7EXAMPLE of REDACTED"}'

@@ -22,7 +22,7 @@ from bedtape_cassettes.foreign.import_formats import ForeignInvalid
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import event_headers
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.overlay.document import read
@@ -392,7 +392,7 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
 
 def test_secrets_do_not_get_into_overlays() -> None:
     found = import_file(json.dumps(fixtures(({}, {"content": "AKIAABCDEFGHIJKLMNOP of customer-7"}))).encode())
-    data = render_overlay(found.rules, "x", redaction_of([r"customer-\d"]))
+    data = render_overlay(found.rules, "x", read_patterns([r"customer-\d"]))
     assert yaml.safe_load(data)["rules"][0]["answer"]["text"] == "AKIAIOSFODNN7EXAMPLE of REDACTED"
     token = "ghp_" + "a1B2" * 9
     with pytest.raises(SecretFound, match="a GitHub token in rule 2"):

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.suites.lifecycle import find_end_of_life
 
 
@@ -24,4 +24,4 @@ from bedtape_cassettes.suites.lifecycle import find_end_of_life
     ],
 )
 def test_an_id_tells_the_day(model: str, day: date | None) -> None:
-    assert find_end_of_life(bare(model)) == day
+    assert find_end_of_life(strip_profile(model)) == day

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Cited, Message, Text
+from bedtape_cassettes.families.content import CitedText, Message, Text
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.storage import store
@@ -92,7 +92,9 @@ def test_all_that_was_said_is_in_the_transcript(source: str) -> None:
         one = row.interaction()
         said = text(render_transcript("a", 1, one)).replace("\n  ", "\n")
         content = content_of(one.operation, one.model, one.response)
-        heard = [b.text for b in content.blocks if isinstance(b, Text | Cited)] if isinstance(content, Message) else []
+        heard = (
+            [b.text for b in content.blocks if isinstance(b, Text | CitedText)] if isinstance(content, Message) else []
+        )
         asked = prompt_of(one.operation, one.model, one.request.body.data).last
         for line in (line for each in (asked, *heard) for line in lines(each)):
             assert line.text in said, row

@@ -12,7 +12,7 @@ from bedtape_cassettes.cli.options import AsJson
 from bedtape_cassettes.cli.output import print_json, print_lines
 from bedtape_replayer.cli.doctor.checks import examine
 from bedtape_replayer.cli.doctor.probe import gather
-from bedtape_replayer.cli.doctor.render import summary, told
+from bedtape_replayer.cli.doctor.render import render_lines, summary
 
 __all__ = ["doctor"]
 
@@ -33,6 +33,6 @@ def doctor(as_json: AsJson = False) -> None:
         print_json({"checks": [asdict(diagnosis) for diagnosis in diagnoses]})
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print_lines(told(diagnoses, width))
+        print_lines(render_lines(diagnoses, width))
         typer.echo(summary(diagnoses))
     raise typer.Exit(1 if any(diagnosis.level == "wrong" for diagnosis in diagnoses) else 0)
