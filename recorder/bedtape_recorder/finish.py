@@ -235,7 +235,7 @@ def write(
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
     usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
-    total = sum(usage.sent for usage in usages), sum(usage.output for usage in usages)
+    total = sum(usage.total_input for usage in usages), sum(usage.output for usage in usages)
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 

@@ -25,7 +25,7 @@ def main() -> None:
         reply = answer.reply
         engine.finish(Outcome(answer, 0, 0, complete=True, sent=1))
         headers = {name.decode(): value.decode() for name, value in reply.headers if value}
-        return web.Response(status=reply.status, headers=headers, body=reply.whole)
+        return web.Response(status=reply.status, headers=headers, body=reply.body)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)

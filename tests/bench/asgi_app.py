@@ -32,5 +32,5 @@ async def app(
     answer = _ENGINE.answer(scope["method"], path, Head.of(tuple(scope["headers"])), body)
     reply = answer.reply
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
-    await send({"type": "http.response.body", "body": reply.whole})
+    await send({"type": "http.response.body", "body": reply.body})
     _ENGINE.finish(Outcome(answer, 0, 0, complete=True, sent=1))

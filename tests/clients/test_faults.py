@@ -20,7 +20,7 @@ import pytest
 import urllib3.exceptions
 from botocore.config import Config
 
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -47,7 +47,7 @@ START, STOP = "messageStart", "messageStop"
 EVENTS = 6  # of the ConverseStream above
 
 
-def faulty(*harms: Harm) -> Faulty:
+def faulty(*harms: FaultKind) -> Faulty:
     return Faulty(*INTERACTIONS, harms=harms)
 
 
@@ -367,7 +367,7 @@ def test_a_stream_that_ends_too_early_is_taken_for_a_whole_one(more: int, events
         (Silence(2), urllib3.exceptions.ReadTimeoutError, "Read timed out"),
     ],
 )
-def test_a_stream_that_breaks(harm: Harm, error: type[Exception], said: str, ask: Ask) -> None:
+def test_a_stream_that_breaks(harm: FaultKind, error: type[Exception], said: str, ask: Ask) -> None:
     with faulty(harm) as server:
         got = ask(server, "converse_stream", read_timeout=0.3)
     assert len(got.events) == 2
@@ -451,7 +451,7 @@ class GotJs:
         return str(self.result["error"]["message"])
 
 
-def told(node: Node, harms: dict[str, tuple[Harm, ...]], operation: str, handler: str) -> dict[str, GotJs]:
+def told(node: Node, harms: dict[str, tuple[FaultKind, ...]], operation: str, handler: str) -> dict[str, GotJs]:
     """What the SDK makes of each, all in one process: it takes long to start."""
     with ExitStack() as stack:
         servers = [stack.enter_context(faulty(*some)) for some in harms.values()]
@@ -462,7 +462,7 @@ def told(node: Node, harms: dict[str, tuple[Harm, ...]], operation: str, handler
 @both_handlers
 def test_errors_in_javascript(handler: str, node: Node) -> None:
     """The pause that it is asked for is a millisecond: its own would be up to three seconds."""
-    harms: dict[str, tuple[Harm, ...]] = {
+    harms: dict[str, tuple[FaultKind, ...]] = {
         name: (Refuse(replace(failure, retry_after_ms=1)),) for name, (failure, *_) in ROWS.items()
     }
     got = told(node, harms, "Converse", handler)
@@ -473,7 +473,7 @@ def test_errors_in_javascript(handler: str, node: Node) -> None:
 @both_handlers
 def test_answers_that_break_in_javascript(handler: str, node: Node) -> None:
     http1 = handler == "http1"
-    harms: dict[str, tuple[Harm, ...]] = {
+    harms: dict[str, tuple[FaultKind, ...]] = {
         "reset": (BreakOff(),),
         "internal error": (BreakOff(code=2),),
         "refused": (BreakOff(code=7),),
@@ -504,7 +504,7 @@ def test_answers_that_break_in_javascript(handler: str, node: Node) -> None:
 
 TRUNCATED = "Truncated event message received."
 # What comes after the second event: the end (None) or the message's beginning, of HTTP/2 and of HTTP/1.1.
-BREAKS: dict[str, tuple[Harm, str | None, str | None]] = {
+BREAKS: dict[str, tuple[FaultKind, str | None, str | None]] = {
     "exception": (Raise("ThrottlingException", 2, "It broke."), "It broke.", "It broke."),
     "error frame": (RaiseUnmodelled("Odd", "It broke.", 2), "It broke.", "It broke."),
     "end between frames": (Truncate(2), None, None),
@@ -545,7 +545,7 @@ def test_streams_that_break_in_javascript(handler: str, node: Node) -> None:
 
 @both_handlers
 def test_streams_that_are_only_odd_in_javascript(handler: str, node: Node) -> None:
-    harms: dict[str, tuple[Harm, ...]] = {
+    harms: dict[str, tuple[FaultKind, ...]] = {
         "late": (Delay(50, 20),),
         "other events": (Drop(types=("contentBlockDelta",)), Repeat((1,)), Insert("somethingNew", {"a": 1}, 0)),
     }

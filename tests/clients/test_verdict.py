@@ -22,7 +22,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from bedtape_cassettes.model import Cassette
 from bedtape_replayer import Replayer
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.truncation import Truncate
@@ -56,7 +56,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
 
 
-def lay(bedrock: Replayer, harm: Harm, when: When = ANY, schedule: Schedule = ALWAYS) -> None:
+def lay(bedrock: Replayer, harm: FaultKind, when: When = ANY, schedule: Schedule = ALWAYS) -> None:
     def add() -> None:
         layers = bedrock.engine.sessions.get("default").layers
         layers.add(Fault(layers.next_id("fault"), harm, when, schedule))

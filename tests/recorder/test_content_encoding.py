@@ -22,7 +22,7 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.storage import store
 from bedtape_recorder.content_encoding import receiving
 from bedtape_replayer import Replayer
-from bedtape_replayer.answering.reply import reply_of
+from bedtape_replayer.answering.reply import build_reply
 from support.capturing import Taken, cut
 from support.client import Http1
 from support.recorder import Running
@@ -199,7 +199,7 @@ def _events(*texts: str) -> list[bytes]:
 
 
 def _body(interaction: Interaction) -> bytes:
-    return b"".join(piece.data for piece in reply_of(interaction, bytes(16), 0).pieces)
+    return b"".join(piece.data for piece in build_reply(interaction, bytes(16), 0).pieces)
 
 
 def _packed(events: Iterable[bytes], wbits: int = 31) -> list[bytes]:

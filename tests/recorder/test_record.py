@@ -24,7 +24,7 @@ from bedtape_cassettes.model import Body, Cassette, Interaction
 from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
-from bedtape_replayer.answering.reply import reply_of
+from bedtape_replayer.answering.reply import build_reply
 from support import folders
 from support.client import Http1, prefixed
 from support.corpus import Exchange, every, needs_corpus
@@ -75,7 +75,7 @@ class _Like:
 
 
 def _body(interaction: Interaction) -> bytes:
-    return b"".join(piece.data for piece in reply_of(interaction, bytes(16), 0).pieces)
+    return b"".join(piece.data for piece in build_reply(interaction, bytes(16), 0).pieces)
 
 
 def _tapes(folder: Path) -> dict[str, bytes]:

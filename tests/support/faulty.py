@@ -15,7 +15,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Server
@@ -34,12 +34,12 @@ class Faulty:
     def __init__(
         self,
         *interactions: Interaction,
-        harms: tuple[Harm, ...] = (),
+        harms: tuple[FaultKind, ...] = (),
         speed: float | None = None,
         patience: float = 60.0,
         new_loop: Callable[[], asyncio.AbstractEventLoop] = new_event_loop,
     ) -> None:
-        faults = tuple(Fault(f"fault-{number}", harm) for number, harm in enumerate(harms, 1))
+        faults = tuple(Fault(f"fault-{number}", kind) for number, kind in enumerate(harms, 1))
         self.seen: list[Outcome] = []
         self.engine = Engine(Library([Cassette("made", interactions)]), overlay=Overlay(faults=faults))
         self._server = Server(
@@ -92,9 +92,9 @@ class Faulty:
         assert not self.complaints, self.complaints
 
 
-def moment(seed: int = 0, now: float = 0.0) -> Moment:
-    """A moment for a harm that is tried without an engine."""
-    return Moment(Random(seed), now, {})
+def make_context(seed: int = 0, now: float = 0.0) -> FaultContext:
+    """A moment for a kind that is tried without an engine."""
+    return FaultContext(Random(seed), now, {})
 
 
 def call(operation: str = "converse", body: bytes | None = None) -> Call:

@@ -13,7 +13,7 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
@@ -34,13 +34,13 @@ class Scene:
     def calls(self) -> Calls:
         return self.session.history.calls
 
-    def harm(self, harm: Harm, schedule: Schedule = ALWAYS) -> None:
-        """Every call that comes now is harmed so."""
-        self.session.layers.add(Fault(self.session.layers.next_id("fault"), harm, schedule=schedule))
+    def add_fault(self, kind: FaultKind, schedule: Schedule = ALWAYS) -> None:
+        """Applies the fault to every later call."""
+        self.session.layers.add(Fault(self.session.layers.next_id("fault"), kind, schedule=schedule))
 
     def fail(self, error: str | None, status: int | None = None, times: int | None = None, **more: Any) -> None:
         """Every call that comes now gets the error, or the next so many."""
-        self.harm(Refuse(Failure(error, status=status, **more)), Schedule(times=times))
+        self.add_fault(Refuse(Failure(error, status=status, **more)), Schedule(times=times))
 
     def send(
         self,

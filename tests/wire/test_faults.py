@@ -17,7 +17,7 @@ import pytest
 
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import Frame
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.latency import Delay
 from bedtape_replayer.overlay.faults.reset import BreakOff
 from bedtape_replayer.overlay.faults.stall import Silence
@@ -37,7 +37,7 @@ EVENTS = 5
 def serve(request: pytest.FixtureRequest) -> Callable[..., Faulty]:
     """Every test here runs on both event loops: they differ in when they write, and in how they close."""
 
-    def make(*harms: Harm, **options: Any) -> Faulty:
+    def make(*harms: FaultKind, **options: Any) -> Faulty:
         return Faulty(*options.pop("interactions", INTERACTIONS), harms=harms, new_loop=request.param, **options)
 
     return make

@@ -17,7 +17,7 @@ import typer
 from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue, Suite
@@ -42,7 +42,7 @@ def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str
     """The search for what the options name, and nothing else."""
     if wrong := [kind for kind in kinds or () if kind not in NAMES]:
         raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
-    looks = tuple(find_pattern(_compiled(pattern)) for pattern in patterns or ())
+    looks = tuple(find_pattern(_compile(pattern)) for pattern in patterns or ())
     return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
 
 
@@ -55,7 +55,7 @@ def _with_everything(search: Search) -> Search:
     return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -94,13 +94,13 @@ def scan(
                 found += secrets.scan(suite, {name: places}, search)
                 tick(name)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             how = f", {one.how}" if one.how else ""
-            say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
+            print_lines(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
         fix = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
+        print_lines([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -134,7 +134,7 @@ def redact(
     """
     with exit_on_error():
         for path in paths or ():
-            _checked_path(path)
+            _check_path(path)
         search = _search(kinds, patterns, paths)
         if not (kinds or patterns or paths):
             search = _with_everything(search)
@@ -146,7 +146,7 @@ def redact(
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
-def _checked_path(path: str) -> None:
+def _check_path(path: str) -> None:
     try:
         if parse_path(path):
             return
@@ -181,25 +181,27 @@ def check(
     """
     with exit_on_error():
         oldest = None if max_age is None else _days(max_age)
-        played = None if history is None else _played(history)
-        found = _checked(folder, oldest, played, drift=drift)
+        played = None if history is None else _list_played(history)
+        found = _check(folder, oldest, played, drift=drift)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
-            say(lines(shown, "warning" if one.level == "wrong" else "faint"))
+            print_lines(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
-        say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
+        print_lines([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
     raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
 
 
-def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.Checked]:
+def _check(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.CheckResult]:
     try:
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
+            checks.CheckResult(
+                "wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix
+            )
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.
@@ -231,7 +233,7 @@ def _days(age: str) -> int:
     return int(found[1]) * _UNITS[found[2] or "d"]
 
 
-def _played(history: Path) -> frozenset[str]:
+def _list_played(history: Path) -> frozenset[str]:
     """Every text of the JSON, or of its lines: a recording's file is among them if it was played."""
     try:
         data = history.read_bytes()

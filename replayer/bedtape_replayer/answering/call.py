@@ -68,7 +68,7 @@ class Call:
     @cached_property
     def prompt(self) -> Prompt:
         """What it asks: system, messages, tools, parameters, whatever its model family calls them."""
-        read = _remembered_prompt if len(self.body) <= _LARGEST_REMEMBERED else prompt_of
+        read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
         return read(self.operation, self.model, self.body)
 
     @cached_property
@@ -92,8 +92,8 @@ class Call:
 
 
 # Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.
-_LARGEST_REMEMBERED = 16_384
-_remembered_prompt = lru_cache(maxsize=2048)(prompt_of)
+_LARGEST_CACHED = 16_384
+_read_cached_prompt = lru_cache(maxsize=2048)(prompt_of)
 
 _ATTEMPT = re.compile(r"\battempt=([0-9]{1,4})\b")
 _SMALL = re.compile(r"[0-9]{1,4}")

@@ -14,13 +14,13 @@ class Head:
     version: of the HTTP that it came over; in HTTP/2's heads names are in lower case.
     """
 
-    __slots__ = ("_lowered", "_packed", "raw", "version")
+    __slots__ = ("_is_packed", "_lowercase", "raw", "version")
 
     def __init__(self, raw: bytes, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1") -> None:
         self.raw = raw
         self.version = version
-        self._lowered: bytes | None = None
-        self._packed = False
+        self._lowercase: bytes | None = None
+        self._is_packed = False
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -37,22 +37,22 @@ class Head:
         return f"Head({self.raw!r}, version={self.version!r})"
 
     @property
-    def lowered(self) -> bytes:
+    def lowercase(self) -> bytes:
         """The lines in lower case."""
-        lowered = self._lowered
-        if lowered is None:
-            lowered = self.raw.lower()
-            if not self._packed:
-                self._lowered = lowered
-        return lowered
+        lowercase = self._lowercase
+        if lowercase is None:
+            lowercase = self.raw.lower()
+            if not self._is_packed:
+                self._lowercase = lowercase
+        return lowercase
 
     def pack(self) -> None:
         """Lets go of what can be made again, for good: for those who keep ten thousand."""
-        self._packed, self._lowered = True, None
+        self._is_packed, self._lowercase = True, None
 
     def get(self, name: str) -> str | None:
         """The value of the first header with this lower-case name."""
-        at = self.lowered.find(b"\r\n%b:" % name.encode())
+        at = self.lowercase.find(b"\r\n%b:" % name.encode())
         if at < 0:
             return None
         start = at + len(name) + 3

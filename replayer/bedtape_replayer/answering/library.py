@@ -34,17 +34,17 @@ class Library:
         """
         if cassette is not None:
             chosen = self._named.get(cassette)
-            return self._index(chosen) if chosen else Index((), self._rules)
-        named = self._cassette(session) if session is not None else None
-        return self._index(named) if named else self._all
+            return self._get_index(chosen) if chosen else Index((), self._rules)
+        named = self._find_cassette(session) if session is not None else None
+        return self._get_index(named) if named else self._all
 
-    def _index(self, cassette: Cassette) -> Index:
+    def _get_index(self, cassette: Cassette) -> Index:
         index = self._indexes.get(cassette.name)
         if index is None:
             index = self._indexes[cassette.name] = Index([cassette], self._rules)
         return index
 
-    def _cassette(self, session: str) -> Cassette | None:
+    def _find_cassette(self, session: str) -> Cassette | None:
         named = self._named.get(cassette_name(session))
         if named is None and self._rules.redact:  # the recorder took the patterns out of the name too
             named = self._named.get(cassette_name(scrub_text(session, self._rules.redaction)))

@@ -30,13 +30,13 @@ from bedtape_cassettes.matching.key import (
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.memo import Remembered
+from bedtape_replayer.answering.memo import Memo
 
-__all__ = ["Difference", "Index", "Miss", "Near", "Recording", "differences"]
+__all__ = ["FieldDifference", "Index", "IndexedRecording", "Miss", "Near", "find_differences"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
+class IndexedRecording:
     """An interaction that can be played: its place among those with the same match key, counted from 0."""
 
     interaction: Interaction
@@ -45,7 +45,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldDifference:
     """One field that keeps a recording from answering; None stands for a field that is not there."""
 
     field: str
@@ -65,7 +65,7 @@ class Near:
     """A recording that came near: its file, and every field in which the call differs from it."""
 
     file: str
-    differences: tuple[Difference, ...]
+    differences: tuple[FieldDifference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ _NEAREST = 2
 _COMPARED = 400
 
 # Of requests whose keys are known.
-_REMEMBERED_BYTES = 16 * 1024 * 1024
+_MEMO_BYTES = 16 * 1024 * 1024
 
 
 class Index:
@@ -113,17 +113,17 @@ class Index:
 
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self._rules = rules
-        self._queues: dict[bytes, list[Recording]] = {}
-        self._keys: Remembered[tuple[str, str, AnswerHeaders, bytes], bytes] = Remembered(_REMEMBERED_BYTES)
+        self._queues: dict[bytes, list[IndexedRecording]] = {}
+        self._keys: Memo[tuple[str, str, AnswerHeaders, bytes], bytes] = Memo(_MEMO_BYTES)
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
             key = key_of_request(interaction.request, rules)
             queue = self._queues.setdefault(key, [])
-            queue.append(Recording(interaction, key, len(queue)))
+            queue.append(IndexedRecording(interaction, key, len(queue)))
 
     def key(self, call: Call) -> bytes:
         """The call's match key."""
-        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowered) else ()
+        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowercase) else ()
         asked = (call.method, call.path, headers, call.body)
         key = self._keys.get(asked)
         if key is None:
@@ -136,46 +136,48 @@ class Index:
         key = unscrubbed_key_of(call.method, call.target, headers, call.body, self._rules)
         return key if key in self._queues else key_of(call.method, call.target, headers, call.body, self._rules)
 
-    def queue(self, key: bytes) -> list[Recording]:
+    def queue(self, key: bytes) -> list[IndexedRecording]:
         """The recordings with this key, in the order to play them; none for a miss."""
         return self._queues.get(key, [])
 
-    def queues(self) -> Iterable[list[Recording]]:
+    def queues(self) -> Iterable[list[IndexedRecording]]:
         """All recordings, those with the same match key together."""
         return self._queues.values()
 
-    def miss(self, call: Call) -> Miss:
+    def report_miss(self, call: Call) -> Miss:
         """The report on a call that nothing answers."""
         sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
-        nearest = nlargest(_NEAREST, self._compared(sent), key=lambda pair: pair[0])
-        report = tuple(Near(file, tuple(differences(recorded, sent))) for _, file, recorded in nearest)
-        return Miss(_request_line(call), call.session, len(self.interactions), report)
+        nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
+        report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
+        return Miss(_describe_request(call), call.session, len(self.interactions), report)
 
-    def exhausted(self, call: Call, queue: list[Recording]) -> Miss:
+    def report_exhausted(self, call: Call, queue: list[IndexedRecording]) -> Miss:
         """The report on a call whose recordings have all been played."""
         played = tuple(Near(recording.interaction.file, ()) for recording in queue[:_SHOWN])
-        return Miss(_request_line(call), call.session, len(self.interactions), played, len(queue))
+        return Miss(_describe_request(call), call.session, len(self.interactions), played, len(queue))
 
-    def _compared(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
+    def _rank_recordings(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
         """Recordings of the same operation, each with how alike it is to the call."""
         distinct = (queue[0].interaction for queue in self._queues.values())
         same = [i for i in distinct if (i.operation or i.request.method) == sent.operation]
         size = len(compact(sent.body))
         close = sorted(same, key=lambda i: (i.model != sent.model, abs(len(i.request.body.data) - size)))
-        mine, words = _leaves(sent), _words(sent.body)
+        mine, words = _collect_leaves(sent), _collect_words(sent.body)
         for interaction in close[:_COMPARED]:
             recorded = canonical_of_request(interaction.request, self._rules)
-            alike = _share(mine, _leaves(recorded)) + _share(words, _words(recorded.body))
+            alike = _measure_overlap(mine, _collect_leaves(recorded)) + _measure_overlap(
+                words, _collect_words(recorded.body)
+            )
             yield alike, interaction.file, recorded
 
 
-def _request_line(call: Call) -> str:
+def _describe_request(call: Call) -> str:
     target = call.target
     name = target.name or call.method
     return f"{name} of {target.model}" if target.model else f"{name} {target.path}"
 
 
-def _fields(request: Canonical) -> JsonValue:
+def _build_tree(request: Canonical) -> JsonValue:
     """The request as one tree, so that one comparison serves address, headers and body."""
     return {
         "operation": request.operation,
@@ -185,40 +187,40 @@ def _fields(request: Canonical) -> JsonValue:
     }
 
 
-def _leaves(request: Canonical) -> set[tuple[Place, str]]:
-    return {(place, repr(leaf)) for place, leaf in leaves(_fields(request))}
+def _collect_leaves(request: Canonical) -> set[tuple[Place, str]]:
+    return {(place, repr(leaf)) for place, leaf in leaves(_build_tree(request))}
 
 
 _WORD = re.compile(r"\w+")
 
 
-def _words(value: JsonValue) -> set[str]:
+def _collect_words(value: JsonValue) -> set[str]:
     """What a request is about; the beginning of a long one says enough."""
     return set(_WORD.findall(compact(value)[:20_000].decode(errors="ignore")))
 
 
-def _share(one: set[Any], other: set[Any]) -> float:
+def _measure_overlap(one: set[Any], other: set[Any]) -> float:
     return len(one & other) / max(1, len(one | other))
 
 
-def differences(recorded: Canonical, sent: Canonical) -> Iterator[Difference]:
+def find_differences(recorded: Canonical, sent: Canonical) -> Iterator[FieldDifference]:
     """Every field in which two requests differ, in the order of the request."""
-    for change in compare(_fields(recorded), _fields(sent)):
-        yield Difference(render_path(change.place).removeprefix("body."), *_shown(change))
+    for change in compare(_build_tree(recorded), _build_tree(sent)):
+        yield FieldDifference(render_path(change.place).removeprefix("body."), *_shorten_both(change))
 
 
-def _cut(value: JsonValue, at: int = 0) -> str:
+def _shorten(value: JsonValue, at: int = 0) -> str:
     text = compact(value).decode(errors="surrogatepass")
     start = 0 if len(text) <= _WIDTH else max(0, min(at - _WIDTH // 3, len(text) - _WIDTH))
     end = start + _WIDTH
     return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
-def _shown(change: Change) -> tuple[str | None, str | None]:
+def _shorten_both(change: Change) -> tuple[str | None, str | None]:
     """Both values, cut around the first character in which they differ."""
     before, after = change.before, change.after
     if before is MISSING or after is MISSING:
-        return None if before is MISSING else _cut(before), None if after is MISSING else _cut(after)
+        return None if before is MISSING else _shorten(before), None if after is MISSING else _shorten(after)
     one, other = compact(before).decode(), compact(after).decode()
     at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return _cut(before, at), _cut(after, at)
+    return _shorten(before, at), _shorten(after, at)

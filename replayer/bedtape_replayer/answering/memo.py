@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-__all__ = ["Remembered"]
+__all__ = ["Memo"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _LARGEST = 65536
 # What a key, its tuple and its place take beside what it says.
-_AN_ENTRY = 512
+_ENTRY_BYTES = 512
 
 
-class Remembered(dict[K, V]):
+class Memo(dict[K, V]):
     """A dictionary that is emptied when its keys grow too many. most_bytes: what they may take."""
 
     __slots__ = ("_bytes", "_most_bytes")
@@ -31,8 +31,8 @@ class Remembered(dict[K, V]):
         """Remembers a value, if its key is not too large. size: the key's, in bytes."""
         if size > _LARGEST:
             return
-        self._bytes += size + _AN_ENTRY
+        self._bytes += size + _ENTRY_BYTES
         if self._bytes > self._most_bytes:
             self.clear()
-            self._bytes = size + _AN_ENTRY
+            self._bytes = size + _ENTRY_BYTES
         self[key] = value

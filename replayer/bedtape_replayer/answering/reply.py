@@ -17,7 +17,7 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 
-__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "error_reply", "is_date", "reply_of"]
+__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "build_error_reply", "build_reply", "is_date"]
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
@@ -58,12 +58,12 @@ class Reply:
         return sum(len(piece.data) for piece in self.pieces)
 
     @property
-    def whole(self) -> bytes:
+    def body(self) -> bytes:
         """The body in one."""
         return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
 
     @cached_property
-    def chunked(self) -> bytes:
+    def http1_chunks(self) -> bytes:
         """The body as HTTP/1.1 sends it where it is streamed, a chunk a piece and the last one."""
         chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
         return b"".join(chunks) + b"0\r\n\r\n"
@@ -112,36 +112,36 @@ _STREAMED_TYPES = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
 _BODYLESS = (204, 304)
 
 
-def _seed(key: bytes, number: int, what: bytes) -> bytes:
-    return blake2b(b"%b/%d/%b" % (key, number, what), digest_size=16).digest()
+def _derive_seed(key: bytes, number: int, purpose: bytes) -> bytes:
+    return blake2b(b"%b/%d/%b" % (key, number, purpose), digest_size=16).digest()
 
 
-def _request_id(key: bytes, number: int, what: bytes = b"request id") -> str:
-    return str(UUID(bytes=_seed(key, number, what), version=4))
+def _derive_request_id(key: bytes, number: int, purpose: bytes = b"request id") -> str:
+    return str(UUID(bytes=_derive_seed(key, number, purpose), version=4))
 
 
-def reply_of(interaction: Interaction, key: bytes, number: int) -> Reply:
+def build_reply(interaction: Interaction, key: bytes, number: int) -> Reply:
     """The reply to the `number`th request (from 0) with this match key."""
     response = interaction.response
-    pieces = tuple(_pieces(response.body, key, number))
+    pieces = tuple(_build_pieces(response.body, key, number))
     streamed = isinstance(response.body, Events) or _is_streamed(response.headers, exact=interaction.exact)
     length = None if streamed else sum(len(piece.data) for piece in pieces)
     if interaction.exact:
-        headers = _exact_headers(response.headers, length)
+        headers = _build_exact_headers(response.headers, length)
     else:
-        headers = _bedrock_headers(interaction, response.headers, length, key, number)
+        headers = _build_bedrock_headers(interaction, response.headers, length, key, number)
     if response.status in _BODYLESS:
-        headers, pieces, streamed = _without_framing(headers), (), False
+        headers, pieces, streamed = _remove_framing(headers), (), False
     encoded = tuple((name.encode("latin-1"), value.encode()) for name, value in headers)
     return Reply(response.status, encoded, pieces, streamed, response.after_ms)
 
 
-def _pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:
+def _build_pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:
     if isinstance(body, Body):
         if body.data:
             yield Piece(0, body.data)
         return
-    chance = Random(_seed(key, number, b"padding"))  # noqa: S311
+    chance = Random(_derive_seed(key, number, b"padding"))  # noqa: S311
     for event in body.events:
         yield Piece(event.at_ms, bodies.wire(event, body.padded, chance))
 
@@ -153,27 +153,27 @@ def _is_streamed(headers: Headers, *, exact: bool) -> bool:
     return named.get("content-type", "").split(";")[0].strip().lower() in _STREAMED_TYPES
 
 
-def _framing(length: int | None) -> tuple[str, str]:
+def _build_framing_header(length: int | None) -> tuple[str, str]:
     return ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
 
 
-def _bedrock_headers(
+def _build_bedrock_headers(
     interaction: Interaction, recorded: Headers, length: int | None, key: bytes, number: int
 ) -> Headers:
     operation = identify(interaction.request.method, interaction.request.path).operation
     mantle = operation is not None and operation.service == "bedrock-mantle"
-    put_back = [("Date", ""), _framing(length), ("Connection", "keep-alive")]
-    put_back.append(("x-amzn-requestid" if mantle else "x-amzn-RequestId", _request_id(key, number)))
+    restored = [("Date", ""), _build_framing_header(length), ("Connection", "keep-alive")]
+    restored.append(("x-amzn-requestid" if mantle else "x-amzn-RequestId", _derive_request_id(key, number)))
     if mantle:
-        put_back.append(("x-request-id", _request_id(key, number, b"x-request-id")))
-    own = {name.lower() for name, _ in put_back} | {"content-length", "transfer-encoding"}
+        restored.append(("x-request-id", _derive_request_id(key, number, b"x-request-id")))
+    own = {name.lower() for name, _ in restored} | {"content-length", "transfer-encoding"}
     kept = [(_NAMES.get(name.lower(), name), value) for name, value in recorded if name.lower() not in own]
-    return tuple(sorted(put_back + kept, key=lambda pair: _RANK.get(pair[0].lower(), len(_RANK))))
+    return tuple(sorted(restored + kept, key=lambda pair: _RANK.get(pair[0].lower(), len(_RANK))))
 
 
-def _exact_headers(recorded: Headers, length: int | None) -> Headers:
+def _build_exact_headers(recorded: Headers, length: int | None) -> Headers:
     """As recorded, but the date is now and the framing is that of what is sent."""
-    framing = _framing(length)
+    framing = _build_framing_header(length)
     headers: list[tuple[str, str]] = []
     for name, value in recorded:
         match name.lower():
@@ -190,11 +190,11 @@ def _exact_headers(recorded: Headers, length: int | None) -> Headers:
     return tuple(headers)
 
 
-def _without_framing(headers: Headers) -> Headers:
+def _remove_framing(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if pair[0].lower() not in ("content-length", "transfer-encoding"))
 
 
-def error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
+def build_error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
     """An error of bedtape's own, in the form that Bedrock gives to its errors."""
     body = bodies.compact({"message": message})
     headers = (
@@ -208,6 +208,6 @@ def error_reply(status: int, error: str, message: str, request_id: str) -> Reply
     return Reply(status, headers, (Piece(0, body),), streamed=False)
 
 
-def request_id_for(key: bytes) -> str:
+def make_request_id(key: bytes) -> str:
     """The request id of an answer that no recording gave."""
-    return _request_id(key, 0)
+    return _derive_request_id(key, 0)

@@ -25,9 +25,9 @@ __all__ = [
     "Step",
     "StepEdit",
     "Wait",
+    "build_paced_steps",
+    "build_steps",
     "edit",
-    "paced",
-    "unpaced",
 ]
 
 
@@ -78,7 +78,7 @@ class Reset:
 Step: TypeAlias = Wait | Start | Send | Finish | Stall | Close | Reset
 
 
-def paced(reply: Reply, speed: float) -> Iterator[Step]:
+def build_paced_steps(reply: Reply, speed: float) -> Iterator[Step]:
     """The reply at `speed` times the pace it was recorded with."""
     if reply.after_ms:
         yield Wait(reply.after_ms / 1000 / speed)
@@ -92,7 +92,7 @@ def paced(reply: Reply, speed: float) -> Iterator[Step]:
     yield Finish()
 
 
-def unpaced(reply: Reply) -> Iterator[Step]:
+def build_steps(reply: Reply) -> Iterator[Step]:
     """The reply as fast as its reader takes it."""
     yield Start()
     for piece in reply.pieces:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import Content, Message, Text
-from bedtape_cassettes.families.family import Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, RenderError
 from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
@@ -84,7 +84,7 @@ def _session(request: ApiRequest) -> SessionState:
 
 def _name(layers: Layers, kind: str) -> str:
     """A name that no layer has."""
-    while layers.has(name := layers.next_id(f"fakecloud-{kind}")):
+    while layers.has_layer(name := layers.next_id(f"fakecloud-{kind}")):
         pass
     return name
 
@@ -146,7 +146,7 @@ def content(model: str, text: str) -> Content:
 def _native(model: str) -> Family | None:
     try:
         return family_of("InvokeModel", model)
-    except Cannot:
+    except RenderError:
         return None
 
 
@@ -175,7 +175,7 @@ def _configure(request: ApiRequest, responses: list[tuple[str, str]], *, single:
         when = Exactly(operation=_INVOKING, model_id=model, contains=contains, single=single)
         kept += _rules(layers, when, text)
     kept.sort(key=lambda rule: isinstance(rule.when, Exactly) and rule.when.single)
-    layers.lay(replace(layers.own, rules=tuple(kept)))
+    layers.replace_own(replace(layers.own, rules=tuple(kept)))
     return {"status": "ok", "modelId": model}
 
 
@@ -189,7 +189,7 @@ def _rules(layers: Layers, when: Exactly, text: str) -> Iterator[Rule]:
 def _rule(layers: Layers, when: Exactly, given: Given, text: str) -> Rule:
     conditions = {"operation": list(when.operation), "model": when.model_id, "text_contains": when.contains}
     told: JsonObject = {"when": make_json_safe(conditions), "answer": {"text": text}}
-    return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, told=told)
+    return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, document=told)
 
 
 def _place(rule: Rule) -> tuple[str | None, bool] | None:
@@ -219,7 +219,7 @@ def _queue(request: ApiRequest) -> JsonValue:
     given = {key: value for key, value in _read_body(request, _FAULT).items() if value is not None}
     layers = _session(request).layers
     kept = [fault for fault in layers.own.faults if not _is_queued(fault) or _count_remaining(layers, fault)]
-    layers.lay(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), given))))
+    layers.replace_own(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), given))))
     return _OK
 
 
@@ -247,7 +247,7 @@ def _faults(request: ApiRequest) -> JsonValue:
 def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
     """A fault as that emulator lists it; None for one of others, or that is used up."""
     match fault:
-        case Fault(harm=Refuse(failure=failure), when=Exactly() as when) if remaining := _count_remaining(
+        case Fault(kind=Refuse(failure=failure), when=Exactly() as when) if remaining := _count_remaining(
             layers, fault
         ):
             return {
@@ -263,7 +263,7 @@ def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
 
 def _clear_faults(request: ApiRequest) -> JsonValue:
     layers = _session(request).layers
-    layers.lay(replace(layers.own, faults=tuple(fault for fault in layers.own.faults if not _is_queued(fault))))
+    layers.replace_own(replace(layers.own, faults=tuple(fault for fault in layers.own.faults if not _is_queued(fault))))
     return _OK
 
 
@@ -272,7 +272,7 @@ def _is_queued(fault: Fault) -> bool:
 
 
 def _count_remaining(layers: Layers, fault: Fault) -> int:
-    return (fault.schedule.times or 0) - layers.fired(fault.id)
+    return (fault.schedule.times or 0) - layers.count_fired(fault.id)
 
 
 # -- invocations -----------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from bedtape_replayer.api.schemas import (
 )
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
-from bedtape_replayer.overlay.document import Namer, OverlayInvalid, fault_of, overlay_of, rule_of
+from bedtape_replayer.overlay.document import Namer, OverlayInvalid, parse_fault, parse_overlay, parse_rule
 from bedtape_replayer.overlay.overlay import NOTHING, Fault
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schema import FAULT, RULE
@@ -165,12 +165,12 @@ def _restart(request: ApiRequest) -> JsonValue:
 
 
 def _render_layer(session: SessionState, layer: Rule | Fault) -> JsonValue:
-    return make_json_safe({**layer.told, "name": layer.id, "fired": session.layers.fired(layer.id)})
+    return make_json_safe({**layer.document, "name": layer.id, "fired": session.layers.count_fired(layer.id)})
 
 
 def _overlay(request: ApiRequest) -> JsonValue:
     session = request.peek_session()
-    layers = session.layers.every
+    layers = session.layers.effective
     return {
         "seed": layers.seed,
         "rules": [_render_layer(session, rule) for rule in layers.rules],
@@ -179,12 +179,12 @@ def _overlay(request: ApiRequest) -> JsonValue:
 
 
 def _lay(request: ApiRequest) -> JsonValue:
-    laid = _read(overlay_of, request.json())
+    laid = _read(parse_overlay, request.json())
     try:
-        Layers(request.peek_session().layers.shared).lay(laid)  # no session is made for what is none
+        Layers(request.peek_session().layers.shared).replace_own(laid)  # no session is made for what is none
     except NameTaken as error:
         raise Failed(409, {"error": str(error)}) from None
-    request.open_session().layers.lay(laid)
+    request.open_session().layers.replace_own(laid)
     return _overlay(request)
 
 
@@ -197,22 +197,22 @@ def _read(read: Callable[..., Any], *given: Any) -> Any:
 
 
 def _clear(request: ApiRequest) -> JsonValue:
-    request.peek_session().layers.lay(NOTHING)
+    request.peek_session().layers.replace_own(NOTHING)
     return _OK
 
 
 def _add_rule(request: ApiRequest) -> JsonValue:
-    return _add_layer(request, rule_of)
+    return _add_layer(request, parse_rule)
 
 
 def _add_fault(request: ApiRequest) -> JsonValue:
-    return _add_layer(request, fault_of)
+    return _add_layer(request, parse_fault)
 
 
 def _add_layer(request: ApiRequest, made: Callable[[JsonValue, Namer], Rule | Fault]) -> JsonValue:
     """No session is made for what is none: it is named when all else is known to be right."""
     layer = _read(made, request.json(), lambda kind: request.open_session().layers.next_id(kind))
-    if request.peek_session().layers.has(layer.id):
+    if request.peek_session().layers.has_layer(layer.id):
         raise Failed(409, {"error": str(NameTaken(layer.id))})
     session = request.open_session()
     session.layers.add(layer)

@@ -42,4 +42,4 @@ def find_refusal(call: Call) -> Response | None:
     found = import_module("bedtape_replayer.engine.validation").find_refusal(
         call.operation, call.model, call.body, header=call.head.get
     )
-    return None if found is None else Failure(found.error, found.message, found.status).response()
+    return None if found is None else Failure(found.error, found.message, found.status).build_response()

@@ -14,15 +14,15 @@ from bedtape_replayer.answering.answer import Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.answering.match import Index, Recording
-from bedtape_replayer.answering.memo import Remembered
-from bedtape_replayer.answering.reply import Reply, error_reply, reply_of, request_id_for
+from bedtape_replayer.answering.match import Index, IndexedRecording
+from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.answering.reply import Reply, build_error_reply, build_reply, make_request_id
 from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import Happening, Refused
+from bedtape_replayer.overlay.session_layers import AppliedFault, Refused
 
 __all__ = ["ControlApi", "Engine"]
 
@@ -62,8 +62,8 @@ class Engine:
         self.sessions = Sessions(overlay, history_limit)
         self.control: ControlApi | None = None
         self._checks = checks
-        self._bodies: Remembered[bytes, bytes] = Remembered(_SHARED_BYTES)
-        self._replies: dict[Recording, Reply] = {}
+        self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
+        self._replies: dict[IndexedRecording, Reply] = {}
         self._cached_bytes = 0
         self._library = library
 
@@ -118,19 +118,19 @@ class Engine:
     def _strict(self, session: SessionState) -> bool:
         return self.strict if session.strict is None else session.strict
 
-    def _render_recording(self, call: Call, recording: Recording) -> Answer:
+    def _render_recording(self, call: Call, recording: IndexedRecording) -> Answer:
         interaction = recording.interaction
         return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
     def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
-        miss = index.exhausted(call, queue) if queue else index.miss(call)
-        return Answer(call, error_reply(400, MISS, str(miss), request_id_for(key)), "miss", miss=miss)
+        miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
+        return Answer(call, build_error_reply(400, MISS, str(miss), make_request_id(key)), "miss", miss=miss)
 
-    def _reply(self, recording: Recording) -> Reply:
+    def _reply(self, recording: IndexedRecording) -> Reply:
         reply = self._replies.get(recording)
         if reply is None:
-            reply = reply_of(recording.interaction, recording.key, recording.number)
+            reply = build_reply(recording.interaction, recording.key, recording.number)
             self._cached_bytes += reply.size * (2 if reply.streamed else 1) + 1024
             if self._cached_bytes > _CACHED_BYTES:
                 self._replies.clear()
@@ -145,20 +145,22 @@ class Engine:
         layers, now = session.layers, self.clock.now
         among = layers.candidates(call)
         try:
-            if (instead := layers.instead(call, now, among)) is not None:
+            if (instead := layers.answer_from_fault(call, now, among)) is not None:
                 answer = self._render_response(session, call, instead.response, "fault", instead.layer)
-            elif (ruled := layers.answer(call, find_refusal if self._checks.rules else None, among)) is not None:
+            elif (
+                ruled := layers.answer_from_rule(call, find_refusal if self._checks.rules else None, among)
+            ) is not None:
                 source: Source = "rule" if ruled.layer else "validation"
                 answer = self._render_response(session, call, ruled.response, source, ruled.layer or None)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss: there is nothing to harm
                 return answer
-            happening = layers.harming(call, answer.response, now, among)
-            return self._apply_faults(session, answer, happening) if happening else answer
+            applied = layers.apply_faults(call, answer.response, now, among)
+            return self._apply_faults(session, answer, applied) if applied else answer
         except Refused as error:
             key = session.index(self._library).key(call)
-            reply = error_reply(400, OVERLAY, f"bedtape: {error}", request_id_for(key))
+            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key))
             return Answer(call, reply, "overlay", str(error))
 
     def _render_response(
@@ -167,18 +169,18 @@ class Engine:
         """An answer that no recording gave, with everything put back that one would have."""
         key = session.index(self._library).key(call)
         interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
-        return Answer(call, reply_of(interaction, key, call.number), source, by, response)
+        return Answer(call, build_reply(interaction, key, call.number), source, by, response)
 
-    def _apply_faults(self, session: SessionState, answer: Answer, happening: list[Happening]) -> Answer:
+    def _apply_faults(self, session: SessionState, answer: Answer, applied: list[AppliedFault]) -> Answer:
         call, response, reply = answer.call, answer.response, answer.reply
         assert response is not None
         changed = response
-        for happens in happening:
-            changed = happens.fault.harm.on_response(changed, call, happens.moment)
+        for applied_fault in applied:
+            changed = applied_fault.fault.kind.on_response(changed, call, applied_fault.context)
         if changed is not response:
             reply = self._render_response(session, call, changed, answer.source).reply
-        for happens in happening:
-            reply = happens.fault.harm.on_reply(reply, call, happens.moment)
-        edits = tuple(edit for h in happening if (edit := h.fault.harm.on_steps(reply, h.moment)) is not None)
-        ids = tuple(happens.fault.id for happens in happening)
+        for applied_fault in applied:
+            reply = applied_fault.fault.kind.on_reply(reply, call, applied_fault.context)
+        edits = tuple(edit for h in applied if (edit := h.fault.kind.on_steps(reply, h.context)) is not None)
+        ids = tuple(applied_fault.fault.id for applied_fault in applied)
         return Answer(call, reply, answer.source, answer.by, changed, answer.miss, ids, edits)

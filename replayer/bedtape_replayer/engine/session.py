@@ -17,7 +17,7 @@ from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.assertions import assert_all_played, assert_called, assert_not_called, assert_sequence
 from bedtape_replayer.history.calls import Calls
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
-from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, rule_of
+from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule
 from bedtape_replayer.overlay.keywords import (
     CalledDict,
     ErrorDict,
@@ -100,7 +100,7 @@ class Session:
             document["answers"] = [{"text": each} if isinstance(each, str) else each for each in answers]
         if answer or answers is None:
             document["answer"] = answer
-        return self._add(lambda state: rule_of(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_rule(_to_json(document), state.layers.next_id))
 
     def _respond_by(self, function: Computed, keywords: dict[str, Any]) -> str:
         """Adds a rule whose answer `function` returns. Its conditions are checked as in any rule."""
@@ -110,10 +110,15 @@ class Session:
         document = {**layer, "answer": {"text": ""}}
 
         def make(state: SessionState) -> Rule:
-            rule = rule_of(_to_json(document), state.layers.next_id)
+            rule = parse_rule(_to_json(document), state.layers.next_id)
             name = getattr(function, "__qualname__", repr(function))
             return Rule(
-                rule.id, (function,), rule.when, rule.schedule, rule.family, {**rule.told, "answer": {"function": name}}
+                rule.id,
+                (function,),
+                rule.when,
+                rule.schedule,
+                rule.family,
+                {**rule.document, "answer": {"function": name}},
             )
 
         return self._add(make)
@@ -137,7 +142,7 @@ class Session:
     def _fault(self, keywords: Mapping[str, Any]) -> str:
         layer, kind = _split(keywords)
         document = {**layer, **kind}
-        return self._add(lambda state: fault_of(_to_json(document), state.layers.next_id))
+        return self._add(lambda state: parse_fault(_to_json(document), state.layers.next_id))
 
     def _add(self, make: Callable[[SessionState], Any]) -> str:
         def add() -> str:
@@ -154,8 +159,8 @@ class Session:
 
         Raises OverlayInvalid, or NameTaken if the server's overlay file has a layer of the same name.
         """
-        laid = overlay_of(_to_json(document))
-        self._do(lambda: self._state().layers.lay(laid))
+        laid = parse_overlay(_to_json(document))
+        self._do(lambda: self._state().layers.replace_own(laid))
 
     def remove(self, name: str) -> None:
         """Removes a rule or fault by its name. Raises KeyError if the session has no layer of this name."""
@@ -193,7 +198,7 @@ class Session:
 
         def list_unplayed() -> list[Any]:
             state = self._state()
-            return list(state.unplayed(state.index(self._server.engine.library)))
+            return list(state.find_unplayed(state.index(self._server.engine.library)))
 
         assert_all_played(self._do(list_unplayed))
 

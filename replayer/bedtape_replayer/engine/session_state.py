@@ -12,7 +12,7 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, read_session_key, split
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.answering.match import Index, Recording
+from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
@@ -34,7 +34,7 @@ def read_session(path: str, head: Head) -> tuple[str, str]:
     session, _, path = split_prefixes(path)
     if session is not None:
         return session, path
-    if b"bedtape-" not in head.lowered:  # the quickest check, because most requests name no session
+    if b"bedtape-" not in head.lowercase:  # the quickest check, because most requests name no session
         return DEFAULT_SESSION, path
     named = read_session_key(head.get("authorization") or "") or head.get("x-bedtape-session")
     return named or DEFAULT_SESSION, path
@@ -75,7 +75,7 @@ class SessionState:
         """What it plays from, of the server's library or its own."""
         return (self.library or library).index(self.name if self.name != DEFAULT_SESSION else None, self.cassette)
 
-    def next(self, index: Index, key: bytes, *, strict: bool) -> Recording | None:
+    def next(self, index: Index, key: bytes, *, strict: bool) -> IndexedRecording | None:
         """The recording to play now; None where there is none, or, if strict, none is left.
 
         Each match key's recordings play in order, then the last one again.
@@ -87,7 +87,7 @@ class SessionState:
         self._played[key] = played + 1
         return queue[min(played, len(queue) - 1)]
 
-    def unplayed(self, index: Index) -> Iterator[Recording]:
+    def find_unplayed(self, index: Index) -> Iterator[IndexedRecording]:
         """The recordings that were never asked for."""
         for queue in index.queues():
             yield from queue[self._played.get(queue[0].key, 0) :]

@@ -13,7 +13,7 @@ from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.families.content import (
     Block,
     Citation,
-    Cited,
+    CitedText,
     Embeddings,
     Image,
     Images,
@@ -30,14 +30,14 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Given
 
-__all__ = ["answer_of", "answer_wrong"]
+__all__ = ["find_answer_problems", "read_answer"]
 
 JsonObject = dict[str, Any]
 
 # Each line of an answer is a kind of content; keys of different lines do not go together.
-_SAID = ("text", "json", "tool", "reasoning", "citations")
+_MESSAGE_KEYS = ("text", "json", "tool", "reasoning", "citations")
 _KINDS = {
-    **dict.fromkeys(_SAID, "a message"),
+    **dict.fromkeys(_MESSAGE_KEYS, "a message"),
     "blocks": "blocks",
     "guardrail": "a guardrail's intervention",
     "embedding": "embeddings",
@@ -46,7 +46,7 @@ _KINDS = {
     "error": "an error",
     "raw": "a raw body",
 }
-_BELONGS = {
+_ALLOWED_WITH = {
     "stop_reason": ("a message", "blocks"),
     "stop_sequence": ("a message", "blocks"),
     "usage": ("a message", "blocks", "embeddings", "a guardrail's intervention"),
@@ -58,7 +58,7 @@ _BELONGS = {
 }
 
 
-def answer_wrong(answer: JsonObject, path: Place) -> Iterator[Problem]:
+def find_answer_problems(answer: JsonObject, path: Place) -> Iterator[Problem]:
     """What is wrong with an answer whose keys are right one by one."""
     kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
     if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
@@ -66,21 +66,21 @@ def answer_wrong(answer: JsonObject, path: Place) -> Iterator[Problem]:
         yield Problem.at(path, f"one kind of answer ({', '.join(dict.fromkeys(_KINDS))})", keys)
         return
     for key in answer:
-        if key in _BELONGS and kinds and kinds[0] not in _BELONGS[key]:
-            yield Problem.at((*path, key), f"{key} only with {' or '.join(_BELONGS[key])}", f"it with {kinds[0]}")
+        if key in _ALLOWED_WITH and kinds and kinds[0] not in _ALLOWED_WITH[key]:
+            yield Problem.at((*path, key), f"{key} only with {' or '.join(_ALLOWED_WITH[key])}", f"it with {kinds[0]}")
     if "text" in answer and "json" in answer:
         yield Problem.at(path, "text or json", "both")
     for kind in ("error", "raw"):
         if kind in answer:
             try:
-                answer_of(answer)
+                read_answer(answer)
             except ValueError as error:
                 yield Problem.at((*path, kind), f"{_KINDS[kind]} that can be", str(error))
     for number, block in enumerate(answer.get("blocks", [])):
-        yield from _block_wrong(block, (*path, "blocks", number))
+        yield from _find_block_problems(block, (*path, "blocks", number))
 
 
-def _block_wrong(block: JsonObject, path: Place) -> Iterator[Problem]:
+def _find_block_problems(block: JsonObject, path: Place) -> Iterator[Problem]:
     kinds = [key for key in ("text", "reasoning", "tool", "image") if key in block]
     if len(kinds) != 1:
         yield Problem.at(path, "exactly one of text, reasoning, tool, image", ", ".join(kinds) or "none of them")
@@ -93,16 +93,16 @@ def _block_wrong(block: JsonObject, path: Place) -> Iterator[Problem]:
 # -- what it means ---------------------------------------------------------------------------------------------
 
 
-def answer_of(answer: JsonObject) -> Given:
+def read_answer(answer: JsonObject) -> Given:
     """What the answer gives. Raises ValueError for an error or a raw body that cannot be."""
     match answer:
         case {"error": error}:
             members = {key: answer[key] for key in ("message", "status", "members", "retry_after_ms") if key in answer}
             return Failure(error, **members)
         case {"raw": raw}:
-            return _raw(raw)
+            return _read_raw(raw)
         case {"embedding": given}:
-            return Embeddings(_vectors(given), answer.get("dimension"), _usage(answer))
+            return Embeddings(_read_vectors(given), answer.get("dimension"), _read_usage(answer))
         case {"image": given}:
             return Images(
                 None if given == "auto" else tuple(map(b64decode, [given] if isinstance(given, str) else given))
@@ -110,68 +110,68 @@ def answer_of(answer: JsonObject) -> Given:
         case {"ranking": given}:
             return Ranking(None if given == "auto" else tuple((one["index"], float(one["score"])) for one in given))
         case {"guardrail": text}:
-            return Message((Text(text),), "guardrail_intervened", usage=_usage(answer))
-    blocks = tuple(map(_block, answer["blocks"])) if "blocks" in answer else tuple(_said(answer))
+            return Message((Text(text),), "guardrail_intervened", usage=_read_usage(answer))
+    blocks = tuple(map(_read_block, answer["blocks"])) if "blocks" in answer else tuple(_read_message_blocks(answer))
     calls = any(isinstance(block, ToolUse) for block in blocks)
     stop = answer.get("stop_reason") or (
         "tool_use" if calls else "stop_sequence" if "stop_sequence" in answer else "end_turn"
     )
-    return Message(blocks, stop, answer.get("stop_sequence"), _usage(answer))
+    return Message(blocks, stop, answer.get("stop_sequence"), _read_usage(answer))
 
 
-def _said(answer: JsonObject) -> Iterator[Block]:
+def _read_message_blocks(answer: JsonObject) -> Iterator[Block]:
     if "reasoning" in answer:
-        yield _reasoning(answer["reasoning"])
+        yield _read_reasoning(answer["reasoning"])
     if "json" in answer:
         yield Text(compact(answer["json"]).decode())
     if "text" in answer:
-        yield _text(answer)
+        yield _read_text(answer)
     tools = answer.get("tool", [])
     for tool in [tools] if isinstance(tools, dict) else tools:
-        yield _tool(tool)
+        yield _read_tool(tool)
 
 
-def _block(block: JsonObject) -> Block:
+def _read_block(block: JsonObject) -> Block:
     if "reasoning" in block:
-        return _reasoning(block["reasoning"])
+        return _read_reasoning(block["reasoning"])
     if "tool" in block:
-        return _tool(block["tool"])
+        return _read_tool(block["tool"])
     if "image" in block:
         return Image(b64decode(block["image"]), block.get("format", "png"))
-    return _text(block)
+    return _read_text(block)
 
 
-def _text(answer: JsonObject) -> Block:
+def _read_text(answer: JsonObject) -> Block:
     citations = answer.get("citations")
     if not citations:
         return Text(answer["text"])
-    return Cited(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
+    return CitedText(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
 
 
-def _tool(tool: JsonObject) -> ToolUse:
+def _read_tool(tool: JsonObject) -> ToolUse:
     return ToolUse(tool["name"], tool.get("input", {}), tool.get("id"))
 
 
-def _reasoning(given: str | JsonObject) -> Reasoning:
+def _read_reasoning(given: str | JsonObject) -> Reasoning:
     if isinstance(given, str):
         return Reasoning(given)
     redacted = given.get("redacted")
     return Reasoning(given.get("text", ""), given.get("signature"), None if redacted is None else b64decode(redacted))
 
 
-def _usage(answer: JsonObject) -> Usage | None:
+def _read_usage(answer: JsonObject) -> Usage | None:
     usage = answer.get("usage")
     return None if usage is None else Usage(**{"input": 0, "output": 0, **usage})
 
 
-def _vectors(given: str | list[Any]) -> tuple[tuple[float, ...], ...] | None:
+def _read_vectors(given: str | list[Any]) -> tuple[tuple[float, ...], ...] | None:
     if isinstance(given, str):
         return None
     rows = given if isinstance(given[0], list) else [given]
     return tuple(tuple(map(float, row)) for row in rows)
 
 
-def _raw(raw: JsonObject) -> Raw:
+def _read_raw(raw: JsonObject) -> Raw:
     headers = tuple(raw.get("headers", {}).items())
     status = raw.get("status", 200)
     match raw:

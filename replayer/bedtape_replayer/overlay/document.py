@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from bedtape_cassettes.errors import Invalid, Problem
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
 from bedtape_cassettes.format.json_schema import problems
 from bedtape_cassettes.format.json_values import Place, parse_path
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.overlay.answers import answer_of, answer_wrong
+from bedtape_replayer.overlay.answers import find_answer_problems, read_answer
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -24,7 +24,7 @@ from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE, SCHEDULE
 from bedtape_replayer.overlay.when import When
 
-__all__ = ["OverlayInvalid", "fault_of", "overlay_of", "read", "rule_of"]
+__all__ = ["OverlayInvalid", "parse_fault", "parse_overlay", "parse_rule", "read"]
 
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 
@@ -41,64 +41,67 @@ def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
     """The overlay in a YAML (or JSON) file. Raises OverlayInvalid, or CassetteInvalid where it is not YAML at all."""
     value = yamlio.load(data, file)
     try:
-        return overlay_of(value, prefix)
+        return parse_overlay(value, prefix)
     except OverlayInvalid as error:
         lines = yamlio.locate(data)
-        located = (replace(problem, file=file, line=_line(lines, problem.path)) for problem in error.problems)
+        located = (replace(problem, file=file, line=_find_line(lines, problem.path)) for problem in error.problems)
         raise OverlayInvalid(sorted(located, key=lambda problem: problem.line)) from None
 
 
-def _line(lines: Mapping[Place, int], path: Place) -> int:
+def _find_line(lines: Mapping[Place, int], path: Place) -> int:
     """The line of the path, or of what stands around it."""
     while path not in lines:
         path = path[:-1]
     return lines[path]
 
 
-def overlay_of(value: JsonValue, prefix: str = "") -> Overlay:
+def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
     """A whole overlay; layers without a name are called `rule-1`, after the prefix. Raises OverlayInvalid."""
-    _refuse(_all_wrong(value))
+    _raise_problems(_find_problems(value))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])
     faults: Any = value.get("faults", [])
     seed: Any = value.get("seed", 0)
     return Overlay(
-        tuple(_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
-        tuple(_fault(fault, fault.get("name") or f"{prefix}fault-{number}") for number, fault in enumerate(faults, 1)),
+        tuple(_build_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
+        tuple(
+            _build_fault(fault, fault.get("name") or f"{prefix}fault-{number}")
+            for number, fault in enumerate(faults, 1)
+        ),
         seed,
     )
 
 
-def _all_wrong(value: JsonValue) -> list[Problem]:
+def _find_problems(value: JsonValue) -> list[Problem]:
     """What the schema says, and, of every layer that is of its form, what no schema can say."""
     wrong = problems(value, OVERLAY)
     misformed = {found.path[:2] for found in wrong}
-    for kind, more in (("rules", _rule_wrong), ("faults", _fault_wrong)):
+    for kind, more in (("rules", _find_rule_problems), ("faults", _find_fault_problems)):
         layers = value.get(kind) if isinstance(value, dict) else None
         for number, layer in enumerate(layers if isinstance(layers, list) else ()):
             if (kind, number) not in misformed and isinstance(layer, dict):
                 wrong += more(layer, (kind, number))
-    return wrong or list(_twice(value))
+    return wrong or list(_find_duplicate_names(value))
 
 
-def rule_of(value: JsonValue, namer: Namer) -> Rule:
+def parse_rule(value: JsonValue, namer: Namer) -> Rule:
     """One rule. Raises OverlayInvalid."""
-    _refuse(problems(value, RULE) or list(_rule_wrong(value, ())))  # type: ignore[arg-type]  # an object, by now
-    return _rule(value, value.get("name") or namer("rule"))  # type: ignore[arg-type, union-attr]
+    _raise_problems(problems(value, RULE) or list(_find_rule_problems(value, ())))  # type: ignore[arg-type]  # an object, by now
+    return _build_rule(value, value.get("name") or namer("rule"))  # type: ignore[arg-type, union-attr]
 
 
-def fault_of(value: JsonValue, namer: Namer) -> Fault:
+def parse_fault(value: JsonValue, namer: Namer) -> Fault:
     """One fault. Raises OverlayInvalid."""
-    _refuse(problems(value, FAULT) or list(_fault_wrong(value, ())))  # type: ignore[arg-type]
-    return _fault(value, value.get("name") or namer("fault"))  # type: ignore[arg-type, union-attr]
+    _raise_problems(problems(value, FAULT) or list(_find_fault_problems(value, ())))  # type: ignore[arg-type]
+    return _build_fault(value, value.get("name") or namer("fault"))  # type: ignore[arg-type, union-attr]
 
 
-def _refuse(wrong: list[Problem]) -> None:
+def _raise_problems(wrong: list[Problem]) -> None:
     if wrong:
         raise OverlayInvalid(wrong)
 
 
-def _twice(overlay: Any) -> Iterator[Problem]:
+def _find_duplicate_names(overlay: Any) -> Iterator[Problem]:
     seen: set[str] = set()
     for kind in ("rules", "faults"):
         for number, layer in enumerate(overlay.get(kind, [])):
@@ -114,36 +117,36 @@ def _twice(overlay: Any) -> Iterator[Problem]:
 # -- what a schema cannot say ----------------------------------------------------------------------------------
 
 
-def _rule_wrong(rule: JsonObject, path: Place) -> Iterator[Problem]:
-    yield from _when_wrong(rule, path)
+def _find_rule_problems(rule: JsonObject, path: Place) -> Iterator[Problem]:
+    yield from _find_when_problems(rule, path)
     if "answer" in rule:
-        yield from answer_wrong(rule["answer"], (*path, "answer"))
+        yield from find_answer_problems(rule["answer"], (*path, "answer"))
     for number, answer in enumerate(rule.get("answers", [])):
-        yield from answer_wrong(answer, (*path, "answers", number))
+        yield from find_answer_problems(answer, (*path, "answers", number))
     if "family" in rule:
         try:
             family_of("InvokeModel", "", rule["family"])
-        except Cannot as error:
+        except RenderError as error:
             yield Problem.at((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
 
 
-def _when_wrong(layer: JsonObject, path: Place) -> Iterator[Problem]:
-    for told in layer.get("when", {}).get("json_path", {}):
+def _find_when_problems(layer: JsonObject, path: Place) -> Iterator[Problem]:
+    for json_path in layer.get("when", {}).get("json_path", {}):
         try:
-            parse_path(told)
+            parse_path(json_path)
         except ValueError as error:
-            yield Problem.at((*path, "when", "json_path", told), "a JSON path", str(error))
+            yield Problem.at((*path, "when", "json_path", json_path), "a JSON path", str(error))
 
 
-def _fault_wrong(fault: JsonObject, path: Place) -> Iterator[Problem]:
-    yield from _when_wrong(fault, path)
+def _find_fault_problems(fault: JsonObject, path: Place) -> Iterator[Problem]:
+    yield from _find_when_problems(fault, path)
     kind = next(name for name in KINDS if name in fault)
     try:
-        harm = KINDS[kind].make(fault)
+        made = KINDS[kind].make(fault)
     except ValueError as error:
         yield Problem.at((*path, kind), "a fault that can be", str(error))
         return
-    if problem := harm.problem(_operations(fault.get("when", {}))):
+    if problem := made.find_problem(_read_operations(fault.get("when", {}))):
         yield Problem.at((*path, kind), "a fault that can happen to these calls", problem)
     for key in BESIDE_ERROR:
         if key in fault and kind != "error":
@@ -153,26 +156,26 @@ def _fault_wrong(fault: JsonObject, path: Place) -> Iterator[Problem]:
 # -- layers ----------------------------------------------------------------------------------------------------
 
 
-def _rule(value: JsonObject, name: str) -> Rule:
-    answers = tuple(map(answer_of, value.get("answers") or [value["answer"]]))
-    return Rule(name, answers, _when(value), _schedule(value), value.get("family"), value)
+def _build_rule(value: JsonObject, name: str) -> Rule:
+    answers = tuple(map(read_answer, value.get("answers") or [value["answer"]]))
+    return Rule(name, answers, _read_when(value), _read_schedule(value), value.get("family"), value)
 
 
-def _fault(value: JsonObject, name: str) -> Fault:
+def _build_fault(value: JsonObject, name: str) -> Fault:
     kind = next(kind for kind in KINDS if kind in value)
-    return Fault(name, KINDS[kind].make(value), _when(value), _schedule(value), value)
+    return Fault(name, KINDS[kind].make(value), _read_when(value), _read_schedule(value), value)
 
 
-def _schedule(value: JsonObject) -> Schedule:
+def _read_schedule(value: JsonObject) -> Schedule:
     return Schedule(**{key: value[key] for key in SCHEDULE if key in value})
 
 
-def _operations(when: JsonObject) -> tuple[str, ...]:
+def _read_operations(when: JsonObject) -> tuple[str, ...]:
     named = when.get("operation", ())
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _when(value: JsonObject) -> When:
+def _read_when(value: JsonObject) -> When:
     when = value.get("when", {})
     header = {name.lower(): glob for name, glob in when.get("header", {}).items()}
-    return When(**{**when, "operation": _operations(when), "header": header})
+    return When(**{**when, "operation": _read_operations(when), "header": header})

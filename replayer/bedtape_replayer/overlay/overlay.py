@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.families.family import JsonObject
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
@@ -18,10 +18,10 @@ class Fault:
     """Which answers are harmed, and how. told: the fault as a document."""
 
     id: str
-    harm: Harm
+    kind: FaultKind
     when: When = ANY
     schedule: Schedule = ALWAYS
-    told: JsonObject = field(default_factory=dict)
+    document: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,16 @@ class Raw:
         if wrong := [name for name, value in self.headers if not is_header(name, value)]:
             raise ValueError(f"expected what an HTTP header can hold, found {wrong[0]!r}")
 
-    def response(self) -> Response:
+    def build_response(self) -> Response:
         """What goes over the wire."""
         if self.chunks is not None:
-            sealed = [Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in self.chunks]
-            return Response(self.status, self._with(_CHUNKS), Events.of(sealed))
+            chunks = [Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in self.chunks]
+            return Response(self.status, self._merge_headers(_CHUNKS), Events.of(chunks))
         if self.events is not None:
             named = [Event(0, event_headers(name), bodies.compact(value), "json") for name, value in self.events]
-            return Response(self.status, self._with(_STREAM), Events.of(named))
+            return Response(self.status, self._merge_headers(_STREAM), Events.of(named))
         usual: Headers = (("content-type", "application/json"),)
-        return Response(self.status, self._with(usual), bodies.body_of(self.body or b""))
+        return Response(self.status, self._merge_headers(usual), bodies.body_of(self.body or b""))
 
-    def _with(self, usual: Headers) -> Headers:
+    def _merge_headers(self, usual: Headers) -> Headers:
         return tuple({**dict(usual), **{name.lower(): value for name, value in self.headers}}.items())

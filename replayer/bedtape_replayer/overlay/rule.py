@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
-from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
@@ -37,39 +37,39 @@ class Rule:
     when: When = ANY
     schedule: Schedule = ALWAYS
     family: str | None = None
-    told: JsonObject = field(default_factory=dict)
+    document: JsonObject = field(default_factory=dict)
 
     def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
         """The response to the `turn`th call that it takes (from 1); None where its function passes the call on.
 
-        Raises Cannot where what it gives has no form for this call.
+        Raises RenderError where what it gives has no form for this call.
         """
         given = self.answers[min(turn, len(self.answers)) - 1]
         if callable(given):
-            return self._computed(given, call, chance)
-        return self._response(given, call, chance)
+            return self._call_function(given, call, chance)
+        return self._render(given, call, chance)
 
-    def _computed(self, function: Computed, call: Call, chance: Random) -> Response | None:
+    def _call_function(self, function: Computed, call: Call, chance: Random) -> Response | None:
         try:
-            given = _content(function(call))
-        except Cannot:
+            given = _convert_returned(function(call))
+        except RenderError:
             raise
         except Exception as error:
-            raise Cannot(f"its function raised {type(error).__name__}: {error}") from error
-        return None if given is None else self._response(given, call, chance)
+            raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
+        return None if given is None else self._render(given, call, chance)
 
-    def _response(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
+    def _render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         if isinstance(given, Failure | Raw):
-            return given.response()
+            return given.build_response()
         if call.operation is None:
-            raise Cannot(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
+            raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
         return render(
             given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
         )
 
 
-def _content(returned: object) -> Content | Failure | Raw | None:
-    """What a function gave; None where it passes the call on. Raises Cannot, or TypeError for no JSON."""
+def _convert_returned(returned: object) -> Content | Failure | Raw | None:
+    """What a function gave; None where it passes the call on. Raises RenderError, or TypeError for no JSON."""
     match returned:
         case str():
             return Message((Text(returned),))
@@ -77,4 +77,4 @@ def _content(returned: object) -> Content | Failure | Raw | None:
             return Message((Text(compact(returned).decode()),))
         case None | Message() | Embeddings() | Images() | Ranking() | Failure() | Raw():
             return returned
-    raise Cannot(f"expected its function to return text, an object, content or None, found {returned!r}")
+    raise RenderError(f"expected its function to return text, an object, content or None, found {returned!r}")

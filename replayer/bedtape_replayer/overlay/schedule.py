@@ -36,7 +36,7 @@ class Counter:
         self.matched = 0
         self.fired = 0
 
-    def due(self, schedule: Schedule, chance: Random) -> bool:
+    def match(self, schedule: Schedule, chance: Random) -> bool:
         """Whether the layer takes the call that it was just found to be about. Counts it as one that it is about.
 
         Whoever then takes it says so (`took`), or takes that back (`passed`), as if it had not been about it.
@@ -49,8 +49,8 @@ class Counter:
             return False
         return schedule.probability >= 1 or chance.random() < schedule.probability
 
-    def took(self) -> None:
+    def count_fired(self) -> None:
         self.fired += 1
 
-    def passed(self) -> None:
+    def undo_match(self) -> None:
         self.matched -= 1

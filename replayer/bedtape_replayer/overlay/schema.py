@@ -22,7 +22,7 @@ def _count(description: str, least: int = 1) -> Schema:
     return {"type": "integer", "minimum": least, "description": description}
 
 
-def _closed(properties: dict[str, Schema], **more: object) -> Schema:
+def _object(properties: dict[str, Schema], **more: object) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
@@ -74,7 +74,7 @@ SCHEDULE: dict[str, Schema] = {
     },
 }
 
-_TOOL = _closed(
+_TOOL = _object(
     {
         "name": _text("The tool's name.", minLength=1),
         "input": {"description": "Its arguments, any JSON; an empty object where there are none."},
@@ -82,7 +82,7 @@ _TOOL = _closed(
     },
     required=["name"],
 )
-_CITATION = _closed(
+_CITATION = _object(
     {
         "source": _text("The text that is cited."),
         "title": _text("The document's title."),
@@ -94,7 +94,7 @@ _REASONING: Schema = {
     "description": "What the model thought before: its text, or text and signature, or redacted base64.",
     "anyOf": [
         {"type": "string"},
-        _closed(
+        _object(
             {
                 "text": _text("What it thought."),
                 "signature": _text("The provider's signature."),
@@ -104,7 +104,7 @@ _REASONING: Schema = {
         ),
     ],
 }
-_BLOCK = _closed(
+_BLOCK = _object(
     {
         "text": _text("Text."),
         "citations": {"type": "array", "items": _CITATION, "description": "Sources of the text."},
@@ -116,7 +116,7 @@ _BLOCK = _closed(
     minProperties=1,
 )
 _VECTOR: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 1}
-_RAW = _closed(
+_RAW = _object(
     {
         "json": {"description": "The body as JSON."},
         "text": _text("The body as text."),
@@ -175,7 +175,7 @@ ANSWER: dict[str, Schema] = {
             {
                 "type": "array",
                 "minItems": 1,
-                "items": _closed(
+                "items": _object(
                     {"index": _count("The document.", 0), "score": {"type": "number", "minimum": 0, "maximum": 1}},
                     required=["index", "score"],
                 ),
@@ -189,7 +189,7 @@ ANSWER: dict[str, Schema] = {
     "raw": _RAW,
     "stop_reason": {"type": "string", "enum": list(STOP_REASONS), "description": "Why the model stopped."},
     "stop_sequence": _text("The sequence at which it stopped."),
-    "usage": _closed(
+    "usage": _object(
         {
             "input": _count("Tokens in.", 0),
             "output": _count("Tokens out.", 0),
@@ -202,10 +202,10 @@ ANSWER: dict[str, Schema] = {
 }
 
 _NAME = _text("What reports call it; rule-1, fault-1 where it has none.", pattern=r"^[\w.:-]{1,80}$")
-_WHEN = _closed(WHEN, description="Which calls it is about: all that is named must hold.", minProperties=1)
-_ANSWER = _closed(ANSWER, minProperties=1)
+_WHEN = _object(WHEN, description="Which calls it is about: all that is named must hold.", minProperties=1)
+_ANSWER = _object(ANSWER, minProperties=1)
 
-RULE: Schema = _closed(
+RULE: Schema = _object(
     {
         "name": _NAME,
         "when": _WHEN,
@@ -222,7 +222,7 @@ RULE: Schema = _closed(
     oneOf=[{"required": ["answer"]}, {"required": ["answers"]}],
 )
 
-FAULT: Schema = _closed(
+FAULT: Schema = _object(
     {"name": _NAME, "when": _WHEN, **SCHEDULE, **BESIDE_ERROR, **{name: kind.schema for name, kind in KINDS.items()}},
     oneOf=[{"required": [name]} for name in KINDS],
 )
@@ -230,7 +230,7 @@ FAULT: Schema = _closed(
 OVERLAY: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "bedtape overlay",
-    **_closed(
+    **_object(
         {
             "bedtape-overlay": {"enum": [1], "description": "The version of this format."},
             "seed": {"type": "integer", "description": "What all chance begins with."},

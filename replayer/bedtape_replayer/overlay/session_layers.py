@@ -7,28 +7,28 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.candidates import Candidates, CandidatesOf
-from bedtape_replayer.overlay.faults.base import Moment
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
+from bedtape_replayer.overlay.faults.base import FaultContext
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
-__all__ = ["Happening", "Layers", "NameTaken", "Refused", "Ruled"]
+__all__ = ["AppliedFault", "Layers", "NameTaken", "Refused", "RuleMatch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """A fault that happens to a call, and its moment."""
+class AppliedFault:
+    """A fault that happens to a call, and its context."""
 
     fault: Fault
-    moment: Moment
+    context: FaultContext
 
 
 @dataclass(frozen=True, slots=True)
-class Ruled:
+class RuleMatch:
     """What a layer answered: its id, and the response."""
 
     layer: str
@@ -42,7 +42,7 @@ class Layers:
         self.shared = shared
         self._own = NOTHING
         self._all = shared
-        self._candidates = CandidatesOf(shared)
+        self._candidates = CandidateFinder(shared)
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
         self._memory: dict[str, dict[str, object]] = {}
@@ -56,11 +56,11 @@ class Layers:
         return self._own
 
     @property
-    def every(self) -> Overlay:
+    def effective(self) -> Overlay:
         """Its own, then those of the overlay file, in the order in which they are asked."""
         return self._all
 
-    def has(self, name: str) -> bool:
+    def has_layer(self, name: str) -> bool:
         """Whether a layer has this id."""
         return any(layer.id == name for layer in self._all.layers)
 
@@ -69,10 +69,10 @@ class Layers:
         own = self._own
         rules = tuple(rule for rule in own.rules if rule.id != name)
         faults = tuple(fault for fault in own.faults if fault.id != name)
-        self.lay(replace(own, rules=rules, faults=faults))
+        self.replace_own(replace(own, rules=rules, faults=faults))
         return self._own != own
 
-    def lay(self, overlay: Overlay) -> None:
+    def replace_own(self, overlay: Overlay) -> None:
         """Replaces the session's own layers; what layers that stay have counted stays too.
 
         Raises NameTaken where two layers would have one name, and changes nothing then.
@@ -87,7 +87,7 @@ class Layers:
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
         )
-        self._candidates = CandidatesOf(self._all)
+        self._candidates = CandidateFinder(self._all)
         kept = {layer.id for layer in self._all.layers if id(layer) in before}  # not another that took its name
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
@@ -97,16 +97,16 @@ class Layers:
         rules = tuple(layer for layer in layers if isinstance(layer, Rule))
         faults = tuple(layer for layer in layers if isinstance(layer, Fault))
         own = self._own
-        self.lay(replace(own, rules=(*own.rules, *rules), faults=(*own.faults, *faults)))
+        self.replace_own(replace(own, rules=(*own.rules, *rules), faults=(*own.faults, *faults)))
 
     def next_id(self, kind: str) -> str:
         """A name for a new layer that none has, `rule-3`: the same in every run, for chance depends on it."""
         while True:
             self._made[kind] = self._made.get(kind, 0) + 1
-            if not self.has(name := f"{kind}-{self._made[kind]}"):
+            if not self.has_layer(name := f"{kind}-{self._made[kind]}"):
                 return name
 
-    def fired(self, layer: str) -> int:
+    def count_fired(self, layer: str) -> int:
         """How many calls a layer took."""
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
@@ -115,44 +115,46 @@ class Layers:
         """The layers that may take a call, to be handed to those below."""
         return self._candidates(call)
 
-    def instead(self, call: Call, now: float, among: Candidates | None = None) -> Ruled | None:
+    def answer_from_fault(self, call: Call, now: float, among: Candidates | None = None) -> RuleMatch | None:
         """The answer of the first fault that replaces every other; the others are not counted."""
-        for fault in (among or self._candidates(call)).instead:
-            if (moment := self._about(fault, call, now)) is not None:
-                response = fault.harm.instead(call, moment)
-                if response is not None and self._takes(fault, moment):
-                    return Ruled(fault.id, response)
+        for fault in (among or self._candidates(call)).answering_faults:
+            if (context := self._make_context(fault, call, now)) is not None:
+                response = fault.kind.build_answer(call, context)
+                if response is not None and self._take(fault, context):
+                    return RuleMatch(fault.id, response)
         return None
 
-    def harming(self, call: Call, response: Response, now: float, among: Candidates | None = None) -> list[Happening]:
+    def apply_faults(
+        self, call: Call, response: Response, now: float, among: Candidates | None = None
+    ) -> list[AppliedFault]:
         """The faults that happen to an answer, in order."""
-        happening = []
-        for fault in (among or self._candidates(call)).harming:
-            if not fault.harm.reaches(response):
+        applied = []
+        for fault in (among or self._candidates(call)).changing_faults:
+            if not fault.kind.affects(response):
                 continue
-            if (moment := self._about(fault, call, now)) is not None and self._takes(fault, moment):
-                happening.append(Happening(fault, moment))
-        return happening
+            if (context := self._make_context(fault, call, now)) is not None and self._take(fault, context):
+                applied.append(AppliedFault(fault, context))
+        return applied
 
-    def _about(self, fault: Fault, call: Call, now: float) -> Moment | None:
+    def _make_context(self, fault: Fault, call: Call, now: float) -> FaultContext | None:
         """The moment of a fault that is about this call."""
-        if not fault.when.matches(call) or not fault.harm.concerns(call):
+        if not fault.when.matches(call) or not fault.kind.applies_to(call):
             return None
-        return Moment(self._chance(call, fault.id), now, self._memory.setdefault(fault.id, {}))
+        return FaultContext(self._make_chance(call, fault.id), now, self._memory.setdefault(fault.id, {}))
 
-    def _takes(self, fault: Fault, moment: Moment) -> bool:
-        counter = self._counter(fault.id)
-        due = counter.due(fault.schedule, moment.chance)
+    def _take(self, fault: Fault, context: FaultContext) -> bool:
+        counter = self._get_counter(fault.id)
+        due = counter.match(fault.schedule, context.chance)
         if due:
-            counter.took()
+            counter.count_fired()
         return due
 
-    def answer(
+    def answer_from_rule(
         self,
         call: Call,
         check: Callable[[Call], Response | None] | None = None,
         among: Candidates | None = None,
-    ) -> Ruled | None:
+    ) -> RuleMatch | None:
         """What the first rule that takes the call gives. Raises Refused where it has no form for it.
 
         check: what Bedrock would refuse in a request that a rule would answer; then that is the answer, of no layer.
@@ -161,31 +163,31 @@ class Layers:
         for rule in (among or self._candidates(call)).rules:
             if not rule.when.matches(call):
                 continue
-            chance, counter = self._chance(call, rule.id), self._counter(rule.id)
-            if not counter.due(rule.schedule, chance):
+            chance, counter = self._make_chance(call, rule.id), self._get_counter(rule.id)
+            if not counter.match(rule.schedule, chance):
                 continue
             try:
                 response = rule.respond(call, counter.fired + 1, chance)
-            except Cannot as error:
-                counter.passed()
+            except RenderError as error:
+                counter.undo_match()
                 raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
             if response is None:
-                counter.passed()
+                counter.undo_match()
                 continue
             if check is not None and (refusal := check(call)) is not None:
-                counter.passed()
-                return Ruled("", refusal)
-            counter.took()
-            return Ruled(rule.id, response)
+                counter.undo_match()
+                return RuleMatch("", refusal)
+            counter.count_fired()
+            return RuleMatch(rule.id, response)
         return None
 
-    def _counter(self, layer: str) -> Counter:
+    def _get_counter(self, layer: str) -> Counter:
         counter = self._counters.get(layer)
         if counter is None:
             counter = self._counters[layer] = Counter()
         return counter
 
-    def _chance(self, call: Call, layer: str) -> Random:
+    def _make_chance(self, call: Call, layer: str) -> Random:
         """Chance for one layer and call, whatever other sessions do meanwhile."""
         seed = f"{self._all.seed}/{call.session}/{layer}/{call.number}".encode()
         return Random(blake2b(seed, digest_size=16).digest())  # noqa: S311 - reproducible is what it must be

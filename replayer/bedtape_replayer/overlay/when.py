@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import find, same
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
@@ -54,29 +54,29 @@ class When:
 
     def __post_init__(self) -> None:
         texts = (self.prompt_contains, self.prompt_equals, self.system_contains, self.text_contains)
-        object.__setattr__(self, "literal", next(filter(None, map(_literal, texts)), None))
-        object.__setattr__(self, "_target", tuple(self._of_target()))
-        object.__setattr__(self, "_checks", (*self._target, *self._of_moment(), *self._of_content()))
+        object.__setattr__(self, "literal", next(filter(None, map(_encode_literal, texts)), None))
+        object.__setattr__(self, "_target", tuple(self._build_target_checks()))
+        object.__setattr__(self, "_checks", (*self._target, *self._build_call_checks(), *self._build_content_checks()))
 
     def matches(self, call: Call) -> bool:
         """Whether it is about this call. The cheap questions come first: most layers are about other calls."""
-        return _all(self._checks, call)
+        return _pass_all(self._checks, call)
 
-    def is_for(self, call: Call) -> bool:
+    def matches_target(self, call: Call) -> bool:
         """Whether operation and model are those that it names: the same for all calls of one path."""
-        return _all(self._target, call)
+        return _pass_all(self._target, call)
 
-    def may_be_about(self, call: Call) -> bool:
+    def may_match(self, call: Call) -> bool:
         """Whether the body may hold a text that it names; quickly, and yes in doubt (see `Call.is_literal`)."""
         return self.literal is None or not call.is_literal or self.literal in call.body
 
-    def _of_target(self) -> Iterator[_Check]:
+    def _build_target_checks(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):
             yield lambda call: call.operation in operations
         if (model := self.model) is not None:
-            yield lambda call: _is_model(model, call.model)
+            yield lambda call: _matches_model(model, call.model)
 
-    def _of_moment(self) -> Iterator[_Check]:
+    def _build_call_checks(self) -> Iterator[_Check]:
         if self.attempt is not None:
             yield lambda call: call.attempt == self.attempt
         if self.call is not None:
@@ -88,23 +88,23 @@ class When:
         for name, glob in self.header.items():
             yield _Header(name, glob)
 
-    def _of_content(self) -> Iterator[_Check]:
+    def _build_content_checks(self) -> Iterator[_Check]:
         for path, value in self.json_path.items():
-            yield _At(path, value)
+            yield _JsonPath(path, value)
         prompt, system, text = self.prompt_contains, self.system_contains, self.text_contains
         if prompt is not None:
             yield lambda call: prompt in call.prompt.last
         if self.prompt_equals is not None:
             yield lambda call: self.prompt_equals == call.prompt.last
-        if prompt_pattern := _pattern(self.prompt_regex):
+        if prompt_pattern := _compile(self.prompt_regex):
             yield lambda call: prompt_pattern.search(call.prompt.last) is not None
         if system is not None:
             yield lambda call: system in call.prompt.system
-        if system_pattern := _pattern(self.system_regex):
+        if system_pattern := _compile(self.system_regex):
             yield lambda call: system_pattern.search(call.prompt.system) is not None
         if text is not None:
             yield lambda call: text in call.prompt.text
-        if text_pattern := _pattern(self.text_regex):
+        if text_pattern := _compile(self.text_regex):
             yield lambda call: text_pattern.search(call.prompt.text) is not None
         if self.tool_offered is not None:
             yield lambda call: self.tool_offered in call.prompt.tools
@@ -114,7 +114,7 @@ class When:
             yield lambda call: call.prompt.turn == self.turn
 
 
-def _all(checks: tuple[_Check, ...], call: Call) -> bool:
+def _pass_all(checks: tuple[_Check, ...], call: Call) -> bool:
     for check in checks:  # noqa: SIM110 - a generator costs more than most checks
         if not check(call):
             return False
@@ -125,12 +125,12 @@ def _all(checks: tuple[_Check, ...], call: Call) -> bool:
 _ESCAPED = re.compile(r'["\\/\x00-\x1f\x7f\ud800-\udfff]')
 
 
-def _literal(text: str | None) -> bytes | None:
+def _encode_literal(text: str | None) -> bytes | None:
     """The text as it stands in all JSON that does not escape more than it must; None where it has no such form."""
     return None if not text or _ESCAPED.search(text) else text.encode()
 
 
-def _pattern(regex: str | None) -> re.Pattern[str] | None:
+def _compile(regex: str | None) -> re.Pattern[str] | None:
     return None if regex is None else re.compile(regex)
 
 
@@ -144,7 +144,7 @@ class _Header:
 
 
 @dataclass(frozen=True, slots=True)
-class _At:
+class _JsonPath:
     path: str
     value: JsonValue
 
@@ -156,5 +156,5 @@ ANY = When()
 
 
 @lru_cache(maxsize=4096)
-def _is_model(glob: str, model: str | None) -> bool:
-    return model is not None and (fnmatchcase(model, glob) or fnmatchcase(bare(model), glob))
+def _matches_model(glob: str, model: str | None) -> bool:
+    return model is not None and (fnmatchcase(model, glob) or fnmatchcase(strip_profile(model), glob))

@@ -18,9 +18,9 @@ from bedtape_replayer.answering.steps import (
     Step,
     StepEdit,
     Wait,
+    build_paced_steps,
+    build_steps,
     edit,
-    paced,
-    unpaced,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Player:
                     self._finished = True
                 case Stall():
                     self.stalled = True
-                    connection.stalled(self)
+                    connection.end_stalled(self)
                     return
                 case Close() | Reset() as last:  # when what was said before is on its way
                     self._steps, self._last, self._finished = iter(()), last, True
@@ -108,7 +108,7 @@ class Player:
             self._connection.break_off(self.stream, how)
 
     def _end(self, *, complete: bool) -> None:
-        self._connection.played(self)
+        self._connection.finish_player(self)
         self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
 
     def abandon(self, *, complete: bool = False) -> None:
@@ -120,7 +120,7 @@ class Player:
 
 def cut_steps(reply: Reply, speed: float | None, edits: tuple[StepEdit, ...]) -> Iterator[Step]:
     """The reply's steps, as faults change them. A body that is not streamed is cut, because its parts are no events."""
-    steps = edit(unpaced(reply) if speed is None else paced(reply, speed), edits)
+    steps = edit(build_steps(reply) if speed is None else build_paced_steps(reply, speed), edits)
     return steps if reply.streamed else _cut_parts(steps)
 
 

@@ -20,7 +20,7 @@ from bedtape_replayer.engine.checks import Validate, parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.history import History
-from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.loops import new_event_loop
@@ -132,7 +132,11 @@ class Replayer(Session):
         if self._running is not None:
             raise RuntimeError("this Replayer runs already; make another one")
         engine = Engine(
-            self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
+            self._load(),
+            strict=self._strict,
+            overlay=self._read_overlay(),
+            history_limit=self._history,
+            checks=self._checks,
         )
         engine.control = Gate(engine)
         self._loop = new_event_loop()
@@ -159,12 +163,12 @@ class Replayer(Session):
             return Library((), self._match)
         return load(self._folders, rules=self._match, cache=cache_folder(os.environ))
 
-    def _laid(self) -> Overlay:
+    def _read_overlay(self) -> Overlay:
         if self._overlay is None:
             return NOTHING
         if isinstance(self._overlay, str | Path):
             return read_overlay(Path(self._overlay))
-        return overlay_of(dict(self._overlay), "file-")
+        return parse_overlay(dict(self._overlay), "file-")
 
     def _server_running(self) -> Server:
         if self._running is None:

@@ -180,7 +180,7 @@ class Http1Connection:
         method, target = match.groups()
         end = match.end()
         head = Head(data[match.end(2) + 9 : end - 2])
-        fields = FRAMING.findall(head.lowered)
+        fields = FRAMING.findall(head.lowercase)
         framing = dict(fields)
         length = framing.get(b"content-length", b"0").strip(b" \t")
         if (
@@ -243,7 +243,7 @@ class Http1Connection:
         if not FIELDS.fullmatch(head, line.end()):
             raise RequestError(400, "A header line is malformed.")
         self._line, self._head = (method, strip_origin(target), minor), Head(head[line.end() - 2 :])
-        return self._prepare_body(parse_framing(self._head.lowered), minor)
+        return self._prepare_body(parse_framing(self._head.lowercase), minor)
 
     def _prepare_body(self, framing: dict[bytes, bytes], minor: bytes) -> bool:
         if minor != b"0" and b"host" not in framing:
@@ -407,7 +407,7 @@ class Http1Connection:
             return
         self._start(reply.status, reply.headers, date)
         if self._line[0] != b"HEAD":
-            self._write(reply.chunked if self._chunked_answer else reply.whole)
+            self._write(reply.http1_chunks if self._chunked_answer else reply.body)
         self._end_answer()
 
     def _is_answering(self, stream: int) -> bool:

@@ -45,7 +45,7 @@ def test_a_head_knows_its_http_and_its_size() -> None:
 
 def test_what_a_packed_head_let_go_of_is_made_again() -> None:
     head = Head(b"\r\nAccept: a/B\r\n")
-    before = head.lowered, head.get("accept")
+    before = head.lowercase, head.get("accept")
     head.pack()
-    assert (head.lowered, head.get("accept")) == before == (b"\r\naccept: a/b\r\n", "a/B")
-    assert head._lowered is None  # looking does not unpack it
+    assert (head.lowercase, head.get("accept")) == before == (b"\r\naccept: a/b\r\n", "a/B")
+    assert head._lowercase is None  # looking does not unpack it

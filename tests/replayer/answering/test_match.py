@@ -90,7 +90,7 @@ def test_a_miss_names_the_nearest_recording_and_every_field_that_differs() -> No
         recorded(json.dumps(body).encode(), b"{}"),
     )
     sent = {"messages": body["messages"], "system": [{"text": "Be brief."}], "inferenceConfig": {"temperature": 0.7}}
-    miss = index.miss(_call(json.dumps(sent).encode()))
+    miss = index.report_miss(_call(json.dumps(sent).encode()))
     assert [(d.field, d.recorded, d.sent) for d in miss.nearest[0].differences] == [
         ("inferenceConfig.temperature", "0.5", "0.7"),
         ("system", None, '[{"text":"Be brief."}]'),
@@ -101,13 +101,13 @@ def test_a_miss_names_the_nearest_recording_and_every_field_that_differs() -> No
 
 def test_the_nearest_is_the_one_about_the_same_thing() -> None:
     index = _index(converse("Are you busy?", "no"), converse("In one sentence: why do teams record calls?", "so"))
-    miss = index.miss(_call(prompt("In one sentence: why do teams guess?")))
+    miss = index.report_miss(_call(prompt("In one sentence: why do teams guess?")))
     assert "record calls" in str(miss.nearest[0].differences[0].recorded)
 
 
 def test_long_texts_are_cut_around_the_first_difference() -> None:
     index = _index(converse("x" * 5000 + " cat " + "y" * 5000, "1"))
-    (difference,) = index.miss(_call(prompt("x" * 5000 + " dog " + "y" * 5000))).nearest[0].differences
+    (difference,) = index.report_miss(_call(prompt("x" * 5000 + " dog " + "y" * 5000))).nearest[0].differences
     assert difference.recorded is not None
     assert "cat" in difference.recorded
     assert "dog" in str(difference.sent)
@@ -115,13 +115,13 @@ def test_long_texts_are_cut_around_the_first_difference() -> None:
 
 
 def test_another_model_is_reported_as_the_difference() -> None:
-    miss = _index(converse("a", "1")).miss(_call(prompt("a"), path("converse", "amazon.nova-pro-v1:0")))
+    miss = _index(converse("a", "1")).report_miss(_call(prompt("a"), path("converse", "amazon.nova-pro-v1:0")))
     (difference,) = miss.nearest[0].differences
     assert (difference.field, difference.sent) == ("model", '"amazon.nova-pro-v1:0"')
 
 
 def test_a_miss_of_an_operation_that_was_never_recorded_says_so() -> None:
-    miss = _index(converse("a", "1")).miss(_call(b"{}", path("count-tokens")))
+    miss = _index(converse("a", "1")).report_miss(_call(b"{}", path("count-tokens")))
     assert miss.nearest == ()
     assert "no recording of this operation" in str(miss)
 
@@ -129,7 +129,7 @@ def test_a_miss_of_an_operation_that_was_never_recorded_says_so() -> None:
 def test_a_report_never_lists_more_than_can_be_read() -> None:
     many = {f"key{n}": n for n in range(100)}
     index = _index(recorded(json.dumps(many).encode(), b"{}"))
-    report = str(index.miss(_call(json.dumps({key: -value for key, value in many.items()}).encode())))
+    report = str(index.report_miss(_call(json.dumps({key: -value for key, value in many.items()}).encode())))
     assert "more differences" in report
     assert len(report.splitlines()) < 40
 
@@ -138,7 +138,7 @@ def test_a_report_never_lists_more_than_can_be_read() -> None:
 def test_any_body_gets_a_key_and_a_report(body: bytes) -> None:
     index = _index(converse("a", "1"))
     assert not _answers(index, _call(body))
-    assert str(index.miss(_call(body)))
+    assert str(index.report_miss(_call(body)))
 
 
 def test_rules_leave_out_what_they_name() -> None:

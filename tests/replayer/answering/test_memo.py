@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bedtape_replayer.answering.memo import Remembered
+from bedtape_replayer.answering.memo import Memo
 
 
 def test_it_is_emptied_before_it_holds_too_much() -> None:
-    remembered: Remembered[bytes, int] = Remembered(5000)
+    remembered: Memo[bytes, int] = Memo(5000)
     most = 0
     for number in range(100):
         body = b"x" * number
@@ -17,7 +17,7 @@ def test_it_is_emptied_before_it_holds_too_much() -> None:
 
 
 def test_what_is_large_is_not_remembered() -> None:
-    remembered: Remembered[bytes, int] = Remembered(1 << 30)
+    remembered: Memo[bytes, int] = Memo(1 << 30)
     for size in (65536, 65537):
         remembered.keep(b"x" * size, 1, size)
     assert list(map(len, remembered)) == [65536]

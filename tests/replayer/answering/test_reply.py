@@ -9,7 +9,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.format.bodies import PADDING, compact
-from bedtape_replayer.answering.reply import DATE, Reply, error_reply, reply_of
+from bedtape_replayer.answering.reply import DATE, Reply, build_error_reply, build_reply
 from support.recordings import answer, converse, prompt, recorded, stream
 
 KEY = bytes(range(16))
@@ -31,14 +31,14 @@ def _events(reply: Reply) -> list[dict[str, object]]:
 
 
 def test_converse_has_bedrocks_headers_in_its_order() -> None:
-    reply = reply_of(converse("a", "1"), KEY, 0)
+    reply = build_reply(converse("a", "1"), KEY, 0)
     assert _names(reply) == ["Date", "Content-Type", "Content-Length", "Connection", "x-amzn-RequestId"]
     assert reply.headers[0] == (b"Date", DATE)
     assert int(_header(reply, "content-length")) == len(reply.pieces[0].data)
 
 
 def test_a_stream_is_chunked() -> None:
-    reply = reply_of(stream("a", ["1", "2"]), KEY, 0)
+    reply = build_reply(stream("a", ["1", "2"]), KEY, 0)
     assert _names(reply) == ["Date", "Content-Type", "Transfer-Encoding", "Connection", "x-amzn-RequestId"]
     assert reply.streamed
     assert len(reply.pieces) == 5
@@ -53,7 +53,7 @@ def test_metric_headers_get_their_case_and_order_whatever_the_recorder_made_of_t
         ("x-amzn-bedrock-invocation-latency", "4"),
         ("x-amzn-bedrock-cache-write-input-token-count", "5"),
     )
-    assert _names(reply_of(recorded(b"{}", b"{}", headers=headers), KEY, 0)) == [
+    assert _names(build_reply(recorded(b"{}", b"{}", headers=headers), KEY, 0)) == [
         "Date",
         "Content-Type",
         "Content-Length",
@@ -70,28 +70,28 @@ def test_metric_headers_get_their_case_and_order_whatever_the_recorder_made_of_t
 def test_an_error_has_its_type_with_the_suffix() -> None:
     kind = "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/"
     headers = (("x-amzn-ErrorType", kind), ("Content-Type", "application/json"))
-    reply = reply_of(recorded(b"{}", b'{"message":"no"}', headers=headers, status=400), KEY, 0)
+    reply = build_reply(recorded(b"{}", b'{"message":"no"}', headers=headers, status=400), KEY, 0)
     assert _names(reply)[-2:] == ["x-amzn-RequestId", "x-amzn-ErrorType"]
     assert _header(reply, "x-amzn-errortype") == kind
 
 
 def test_mantle_has_a_second_request_id() -> None:
-    reply = reply_of(recorded(b"{}", b"{}", url="/v1/chat/completions"), KEY, 0)
+    reply = build_reply(recorded(b"{}", b"{}", url="/v1/chat/completions"), KEY, 0)
     assert _names(reply)[4:6] == ["x-amzn-requestid", "x-request-id"]
 
 
 def test_ids_and_padding_come_from_the_key_and_the_place_in_the_queue() -> None:
     interaction = stream("a", ["1", "2"])
-    first, again = reply_of(interaction, KEY, 0), reply_of(interaction, KEY, 0)
+    first, again = build_reply(interaction, KEY, 0), build_reply(interaction, KEY, 0)
     assert (first.headers, first.pieces) == (again.headers, again.pieces)
     assert UUID(_header(first, "x-amzn-requestid")).version == 4
-    for other in (reply_of(interaction, KEY, 1), reply_of(interaction, KEY[::-1], 0)):
+    for other in (build_reply(interaction, KEY, 1), build_reply(interaction, KEY[::-1], 0)):
         assert _header(other, "x-amzn-requestid") != _header(first, "x-amzn-requestid")
         assert other.pieces != first.pieces
 
 
 def test_padding_is_a_prefix_of_the_alphabet_among_sorted_keys() -> None:
-    for event in _events(reply_of(stream("a", ["1", "2", "3"]), KEY, 0)):
+    for event in _events(build_reply(stream("a", ["1", "2", "3"]), KEY, 0)):
         padding = event["p"]
         assert isinstance(padding, str)
         assert PADDING.startswith(padding)
@@ -100,7 +100,7 @@ def test_padding_is_a_prefix_of_the_alphabet_among_sorted_keys() -> None:
 
 
 def test_events_keep_their_times() -> None:
-    reply = reply_of(stream("a", ["1", "2"], at_ms=[0, 10, 30, 31, 32], after_ms=120), KEY, 0)
+    reply = build_reply(stream("a", ["1", "2"], at_ms=[0, 10, 30, 31, 32], after_ms=120), KEY, 0)
     assert [piece.at_ms for piece in reply.pieces] == [0, 10, 30, 31, 32]
     assert reply.after_ms == 120
 
@@ -114,7 +114,7 @@ def test_an_exact_recording_gets_nothing_back_but_the_date() -> None:
         ("X-Odd", "2"),
         ("Date", "one too many"),
     )
-    reply = reply_of(recorded(b"{}", b'{ "a": 1}', headers=headers, exact=True), KEY, 0)
+    reply = build_reply(recorded(b"{}", b'{ "a": 1}', headers=headers, exact=True), KEY, 0)
     assert reply.headers == (
         (b"X-Odd", b"1"),
         (b"date", DATE),
@@ -127,20 +127,20 @@ def test_an_exact_recording_gets_nothing_back_but_the_date() -> None:
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_status_without_a_body_has_no_framing(status: int) -> None:
-    reply = reply_of(recorded(b"{}", b"", status=status), KEY, 0)
+    reply = build_reply(recorded(b"{}", b"", status=status), KEY, 0)
     assert reply.pieces == ()
     assert not {"Content-Length", "Transfer-Encoding"} & set(_names(reply))
 
 
 def test_a_body_that_is_no_events_under_a_stream_type_is_chunked_all_the_same() -> None:
     headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
-    reply = reply_of(recorded(b"{}", b"torn", headers=headers), KEY, 0)
+    reply = build_reply(recorded(b"{}", b"torn", headers=headers), KEY, 0)
     assert reply.streamed
     assert "Transfer-Encoding" in _names(reply)
 
 
 def test_an_error_of_our_own_has_the_form_of_bedrocks() -> None:
-    reply = error_reply(400, "CassetteMissException", "no", "id")
+    reply = build_error_reply(400, "CassetteMissException", "no", "id")
     assert json.loads(reply.pieces[0].data) == {"message": "no"}
     assert _names(reply)[-1] == "x-amzn-ErrorType"
     assert int(_header(reply, "content-length")) == len(reply.pieces[0].data)
@@ -148,4 +148,4 @@ def test_an_error_of_our_own_has_the_form_of_bedrocks() -> None:
 
 def test_a_body_is_sent_as_recorded() -> None:
     body = compact(answer("isn’t"))
-    assert reply_of(recorded(prompt("a"), body), KEY, 0).pieces[0].data == body
+    assert build_reply(recorded(prompt("a"), body), KEY, 0).pieces[0].data == body

@@ -24,13 +24,13 @@ from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.answering.reply import Reply, reply_of
+from bedtape_replayer.answering.reply import Reply, build_reply
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.api.inspector.call_detail import whole
 from bedtape_replayer.api.inspector.page import POLICY
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
-from bedtape_replayer.overlay.document import Namer, fault_of, rule_of
+from bedtape_replayer.overlay.document import Namer, parse_fault, parse_rule
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.schedule import Schedule
@@ -171,7 +171,7 @@ def test_no_file_names_another_host(name: str) -> None:
     assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\"' ]*", FILES[name])) <= {"http://www.w3.org/2000/svg"}
 
 
-@pytest.mark.parametrize(("constant", "read"), [("RULES", rule_of), ("FAULTS", fault_of)])
+@pytest.mark.parametrize(("constant", "read"), [("RULES", parse_rule), ("FAULTS", parse_fault)])
 def test_the_documents_that_it_suggests_are_valid(constant: str, read: Callable[[Any, Namer], Any]) -> None:
     """Without a value in the form, the scripts' objects are YAML too."""
     (body,) = re.findall(rf"const {constant} = \{{\n(.*?)\n\}};", FILES["layers.js"], re.DOTALL)
@@ -297,7 +297,7 @@ def test_what_a_rule_answered_and_which_faults_happened() -> None:
     scene = Scene()
     tool = {"name": "weather", "input": {"in": "Oslo"}, "id": "t1"}
     rule = {"answer": {"text": "Let me see.", "tool": tool}, "times": 1}
-    scene.session.layers.add(rule_of(rule, scene.session.layers.next_id))
+    scene.session.layers.add(parse_rule(rule, scene.session.layers.next_id))
     scene.send(authored.ask("a"))
     one = call(scene, 1)
     assert one["layers"] == [{**rule, "name": "rule-1"}]
@@ -334,7 +334,7 @@ def test_a_recording_that_is_gone_is_still_named() -> None:
 )
 def test_attempts_of_one_invocation_are_grouped(attempts: list[list[tuple[str, str]]]) -> None:
     scene = Scene(converse("a", "1"))
-    scene.harm(Refuse(Failure("ThrottlingException")), Schedule(times=2, every=2))
+    scene.add_fault(Refuse(Failure("ThrottlingException")), Schedule(times=2, every=2))
     for at, headers in enumerate(attempts):
         scene.send(authored.ask("a"), at=float(2 * at), headers=headers)
         scene.send(authored.ask("else"), at=2 * at + 1.0)
@@ -392,7 +392,7 @@ def test_every_real_exchange_can_be_shown() -> None:
         interaction = exchange.interaction()
         head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
         request = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
-        reply = reply_of(interaction, b"", 0)
+        reply = build_reply(interaction, b"", 0)
         outcome = Outcome(Answer(request, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)
         shown: Any = whole(Record(outcome), scene.session, scene.engine.library)
         json.dumps(shown, allow_nan=False).encode()

@@ -25,7 +25,7 @@ from bedtape_replayer.api.schemas import NAMED
 from bedtape_replayer.api.session_routes import ROUTES
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
-from bedtape_replayer.overlay.document import overlay_of
+from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.schema import OVERLAY
 from support.authored import ask
 from support.contents import JSON
@@ -616,7 +616,7 @@ def test_layers_answer_and_tell_how_often() -> None:
 
 
 def test_names_are_of_one_layer_alone() -> None:
-    shared = overlay_of({"bedtape-overlay": 1, "rules": [{"name": "of-the-file", "answer": {"text": "x"}}]})
+    shared = parse_overlay({"bedtape-overlay": 1, "rules": [{"name": "of-the-file", "answer": {"text": "x"}}]})
     gate = Gate(Engine(Library(()), overlay=shared))
     for name in ("mine", "of-the-file"):
         first = got(gate, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None

@@ -21,7 +21,7 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
@@ -100,25 +100,25 @@ def test_kept_replies_are_bounded_in_bytes() -> None:
 # -- the overlay -----------------------------------------------------------------------------------------------
 
 
-class Shout(Harm):
+class Shout(FaultKind):
     """Changes what is said."""
 
-    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:
+    def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:
         assert isinstance(response.body, Body)
         return Response(response.status, response.headers, Body("json", response.body.data.replace(b"one", b"ONE!")))
 
 
-class Mark(Harm):
+class Mark(FaultKind):
     """Changes the bytes."""
 
-    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:
+    def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:
         return replace(reply, headers=(*reply.headers, (b"x-marked", b"1")))
 
 
-class Hurry(Harm):
+class Hurry(FaultKind):
     """Changes the steps."""
 
-    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:
         return EndAt(len(reply.pieces), 0, Close())
 
 

@@ -13,7 +13,7 @@ from bedtape_cassettes.model import Events
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import Reply, reply_of
+from bedtape_replayer.answering.reply import Reply, build_reply
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
@@ -136,14 +136,14 @@ def test_a_stream_counts_its_events() -> None:
 
 def test_an_error_in_the_middle_of_a_stream_has_its_name() -> None:
     scene = Scene(stream("Hello", ["Hi", " there"]))
-    scene.harm(Raise("ThrottlingException", after_events=2, message="Slow down"))
+    scene.add_fault(Raise("ThrottlingException", after_events=2, message="Slow down"))
     record = scene.send(prompt("Hello"), operation="converse-stream")
     assert (record.status, record.error, record.message) == (200, "ThrottlingException", "Slow down")
 
 
 def test_an_error_frame_has_its_code() -> None:
     scene = Scene(stream("Hello", ["Hi", " there"]))
-    scene.harm(RaiseUnmodelled("internalFailure", "Oops"))
+    scene.add_fault(RaiseUnmodelled("internalFailure", "Oops"))
     record = scene.send(prompt("Hello"), operation="converse-stream")
     assert (record.error, record.message) == ("internalFailure", "Oops")
 
@@ -151,7 +151,7 @@ def test_an_error_frame_has_its_code() -> None:
 @pytest.mark.parametrize(("complete", "cut"), [(True, True), (False, False)])
 def test_a_stream_is_cut_where_the_server_ended_it(complete: bool, cut: bool) -> None:
     scene = Scene(stream("Hello", ["Hi", " there"]))
-    scene.harm(Truncate(after_events=2))
+    scene.add_fault(Truncate(after_events=2))
     record = scene.send(prompt("Hello"), operation="converse-stream", complete=complete)
     assert (record.cut, record.hung_up) == (cut, not complete)
 
@@ -211,7 +211,7 @@ def test_every_real_exchange_can_be_told() -> None:
         interaction = exchange.interaction()
         head = Head.of(tuple((n.lower().encode("latin-1"), v.encode()) for n, v in exchange.request_headers))
         call = Call("s", exchange.method, exchange.path, head, exchange.request_body, number)
-        reply = reply_of(interaction, b"", 0)
+        reply = build_reply(interaction, b"", 0)
         told = _strict(Record(Outcome(Answer(call, reply, "cassette", "f", interaction.response), 0.0, 0.0, True, 1)))
         named = "x-amzn-errortype" in {name.lower() for name, _ in exchange.response_headers}
         assert told["status"] == exchange.status

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.candidates import Candidates, CandidatesOf
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.latency import Delay
@@ -78,13 +78,13 @@ def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call], se
     rules = tuple(Rule(f"rule-{n}", (), when) for n, when in enumerate(whens))
     others = tuple(Rule(f"other-{n}", (), When(text_contains=f"other {n}")) for n in range(10 * several))
     overlay = Overlay((*rules, *others), tuple(Fault(f"fault-{n}", REFUSE, when) for n, when in enumerate(whens)))
-    candidates = CandidatesOf(overlay)
+    candidates = CandidateFinder(overlay)
     for number in range(40 * several):
         candidates(call(f"body {number}", operation=asked[0].path.rpartition("/")[2]))
     for one in [*asked, *asked]:
         again = Call(one.session, one.method, one.path, one.head, one.body, one.number)
         found = candidates(again)
-        among = [layer for layer in (*found.rules, *found.instead) if layer.when.matches(one)]
+        among = [layer for layer in (*found.rules, *found.answering_faults) if layer.when.matches(one)]
         assert among == matching(overlay, one)
 
 
@@ -99,13 +99,15 @@ def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call], se
     ],
 )
 def test_who_is_about_something_else_is_not(when: When) -> None:
-    candidates = CandidatesOf(Overlay((Rule("r", (), when),), (Fault("f", REFUSE, when), Fault("d", Delay(1), when))))
+    candidates = CandidateFinder(
+        Overlay((Rule("r", (), when),), (Fault("f", REFUSE, when), Fault("d", Delay(1), when)))
+    )
     assert candidates(call("hello")) == Candidates()
 
 
 def test_a_call_need_not_be_read_to_find_that_a_text_is_not_in_it() -> None:
     asked = call("hello")
-    assert CandidatesOf(Overlay((Rule("r", (), When(prompt_contains="other")),)))(asked) == Candidates()
+    assert CandidateFinder(Overlay((Rule("r", (), When(prompt_contains="other")),)))(asked) == Candidates()
     assert "prompt" not in vars(asked)
 
 
@@ -115,12 +117,12 @@ def test_a_text_is_found_however_its_json_is_written(texts: list[str], ascii_onl
     asked = Call("s", "POST", model_path("converse"), head(), written(texts, "", ascii_only=ascii_only, odd=odd))
     prompt = asked.prompt.last
     rules = tuple(Rule(f"{n}", (), When(prompt_contains=prompt[n:])) for n in range(len(prompt)))
-    assert CandidatesOf(Overlay(rules))(asked).rules == rules
+    assert CandidateFinder(Overlay(rules))(asked).rules == rules
 
 
 def test_the_same_body_to_another_model_is_another_call() -> None:
     rule = Rule("r", (), When(model="*claude*"))
-    candidates = CandidatesOf(Overlay((rule,)))
+    candidates = CandidateFinder(Overlay((rule,)))
     assert [candidates(call(model=model)).rules for model in ("a.claude", "nova", "a.claude")] == [(rule,), (), (rule,)]
 
 
@@ -139,7 +141,7 @@ def test_texts_that_do_not_stand_in_the_body_are_found_too() -> None:
     for asked in (counting, cut):
         rule = Rule("r", (), When(prompt_contains=asked.prompt.last))
         assert asked.prompt.last
-        assert CandidatesOf(Overlay((rule,)))(asked).rules == (rule,)
+        assert CandidateFinder(Overlay((rule,)))(asked).rules == (rule,)
     assert counting.prompt.last == "hello"
 
 
@@ -147,28 +149,28 @@ def test_what_may_be_dear_is_not_asked() -> None:
     """A rule behind the one that answers is never asked, and its regular expression may take a minute."""
     rules = tuple(Rule(f"{n}", (), When(prompt_regex="(a+)+$", session="other")) for n in range(40))
     asked = call("a" * 100 + "!")
-    assert CandidatesOf(Overlay(rules))(asked).rules == rules
+    assert CandidateFinder(Overlay(rules))(asked).rules == rules
     assert "prompt" not in vars(asked)
 
 
 def test_many_texts_are_looked_for_at_once_where_many_bodies_come() -> None:
     rules = tuple(Rule(f"{n}", (), When(prompt_contains=f"text {n}!")) for n in range(20))
-    candidates = CandidatesOf(Overlay(rules))
+    candidates = CandidateFinder(Overlay(rules))
     for number in range(100):
         wanted = number % 30
         assert candidates(call(f"{number}: text {wanted}!")).rules == rules[wanted : wanted + 1]
-    (of_path,) = candidates._of_path.values()
+    (of_path,) = candidates._by_path.values()
     assert of_path._pattern is not None
 
 
 def test_faults_that_answer_are_told_from_those_that_harm() -> None:
     instead, harming = Fault("i", REFUSE), Fault("h", Delay(1))
     rule = Rule("r", ())
-    assert CandidatesOf(Overlay((rule,), (harming, instead)))(call()) == Candidates((instead,), (rule,), (harming,))
+    assert CandidateFinder(Overlay((rule,), (harming, instead)))(call()) == Candidates((instead,), (rule,), (harming,))
 
 
 def test_what_is_remembered_of_paths_is_bounded() -> None:
-    candidates = CandidatesOf(Overlay((Rule("r", ()),)))
+    candidates = CandidateFinder(Overlay((Rule("r", ()),)))
     for number in range(3000):
         candidates(call(model=f"m{number}"))
-    assert 0 < len(candidates._of_path) <= 1024
+    assert 0 < len(candidates._by_path) <= 1024

@@ -11,7 +11,7 @@ import pytest
 from bedtape_cassettes.errors import CassetteInvalid
 from bedtape_cassettes.families.content import (
     Citation,
-    Cited,
+    CitedText,
     Embeddings,
     Image,
     Images,
@@ -22,7 +22,7 @@ from bedtape_cassettes.families.content import (
     ToolUse,
     Usage,
 )
-from bedtape_replayer.overlay.document import OverlayInvalid, fault_of, overlay_of, read, rule_of
+from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule, read
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -65,7 +65,10 @@ def named(kind: str) -> str:
         ({"reasoning": "hm", "text": "so"}, Message((Reasoning("hm"), Text("so")))),
         ({"reasoning": {"text": "hm", "signature": "s"}}, Message((Reasoning("hm", "s"),))),
         ({"reasoning": {"redacted": "YWJj"}}, Message((Reasoning("", None, b"abc"),))),
-        ({"text": "so", "citations": [{"source": "a", "title": "t"}]}, Message((Cited("so", (Citation("a", "t"),)),))),
+        (
+            {"text": "so", "citations": [{"source": "a", "title": "t"}]},
+            Message((CitedText("so", (Citation("a", "t"),)),)),
+        ),
         (
             {"blocks": [{"text": "a"}, {"image": PNG}, {"tool": {"name": "t"}}, {"reasoning": "r"}]},
             Message((Text("a"), Image(b"\x89PNG...."), ToolUse("t", {}), Reasoning("r")), "tool_use"),
@@ -100,9 +103,9 @@ def named(kind: str) -> str:
 def test_answers(answer: dict[str, Any], given: Any) -> None:
     document = {"answer": answer}
     jsonschema.validate(document, RULE)
-    rule = rule_of(document, named)
+    rule = parse_rule(document, named)
     assert rule.answers == (given,)
-    assert (rule.id, rule.told) == ("rule-1", document)
+    assert (rule.id, rule.document) == ("rule-1", document)
 
 
 def test_a_rule_has_conditions_a_schedule_a_family_and_a_name() -> None:
@@ -117,7 +120,7 @@ def test_a_rule_has_conditions_a_schedule_a_family_and_a_name() -> None:
         "answers": [{"text": "a"}, {"error": "ThrottlingException"}],
     }
     jsonschema.validate(document, RULE)
-    rule = rule_of(document, named)
+    rule = parse_rule(document, named)
     assert rule.id == "spam"
     assert rule.when == When(("Converse",), prompt_contains="x", header={"x-tenant": "a*"})
     assert rule.schedule == Schedule(2, 1, 3, 0.5)
@@ -156,8 +159,8 @@ FAULTS: list[tuple[dict[str, Any], Any]] = [
 @pytest.mark.parametrize(("document", "harm"), FAULTS)
 def test_faults(document: dict[str, Any], harm: Any) -> None:
     jsonschema.validate(document, FAULT)
-    fault = fault_of({**document, "times": 3}, named)
-    assert fault.harm == harm
+    fault = parse_fault({**document, "times": 3}, named)
+    assert fault.kind == harm
     assert (fault.id, fault.schedule.times) == ("fault-1", 3)
 
 
@@ -171,7 +174,7 @@ def test_the_schema_is_one() -> None:
 
 def problems(document: Any) -> list[str]:
     with pytest.raises(OverlayInvalid) as caught:
-        overlay_of({"bedtape-overlay": 1, **document})
+        parse_overlay({"bedtape-overlay": 1, **document})
     return [str(problem) for problem in caught.value.problems]
 
 

@@ -16,8 +16,8 @@ def taken(schedule: Schedule, calls: int = 12, seed: int = 1) -> list[int]:
     counter = Counter()
     found = []
     for n in range(1, calls + 1):
-        if counter.due(schedule, Random(f"{seed}/{n}")):
-            counter.took()
+        if counter.match(schedule, Random(f"{seed}/{n}")):
+            counter.count_fired()
             found.append(n)
     return found
 
@@ -53,13 +53,13 @@ def test_chance_is_as_likely_as_it_says() -> None:
 def test_a_call_that_is_passed_on_was_none() -> None:
     counter = Counter()
     schedule = Schedule(after=1, every=2, times=1)
-    assert not counter.due(schedule, Random(1))
+    assert not counter.match(schedule, Random(1))
     for _ in range(3):
-        assert counter.due(schedule, Random(1))
-        counter.passed()
-    assert counter.due(schedule, Random(1))
-    counter.took()
-    assert not counter.due(schedule, Random(1))
+        assert counter.match(schedule, Random(1))
+        counter.undo_match()
+    assert counter.match(schedule, Random(1))
+    counter.count_fired()
+    assert not counter.match(schedule, Random(1))
 
 
 def test_times_counts_what_was_taken_by_chance() -> None:

@@ -10,7 +10,7 @@ import pytest
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.latency import Delay
@@ -29,7 +29,7 @@ def says(text: str) -> Message:
 
 def said(layers: Layers, asked: Call) -> Any:
     """The text that the first rule gives."""
-    ruled = layers.answer(asked)
+    ruled = layers.answer_from_rule(asked)
     if ruled is None:
         return None
     assert isinstance(ruled.response.body, Body)
@@ -47,7 +47,7 @@ def test_the_first_rule_that_matches_answers() -> None:
         Rule("a", (says("A"),), When(prompt_contains="apple")), Rule("b", (says("B"),), When(prompt_contains="pear"))
     )
     assert [said(layers, call(text)) for text in ("apple pear", "pear", "plum")] == ["A", "B", None]
-    assert (layers.fired("a"), layers.fired("b"), layers.fired("c")) == (1, 1, 0)
+    assert (layers.count_fired("a"), layers.count_fired("b"), layers.count_fired("c")) == (1, 1, 0)
 
 
 def test_own_rules_come_before_those_of_the_file() -> None:
@@ -83,32 +83,32 @@ def test_functions_see_the_call() -> None:
 @pytest.mark.parametrize("given", [3, ["a"], object()])
 def test_functions_that_return_something_else_are_told(given: Any) -> None:
     with pytest.raises(Refused, match="a cannot answer Converse: expected its function to return text"):
-        laid(Rule("a", (lambda _: given,))).answer(call())
+        laid(Rule("a", (lambda _: given,))).answer_from_rule(call())
 
 
 def test_content_that_the_family_has_no_form_for_is_refused() -> None:
     with pytest.raises(Refused, match="a cannot answer Converse"):
-        laid(Rule("a", (Embeddings(),))).answer(call())
+        laid(Rule("a", (Embeddings(),))).answer_from_rule(call())
 
 
 def test_an_unknown_family_is_told_of_the_raw_form() -> None:
     asked = Call("s", "POST", "/model/acme.brain-v1/invoke", call().head, b"{}")
     with pytest.raises(Refused, match="raw"):
-        laid(Rule("a", (says("x"),))).answer(asked)
-    raw = laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))).answer(asked)
+        laid(Rule("a", (says("x"),))).answer_from_rule(asked)
+    raw = laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))).answer_from_rule(asked)
     assert raw is not None
     assert raw.response == Response(200, (("content-type", "application/json"), ("x-y", "z")), Body("json", b'{"x":1}'))
-    assert laid(Rule("a", (says("x"),), family="llama")).answer(asked) is not None
+    assert laid(Rule("a", (says("x"),), family="llama")).answer_from_rule(asked) is not None
 
 
 def test_what_bedrock_would_refuse_is_refused_before_a_rule_counts() -> None:
     layers = laid(Rule("a", (says("x"),), schedule=Schedule(times=1)))
-    no = Failure("ValidationException", "no").response()
-    ruled = layers.answer(call(), lambda _: no)
+    no = Failure("ValidationException", "no").build_response()
+    ruled = layers.answer_from_rule(call(), lambda _: no)
     assert ruled is not None
-    assert (ruled.layer, ruled.response, layers.fired("a")) == ("", no, 0)
+    assert (ruled.layer, ruled.response, layers.count_fired("a")) == ("", no, 0)
     asked: list[Call] = []
-    assert layers.answer(call("nobody"), lambda c: asked.append(c)) is not None
+    assert layers.answer_from_rule(call("nobody"), lambda c: asked.append(c)) is not None
     assert len(asked) == 1
 
 
@@ -119,22 +119,22 @@ def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
     cannot = laid(Rule("a", (Embeddings(), says("second"))))
     for _ in range(2):
         with pytest.raises(Refused):
-            cannot.answer(call())
-    assert cannot.fired("a") == 0
+            cannot.answer_from_rule(call())
+    assert cannot.count_fired("a") == 0
 
 
 def test_a_function_that_raises_is_told() -> None:
     with pytest.raises(Refused, match="a cannot answer Converse: its function raised KeyError: 'a'"):
-        laid(Rule("a", (lambda _: {}["a"],))).answer(call())
+        laid(Rule("a", (lambda _: {}["a"],))).answer_from_rule(call())
     with pytest.raises(Refused, match="its function raised TypeError"):
-        laid(Rule("a", (lambda _: {"a": object()},))).answer(call())
+        laid(Rule("a", (lambda _: {"a": object()},))).answer_from_rule(call())
 
 
 def test_nothing_is_checked_that_no_rule_answers() -> None:
     def check(_: Call) -> Response | None:
         raise AssertionError("was checked")
 
-    assert laid(Rule("a", (says("x"),), When(prompt_contains="other"))).answer(call(), check) is None
+    assert laid(Rule("a", (says("x"),), When(prompt_contains="other"))).answer_from_rule(call(), check) is None
 
 
 # -- faults ----------------------------------------------------------------------------------------------------
@@ -144,63 +144,63 @@ def refuse(name: str, **schedule: int) -> Fault:
     return Fault(name, Refuse(Failure("ThrottlingException", name)), schedule=Schedule(**schedule))
 
 
-OK, NO = Raw(b"{}").response(), Failure("ThrottlingException").response()
+OK, NO = Raw(b"{}").build_response(), Failure("ThrottlingException").build_response()
 
 
 def test_one_error_answers_at_a_time() -> None:
     """The second waits for its own call: it is not used up by one that the first answered."""
     layers = Layers()
-    layers.add(Fault("slow", Harm()), refuse("one", times=1), refuse("two", times=1))
-    answers = [layers.instead(call(number=number), 0.0) for number in range(1, 4)]
+    layers.add(Fault("slow", FaultKind()), refuse("one", times=1), refuse("two", times=1))
+    answers = [layers.answer_from_fault(call(number=number), 0.0) for number in range(1, 4)]
     assert [answer.layer if answer else None for answer in answers] == ["one", "two", None]
-    assert layers.fired("slow") == 0
+    assert layers.count_fired("slow") == 0
 
 
 def test_all_harms_happen_to_what_they_reach() -> None:
     layers = Layers()
-    layers.add(Fault("one", Harm(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
-    harmed = [[h.fault.id for h in layers.harming(call(), response, 0.0)] for response in (NO, OK, OK)]
+    layers.add(Fault("one", FaultKind(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
+    harmed = [[h.fault.id for h in layers.apply_faults(call(), response, 0.0)] for response in (NO, OK, OK)]
     assert harmed == [["late"], ["one", "late"], ["late"]]
 
 
-class Remembers(Harm):
+class Remembers(FaultKind):
     """Refuses its second call; what it remembers is the session's."""
 
     replaces = True
 
-    def instead(self, call: Call, moment: Moment) -> Response | None:
-        moment.memory["n"] = int(str(moment.memory.get("n", 0))) + 1
-        return Failure("ThrottlingException").response() if moment.memory["n"] == 2 else None
+    def build_answer(self, call: Call, context: FaultContext) -> Response | None:
+        context.memory["n"] = int(str(context.memory.get("n", 0))) + 1
+        return Failure("ThrottlingException").build_response() if context.memory["n"] == 2 else None
 
 
 def test_memory_and_counts_belong_to_the_session() -> None:
     shared = Overlay(faults=(Fault("f", Remembers()),))
     one, two = Layers(shared), Layers(shared)
-    answered = [layers.instead(call(), 0.0) is not None for layers in (one, two, one, two)]
+    answered = [layers.answer_from_fault(call(), 0.0) is not None for layers in (one, two, one, two)]
     assert answered == [False, False, True, True]
 
 
 def test_a_fault_that_lets_the_answer_through_did_not_happen() -> None:
     """A quota is asked by every call, and its schedule counts those that it refuses."""
     layers = Layers(Overlay(faults=(Fault("f", Remembers(), schedule=Schedule(times=1)),)))
-    assert [layers.instead(call(), 0.0) is None for _ in range(2)] == [True, False]
-    assert layers.fired("f") == 1
+    assert [layers.answer_from_fault(call(), 0.0) is None for _ in range(2)] == [True, False]
+    assert layers.count_fired("f") == 1
 
 
-class Draws(Harm):
+class Draws(FaultKind):
     """Shows what chance it is given."""
 
-    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:
-        return Response(int(moment.chance.random() * 1000), (), response.body)
+    def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:
+        return Response(int(context.chance.random() * 1000), (), response.body)
 
 
 def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
     def drawn(seed: int = 0, name: str = "f", session: str = "s", number: int = 1, before: int = 0) -> float:
         layers = Layers(Overlay(faults=(Fault(name, Draws()),), seed=seed))
         for _ in range(before):  # what others did meanwhile
-            layers.harming(call(session="else"), OK, 0.0)
-        happening = layers.harming(call(session=session, number=number), OK, 0.0)
-        return happening[0].moment.chance.random()
+            layers.apply_faults(call(session="else"), OK, 0.0)
+        happening = layers.apply_faults(call(session=session, number=number), OK, 0.0)
+        return happening[0].context.chance.random()
 
     assert drawn() == drawn() == drawn(before=5)
     others = [drawn(seed=1), drawn(name="g"), drawn(session="t"), drawn(number=2)]
@@ -210,15 +210,15 @@ def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
 def test_layers_are_removed_and_replaced() -> None:
     layers = laid(Rule("a", (says("A"),)), shared=Overlay((Rule("file", (says("file"),)),)))
     layers.add(refuse("f"))
-    assert layers.has("a")
-    assert layers.has("file")
+    assert layers.has_layer("a")
+    assert layers.has_layer("file")
     assert layers.remove("f")
     assert not layers.remove("f")
     assert not layers.remove("file")  # those of the file are everyone's
     assert said(layers, call()) == "A"
-    layers.lay(NOTHING)
+    layers.replace_own(NOTHING)
     assert said(layers, call()) == "file"
-    assert layers.fired("a") == 0
+    assert layers.count_fired("a") == 0
 
 
 def test_what_stays_keeps_its_count() -> None:
@@ -231,8 +231,8 @@ def test_what_stays_keeps_its_count() -> None:
 def test_another_layer_of_the_same_name_counts_anew() -> None:
     layers = laid(Rule("a", (says("A"),), schedule=Schedule(times=1)))
     said(layers, call())
-    layers.lay(Overlay((Rule("a", (says("A2"),), schedule=Schedule(times=1)),)))
-    assert (layers.fired("a"), said(layers, call())) == (0, "A2")
+    layers.replace_own(Overlay((Rule("a", (says("A2"),), schedule=Schedule(times=1)),)))
+    assert (layers.count_fired("a"), said(layers, call())) == (0, "A2")
 
 
 def test_names_are_the_same_in_every_run() -> None:

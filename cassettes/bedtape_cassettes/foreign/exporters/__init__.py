@@ -1,5 +1,4 @@
-"""Exporters: each module writes a cassette as a file of another tool. Each is a pure function that returns bytes.
+"""Renders cassettes as recordings of other tools, one module per format. No module touches the disk.
 
-`export_formats` lists the exporters. An export contains what the cassette contains. The host is the exception, because
-these formats need a host and a cassette has none.
+Cassettes do not contain hosts, dates, request ids and lengths. Exports contain a host, because the formats need it.
 """

@@ -1,5 +1,4 @@
-"""Importers: each module reads one format of another tool, from bytes to exchanges and rules.
+"""Reads recordings of other tools, one module per format. Each converts parsed documents to exchanges and rules.
 
-`import_formats` recognises a format by a file's content, and `to_interaction` makes interactions of exchanges. An
-importer builds no objects that a file names, and fetches nothing that a file refers to.
+`import_formats` lists the modules. They do not touch the disk, build objects that a file names, or follow links.
 """

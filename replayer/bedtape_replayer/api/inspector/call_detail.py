@@ -130,7 +130,11 @@ def _alike(one: Record, other: Record) -> bool:
 def _layers(record: Record, session: SessionState) -> JsonValue:
     """The rule or fault that answered and the faults that happened, as they were laid, where they still are."""
     named = {record.by if record.source in ("rule", "fault") else None, *record.faults}
-    return [make_json_safe({**each.told, "name": each.id}) for each in session.layers.every.layers if each.id in named]
+    return [
+        make_json_safe({**each.document, "name": each.id})
+        for each in session.layers.effective.layers
+        if each.id in named
+    ]
 
 
 def _miss(miss: Miss, library: Library) -> JsonValue:

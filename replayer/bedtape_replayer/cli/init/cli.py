@@ -12,7 +12,7 @@ from bedtape_cassettes.cli.options import DryRun
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.text import escape_controls
 from bedtape_replayer.cli.init import writing
-from bedtape_replayer.cli.init.plan import Piece, Plan, plan_of
+from bedtape_replayer.cli.init.plan import Plan, PlannedFile, plan_of
 from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
 
 __all__ = ["init"]
@@ -64,7 +64,7 @@ def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
         typer.echo(f"  {command}")
 
 
-def _row(piece: Piece, wanted: bool, *, dry_run: bool) -> tuple[str, str, str]:
+def _row(piece: PlannedFile, wanted: bool, *, dry_run: bool) -> tuple[str, str, str]:
     """What was done, to what, and why."""
     if not wanted:
         return "left", piece.path, piece.there or "is there already"

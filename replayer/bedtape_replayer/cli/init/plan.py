@@ -10,7 +10,7 @@ from bedtape_cassettes.errors import Problem
 from bedtape_replayer.cli.init import pytest_files, vitest_files
 from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
 
-__all__ = ["CASSETTE", "Piece", "Plan", "plan_of"]
+__all__ = ["CASSETTE", "Plan", "PlannedFile", "plan_of"]
 
 # The sample that the tests play.
 CASSETTE = "hello"
@@ -19,7 +19,7 @@ _SDK = "@aws-sdk/client-bedrock-runtime"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PlannedFile:
     """One thing to write: a file with its bytes, or a folder with its files by name.
 
     adds: the bytes are put at the end of a file that is there. there: what is told where the project has it already.
@@ -38,7 +38,7 @@ class Plan:
 
     framework: Framework
     cassettes: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PlannedFile, ...]
     then: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes])
         tests = _pytest_folder(project)
         cassettes, test = (
             f"{tests}/cassettes",
-            Piece(f"{tests}/{pytest_files.NAME}", pytest_files.TEST.encode(), "two tests"),
+            PlannedFile(f"{tests}/{pytest_files.NAME}", pytest_files.TEST.encode(), "two tests"),
         )
         then: tuple[str, ...] = (f"pytest {test.path}",)
     else:
@@ -56,11 +56,11 @@ def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes])
         tests = _folder(project)
         name = vitest_files.NAME + (".ts" if typescript else ".js")
         cassettes = project.played or "cassettes"
-        test = Piece(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
+        test = PlannedFile(f"{tests}/{name}", vitest_files.TEST.encode(), "two tests")
         lacking = [package for package in ("vitest", _SDK) if package not in project.packages]
         install = (f"npm install -D {' '.join(lacking)}",) if lacking else ()
         then = (*install, f"bedtape run -- npx vitest run {test.path}")
-    played = Piece(f"{cassettes}/{CASSETTE}", sample, "a sample cassette")
+    played = PlannedFile(f"{cassettes}/{CASSETTE}", sample, "a sample cassette")
     return Plan(framework, cassettes, (_settings(project, cassettes), played, test), then)
 
 
@@ -89,14 +89,14 @@ def _pytest_folder(project: Project) -> str:
 # -- settings --------------------------------------------------------------------------------------------------
 
 
-def _settings(project: Project, cassettes: str) -> Piece:
+def _settings(project: Project, cassettes: str) -> PlannedFile:
     """A table at the end of pyproject.toml where there is one, else a file of its own."""
     line = f'cassettes = "{cassettes}"\n'
     what = "where cassettes are"
     if project.pyproject is None or project.has(_SETTINGS):
-        return Piece(_SETTINGS, f"# Settings of bedtape.\n{line}".encode(), what)
+        return PlannedFile(_SETTINGS, f"# Settings of bedtape.\n{line}".encode(), what)
     if "bedtape" in project.table("tool"):
-        return Piece(PYPROJECT, b"", what, adds=True, there="has [tool.bedtape]")
+        return PlannedFile(PYPROJECT, b"", what, adds=True, there="has [tool.bedtape]")
     end = "\r\n" if "\r\n" in project.pyproject else "\n"
     before = "" if project.pyproject.endswith("\n") or not project.pyproject else end
     added = before + f"\n[tool.bedtape]\n{line}".replace("\n", end)
@@ -105,4 +105,4 @@ def _settings(project: Project, cassettes: str) -> Piece:
     except tomllib.TOMLDecodeError:
         expected = "a file to which [tool.bedtape] can be added"
         raise InitRefused([Problem(PYPROJECT, 0, expected, "`tool` closed", "open it first")]) from None
-    return Piece(PYPROJECT, added.encode(), what, adds=True)
+    return PlannedFile(PYPROJECT, added.encode(), what, adds=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from bedtape_cassettes.config.files import read_settings
 from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.storage import git, store
-from bedtape_replayer.cli.init.plan import CASSETTE, Piece
+from bedtape_replayer.cli.init.plan import CASSETTE, PlannedFile
 from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitRefused, Project
 
 __all__ = ["attributes", "is_there", "look", "obstacles", "sample", "write"]
@@ -28,7 +28,7 @@ def look(root: Path) -> Project:
         raise InitRefused([Problem(str(root), 0, "a project's folder", "another", "go to your project first")])
     try:
         names = frozenset(os.listdir(root))  # noqa: PTH208
-        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
+        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _find_folder(root))
     except (OSError, UnicodeDecodeError) as error:
         raise InitRefused([Problem(str(root), 0, "to read what is there", str(error), "fix that first")]) from None
 
@@ -37,7 +37,7 @@ def _text(path: Path) -> str | None:
     return path.read_bytes().decode() if path.exists() else None
 
 
-def _played(root: Path) -> str | None:
+def _find_folder(root: Path) -> str | None:
     """The first folder in the project that its own file of settings names. Raises ConfigInvalid."""
     settings = read_settings(root, {}, here=root)
     if settings.file is None or Path(settings.file).parent != root:
@@ -54,7 +54,7 @@ def sample() -> dict[str, bytes]:
     return {first.name: first.read_bytes()}
 
 
-def attributes(root: Path, repository: Path) -> Piece:
+def attributes(root: Path, repository: Path) -> PlannedFile:
     """What the repository's .gitattributes lacks."""
     path = repository / git.ATTRIBUTES
     shown = os.path.relpath(path, os.path.realpath(root))
@@ -62,19 +62,19 @@ def attributes(root: Path, repository: Path) -> Piece:
     try:
         text = path.read_text()
     except FileNotFoundError:
-        return Piece(shown, git.lacking("").encode(), what)
+        return PlannedFile(shown, git.lacking("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
         raise InitRefused([Problem(str(path), 0, "to read it", str(error), "fix that first")]) from None
     added = git.lacking(text)
-    return Piece(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
+    return PlannedFile(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
 
 
-def is_there(root: Path, piece: Piece) -> bool:
+def is_there(root: Path, piece: PlannedFile) -> bool:
     """Whether the project has it already."""
     return bool(piece.there) or (not piece.adds and os.path.lexists(root / piece.path))
 
 
-def obstacles(root: Path, pieces: Iterable[Piece]) -> list[Problem]:
+def obstacles(root: Path, pieces: Iterable[PlannedFile]) -> list[Problem]:
     """What stands where folders have to be, or may not be written."""
     problems = {}
     for piece in pieces:
@@ -91,7 +91,7 @@ def obstacles(root: Path, pieces: Iterable[Piece]) -> list[Problem]:
 # -- writing ---------------------------------------------------------------------------------------------------
 
 
-def write(root: Path, pieces: Iterable[Piece], last: Callable[[], None]) -> None:
+def write(root: Path, pieces: Iterable[PlannedFile], last: Callable[[], None]) -> None:
     """Writes the pieces and does `last`. Raises InitRefused where the disk fails, and then nothing is changed."""
     undo: list[_Undo] = []
     try:
@@ -108,7 +108,7 @@ def write(root: Path, pieces: Iterable[Piece], last: Callable[[], None]) -> None
         raise
 
 
-def _write(path: Path, piece: Piece, undo: list[_Undo]) -> None:
+def _write(path: Path, piece: PlannedFile, undo: list[_Undo]) -> None:
     for folder in reversed([folder for folder in path.parents if not folder.exists()]):
         undo.append(lambda folder=folder: _remove_empty(folder))  # type: ignore[misc]
         folder.mkdir()
@@ -120,7 +120,7 @@ def _write(path: Path, piece: Piece, undo: list[_Undo]) -> None:
         if piece.adds:
             path = path.resolve()  # a link stays one
             shutil.copymode(path, ready)
-            undo.append(lambda: _put_back(path, ready, before))
+            undo.append(lambda: _restore(path, ready, before))
         else:
             undo.append(lambda: _remove(path))
     else:
@@ -131,7 +131,7 @@ def _write(path: Path, piece: Piece, undo: list[_Undo]) -> None:
     ready.replace(path)
 
 
-def _put_back(path: Path, ready: Path, before: bytes) -> None:
+def _restore(path: Path, ready: Path, before: bytes) -> None:
     if path.read_bytes() != before:
         ready.write_bytes(before)
         shutil.copymode(path, ready)

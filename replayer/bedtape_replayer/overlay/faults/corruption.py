@@ -10,8 +10,8 @@ from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least, is_framed, no_stream
-from bedtape_replayer.overlay.faults.rewrite import is_event_stream, with_pieces
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
+from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 
 __all__ = ["Corrupt", "Damage"]
 
@@ -19,7 +19,7 @@ Damage: TypeAlias = Literal["message_crc", "prelude_crc", "json"]
 
 
 @dataclass(frozen=True, slots=True)
-class Corrupt(Harm):
+class Corrupt(FaultKind):
     """what: which checksum does not match, or `json`: the last brace of an event's payload, or a body's, is missing.
 
     event: which one, from 1; the last where there are fewer. A whole body is one, and has no checksums.
@@ -29,47 +29,47 @@ class Corrupt(Harm):
     event: int = 1
 
     def __post_init__(self) -> None:
-        at_least(1, event=self.event)
+        check_minimum(1, event=self.event)
         if self.what not in get_args(Damage):
             raise ValueError(f"expected {', '.join(get_args(Damage))}, found {self.what!r}")
 
-    def concerns(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         return self.what == "json" or is_framed(call)
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
-        return None if self.what == "json" else no_stream(operations, framed=True)
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
+        return None if self.what == "json" else explain_no_stream(operations, framed=True)
 
-    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:  # noqa: ARG002
+    def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         framed = is_event_stream(reply)
         if not reply.pieces or not (framed or self.what == "json"):
             return reply
-        damage = _FRAMED[self.what] if framed else _without_brace
+        damage = _FRAMED[self.what] if framed else _remove_brace
         at = min(self.event, len(reply.pieces)) - 1
         piece = replace(reply.pieces[at], data=damage(reply.pieces[at].data))
-        return with_pieces(reply, (*reply.pieces[:at], piece, *reply.pieces[at + 1 :]))
+        return replace_pieces(reply, (*reply.pieces[:at], piece, *reply.pieces[at + 1 :]))
 
 
-def _without_brace(data: bytes) -> bytes:
+def _remove_brace(data: bytes) -> bytes:
     """An object less its last brace is no JSON, whatever is in it; anything else loses its last byte."""
     at = data.rfind(b"}")
     return data[:at] + data[at + 1 :] if at >= 0 else data[:-1]
 
 
-def _malformed(frame: bytes) -> bytes:
+def _break_json(frame: bytes) -> bytes:
     """The frame with a payload that is not JSON, and checksums that are right."""
     try:
         (whole,) = eventstream.decode_all(frame)
     except (FrameError, ValueError):  # another fault, or the recording, has damaged it already
         return frame
-    return eventstream.encode(replace(whole, payload=_without_brace(whole.payload)))
+    return eventstream.encode(replace(whole, payload=_remove_brace(whole.payload)))
 
 
-def _flipped(frame: bytes, at: int) -> bytes:
+def _flip_byte(frame: bytes, at: int) -> bytes:
     return frame[:at] + bytes([frame[at] ^ 0xFF]) + frame[at + 1 :]
 
 
 _FRAMED: dict[Damage, Callable[[bytes], bytes]] = {
-    "message_crc": lambda frame: _flipped(frame, len(frame) - 1),
-    "prelude_crc": lambda frame: _flipped(frame, 11),
-    "json": _malformed,
+    "message_crc": lambda frame: _flip_byte(frame, len(frame) - 1),
+    "prelude_crc": lambda frame: _flip_byte(frame, 11),
+    "json": _break_json,
 }

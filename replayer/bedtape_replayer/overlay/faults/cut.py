@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from bedtape_replayer.answering.reply import Piece
 
-__all__ = ["cut"]
+__all__ = ["truncate_pieces"]
 
 
-def cut(pieces: Iterable[Piece], events: int, more: int) -> Iterator[Piece]:
+def truncate_pieces(pieces: Iterable[Piece], events: int, more: int) -> Iterator[Piece]:
     """What comes before the place."""
     for piece in pieces:
         if events:

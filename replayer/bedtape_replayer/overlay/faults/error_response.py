@@ -37,10 +37,10 @@ class Failure:
     body: bytes | None = None
 
     def __post_init__(self) -> None:
-        if problem := self._problem():
+        if problem := self._find_problem():
             raise ValueError(problem)
 
-    def _problem(self) -> str | None:
+    def _find_problem(self) -> str | None:
         if self.status is None and self.error not in FAILURES:
             known = ", ".join(sorted(FAILURES))
             near = get_close_matches(self.error or "", FAILURES, 1)
@@ -56,7 +56,7 @@ class Failure:
         wrong = [name for name, value in sent if not value or not is_header(name, value)]
         return f"expected what an HTTP header can hold, found {wrong[0]!r}" if wrong else None
 
-    def response(self) -> Response:
+    def build_response(self) -> Response:
         """What Bedrock would send."""
         known = FAILURES.get(self.error or "")
         status = self.status or (known.status if known else 500)
@@ -66,9 +66,9 @@ class Failure:
         if self.retry_after_ms is not None:
             headers["x-amz-retry-after"] = str(self.retry_after_ms)
         headers |= {name.lower(): value for name, value in self.headers}
-        return Response(status, tuple(headers.items()), body_of(self._body()))
+        return Response(status, tuple(headers.items()), body_of(self._build_body()))
 
-    def _body(self) -> bytes:
+    def _build_body(self) -> bytes:
         if self.body is not None:
             return self.body
         known = FAILURES.get(self.error or "")

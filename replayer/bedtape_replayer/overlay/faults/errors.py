@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 
 __all__ = ["Refuse"]
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse(Harm):
+class Refuse(FaultKind):
     """Answers with an error; recordings and rules are not asked, so a retry finds them as they were."""
 
     failure: Failure
     replaces = True
 
-    def instead(self, call: Call, moment: Moment) -> Response:  # noqa: ARG002 - the same whoever asks
-        return self.failure.response()
+    def build_answer(self, call: Call, context: FaultContext) -> Response:  # noqa: ARG002 - the same whoever asks
+        return self.failure.build_response()

@@ -11,33 +11,40 @@ from dataclasses import dataclass, field, replace
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Event, Events, JsonValue, Response, event_headers
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least, is_framed, no_stream, streams
+from bedtape_replayer.overlay.faults.base import (
+    FaultContext,
+    FaultKind,
+    check_minimum,
+    explain_no_stream,
+    is_framed,
+    is_streamed,
+)
 
 __all__ = ["Drop", "Insert", "Repeat", "Swap"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Events(Harm):
+class _EventFault(FaultKind):
     """Concerns streams alone, and changes the list of their events."""
 
-    def concerns(self, call: Call) -> bool:
-        return streams(call)
+    def applies_to(self, call: Call) -> bool:
+        return is_streamed(call)
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
-        return no_stream(operations, framed=False)
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
+        return explain_no_stream(operations, framed=False)
 
-    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:  # noqa: ARG002
+    def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:  # noqa: ARG002
         body = response.body
         if not isinstance(body, Events):
             return response
-        return replace(response, body=Events.of(list(self._changed(body.events)), padded=body.padded))
+        return replace(response, body=Events.of(list(self._change(body.events)), padded=body.padded))
 
-    def _changed(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen(_Events):
+class _SelectedEvents(_EventFault):
     """numbers: which events. types: those of these types too (`contentBlockDelta`; InvokeModel's are all `chunk`)."""
 
     numbers: tuple[int, ...] = ()
@@ -45,50 +52,50 @@ class _Chosen(_Events):
 
     def __post_init__(self) -> None:
         for number in self.numbers:
-            at_least(1, event=number)
+            check_minimum(1, event=number)
         if not (self.numbers or self.types):
             raise ValueError("expected numbers or types of events, found none")
 
-    def _is_chosen(self, number: int, event: Event) -> bool:
+    def _is_selected(self, number: int, event: Event) -> bool:
         return number in self.numbers or event.type in self.types
 
 
 @dataclass(frozen=True, slots=True)
-class Drop(_Chosen):
+class Drop(_SelectedEvents):
     """Leaves events out."""
 
-    def _changed(self, events: tuple[Event, ...]) -> Iterator[Event]:
-        return (event for number, event in enumerate(events, 1) if not self._is_chosen(number, event))
+    def _change(self, events: tuple[Event, ...]) -> Iterator[Event]:
+        return (event for number, event in enumerate(events, 1) if not self._is_selected(number, event))
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat(_Chosen):
+class Repeat(_SelectedEvents):
     """Says events again, each right after itself, so many more times."""
 
     times: int = 1
 
     def __post_init__(self) -> None:
-        _Chosen.__post_init__(self)  # `super()` knows no class that slots have made anew
-        at_least(1, times=self.times)
+        _SelectedEvents.__post_init__(self)  # `super()` knows no class that slots have made anew
+        check_minimum(1, times=self.times)
 
-    def _changed(self, events: tuple[Event, ...]) -> Iterator[Event]:
+    def _change(self, events: tuple[Event, ...]) -> Iterator[Event]:
         for number, event in enumerate(events, 1):
-            yield from (event,) * (1 + self.times * self._is_chosen(number, event))
+            yield from (event,) * (1 + self.times * self._is_selected(number, event))
 
 
 @dataclass(frozen=True, slots=True)
-class Swap(_Events):
+class Swap(_EventFault):
     """Puts two events in each other's places, but not their times; nothing where there are not so many."""
 
     first: int
     second: int
 
     def __post_init__(self) -> None:
-        at_least(1, first=self.first, second=self.second)
+        check_minimum(1, first=self.first, second=self.second)
         if self.first == self.second:
             raise ValueError(f"expected two events to swap, found {self.first} twice")
 
-    def _changed(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
         changed, one, other = list(events), self.first - 1, self.second - 1
         if max(one, other) < len(events):
             changed[one] = replace(events[other], at_ms=events[one].at_ms)
@@ -97,7 +104,7 @@ class Swap(_Events):
 
 
 @dataclass(frozen=True, slots=True)
-class Insert(_Events):
+class Insert(_EventFault):
     """Puts an event of any type and payload after so many, as a service that is newer than its client might."""
 
     type: str
@@ -105,17 +112,17 @@ class Insert(_Events):
     after_events: int = 1
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events)
+        check_minimum(0, after_events=self.after_events)
         if not 0 < len(self.type.encode()) <= _LONGEST:
             raise ValueError(f"expected a type of 1 to {_LONGEST} bytes, found {self.type[:40]!r}")
 
-    def concerns(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         return is_framed(call)
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
-        return no_stream(operations, framed=True)
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
+        return explain_no_stream(operations, framed=True)
 
-    def _changed(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
         at = min(self.after_events, len(events))
         when = events[at - 1].at_ms if at else 0
         inserted = Event(when, event_headers(self.type), compact(dict(self.payload)), "json")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_schema import Schema
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.corruption import Corrupt, Damage
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -22,15 +22,15 @@ from bedtape_replayer.overlay.faults.semantic import Meaning, Misanswer
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
 
-__all__ = ["BESIDE_ERROR", "KINDS", "Kind"]
+__all__ = ["BESIDE_ERROR", "KINDS", "FaultSpec"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """schema: of the value under its key. make: the harm, from the whole fault; ValueError where it cannot be."""
+class FaultSpec:
+    """schema: of the value under its key. make: the kind, from the whole fault; ValueError where it cannot be."""
 
     schema: Schema
-    make: Callable[[dict[str, Any]], Harm]
+    make: Callable[[dict[str, Any]], FaultKind]
 
 
 def _number(description: str, least: int = 0) -> Schema:
@@ -57,44 +57,44 @@ BESIDE_ERROR: dict[str, Schema] = {
 }
 
 
-def _error(fault: dict[str, Any]) -> Harm:
-    told = {key: fault[key] for key in BESIDE_ERROR if key in fault}
-    if "after_events" not in told:
-        return Refuse(Failure(fault["error"], **told))
-    alone = [key for key in ("status", "retry_after_ms") if key in told]
+def _build_error(fault: dict[str, Any]) -> FaultKind:
+    given = {key: fault[key] for key in BESIDE_ERROR if key in fault}
+    if "after_events" not in given:
+        return Refuse(Failure(fault["error"], **given))
+    alone = [key for key in ("status", "retry_after_ms") if key in given]
     if alone:
         raise ValueError(f"{' and '.join(alone)} with after_events: the status went out before the stream")
-    return Raise(fault["error"], **told)
+    return Raise(fault["error"], **given)
 
 
-def _http(fault: dict[str, Any]) -> Harm:
-    told = fault["http"]
-    if "text" in told and "json" in told:
+def _build_http(fault: dict[str, Any]) -> FaultKind:
+    given = fault["http"]
+    if "text" in given and "json" in given:
         raise ValueError("text and json: a body is one of them")
-    body = told["text"].encode() if "text" in told else compact(told["json"]) if "json" in told else b""
-    return Refuse(Failure(status=told["status"], headers=tuple(told.get("headers", {}).items()), body=body))
+    body = given["text"].encode() if "text" in given else compact(given["json"]) if "json" in given else b""
+    return Refuse(Failure(status=given["status"], headers=tuple(given.get("headers", {}).items()), body=body))
 
 
-def _made(key: str, harm: Callable[..., Harm]) -> Callable[[dict[str, Any]], Harm]:
-    def make(fault: dict[str, Any]) -> Harm:
+def _build_from_keywords(key: str, kind: Callable[..., FaultKind]) -> Callable[[dict[str, Any]], FaultKind]:
+    def make(fault: dict[str, Any]) -> FaultKind:
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in fault[key].items()}
-        return harm(**lists)
+        return kind(**lists)
 
     return make
 
 
-def _misanswer(fault: dict[str, Any]) -> Harm:
-    told = fault["misanswer"]
-    if isinstance(told, dict) and "family" in told:
-        family_of("InvokeModel", "", told["family"])
-    return Misanswer(told) if isinstance(told, str) else Misanswer(**told)  # type: ignore[arg-type]  # checked by schema
+def _build_misanswer(fault: dict[str, Any]) -> FaultKind:
+    given = fault["misanswer"]
+    if isinstance(given, dict) and "family" in given:
+        family_of("InvokeModel", "", given["family"])
+    return Misanswer(given) if isinstance(given, str) else Misanswer(**given)  # type: ignore[arg-type]  # checked by schema
 
 
 _MEANING: Schema = {"type": "string", "enum": list(get_args(Meaning)), "description": "What goes wrong."}
 
-KINDS: dict[str, Kind] = {
-    "error": Kind({"type": "string", "minLength": 1, "description": "An error by its name."}, _error),
-    "http": Kind(
+KINDS: dict[str, FaultSpec] = {
+    "error": FaultSpec({"type": "string", "minLength": 1, "description": "An error by its name."}, _build_error),
+    "http": FaultSpec(
         _object(
             "Any status with any body, in place of an error of Bedrock's.",
             "status",
@@ -103,22 +103,22 @@ KINDS: dict[str, Kind] = {
             json={"description": "The body as JSON."},
             headers={"type": "object", "additionalProperties": {"type": "string"}, "description": "More headers."},
         ),
-        _http,
+        _build_http,
     ),
-    "latency": Kind(
+    "latency": FaultSpec(
         _object(
             "Waits.",
             first_byte_ms=_number("Before the head."),
             between_ms=_number("Between events."),
             jitter_ms=_number("Up to so much more of each, seeded."),
         ),
-        _made("latency", Delay),
+        _build_from_keywords("latency", Delay),
     ),
-    "stall": Kind(
+    "stall": FaultSpec(
         _object("Silence until the client goes: before the head, or after events.", after_events=_AFTER),
-        _made("stall", Silence),
+        _build_from_keywords("stall", Silence),
     ),
-    "error_frame": Kind(
+    "error_frame": FaultSpec(
         _object(
             "A frame of type `error`, which no model has, in the middle of an event stream.",
             "code",
@@ -126,36 +126,36 @@ KINDS: dict[str, Kind] = {
             message={"type": "string", "description": "Its message."},
             after_events=_AFTER,
         ),
-        _made("error_frame", RaiseUnmodelled),
+        _build_from_keywords("error_frame", RaiseUnmodelled),
     ),
-    "truncate": Kind(
+    "truncate": FaultSpec(
         _object(
             "An answer that is too short.",
             after_events=_AFTER,
             bytes_more=_MORE,
             in_order={"type": "boolean", "description": "Whether it ends as if that were all (true), or is cut."},
         ),
-        _made("truncate", Truncate),
+        _build_from_keywords("truncate", Truncate),
     ),
-    "corrupt": Kind(
+    "corrupt": FaultSpec(
         _object(
             "Damaged bytes.",
             "what",
             what={"type": "string", "enum": list(get_args(Damage)), "description": "What is wrong."},
             event=_number("In which event, from 1.", 1),
         ),
-        _made("corrupt", Corrupt),
+        _build_from_keywords("corrupt", Corrupt),
     ),
-    "drop": Kind(_object("Events left out.", numbers=_NUMBERS, types=_TYPES), _made("drop", Drop)),
-    "repeat": Kind(
+    "drop": FaultSpec(_object("Events left out.", numbers=_NUMBERS, types=_TYPES), _build_from_keywords("drop", Drop)),
+    "repeat": FaultSpec(
         _object("Events sent again.", numbers=_NUMBERS, types=_TYPES, times=_number("How often.", 1)),
-        _made("repeat", Repeat),
+        _build_from_keywords("repeat", Repeat),
     ),
-    "swap": Kind(
+    "swap": FaultSpec(
         _object("Two events in each other's place.", "first", "second", first=_number("", 1), second=_number("", 1)),
-        _made("swap", Swap),
+        _build_from_keywords("swap", Swap),
     ),
-    "insert": Kind(
+    "insert": FaultSpec(
         _object(
             "An event that no model has.",
             "type",
@@ -163,26 +163,26 @@ KINDS: dict[str, Kind] = {
             payload={"type": "object", "additionalProperties": True, "description": "Its payload."},
             after_events=_AFTER,
         ),
-        _made("insert", Insert),
+        _build_from_keywords("insert", Insert),
     ),
-    "reset": Kind(
+    "reset": FaultSpec(
         _object(
             "The connection breaks: before the head, after events, or inside one.",
             after_events=_AFTER,
             bytes_more=_MORE,
             code=_number("An error code of HTTP/2, which then ends this answer alone."),
         ),
-        _made("reset", BreakOff),
+        _build_from_keywords("reset", BreakOff),
     ),
-    "quota": Kind(
+    "quota": FaultSpec(
         _object(
             "ThrottlingException past so much in a minute of the virtual clock.",
             requests_per_minute=_number("Requests.", 1),
             tokens_per_minute=_number("Tokens.", 1),
         ),
-        _made("quota", Quota),
+        _build_from_keywords("quota", Quota),
     ),
-    "misanswer": Kind(
+    "misanswer": FaultSpec(
         {
             "description": "The model answers, and not as it should.",
             "anyOf": [
@@ -196,6 +196,6 @@ KINDS: dict[str, Kind] = {
                 ),
             ],
         },
-        _misanswer,
+        _build_misanswer,
     ),
 }

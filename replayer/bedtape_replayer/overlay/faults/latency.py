@@ -8,13 +8,13 @@ from random import Random
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import AddWaits, StepEdit
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 
 __all__ = ["Delay"]
 
 
 @dataclass(frozen=True, slots=True)
-class Delay(Harm):
+class Delay(FaultKind):
     """Milliseconds: before the head, before each event but the first, and up to how much more of each by chance.
 
     Jitter is seeded, and is only where there is a wait. Raises ValueError where nothing would wait.
@@ -25,16 +25,16 @@ class Delay(Harm):
     jitter_ms: int = 0
 
     def __post_init__(self) -> None:
-        at_least(0, first_byte_ms=self.first_byte_ms, between_ms=self.between_ms, jitter_ms=self.jitter_ms)
+        check_minimum(0, first_byte_ms=self.first_byte_ms, between_ms=self.between_ms, jitter_ms=self.jitter_ms)
         if not (self.first_byte_ms or self.between_ms):
             raise ValueError("expected milliseconds before the first byte, between events, or both; found none")
 
-    def reaches(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
+    def affects(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
         return True
 
-    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:
-        first = self._seconds(self.first_byte_ms, moment.chance)
-        return AddWaits(first, tuple(self._seconds(self.between_ms, moment.chance) for _ in reply.pieces[1:]))
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:
+        first = self._seconds(self.first_byte_ms, context.chance)
+        return AddWaits(first, tuple(self._seconds(self.between_ms, context.chance) for _ in reply.pieces[1:]))
 
     def _seconds(self, milliseconds: int, chance: Random) -> float:
         return (milliseconds + chance.uniform(0, self.jitter_ms)) / 1000 if milliseconds else 0.0

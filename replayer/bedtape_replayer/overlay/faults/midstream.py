@@ -15,8 +15,8 @@ from bedtape_cassettes.format.eventstream import encode_strings
 from bedtape_cassettes.model import Headers, JsonValue, exception_headers
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Piece, Reply
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least, is_framed, no_stream
-from bedtape_replayer.overlay.faults.rewrite import is_event_stream, with_pieces
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
+from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 
 __all__ = ["Raise", "RaiseUnmodelled"]
 
@@ -25,7 +25,7 @@ _LONGEST = 0x7FFF
 
 
 @dataclass(frozen=True, slots=True)
-class Raise(Harm):
+class Raise(FaultKind):
     """One of the operation's modelled exceptions, after so many events; at the end where there are fewer.
 
     error: its name (`ThrottlingException`). message: None for the error's own. members: what its payload holds
@@ -38,32 +38,32 @@ class Raise(Harm):
     members: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events)
+        check_minimum(0, after_events=self.after_events)
         known = FAILURES.get(self.error)
         if known is None or not known.streams:
-            raise ValueError(f"expected an exception that streams have ({_streamed()}), found {self.error!r}")
+            raise ValueError(f"expected an exception that streams have ({_list_stream_errors()}), found {self.error!r}")
         unknown = [name for name in self.members if name not in known.members]
         if unknown:
             names = " and ".join(known.members) or "nothing"
             raise ValueError(f"expected {names} beside the message of {self.error}, found {unknown[0]!r}")
 
-    def concerns(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         return call.operation in FAILURES[self.error].streams
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
         streams = FAILURES[self.error].streams
         if not operations or set(operations) & set(streams):
             return None
         return f"{self.error} is in the streams of {', '.join(streams)}, not of {', '.join(operations)}"
 
-    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:  # noqa: ARG002
+    def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         message = FAILURES[self.error].message if self.message is None else self.message
         payload = compact({"message": message, **self.members})
-        return _ended(reply, self.after_events, exception_headers(stream_member(self.error)), payload)
+        return _end_with_frame(reply, self.after_events, exception_headers(stream_member(self.error)), payload)
 
 
 @dataclass(frozen=True, slots=True)
-class RaiseUnmodelled(Harm):
+class RaiseUnmodelled(FaultKind):
     """A frame of type `error`, which has a code and a message and is in no model; places as for `Raise`."""
 
     code: str
@@ -71,32 +71,32 @@ class RaiseUnmodelled(Harm):
     after_events: int = 1
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events)
+        check_minimum(0, after_events=self.after_events)
         if not self.code:
             raise ValueError("expected a code, found an empty one")
         for name, value in (("code", self.code), ("message", self.message)):
             if len(value.encode()) > _LONGEST:
                 raise ValueError(f"expected a {name} of at most {_LONGEST} bytes, found {len(value.encode())}")
 
-    def concerns(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         return is_framed(call)
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
-        return no_stream(operations, framed=True)
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
+        return explain_no_stream(operations, framed=True)
 
-    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:  # noqa: ARG002
+    def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         headers: Headers = ((":error-code", self.code), (":error-message", self.message), (":message-type", "error"))
-        return _ended(reply, self.after_events, headers, b"")
+        return _end_with_frame(reply, self.after_events, headers, b"")
 
 
-def _streamed() -> str:
+def _list_stream_errors() -> str:
     return ", ".join(name for name, known in FAILURES.items() if known.streams)
 
 
-def _ended(reply: Reply, after: int, headers: Headers, payload: bytes) -> Reply:
+def _end_with_frame(reply: Reply, after: int, headers: Headers, payload: bytes) -> Reply:
     """The stream's first so many events, then this frame."""
     if not is_event_stream(reply):
         return reply
     kept = tuple(islice(reply.pieces, after))
     last = Piece(kept[-1].at_ms if kept else 0, encode_strings(headers, payload))
-    return with_pieces(reply, (*kept, last))
+    return replace_pieces(reply, (*kept, last))

@@ -14,7 +14,7 @@ from typing import cast
 from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 from bedtape_replayer.overlay.faults.error_response import Failure
 
 __all__ = ["Quota"]
@@ -28,19 +28,19 @@ _TOKENS = "Too many tokens, please wait before trying again."
 class _Window:
     """What the last minute took: when, and how many tokens."""
 
-    taken: deque[tuple[float, int]] = field(default_factory=deque)
+    used: deque[tuple[float, int]] = field(default_factory=deque)
 
     def move_to(self, now: float) -> None:
-        while self.taken and self.taken[0][0] <= now - _SECONDS:
-            self.taken.popleft()
+        while self.used and self.used[0][0] <= now - _SECONDS:
+            self.used.popleft()
 
     @property
     def tokens(self) -> int:
-        return sum(cost for _, cost in self.taken)
+        return sum(cost for _, cost in self.used)
 
 
 @dataclass(frozen=True, slots=True)
-class Quota(Harm):
+class Quota(FaultKind):
     """Answers with ThrottlingException while the minute is used up; `x-amz-retry-after` tells when it will not be."""
 
     requests_per_minute: int | None = None
@@ -48,41 +48,41 @@ class Quota(Harm):
     replaces = True
 
     def __post_init__(self) -> None:
-        at_least(1, requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
+        check_minimum(1, requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
         if self.requests_per_minute is None and self.tokens_per_minute is None:
             raise ValueError("expected requests or tokens a minute, found neither")
 
-    def instead(self, call: Call, moment: Moment) -> Response | None:
-        window = cast(_Window, moment.memory.setdefault("window", _Window()))
-        window.move_to(moment.now)
-        cost = _cost(call)
-        waits = (self._requests_free(window), _REQUESTS), (self._tokens_free(window, cost), _TOKENS)
+    def build_answer(self, call: Call, context: FaultContext) -> Response | None:
+        window = cast(_Window, context.memory.setdefault("window", _Window()))
+        window.move_to(context.now)
+        cost = _count_cost(call)
+        waits = (self._find_request_time(window), _REQUESTS), (self._find_token_time(window, cost), _TOKENS)
         free, message = max(waits, key=lambda wait: wait[0])
-        if free <= moment.now:
-            window.taken.append((moment.now, cost))
+        if free <= context.now:
+            window.used.append((context.now, cost))
             return None
-        wait = math.ceil((min(free, moment.now + _SECONDS) - moment.now) * 1000)
-        return Failure("ThrottlingException", message, retry_after_ms=wait).response()
+        wait = math.ceil((min(free, context.now + _SECONDS) - context.now) * 1000)
+        return Failure("ThrottlingException", message, retry_after_ms=wait).build_response()
 
-    def _requests_free(self, window: _Window) -> float:
+    def _find_request_time(self, window: _Window) -> float:
         """When there is room for one more; in the past where there is."""
         most = self.requests_per_minute
-        return -math.inf if most is None or len(window.taken) < most else window.taken[-most][0] + _SECONDS
+        return -math.inf if most is None or len(window.used) < most else window.used[-most][0] + _SECONDS
 
-    def _tokens_free(self, window: _Window, cost: int) -> float:
+    def _find_token_time(self, window: _Window, cost: int) -> float:
         """When there is room for so many; never, where that is more than a minute has."""
         if self.tokens_per_minute is None:
             return -math.inf
         over = window.tokens + cost - self.tokens_per_minute
         if over <= 0:
             return -math.inf
-        for at, taken in window.taken:
-            over -= taken
+        for at, cost in window.used:
+            over -= cost
             if over <= 0:
                 return at + _SECONDS
         return math.inf
 
 
-def _cost(call: Call) -> int:
+def _count_cost(call: Call) -> int:
     prompt = call.prompt
     return tokens(prompt.text) + (prompt.max_tokens or 0)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import EndAt, Reset, StepEdit
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 
 __all__ = ["BreakOff"]
 
 
 @dataclass(frozen=True, slots=True)
-class BreakOff(Harm):
+class BreakOff(FaultKind):
     """after_events: None for before the head. bytes_more: of the next event, or of a whole body after 0 events.
 
     code: an error code of HTTP/2 (RFC 9113, section 7: 2 internal error, 7 refused, 8 cancel), which then ends this
@@ -25,14 +25,14 @@ class BreakOff(Harm):
     code: int | None = None
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events, bytes_more=self.bytes_more, code=self.code)
+        check_minimum(0, after_events=self.after_events, bytes_more=self.bytes_more, code=self.code)
         if self.after_events is None and self.bytes_more:
             raise ValueError("expected a number of events (0 for none) before the bytes, found none")
         if self.code is not None and self.code >= 1 << 32:
             raise ValueError(f"expected a code of 32 bits, found {self.code}")
 
-    def reaches(self, response: Response) -> bool:
+    def affects(self, response: Response) -> bool:
         return self.after_events is None or response.status < 400
 
-    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:  # noqa: ARG002
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:  # noqa: ARG002
         return EndAt(self.after_events, self.bytes_more, Reset(self.code))

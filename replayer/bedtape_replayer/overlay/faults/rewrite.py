@@ -7,10 +7,10 @@ from dataclasses import replace
 from bedtape_cassettes.format.bodies import EVENT_STREAM
 from bedtape_replayer.answering.reply import Piece, Reply
 
-__all__ = ["is_event_stream", "with_pieces"]
+__all__ = ["is_event_stream", "replace_pieces"]
 
 
-def with_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
+def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
     """The reply with this body; a content length that was there is theirs."""
     length = b"%d" % sum(len(piece.data) for piece in pieces)
     headers = tuple((name, length if name.lower() == b"content-length" else value) for name, value in reply.headers)

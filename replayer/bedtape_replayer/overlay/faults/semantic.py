@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from bedtape_cassettes.families.content import Block, Cited, Message, Prompt, Text, ToolUse
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.content import Block, CitedText, Message, Prompt, Text, ToolUse
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import Harm, Moment
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.session_layers import Refused
 
 __all__ = ["Meaning", "Misanswer"]
@@ -39,11 +39,11 @@ _GUARDED = "Sorry, the model cannot answer this question."
 
 
 @dataclass(frozen=True, slots=True)
-class Misanswer(Harm):
+class Misanswer(FaultKind):
     """what: the stop reason, or `empty` for an answer that ends in order without a word.
 
     The text is cut in half where it is cut, and what came after it is left out. text: where it stops, for
-    stop_sequence (else in its middle, at a sequence of the request's); what is said instead, where it is blocked.
+    stop_sequence (else in its middle, at a sequence of the request's); what is text instead, where it is blocked.
     family: the model family, where the model's id does not tell it.
     """
 
@@ -59,15 +59,15 @@ class Misanswer(Harm):
         if self.text == "" and self.what == "stop_sequence":
             raise ValueError("expected a sequence to stop at, found an empty one")
 
-    def concerns(self, call: Call) -> bool:
+    def applies_to(self, call: Call) -> bool:
         return call.operation in _MODELS
 
-    def problem(self, operations: tuple[str, ...]) -> str | None:
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
         if not operations or set(operations) & set(_MODELS):
             return None
         return f"expected one of {', '.join(_MODELS)}, found {', '.join(operations)}"
 
-    def on_response(self, response: Response, call: Call, moment: Moment) -> Response:
+    def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:
         if response.status != 200:
             return response
         content = content_of(call.operation, call.model, response, family=self.family)
@@ -78,57 +78,57 @@ class Misanswer(Harm):
             )
         try:
             rendered = render(
-                self._changed(content, call),
+                self._change(content, call),
                 operation=call.operation or "",
                 model=call.model,
                 body=call.body,
-                chance=moment.chance,
+                chance=context.chance,
                 family=self.family,
             )
-        except Cannot as error:
+        except RenderError as error:
             raise Refused(f"{self.what} cannot happen to {call.operation} of {call.model}: {error}") from None
         return replace(rendered, after_ms=response.after_ms)
 
-    def _changed(self, message: Message, call: Call) -> Message:
+    def _change(self, message: Message, call: Call) -> Message:
         match self.what:
             case "max_tokens" | "model_context_window_exceeded":
-                return _stopped(message, len(message.text) // 2, self.what)
+                return _stop_at(message, len(message.text) // 2, self.what)
             case "stop_sequence":
-                return self._stopped_at_sequence(message, call)
+                return self._stop_at_sequence(message, call)
             case "content_filtered" | "guardrail_intervened":
-                said = _BLOCKED[self.what] if self.text is None else self.text
+                text = _BLOCKED[self.what] if self.text is None else self.text
                 # What a filter blocks was paid for; a guardrail keeps the question from the model, which counts nothing.
                 usage = message.usage if self.what == "content_filtered" else None
-                return Message((Text(said),), self.what, usage=usage)
+                return Message((Text(text),), self.what, usage=usage)
             case "malformed_tool_use":
-                return _with_bad_tools(message, call)
+                return _break_tools(message, call)
             case "empty":
-                return _counted(replace(message, blocks=(), stop="end_turn", stop_sequence=None))
+                return _count_output(replace(message, blocks=(), stop="end_turn", stop_sequence=None))
 
-    def _stopped_at_sequence(self, message: Message, call: Call) -> Message:
-        asked = self.text or next(iter(call.prompt.stop_sequences), "\n\n")
-        at = message.text.find(asked)
+    def _stop_at_sequence(self, message: Message, call: Call) -> Message:
+        sequence = self.text or next(iter(call.prompt.stop_sequences), "\n\n")
+        at = message.text.find(sequence)
         at = at if at >= 0 else len(message.text) // 2
-        return replace(_stopped(message, at, "stop_sequence"), stop_sequence=asked)
+        return replace(_stop_at(message, at, "stop_sequence"), stop_sequence=sequence)
 
 
 _BLOCKED = {"content_filtered": _FILTERED, "guardrail_intervened": _GUARDED}
 
 
-def _stopped(message: Message, length: int, stop: str) -> Message:
-    blocks = tuple(_until(message.blocks, length))
-    return _counted(replace(message, blocks=blocks, stop=stop, stop_sequence=None))
+def _stop_at(message: Message, length: int, stop: str) -> Message:
+    blocks = tuple(_take_blocks(message.blocks, length))
+    return _count_output(replace(message, blocks=blocks, stop=stop, stop_sequence=None))
 
 
-def _until(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
+def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
     """The blocks as far as so many characters of text, and no tool that would be called after them."""
     for block in blocks:
         match block:
-            case Text(text) | Cited(text, _) if len(text) > length:
+            case Text(text) | CitedText(text, _) if len(text) > length:
                 if length:
                     yield replace(block, text=text[:length])
                 return
-            case Text(text) | Cited(text, _):
+            case Text(text) | CitedText(text, _):
                 length -= len(text)
                 yield block
             case ToolUse():
@@ -137,23 +137,23 @@ def _until(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
                 yield block
 
 
-def _with_bad_tools(message: Message, call: Call) -> Message:
+def _break_tools(message: Message, call: Call) -> Message:
     """Tools called with half of their arguments' JSON: text where every tool wants an object."""
     if not any(isinstance(block, ToolUse) for block in message.blocks):
         raise Refused(f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool")
-    return replace(message, blocks=tuple(map(_badly_called, message.blocks)), stop="malformed_tool_use")
+    return replace(message, blocks=tuple(map(_break_input, message.blocks)), stop="malformed_tool_use")
 
 
-def _badly_called(block: Block) -> Block:
+def _break_input(block: Block) -> Block:
     if not isinstance(block, ToolUse):
         return block
     arguments = json_text(block.input)
     return replace(block, input=arguments[: max(1, len(arguments) // 2)])
 
 
-def _counted(message: Message) -> Message:
+def _count_output(message: Message) -> Message:
     """With the output tokens of what is left, where tokens were counted."""
     if message.usage is None:
         return message
-    made_up = usage_of(replace(message, usage=None), Prompt())
-    return replace(message, usage=replace(message.usage, output=min(message.usage.output, made_up.output)))
+    estimate = usage_of(replace(message, usage=None), Prompt())
+    return replace(message, usage=replace(message.usage, output=min(message.usage.output, estimate.output)))

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import EndAt, Stall, StepEdit
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 
 __all__ = ["Silence"]
 
 
 @dataclass(frozen=True, slots=True)
-class Silence(Harm):
+class Silence(FaultKind):
     """after_events: None for before the head, else after so many events; beyond the last, only the end is missing."""
 
     after_events: int | None = None
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events)
+        check_minimum(0, after_events=self.after_events)
 
-    def reaches(self, response: Response) -> bool:
+    def affects(self, response: Response) -> bool:
         return self.after_events is None or response.status < 400
 
-    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit:  # noqa: ARG002
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:  # noqa: ARG002
         return EndAt(self.after_events, 0, Stall())

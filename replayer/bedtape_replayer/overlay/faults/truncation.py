@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
-from bedtape_replayer.overlay.faults.base import Harm, Moment, at_least
-from bedtape_replayer.overlay.faults.cut import cut
-from bedtape_replayer.overlay.faults.rewrite import with_pieces
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
+from bedtape_replayer.overlay.faults.cut import truncate_pieces
+from bedtape_replayer.overlay.faults.rewrite import replace_pieces
 
 __all__ = ["Truncate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Truncate(Harm):
+class Truncate(FaultKind):
     """after_events: so many come. bytes_more: then so many of the next, or of a whole body after 0 events.
 
     in_order: whether the answer ends as if that were all, with a content length that fits. Else the connection is
@@ -28,12 +28,12 @@ class Truncate(Harm):
     in_order: bool = True
 
     def __post_init__(self) -> None:
-        at_least(0, after_events=self.after_events, bytes_more=self.bytes_more)
+        check_minimum(0, after_events=self.after_events, bytes_more=self.bytes_more)
 
-    def on_reply(self, reply: Reply, call: Call, moment: Moment) -> Reply:  # noqa: ARG002
+    def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         if not self.in_order:
             return reply
-        return with_pieces(reply, tuple(cut(reply.pieces, self.after_events, self.bytes_more)))
+        return replace_pieces(reply, tuple(truncate_pieces(reply.pieces, self.after_events, self.bytes_more)))
 
-    def on_steps(self, reply: Reply, moment: Moment) -> StepEdit | None:  # noqa: ARG002
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit | None:  # noqa: ARG002
         return None if self.in_order else EndAt(self.after_events, self.bytes_more, Close())

@@ -92,7 +92,7 @@ class Http2Responses:
 
         Its events share frames, because a client joins the frames of a stream.
         """
-        self.respond(stream, reply.status, reply.headers, reply.whole, date)
+        self.respond(stream, reply.status, reply.headers, reply.body, date)
 
     def reset(self, stream: int, error: int = INTERNAL_ERROR) -> None:
         """End a stream with RST_STREAM. Its queue is discarded."""

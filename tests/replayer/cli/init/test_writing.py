@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from bedtape_replayer.cli.init import writing
-from bedtape_replayer.cli.init.plan import Piece
+from bedtape_replayer.cli.init.plan import PlannedFile
 from bedtape_replayer.cli.init.project import InitRefused
 
 PIECES = (
-    Piece("pyproject.toml", b"[tool.bedtape]\n", "settings", adds=True),
-    Piece("tests/unit/cassettes/hello", {"1.yaml": b"one", "2.yaml": b"two"}, "a cassette"),
-    Piece("tests/unit/test_it.py", b"pass\n", "a test"),
+    PlannedFile("pyproject.toml", b"[tool.bedtape]\n", "settings", adds=True),
+    PlannedFile("tests/unit/cassettes/hello", {"1.yaml": b"one", "2.yaml": b"two"}, "a cassette"),
+    PlannedFile("tests/unit/test_it.py", b"pass\n", "a test"),
 )
 _STEPS = ("mkdir", "write_bytes", "replace")
 
@@ -117,20 +117,20 @@ def test_a_failure_at_the_end_takes_all_back(project: Path) -> None:
 
 
 def test_what_is_there() -> None:
-    assert writing.is_there(Path("/"), Piece("etc", b"", "", there="has it"))
-    assert writing.is_there(Path("/"), Piece("tmp", b"", ""))
-    assert not writing.is_there(Path("/"), Piece("tmp", b"", "", adds=True))
-    assert not writing.is_there(Path("/"), Piece("nosuch", b"", ""))
+    assert writing.is_there(Path("/"), PlannedFile("etc", b"", "", there="has it"))
+    assert writing.is_there(Path("/"), PlannedFile("tmp", b"", ""))
+    assert not writing.is_there(Path("/"), PlannedFile("tmp", b"", "", adds=True))
+    assert not writing.is_there(Path("/"), PlannedFile("nosuch", b"", ""))
 
 
 def test_obstacles_are_told_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "tests").write_text("a file")
     (tmp_path / "cassettes").symlink_to("nowhere")
     pieces = [
-        Piece("tests/a.py", b"", ""),
-        Piece("tests/b/c.py", b"", ""),
-        Piece("cassettes/d", b"", ""),
-        Piece("e", b"", ""),
+        PlannedFile("tests/a.py", b"", ""),
+        PlannedFile("tests/b/c.py", b"", ""),
+        PlannedFile("cassettes/d", b"", ""),
+        PlannedFile("e", b"", ""),
     ]
     assert list(map(str, writing.obstacles(tmp_path, pieces))) == [
         "tests: expected a folder, found a file; move it away",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.midstream import Raise
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.schedule import Schedule
@@ -345,10 +345,10 @@ def _chat(*texts: str) -> dict[str, Any]:
     return {"messages": turns}
 
 
-def _truncated(*later: Sequence[str], harm: Harm | None = None) -> Scene:
+def _truncated(*later: Sequence[str], harm: FaultKind | None = None) -> Scene:
     """The first answer is cut; the others are not."""
     scene = Scene(stream("Hello", ["Once", " upon", " a time"]))
-    scene.harm(harm or Truncate(after_events=3), Schedule(times=1))
+    scene.add_fault(harm or Truncate(after_events=3), Schedule(times=1))
     scene.send(_chat("Hello"), operation="converse-stream", headers=aws("a", 1))
     for number, texts in enumerate(later, 1):
         scene.send(_chat(*texts), at=number, operation="converse-stream", headers=aws(f"later {number}", 1))
@@ -384,7 +384,7 @@ def test_an_error_in_a_stream_is_no_truncation() -> None:
 
 def test_a_whole_stream_may_be_quoted_in_part() -> None:
     scene = Scene(stream("Hello", ["Once", " upon", " a time"]))
-    scene.harm(Harm())  # such as one that makes it slow
+    scene.add_fault(FaultKind())  # such as one that makes it slow
     scene.send(_chat("Hello"), operation="converse-stream")
     scene.send(_chat("Hello", "Once upon", "Go on"), at=1, operation="converse-stream")
     assert _kinds(scene) == []

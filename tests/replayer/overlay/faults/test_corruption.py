@@ -9,17 +9,17 @@ import pytest
 from botocore.eventstream import ChecksumMismatch, EventStreamBuffer
 
 from bedtape_cassettes.format import bodies
-from bedtape_replayer.answering.reply import Reply, reply_of
+from bedtape_replayer.answering.reply import Reply, build_reply
 from bedtape_replayer.overlay.faults.corruption import Corrupt
-from support.faulty import call, moment
+from support.faulty import call, make_context
 from support.recordings import converse, path, prompt, recorded, stream
 
-STREAM = reply_of(stream("s", ["x", "y}"]), b"key", 0)
-WHOLE = reply_of(converse("a", "one}"), b"key", 0)
+STREAM = build_reply(stream("s", ["x", "y}"]), b"key", 0)
+WHOLE = build_reply(converse("a", "one}"), b"key", 0)
 
 
-def harmed(harm: Corrupt, reply: Reply = STREAM) -> Reply:
-    return harm.on_reply(reply, call("converse-stream"), moment())
+def harmed(kind: Corrupt, reply: Reply = STREAM) -> Reply:
+    return kind.on_reply(reply, call("converse-stream"), make_context())
 
 
 def read(reply: Reply) -> tuple[list[bytes], str]:
@@ -80,7 +80,7 @@ def test_a_whole_body_is_malformed_and_its_length_is_right() -> None:
 def test_server_sent_events_are_malformed_inside_their_frame() -> None:
     body = bodies.seal_data({"a": 1}) + bodies.seal_data({"b": 2})
     headers = (("Content-Type", "text/event-stream"),)
-    sent = reply_of(recorded(prompt("a"), body, url="/v1/chat/completions", headers=headers), b"key", 0)
+    sent = build_reply(recorded(prompt("a"), body, url="/v1/chat/completions", headers=headers), b"key", 0)
     assert [piece.data for piece in harmed(Corrupt("json", 2), sent).pieces] == [
         b'data: {"a":1}\n\n',
         b'data: {"b":2\n\n',
@@ -89,15 +89,15 @@ def test_server_sent_events_are_malformed_inside_their_frame() -> None:
 
 def test_a_whole_body_has_no_checksums() -> None:
     assert harmed(Corrupt("message_crc"), WHOLE) is WHOLE
-    assert not Corrupt("message_crc").concerns(call("converse"))
-    assert Corrupt("prelude_crc").concerns(call("converse-stream"))
-    assert Corrupt("json").concerns(call("converse"))
-    assert "found Converse" in (Corrupt("message_crc").problem(("Converse",)) or "")
-    assert Corrupt("json").problem(("Converse",)) is None
+    assert not Corrupt("message_crc").applies_to(call("converse"))
+    assert Corrupt("prelude_crc").applies_to(call("converse-stream"))
+    assert Corrupt("json").applies_to(call("converse"))
+    assert "found Converse" in (Corrupt("message_crc").find_problem(("Converse",)) or "")
+    assert Corrupt("json").find_problem(("Converse",)) is None
 
 
 def test_an_empty_body_stays_as_it_is() -> None:
-    empty = reply_of(recorded(prompt("a"), b"", url=path()), b"key", 0)
+    empty = build_reply(recorded(prompt("a"), b"", url=path()), b"key", 0)
     assert harmed(Corrupt("json"), empty) is empty
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import Piece
 from bedtape_replayer.answering.steps import Close, EndAt, Finish, Reset, Send, Stall, Start, Step, Wait, edit
-from bedtape_replayer.overlay.faults.cut import cut
+from bedtape_replayer.overlay.faults.cut import truncate_pieces
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"abc"), Wait(2), Send(b"def"), Finish())
 
@@ -49,5 +49,5 @@ def test_pieces_are_cut_where_steps_are(parts: list[bytes], events: int, more: i
     pieces = [Piece(0, part) for part in parts]
     steps = edit(iter((Start(), *map(Send, parts), Finish())), (EndAt(events, more, Close()),))
     sent = b"".join(step.data for step in steps if isinstance(step, Send))
-    assert b"".join(piece.data for piece in cut(pieces, events, more)) == sent
+    assert b"".join(piece.data for piece in truncate_pieces(pieces, events, more)) == sent
     assert sent == b"".join(parts[:events]) + b"".join(parts[events:])[:more]

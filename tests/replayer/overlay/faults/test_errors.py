@@ -13,7 +13,7 @@ from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
-from support.faulty import call, moment
+from support.faulty import call, make_context
 
 OPERATION = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model("Converse")
 
@@ -27,22 +27,22 @@ def parsed(response: Response) -> dict[str, Any]:
 
 
 def test_it_answers_instead() -> None:
-    harm = Refuse(Failure("ThrottlingException", retry_after_ms=5))
-    response = harm.instead(call(), moment())
-    assert harm.replaces
-    assert response == harm.failure.response()
+    kind = Refuse(Failure("ThrottlingException", retry_after_ms=5))
+    response = kind.build_answer(call(), make_context())
+    assert kind.replaces
+    assert response == kind.failure.build_response()
 
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_every_error_by_its_name(name: str) -> None:
-    found = parsed(Failure(name).response())
+    found = parsed(Failure(name).build_response())
     assert found["Error"] == {"Code": name, "Message": FAILURES[name].message}
     assert found["ResponseMetadata"]["HTTPStatusCode"] == FAILURES[name].status
 
 
 def test_everything_of_it_may_be_told() -> None:
     failure = Failure("ModelErrorException", "m", 500, {"originalStatusCode": 503}, 1234, (("X-More", "1"),))
-    response = failure.response()
+    response = failure.build_response()
     found = parsed(response)
     assert found["Error"] == {"Code": "ModelErrorException", "Message": "m"}
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 500
@@ -53,14 +53,14 @@ def test_everything_of_it_may_be_told() -> None:
 
 
 def test_a_status_with_a_body_of_any_kind() -> None:
-    response = Failure(status=503, body=b"<html>", headers=(("Content-Type", "text/html"),)).response()
+    response = Failure(status=503, body=b"<html>", headers=(("Content-Type", "text/html"),)).build_response()
     assert response == Response(503, (("content-type", "text/html"),), Body("text", b"<html>"))
     assert parsed(response)["Error"] == {"Code": "503", "Message": "Service Unavailable"}
 
 
 @pytest.mark.parametrize("status", [429, 502, 504])
 def test_a_status_that_names_no_error(status: int) -> None:
-    assert parsed(Failure(status=status).response())["Error"]["Code"] == str(status)
+    assert parsed(Failure(status=status).build_response())["Error"]["Code"] == str(status)
 
 
 @pytest.mark.parametrize(

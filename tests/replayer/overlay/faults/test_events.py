@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.model import Events, Response
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.events import Drop, Insert, Repeat, Swap
-from support.faulty import call, moment
+from support.faulty import call, make_context
 from support.recordings import converse, stream
 
 RESPONSE = stream("s", ["x", "y"], at_ms=[10, 20, 30, 40, 50]).response
@@ -17,19 +17,19 @@ WHOLE = converse("a", "one").response
 START, DELTA, STOP, END = "messageStart", "contentBlockDelta", "contentBlockStop", "messageStop"
 
 
-def changed(harm: Harm, response: Response = RESPONSE) -> list[tuple[str | None, int, bytes]]:
-    body = harm.on_response(response, call("converse-stream"), moment()).body
+def changed(kind: FaultKind, response: Response = RESPONSE) -> list[tuple[str | None, int, bytes]]:
+    body = kind.on_response(response, call("converse-stream"), make_context()).body
     assert isinstance(body, Events)
     assert isinstance(response.body, Events)
     assert body.padded == response.body.padded
     return [(event.type, event.at_ms, event.payload) for event in body.events]
 
 
-ALL = changed(Harm())
+ALL = changed(FaultKind())
 
 
 @pytest.mark.parametrize(
-    ("harm", "left"),
+    ("kind", "left"),
     [
         (Drop((1,)), [1, 2, 3, 4]),
         (Drop((1, 5, 99)), [1, 2, 3]),
@@ -41,8 +41,8 @@ ALL = changed(Harm())
         (Repeat((99,)), [0, 1, 2, 3, 4]),
     ],
 )
-def test_which_events_are_left(harm: Harm, left: list[int]) -> None:
-    assert changed(harm) == [ALL[number] for number in left]
+def test_which_events_are_left(kind: FaultKind, left: list[int]) -> None:
+    assert changed(kind) == [ALL[number] for number in left]
 
 
 def test_swapped_events_keep_the_times_of_their_places() -> None:
@@ -63,19 +63,19 @@ def test_an_event_is_inserted(after: int, at: int, when: int) -> None:
     assert found == [*ALL[:at], ("newer", when, b'{"a":1}'), *ALL[at:]]
 
 
-@pytest.mark.parametrize("harm", [Drop((1,)), Repeat((1,)), Swap(1, 2), Insert("newer")])
-def test_it_concerns_streams_alone(harm: Harm) -> None:
-    assert harm.on_response(WHOLE, call(), moment()) is WHOLE
-    assert harm.concerns(call("converse-stream"))
-    assert not harm.concerns(call("converse"))
-    assert harm.problem(()) is None
-    assert harm.problem(("Converse", "ConverseStream")) is None
-    assert "found Converse, InvokeModel" in (harm.problem(("Converse", "InvokeModel")) or "")
+@pytest.mark.parametrize("kind", [Drop((1,)), Repeat((1,)), Swap(1, 2), Insert("newer")])
+def test_it_concerns_streams_alone(kind: FaultKind) -> None:
+    assert kind.on_response(WHOLE, call(), make_context()) is WHOLE
+    assert kind.applies_to(call("converse-stream"))
+    assert not kind.applies_to(call("converse"))
+    assert kind.find_problem(()) is None
+    assert kind.find_problem(("Converse", "ConverseStream")) is None
+    assert "found Converse, InvokeModel" in (kind.find_problem(("Converse", "InvokeModel")) or "")
 
 
 def test_server_sent_events_have_numbers_and_no_types() -> None:
-    assert Drop((1,)).problem(("ChatCompletions",)) is None
-    assert Insert("newer").problem(("ChatCompletions",)) is not None
+    assert Drop((1,)).find_problem(("ChatCompletions",)) is None
+    assert Insert("newer").find_problem(("ChatCompletions",)) is not None
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,6 @@ def test_server_sent_events_have_numbers_and_no_types() -> None:
         (Insert, {"type": "x", "after_events": -1}),
     ],
 )
-def test_what_cannot_be_is_refused(kind: type[Harm], wrong: dict[str, Any]) -> None:
+def test_what_cannot_be_is_refused(kind: type[FaultKind], wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         kind(**wrong)

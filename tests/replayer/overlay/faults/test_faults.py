@@ -11,7 +11,7 @@ from bedtape_cassettes.format.json_schema import problems
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.faults.base import Harm, at_least, is_framed, no_stream, streams
+from bedtape_replayer.overlay.faults.base import FaultKind, check_minimum, explain_no_stream, is_framed, is_streamed
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -24,11 +24,11 @@ from bedtape_replayer.overlay.faults.reset import BreakOff
 from bedtape_replayer.overlay.faults.semantic import Misanswer
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
-from support.faulty import call, moment
+from support.faulty import call, make_context
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "harm"),
+    ("key", "value", "kind"),
     [
         ("error", "ThrottlingException", Refuse(Failure("ThrottlingException"))),
         ("http", {"status": 503, "text": "<html>"}, Refuse(Failure(status=503, body=b"<html>"))),
@@ -59,13 +59,13 @@ from support.faulty import call, moment
         ),
     ],
 )
-def test_documents_name_every_harm(key: str, value: Any, harm: Harm) -> None:
+def test_documents_name_every_harm(key: str, value: Any, kind: FaultKind) -> None:
     assert problems(value, KINDS[key].schema) == []
-    assert KINDS[key].make({key: value}) == harm
+    assert KINDS[key].make({key: value}) == kind
 
 
 def test_every_argument_can_be_named() -> None:
-    """What a harm takes, a document can say: no argument is for Python alone."""
+    """What a kind takes, a document can say: no argument is for Python alone."""
     kinds = {"latency": Delay, "stall": Silence, "truncate": Truncate, "corrupt": Corrupt, "drop": Drop}
     kinds |= {"repeat": Repeat, "swap": Swap, "insert": Insert, "reset": BreakOff, "quota": Quota}
     for key, kind in {**kinds, "error_frame": RaiseUnmodelled}.items():
@@ -116,14 +116,14 @@ def test_what_a_schema_can_say_it_says(key: str, value: Any) -> None:
 
 
 def test_a_harm_that_overrides_nothing_does_nothing() -> None:
-    harm, asked, now = Harm(), call(), moment()
-    response, reply = Failure(status=500).response(), Reply(200, (), (), streamed=False)
-    assert harm.concerns(asked)
-    assert harm.problem(("Converse",)) is None
-    assert harm.instead(asked, now) is None
-    assert harm.on_response(response, asked, now) is response
-    assert harm.on_reply(reply, asked, now) is reply
-    assert harm.on_steps(reply, now) is None
+    kind, asked, now = FaultKind(), call(), make_context()
+    response, reply = Failure(status=500).build_response(), Reply(200, (), (), streamed=False)
+    assert kind.applies_to(asked)
+    assert kind.find_problem(("Converse",)) is None
+    assert kind.build_answer(asked, now) is None
+    assert kind.on_response(response, asked, now) is response
+    assert kind.on_reply(reply, asked, now) is reply
+    assert kind.on_steps(reply, now) is None
 
 
 @pytest.mark.parametrize(
@@ -140,20 +140,20 @@ def test_a_harm_that_overrides_nothing_does_nothing() -> None:
 )
 def test_what_is_answered_with_a_stream(url: str, body: dict[str, Any], streamed: bool, framed: bool) -> None:
     asked = Call("default", "POST", url, Head.of(()), compact(body))
-    assert (streams(asked), is_framed(asked)) == (streamed, framed)
+    assert (is_streamed(asked), is_framed(asked)) == (streamed, framed)
 
 
 def test_why_no_stream_is_there() -> None:
-    assert no_stream((), framed=True) is None
-    assert no_stream(("Converse", "InvokeAgent"), framed=True) is None
-    assert no_stream(("Messages",), framed=False) is None
-    assert no_stream(("Messages",), framed=True) == (
+    assert explain_no_stream((), framed=True) is None
+    assert explain_no_stream(("Converse", "InvokeAgent"), framed=True) is None
+    assert explain_no_stream(("Messages",), framed=False) is None
+    assert explain_no_stream(("Messages",), framed=True) == (
         "expected an operation that is answered with an event stream, found Messages"
     )
 
 
 def test_numbers_that_are_none_are_not_checked() -> None:
-    at_least(0, a=None, b=0)
+    check_minimum(0, a=None, b=0)
     for wrong in (-1, 1.0, True):
         with pytest.raises(ValueError, match="expected some number as a whole number from 0"):
-            at_least(0, some_number=wrong)  # type: ignore[arg-type]
+            check_minimum(0, some_number=wrong)  # type: ignore[arg-type]

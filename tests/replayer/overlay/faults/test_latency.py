@@ -7,14 +7,14 @@ import pytest
 from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.answering.steps import Finish, Send, Start, Step, Wait, edit
 from bedtape_replayer.overlay.faults.latency import Delay
-from support.faulty import moment
+from support.faulty import make_context
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"a"), Wait(0.5), Send(b"b"), Send(b"c"), Finish())
 REPLY = Reply(200, (), (Piece(0, b"a"), Piece(0, b"b"), Piece(0, b"c")), streamed=True)
 
 
-def changed(harm: Delay, seed: int = 0) -> list[Step]:
-    return list(edit(iter(STEPS), (harm.on_steps(REPLY, moment(seed)),)))
+def changed(kind: Delay, seed: int = 0) -> list[Step]:
+    return list(edit(iter(STEPS), (kind.on_steps(REPLY, make_context(seed)),)))
 
 
 def test_waits_come_on_top_of_the_recorded_pace() -> None:
@@ -38,9 +38,9 @@ def test_each_of_both_may_stand_alone() -> None:
 
 
 def test_jitter_is_seeded_and_stays_in_its_bounds() -> None:
-    harm = Delay(100, 100, 50)
-    waits = [[s.seconds for s in changed(harm, seed) if isinstance(s, Wait) and s not in STEPS] for seed in range(50)]
-    assert waits == [[s.seconds for s in changed(harm, n) if isinstance(s, Wait) and s not in STEPS] for n in range(50)]
+    kind = Delay(100, 100, 50)
+    waits = [[s.seconds for s in changed(kind, seed) if isinstance(s, Wait) and s not in STEPS] for seed in range(50)]
+    assert waits == [[s.seconds for s in changed(kind, n) if isinstance(s, Wait) and s not in STEPS] for n in range(50)]
     every = [seconds for some in waits for seconds in some]
     assert len(set(every)) > 140
     assert 0.1 <= min(every) < 0.11

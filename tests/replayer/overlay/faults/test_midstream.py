@@ -12,15 +12,15 @@ from botocore.exceptions import EventStreamError
 from botocore.parsers import create_parser
 
 from bedtape_cassettes.failures import FAILURES
-from bedtape_replayer.answering.reply import Reply, reply_of
-from bedtape_replayer.overlay.faults.base import Harm
+from bedtape_replayer.answering.reply import Reply, build_reply
+from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
-from support.faulty import call, moment
+from support.faulty import call, make_context
 from support.recordings import converse, stream
 
 SERVICE = botocore.session.get_session().get_service_model("bedrock-runtime")
-STREAM = reply_of(stream("s", ["x", "y"]), b"key", 0)
-WHOLE = reply_of(converse("a", "one"), b"key", 0)
+STREAM = build_reply(stream("s", ["x", "y"]), b"key", 0)
+WHOLE = build_reply(converse("a", "one"), b"key", 0)
 
 
 def read(reply: Reply, operation: str = "ConverseStream") -> tuple[list[str], EventStreamError | None]:
@@ -37,17 +37,17 @@ def read(reply: Reply, operation: str = "ConverseStream") -> tuple[list[str], Ev
     return events, None
 
 
-def harmed(harm: Harm, reply: Reply = STREAM) -> Reply:
-    return harm.on_reply(reply, call("converse-stream"), moment())
+def harmed(kind: FaultKind, reply: Reply = STREAM) -> Reply:
+    return kind.on_reply(reply, call("converse-stream"), make_context())
 
 
 TYPES, _ = read(STREAM)
 
 
 @pytest.mark.parametrize("events", [0, 1, 3, len(TYPES), 99])
-@pytest.mark.parametrize("harm", [Raise, RaiseUnmodelled])
-def test_after_so_many_events_an_error_is_raised(harm: type[Raise] | type[RaiseUnmodelled], events: int) -> None:
-    types, error = read(harmed(harm("ThrottlingException", after_events=events)))
+@pytest.mark.parametrize("kind", [Raise, RaiseUnmodelled])
+def test_after_so_many_events_an_error_is_raised(kind: type[Raise] | type[RaiseUnmodelled], events: int) -> None:
+    types, error = read(harmed(kind("ThrottlingException", after_events=events)))
     assert types == TYPES[:events]
     assert error is not None
 
@@ -79,13 +79,13 @@ def test_an_error_frame_has_the_code_and_message_it_is_given() -> None:
 
 
 def test_members_stand_beside_the_message() -> None:
-    harm = Raise("ModelStreamErrorException", 0, "m", {"originalStatusCode": 500, "originalMessage": "o"})
-    [piece] = harmed(harm).pieces
+    kind = Raise("ModelStreamErrorException", 0, "m", {"originalStatusCode": 500, "originalMessage": "o"})
+    [piece] = harmed(kind).pieces
     assert b'{"message":"m","originalStatusCode":500,"originalMessage":"o"}' in piece.data
 
 
 def test_it_comes_when_the_last_event_before_it_does() -> None:
-    timed = reply_of(stream("s", ["x", "y"], at_ms=[10, 20, 30, 40, 50]), b"key", 0)
+    timed = build_reply(stream("s", ["x", "y"], at_ms=[10, 20, 30, 40, 50]), b"key", 0)
     assert [piece.at_ms for piece in harmed(Raise("ThrottlingException", 2), timed).pieces] == [10, 20, 20]
 
 
@@ -96,19 +96,19 @@ def test_what_is_no_event_stream_stays_as_it_is() -> None:
 
 def test_it_concerns_the_operations_whose_streams_have_it() -> None:
     timeout = Raise("ModelTimeoutException")
-    assert timeout.concerns(call("invoke-with-response-stream"))
-    assert not timeout.concerns(call("converse-stream"))
-    assert RaiseUnmodelled("X").concerns(call("converse-stream"))
-    assert not RaiseUnmodelled("X").concerns(call("converse"))
+    assert timeout.applies_to(call("invoke-with-response-stream"))
+    assert not timeout.applies_to(call("converse-stream"))
+    assert RaiseUnmodelled("X").applies_to(call("converse-stream"))
+    assert not RaiseUnmodelled("X").applies_to(call("converse"))
 
 
 def test_a_fault_for_operations_without_it_is_a_mistake() -> None:
     timeout = Raise("ModelTimeoutException")
-    assert timeout.problem(()) is None
-    assert timeout.problem(("ConverseStream", "InvokeModelWithResponseStream")) is None
-    assert "not of Converse, ConverseStream" in (timeout.problem(("Converse", "ConverseStream")) or "")
-    assert "found Converse" in (RaiseUnmodelled("X").problem(("Converse",)) or "")
-    assert RaiseUnmodelled("X").problem(("ConverseStream",)) is None
+    assert timeout.find_problem(()) is None
+    assert timeout.find_problem(("ConverseStream", "InvokeModelWithResponseStream")) is None
+    assert "not of Converse, ConverseStream" in (timeout.find_problem(("Converse", "ConverseStream")) or "")
+    assert "found Converse" in (RaiseUnmodelled("X").find_problem(("Converse",)) or "")
+    assert RaiseUnmodelled("X").find_problem(("ConverseStream",)) is None
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pytest
 
 from bedtape_replayer.answering.steps import EndAt, Reset
 from bedtape_replayer.overlay.faults.reset import BreakOff
-from support.faulty import EMPTY, moment
+from support.faulty import EMPTY, make_context
 
 
 @pytest.mark.parametrize(
-    ("harm", "end"),
+    ("kind", "end"),
     [
         (BreakOff(), EndAt(None, 0, Reset())),
         (BreakOff(code=8), EndAt(None, 0, Reset(8))),
@@ -18,8 +18,8 @@ from support.faulty import EMPTY, moment
         (BreakOff(1, 2), EndAt(1, 2, Reset())),
     ],
 )
-def test_it_ends_the_answer(harm: BreakOff, end: EndAt) -> None:
-    assert harm.on_steps(EMPTY, moment()) == end
+def test_it_ends_the_answer(kind: BreakOff, end: EndAt) -> None:
+    assert kind.on_steps(EMPTY, make_context()) == end
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.semantic import _BLOCKED, Meaning, Misanswer
 from bedtape_replayer.overlay.session_layers import Refused
 from support import sdk
-from support.faulty import moment
+from support.faulty import make_context
 from support.recordings import path
 from support.sdk import Recorded
 
@@ -39,11 +39,11 @@ def asked(operation: str = "converse", model: str = CLAUDE, body: dict[str, Any]
 
 def response_to(call: Call, content: Content) -> Response:
     assert call.operation is not None
-    return render(content, operation=call.operation, model=call.model, body=call.body, chance=moment(1).chance)
+    return render(content, operation=call.operation, model=call.model, body=call.body, chance=make_context(1).chance)
 
 
-def harmed(harm: Misanswer, content: Content, call: Call) -> Response:
-    return harm.on_response(response_to(call, content), call, moment())
+def harmed(kind: Misanswer, content: Content, call: Call) -> Response:
+    return kind.on_response(response_to(call, content), call, make_context())
 
 
 def read(call: Call, response: Response) -> tuple[str, str, dict[str, Any]]:
@@ -64,7 +64,7 @@ def read(call: Call, response: Response) -> tuple[str, str, dict[str, Any]]:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
-    ("harm", "text", "stop"),
+    ("kind", "text", "stop"),
     [
         (Misanswer("max_tokens"), TEXT[:17], "max_tokens"),
         (Misanswer("model_context_window_exceeded"), TEXT[:17], "model_context_window_exceeded"),
@@ -81,9 +81,9 @@ def read(call: Call, response: Response) -> tuple[str, str, dict[str, Any]]:
         (Misanswer("empty"), "", "end_turn"),
     ],
 )
-def test_what_converse_says(operation: str, harm: Misanswer, text: str, stop: str) -> None:
+def test_what_converse_says(operation: str, kind: Misanswer, text: str, stop: str) -> None:
     call = asked(operation)
-    said, stopped, usage = read(call, harmed(harm, SAID, call))
+    said, stopped, usage = read(call, harmed(kind, SAID, call))
     assert (said, stopped) == (text, stop)
     spent = (usage["inputTokens"], usage["outputTokens"])
     match stop:
@@ -122,25 +122,25 @@ def test_a_form_that_is_not_known_is_refused() -> None:
     call = asked("invoke", "someone.new-v1", {"anything": 1})
     answered = Response(200, (), response_to(asked(), SAID).body)
     with pytest.raises(Refused, match=r"empty cannot happen to what answers InvokeModel of someone\.new-v1"):
-        Misanswer("empty").on_response(answered, call, moment())
+        Misanswer("empty").on_response(answered, call, make_context())
 
 
 def test_errors_stay_as_they_are() -> None:
-    response = Failure("ThrottlingException").response()
-    assert Misanswer("empty").on_response(response, asked(), moment()) is response
+    response = Failure("ThrottlingException").build_response()
+    assert Misanswer("empty").on_response(response, asked(), make_context()) is response
 
 
 def test_it_takes_as_long_as_before() -> None:
     call = asked()
     response = Response(200, (), response_to(call, SAID).body, after_ms=777)
-    assert Misanswer("empty").on_response(response, call, moment()).after_ms == 777
+    assert Misanswer("empty").on_response(response, call, make_context()).after_ms == 777
 
 
 def test_it_concerns_models_alone() -> None:
-    assert not Misanswer("empty").concerns(asked("count-tokens"))
-    assert all(Misanswer("empty").concerns(asked(operation)) for operation in ("invoke", *OPERATIONS))
-    assert "found CountTokens" in (Misanswer("empty").problem(("CountTokens",)) or "")
-    assert Misanswer("empty").problem(("CountTokens", "InvokeModel")) is None
+    assert not Misanswer("empty").applies_to(asked("count-tokens"))
+    assert all(Misanswer("empty").applies_to(asked(operation)) for operation in ("invoke", *OPERATIONS))
+    assert "found CountTokens" in (Misanswer("empty").find_problem(("CountTokens",)) or "")
+    assert Misanswer("empty").find_problem(("CountTokens", "InvokeModel")) is None
 
 
 @pytest.mark.parametrize(
