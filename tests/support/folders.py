@@ -21,6 +21,12 @@ def write(root: Path, cassette: Cassette, *, redaction: Redaction = ALWAYS) -> t
     return tuple(root / interaction.file for interaction in numbered.interactions)
 
 
+def write_all(root: Path, cassettes: Iterable[Cassette]) -> None:
+    """Writes the cassettes, scrubbed, into an empty folder."""
+    with lock(root, create=True):
+        commit(root, (), tuple(_number(cassette, ALWAYS) for cassette in cassettes))
+
+
 def write_tape(path: Path, cassettes: Iterable[Cassette], *, redaction: Redaction = ALWAYS) -> None:
     """Writes the cassettes as one `.tape` file. Interactions keep the names of their files."""
     suite = tuple(c if all(i.file for i in c.interactions) else _number(c, redaction) for c in cassettes)

@@ -43,8 +43,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     running: list[Replayer] = []
 
     def start(rows: tuple[Exchange, ...], *, exact: bool = False) -> str:
-        for cassette in cassettes(rows, exact=exact):
-            folders.write(tmp_path, cassette)
+        folders.write_all(tmp_path, cassettes(rows, exact=exact))
         running.append(Replayer(tmp_path).start())
         return running[-1].url
 
@@ -218,8 +217,7 @@ def _play(url: str, rows: tuple[Exchange, ...]) -> dict[tuple[str, int], object]
 def test_two_runs_and_sixteen_shuffled_clients_get_the_same_bytes(tmp_path: Path) -> None:
     """Each cassette's requests go in their order, for repeated ones have different answers; cassettes are shuffled."""
     rows = tuple(every())
-    for cassette in cassettes(rows):
-        folders.write(tmp_path, cassette)
+    folders.write_all(tmp_path, cassettes(rows))
     by_cassette: dict[str, list[Exchange]] = {}
     for row in rows:
         by_cassette.setdefault(row.cassette, []).append(row)

@@ -19,7 +19,7 @@ from bedtape_cassettes.model import Cassette, Events, Interaction, Suite, event_
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.suites import secrets
-from bedtape_cassettes.suites.assign import amended, assignments
+from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.secrets import Names, load_detectors, redact
 from bedtape_cassettes.suites.selector import pick
 from support.corpus import cassettes, every, exchanges, needs_corpus, sources
@@ -198,8 +198,8 @@ def test_what_real_streams_of_every_model_cut_in_pieces_is_found_and_gone() -> N
     spoken = {model: i for model, i in streams.items() if isinstance(i.response.body, Events) and text_heard(i)}
     assert len(spoken) > 15
     for interaction in spoken.values():
-        planted = amended(
-            interaction, assignments([f"answer.text=Mail {EMAIL} the token {TOKEN}, please."])
+        planted = assign(
+            interaction, parse_assignments([f"answer.text=Mail {EMAIL} the token {TOKEN}, please."])
         ).interaction
         of = suite(planted)
         assert {"email", "github-token"} <= {f.kind for f in found(of) if f.where.startswith("response")}
