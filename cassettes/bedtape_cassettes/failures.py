@@ -109,5 +109,5 @@ def namespace_of(error: str) -> str:
 
 
 def stream_member(error: str) -> str:
-    """The name that the error has in an event stream: `throttlingException`."""
+    """Return the name that the error has in an event stream: throttlingException."""
     return error[:1].lower() + error[1:]

@@ -24,7 +24,7 @@ _SHARED = ("--in", "--dry-run", "--json")
 
 @cache
 def _root() -> Any:
-    return main.whole()
+    return main.load_all()
 
 
 def _command(words: tuple[str, ...]) -> Any:

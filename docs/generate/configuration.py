@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from tables import code, table
 
-from bedtape_cassettes.config.kinds import Pattern, Place, Switch, Text
+from bedtape_cassettes.config.kinds import PathKind, PatternKind, SwitchKind, TextKind
 from bedtape_cassettes.config.options import PROJECT, TABLES, TOP, Option
 
 __all__ = ["keys", "shared_keys"]
 
-_WORDS = {Place: "path", Text: "texts", Pattern: "regular expressions", Switch: "`true` or `false`"}
+_WORDS = {PathKind: "path", TextKind: "texts", PatternKind: "regular expressions", SwitchKind: "`true` or `false`"}
 
 
 def keys() -> list[str]:

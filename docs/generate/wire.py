@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tables import code, table
 
-from bedtape_cassettes.families.rendering import takes
+from bedtape_cassettes.families.rendering import can_render
 from bedtape_cassettes.matching import normalise
 from bedtape_cassettes.matching.key import ANSWER_HEADERS
 from bedtape_cassettes.operations import OPERATIONS, Operation
@@ -44,7 +44,7 @@ def _answer(known: Operation) -> str:
 
 
 def _ruled(name: str) -> str:
-    return "any" if takes(name) else "`error`, `raw`"
+    return "any" if can_render(name) else "`error`, `raw`"
 
 
 def headers(which: str) -> list[str]:

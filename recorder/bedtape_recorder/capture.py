@@ -12,8 +12,8 @@ from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.normalise import kept_request_headers
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import scrub, scrub_body, scrub_headers
-from bedtape_recorder.scrubbing import Scrubber, scrubber_for
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_headers, scrub_path, scrub_text
+from bedtape_cassettes.redaction.stream import Scrubber, scrubber_for
 
 __all__ = ["Capture", "Counts"]
 
@@ -29,12 +29,12 @@ class Counts:
     models: set[str] = field(default_factory=set)
 
 
-def _scrub_text(text: str) -> str:
-    return scrub(text.encode(errors="replace")).decode()
-
-
 class Capture:
-    """The journal of one recorder. `write` appends and flushes; `clock` gives seconds that only go up."""
+    """The journal of one recorder.
+
+    write: appends and flushes. clock: returns seconds that only go up. mode: the record mode, for `bedtape recover`.
+    redaction: what to replace besides secrets.
+    """
 
     def __init__(
         self,
@@ -43,14 +43,17 @@ class Capture:
         *,
         name: str | None = None,
         exact: bool = False,
+        mode: str | None = None,
+        redaction: Redaction = ALWAYS,
     ) -> None:
         self._write = write
         self._clock = clock
         self._exact = exact
+        self._redaction = redaction
         self._next = 0
         self._live: dict[int, Scrubber | None] = {}
         self.counts = Counts()
-        self._append(journal.Opened(journal.VERSION, name, exact))
+        self._append(journal.Opened(journal.VERSION, name, exact, mode))
 
     @property
     def live(self) -> int:
@@ -60,11 +63,12 @@ class Capture:
     def sent(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
         """A whole request is on its way; gives the number of its exchange."""
         self._next += 1
-        path = _scrub_text(path)
+        mine = self._redaction
+        path = scrub_path(path, mine)
         target = identify(method, path)
-        kept = scrub_headers(kept_request_headers(headers, exact=self._exact))
-        sent = journal.Sent(self._next, self._clock(), _scrub_text(session), method, path, kept, scrub_body(body))
-        self._append(sent)
+        kept = scrub_headers(kept_request_headers(headers, exact=self._exact), mine)
+        session, body = scrub_text(session, mine), scrub(body, mine)
+        self._append(journal.Sent(self._next, self._clock(), session, method, path, kept, body))
         self._live[self._next] = None
         self.counts.requests += 1
         if target.model:
@@ -76,8 +80,9 @@ class Capture:
         if exchange not in self._live:
             return
         named = {name.lower(): value for name, value in reversed(headers)}  # the first of a name counts
-        self._live[exchange] = scrubber_for(named.get("content-type", ""), named.get("content-length"))
-        self._append(journal.Head(exchange, self._clock(), status, scrub_headers(headers)))
+        kind, length = named.get("content-type", ""), named.get("content-length")
+        self._live[exchange] = scrubber_for(kind, length, self._redaction)
+        self._append(journal.Head(exchange, self._clock(), status, scrub_headers(headers, self._redaction)))
 
     def chunk(self, exchange: int, data: bytes) -> None:
         """A piece of the response's body has come."""
@@ -99,7 +104,7 @@ class Capture:
             self._append(journal.Chunk(exchange, self._clock(), rest))
         if error is None and scrubber is not None and scrubber.lost:
             error = "the event stream was broken"
-        self._append(journal.End(exchange, self._clock(), error and _scrub_text(error)))
+        self._append(journal.End(exchange, self._clock(), error and scrub_text(error, self._redaction)))
         if error is None:
             self.counts.responses += 1
         else:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from importlib import import_module
@@ -15,13 +15,14 @@ from typing import Annotated, Any
 
 import typer
 
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
@@ -118,7 +119,7 @@ def record(
     code, problem = 0, None
     try:
         with _progress(recording):
-            code = recording.run(command) if command else _until_stopped(recording)
+            code = _run(recording, command) if command else _until_stopped(recording)
     except RecorderError as error:
         problem = str(error)
     finally:
@@ -139,7 +140,7 @@ def recover(
       bedtape recover --to tests/cassettes
     """
     with exit_on_error():
-        redaction = redaction_of(redact or [])
+        redaction = read_patterns(redact or [])
     folder = state_folder(os.environ) / "journals"
     found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not found:
@@ -185,6 +186,14 @@ def _session() -> Any:
             "recording needs mitmproxy: pip install 'bedtape[record]', or, where its pins are in the way, "
             "pipx install 'bedtape[record]' and run that one: the recorded program needs nothing from it"
         ) from None
+
+
+def _run(recording: Any, command: Sequence[str]) -> int:
+    """Run the program with its calls recorded. Return its exit code. Raises RecorderError if it cannot be run."""
+    try:
+        return processes.run(command, recording.make_environment())
+    except OSError as error:
+        raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
 
 
 def _until_stopped(recording: Any) -> int:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import EMPTY, Body, Headers, Interaction, Request, Response
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scan, scrub_body
+from bedtape_cassettes.model import Headers
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 from bedtape_recorder.capture import Capture
 
 __all__ = ["Receiving", "Unpack", "receiving"]
@@ -224,6 +224,4 @@ def _despite_its_checksum(raw: bytes) -> bytes | None:
 
 
 def _holds_a_secret(data: bytes, redaction: Redaction) -> bool:
-    response = Response(200, (), Body("text", data), 0)
-    found = scan(Interaction(None, None, Request("POST", "/", (), EMPTY), response))
-    return bool(found) or scrub_body(data, redaction) != data
+    return bool(find_secrets(data)) or scrub(data, redaction) != data

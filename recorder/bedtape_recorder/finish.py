@@ -17,7 +17,8 @@ from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.walk import scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, lock
 
@@ -234,7 +235,7 @@ def write(
     partial = sum(interaction.partial for interaction in interactions)
     names = tuple(sorted(cassette.name for cassette in cassettes))
     usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
-    total = sum(usage.sent for usage in usages), sum(usage.output for usage in usages)
+    total = sum(usage.total_input for usage in usages), sum(usage.output for usage in usages)
     return Written(len(interactions), partial, failed, tuple(files), names, total)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bedtape_cassettes.format.journal import SUFFIX
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import Written, recover_file
-from bedtape_recorder.redacting import RedactingCapture
 
 __all__ = ["Journalled", "in_use"]
 
@@ -31,9 +31,7 @@ class Journalled:
         fcntl.flock(handle, fcntl.LOCK_EX)  # so that nobody recovers what is still being recorded
         self._handle = handle
         self._redaction = redaction
-        self.capture = RedactingCapture(
-            self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction
-        )
+        self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
 
     def _write(self, data: bytes) -> None:
         """All of it, or OSError: a record that is cut would hide all that follow."""

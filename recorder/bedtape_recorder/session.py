@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import certifi
 
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
-from bedtape_cassettes.cli import processes
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import arguments_of
@@ -172,18 +171,13 @@ class Recording:
 
     # -- the child ---------------------------------------------------------------------------------------------
 
-    def run(self, command: Sequence[str]) -> int:
-        """Runs the command with its calls recorded; its exit code, 128 and the signal where one ended it."""
-        environment = child_environment(self.environ, self.url, self.settings, self.ca)
-        try:
-            return processes.run(command, environment)
-        except OSError as error:
-            raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
+    def make_environment(self) -> dict[str, str]:
+        """Return the variables of a program whose calls are recorded: the caller's, pointed at the recorder."""
+        return child_environment(self.environ, self.url, self.settings, self.ca)
 
     def exports(self) -> dict[str, str]:
-        """The variables to set for a program that is started elsewhere."""
-        processes = child_environment(self.environ, self.url, self.settings, self.ca)
-        return {name: value for name, value in processes.items() if self.environ.get(name) != value}
+        """Return the variables to set for a program that is started elsewhere."""
+        return {name: value for name, value in self.make_environment().items() if self.environ.get(name) != value}
 
     # -- what is recorded already ------------------------------------------------------------------------------
 

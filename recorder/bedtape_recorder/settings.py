@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.redaction.user_patterns import Redaction
+from bedtape_cassettes.redaction.scrub import Redaction
 from bedtape_recorder.errors import RecorderError
 
 __all__ = ["Settings", "address_of", "state_folder"]

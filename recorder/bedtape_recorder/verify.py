@@ -14,7 +14,7 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, RUNTIME
 from bedtape_cassettes.matching.normalise import interaction_of, kept_request_headers
 from bedtape_cassettes.model import Interaction, Request
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import ACCOUNT
+from bedtape_cassettes.redaction.kinds import ACCOUNT
 from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
 from bedtape_recorder.credentials import Credentials

@@ -123,12 +123,12 @@ def bedrock(request: pytest.FixtureRequest) -> Bedrock:
     say what to answer, bedrock.calls and bedrock.assert_called(times=1) what was asked, bedrock.client() is a boto3
     client. A call that nothing answers fails the test.
     """
-    found = _begun(request.node)
+    found = _begin(request.node)
     found.enter()  # a fixture with a larger scope, or one that cleans up, may have set it otherwise
     return found
 
 
-def _begun(item: pytest.Item) -> Bedrock:
+def _begin(item: pytest.Item) -> Bedrock:
     """The test's own, which begins here if it has not."""
     if _BEDROCK not in item.stash:
         names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
@@ -156,7 +156,7 @@ def _uses(item: pytest.Item) -> bool:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before all fixtures of the test: one with a larger scope that makes a client shall find the endpoint."""
     if _uses(item):
-        _begun(item)
+        _begin(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -218,7 +218,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"bedtape: {warning}", yellow=True)
     if not plugin.counted:
         return
-    total = import_module("bedtape_replayer.plugin.summary").Tally()
+    total = import_module("bedtape_replayer.plugin.summary").Summary()
     for counted in plugin.counted:
         total.add(counted)
     for line in total.lines(str(plugin.here), verbose=config.get_verbosity() > 0):

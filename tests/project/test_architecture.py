@@ -1,11 +1,18 @@
-"""The tree is the architecture: who may import whom, and who may touch the outside. Read as text, nothing is run."""
+"""The structure of the source equals the tables in docs/design.md. The source is read as text; nothing is run.
+
+docs/design.md lists the rooms of each package, what each room imports, and which room touches the disk, the network,
+threads, processes and the clock. These tests assert equality with the tables, so a table is never out of date.
+"""
 
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -13,175 +20,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cassettes", "recorder", "replayer")
+DESIGN = (ROOT / "docs" / "design.md").read_text()
 
-# Only these files may import these; the reason stands in each file's docstring.
+# What an import reaches. `os` alone reads variables; the modules that change files import these too.
 OUTSIDE = {
-    "asyncio": {
-        "replayer.server.server",
-        "replayer.server.connection",
-        "recorder.addon",
-        "recorder.session",
-        "replayer.server.thread",
-        "replayer.server.loading",
-        "replayer.server.loops",
-        "replayer.cli.replay",
-    },
-    "threading": {"replayer.cli.doctor.probe", "replayer.server.thread", "recorder.session", "recorder.cli"},
-    "time": {
-        "replayer.server.server",
-        "replayer.server.connection",
-        "replayer.cli.demo",
-        "recorder.session",
-        "recorder.journal_file",
-        "cassettes.cli.looking",
-    },
-    "signal": {
-        "cassettes.cli.processes",
-        "replayer.cli.replay",
-        "replayer.plugin.run",
-        "recorder.cli",
-    },
-    "socket": {
-        "replayer.server.connection",
-        "replayer.cli.doctor.probe",
-        "replayer.server.server",
-    },
-    # http.client asks; the others know statuses.
-    "http": {
-        "cassettes.foreign.wire_bytes",
-        "recorder.session",
-        "replayer.cli.doctor.probe",
-        "replayer.wire.http1_head",
-    },
-    "ssl": set(),
-    "subprocess": {
-        "cassettes.cli.processes",
-        "recorder.session",
-        "replayer.plugin.recording",
-        "cassettes.storage.git",
-    },
-    "tempfile": {"cassettes.cli.processes", "cassettes.storage.store"},
-    "pathlib": {
-        "replayer.cli.doctor.probe",
-        "replayer.cli.init.cli",
-        "replayer.cli.init.writing",
-        "replayer.plugin.marks",
-        "replayer.plugin.bedrock",
-        "replayer.plugin.recording",
-        "replayer.plugin.run",
-        "replayer.plugin.settings",
-        "replayer.plugin.loading",
-        "replayer.plugin.options",
-        "replayer.cli.run",
-        "recorder.addon",
-        "recorder.cli",
-        "recorder.finish",
-        "recorder.journal_file",
-        "recorder.session",
-        "recorder.settings",
-        "cassettes.cli.main",
-        "cassettes.config.files",
-        "cassettes.storage.store",
-        "cassettes.storage.git",
-        "cassettes.storage.commit",
-        "cassettes.cli.configuring",
-        "cassettes.cli.changing",
-        "cassettes.cli.comparing",
-        "cassettes.cli.editing",
-        "cassettes.cli.processes",
-        "cassettes.cli.guarding",
-        "cassettes.cli.importing",
-        "cassettes.cli.backup",
-        "cassettes.cli.looking",
-        "cassettes.cli.options",
-        "cassettes.cli.output",
-        "cassettes.cli.packing",
-        "replayer.server.thread",
-        "replayer.server.loading",
-        "replayer.cli.replay",
-        "replayer.cli.overlay",
-    },
-    "os": {
-        "replayer.cli.init.writing",
-        "replayer.cli.doctor.probe",
-        "replayer.plugin.bedrock",
-        "replayer.plugin.environment",
-        "replayer.plugin.options",
-        "replayer.pytest_plugin",
-        "replayer.cli.run",
-        "recorder.addon",
-        "recorder.cli",
-        "recorder.journal_file",
-        "recorder.session",
-        "cassettes.cli.main",
-        "cassettes.storage.store",
-        "cassettes.storage.commit",
-        "cassettes.cli.configuring",
-        "cassettes.cli.processes",
-        "cassettes.cli.options",
-        "cassettes.cli.output",
-        "replayer.server.thread",
-        "replayer.cli.replay",
-    },
-    "typer": {
-        "replayer.cli.init.cli",
-        "replayer.cli.doctor.cli",
-        "replayer.cli.run",
-        "recorder.cli",
-        "cassettes.cli.main",
-        "cassettes.cli.help",
-        "cassettes.cli.app",
-        "cassettes.cli.changing",
-        "cassettes.cli.comparing",
-        "cassettes.cli.configuring",
-        "cassettes.cli.editing",
-        "cassettes.cli.guarding",
-        "cassettes.cli.importing",
-        "cassettes.cli.backup",
-        "cassettes.cli.looking",
-        "cassettes.cli.options",
-        "cassettes.cli.errors",
-        "cassettes.cli.output",
-        "cassettes.cli.packing",
-        "replayer.cli.replay",
-        "replayer.cli.play_options",
-        "replayer.cli.overlay",
-    },
-    "uvloop": {"replayer.server.loops"},
+    "disk": {"fcntl", "pathlib", "shutil", "tempfile"},
+    "network": {"asyncio", "http.client", "select", "socket", "ssl", "urllib.request", "uvloop"},
+    "threads": {"concurrent.futures", "threading"},
+    "processes": {"multiprocessing", "signal", "subprocess"},
+    "clock": {"time"},
+}
+# Libraries that take long to import or that are optional, and the modules that import them.
+LIBRARIES = {
     "boto3": {"replayer.cli.demo"},
-    "botocore": {
-        "cassettes.suites.service_model",
-        "replayer.cli.demo",
-        "recorder.credentials",
-        "recorder.signing",
-        "recorder.verify",
-        "replayer.engine.validation.shapes",
-        "replayer.engine.validation.values",
-    },
     "mitmproxy": {"recorder.addon"},
+    "uvloop": {"replayer.server.loops"},
 }
-# Everywhere else chance is an argument: who makes it says what seeds it.
-MAKES_CHANCE = {
-    "cassettes.suites.assign",
-    "cassettes.foreign.wire_bytes",
-    "cassettes.families.shared.synthesis",
-    "replayer.overlay.session_layers",
-    "replayer.answering.reply",
-}
-ALLOWED = {"cassettes": {"cassettes"}, "recorder": {"recorder", "cassettes"}, "replayer": {"replayer", "cassettes"}}
-IMPORTED_BY_NOBODY = {
-    "cassettes.cli.main",
-    "recorder.cli",
-    "replayer.cli.replay",
-    "replayer.cli.overlay",
-    "replayer.cli.demo",
-    "replayer.cli.doctor.cli",
-    "replayer.cli.init.cli",
-    "replayer.pytest_plugin",
-    "replayer.cli.run",
-}
-# Commands load on demand what only they need.
-LATE_IMPORTS = {"replayer.cli.demo"}
+MOST_ENTRIES, MOST_ROOMS = 18, 9
+# Folders whose modules are alike, one for each fault, family or file format.
+ONE_EACH = ("families/models", "faults", "importers", "exporters")
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
@@ -194,64 +51,166 @@ def _modules() -> Iterator[tuple[str, Path]]:
 
 MODULES = dict(_modules())
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+FOLDERS = sorted({path.parent for path in MODULES.values()})
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def room_of(module: str) -> str:
+    """`cassettes.format.bodies` is in `cassettes.format`; a module beside the rooms is in `cassettes`."""
+    parts = module.split(".")
+    if MODULES[module].name != "__init__.py":
+        parts = parts[:-1]
+    return ".".join(parts[:2])
+
+
+@cache
+def imports_of(module: str) -> frozenset[str]:
+    """Dotted names that the module imports at run time, with and without the imported name."""
+    names: set[str] = set()
+    pending: list[ast.AST] = [TREES[module]]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            pending += node.orelse
+            continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            assert node.level == 0, f"{module}: imports are absolute"
+            names.update({str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)})
+        pending += ast.iter_child_nodes(node)
+    return frozenset(names)
 
 
-def _ours(name: str) -> set[str]:
-    found = set()
-    for imported in _imports(TREES[name]):
-        first, _, rest = imported.partition(".")
-        module = f"{first.removeprefix('bedtape_')}.{rest}".rstrip(".") if first.startswith("bedtape_") else ""
-        if module in MODULES:
-            found.add(module)
+def _ours(module: str) -> set[str]:
+    names = {name.removeprefix("bedtape_") for name in imports_of(module) if name.startswith("bedtape_")}
+    # Importing a module of a package is not importing the package's own names.
+    modules = names & MODULES.keys()
+    return {name for name in modules if not any(other.startswith(f"{name}.") for other in modules)}
+
+
+def arrows() -> dict[str, set[str]]:
+    """For each room, the rooms that it imports."""
+    found: dict[str, set[str]] = {room_of(name): set() for name in MODULES}
+    for name in MODULES:
+        found[room_of(name)] |= {room_of(other) for other in _ours(name)} - {room_of(name)}
     return found
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_packages_import_only_what_the_arrows_allow(name: str) -> None:
-    wrong = {other for other in _ours(name) if other.split(".")[0] not in ALLOWED[name.split(".")[0]]}
-    assert not wrong
+def outside() -> dict[str, set[str]]:
+    """For each room, what it touches outside the process's memory."""
+    found: dict[str, set[str]] = {room_of(name): set() for name in MODULES}
+    for name in MODULES:
+        for kind, libraries in OUTSIDE.items():
+            if imports_of(name) & libraries:
+                found[room_of(name)].add(kind)
+    return found
 
 
-def test_there_are_no_cycles() -> None:
-    graph = {name: {other for other in _ours(name) if other != name} for name in MODULES}
-    for name, others in graph.items():  # importing a module of a package is importing from beside it
-        others.difference_update({name.rpartition(".")[0]})
-    list(TopologicalSorter(graph).static_order())
+def table() -> dict[str, tuple[set[str], set[str]]]:
+    """The rooms of docs/design.md: for each, the rooms that it may import, and what it may touch."""
+    rows: dict[str, tuple[set[str], set[str]]] = {}
+    for line in DESIGN.partition("\n## Rooms\n")[2].partition("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            name, _, imports, touches = cells
+            rows[name.strip("`")] = (set(re.findall(r"`([\w.]+)`", imports)), set(re.findall(r"\w+", touches)))
+    return rows
 
 
-@pytest.mark.parametrize(("outside", "allowed"), OUTSIDE.items())
-def test_only_named_files_touch_the_outside(outside: str, allowed: set[str]) -> None:
-    importing = {name for name, tree in TREES.items() if outside in {i.split(".")[0] for i in _imports(tree)}}
-    assert importing <= allowed
+def _row(room: str) -> str:
+    imports = ", ".join(f"`{name}`" for name in sorted(arrows()[room]))
+    return f"| `{room}` | … | {imports} | {', '.join(k for k in OUTSIDE if k in outside()[room])} |"
 
 
-def test_chance_is_made_where_its_seed_is_known() -> None:
-    made = {
-        name
-        for name, tree in TREES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Random"
+@pytest.mark.parametrize("room", sorted(arrows()))
+def test_each_room_equals_its_row_in_the_design(room: str) -> None:
+    assert table().get(room) == (arrows()[room], outside()[room]), f"docs/design.md, Rooms, expected: {_row(room)}"
+
+
+def test_the_design_lists_only_rooms_that_exist() -> None:
+    assert table().keys() == arrows().keys()
+
+
+def test_rooms_are_acyclic() -> None:
+    list(TopologicalSorter(arrows()).static_order())
+
+
+def test_modules_are_acyclic() -> None:
+    list(TopologicalSorter({name: _ours(name) - {name} for name in MODULES}).static_order())
+
+
+def test_the_recorder_and_the_replayer_do_not_import_each_other() -> None:
+    between = {(name.split(".")[0], other.split(".")[0]) for name in MODULES for other in _ours(name)}
+    assert {(one, other) for one, other in between if one != other} == {
+        ("recorder", "cassettes"),
+        ("replayer", "cassettes"),
     }
-    assert made <= MAKES_CHANCE
-    assert not {name for name, tree in TREES.items() if "random.random" in set(_imports(tree))}
 
 
-def test_commands_are_imported_by_nobody() -> None:
-    assert not {(name, other) for name in MODULES for other in _ours(name) & IMPORTED_BY_NOBODY}
+def test_only_commands_import_commands() -> None:
+    commands = {name for name in MODULES if name.split(".")[1:2] == ["cli"]}
+    assert not {(name, other) for name in MODULES.keys() - commands for other in _ours(name) & commands}
+
+
+@pytest.mark.parametrize(("library", "modules"), LIBRARIES.items())
+def test_heavy_libraries_are_imported_in_named_modules(library: str, modules: set[str]) -> None:
+    assert {name for name in MODULES if library in {i.split(".")[0] for i in imports_of(name)}} == modules
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_folders_are_small(folder: Path) -> None:
+    entries = [e for e in folder.iterdir() if e.name not in ("__pycache__", "samples", "py.typed", "__init__.py")]
+    assert len([e for e in entries if e.is_dir()]) <= MOST_ROOMS
+    if not str(folder).endswith(ONE_EACH):
+        assert len(entries) <= MOST_ENTRIES, sorted(e.name for e in entries)
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """Every word of the source outside comments and docstrings: identifiers, and words inside strings."""
+    words: set[str] = set(dir(builtins)) | {part for name in MODULES for part in name.split(".")}
+    for tree in TREES.values():
+        docstrings = {id(node) for node in _docstring_nodes(tree)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and id(node) not in docstrings:
+                text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+                words.update(re.findall(r"\w+", text))
+            for field in ("id", "attr", "name", "arg", "module", "asname"):
+                if isinstance(value := getattr(node, field, None), str):
+                    words.update(value.split("."))
+    return frozenset(words)
+
+
+def _docstring_nodes(tree: ast.Module) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            expression = node.body[0]
+            assert isinstance(expression, ast.Expr)
+            assert isinstance(expression.value, ast.Constant)
+            yield expression.value
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_imports_stand_at_the_top(name: str) -> None:
+def test_names_in_docstrings_exist(name: str) -> None:
+    """A name in backticks is an identifier, a command, a setting or a member that the source contains."""
+    missing = [
+        f"line {node.lineno}: {quoted}"
+        for node in _docstring_nodes(TREES[name])
+        for quoted in re.findall(r"`([A-Za-z_][\w.]*)(?:\(\))?`", str(node.value))
+        if not {part for part in quoted.split(".") if part} <= _vocabulary()
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_has_a_docstring(name: str) -> None:
+    assert ast.get_docstring(TREES[name])
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_are_at_the_top(name: str) -> None:
     late = [
         node.lineno
         for function in ast.walk(TREES[name])
@@ -259,15 +218,21 @@ def test_imports_stand_at_the_top(name: str) -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
-    assert not late or name in LATE_IMPORTS
+    assert not late or name.split(".")[1:2] == ["cli"]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_every_file_says_what_it_is(name: str) -> None:
-    assert ast.get_docstring(TREES[name])
+def test_chance_has_a_seed() -> None:
+    """Whoever makes a `Random` gives it a seed; nothing uses the global one."""
+    unseeded = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Random" and not node.args
+    }
+    assert not unseeded | {name for name in MODULES if "random.random" in imports_of(name)}
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES.values()}), ids=str)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_folder_of_modules_has_a_folder_of_tests(folder: Path) -> None:
     package, *rooms = folder.relative_to(ROOT).parts
     mirror = ROOT.joinpath("tests", package, *rooms[1:])

@@ -14,7 +14,7 @@ import pytest
 
 from bedtape_cassettes.families import table
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Text, Turn, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.responses import RESPONSES
 from bedtape_cassettes.families.rendering import render
@@ -22,9 +22,9 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.assign import amended, assignments
+from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.listing import totals
-from bedtape_cassettes.suites.show import transcript
+from bedtape_cassettes.suites.show import render_transcript
 from bedtape_recorder.drift import drifts
 from support.calls import CLAUDE
 from support.capturing import Taken
@@ -60,7 +60,7 @@ def _stats(interaction: Interaction) -> Counts:
 
 
 def _show(interaction: Interaction) -> Counts:
-    last = transcript("made", 1, interaction)[-1].text
+    last = render_transcript("made", 1, interaction)[-1].text
     found = re.fullmatch(
         r"usage: (\d+) tokens in, (\d+) out(?:, (\d+) read from the cache)?(?:, (\d+) written to it)?", last
     )
@@ -71,7 +71,7 @@ def _show(interaction: Interaction) -> Counts:
 def _history(interaction: Interaction) -> Counts:
     request = interaction.request
     usage = Scene(interaction).send(request.body.data, url=request.path).usage
-    return (usage.sent, usage.output) if usage else (0, 0)
+    return (usage.total_input, usage.output) if usage else (0, 0)
 
 
 def _counts(interaction: Interaction, folder: Path) -> Counts:
@@ -203,11 +203,11 @@ class _Parrot:
     def prompt(self, body: JsonObject) -> Prompt:
         return Prompt(turns=(Turn("user", json_access.text(body, "heard")),))
 
-    def render(self, content: Content, asking: Asking) -> JsonObject:
-        (last,) = list(self.stream(content, asking))[-1:]
+    def render(self, content: Content, model_request: ModelRequest) -> JsonObject:
+        (last,) = list(self.stream(content, model_request))[-1:]
         return {"squawk": json_access.text(content.text if isinstance(content, Message) else ""), "beak": last}
 
-    def stream(self, content: Content, asking: Asking) -> Iterator[JsonValue]:
+    def stream(self, content: Content, model_request: ModelRequest) -> Iterator[JsonValue]:
         assert isinstance(content, Message)
         assert content.usage
         for piece in re.findall("..?", content.text):
@@ -265,12 +265,12 @@ def test_a_new_family_is_one_row_of_the_table(operation: str, tmp_path: Path) ->
     assert _counts(before, tmp_path / "before") == (70, 12)
 
     words = ["answer.text=Pretty polly wants a cracker", "stop_reason=max_tokens"]
-    after = amended(before, assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])).interaction
+    after = assign(before, parse_assignments([*words, "usage.inputTokens=71", "usage.outputTokens=13"])).interaction
     assert _counts(after, tmp_path / "after") == (71, 13)
     record = Scene(after).send(asked, url=after.request.path)
     assert (record.text, record.stop_reason) == ("Pretty polly wants a cracker", "max_tokens")
     assert b'"all":84' in _opened(after.response)
-    recounted = amended(before, assignments(words[:1])).interaction
+    recounted = assign(before, parse_assignments(words[:1])).interaction
     assert _stats(recounted) == (70, 16)
     assert [str(drift) for drift in drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
 

@@ -119,7 +119,7 @@ def test_every_argument_and_condition_is_on_the_page() -> None:
 
 # What modules say to each other, and no user meets by name.
 _WITHIN = {
-    "Cannot": "becomes an OverlayException",
+    "RenderError": "becomes an OverlayException",
     "CannotBegin": "becomes a test's failure",
     "ConnectionFault": "becomes a GOAWAY",
     "ExtraMissing": "is told by the command",

@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers, JsonValue, event_headers, exception_headers
-from bedtape_cassettes.redaction.scrub import ACCESS_KEY, ACCOUNT, REDACTED
+from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED
+from bedtape_cassettes.redaction.scrub import Redaction
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.recordings import MODEL, path, prompt
 
@@ -383,3 +385,29 @@ def test_a_request_keeps_the_spelling_of_its_body() -> None:
     sent = taken.records[1]
     assert isinstance(sent, journal.Sent)
     assert sent.body == spelt
+
+
+# -- a user's patterns, and the record mode --------------------------------------------------------------------
+
+MINE = Redaction((re.compile("Falcon"),))
+
+
+def test_no_byte_of_a_journal_holds_what_a_user_names() -> None:
+    """Also not the session's name, the rest of a broken stream, and the reason why an exchange ended."""
+    taken = Taken(exact=True, mode="new", redaction=MINE)
+    broken = eventstream.encode_strings(event_headers("chunk"), b'{"a":"Falcon"}') + b"the Falcon breaks"
+    taken.exchange(path(), b"{}", broken, session="test-Falcon", headers=STREAM, cuts=range(0, 200, 7))
+    taken.exchange(path(), b"{}", b"{}", error="no route to Falcon")
+    assert b"Falcon" not in taken.data
+    assert taken.data.count(REDACTED.encode()) == 4
+    assert taken.records[0] == journal.Opened(journal.VERSION, None, True, "new")
+
+
+def test_redacted_events_stay_events_for_botocore() -> None:
+    taken = Taken(redaction=MINE)
+    frames = [("contentBlockDelta", b'{"delta":{"text":"Falcon"}}'), ("messageStop", b"{}")]
+    data = b"".join(eventstream.encode_strings(event_headers(name), payload) for name, payload in frames)
+    taken.exchange(path(), b"{}", data, headers=STREAM)
+    buffer = EventStreamBuffer()
+    buffer.add_data(taken.body)
+    assert [json.loads(event.payload) for event in buffer] == [{"delta": {"text": REDACTED}}, {}]

@@ -23,7 +23,7 @@ from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import lock
 from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
@@ -636,7 +636,7 @@ def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_wi
     record(folder, ("is Falcon in?", "Falcon is"), ("z", "other"))
     file = tmp_path / "x.journal"
     file.write_bytes(journal_of(None, ("is Falcon in?", "Falcon was")))
-    recover_file(file, folder, redaction=redaction_of(["Falcon"]))
+    recover_file(file, folder, redaction=read_patterns(["Falcon"]))
     assert texts(folder) == ["REDACTED was", "other"]
     assert b"Falcon" not in b"".join(tree(folder).values())
 

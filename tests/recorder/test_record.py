@@ -21,7 +21,7 @@ from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction
-from bedtape_cassettes.redaction.scrub import scrub_body
+from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.reply import build_reply
@@ -142,10 +142,10 @@ def _steady(body: bytes) -> object:
     if body[:4] and body[8:12] and b":message-type" in body[:200]:
         buffer = EventStreamBuffer()
         buffer.add_data(body)
-        events = [(dict(event.headers), json.loads(scrub_body(event.payload))) for event in buffer]
+        events = [(dict(event.headers), json.loads(scrub(event.payload))) for event in buffer]
         return [(headers, {k: v for k, v in payload.items() if k != "p"}) for headers, payload in events]
     try:
-        return json.loads(scrub_body(body))
+        return json.loads(scrub(body))
     except ValueError:
         return body
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.model import Headers
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import Written, recover_file
 
@@ -25,10 +26,18 @@ def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
 class Taken:
     """A capture, the time it goes by, and what it wrote."""
 
-    def __init__(self, *, name: str | None = None, exact: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        exact: bool = False,
+        mode: str | None = None,
+        redaction: Redaction = ALWAYS,
+    ) -> None:
         self.now = 100.0
         self._written = bytearray()
-        self.capture = Capture(self._write, lambda: self.now, name=name, exact=exact)
+        self.capture = Capture(self._write, lambda: self.now, name=name, exact=exact, mode=mode, redaction=redaction)
+        self._redaction = redaction
 
     def _write(self, data: bytes) -> None:
         self._written += data
@@ -72,4 +81,4 @@ class Taken:
         """Makes cassettes of the journal as it is now, in `folder`."""
         path = folder.parent / f"{folder.name}.journal"
         path.write_bytes(self.data)
-        return recover_file(path, folder, keep=keep)
+        return recover_file(path, folder, keep=keep, redaction=self._redaction)

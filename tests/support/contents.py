@@ -10,7 +10,7 @@ from bedtape_cassettes.families.content import (
     STOP_REASONS,
     Block,
     Citation,
-    Cited,
+    CitedText,
     Image,
     Message,
     Reasoning,
@@ -18,7 +18,7 @@ from bedtape_cassettes.families.content import (
     ToolUse,
     Usage,
 )
-from bedtape_cassettes.families.family import Asking, Family
+from bedtape_cassettes.families.family import Family, ModelRequest
 from bedtape_cassettes.model import JsonValue
 
 # What UTF-8 can hold: halves of surrogate pairs cannot go over the wire.
@@ -46,7 +46,7 @@ LOCATIONS: st.SearchStrategy[JsonValue] = st.builds(
     lambda kind, place: {kind: place}, st.sampled_from(["documentChar", "documentPage", "documentChunk"]), _PLACES
 )
 CITATIONS = st.builds(Citation, SOME_WORDS, st.none() | SOME_WORDS, LOCATIONS)
-CITED = st.builds(Cited, SOME_WORDS, st.lists(CITATIONS, min_size=1, max_size=3).map(tuple))
+CITED = st.builds(CitedText, SOME_WORDS, st.lists(CITATIONS, min_size=1, max_size=3).map(tuple))
 
 
 def messages(
@@ -59,10 +59,10 @@ def messages(
     return st.builds(Message, some, st.sampled_from(stops), usage=usages)
 
 
-def asking(family: Family, model: str, body: dict[str, JsonValue] | None = None, seed: int = 0) -> Asking:
+def model_request(family: Family, model: str, body: dict[str, JsonValue] | None = None, seed: int = 0) -> ModelRequest:
     """A request for the family, with chance of its own."""
     asked = body or {}
-    return Asking(model, asked, family.prompt(asked), Random(seed))
+    return ModelRequest(model, asked, family.prompt(asked), Random(seed))
 
 
 # Requests that look like real ones to whoever reads them, with anything at all where something is expected.

@@ -26,14 +26,14 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.timing import Retiming, retime
 from bedtape_recorder.finish import recover_file
 
 
 def alter(suite: Suite) -> Suite:
     """Slows every answer down; drops, moves and renames."""
     everything = {cassette.name: tuple(range(len(cassette.interactions))) for cassette in suite}
-    suite = bulk.each(suite, everything, lambda interaction: retimed(interaction, Retiming(2)))
+    suite = bulk.each(suite, everything, lambda interaction: retime(interaction, Retiming(2)))
     suite = bulk.move(bulk.drop(suite, {"a": (0,)}), {"a": (0,)}, "b")
     return bulk.rename(suite, "c", "d/e")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.walk import scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, lock
 

@@ -11,11 +11,21 @@ import pytest
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import Asking, Cannot, Family
+from bedtape_cassettes.families.family import Family, ModelRequest, RenderError
 from bedtape_cassettes.format.bodies import compact
 from support.native import withstands
 
-__all__ = ["CALLS", "TEXTS", "USAGES", "asking", "messages", "read_again", "refuses", "streamed", "withstands_all"]
+__all__ = [
+    "CALLS",
+    "TEXTS",
+    "USAGES",
+    "messages",
+    "model_request",
+    "read_again",
+    "refuses",
+    "streamed",
+    "withstands_all",
+]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
@@ -34,21 +44,21 @@ def messages(stops: Mapping[str, str], texts: st.SearchStrategy[str] = TEXTS) ->
     )
 
 
-def asking(family: Family, model: str, request: dict[str, Any], seed: int = 0) -> Asking:
-    return Asking(model, request, family.prompt(request), Random(seed))
+def model_request(family: Family, model: str, request: dict[str, Any], seed: int = 0) -> ModelRequest:
+    return ModelRequest(model, request, family.prompt(request), Random(seed))
 
 
 def streamed(family: Family, model: str, request: dict[str, Any], message: Message, seed: int = 0) -> list[Any]:
     """The values of the chunks."""
     assert family.stream
-    return list(family.stream(message, asking(family, model, request, seed)))
+    return list(family.stream(message, model_request(family, model, request, seed)))
 
 
 def read_again(family: Family, model: str, request: dict[str, Any], message: Message, *, whole: bool) -> Message:
     """What is read of what was written, in a whole answer or a stream; equal chance has to give equal bytes."""
     if whole:
-        written: Any = family.render(message, asking(family, model, request))
-        assert compact(written) == compact(family.render(message, asking(family, model, request)))
+        written: Any = family.render(message, model_request(family, model, request))
+        assert compact(written) == compact(family.render(message, model_request(family, model, request)))
         found = family.read(written)
     else:
         written = streamed(family, model, request, message)
@@ -64,10 +74,10 @@ def refuses(family: Family, model: str, request: dict[str, Any], *blocks: Block,
     for block in blocks or (Text("Hi."),):
         message = replace(Message((Text("Hi."), block)), stop=stop)
         found = type(block).__name__ if blocks else f"the stop reason '{stop}'"
-        with pytest.raises(Cannot, match=f"the {family.name} family .*found {found}"):
-            family.render(message, asking(family, model, request))
+        with pytest.raises(RenderError, match=f"the {family.name} family .*found {found}"):
+            family.render(message, model_request(family, model, request))
         if family.stream:
-            with pytest.raises(Cannot, match=f"the {family.name} family .*found {found}"):
+            with pytest.raises(RenderError, match=f"the {family.name} family .*found {found}"):
                 streamed(family, model, request, message)
 
 

@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from random import Random
 
-from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.family import Family, RenderError
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.rendering import render, takes
-from bedtape_cassettes.families.table import bare, family_of
+from bedtape_cassettes.families.rendering import can_render, render
+from bedtape_cassettes.families.table import family_of, strip_profile
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events, Interaction, JsonValue, Response
 from bedtape_replayer.answering.reply import build_reply
@@ -48,7 +48,7 @@ class Allowed:
     why: str
 
     def covers(self, family: str, model: str) -> bool:
-        return fnmatchcase(family, self.family) and fnmatchcase(bare(model), self.model)
+        return fnmatchcase(family, self.family) and fnmatchcase(strip_profile(model), self.model)
 
 
 # -- shapes ----------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def answered() -> tuple[tuple[str | None, Exchange], ...]:
         (_family(row), row)
         for row in every()
         if row.status == 200
-        and takes(row.operation)
+        and can_render(row.operation)
         and row.operation not in ("CountTokens", "ApplyGuardrail")
         and b":exception-type" not in row.response_body
         and not any(what in _said(row) for what in _UNSAID)
@@ -138,12 +138,12 @@ def told(model: str) -> str | None:
 def _family(row: Exchange) -> str | None:
     try:
         return family(row).name
-    except Cannot:
+    except RenderError:
         return None
 
 
 def family(row: Exchange) -> Family:
-    """The family of the exchange's model. Raises Cannot."""
+    """The family of the exchange's model. Raises RenderError."""
     return family_of(row.operation, row.model, told(row.model))
 
 

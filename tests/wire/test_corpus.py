@@ -13,7 +13,8 @@ import pytest
 from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.format.bodies import EVENT_STREAM, PADDING, SERVER_SENT
-from bedtape_cassettes.redaction.scrub import REDACTED, scrub
+from bedtape_cassettes.redaction.kinds import REDACTED
+from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_replayer import Replayer
 from support import folders
 from support.client import Answer, Http1, Http2

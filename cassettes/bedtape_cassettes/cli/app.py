@@ -1,4 +1,4 @@
-"""The command `bedtape cassette`: which commands it has. What they do stands in the modules beside this one."""
+"""The command group `bedtape cassette` and its list of commands."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 import typer
 
 from bedtape_cassettes.cli import changing, comparing, editing, guarding, importing, looking, packing
-from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
 __all__ = ["cassette"]
 
 cassette = typer.Typer(
-    cls=Sectioned,
+    cls=SectionedGroup,
     help="Look at cassettes, change them in bulk, compare them, pack them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-# Modules beside this one have plain functions, so that nothing imports this one; here they become commands.
+# The other modules of this room define plain functions, so that they need not import this one.
 _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
     "Look": {"ls": looking.ls, "show": looking.show_, "stats": looking.stats, "diff": comparing.diff},
     "Change": {
@@ -46,5 +46,5 @@ _SECTIONS: dict[str, dict[str, Callable[..., None]]] = {
 }
 for _section, _commands in _SECTIONS.items():
     for _name, _command in _commands.items():
-        cassette.command(_name, cls=Plain, rich_help_panel=_section)(_command)
-cassette.command(cls=Plain, hidden=True)(comparing.textconv)
+        cassette.command(_name, cls=PlainCommand, rich_help_panel=_section)(_command)
+cassette.command(cls=PlainCommand, hidden=True)(comparing.textconv)

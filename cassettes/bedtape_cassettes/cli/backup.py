@@ -1,4 +1,4 @@
-"""Makes room for what a command writes: existing files are refused, or backed up if git does not hold them."""
+"""Makes room for the files that a command writes: refuses existing files, or backs them up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["make_room", "refuse_existing", "set_aside"]
 
 
 def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
-    """Backs up the files of `place` and returns the folder of the copies; None if git holds every file."""
+    """Backs up the files of `place` and returns the folder of the copies; `None` if git holds every file."""
     if git.holds(files):
         return None
     return back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
@@ -32,9 +32,10 @@ def refuse_existing(files: Sequence[Path]) -> None:
 
 
 def make_room(place: Path, files: Sequence[Path], others: Sequence[Path] = (), *, force: bool) -> None:
-    """Allows the command to replace the files of `place`, and `others` elsewhere, which are not backed up.
+    """Allows the command to replace the files of `place` and the files `others`, which have no backup.
 
-    Without `force`, raises CassetteError if one of them exists. With it, backs up the files and prints where.
+    Without `force`, raises CassetteError if a file exists. With `force`, backs up the files of `place` and
+    prints the folder of the copies.
     """
     if not force:
         refuse_existing([*files, *others])

@@ -1,5 +1,6 @@
-"""The commands that change cassettes in bulk: `drop`, `keep`, `move`, `copy`, `rename`, `split`, `merge`, `retime`, `trim`,
-`truncate-after`, `renumber`. `change` is what they share, and others may: it shows, backs up and puts in place.
+"""The commands that change cassettes in bulk, such as `drop`, `move` and `retime`.
+
+All of them call `change`, which shows the difference, backs up the old files and writes the new ones.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import typer
 from bedtape_cassettes.cli.backup import set_aside
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder, Names, Selectors
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage.commit import commit, list_changed, list_files, lock
 from bedtape_cassettes.suites import bulk, preview
 from bedtape_cassettes.suites.selector import Picked, find_duplicates, pick
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.timing import Retiming
+from bedtape_cassettes.suites.timing import retime as retime_interaction
 from bedtape_cassettes.text import Line, lines
 
 __all__ = [
@@ -39,11 +41,11 @@ __all__ = [
     "truncate_after",
 ]
 
-To = Annotated[str, typer.Option("--to", metavar="CASSETTE", help="Name of the cassette to put them into.")]
+To = Annotated[str, typer.Option("--to", metavar="CASSETTE", help="Name of the target cassette.")]
 
 
 class By(StrEnum):
-    """What a cassette is split by."""
+    """The property by which `split` groups interactions."""
 
     model = "model"
     operation = "operation"
@@ -51,9 +53,9 @@ class By(StrEnum):
 
 
 def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_json: bool) -> Suite:
-    """Changes the cassettes of a folder or `.tape` file, and returns them as they are then.
+    """Changes the cassettes of a folder or `.tape` file, and returns the changed suite.
 
-    dry_run: only shows the difference. Else what git does not hold is backed up first.
+    dry_run: shows the difference and writes nothing. Otherwise files that git does not hold are backed up first.
     """
     with exit_on_error(), lock(folder):
         before = load(folder)
@@ -64,22 +66,22 @@ def change(folder: Path, alter: Callable[[Suite], Suite], *, dry_run: bool, as_j
             kept = set_aside(folder, list_files(folder, before, names))
             with progress(len(names), "writing") as tick:
                 commit(folder, before, after, report=tick)
-        _tell(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
+        _print_change(preview.plan(before, after), kept, dry_run=dry_run, as_json=as_json)
         return after
 
 
-def _tell(found: preview.Plan, kept: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def _print_change(plan: preview.Plan, kept: Path | None, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        say_json({**asdict(found), "backup": kept and str(kept), "dry_run": dry_run})
+        print_json({**asdict(plan), "backup": kept and str(kept), "dry_run": dry_run})
         return
     if dry_run:
-        say(preview.shown(found))
-    say([Line(found.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")])
+        print_lines(preview.render(plan))
+    print_lines([Line(plan.summary + (" (dry run: nothing was changed)" if dry_run else ""), "title")])
     if kept is not None:
-        say(lines(f"git does not hold what was there: it is kept in {kept}", "faint"))
+        print_lines(lines(f"git does not hold what was there: it is kept in {kept}", "faint"))
 
 
-def _selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> Callable[[Suite], Suite]:
+def _on_selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> Callable[[Suite], Suite]:
     return lambda suite: alter(suite, pick(suite, selectors))
 
 
@@ -87,37 +89,37 @@ def _selected(selectors: list[str], alter: Callable[[Suite, Picked], Suite]) -> 
 
 
 def drop(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Remove interactions. A cassette that is left without any is gone; the others keep their numbers.
+    """Remove interactions. The others keep their numbers. A cassette without interactions is deleted.
 
     \b
     Examples:
       bedtape cassette drop weather:2
       bedtape cassette drop '*:is=partial' --dry-run
     """
-    change(folder, _selected(selectors, bulk.drop), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.drop), dry_run=dry_run, as_json=as_json)
 
 
 def keep(selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Remove all other interactions of the cassettes that are named.
+    """Remove all interactions of the named cassettes except the selected ones.
 
     \b
     Examples:
       bedtape cassette keep weather:1-3
       bedtape cassette keep 'weather:op=Converse' --dry-run
     """
-    change(folder, _selected(selectors, bulk.keep), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.keep), dry_run=dry_run, as_json=as_json)
 
 
 def truncate_after(
     selectors: Selectors, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Remove what comes after the last selected interaction of each cassette.
+    """Remove all interactions after the last selected interaction of each cassette.
 
     \b
     Example:
       bedtape cassette truncate-after weather:5
     """
-    change(folder, _selected(selectors, bulk.truncate_after), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, bulk.truncate_after), dry_run=dry_run, as_json=as_json)
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------------
@@ -126,25 +128,25 @@ def truncate_after(
 def move(
     selectors: Selectors, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Move interactions to the end of another cassette, which is made where there is none of that name.
+    """Move interactions to the end of another cassette, which is created if it does not exist.
 
     \b
     Example:
       bedtape cassette move 'weather:model=*nova*' --to nova/weather
     """
-    change(folder, _selected(selectors, lambda s, p: bulk.move(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, lambda s, p: bulk.move(s, p, to)), dry_run=dry_run, as_json=as_json)
 
 
 def copy(
     selectors: Selectors, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Copy interactions to the end of another cassette, which is made where there is none of that name.
+    """Copy interactions to the end of another cassette, which is created if it does not exist.
 
     \b
     Example:
       bedtape cassette copy weather:1-2 --to smoke
     """
-    change(folder, _selected(selectors, lambda s, p: bulk.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
+    change(folder, _on_selected(selectors, lambda s, p: bulk.copy(s, p, to)), dry_run=dry_run, as_json=as_json)
 
 
 def rename(
@@ -168,14 +170,14 @@ def rename(
 
 def split(
     name: Annotated[str, typer.Argument(metavar="CASSETTE", help="Name of the cassette.")],
-    by: Annotated[By, typer.Option("--by", help="What each part has in common.")],
+    by: Annotated[By, typer.Option("--by", help="Property that the interactions of a part share.")],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Split a cassette into CASSETTE/PART, by model, operation or session. Order is kept.
 
-    A session is an agent's session id, or the requests whose conversations begin alike.
+    A session is an agent's session id, or the requests whose conversations begin with the same text.
 
     \b
     Example:
@@ -185,7 +187,7 @@ def split(
 
 
 def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Merge cassettes into one, in the order in which they are named; requests that are there twice are told.
+    """Merge cassettes into one, in the given order. Duplicate requests are reported.
 
     \b
     Example:
@@ -194,9 +196,9 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
     after = change(folder, lambda suite: bulk.merge(suite, names, to), dry_run=dry_run, as_json=as_json)
     for cassette in after:
         for same in find_duplicates(cassette) if cassette.name == to else ():
-            told_numbers = ", ".join(map(str, same))
-            fix = f"they play one after the other; drop what is too much: bedtape cassette drop {to}:{same[-1]}"
-            report(f"{to}: {told_numbers} ask the same; {fix}")
+            duplicates = ", ".join(map(str, same))
+            fix = f"they play one after the other; to drop one: bedtape cassette drop {to}:{same[-1]}"
+            report(f"{to}: {duplicates} have the same request; {fix}")
 
 
 # -- streams, times, numbers -----------------------------------------------------------------------------------
@@ -204,14 +206,16 @@ def merge(names: Names, to: To, folder: Folder = CASSETTES, dry_run: DryRun = Fa
 
 def retime(
     selectors: Selectors,
-    zero: Annotated[bool, typer.Option("--zero/--no-zero", help="No waiting at all.")] = False,
-    scale: Annotated[float | None, typer.Option("--scale", help="Multiply every time by this.")] = None,
-    cap: Annotated[int | None, typer.Option("--cap", metavar="MS", help="Longest wait for a head or an event.")] = None,
+    zero: Annotated[bool, typer.Option("--zero/--no-zero", help="Set all times to 0.")] = False,
+    scale: Annotated[float | None, typer.Option("--scale", help="Factor for every time.")] = None,
+    cap: Annotated[
+        int | None, typer.Option("--cap", metavar="MS", help="Longest wait before a head or an event.")
+    ] = None,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change when answers came, for replays that keep the recorded pace. --scale comes before --cap.
+    """Change the recorded times of answers. --scale is applied before --cap.
 
     \b
     Examples:
@@ -219,40 +223,40 @@ def retime(
       bedtape cassette retime weather:2 --scale 0.5 --cap 200
     """
     with exit_on_error():
-        retiming = _retiming(scale, cap, zero=zero)
-    alter = _selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retimed(one, retiming)))
+        retiming = _parse_retiming(scale, cap, zero=zero)
+    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: retime_interaction(one, retiming)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
-def _retiming(scale: float | None, cap: int | None, *, zero: bool) -> Retiming:
+def _parse_retiming(scale: float | None, cap: int | None, *, zero: bool) -> Retiming:
     if zero is (scale is not None or cap is not None):
-        raise CassetteError("expected --zero, or --scale or --cap or both, found neither or all; say one of them")
+        raise CassetteError("expected --zero, or --scale or --cap or both, found neither or all; give one of them")
     if scale is not None and not 0 < scale < float("inf"):
-        raise CassetteError(f"--scale: expected a number above 0, found {scale:g}; for no waiting say --zero")
+        raise CassetteError(f"--scale: expected a number above 0, found {scale:g}; for no waiting use --zero")
     if cap is not None and cap < 0:
-        raise CassetteError(f"--cap: expected milliseconds, 0 or more, found {cap}; for no waiting say --zero")
+        raise CassetteError(f"--cap: expected milliseconds, 0 or more, found {cap}; for no waiting use --zero")
     return Retiming(0.0 if zero else 1.0 if scale is None else scale, cap)
 
 
 def trim(
     selectors: Selectors,
-    events: Annotated[int, typer.Option("--events", metavar="N", help="How many events to keep.")],
+    events: Annotated[int, typer.Option("--events", metavar="N", help="Number of events to keep.")],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the first N events of streams: they end there, without what a model ends with.
+    """Keep the first N events of streams. The stream then ends without its final events.
 
     \b
     Example:
       bedtape cassette trim weather:2 --events 5
     """
-    alter = _selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: bulk.trimmed(one, events)))
+    alter = _on_selected(selectors, lambda suite, p: bulk.each(suite, p, lambda one: bulk.trim(one, events)))
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
 def renumber(names: Names, folder: Folder = CASSETTES, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Name files anew: numbers from 1 without gaps, operation and match key as they are now.
+    """Rename files: numbers from 1 without gaps, current operation and match key.
 
     \b
     Example:

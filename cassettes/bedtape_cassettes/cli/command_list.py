@@ -1,4 +1,4 @@
-"""The commands in the order in which one meets them, a line each: what `bedtape --help` shows. Nothing is imported for it."""
+"""The commands that `bedtape --help` lists, with one line each. The list imports no command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["COMMANDS", "END", "GROUPS", "Command"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the section it is listed in, and the module that has it under its own name."""
+    """One command: its section, its name, the module with a member of that name, and its line of help."""
 
     section: str
     name: str
@@ -27,20 +27,20 @@ COMMANDS = (
     Command(_TRY, "demo", "bedtape_replayer.cli.demo", "Replay a sample to boto3: an answer, a stream, a miss."),
     Command(_TRY, "init", "bedtape_replayer.cli.init.cli", "Write a sample cassette and a first test into a project."),
     Command(
-        _TRY, "doctor", "bedtape_replayer.cli.doctor.cli", "Say what is wrong with this environment, and what fixes it."
+        _TRY, "doctor", "bedtape_replayer.cli.doctor.cli", "Find problems of this environment and print their fixes."
     ),
-    Command(_RECORD, "record", "bedtape_recorder.cli", "Run a program, and keep what it and Bedrock say."),
-    Command(_RECORD, "recover", "bedtape_recorder.cli", "Make cassettes of recordings that were killed."),
+    Command(_RECORD, "record", "bedtape_recorder.cli", "Run a program and record its Bedrock calls."),
+    Command(_RECORD, "recover", "bedtape_recorder.cli", "Make cassettes from interrupted recordings."),
     Command(_REPLAY, "replay", "bedtape_replayer.cli.replay", "Serve cassettes on a local port, to any AWS SDK."),
-    Command(_REPLAY, "run", "bedtape_replayer.cli.run", "Run a program, its Bedrock calls answered from cassettes."),
-    Command(_CHANGE, "overlay", "bedtape_replayer.cli.overlay", "Check files of rules and faults over cassettes."),
+    Command(_REPLAY, "run", "bedtape_replayer.cli.run", "Run a program and answer its Bedrock calls from cassettes."),
+    Command(_CHANGE, "overlay", "bedtape_replayer.cli.overlay", "Check overlay files, which hold rules and faults."),
     Command(_CHANGE, "cassette", "bedtape_cassettes.cli.app", "Read, edit, compare, guard, pack and import cassettes."),
     Command(_SETTINGS, "config", "bedtape_cassettes.cli.configuring", "Look at settings: files and variables."),
 )
 
-# Those that have commands of their own.
+# The commands that are groups of commands.
 GROUPS = ("overlay", "cassette", "config")
-# The paragraphs that end it. \b keeps the lines of one as they are.
+# The end of the help text. \b keeps the line breaks of a paragraph.
 END = """\b
 Examples:
   bedtape init && pytest
@@ -48,4 +48,4 @@ Examples:
   bedtape run -- npm test
   bedtape cassette show weather:2
 
-bedtape COMMAND --help says more of each. All of it, and how-to pages: the folder docs of the repository, from its README on."""
+bedtape COMMAND --help describes a command. The folder docs of the repository has all pages; start with README.md."""

@@ -1,4 +1,4 @@
-"""The commands `bedtape cassette diff`, and `git-setup` and `textconv`, which teach `git diff` to read `.tape` files."""
+"""The commands `bedtape cassette diff`, and `git-setup` and `textconv`, which make `git diff` show `.tape` files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
-from bedtape_cassettes.cli.output import load, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
@@ -28,16 +28,19 @@ _SIDE = "A selector (weather, weather:2), or a .tape file or folder (old.tape, .
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help=_SIDE)],
     b: Annotated[
-        str | None, typer.Argument(metavar="B", help=f"{_SIDE} Default: A as git has it, then as it is.")
+        str | None, typer.Argument(metavar="B", help=f"{_SIDE} Default: compare A in git with A on disk.")
     ] = None,
     folder: Folder = CASSETTES,
-    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="Which commit is git's version.")] = "HEAD",
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="Commit of git's version.")] = "HEAD",
     noise: Annotated[
-        bool, typer.Option("--noise/--no-noise", help="Compare times, ids, tokens and how streams are cut, too.")
+        bool,
+        typer.Option(
+            "--noise/--no-noise", help="Also compare times, ids, token counts and the cuts between stream events."
+        ),
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs, the answer first, noise last. Exit code 1 where anything does, 0 where nothing, 2 for errors.
+    """Show differences, the answer first, noise last. Exit code 0: none, 1: differences, 2: an error.
 
     \b
     Examples:
@@ -49,9 +52,9 @@ def diff(
         before, after = (_side(a, folder), _side(b, folder)) if b is not None else _against_git(a, folder, rev)
     found = [comparison for comparison in diffing.compare(before, after, noise=noise) if comparison.differ]
     if as_json:
-        say_json([asdict(comparison) for comparison in found])
+        print_json([asdict(comparison) for comparison in found])
     else:
-        say(diffing.shown(found))
+        print_lines(diffing.render(found))
     raise typer.Exit(1 if found else 0)
 
 
@@ -66,20 +69,20 @@ def _side(side: str, folder: Path) -> Suite:
 
 
 def _part(suite: Suite, selector: str) -> Suite:
-    """What is selected, as cassettes of their own."""
+    """Returns the selected interactions as cassettes with the original names."""
     picked = pick(suite, [selector])
-    return tuple(Cassette(c.name, tuple(_numbered(c, picked[c.name]))) for c in suite if c.name in picked)
+    return tuple(Cassette(c.name, tuple(_with_numbers(c, picked[c.name]))) for c in suite if c.name in picked)
 
 
-def _numbered(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
-    """The interactions under the numbers that they have among all of their cassette."""
+def _with_numbers(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
+    """Yields the interactions, with a file name that is the number in the whole cassette."""
     every = numbers(cassette)
     for place in places:
         yield replace(cassette.interactions[place], file=f"{cassette.name}/{every[place]}")
 
 
 def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
-    """Git's version and the one on disk; one of them may have nothing of it."""
+    """Returns the version in git and the version on disk. One of them may be empty."""
     if _is_path(side):
         new = load(Path(side))
         return git.at(Path(side), rev), new
@@ -102,7 +105,7 @@ def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
 
 
 def git_setup(folder: Folder = CASSETTES) -> None:
-    """Make git diff show .tape files as text, in this repository: its configuration, and a line in .gitattributes.
+    """Make git diff show .tape files as text. Sets an option of git and a line in .gitattributes.
 
     \b
     Example:
@@ -110,13 +113,11 @@ def git_setup(folder: Folder = CASSETTES) -> None:
     """
     with exit_on_error():
         attributes = git.set_up(folder if folder.is_dir() else folder.parent)
-    typer.echo(
-        f"git diff shows .tape files as text here; commit {attributes} so that it does for others, who run this too"
-    )
+    typer.echo(f"git diff shows .tape files as text here; commit {attributes} and let others run this command too")
 
 
 def textconv(file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tape file.")]) -> None:
-    """Print a .tape file as text: what git diff runs after git-setup.
+    """Print a .tape file as text. git diff runs this command after git-setup.
 
     \b
     Example:

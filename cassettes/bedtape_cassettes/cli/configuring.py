@@ -1,4 +1,4 @@
-"""The command `bedtape config show`: which settings hold, and who says so. Nothing is changed."""
+"""The command `bedtape config show`: the settings in effect and their sources."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ import os
 import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error, report
-from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 from bedtape_cassettes.cli.options import AsJson
-from bedtape_cassettes.cli.output import say, say_json
-from bedtape_cassettes.config import shown
-from bedtape_cassettes.config.files import read_settings, working_folder
+from bedtape_cassettes.cli.output import print_json, print_lines
+from bedtape_cassettes.config import rendering
+from bedtape_cassettes.config.files import find_working_folder, read_settings
 
 __all__ = ["config"]
 
 config = typer.Typer(
-    cls=Sectioned, help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None
+    cls=SectionedGroup, help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @config.callback()
 def _group() -> None:
-    """Without it, the one command would be the group itself."""
+    """Keeps `config` a group: typer would make its only command the group itself."""
 
 
-@config.command(cls=Plain)
+@config.command(cls=PlainCommand)
 def show(as_json: AsJson = False) -> None:
-    """Show the settings that hold here, each with the file and line or the variable that says it. Exit code 2 where one is wrong.
+    """Show the settings in effect, each with its file and line or its variable. Exit code 2 if one is wrong.
 
     \b
     Example:
       bedtape config show
     """
     with exit_on_error():
-        here = working_folder()
+        here = find_working_folder()
         settings = read_settings(here, os.environ, here=here)
     if as_json:
-        say_json(shown.as_json(settings))
+        print_json(rendering.render_json(settings))
     else:
-        say(shown.as_toml(settings))
+        print_lines(rendering.render_toml(settings))
         for warning in settings.warnings:
             report(warning)

@@ -1,7 +1,7 @@
-"""The commands `bedtape cassette edit` and `set`: one interaction changed, by hand or by what is said on the command line.
+"""The commands `bedtape cassette edit` and `set`, which change one interaction.
 
-What depends on a change is fixed, or told. What an editor left is never lost: what cannot be read is told with its
-line and opened again, and what is given up is kept in a file.
+Dependent values are updated, or a note is printed. An edited text is not lost: an invalid text is opened again
+with its errors, and a text that the user gives up is kept in a file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.storage.commit import BACKUPS, open_backups
-from bedtape_cassettes.suites import bulk as bulk
-from bedtape_cassettes.suites import edit_buffer
-from bedtape_cassettes.suites.assign import Amended, amended, assignments
+from bedtape_cassettes.suites import bulk, edit_buffer
+from bedtape_cassettes.suites.assign import EditResult, assign, parse_assignments
 from bedtape_cassettes.suites.selector import Picked, pick
 from bedtape_cassettes.text import escape_controls
 
@@ -34,7 +33,7 @@ __all__ = ["edit", "set_"]
 _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, json:$.path=…, request:$.path=…"
 
 
-def _note(notes: tuple[str, ...]) -> None:
+def _print_notes(notes: tuple[str, ...]) -> None:
     for note in notes:
         report(note)
 
@@ -49,10 +48,10 @@ def set_(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change what answers say, without an editor. What depends on it follows: events, token counts, Content-Length.
+    """Change answers without an editor. Events, token counts and Content-Length are updated.
 
-    A new text is put where the old one stood, cut as the model cut it. A status from 400 makes the answer that error.
-    json:$.PATH sets a member of the body; of a stream, the first part of the path is the event's number, from 0.
+    A new text replaces the old one, with the same cuts between events. A status from 400 makes the answer an error.
+    json:$.PATH sets a member of the body. In a stream, the path begins with the number of the event, from 0.
 
     \b
     Examples:
@@ -61,30 +60,31 @@ def set_(
       bedtape cassette set weather:1 status=429 --dry-run
     """
     with exit_on_error():
-        changes = assignments(words)
+        changes = parse_assignments(words)
     notes: list[str] = []
 
     def one(interaction: Interaction) -> Interaction:
-        found = amended(interaction, changes)
-        notes.extend(found.notes)
-        return found.interaction
+        result = assign(interaction, changes)
+        notes.extend(result.notes)
+        return result.interaction
 
     change(folder, lambda s: bulk.each(s, pick(s, [selector]), one), dry_run=dry_run, as_json=as_json)
-    _note(tuple(notes))
+    _print_notes(tuple(notes))
 
 
 # -- edit ------------------------------------------------------------------------------------------------------
 
 
 def edit(
-    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="Which interaction: one.")],
+    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="The one interaction to edit.")],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Open one interaction in $VISUAL or $EDITOR. What the answer says stands first, the whole interaction below.
+    """Open one interaction in $VISUAL or $EDITOR: the text of the answer first, then the whole interaction.
 
-    On save it is checked, and what depends on the text is fixed. What is wrong is told with its line and opened again.
+    The saved file is checked, and values that depend on the text are updated. If it is wrong, the errors are
+    printed with their lines and the editor opens again.
 
     \b
     Examples:
@@ -94,17 +94,17 @@ def edit(
     with exit_on_error():
         before = load(folder)
         place = _one(pick(before, [selector]), selector)
-        interaction = _at(before, place)
-        text, found = _written(interaction, folder)
-    if found is None:
+        interaction = _find(before, place)
+        text, result = _edit_until_valid(interaction, folder)
+    if result is None:
         change(folder, lambda suite: suite, dry_run=dry_run, as_json=as_json)
         return
     try:
-        change(folder, _unless_changed(place, interaction, found), dry_run=dry_run, as_json=as_json)
+        change(folder, _replace_if_unchanged(place, interaction, result), dry_run=dry_run, as_json=as_json)
     except typer.Exit:
         _keep(folder, interaction, text)
         raise
-    _note(found.notes)
+    _print_notes(result.notes)
 
 
 def _one(picked: Picked, selector: str) -> tuple[str, int]:
@@ -115,26 +115,26 @@ def _one(picked: Picked, selector: str) -> tuple[str, int]:
     return places[0]
 
 
-def _at(suite: Suite, place: tuple[str, int]) -> Interaction:
+def _find(suite: Suite, place: tuple[str, int]) -> Interaction:
     return next(c.interactions[place[1]] for c in suite if c.name == place[0])
 
 
-def _unless_changed(place: tuple[str, int], old: Interaction, found: Amended) -> Callable[[Suite], Suite]:
-    """The change, for cassettes that nobody has changed while the editor was open."""
+def _replace_if_unchanged(place: tuple[str, int], old: Interaction, result: EditResult) -> Callable[[Suite], Suite]:
+    """Returns the change, which raises CassetteError if the interaction changed while the editor was open."""
 
     def alter(suite: Suite) -> Suite:
         now = next((c.interactions for c in suite if c.name == place[0]), ())
         if len(now) <= place[1] or now[place[1]] != old:
-            fix = "edit it again with what you find there"
+            fix = "edit it again as it is now"
             raise CassetteError(f"{old.file}: expected it as it was when you opened it, found another; {fix}")
-        return bulk.each(suite, {place[0]: (place[1],)}, lambda _: replace(found.interaction, file=old.file))
+        return bulk.each(suite, {place[0]: (place[1],)}, lambda _: replace(result.interaction, file=old.file))
 
     return alter
 
 
-def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | None]:
-    """What the editor left, and what it means: opened again for as long as that is nothing."""
-    text = edit_buffer.sheet(interaction)
+def _edit_until_valid(interaction: Interaction, folder: Path) -> tuple[str, EditResult | None]:
+    """Opens the editor until the text is valid, and returns the text and the edited interaction."""
+    text = edit_buffer.render(interaction)
     name = interaction.file.rpartition("/")[2]
     while True:
         text = edit_text(text, name)
@@ -148,13 +148,13 @@ def _written(interaction: Interaction, folder: Path) -> tuple[str, Amended | Non
 
 
 def _keep(folder: Path, interaction: Interaction, text: str) -> None:
-    """Keeps the text that could not be used, where nobody reads cassettes."""
+    """Writes the unusable text to the folder of backups, where bedtape reads no cassettes."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     name = f"edit-{stamp}-{interaction.file.rpartition('/')[2]}"
     try:
         path = open_backups(folder) / name
         path.write_text(text, newline="")
-    except OSError as error:  # then the terminal is where it is kept
+    except OSError as error:  # print the text, so that it is not lost
         typer.echo(
             f"bedtape: {folder / BACKUPS / name}: expected to write, found: {error.strerror}; this is what you wrote:\n{text}",
             err=True,

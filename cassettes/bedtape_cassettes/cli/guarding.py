@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,39 +17,42 @@ import typer
 from bedtape_cassettes.cli.changing import change
 from bedtape_cassettes.cli.errors import exit_on_error, report
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
 from bedtape_cassettes.model import JsonValue, Suite
-from bedtape_cassettes.redaction.detectors import detectors
-from bedtape_cassettes.redaction.spans import KINDS, Look, by_pattern, looking
+from bedtape_cassettes.redaction.engine import Search, find_pattern
+from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git
-from bedtape_cassettes.suites import checks, scanning
-from bedtape_cassettes.suites.redacting import Names, Taking
+from bedtape_cassettes.suites import checks, secrets
 from bedtape_cassettes.suites.selector import pick
 from bedtape_cassettes.text import Line, lines
 
 __all__ = ["check", "redact", "scan"]
 
 Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")]
-Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(KINDS)}.")]
+Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")]
 Patterns = Annotated[
     list[str] | None,
     typer.Option("--pattern", metavar="REGEX", help="Matches of this too, or of its group; repeatable."),
 ]
 
 
-def _look(kinds: list[str] | None, patterns: list[str] | None, *, others: bool) -> Look:
-    """What finds what was asked for; all that is known where nothing was."""
-    if wrong := [kind for kind in kinds or () if kind not in KINDS]:
-        raise CassetteError(f"--kind: expected one of {', '.join(KINDS)}, found {wrong[0]!r}; choose one")
-    more = [by_pattern(_compiled(pattern)) for pattern in patterns or ()]
-    if kinds or not others:
-        return looking(kinds or (), more)
-    theirs = detectors()
+def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str] | None = None) -> Search:
+    """The search for what the options name, and nothing else."""
+    if wrong := [kind for kind in kinds or () if kind not in NAMES]:
+        raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
+    looks = tuple(find_pattern(_compiled(pattern)) for pattern in patterns or ())
+    return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
+
+
+def _with_everything(search: Search) -> Search:
+    """The search with every kind, and with detect-secrets' detectors if they are installed."""
+    theirs = secrets.load_detectors()
     if theirs is None:
         report("only bedtape's own detectors; with detect-secrets': pip install 'bedtape[scan]'")
-    return looking(KINDS, [*more, *([theirs] if theirs else [])])
+    looks = search.looks if theirs is None else (*search.looks, theirs)
+    return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -80,22 +83,24 @@ def scan(
       bedtape cassette scan 'weather:2' --kind email --json
     """
     with exit_on_error():
-        look = _look(kinds, patterns, others=True)
+        search = _search(kinds, patterns)
+        if not kinds:
+            search = _with_everything(search)
         suite = load(folder)
         picked = pick(suite, selectors or ["*"])
-        found: list[scanning.Found] = []
+        found: list[secrets.Found] = []
         with progress(len(picked), "scanning") as tick:
             for name, places in picked.items():
-                found += scanning.scan(suite, {name: places}, Taking(look))
+                found += secrets.scan(suite, {name: places}, search)
                 tick(name)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             how = f", {one.how}" if one.how else ""
-            say(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
+            print_lines(lines(f"{one.cassette}:{one.number}: {one.kind} in {one.where}{how}: {one.shown}", "warning"))
         fix = "; take it out: bedtape cassette redact" if found else ""
-        say([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
+        print_lines([Line(f"{len(found) or 'nothing'} found{fix}", "title")])
     raise typer.Exit(1 if found else 0)
 
 
@@ -130,11 +135,13 @@ def redact(
     with exit_on_error():
         for path in paths or ():
             _checked_path(path)
-        taking = Taking(_look(kinds, patterns, others=not (patterns or paths)), tuple(paths or ()))
-    names = Names(fixed)
+        search = _search(kinds, patterns, paths)
+        if not (kinds or patterns or paths):
+            search = _with_everything(search)
+    names = secrets.Names(fixed)
 
     def alter(suite: Suite) -> Suite:
-        return scanning.without(suite, pick(suite, selectors or ["*"]), taking, names)
+        return secrets.redact_suite(suite, pick(suite, selectors or ["*"]), search, names)
 
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
@@ -177,22 +184,26 @@ def check(
         played = None if history is None else _played(history)
         found = _checked(folder, oldest, played, drift=drift)
     if as_json:
-        say_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             shown = f"{one.level}: {one.where}: {one.kind}: {one.said}; {one.fix}"
-            say(lines(shown, "warning" if one.level == "wrong" else "faint"))
+            print_lines(lines(shown, "warning" if one.level == "wrong" else "faint"))
         wrong = sum(one.level == "wrong" for one in found)
-        say([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
+        print_lines([Line(f"{wrong} wrong, {len(found) - wrong} to note", "title")])
     raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
 
 
-def _checked(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.Checked]:
+def _checked(
+    folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool
+) -> list[checks.CheckResult]:
     try:
         suite = load(folder)
     except CassetteInvalid as error:
         return [
-            checks.Checked("wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix)
+            checks.CheckResult(
+                "wrong", "format", f"{p.file}:{p.line}", f"expected {p.expected}, found {p.found}", p.fix
+            )
             for p in error.problems
         ]
     # Loading botocore takes most of a second, so only who wants it pays.

@@ -1,7 +1,7 @@
-"""How `--help` looks: commands by section, each with its whole first sentence; values by what they are, not by Python's types.
+"""The layout of `--help`: commands by section, each with its first sentence, and values by plain type names.
 
-A command's section is its `rich_help_panel`, though nothing of rich is used. An unknown command is told with the nearest.
-Contexts and formatters are Any here, for they are click's own in older versions of typer, and typer's in newer ones.
+The section of a command is its `rich_help_panel`, although rich is not used. Contexts and formatters are `Any`
+because they are click's own in older versions of typer, and typer's in newer ones.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Plain", "Sectioned"]
+__all__ = ["PlainCommand", "SectionedGroup"]
 
 _LONGEST = 200
 _OFF = re.compile(r"  \[default: no-[a-z-]+]$")
 
 
-# What typer calls the type of a value, and what people call it.
+# Typer's name of a type, and the name that `--help` shows.
 _VALUES = {"str": "TEXT", "int": "N", "int range": "N", "float": "NUMBER", "path": "PATH", "Path": "PATH"}
 
 
@@ -27,14 +27,14 @@ def _options(params: Iterable[Any], ctx: Any, kind: str) -> Iterator[tuple[str, 
     for param in params:
         record = param.get_help_record(ctx)
         if record is not None and param.param_type_name == kind:
-            name, said = record
-            if _OFF.search(said):  # what is off by default is shown by how to turn it on
-                name, said = name.partition(" / ")[0], _OFF.sub("", said)
-            yield _plain(name, argument=kind == "argument"), said
+            name, text = record
+            if _OFF.search(text):  # for a switch that is off, show only the form that turns it on
+                name, text = name.partition(" / ")[0], _OFF.sub("", text)
+            yield _plain(name, argument=kind == "argument"), text
 
 
 def _plain(name: str, *, argument: bool) -> str:
-    """An argument is named already; an option's value is said in a word, or by its choices."""
+    """Returns an argument without its type, or an option with a plain type name or its choices."""
     typed = re.fullmatch(r"(.*) <(?:list\[)?(.*?)]?>", name)
     if typed is None:
         return name
@@ -42,15 +42,15 @@ def _plain(name: str, *, argument: bool) -> str:
 
 
 def _format(command: Any, ctx: Any, formatter: Any) -> None:
-    """Plain text, which older versions of typer have no word for where rich is installed."""
+    """Writes plain text. Older versions of typer have no option for it if rich is installed."""
     command.format_usage(ctx, formatter)
     command.format_help_text(ctx, formatter)
     command.format_options(ctx, formatter)
     command.format_epilog(ctx, formatter)
 
 
-class Plain(TyperCommand):
-    """A command."""
+class PlainCommand(TyperCommand):
+    """A command with plain help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _format(self, ctx, formatter)
@@ -62,8 +62,8 @@ class Plain(TyperCommand):
                     formatter.write_dl(rows)
 
 
-class Sectioned(TyperGroup):
-    """A group of commands, in the order in which they were added."""
+class SectionedGroup(TyperGroup):
+    """A group of commands, listed by section in the order of registration."""
 
     def list_commands(self, _: Any) -> list[str]:
         return list(self.commands)
@@ -94,5 +94,5 @@ class Sectioned(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def nearest(self, word: str) -> Iterable[str]:
-        """The commands that may have been meant."""
+        """Returns the commands with a similar name."""
         return get_close_matches(word, self.commands, 1)

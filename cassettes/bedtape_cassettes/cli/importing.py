@@ -1,6 +1,6 @@
-"""The commands `bedtape cassette import` and `export`: foreign recordings into cassettes, and cassettes into foreign ones.
+"""The commands `bedtape cassette import` and `export`: recordings of other tools into cassettes, and back.
 
-What a file holds is told by pure functions; here files are read, named and put in place, each cassette whole or not at all.
+The room `foreign` converts bytes. This module reads, names and writes files, each cassette whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
-from bedtape_cassettes.foreign import export_formats as exported
+from bedtape_cassettes.foreign import export_formats as export_formats
 from bedtape_cassettes.foreign import import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
-from bedtape_cassettes.foreign.import_file import Imported, imported
+from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.names import cassette_name
-from bedtape_cassettes.redaction.user_patterns import Redaction, redaction_of
+from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
 
@@ -35,30 +35,33 @@ _SUFFIX = re.compile(r"(?i)\.(?:ya?ml|json|har|flows?|mitm|dump)(?:\.gz)?\Z")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 
 _FROM = f"The format: auto, or one of {', '.join(import_formats.FORMATS)}."
-_REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
+_REDACT = "Pattern to remove besides secrets, before anything is written. Repeatable."
 
 
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings, or folders of them.")],
     to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into: a cassette a file.")
+        Path, typer.Option("--to", metavar="DIR", help="Folder of cassettes to import into, one cassette per file.")
     ] = CASSETTES,
     overlays: Annotated[
         Path,
-        typer.Option("--overlays", metavar="DIR", help="Folder for rules, which fixtures become: an overlay a file."),
+        typer.Option(
+            "--overlays", metavar="DIR", help="Folder for the rules made from fixtures, one overlay per file."
+        ),
     ] = Path("overlays"),
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=_FROM)] = "auto",
     force: Annotated[
         bool,
         typer.Option(
-            "--force/--no-force", help="Replace cassettes and overlays that exist; what git does not hold is backed up."
+            "--force/--no-force",
+            help="Replace existing cassettes and overlays. Cassettes that git does not hold are backed up.",
         ),
     ] = False,
     redact: Annotated[list[str] | None, typer.Option("--redact", metavar="PATTERN", help=_REDACT)] = None,
 ) -> None:
-    """Make cassettes of other tools' recordings. What is damaged or not Bedrock's is named, and the rest imported.
+    """Make cassettes from recordings of other tools. Damaged and foreign entries are reported and skipped.
 
-    Fixtures that answer by conditions become rules. Exit code 1 where nothing, or not all that is sound, was imported.
+    Fixtures with conditions become rules. Exit code 1 if nothing was imported, or if an entry was damaged.
 
     \b
     Examples:
@@ -67,8 +70,8 @@ def import_(
     """
     with exit_on_error():
         wanted = _format(source)
-        redaction = redaction_of(redact or [])
-        named = _named(files)
+        redaction = read_patterns(redact or [])
+        named = _name_cassettes(files)
         there = [path for name in named.values() if (path := _overlay(overlays, name)).exists()]
         with lock(to, create=True):
             suite = store.read([to])
@@ -89,17 +92,17 @@ def export(
         list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exported.FORMATS)}.")
+        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(export_formats.FORMATS)}.")
     ] = "jsonl",
     into: Annotated[
-        Path, typer.Option("--into", metavar="DIR", help="Folder to write into: a file a cassette.")
+        Path, typer.Option("--into", metavar="DIR", help="Folder to write into, one file per cassette.")
     ] = Path("exported"),
     region: Annotated[
-        str, typer.Option("--region", help="Region of the hosts, which cassettes do not hold.")
+        str, typer.Option("--region", help="Region of the host names, because cassettes do not contain it.")
     ] = "us-east-1",
     force: Annotated[bool, typer.Option("--force/--no-force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Write cassettes as other tools' recordings. What was cut while it was recorded is left out, but of jsonl.
+    """Write cassettes as recordings of other tools. Partial interactions are written to jsonl only.
 
     \b
     Examples:
@@ -107,12 +110,12 @@ def export(
       bedtape cassette export cassettes --to har
     """
     with exit_on_error():
-        form = exported.FORMATS.get(to)
+        form = export_formats.FORMATS.get(to)
         if form is None:
-            raise CassetteError(f"--to: expected one of {', '.join(exported.FORMATS)}; found {to!r}")
+            raise CassetteError(f"--to: expected one of {', '.join(export_formats.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
-        # Not every version of the command line's library takes what settings say for arguments.
+        # Some versions of typer ignore a default map for arguments.
         suite = store.read(folders or list(map(Path, context.lookup_default("folders") or [CASSETTES])))
         places = {cassette.name: into / f"{cassette.name}{form.suffix}" for cassette in suite}
         if not force:
@@ -125,7 +128,7 @@ def export(
     typer.echo(f"{into}: {len(suite)} files" + (f"; {cut} interactions that were cut are left out" if cut else ""))
 
 
-# -- what to import, and what it is called ---------------------------------------------------------------------
+# -- files and cassette names ---------------------------------------------------------------------
 
 
 def _format(source: str) -> str | None:
@@ -134,8 +137,8 @@ def _format(source: str) -> str | None:
     return None if source == "auto" else source
 
 
-def _named(given: Sequence[Path]) -> dict[Path, str]:
-    """Each file with the name of its cassette: its own, after its folders' where a folder was given."""
+def _name_cassettes(given: Sequence[Path]) -> dict[Path, str]:
+    """Returns the cassette name of each file: its path in the given folder, or its own name."""
     found: dict[Path, str] = {}
     for path in given:
         if not path.is_dir():
@@ -147,15 +150,15 @@ def _named(given: Sequence[Path]) -> dict[Path, str]:
                 f"{path}: expected recordings in it (.yaml, .json, .har, .flow, .gz of them), found none"
             )
         found |= {file: cassette_name(_SUFFIX.sub("", file.relative_to(path).as_posix())) for file in inside}
-    return _apart(found)
+    return _make_unique(found)
 
 
 def _is_recording(path: Path) -> bool:
     return _SUFFIX.search(path.name) is not None and not any(part.startswith(".") for part in path.parts)
 
 
-def _apart(named: dict[Path, str]) -> dict[Path, str]:
-    """With the folder's name before those that are called alike: Polly calls every file `recording.har`."""
+def _make_unique(named: dict[Path, str]) -> dict[Path, str]:
+    """Adds the folder to names that occur twice, because Polly names every file `recording.har`."""
     alike = {name for name, count in Counter(named.values()).items() if count > 1}
     named = {
         path: cassette_name(f"{path.absolute().parent.name}/{name}") if name in alike else name
@@ -175,36 +178,36 @@ def _overlay(overlays: Path, name: str) -> Path:
 # -- one file --------------------------------------------------------------------------------------------------
 
 _Report = tuple[list[str], int, bool]
-"""What to say, how much was imported, and whether that is all that should have been."""
+"""The lines to print, the number of imported entries, and whether no entry was damaged."""
 
 
 def _import(
     path: Path, name: str, places: tuple[Path, Path], wanted: str | None, redaction: Redaction, old: Suite
 ) -> _Report:
     try:
-        taken = imported(_read(path), wanted, redaction)
-        written = _write(taken, name, places, redaction, old)
+        result = import_file(_read(path), wanted, redaction)
+        written = _write(result, name, places, redaction, old)
     except CassetteError as error:
         fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
         return [f"{path}: not imported: {error}{fix}"], 0, False
     except ValueError as error:
-        return [f"{path}: not imported: expected what YAML can hold, found what it cannot: {error}"], 0, False
-    count = len(taken.interactions) + len(taken.rules)
-    lines = [f"{path} ({taken.format}): {count} imported" + "".join(f" → {place}" for place in written)]
-    return lines + [f"  {remark}" for remark in taken.remarks()], count, not taken.damaged
+        return [f"{path}: not imported: expected values that YAML can hold, found others: {error}"], 0, False
+    count = len(result.interactions) + len(result.rules)
+    lines = [f"{path} ({result.format}): {count} imported" + "".join(f" → {place}" for place in written)]
+    return lines + [f"  {remark}" for remark in result.remarks()], count, not result.is_damaged
 
 
-def _write(taken: Imported, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
+def _write(result: ImportResult, name: str, places: tuple[Path, Path], redaction: Redaction, old: Suite) -> list[Path]:
     to, overlays = places
     overlay = _overlay(overlays, name)
     layers = (
-        render_overlay(taken.rules, str(overlay), redaction) if taken.rules else None
-    )  # refused before a byte is written
-    if taken.interactions:
-        commit(to, old, (store.number_files(Cassette(name, taken.interactions)),), redaction=redaction)
+        render_overlay(result.rules, str(overlay), redaction) if result.rules else None
+    )  # may raise, so it comes before the first write
+    if result.interactions:
+        commit(to, old, (store.number_files(Cassette(name, result.interactions)),), redaction=redaction)
     if layers is not None:
         _replace_file(overlay, layers)
-    return [to / name] * bool(taken.interactions) + [overlay] * bool(taken.rules)
+    return [to / name] * bool(result.interactions) + [overlay] * bool(result.rules)
 
 
 def _read(path: Path) -> bytes:

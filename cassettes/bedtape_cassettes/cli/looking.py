@@ -1,4 +1,4 @@
-"""The commands `bedtape cassette ls`, `show` and `stats`: cassettes looked at, never changed."""
+"""The commands `bedtape cassette ls`, `show` and `stats`, which read cassettes and change nothing."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import typer
 
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder, Selectors
-from bedtape_cassettes.cli.output import load, progress, say, say_json
+from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.format import document
 from bedtape_cassettes.matching.key import key_of_request
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import show
 from bedtape_cassettes.suites.listing import Row, Total, row, table, totals
-from bedtape_cassettes.suites.selector import named, numbers, pick
+from bedtape_cassettes.suites.selector import find_named, numbers, pick
 from bedtape_cassettes.text import Line
 
 __all__ = ["ls", "show_", "stats"]
 
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
-_SOME = typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")
+_SOME = typer.Argument(metavar="SELECTOR", help="Interactions to count. Default: all.")
 
 
 def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETTES, as_json: AsJson = False) -> None:
     """List cassettes: interactions, operations, models, size, age, and how many are partial or stale.
 
-    Age is git's where git holds the files. Stale are files that were edited since they were named: bedtape cassette
-    renumber names them anew.
+    The age comes from git if git holds the files. Stale files were edited after they were named; bedtape cassette
+    renumber renames them.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
     """
     with exit_on_error():
         suite = load(folder)
-        chosen = named(suite, names or ())
+        chosen = find_named(suite, names or ())
         committed = git.times(folder) if folder.is_dir() else {}
         now = time.time()
         rows = []
@@ -50,20 +50,20 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
                 rows.append(row(cassette, *_size_and_age(folder, cassette, committed, now)))
                 tick(cassette.name)
     if as_json:
-        say_json([asdict(each) for each in rows])
+        print_json([asdict(each) for each in rows])
     else:
-        say(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
+        print_lines(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
 
 
 def _size_and_age(
     folder: Path, cassette: Cassette, committed: dict[str, int], now: float
 ) -> tuple[int | None, int | None]:
-    """Bytes on disk, and seconds since the youngest file changed."""
+    """Returns the bytes on disk and the seconds since the last change of a file; `None` if unknown."""
     if not folder.is_dir():
         return None, int(now - folder.stat().st_mtime)
     paths = {i.file: folder / i.file for i in cassette.interactions}
     found = {name: path.stat() for name, path in paths.items() if path.is_file()}
-    if not found:  # it is in a .tape file of the folder
+    if not found:  # the cassette is in a .tape file of the folder
         return None, None
     changed = max(committed.get(name, status.st_mtime) for name, status in found.items())
     return sum(status.st_size for status in found.values()), max(0, int(now - changed))
@@ -91,7 +91,7 @@ def _some(words: tuple[str, ...]) -> str:
 
 
 def _age(seconds: int) -> str:
-    """The largest unit that it has at least one of."""
+    """Renders the age in its largest whole unit."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"
@@ -104,10 +104,10 @@ def _age(seconds: int) -> str:
 def show_(
     selectors: Selectors,
     folder: Folder = CASSETTES,
-    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as they are kept.")] = False,
+    raw: Annotated[bool, typer.Option("--raw/--no-raw", help="Headers, bodies and frames as recorded.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read interactions as a transcript: system, messages, tools, answer, when it came, usage.
+    """Show interactions as a transcript: system, messages, tools, answer, times, usage.
 
     \b
     Examples:
@@ -124,17 +124,17 @@ def show_(
         if place in picked.get(cassette.name, ())
     ]
     if as_json:
-        say_json([_as_json(*each) for each in chosen])
+        print_json([_as_json(*each) for each in chosen])
         return
     for place, each in enumerate(chosen):
-        say([Line("")] if place else [])
-        say(show.raw(*each) if raw else show.transcript(*each))
+        print_lines([Line("")] if place else [])
+        print_lines(show.render_raw(*each) if raw else show.render_transcript(*each))
 
 
 def _as_json(cassette: str, number: int, interaction: Interaction) -> dict[str, object]:
     key = key_of_request(interaction.request).hex()
-    told = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
-    return {**told, "interaction": document.document_of(interaction)}
+    head = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
+    return {**head, "interaction": document.document_of(interaction)}
 
 
 # -- stats -----------------------------------------------------------------------------------------------------
@@ -155,9 +155,9 @@ def stats(
         picked = pick(suite, selectors or ["*"])
     found = totals(c.interactions[place] for c in suite for place in picked.get(c.name, ()))
     if as_json:
-        say_json([asdict(total) for total in found])
+        print_json([asdict(total) for total in found])
     else:
-        say(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
+        print_lines(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
 
 
 _COLUMNS = ("operation", "model", "interactions", "errors", "tokens in", "tokens out", "recorded")

@@ -1,4 +1,4 @@
-"""The command `bedtape`. Subcommands live with what they command, and are imported when they are asked for."""
+"""The command `bedtape`. A subcommand is imported when the command line names it."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from typer.core import TyperCommand
 
 from bedtape_cassettes.cli.command_list import COMMANDS, END, GROUPS
 from bedtape_cassettes.cli.errors import fail, report
-from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 from bedtape_cassettes.config.defaults import Defaults, defaults_of
-from bedtape_cassettes.config.files import read_settings, working_folder
+from bedtape_cassettes.config.files import find_working_folder, read_settings
 from bedtape_cassettes.errors import ConfigInvalid
 
-__all__ = ["app", "main", "whole"]
+__all__ = ["app", "load_all", "main"]
 
 _MODULES = {command.name: command.module for command in COMMANDS}
-# They tell of settings themselves, wrong ones too.
-_TELL_OF_SETTINGS = ("config", "doctor")
+# These commands report settings themselves, also invalid ones.
+_REPORTS_SETTINGS = ("config", "doctor")
 
 
-def _loaded(name: str) -> Any:
-    """The command itself, imported."""
+def _load(name: str) -> Any:
+    """Imports the command."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(lambda: None)
     command = getattr(import_module(_MODULES[name]), name)
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
     else:
-        app.command(name, cls=Plain)(command)
+        app.command(name, cls=PlainCommand)(command)
     group: Any = typer.main.get_command(app)
     return group.commands[name]
 
 
-def whole() -> Any:
-    """The command `bedtape` with all its commands imported: for who describes them, not for who runs one."""
+def load_all() -> Any:
+    """Returns the command `bedtape` with all subcommands imported, for documentation and tests."""
     root: Any = typer.main.get_command(app)
-    root.commands = {name: _loaded(name) for name in root.commands}
+    root.commands = {name: _load(name) for name in root.commands}
     return root
 
 
-class _Tour(Sectioned):
-    """All commands by name and line, which suffice to list and to complete them; the one that is asked for is imported."""
+class _CommandList(SectionedGroup):
+    """The list of all commands, which is enough for help and completion. Imports a command when it runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -56,23 +56,23 @@ class _Tour(Sectioned):
         name, command, rest = super().resolve_command(ctx, args)
         if command is None:
             return name, command, rest
-        command = _loaded(name)
-        quiet = ctx.resilient_parsing or name in _TELL_OF_SETTINGS or "--help" in takewhile("--".__ne__, rest)
+        command = _load(name)
+        quiet = ctx.resilient_parsing or name in _REPORTS_SETTINGS or "--help" in takewhile("--".__ne__, rest)
         ctx.default_map = {name: _defaults(name, command, quiet=quiet)}
         return name, command, rest
 
     def nearest(self, word: str) -> Iterable[str]:
-        """Those of the groups, too: `show` is `cassette show`."""
-        return [f"{name} {word}" for name in GROUPS if word in _loaded(name).commands] or super().nearest(word)
+        """Returns similar commands, also of the groups: `cassette show` for `show`."""
+        return [f"{name} {word}" for name in GROUPS if word in _load(name).commands] or super().nearest(word)
 
 
 def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
-    """What settings say in place of options. Where they are wrong, nothing is done: exit code 2.
+    """Returns the defaults of options from settings. Invalid settings end the command with exit code 2.
 
-    quiet: help, completion and what tells of settings work all the same.
+    quiet: ignores invalid settings, for help, completion and commands that report settings.
     """
     try:
-        here = working_folder()
+        here = find_working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
         if quiet:
@@ -84,12 +84,14 @@ def _defaults(name: str, command: Any, *, quiet: bool) -> Defaults:
     return defaults_of(command, settings, name)
 
 
-app = typer.Typer(cls=_Tour, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=_CommandList, epilog=END, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
-        metadata: Any = import_module("importlib.metadata")  # takes 20 ms: only who asks pays
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        metadata: Any = import_module("importlib.metadata")  # takes 20 ms, so it is imported on demand
         typer.echo(f"bedtape {metadata.version('bedtape')}")
         raise typer.Exit
 
@@ -97,7 +99,7 @@ def _say_version(asked: bool) -> None:
 @app.callback()
 def _root(
     _: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Record real Amazon Bedrock traffic once, replay it forever."""

@@ -28,7 +28,7 @@ CASSETTES = Path("cassettes")
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
-    """The names of cassettes, for the shell."""
+    """Returns cassette names for shell completion."""
     try:
         suite = store.read([context.params.get("folder") or CASSETTES], cache=store.cache_folder(os.environ))
     except CassetteError:
@@ -36,7 +36,9 @@ def _complete(context: typer.Context, incomplete: str) -> list[str]:
     return [cassette.name for cassette in suite if cassette.name.startswith(incomplete)]
 
 
-_SELECTOR = "Which interactions: weather, weather:2, weather:1-3, weather:op=ConverseStream,model=*nova*, 'weather:prompt=rain'."
+_SELECTOR = (
+    "Interactions: weather, weather:2, weather:1-3, weather:op=ConverseStream,model=*nova*, 'weather:prompt=rain'."
+)
 
 Folder = Annotated[Path, typer.Option("--in", metavar="DIR", help="Folder of cassettes, or a .tape file.")]
 AsJson = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.")]
@@ -46,7 +48,7 @@ Names = Annotated[
     list[str], typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs.", autocompletion=_complete)
 ]
 
-# What makes two requests the same, for every command that plays recordings.
+# The options of matching, for every command that plays recordings.
 Ignore = Annotated[
     list[str] | None,
     typer.Option("--ignore", help="JSON path to leave out when requests are compared (messages.*.id). Repeatable."),
@@ -57,7 +59,7 @@ Placeholder = Annotated[
 ]
 AnyProfile = Annotated[
     bool,
-    typer.Option("--any-profile/--no-any-profile", help="Take us.MODEL, eu.MODEL, global.MODEL for the same model."),
+    typer.Option("--any-profile/--no-any-profile", help="Treat us.MODEL, eu.MODEL and global.MODEL as the same model."),
 ]
 RecordedRedact = Annotated[
     list[str] | None,

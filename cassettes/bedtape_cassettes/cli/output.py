@@ -1,6 +1,4 @@
-"""How the commands of `bedtape cassette` speak: lines with colour on a terminal, JSON, one-line errors, progress; and the
-options that several of them have. Recordings are read here; nothing is changed.
-"""
+"""The output of `bedtape cassette`: coloured lines, JSON and progress; and the reader of its recordings."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ from bedtape_cassettes.text import Line, Style
 
 __all__ = [
     "load",
+    "print_json",
+    "print_lines",
     "progress",
-    "say",
-    "say_json",
 ]
 
-# -- speaking --------------------------------------------------------------------------------------------------
+# -- printing --------------------------------------------------------------------------------------------------
 
 _COLOURS: dict[Style, dict[str, Any]] = {
     "title": {"bold": True},
@@ -38,20 +36,21 @@ _COLOURS: dict[Style, dict[str, Any]] = {
 }
 
 
-def say(lines: Iterable[Line]) -> None:
-    """Prints them; in colour on a terminal, unless NO_COLOR is set."""
+def print_lines(lines: Iterable[Line]) -> None:
+    """Prints the lines, in colour on a terminal unless NO_COLOR is set."""
     colour = False if os.environ.get("NO_COLOR") else None
     for line in lines:
         typer.echo(typer.style(line.text, **_COLOURS.get(line.style, {})), color=colour)
 
 
-def say_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Prints the value as indented JSON."""
     typer.echo(json.dumps(value, indent=2))
 
 
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr that moves on with each call, on a terminal and where there is much to do."""
+    """Shows a progress bar on stderr if it is a terminal and `length` is at least 20."""
     if length < 20 or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -63,7 +62,7 @@ def progress(length: int, label: str) -> Iterator[Callable[[str], None]]:
 
 
 def load(folder: Path) -> Suite:
-    """Every cassette of the folder or `.tape` file. Raises CassetteError, also where there is none."""
+    """Returns every cassette of the folder or `.tape` file. Raises CassetteError if none exists."""
     suite = store.read([folder], cache=store.cache_folder(os.environ))
     if not suite:
         raise CassetteMissing(f"{folder}: expected cassettes, found none; name their folder with --in")

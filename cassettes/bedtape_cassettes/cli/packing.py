@@ -15,13 +15,13 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
-from bedtape_cassettes.suites.selector import named
+from bedtape_cassettes.suites.selector import find_named
 from bedtape_cassettes.text import format_count
 
 __all__ = ["pack", "unpack"]
 
 Force = Annotated[
-    bool, typer.Option("--force/--no-force", help="Replace what is there; what git does not hold is backed up.")
+    bool, typer.Option("--force/--no-force", help="Replace existing files. Files that git does not hold are backed up.")
 ]
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 
@@ -34,7 +34,7 @@ def pack(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Pack cassettes into one .tape file, which can be given wherever a folder can. The folder stays.
+    """Pack cassettes into one .tape file, which commands accept in place of a folder. The folder stays.
 
     \b
     Examples:
@@ -43,17 +43,17 @@ def pack(
     """
     with exit_on_error():
         suite = load(folder)
-        chosen = named(suite, names or ())
+        chosen = find_named(suite, names or ())
         target = to or Path(f"{folder.resolve().name.removesuffix(store.TAPE)}{store.TAPE}")
         if target.suffix != store.TAPE:
             raise CassetteError(f"{target}: expected a name that ends with {store.TAPE}; choose one with --to")
         if folder.is_dir() and target.resolve().is_relative_to(folder.resolve()):
-            fix = "choose another with --to, for whoever reads the folder would find each cassette twice"
+            fix = "choose another with --to, because the folder would contain each cassette twice"
             raise CassetteError(f"{target}: expected a file outside {folder}, found one in it; {fix}")
         with lock(target):
             make_room(target, (target,) if target.exists() else (), force=force)
             commit(target, (), chosen)
-    typer.echo(f"{target}: {_counted(chosen)}")
+    typer.echo(f"{target}: {_render_counts(chosen)}")
 
 
 def unpack(
@@ -76,9 +76,9 @@ def unpack(
             old = tuple(cassette for cassette in before if cassette.name in names)
             with progress(len(packed), "writing") as tick:
                 commit(to, old, packed, report=tick)
-    typer.echo(f"{to}: {_counted(packed)}")
+    typer.echo(f"{to}: {_render_counts(packed)}")
 
 
-def _counted(suite: Suite) -> str:
+def _render_counts(suite: Suite) -> str:
     interactions = sum(len(c.interactions) for c in suite)
     return f"{format_count(interactions, 'interaction')} in {format_count(len(suite), 'cassette')}"

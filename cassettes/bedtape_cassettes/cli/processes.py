@@ -1,4 +1,4 @@
-"""Other programs that commands run: a program whose calls bedtape records or answers, and the user's editor."""
+"""Runs other programs: a program whose calls bedtape records or answers, and the user's editor."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["edit_text", "run"]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs the command; its exit code, 128 and the signal where one ended it. Raises OSError where it cannot be run."""
-    child = subprocess.Popen(command, env=environment)  # noqa: S603 - what the user asked for
-    with _outlived(child):
+    """Runs the command and returns its exit code, or 128 plus the signal. Raises OSError if it cannot be run."""
+    child = subprocess.Popen(command, env=environment)  # noqa: S603 -- the user's own command
+    with _forward_signals(child):
         code = child.wait()
     return code if code >= 0 else 128 - code
 
 
 @contextmanager
-def _outlived(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ctrl-C reaches the child too, which decides what it means; SIGTERM is passed on."""
+def _forward_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Ignores SIGINT, because Ctrl-C reaches the child too, and forwards SIGTERM to the child."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     try:
         yield
@@ -36,9 +36,9 @@ def _outlived(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def edit_text(text: str, name: str) -> str:
-    """Opens the text in `$VISUAL` or `$EDITOR`, as git does, and returns it as the editor left it.
+    """Opens the text in `$VISUAL` or `$EDITOR`, as git does, and returns the edited text.
 
-    name: of the temporary file, so that the editor knows its language. Raises CassetteError.
+    name: the name of the temporary file, which gives the editor its language. Raises CassetteError.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="bedtape-") as folder:
@@ -51,5 +51,5 @@ def edit_text(text: str, name: str) -> str:
             raise CassetteError(f"EDITOR: expected an editor that runs, found {command!r} ({error}); {fix}") from None
         if done.returncode:
             found = f"that {command!r} ended with {done.returncode}"
-            raise CassetteError(f"EDITOR: expected it to end well, found {found}; nothing was changed")
+            raise CassetteError(f"EDITOR: expected exit code 0, found {found}; nothing was changed")
         return path.read_bytes().decode(errors="replace")

@@ -1,5 +1,5 @@
-"""Settings: what options are when the command line does not say: variables, then a file, then the default.
+"""Settings: options that a variable or a file sets. The command line overrides both.
 
-`kinds` is what a value may be, `options` which there are, `reading` makes settings of documents and variables, `settings`
-is what was said. All of that is pure; `files` alone has the disk.
+`kinds` defines values, `options` lists the options, `reading` parses documents and variables, `settings` holds
+the result. `files` reads the disk.
 """

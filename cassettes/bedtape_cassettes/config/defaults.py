@@ -1,14 +1,11 @@
-"""Settings as a command line takes them: the defaults of a command's options, by the names of its function's arguments.
-
-It knows of the command line's library only the shape of its commands. Pure.
-"""
+"""Settings as the defaults of a command's options, by the names of its function's parameters."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.config.options import ARGUMENTS, TABLES, TOP, project_key
-from bedtape_cassettes.config.settings import Said, Settings, as_list
+from bedtape_cassettes.config.settings import Settings, SettingValue, as_list
 
 __all__ = ["Defaults", "defaults_of", "key_of"]
 
@@ -16,7 +13,7 @@ Defaults: TypeAlias = dict[str, Any]
 
 
 def key_of(parameter: Any) -> str | None:
-    """The key of an option (`--any-profile`: `any-profile`), or of an argument that has one; None for other arguments."""
+    """Returns the key of a parameter: `any-profile` for `--any-profile`. `None` for an argument without a key."""
     if parameter.param_type_name == "argument":
         return ARGUMENTS.get(parameter.name)
     long = [name for name in parameter.opts if name.startswith("--")]
@@ -24,21 +21,21 @@ def key_of(parameter: Any) -> str | None:
 
 
 def defaults_of(command: Any, settings: Settings, table: str = "") -> Defaults:
-    """What is said of a command's options, and of those of all commands below it."""
+    """Returns the values that settings give to options of the command and of its subcommands."""
     below = getattr(command, "commands", {})
     defaults: Defaults = {
         name: defaults_of(each, settings, f"{table}.{name}".lstrip(".")) for name, each in below.items()
     }
     for parameter in command.params:
         key = key_of(parameter)
-        said = _find(settings, table, key) if key is not None else None
-        if said is not None and said.value is not None:
+        setting = _find(settings, table, key) if key is not None else None
+        if setting is not None and setting.value is not None:
             many = getattr(parameter, "multiple", False) or parameter.nargs == -1
-            defaults[parameter.name] = list(as_list(said.value)) if many else said.value
+            defaults[parameter.name] = list(as_list(setting.value)) if many else setting.value
     return defaults
 
 
-def _find(settings: Settings, table: str, key: str) -> Said | None:
+def _find(settings: Settings, table: str, key: str) -> SettingValue | None:
     if key in TABLES.get(table, ()):
         return settings.find(table, key)
     shared = project_key(table, key)

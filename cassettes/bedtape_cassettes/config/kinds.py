@@ -1,6 +1,6 @@
-"""What a setting's value may be. Each kind takes what TOML holds, or the text of a variable, or says what it expected.
+"""The kinds of values that settings have. A kind checks a value of TOML or the text of a variable.
 
-Pure: whether a path is there, or a port is free, is for the command to see.
+A kind does not check whether a path exists or a port is free; the command does.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 __all__ = [
-    "Choice",
-    "Command",
+    "ChoiceKind",
+    "CommandKind",
     "Kind",
-    "Number",
-    "Pattern",
-    "Place",
-    "Plain",
-    "Switch",
-    "Text",
+    "NumberKind",
+    "PathKind",
+    "PatternKind",
+    "Scalar",
+    "SwitchKind",
+    "TextKind",
     "Unfit",
     "Value",
-    "Whole",
+    "WholeNumberKind",
 ]
 
-Plain: TypeAlias = str | int | float | bool
-Value: TypeAlias = Plain | tuple[Plain, ...]
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
 class Unfit(ValueError):
-    """A value is not of its kind. expected: what would be. fix: what fixes it, if that is not plain."""
+    """A value is not of its kind. expected: a description of valid values. fix: a hint, or empty."""
 
     def __init__(self, expected: str, fix: str = "") -> None:
         super().__init__(expected)
@@ -40,13 +40,13 @@ class Unfit(ValueError):
 
 
 class Kind(Protocol):
-    """Both raise Unfit."""
+    """Checks values. Both methods raise Unfit."""
 
-    def of_toml(self, value: object) -> Plain:
-        """The value that a file holds."""
+    def of_toml(self, value: object) -> Scalar:
+        """Returns the checked value of a file."""
 
-    def of_text(self, text: str) -> Plain:
-        """The value that a variable holds."""
+    def of_text(self, text: str) -> Scalar:
+        """Returns the checked value of a variable."""
 
 
 _WORDS = {
@@ -55,63 +55,63 @@ _WORDS = {
 }
 
 
-class Switch:
+class SwitchKind:
     """On or off."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, bool):
             return value
         quoted = isinstance(value, str) and value.lower() in ("true", "false")
         raise Unfit("true or false", "write it without quotes" if quoted else "")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if (found := _WORDS.get(text.lower())) is not None:
             return found
         raise Unfit("1 or 0, true or false, yes or no, on or off")
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeNumberKind:
     """A whole number from low to high, both included."""
 
     low: int | None = None
     high: int | None = None
 
     @property
-    def _expected(self) -> str:
+    def _requirement(self) -> str:
         if self.low is None:
             return "a whole number"
         return f"a whole number from {self.low}" + ("" if self.high is None else f" to {self.high}")
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Unfit(self._expected, _unquoted(value))
+            raise Unfit(self._requirement, _suggest_unquoted(value))
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise Unfit(self._expected)
+            raise Unfit(self._requirement)
         return value
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if re.fullmatch(r"-?[0-9]{1,18}", text) is None:
-            raise Unfit(self._expected)
+            raise Unfit(self._requirement)
         return self.of_toml(int(text))
 
 
-class Number:
+class NumberKind:
     """A number above 0: a pace, a scale."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
             return float(value)
-        raise Unfit("a number above 0", _unquoted(value))
+        raise Unfit("a number above 0", _suggest_unquoted(value))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         try:
             return self.of_toml(float(text))
         except ValueError:
             raise Unfit("a number above 0") from None
 
 
-def _unquoted(value: object) -> str:
+def _suggest_unquoted(value: object) -> str:
     try:
         return "write it without quotes" if isinstance(value, str) and float(value) == float(value) else ""
     except ValueError:
@@ -124,67 +124,67 @@ def _text(value: object, expected: str) -> str:
     raise Unfit(expected, "leave the key out for the default" if value == "" else "")
 
 
-class Text:
+class TextKind:
     """Any text."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return _text(value, "a text")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return text
 
 
-class Place:
-    """A file or folder. In a file it is relative to that file, in a variable to the working directory."""
+class PathKind:
+    """A path. In a file it is relative to the folder of the file, in a variable to the working directory."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return _text(value, "a path")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return text
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceKind:
     """One of a few words."""
 
     words: tuple[str, ...]
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         if isinstance(value, str) and value in self.words:
             return value
         raise Unfit(f"one of {', '.join(self.words)}")
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         return self.of_toml(text)
 
 
-class Pattern:
+class PatternKind:
     """A regular expression of Python's."""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return self.of_text(_text(value, "a regular expression"))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         try:
             re.compile(text)
         except (re.error, RecursionError, OverflowError) as error:
-            fix = f"{error}: put a backslash before what is meant as it stands"
+            fix = f"{error}: put a backslash before literal special characters"
             raise Unfit("a regular expression", fix) from None
         return text
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A command line, which is split as a shell splits it. not_words: words that are none, and where they belong."""
+class CommandKind:
+    """A command line, split as a shell splits it. not_words: words that are rejected. belong: the fix for them."""
 
     not_words: tuple[str, ...] = ()
     belong: str = ""
 
-    def of_toml(self, value: object) -> Plain:
+    def of_toml(self, value: object) -> Scalar:
         return self.of_text(_text(value, "a command"))
 
-    def of_text(self, text: str) -> Plain:
+    def of_text(self, text: str) -> Scalar:
         if text in self.not_words:
             raise Unfit("a command", self.belong)
         try:

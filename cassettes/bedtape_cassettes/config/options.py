@@ -10,7 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bedtape_cassettes.config.kinds import Choice, Command, Kind, Number, Pattern, Place, Switch, Text, Whole
+from bedtape_cassettes.config.kinds import (
+    ChoiceKind,
+    CommandKind,
+    Kind,
+    NumberKind,
+    PathKind,
+    PatternKind,
+    SwitchKind,
+    TextKind,
+    WholeNumberKind,
+)
 
 __all__ = [
     "ARGUMENTS",
@@ -51,31 +61,31 @@ class Option:
 _Options: TypeAlias = Mapping[str, Option]
 
 TOP = ""
-_SWITCH, _TEXT, _PLACE = Option(Switch()), Option(Text()), Option(Place())
-_PORT = Option(Whole(0, 65535))
+_SWITCH, _TEXT, _PLACE = Option(SwitchKind()), Option(TextKind()), Option(PathKind())
+_PORT = Option(WholeNumberKind(0, 65535))
 
 _TOP: _Options = {
     "cassettes": _PLACE,
-    "ignore": Option(Text(), many=True),
-    "placeholder": Option(Pattern(), many=True),
+    "ignore": Option(TextKind(), many=True),
+    "placeholder": Option(PatternKind(), many=True),
     "any-profile": _SWITCH,
-    "redact": Option(Pattern(), many=True),
+    "redact": Option(PatternKind(), many=True),
 }
 
 
-def _shared(key: str) -> Option:
+def _share(key: str) -> Option:
     return replace(_TOP[key], shared=key)
 
 
-_FOLDER = _shared("cassettes")
+_FOLDER = _share("cassettes")
 _FOLDERS = replace(_FOLDER, many=True)
-# What makes two requests the same: replaying needs the values that recording had.
-_MATCHING: _Options = {key: _shared(key) for key in ("ignore", "placeholder", "any-profile", "redact")}
+# The options of matching. A replay needs the values of the recording.
+_MATCHING: _Options = {key: _share(key) for key in ("ignore", "placeholder", "any-profile", "redact")}
 _PLAYING: _Options = {
     "overlay": _PLACE,
-    "speed": Option(Number()),
+    "speed": Option(NumberKind()),
     "strict": _SWITCH,
-    "validate": Option(Choice(("always", "rules", "never"))),
+    "validate": Option(ChoiceKind(("always", "rules", "never"))),
 }
 _MODES = ("none", "once", "new", "all")
 
@@ -88,25 +98,25 @@ TABLES: Mapping[str, _Options] = {
         "host": _TEXT,
         "port": _PORT,
         "control": _SWITCH,
-        "control-token": Option(Text(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
-        "log-level": Option(Choice(("info", "warning", "error"))),
+        "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
+        "log-level": Option(ChoiceKind(("info", "warning", "error"))),
     },
     "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},
     "pytest": {
         **_MATCHING,
         **_PLAYING,
         "allow-misses": _SWITCH,
-        "history": Option(Whole(1)),
+        "history": Option(WholeNumberKind(1)),
         "block": _SWITCH,
-        "bedtape": Option(Choice(_MODES)),
-        "record": Option(Command(_MODES, "what to record is said by `bedtape`, and by which command by `record`")),
+        "bedtape": Option(ChoiceKind(_MODES)),
+        "record": Option(CommandKind(_MODES, "`bedtape` sets what to record, and `record` sets the command")),
     },
     "record": {
         "to": _FOLDER,
         **_MATCHING,
         "name": _TEXT,
-        "mode": Option(Choice(("reverse", "forward"))),
-        "record": Option(Choice(("once", "new", "all"))),
+        "mode": Option(ChoiceKind(("reverse", "forward"))),
+        "record": Option(ChoiceKind(("once", "new", "all"))),
         "region": _TEXT,
         "profile": _TEXT,
         "port": _PORT,
@@ -169,5 +179,5 @@ def variables() -> Iterator[tuple[str, Name]]:
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a `bedtape` for which only its arguments count."""
-    said = {variable for variable, _ in variables()}
-    return {name: value for name, value in environ.items() if name not in said} | {CONFIG: ""}
+    known = {variable for variable, _ in variables()}
+    return {name: value for name, value in environ.items() if name not in known} | {CONFIG: ""}

@@ -1,4 +1,4 @@
-"""What a settings file, parsed, and the environment say, checked whole: every value, or every problem. Pure: no disk."""
+"""Reads settings from a parsed file and from the environment: every value, or every problem."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bedtape_cassettes.config.kinds import Place, Plain, Unfit, Value
+from bedtape_cassettes.config.kinds import PathKind, Scalar, Unfit, Value
 from bedtape_cassettes.config.options import OTHER_VARIABLES, REMOVED, TABLES, TOP, Name, Option, variable_of, variables
-from bedtape_cassettes.config.settings import Said
+from bedtape_cassettes.config.settings import SettingValue
 from bedtape_cassettes.errors import Problem
 
-__all__ = ["Source", "of_document", "of_environment", "shown"]
+__all__ = ["Source", "read_document", "read_environment", "render_value"]
 
 _GATE = "run-real-bedrock-tests"
 _SHOWN = 80
@@ -22,10 +22,10 @@ _MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that is read.
+    """A settings file.
 
-    file: its name, as it is told. prefix: of its tables, `tool.bedtape` or nothing. line: of a key, 0 where that cannot
-    be told. place: a path in it as others can use it.
+    file: its name in messages. prefix: the prefix of its tables, `tool.bedtape` or empty. line: returns the line of
+    a key, 0 if unknown. place: resolves a path of the file.
     """
 
     file: str
@@ -34,16 +34,16 @@ class Source:
     place: Callable[[str], str]
 
     def table(self, table: str) -> str:
-        """A table's name as it stands in the file; for the top of a file that is all ours, nothing."""
+        """Returns the full name of a table in the file; empty for the top of `bedtape.toml`."""
         return ".".join(filter(None, (self.prefix, table)))
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What was found so far."""
+    """The values and problems read so far."""
 
     source: Source
-    said: dict[Name, Said] = field(default_factory=dict)
+    values: dict[Name, SettingValue] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def at(self, table: str, key: str) -> int:
@@ -52,11 +52,11 @@ class _Reading:
 
     def wrong(self, table: str, key: str, expected: str, found: object, fix: str) -> None:
         file, line = self.source.file, self.at(table, key)
-        self.problems.append(Problem(file, line, expected, shown(key, found), fix))
+        self.problems.append(Problem(file, line, expected, render_value(key, found), fix))
 
 
-def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, Said], list[Problem]]:
-    """What the tables of a file say, from its top or from `tool.bedtape` on."""
+def read_document(document: Mapping[str, object], source: Source) -> tuple[dict[Name, SettingValue], list[Problem]]:
+    """Returns the values and the problems of a document, which begins at the top or at `tool.bedtape`."""
     reading = _Reading(source)
     for key, value in document.items():
         if not key or key not in TABLES:
@@ -67,69 +67,69 @@ def of_document(document: Mapping[str, object], source: Source) -> tuple[dict[Na
         else:
             where = source.table(key)
             reading.wrong(TOP, key, f"a table at {where}", value, f"write [{where}] and its keys below")
-    return reading.said, reading.problems
+    return reading.values, reading.problems
 
 
 def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
     if key in TABLES[table]:
-        _take(reading, (table, key), value)
+        _read_value(reading, (table, key), value)
         return
     what, where = "table" if isinstance(value, Mapping) else "key", reading.source.table(table)
     fix = REMOVED.get((table, key))
-    fix = f"it no longer exists: remove it, and {fix}" if fix else _meant(reading.source, table, key)
+    fix = f"it no longer exists: remove it, and {fix}" if fix else _suggest_fix(reading.source, table, key)
     reading.wrong(table, key, f'no {what} "{key}" at {where or "the top"}', value, fix)
 
 
-def _veiled(key: str, value: object) -> object:
-    """What may be a secret, under whatever name, is not shown."""
+def _hide_secrets(key: str, value: object) -> object:
+    """Replaces values of keys that may contain a secret."""
     if _MAY_BE_SECRET.search(key):
         return "…"
     if isinstance(value, list):
-        return [_veiled(key, each) for each in value]
-    return {name: _veiled(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
+        return [_hide_secrets(key, each) for each in value]
+    return {name: _hide_secrets(name, each) for name, each in value.items()} if isinstance(value, Mapping) else value
 
 
-def _take(reading: _Reading, name: Name, value: object) -> None:
+def _read_value(reading: _Reading, name: Name, value: object) -> None:
     table, key = name
     option, where = TABLES[table][key], reading.source.table(f"{table}.{key}".lstrip("."))
     if option.secret:
         fix = f"take it out, change it if it was seen, and set {variable_of(name)}"
         reading.wrong(table, key, f"no secret in a file at {where}", "…", fix)
         return
-    if (fit := _fit(reading, name, value, where)) is not None:
+    if (fit := _check(reading, name, value, where)) is not None:
         line = reading.at(table, key)
-        reading.said[name] = Said(fit, f"{reading.source.file}:{line}" if line else reading.source.file, name)
+        reading.values[name] = SettingValue(fit, f"{reading.source.file}:{line}" if line else reading.source.file, name)
 
 
-def _fit(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
-    """The value as its option takes it; None where something is wrong, and told."""
+def _check(reading: _Reading, name: Name, value: object, where: str) -> Value | None:
+    """Returns the checked value of an option, or `None` after it added a problem."""
     option = TABLES[name[0]][name[1]]
     if not option.many:
-        return _one(reading, name, value, where)
+        return _check_one(reading, name, value, where)
     if not isinstance(value, list):
-        fix = f"write it in brackets: [{shown(name[1], value)}]" if isinstance(value, str) else ""
+        fix = f"write it in brackets: [{render_value(name[1], value)}]" if isinstance(value, str) else ""
         reading.wrong(*name, f"a list at {where}", value, fix)
         return None
-    each = [_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
+    each = [_check_one(reading, name, one, f"{where}[{number}]") for number, one in enumerate(value)]
     fit = tuple(one for one in each if one is not None)
     return fit if len(fit) == len(each) else None
 
 
-def _one(reading: _Reading, name: Name, value: object, where: str) -> Plain | None:
+def _check_one(reading: _Reading, name: Name, value: object, where: str) -> Scalar | None:
     kind = TABLES[name[0]][name[1]].kind
     try:
         fit = kind.of_toml(value)
     except Unfit as error:
         reading.wrong(*name, f"{error.expected} at {where}", value, error.fix)
         return None
-    return reading.source.place(fit) if isinstance(kind, Place) and isinstance(fit, str) else fit
+    return reading.source.place(fit) if isinstance(kind, PathKind) and isinstance(fit, str) else fit
 
 
-# -- what was meant --------------------------------------------------------------------------------------------
+# -- suggestions --------------------------------------------------------------------------------------------
 
 
-def _meant(source: Source, table: str, key: str) -> str:
-    """What fixes an unknown key or table: the nearest known one, or where one of that name belongs."""
+def _suggest_fix(source: Source, table: str, key: str) -> str:
+    """Returns the fix for an unknown key or table: a similar name, or the table that has the key."""
     spelled = key.replace("_", "-").lower()
     if spelled == _GATE:
         return "the gate is an environment variable only, so that no file can open it"
@@ -141,45 +141,45 @@ def _meant(source: Source, table: str, key: str) -> str:
     if near := get_close_matches(spelled, here, 1):
         return f"did you mean {near[0]}?"
     if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
-        return f"it is a key of {_listed((f'[{home}]' for home in homes), 4)}"
-    return f"known are {_listed(here)}"
+        return f"it is a key of {_join((f'[{home}]' for home in homes), 4)}"
+    return f"known are {_join(here)}"
 
 
 def _secrets() -> Iterator[Name]:
     return ((table, key) for table, options in TABLES.items() for key, option in options.items() if option.secret)
 
 
-def _listed(words: Iterable[str], most: int = 12) -> str:
+def _join(words: Iterable[str], most: int = 12) -> str:
     each = list(words)
     return ", ".join(each[:most]) + (", …" if len(each) > most else "")
 
 
-def shown(key: str, value: object) -> str:
-    """The value of a key as JSON, cut where it is long, without what may be a secret."""
-    text = json.dumps(_veiled(key, value), default=str, ensure_ascii=False)
+def render_value(key: str, value: object) -> str:
+    """Renders the value of a key as JSON, truncated and without secrets."""
+    text = json.dumps(_hide_secrets(key, value), default=str, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 # -- variables -------------------------------------------------------------------------------------------------
 
 
-def of_environment(environ: Mapping[str, str]) -> tuple[dict[Name, Said], list[Problem], tuple[str, ...]]:
-    """What `BEDTAPE_*` variables say, what is wrong with them, and what to tell of those that nobody reads."""
+def read_environment(environ: Mapping[str, str]) -> tuple[dict[Name, SettingValue], list[Problem], tuple[str, ...]]:
+    """Returns the values of `BEDTAPE_*` variables, their problems, and warnings about unknown variables."""
     known = dict(variables())
-    said: dict[Name, Said] = {}
+    values: dict[Name, SettingValue] = {}
     problems: list[Problem] = []
     for variable in sorted(known.keys() & environ.keys()):
         table, key = name = known[variable]
         option, text = TABLES[table][key], environ[variable]
         try:
-            said[name] = Said(_of_text(option, text), variable, name, variable=True)
+            values[name] = SettingValue(_parse_text(option, text), variable, name, variable=True)
         except Unfit as error:
-            problems.append(Problem(variable, 0, error.expected, shown(key, text), error.fix))
-    return said, problems, tuple(_unknown(environ, known))
+            problems.append(Problem(variable, 0, error.expected, render_value(key, text), error.fix))
+    return values, problems, tuple(_find_unknown(environ, known))
 
 
-def _of_text(option: Option, text: str) -> Value | None:
-    """Empty: the default. A list has a line for each."""
+def _parse_text(option: Option, text: str) -> Value | None:
+    """Returns `None`, the default, for empty text. A list has one value per line."""
     if not text:
         return None
     if not option.many:
@@ -187,14 +187,14 @@ def _of_text(option: Option, text: str) -> Value | None:
     return tuple(option.kind.of_text(line) for line in text.splitlines() if line)
 
 
-def _unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[str]:
+def _find_unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iterator[str]:
     for variable in sorted(environ):
         if variable.startswith("BEDTAPE_") and variable not in known and variable not in OTHER_VARIABLES:
-            yield f"{variable} is set, and nothing reads it{_instead(variable, known)}"
+            yield f"{variable} is set, and nothing reads it{_suggest_variable(variable, known)}"
 
 
-def _instead(variable: str, known: Mapping[str, Name]) -> str:
-    """What to do about a variable that nothing reads, if anything is known."""
+def _suggest_variable(variable: str, known: Mapping[str, Name]) -> str:
+    """Returns the fix for an unknown variable, or an empty text."""
     for (table, key), fix in REMOVED.items():
         name = "_".join(filter(None, ("bedtape", table, key))).upper()
         if variable == name or (table == TOP and variable.startswith(f"{name}_")):

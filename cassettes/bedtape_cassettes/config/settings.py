@@ -1,5 +1,7 @@
-"""What was said of options, by whom, and what holds: variables before the file, an option's own table before what it
-shares. The command line comes before all of it, and is not known here. Values only.
+"""The values that variables and the settings file set, and which value applies.
+
+Variables override the file. In each of them, an option's own key overrides the key at the top that it shares. The
+command line overrides both, but is not part of this module.
 """
 
 from __future__ import annotations
@@ -7,64 +9,66 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bedtape_cassettes.config.kinds import Plain, Value
+from bedtape_cassettes.config.kinds import Scalar, Value
 from bedtape_cassettes.config.options import TABLES, TOP, Name
 
-__all__ = ["NOTHING_SAID", "Said", "Settings", "as_list"]
+__all__ = ["NO_SETTINGS", "SettingValue", "Settings", "as_list"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A value and who said it.
+class SettingValue:
+    """A value and its source.
 
-    value: None where the default was asked for. by: the variable, or the file with its line. name: the key that said
-    it, the option's own or one that it shares. variable: whether a variable said it.
+    value: `None` selects the default. source: the variable, or the file with its line. name: the key that sets the
+    value, the option's own or a shared one. variable: whether a variable sets it.
     """
 
     value: Value | None
-    by: str
+    source: str
     name: Name
     variable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was said. file: where, if in one. warnings: lines to tell, for what may be meant but is not taken."""
+    """All values. file: the settings file, if there is one. warnings: messages about ignored variables."""
 
-    variables: Mapping[Name, Said] = field(default_factory=dict)
-    keys: Mapping[Name, Said] = field(default_factory=dict)
+    variables: Mapping[Name, SettingValue] = field(default_factory=dict)
+    keys: Mapping[Name, SettingValue] = field(default_factory=dict)
     file: str | None = None
     warnings: tuple[str, ...] = ()
 
-    def find(self, table: str, key: str) -> Said | None:
-        """What holds for an option; None where nobody said anything of it."""
+    def find(self, table: str, key: str) -> SettingValue | None:
+        """Returns the value that applies to an option, or `None` if it is not set."""
         option = TABLES[table][key]
         names = [(table, key)] if option.shared is None else [(table, key), (TOP, option.shared)]
         for source in (self.variables, self.keys):
             for name in names:
-                if (said := source.get(name)) is not None:
-                    if said.value is None or not option.many:
-                        return said
-                    return replace(said, value=as_list(said.value))
+                if (setting := source.get(name)) is not None:
+                    if setting.value is None or not option.many:
+                        return setting
+                    return replace(setting, value=as_list(setting.value))
         return None
 
     def of(self, table: str) -> dict[str, Value]:
-        """The values that hold in a table, by key, of those that were said."""
-        found = {key: self.find(table, key) for key in TABLES[table]}
-        return {key: said.value for key, said in found.items() if said is not None and said.value is not None}
+        """Returns the values that apply in a table, by key. Options that are not set are absent."""
+        settings = {key: self.find(table, key) for key in TABLES[table]}
+        return {
+            key: setting.value for key, setting in settings.items() if setting is not None and setting.value is not None
+        }
 
-    def said(self) -> Iterator[tuple[Name, Said, Said | None]]:
-        """Everything that was said, in the order of the tables: the name, what holds, and what that is said over."""
+    def entries(self) -> Iterator[tuple[Name, SettingValue, SettingValue | None]]:
+        """Yields every option that is set, in the order of the tables: its name, its value, the overridden value."""
         for table, options in TABLES.items():
             for key in options:
-                found = [source[table, key] for source in (self.variables, self.keys) if (table, key) in source]
-                if found:
-                    yield (table, key), found[0], found[1] if len(found) > 1 else None
+                values = [source[table, key] for source in (self.variables, self.keys) if (table, key) in source]
+                if values:
+                    yield (table, key), values[0], values[1] if len(values) > 1 else None
 
 
-NOTHING_SAID = Settings()
+NO_SETTINGS = Settings()
 
 
-def as_list(value: Value) -> tuple[Plain, ...]:
-    """A list of one for a single value, because a key at the top may have one value for an option that is a list."""
+def as_list(value: Value) -> tuple[Scalar, ...]:
+    """Returns a single value as a tuple, because a shared key may have one value for an option that is a list."""
     return value if isinstance(value, tuple) else (value,)

@@ -1,5 +1,6 @@
-"""Model families: how each writes requests and answers, one file a family.
+"""Model families: the JSON of each family's requests and answers, one file per family in models/.
 
-`family.Family` is what a family is; `table` finds the one of a model; `rendering` and `reading` (beside this package)
-use them. Pure: no disk, no clock; chance comes in as a `random.Random`.
+`family.Family` describes a family. `table` finds the family of a model. `rendering` turns content into responses,
+and `reading` turns requests and responses into content. The package has no disk access and no clock. Callers pass
+a seeded `random.Random`.
 """

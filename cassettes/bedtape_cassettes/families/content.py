@@ -1,7 +1,7 @@
-"""What models are asked and what they answer, in words that no model family owns.
+"""Requests and answers in a form that does not depend on the model family.
 
-A `Prompt` is a request as a reader sees it; a `Message`, `Embeddings`, `Images` or `Ranking` is an answer. Families
-(see `families`) turn them into what goes over the wire and back. Values only.
+A `Prompt` is the content of a request. A `Message`, `Embeddings`, `Images` or `Ranking` is the content of an answer.
+Families convert both to and from the JSON on the wire.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = [
     "STOP_REASONS",
     "Block",
     "Citation",
-    "Cited",
+    "CitedText",
     "Content",
     "Embeddings",
     "Image",
@@ -32,7 +32,7 @@ __all__ = [
     "Usage",
 ]
 
-# Converse's, from botocore's model; every family's own words are translated to and from these.
+# Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
 STOP_REASONS = (
     "end_turn",
     "tool_use",
@@ -58,7 +58,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What a model thought before it answered; `redacted` (bytes) where the provider does not show it."""
+    """The reasoning of a model. If the provider encrypts it, `redacted` holds the bytes and `text` is empty."""
 
     text: str = ""
     signature: str | None = None
@@ -67,7 +67,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A call of a tool. `input` is its JSON arguments; without an `id`, rendering makes one as the family does."""
+    """A tool call. `input` holds the JSON arguments. Rendering generates an id if `id` is None."""
 
     name: str
     input: JsonValue
@@ -76,10 +76,10 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a statement comes from.
+    """The source of a statement.
 
-    source: the text that is cited. location: Converse's CitationLocation; None is all of the first document.
-    origin: where a search result is from (a URL).
+    source: the cited text. location: Converse's CitationLocation; None means all of the first document.
+    origin: the URL of a search result.
     """
 
     source: str
@@ -89,8 +89,8 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """Text with its sources."""
+class CitedText:
+    """Text with the sources that it cites."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -104,12 +104,12 @@ class Image:
     format: str = "png"
 
 
-Block: TypeAlias = Text | Reasoning | ToolUse | Cited | Image
+Block: TypeAlias = Text | Reasoning | ToolUse | CitedText | Image
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens. `input` counts what was neither read from a cache nor written to one."""
+    """Token counts. `input` excludes tokens that were read from a cache or written to a cache."""
 
     input: int
     output: int
@@ -117,18 +117,18 @@ class Usage:
     cache_write: int = 0
 
     @property
-    def sent(self) -> int:
-        """All input tokens, with those of the cache."""
+    def total_input(self) -> int:
+        """All input tokens, cached tokens included."""
         return self.input + self.cache_read + self.cache_write
 
     @property
     def total(self) -> int:
-        return self.sent + self.output
+        return self.total_input + self.output
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A model's message. stop: one of STOP_REASONS. usage: None lets rendering make a plausible one up."""
+    """A model's message. stop: one of STOP_REASONS. usage: if None, rendering estimates the token counts."""
 
     blocks: tuple[Block, ...]
     stop: str = "end_turn"
@@ -137,15 +137,16 @@ class Message:
 
     @property
     def text(self) -> str:
-        """All text that it says, reasoning left out."""
-        return "".join(block.text for block in self.blocks if isinstance(block, Text | Cited))
+        """The text of all blocks, without reasoning."""
+        return "".join(block.text for block in self.blocks if isinstance(block, Text | CitedText))
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors, one an input; None lets rendering derive each from its input, at the dimension that was asked for.
+    """One vector per input. If `vectors` is None, rendering derives each vector from its input.
 
-    dimension: overrides the request's and the model's own. usage: input tokens, where the family tells them.
+    dimension: overrides the dimension of the request and of the model. usage: input tokens, if the family counts
+    input tokens.
     """
 
     vectors: tuple[tuple[float, ...], ...] | None = None
@@ -155,14 +156,14 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Generated images, each an encoded file; None lets rendering make tiny ones, as many as were asked for."""
+    """Generated image files. If `images` is None, rendering generates as many tiny images as the request wants."""
 
     images: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Relevance of the documents, by index; None lets rendering score them by the words they share with the query."""
+    """Index and relevance of each document. If `scores` is None, rendering counts words shared with the query."""
 
     scores: tuple[tuple[int, float], ...] | None = None
 
@@ -170,12 +171,12 @@ class Ranking:
 Content: TypeAlias = Message | Embeddings | Images | Ranking
 
 
-# -- questions -------------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gave back: the id of its call, its name where the family says it, its text."""
+    """The result of a tool: the id of the call, the text, and the tool's name if the request contains it."""
 
     id: str
     text: str
@@ -184,7 +185,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation: its role (user, assistant, tool, …), its text, its tool results and calls."""
+    """One message of a conversation: role (user, assistant, tool, …), text, tool results and tool calls."""
 
     role: str
     text: str
@@ -194,9 +195,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request as a reader sees it, whatever its family calls things. None where the request does not say.
+    """The content of a request. A parameter is None if the request does not set it.
 
-    turns: the conversation, without the system prompt. For embeddings and images, one user turn an input text.
+    turns: the conversation, without the system prompt. For embeddings and images, one user turn per input text.
     """
 
     system: str = ""
@@ -209,17 +210,19 @@ class Prompt:
 
     @cached_property
     def last(self) -> str:
-        """The text of the last user message; none where tools have answered since, which is a turn of its own."""
-        return next((_asked(turn) for turn in reversed(self.turns) if turn.role in _ASKING), "")
+        """The text of the last user message, or an empty string if tool results come after that message."""
+        # Some families give tool results a role of their own, others put them into user messages.
+        inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
+        return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
 
     @cached_property
     def text(self) -> str:
-        """System prompt and all messages."""
+        """The system prompt and the text of all messages."""
         return "\n".join(filter(None, (self.system, *(turn.text for turn in self.turns))))
 
     @cached_property
     def turn(self) -> int:
-        """The number of times that the model was asked, from 1: by a user, or by results of tools, however many."""
+        """The number of the current turn, from 1. A user message and a run of tool results count as one turn each."""
         roles = [turn.role for turn in self.turns]
         return sum(
             role == "user" or (role == "tool" and before != "tool")
@@ -228,15 +231,7 @@ class Prompt:
 
     @cached_property
     def results(self) -> tuple[ToolResult, ...]:
-        """All tool results in the conversation; where the family tells ids alone, named by the calls that have them."""
+        """All tool results. A result without a tool name gets the name from the call with the same id."""
         names = {use.id: use.name for turn in self.turns for use in turn.calls}
-        given = (result for turn in self.turns for result in turn.results)
-        return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in given)
-
-
-# Who asks the model: some families give a tool's results a role of their own, others leave them to the user.
-_ASKING = ("user", "tool")
-
-
-def _asked(turn: Turn) -> str:
-    return turn.text if turn.role == "user" else ""
+        results = (result for turn in self.turns for result in turn.results)
+        return tuple(r if r.name else replace(r, name=names.get(r.id)) for r in results)

@@ -1,4 +1,4 @@
-"""What a model family is: how its requests are read, and how answers become its bodies and chunks, and back."""
+"""The `Family` type: how to read a family's requests, and how to render and read its answers."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from bedtape_cassettes.families.content import Content, Prompt, Usage
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["GUARDED", "METRICS", "Asking", "Cannot", "Family", "JsonObject", "cannot"]
+__all__ = ["GUARDED", "METRICS", "Family", "JsonObject", "ModelRequest", "RenderError", "make_render_error"]
 
 JsonObject = dict[str, JsonValue]
 
-# What Bedrock itself adds to the bodies and chunks of InvokeModel, whatever the family.
+# Members that Bedrock adds to InvokeModel bodies and chunks of every family.
 METRICS = "amazon-bedrock-invocationMetrics"
 GUARDED = "amazon-bedrock-guardrailAction"
 
 
-class Cannot(ValueError):
-    """The family has no form for such an answer. The message says what it was given and what it can say."""
+class RenderError(ValueError):
+    """Content cannot be rendered for a request. The message names the content and the supported kinds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """A request that wants an answer: the model id as in the path, the body parsed, what it says, and chance.
+class ModelRequest:
+    """A request to render an answer for.
 
-    chance: seeded by the caller; ids, sizes of deltas and latencies come from it, so that equal calls get equal bytes.
+    model: the model id in the path. body: the parsed body. prompt: the content of the body.
+    chance: seeded by the caller, because equal requests must get equal bytes. Ids, sizes of deltas and latencies
+    come from it.
     """
 
     model: str
@@ -36,44 +38,46 @@ class Asking:
     chance: Random
 
 
-def never(asking: Asking, usage: Usage) -> bool:  # noqa: ARG001
-    """No answer of the family counts cached tokens."""
+def _counts_no_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001
+    """The default of `Family.counts_cache`."""
     return False
 
 
-def cannot(family: str, given: object, says: str) -> Cannot:
-    """The refusal of content for which the family has no form. says: what it can answer with."""
-    return Cannot(f"models of the {family} family answer with {says}, found {type(given).__name__}")
+def make_render_error(family: str, content: object, supported: str) -> RenderError:
+    """Build the error for content that the family does not support. supported: the content that it supports."""
+    return RenderError(f"models of the {family} family answer with {supported}, found {type(content).__name__}")
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One family, as functions over parsed JSON.
+    """One model family, as functions over parsed JSON.
 
-    name: in lower case, as a rule's `family` names it: `anthropic`, `llama`.
-    models: globs of the bare model ids (no inference profile, no ARN) that speak it.
-    answers: the kinds of content that it can say.
-    prompt: reads a request. render: a whole answer. stream: the values of its chunks, in order, without the
-        invocation metrics (None: the family does not stream). read, gather: the inverse of both; they never fail on
-        an answer with unknown members, but raise ValueError where it is none of this family's. Neither reads token
-        counts, because `usage.read_usage` does.
-    members: where answers hold what is read and set: text, stop reason, token counts, tool calls.
-    required: the members that a request must have (a tuple inside means: one of these).
-    cached: whether the answer to this request counts cached tokens, in headers and in a stream's metrics.
-    token_headers: whether answers carry headers that count tokens at all.
-    metrics_alone: whether the metrics come as a chunk of their own, after the last.
+    name: in lower case, as in the `family` member of a rule: anthropic, llama.
+    models: globs of the family's model ids, without inference profile and ARN.
+    answers: the kinds of content that the family answers with.
+    prompt: reads a request.
+    render: returns a whole answer.
+    stream: returns the values of the chunks, in order, without the invocation metrics. None: the family does not
+        stream.
+    read, gather: the inverses of render and stream. Unknown members are ignored. ValueError is raised if the answer
+        has another form. Neither function reads token counts, because `usage.read_usage` does.
+    members: the paths of the text, stop reason, token counts and tool calls in answers.
+    required: the members that a request must have. A nested tuple means one of several members.
+    counts_cache: whether the answer to a request counts cached tokens, in headers and in a stream's metrics.
+    token_headers: whether answers have headers that count tokens.
+    metrics_alone: whether the metrics are a separate chunk at the end of a stream.
     """
 
     name: str
     models: tuple[str, ...]
     answers: tuple[type[Content], ...]
     prompt: Callable[[JsonObject], Prompt]
-    render: Callable[[Content, Asking], JsonObject]
+    render: Callable[[Content, ModelRequest], JsonObject]
     read: Callable[[JsonObject], Content]
     members: Members = field(default_factory=Members)
-    stream: Callable[[Content, Asking], Iterable[JsonValue]] | None = None
+    stream: Callable[[Content, ModelRequest], Iterable[JsonValue]] | None = None
     gather: Callable[[Sequence[JsonValue]], Content] | None = None
     required: tuple[str | tuple[str, ...], ...] = ()
-    cached: Callable[[Asking, Usage], bool] = never
+    counts_cache: Callable[[ModelRequest, Usage], bool] = _counts_no_cache
     token_headers: bool = True
     metrics_alone: bool = False

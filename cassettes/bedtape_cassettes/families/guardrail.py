@@ -1,26 +1,27 @@
-"""What ApplyGuardrail answers: that a text may pass, or what is said instead of it. No policy is applied here."""
+"""Renders answers of ApplyGuardrail: a text may pass, or is replaced. No policy is evaluated."""
 
 from __future__ import annotations
 
 from random import Random
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["guarded"]
+__all__ = ["render_assessment"]
 
 # Characters in a text unit, by which guardrails are billed.
 _UNIT = 1000
 
 
-def guarded(content: Content, prompt: Prompt, chance: Random) -> JsonObject:
-    """The assessment of a prompt: a message with the stop reason `guardrail_intervened` is what is said instead.
+def render_assessment(content: Content, prompt: Prompt, chance: Random) -> JsonObject:
+    """Return the assessment of a prompt.
 
-    Any other message lets the prompt pass. The members are those of real answers, in their order.
+    A message with the stop reason guardrail_intervened replaces the prompt. Any other message lets the prompt pass.
+    Members and their order are from real answers. Raises RenderError for content other than a Message.
     """
     if not isinstance(content, Message):
-        raise Cannot(f"ApplyGuardrail answers with a Message, found {type(content).__name__}")
+        raise RenderError(f"ApplyGuardrail answers with a Message, found {type(content).__name__}")
     stopped = content.stop == "guardrail_intervened"
     outputs: list[JsonValue] = [{"text": content.text}] if stopped else []
     length = sum(len(turn.text) for turn in prompt.turns)

@@ -50,7 +50,7 @@ class Members:
     reasoning: Paths = ()
 
     def __or__(self, other: Members) -> Members:
-        """The paths of both, because some models answer in either of two forms."""
+        """Combine the paths of two forms, because some models answer in either form."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Members(*(tuple(dict.fromkeys((*mine, *others))) for mine, others in pairs))
 
@@ -62,7 +62,7 @@ def find_places(value: JsonValue | Plain, paths: Iterable[str]) -> Iterator[Plac
 
 
 def find_leaves(values: Sequence[JsonValue | Plain], paths: Paths) -> Iterator[tuple[int, Place, JsonValue]]:
-    """The number of the value, the place and the member, for every path that exists in one of the values."""
+    """The number of the value, the place in the value and the leaf, for each path that exists in a value."""
     for number, value in enumerate(values):
         for place in find_places(value, paths):
             yield number, place, at(value, place)

@@ -1,7 +1,7 @@
-"""Requests and responses as content: what was asked and what was answered.
+"""Reads requests and responses as content.
 
-The counterpart of `rendering`, for recorded exchanges of any age: what is not understood is None or empty. Nothing
-here raises.
+The inverse of `rendering`, for recorded exchanges of any age. Functions return None or an empty value for unknown
+forms, and do not raise.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Turn
-from bedtape_cassettes.families.family import GUARDED, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import GUARDED, Family, JsonObject, RenderError
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.table import APIS, INVOKE, family_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, JsonValue, Response
 
-__all__ = ["content_of", "object_of", "prompt_of"]
+__all__ = ["content_of", "parse_object", "prompt_of"]
 
 _EXCEPTION = (":message-type", "exception")
 
@@ -26,24 +26,24 @@ _EXCEPTION = (":message-type", "exception")
 
 
 def prompt_of(operation: str | None, model: str | None, body: bytes, *, family: str | None = None) -> Prompt:
-    """What a request says; an empty prompt where its form is not known.
+    """Return the content of a request, or an empty prompt if the form of the request is unknown.
 
-    family: its name, where the model id does not tell it (here and below).
+    family: the family's name, if the model id does not determine the family.
     """
-    asked = object_of(body)
+    request = parse_object(body)
     match operation:
         case "CountTokens":
-            return _counted(asked, model, family)
+            return _read_inner_prompt(request, model, family)
         case "ApplyGuardrail":
-            texts = (json_access.text(part, "text", "text") for part in json_access.items(asked, "content"))
+            texts = (json_access.text(part, "text", "text") for part in json_access.items(request, "content"))
             return Prompt(turns=tuple(Turn("user", text) for text in texts))
-    speaks = _family(operation, model, family)
-    return speaks.prompt(asked) if speaks else Prompt()
+    model_family = _family(operation, model, family)
+    return model_family.prompt(request) if model_family else Prompt()
 
 
-def _counted(asked: JsonObject, model: str | None, family: str | None) -> Prompt:
-    """The request inside a request for its number of tokens."""
-    match asked.get("input"):
+def _read_inner_prompt(request: JsonObject, model: str | None, family: str | None) -> Prompt:
+    """Read the request inside a CountTokens request."""
+    match request.get("input"):
         case {"converse": dict(inner)}:
             return prompt_of("Converse", model, bodies.compact(inner))
         case {"invokeModel": {"body": encoded}}:
@@ -51,8 +51,8 @@ def _counted(asked: JsonObject, model: str | None, family: str | None) -> Prompt
     return Prompt()
 
 
-def object_of(data: bytes) -> JsonObject:
-    """A body's JSON object; one that holds none says nothing."""
+def parse_object(data: bytes) -> JsonObject:
+    """Parse a body as a JSON object. Returns an empty object for any other body."""
     try:
         value = bodies.parse(data)
     except ValueError:
@@ -65,7 +65,7 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
         return None
     try:
         return family_of(operation, model or "", name)
-    except Cannot:
+    except RenderError:
         return None
 
 
@@ -75,37 +75,37 @@ def _family(operation: str | None, model: str | None, name: str | None) -> Famil
 def content_of(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Content | None:
-    """What a response says; None for errors (also in mid-stream), and for what is not in the form of the family."""
-    speaks = _family(operation, model, family)
-    if speaks is None or response.status != 200 or _broke(response.body):
+    """Return the content of a response. Returns None for errors, also in mid-stream, and for unknown forms."""
+    model_family = _family(operation, model, family)
+    if model_family is None or response.status != 200 or _ends_in_exception(response.body):
         return None
     values = _values(response.body)
     try:
-        found = _read(speaks, response.body, values)
+        content = _read(model_family, response.body, values)
     except ValueError:
         return None
-    if isinstance(found, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
-        found = replace(found, stop="guardrail_intervened")
-    if isinstance(found, Message | Embeddings):
-        found = replace(found, usage=read_usage(operation, model, response, family=family))
-    return found
+    if isinstance(content, Message) and any(json_access.text(value, GUARDED) == "INTERVENED" for value in values):
+        content = replace(content, stop="guardrail_intervened")
+    if isinstance(content, Message | Embeddings):
+        content = replace(content, usage=read_usage(operation, model, response, family=family))
+    return content
 
 
-def _broke(body: Body | Events) -> bool:
-    """Whether a stream ended in an exception."""
+def _ends_in_exception(body: Body | Events) -> bool:
+    """Whether the last event of a stream is an exception."""
     return isinstance(body, Events) and any(_EXCEPTION in event.headers for event in body.events[-1:])
 
 
-def _read(speaks: Family, body: Body | Events, values: Sequence[JsonValue]) -> Content | None:
+def _read(model_family: Family, body: Body | Events, values: Sequence[JsonValue]) -> Content | None:
     if isinstance(body, Events):
-        return speaks.gather(values) if speaks.gather else None
-    return speaks.read(values[0]) if values and isinstance(values[0], dict) else None
+        return model_family.gather(values) if model_family.gather else None
+    return model_family.read(values[0]) if values and isinstance(values[0], dict) else None
 
 
 def _values(body: Body | Events) -> list[JsonValue]:
-    """The JSON of a body, or of each event; Converse's events under their names, as its family has them."""
+    """The JSON of a body or of each event. Converse's events become objects with the event type as the member."""
     if isinstance(body, Body):
-        return [object_of(body.data)]
+        return [parse_object(body.data)]
     return [
         value if event.form != "json" else {event.type or "": value}
         for event in body.events

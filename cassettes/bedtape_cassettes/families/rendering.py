@@ -1,6 +1,6 @@
-"""Content as the response that an operation of a model's family would give: bodies, events, headers.
+"""Renders content as a Bedrock response: body or events, and headers.
 
-The counterpart of `reading`. Pure: equal arguments give equal bytes.
+The inverse of `reading`. Equal arguments give equal bytes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import replace
 from random import Random
 
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Usage
-from bedtape_cassettes.families.family import GUARDED, METRICS, Asking, Cannot, Family, JsonObject
-from bedtape_cassettes.families.guardrail import guarded
-from bedtape_cassettes.families.reading import object_of, prompt_of
+from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
+from bedtape_cassettes.families.guardrail import render_assessment
+from bedtape_cassettes.families.reading import parse_object, prompt_of
 from bedtape_cassettes.families.shared import synthesis
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
 
-__all__ = ["render", "takes"]
+__all__ = ["can_render", "render"]
 
 _JSON: Headers = (("content-type", "application/json"),)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
@@ -34,40 +34,50 @@ _RENDERED = (
 _NOTHING = Usage(0, 0)
 
 
-def takes(operation: str | None) -> bool:
-    """Whether content can be rendered for the operation at all."""
+def can_render(operation: str | None) -> bool:
+    """Whether `render` supports the operation."""
     return operation in _RENDERED
 
 
 def render(
     content: Content, *, operation: str, model: str | None, body: bytes, chance: Random, family: str | None = None
 ) -> Response:
-    """The response to a request whose body is `body`.
+    """Return the response to a request whose body is `body`.
 
-    family: the name of the family, where the model id does not tell it. Raises Cannot where the operation, the
-    family or the model has no form for such content.
+    family: the family's name, if the model id does not determine the family. Raises RenderError if the operation,
+    the family or the model cannot answer with this kind of content.
     """
-    if not takes(operation):
-        raise Cannot(f"{operation} has no neutral form; give the body as it goes over the wire (`raw`)")
+    if not can_render(operation):
+        raise RenderError(
+            f"bedtape cannot render answers of {operation}; give the body as it goes over the wire (`raw`)"
+        )
     if operation in ("CountTokens", "ApplyGuardrail"):
         prompt = prompt_of(operation, model, body, family=family)
-        return _json(_counted(content, prompt) if operation == "CountTokens" else guarded(content, prompt, chance))
-    asked = object_of(body)
-    speaks = family_of(operation, model or "", family)
-    if not isinstance(content, speaks.answers):
-        said = " or ".join(kind.__name__ for kind in speaks.answers)
-        raise Cannot(f"models of the {speaks.name} family answer with {said}, found {type(content).__name__}")
-    asking = Asking(model or "", asked, speaks.prompt(asked), chance)
+        return _json(
+            _render_token_count(content, prompt)
+            if operation == "CountTokens"
+            else render_assessment(content, prompt, chance)
+        )
+    request_body = parse_object(body)
+    model_family = family_of(operation, model or "", family)
+    if not isinstance(content, model_family.answers):
+        supported = " or ".join(kind.__name__ for kind in model_family.answers)
+        raise RenderError(
+            f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
+        )
+    request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance)
     match operation:
         case "Converse":
-            return _json(speaks.render(content, asking))
+            return _json(model_family.render(content, request))
         case "InvokeModel":
-            return _invoked(speaks, content, asking)
-    if speaks.stream is None:
-        raise Cannot(f"models of the {speaks.name} family do not stream; the client asked for {operation}")
+            return _render_invoke(model_family, content, request)
+    if model_family.stream is None:
+        raise RenderError(f"models of the {model_family.name} family do not stream; the client asked for {operation}")
     if operation == "ConverseStream":
-        return Response(200, _STREAM, Events.of([_named(value) for value in speaks.stream(content, asking)]))
-    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(speaks, content, asking)]))
+        return Response(
+            200, _STREAM, Events.of([_render_event(value) for value in model_family.stream(content, request)])
+        )
+    return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(model_family, content, request)]))
 
 
 def _json(value: JsonValue, headers: Headers = ()) -> Response:
@@ -77,19 +87,21 @@ def _json(value: JsonValue, headers: Headers = ()) -> Response:
 # -- InvokeModel -----------------------------------------------------------------------------------------------
 
 
-def _invoked(family: Family, content: Content, asking: Asking) -> Response:
-    said, marks = _marked(content)
-    body = {**family.render(said, asking), **marks}
-    usage = _spent(content, asking)
-    headers = [("x-amzn-bedrock-invocation-latency", str(synthesis.latency(asking.chance, usage.output)))]
+def _render_invoke(family: Family, content: Content, request: ModelRequest) -> Response:
+    unmarked, marks = _split_guardrail(content)
+    body = {**family.render(unmarked, request), **marks}
+    usage = _find_usage(content, request)
+    headers = [("x-amzn-bedrock-invocation-latency", str(synthesis.latency(request.chance, usage.output)))]
     if family.token_headers and usage != _NOTHING:
-        headers += _counting(family, content, asking, usage)
+        headers += _render_count_headers(family, content, request, usage)
     return _json(body, tuple(headers))
 
 
-def _counting(family: Family, content: Content, asking: Asking, usage: Usage) -> Iterator[tuple[str, str]]:
-    """The headers that count tokens, in Bedrock's order."""
-    if family.cached(asking, usage):
+def _render_count_headers(
+    family: Family, content: Content, request: ModelRequest, usage: Usage
+) -> Iterator[tuple[str, str]]:
+    """Yield the headers that count tokens, in Bedrock's order."""
+    if family.counts_cache(request, usage):
         yield "x-amzn-bedrock-cache-write-input-token-count", str(usage.cache_write)
         yield "x-amzn-bedrock-cache-read-input-token-count", str(usage.cache_read)
     if isinstance(content, Message):
@@ -97,32 +109,32 @@ def _counting(family: Family, content: Content, asking: Asking, usage: Usage) ->
     yield "x-amzn-bedrock-input-token-count", str(usage.input)
 
 
-def _marked(content: Content) -> tuple[Content, JsonObject]:
-    """What a guardrail stopped: families have no word for it, Bedrock adds a member of its own."""
+def _split_guardrail(content: Content) -> tuple[Content, JsonObject]:
+    """Move a guardrail's stop reason out of the message, because Bedrock writes it in a member of its own."""
     if isinstance(content, Message) and content.stop == "guardrail_intervened":
         return replace(content, stop="end_turn", usage=content.usage or _NOTHING), {GUARDED: "INTERVENED"}
     return content, {}
 
 
-def _spent(content: Content, asking: Asking) -> Usage:
+def _find_usage(content: Content, request: ModelRequest) -> Usage:
     match content:
         case Message():
-            return synthesis.usage_of(content, asking.prompt)
+            return synthesis.usage_of(content, request.prompt)
         case Embeddings(usage=usage) if usage is not None:
             return usage
-    return Usage(max(1, synthesis.tokens(asking.prompt.text)), 0)
+    return Usage(max(1, synthesis.tokens(request.prompt.text)), 0)
 
 
-def _chunks(family: Family, content: Content, asking: Asking) -> Iterator[JsonValue]:
-    """The stream's values, with what Bedrock adds to the last: metrics, or that a guardrail stepped in.
+def _chunks(family: Family, content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    """Yield the stream's values. The last value gets the members that Bedrock adds: metrics and the guardrail action.
 
-    Without metrics where the model was never asked.
+    Bedrock adds no metrics if a guardrail blocked the request, because the model did not run.
     """
     assert family.stream is not None
-    said, marks = _marked(content)
-    usage = _spent(content, asking)
-    added = marks if usage == _NOTHING else {**marks, METRICS: _metrics(family, asking, usage)}
-    values = list(family.stream(said, asking))
+    unmarked, marks = _split_guardrail(content)
+    usage = _find_usage(content, request)
+    added = marks if usage == _NOTHING else {**marks, METRICS: _metrics(family, request, usage)}
+    values = list(family.stream(unmarked, request))
     if family.metrics_alone and added:
         values.append({})
     last = max((at for at, value in enumerate(values) if isinstance(value, dict)), default=None)
@@ -130,15 +142,15 @@ def _chunks(family: Family, content: Content, asking: Asking) -> Iterator[JsonVa
         yield {**value, **added} if at == last and isinstance(value, dict) else value
 
 
-def _metrics(family: Family, asking: Asking, usage: Usage) -> JsonObject:
-    whole = synthesis.latency(asking.chance, usage.output)
+def _metrics(family: Family, request: ModelRequest, usage: Usage) -> JsonObject:
+    whole = synthesis.latency(request.chance, usage.output)
     metrics: JsonObject = {
         "inputTokenCount": usage.input,
         "outputTokenCount": usage.output,
         "invocationLatency": whole,
-        "firstByteLatency": asking.chance.randint(100, min(whole, 400)),
+        "firstByteLatency": request.chance.randint(100, min(whole, 400)),
     }
-    if family.cached(asking, usage):
+    if family.counts_cache(request, usage):
         metrics |= {
             "cacheReadInputTokenCount": usage.cache_read,
             "cacheWriteInputTokenCount": usage.cache_write,
@@ -153,7 +165,7 @@ def _chunk(value: JsonValue) -> Event:
 # -- Converse --------------------------------------------------------------------------------------------------
 
 
-def _named(value: JsonValue) -> Event:
+def _render_event(value: JsonValue) -> Event:
     assert isinstance(value, dict)
     ((name, payload),) = value.items()
     return Event(0, event_headers(name), bodies.compact(payload), "json")
@@ -162,7 +174,7 @@ def _named(value: JsonValue) -> Event:
 # -- operations without a family -------------------------------------------------------------------------------
 
 
-def _counted(content: Content, prompt: Prompt) -> JsonObject:
-    """The tokens of what was counted: those given, else a plausible number."""
+def _render_token_count(content: Content, prompt: Prompt) -> JsonObject:
+    """Render the answer of CountTokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Message | Embeddings) else None
     return {"inputTokens": usage.input if usage else max(1, synthesis.tokens(prompt.text))}

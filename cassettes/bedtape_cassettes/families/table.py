@@ -1,4 +1,4 @@
-"""Which family a model belongs to, by its id: inference profiles and ARNs that tell the model included."""
+"""Finds the family of a model by its id, inference profile id or ARN."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, reduce
 from operator import or_
 
-from bedtape_cassettes.families.family import Cannot, Family
+from bedtape_cassettes.families.family import Family, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
@@ -36,9 +36,9 @@ from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGA
 from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.matching.key import PROFILE
 
-__all__ = ["APIS", "FAMILIES", "INVOKE", "bare", "family_of", "members_of"]
+__all__ = ["APIS", "FAMILIES", "INVOKE", "family_of", "members_of", "strip_profile"]
 
-# In the order in which they are tried: the special before the general.
+# The first family with a matching glob is used, so specific globs come before general globs.
 FAMILIES: tuple[Family, ...] = (
     CONVERSE,
     ANTHROPIC_TEXT,
@@ -78,23 +78,23 @@ APIS = {
     "Messages": ANTHROPIC,
     "CountMessageTokens": ANTHROPIC,
 }
-# Operations whose answer is a token count and nothing else.
-_COUNTING = {
+# Operations whose answer is a token count.
+_COUNT_MEMBERS = {
     "CountTokens": Members(input=("inputTokens",)),
     "CountMessageTokens": Members(input=("input_tokens",)),
 }
 
 
-def bare(model: str) -> str:
-    """The model id without what may stand before it: `arn:…:inference-profile/us.` goes."""
+def strip_profile(model: str) -> str:
+    """Remove an ARN prefix and an inference profile from the model id: arn:…:inference-profile/us."""
     return PROFILE.sub("", _ARN.sub("", model))
 
 
 @lru_cache(maxsize=1024)
 def family_of(operation: str, model: str, name: str | None = None) -> Family:
-    """The family that writes this model's answers to an operation; `name` overrides what the id says.
+    """Return the family that answers an operation for a model. `name` overrides the family of the model id.
 
-    Raises Cannot where the id tells none.
+    Raises RenderError if no family has the name, or if the model id matches no family.
     """
     if operation in APIS:
         return APIS[operation]
@@ -102,28 +102,28 @@ def family_of(operation: str, model: str, name: str | None = None) -> Family:
     named = {family.name: family for family in FAMILIES if family is not CONVERSE}
     if name is not None:
         if name not in named:
-            raise Cannot(f"expected a family among {', '.join(sorted(named))}, found {name!r}")
+            raise RenderError(f"expected a family among {', '.join(sorted(named))}, found {name!r}")
         return named[name]
     for family in FAMILIES:
-        if any(fnmatchcase(bare(model), glob) for glob in family.models):
+        if any(fnmatchcase(strip_profile(model), glob) for glob in family.models):
             return family
-    raise Cannot(
-        f"the model id {model!r} tells no known family, so its answers' form is not known; give the body as it goes"
-        f" over the wire (`raw`), or say which family it speaks (`family`: {', '.join(sorted(named))})"
+    raise RenderError(
+        f"the model id {model!r} matches no known family; set `family` (one of {', '.join(sorted(named))}), or give the"
+        " body as it goes over the wire (`raw`)"
     )
 
 
 def members_of(operation: str | None, model: str | None, name: str | None = None) -> Members:
-    """Where the answers to an operation of a model hold text, stop reason, token counts and tool calls.
+    """Return the paths of text, stop reason, token counts and tool calls in the answers of a model.
 
     An unknown model gets the paths of all families, because most new models answer in a known form. Operations that
-    no family answers get no paths. name: of the family, if the model id does not determine it.
+    no family answers get no paths. name: the family's name, if the model id does not determine the family.
     """
-    if operation in _COUNTING:
-        return _COUNTING[operation]
+    if operation in _COUNT_MEMBERS:
+        return _COUNT_MEMBERS[operation]
     if operation not in INVOKE and operation not in APIS:
         return Members()
     try:
         return family_of(operation, model or "", name).members
-    except Cannot:
+    except RenderError:
         return reduce(or_, (family.members for family in FAMILIES))

@@ -1,7 +1,7 @@
-"""Where an answer's text stands in a body or a stream, and another text put there, cut as the model cut the recorded one.
+"""Finds the text of an answer in a body or stream, and replaces it.
 
-Sizes, times and whatever else the events say stay; deltas go where the text is shorter, and come at the recorded pace
-where it is longer. Pure.
+A new text is split into deltas of the recorded sizes, and the events keep their times and other members. A shorter
+text removes deltas. A longer text adds deltas at the recorded pace.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
-__all__ = ["Slot", "cut", "slots", "with_text"]
+__all__ = ["Slot", "slots", "split_like", "with_text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for text: in which value (from 0), where in it, and what it says."""
+    """A place that holds text: the number of the value (from 0), the place in the value, and the text."""
 
     number: int
     place: Place
@@ -30,62 +30,62 @@ class Slot:
 
 
 def slots(values: Sequence[JsonValue | Plain], members: Members) -> list[Slot]:
-    """Every place for the answer's text, in the order in which it is read."""
+    """Return the places that hold the answer's text, in reading order."""
     streamed = len(values) > 1
-    found = [
+    text_slots = [
         Slot(number, place, text)
         for number, place, text in find_leaves(values, members.text)
         if isinstance(text, str)
         and not _is_other(values[number], members)
         and not (streamed and text.startswith(members.reasoning))
     ]
-    return sorted(found, key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]))
+    return sorted(text_slots, key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]))
 
 
 def _is_other(value: JsonValue | Plain, members: Members) -> bool:
-    """Whether it is of another generation than the first."""
+    """Whether the value belongs to a generation other than the first."""
     return any(at(value, place) for place in find_places(value, members.generation))
 
 
-def cut(text: str, pieces: Sequence[str]) -> list[str]:
-    """The text in as many pieces, each as long as its counterpart; the last that is not empty has what is over."""
+def split_like(text: str, pieces: Sequence[str]) -> list[str]:
+    """Split the text into pieces of the same lengths. The piece for the last non-empty piece gets the rest."""
     last = max((number for number, piece in enumerate(pieces) if piece), default=len(pieces) - 1)
-    found, start = [], 0
+    pieces_of_text, start = [], 0
     for number, piece in enumerate(pieces):
         end = len(text) if number == last else start + len(piece)
-        found.append(text[start:end])
+        pieces_of_text.append(text[start:end])
         start = min(end, len(text))
-    return found
+    return pieces_of_text
 
 
 # -- whole texts -----------------------------------------------------------------------------------------------
 
 
 def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body | Events | None:
-    """The body that says `new` where it says `old`, its answer's text; None where it does not say that.
+    """Replace the answer's text `old` by `new`. Returns None if the body's text does not end with `old`.
 
-    What comes before the text in the same places (reasoning between tags) stays; copies of the whole text are
-    changed too.
+    Text before `old` in the same places (reasoning between tags) stays. Members that repeat the whole text change
+    too.
     """
     values = opened(body)
-    found = slots(values, members)
-    joined = "".join(slot.text for slot in found)
-    if not found or not joined.endswith(old):
+    places = slots(values, members)
+    joined = "".join(slot.text for slot in places)
+    if not places or not joined.endswith(old):
         return None
     if old:
         values = [_with_copies(value, members, old, new) for value in values]
     whole = joined[: len(joined) - len(old)] + new
     if isinstance(body, Body):
-        for slot, piece in zip(found, cut(whole, [slot.text for slot in found]), strict=True):
+        for slot, piece in zip(places, split_like(whole, [slot.text for slot in places]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
         return sealed(body, values)
     fixed = sealed(body, values)
     assert isinstance(fixed, Events)
-    return _Stream(fixed, members, found).saying(whole)
+    return _Stream(fixed, members, places).with_text(whole)
 
 
 def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str) -> JsonValue | Plain:
-    """The value with the new text in the members that repeat the old one: Cohere's last event does."""
+    """The value with the new text in the members that repeat the old text, as in Cohere's last event."""
     for place in list(find_places(value, members.copies)):
         if at(value, place) == old:
             value = with_leaf(value, place, new)
@@ -96,24 +96,24 @@ def _with_copies(value: JsonValue | Plain, members: Members, old: str, new: str)
 
 
 class _Stream:
-    """The events of a stream, and which of them are deltas that may go and be repeated."""
+    """The events of a stream, and the deltas that may be removed or repeated (`plain`)."""
 
-    def __init__(self, body: Events, members: Members, found: Sequence[Slot]) -> None:
+    def __init__(self, body: Events, members: Members, text_slots: Sequence[Slot]) -> None:
         self.body = body
         self.members = members
-        self.slots = found
+        self.slots = text_slots
         self.values = opened(body)
         self.single = self._single_blocks()
-        rests = Counter(self._rest(slot) for slot in found)
+        rests = Counter(self._rest(slot) for slot in text_slots)
         usual = rests.most_common(1)[0][0]
-        self.plain = [self._rest(slot) == usual and not self._ends(slot.number) for slot in found]
+        self.plain = [self._rest(slot) == usual and not self._ends(slot.number) for slot in text_slots]
 
     def _rest(self, slot: Slot) -> str:
-        """What the event says besides its text and numbers: deltas that may go or be repeated say the same."""
+        """The event without its text and numbers. Deltas that may be removed or repeated are equal in it."""
         return repr((slot.place, _blank(with_leaf(self.values[slot.number], slot.place, ""))))
 
     def _ends(self, number: int) -> bool:
-        """Whether the event says why the answer ended, or what it cost: that is said once."""
+        """Whether the event has the stop reason or the metrics, which a stream contains once."""
         stops = find_leaves([self.values[number]], self.members.stop)
         return at(self.values[number], (METRICS,)) is not None or any(stop is not None for _, _, stop in stops)
 
@@ -121,14 +121,14 @@ class _Stream:
         return next((block for _, _, block in find_leaves([self.values[number]], self.members.block)), None)
 
     def _single_blocks(self) -> bool:
-        """Whether every delta is a block of its own that ends after it, as Nova's are."""
+        """Whether each delta is a block of its own, followed by the end of the block, as in Nova's streams."""
         return len(self.slots) > 1 and all(
             (self._block(slot.number),)
             == tuple(end for _, _, end in find_leaves(self.values[slot.number + 1 :][:1], self.members.block_end))
             for slot in self.slots
         )
 
-    def saying(self, text: str) -> Events:
+    def with_text(self, text: str) -> Events:
         pieces = [slot.text for slot in self.slots]
         template = max((n for n, plain in enumerate(self.plain) if plain and pieces[n]), default=None)
         size = sum(map(len, pieces))
@@ -138,48 +138,50 @@ class _Stream:
             middle = text[start : start + len(text) - size]
             text = text[:start] + text[start + len(middle) :]
             extra = list(_pieces(middle, [p for n, p in enumerate(pieces) if p and self.plain[n]]))
-        texts = cut(text, pieces)
-        gone = self._gone(texts)
-        return self._made(texts, gone, template, extra)
+        texts = split_like(text, pieces)
+        removable = self._find_removable(texts)
+        return self._build_events(texts, removable, template, extra)
 
-    def _gone(self, texts: Sequence[str]) -> set[int]:
-        """The slots that are no longer needed: empty ones that were not, but for the first of each block."""
+    def _find_removable(self, texts: Sequence[str]) -> set[int]:
+        """Find the slots that became empty. The first slot of each block stays."""
         kept: set[str] = set()
-        gone = set()
+        removable = set()
         for number, slot in enumerate(self.slots):
             block = "" if self.single else repr(self._block(slot.number))
             first = block not in kept
             kept.add(block)
             if slot.text and not texts[number] and self.plain[number] and not first:
-                gone.add(number)
-        return gone
+                removable.add(number)
+        return removable
 
-    def _made(self, texts: Sequence[str], gone: set[int], template: int | None, extra: Sequence[str]) -> Events:
+    def _build_events(
+        self, texts: Sequence[str], removable: set[int], template: int | None, extra: Sequence[str]
+    ) -> Events:
         by_number: dict[int, list[int]] = {}
         for n, slot in enumerate(self.slots):
             by_number.setdefault(slot.number, []).append(n)
-        made: list[Event] = []
+        events: list[Event] = []
         now, before = 0, 0
         units = 2 if self.single else 1
         skipped = 0
         for number, event in enumerate(self.body.events):
             gap, before = event.at_ms - before, event.at_ms
             mine = by_number.get(number, [])
-            if skipped or (mine and all(n in gone for n in mine)):
+            if skipped or (mine and all(n in removable for n in mine)):
                 skipped = skipped - 1 if skipped else units - 1
                 continue
             now += gap
             value = self.values[number]
             for n in mine:
                 value = with_leaf(value, self.slots[n].place, texts[n])
-            made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+            events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
             if template is not None and extra and number == self.slots[template].number + units - 1:
-                now = self._repeat(made, template, extra, now)
-        events = self._renumbered(made) if self.single else made
+                now = self._repeat(events, template, extra, now)
+        events = self._renumber_blocks(events) if self.single else events
         return Events.of(events, padded=self.body.padded)
 
-    def _repeat(self, made: list[Event], template: int, extra: Sequence[str], now: int) -> int:
-        """Adds the template's delta once a piece, at the recorded pace; returns the time of the last."""
+    def _repeat(self, events: list[Event], template: int, extra: Sequence[str], now: int) -> int:
+        """Append one copy of the template's delta per piece, at the recorded pace. Returns the time of the last copy."""
         slot = self.slots[template]
         first, last = self.body.events[self.slots[0].number], self.body.events[slot.number]
         pace = max(0, (last.at_ms - first.at_ms) // template) if template else 0
@@ -192,7 +194,7 @@ class _Stream:
                     value = with_leaf(value, slot.place, piece)
                 if self.single:
                     value = self._with_block(value, _NEW + count)
-                made.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+                events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
         return now
 
     def _with_block(self, value: JsonValue | Plain, index: int) -> JsonValue | Plain:
@@ -200,23 +202,23 @@ class _Stream:
             return with_leaf(value, place, index)
         return value
 
-    def _renumbered(self, events: Sequence[Event]) -> list[Event]:
-        """Blocks numbered from 0 in the order in which they come."""
+    def _renumber_blocks(self, events: Sequence[Event]) -> list[Event]:
+        """Number the blocks from 0, in the order of the events."""
         order: dict[str, int] = {}
-        found = []
+        renumbered = []
         for event in events:
             value = value_in(event)
             for _, _, block in find_leaves([value], self.members.block):
                 value = self._with_block(value, order.setdefault(repr(block), len(order)))
-            found.append(event_with(event, value))
-        return found
+            renumbered.append(event_with(event, value))
+        return renumbered
 
 
-_NEW = 1_000_000  # above every block's index, so that what is repeated has its own
+_NEW = 1_000_000  # larger than any recorded block number, so that repeated blocks do not collide
 
 
 def _pieces(text: str, like: Sequence[str]) -> Iterator[str]:
-    """The text in pieces as long as those, again and again."""
+    """Split the text into pieces whose lengths repeat the lengths of `like`."""
     start = count = 0
     while start < len(text):
         size = len(like[count % len(like)])
@@ -225,7 +227,7 @@ def _pieces(text: str, like: Sequence[str]) -> Iterator[str]:
 
 
 def _blank(value: JsonValue | Plain) -> JsonValue:
-    """The value without its numbers, and without the padding that varies."""
+    """The value without numbers, and without the member `p`, whose random padding differs in each event."""
     match value:
         case Plain():
             return None

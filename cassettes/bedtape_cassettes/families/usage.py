@@ -1,4 +1,4 @@
-"""Token counts of recorded answers: the only code that reads them and sets them. Pure."""
+"""Reads and sets the token counts of recorded answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bedtape_cassettes.model import Interaction, JsonValue, Response
 
 __all__ = ["COUNTS", "read_usage", "with_usage"]
 
-# The counts under Converse's names, which users write (`usage.inputTokens=7`), and as fields of `Usage`.
+# Converse's names of the counts, which users write (`usage.inputTokens=7`), to fields of `Usage`.
 COUNTS = {
     "inputTokens": "input",
     "outputTokens": "output",
@@ -44,10 +44,10 @@ _LONGEST = 15  # digits of a count in a header
 def read_usage(
     operation: str | None, model: str | None, response: Response, *, family: str | None = None
 ) -> Usage | None:
-    """The token counts of an answer; None if it has none.
+    """Return the token counts of an answer, or None if the answer has no token count.
 
     Precedence of each count, highest first: the members that the model's family declares, Bedrock's metrics in a
-    stream, Bedrock's headers. family: its name, if the model id does not determine it.
+    stream, Bedrock's headers. family: the family's name, if the model id does not determine the family.
     """
     values, members = opened(response.body), members_of(operation, model, family)
     counts = {field.name: _read(response, values, members, field.name) for field in fields(Usage)}
@@ -58,13 +58,13 @@ def read_usage(
 
 def _read(response: Response, values: Sequence[JsonValue | Plain], members: Members, name: str) -> int | None:
     for source in (members, _METRICS):
-        if found := _counts(values, source, name):
-            return found[-1][2]
+        if counts := _counts(values, source, name):
+            return counts[-1][2]
     return _read_header(response, name)
 
 
 def _counts(values: Sequence[JsonValue | Plain], members: Members, name: str) -> list[tuple[int, Place, int]]:
-    """The number of the value, the place and the count, wherever the answer has it."""
+    """The number of the value, the place in the value and the count, for each place that holds the count."""
     leaves = find_leaves(values, getattr(members, name))
     return [
         (number, place, count) for number, place, leaf in leaves if (count := json_access.integer(leaf)) is not None
@@ -77,25 +77,26 @@ def _read_header(response: Response, name: str) -> int | None:
 
 
 def with_usage(interaction: Interaction, name: str, count: int) -> Response:
-    """The response with another count. name: a field of `Usage`. Raises CassetteError if the answer has no such count.
+    """Return the response with another count. name: a field of `Usage`.
 
-    The input is the same number everywhere. The output grows along a stream: the last number is the count, and no
-    earlier number is larger.
+    All places get the new count of input tokens. The count of output tokens grows along a stream: the last place
+    gets the new count, and earlier places keep their number if it is smaller. Raises CassetteError if the answer has
+    no such count.
     """
     response = interaction.response
     values, members = opened(response.body), members_of(interaction.operation, interaction.model)
-    counts = [found for source in (members, _METRICS) for found in _counts(values, source, name)]
+    counts = [count_at for source in (members, _METRICS) for count_at in _counts(values, source, name)]
     if not counts and _read_header(response, name) is None:
-        wanted = next(word for word, field in COUNTS.items() if field == name)
+        member = next(word for word, field in COUNTS.items() if field == name)
         fix = "set another count, or a member of the body: json:$.path=value"
-        raise CassetteError(f"{interaction.file}: expected an answer that counts {wanted}, found none; {fix}")
+        raise CassetteError(f"{interaction.file}: expected an answer that counts {member}, found none; {fix}")
     last: dict[str | int, int] = {}
     for number, place, _ in counts:
         last[place[-1]] = max(number, last.get(place[-1], 0))
     for number, place, old in counts:
         final = name != "output" or last[place[-1]] == number
         new = count if final else min(old, count)
-        # Guardrails write 28 as 28.0, which stays so.
+        # Answers that passed a guardrail hold 28.0 instead of 28. The new count stays a float.
         spelled = float(new) if isinstance(at(values[number], place), float) else new
         values[number] = _add_to_total(with_leaf(values[number], place, spelled), members, place, new - old)
     headers = tuple((n, str(count) if n.lower() == _HEADERS[name] else v) for n, v in response.headers)
@@ -103,7 +104,7 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
 
 
 def _add_to_total(value: JsonValue | Plain, members: Members, place: Place, more: int) -> JsonValue | Plain:
-    """The value with the total beside a count changed by as much as the count."""
+    """The value with `more` tokens added to the total beside a count."""
     for total in list(find_places(value, members.total)):
         old = json_access.integer(at(value, total)) if total[:-1] == place[:-1] else None
         if old is not None:

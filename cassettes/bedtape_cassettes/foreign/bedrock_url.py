@@ -1,4 +1,4 @@
-"""Whether a request is one to Bedrock, and the path that it asks for. Only what is certain is taken for Bedrock's. Pure."""
+"""Decides whether a request is one to Bedrock, and returns its path."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["path_of"]
 
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*))?(?P<path>/[^#]*)?")
 _HOST = re.compile(r"(?i)(?:\A|[.-])bedrock(?:[.-]|\Z)")
-# No other API's paths begin so: whatever the host is called (a proxy, a placeholder), and where the recorder lost it.
+# No other API has paths with these prefixes, so the host may be a proxy, a placeholder or missing.
 _OURS_ALONE = ("/model/", "/guardrail/", "/async-invoke")
 
 
 def path_of(method: str, url: str) -> str:
-    """The path with its query, percent-encoded. Raises Unusable, as foreign where it is not Bedrock's."""
-    found = _URL.fullmatch(url)
-    if not found:
+    """Returns the path with its query, percent-encoded. Raises Unusable, with foreign=True for another API."""
+    match = _URL.fullmatch(url)
+    if not match:
         raise Unusable(f"expected a URL, found {url[:60]!r}")
-    host, path = found["host"], found["path"] or "/"
+    host, path = match["host"], match["path"] or "/"
     bare = path.partition("?")[0]
     known = identify(method, path).operation is not None and path.startswith(_OURS_ALONE)
     if not (known or (host and _HOST.search(host))):

@@ -1,6 +1,6 @@
-"""What is found in a foreign file: exchanges, rules, and what cannot be taken, each with the reason.
+"""The entries of a foreign file (exchanges, rules and skipped entries), and readers of parsed JSON and YAML.
 
-Values, and the small readers of parsed JSON and YAML that all formats share. Pure.
+The readers are shared by all formats.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any, TypeAlias
 from bedtape_cassettes.model import Headers, JsonValue
 
 __all__ = [
+    "Entry",
     "Exchange",
-    "Found",
     "Rule",
     "Skipped",
     "Unusable",
-    "data_of",
-    "decoded",
-    "each",
-    "headers_of",
-    "items",
-    "mapping",
-    "number",
-    "shown",
-    "text",
+    "decode_base64",
+    "encode_body",
+    "read_each",
+    "read_headers",
+    "read_list",
+    "read_number",
+    "read_object",
+    "read_text",
+    "render_value",
 ]
 
 
 class Unusable(ValueError):
-    """An entry that cannot be taken. foreign: it is sound, but not Bedrock's, or more than bedtape can say."""
+    """An entry that cannot be imported. foreign: it is valid, but not Bedrock's, or no rule can express it."""
 
     def __init__(self, reason: str, *, foreign: bool = False) -> None:
         self.foreign = foreign
@@ -40,10 +40,10 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its response as a foreign recorder kept them, bodies as they went over the wire.
+    """A request and its response as a foreign recorder wrote them, with bodies as on the wire.
 
-    url: absolute, or from `/` where the recorder lost the host. rewritten: the recorder is known to have parsed the
-    response's JSON and written it anew. opened: it took any content-encoding off the response's body.
+    url: absolute, or from `/` if the recorder lost the host. rewritten: the recorder parsed the response's JSON and
+    serialised it again. decompressed: the recorder removed the content-encoding of the response's body.
     """
 
     method: str
@@ -55,12 +55,12 @@ class Exchange:
     response_body: bytes
     after_ms: int = 0
     rewritten: bool = False
-    opened: bool = False
+    decompressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A fixture that answers by conditions: a rule of an overlay as its file has it. notes: what it says otherwise."""
+    """A fixture with conditions, as a rule of an overlay file. notes: differences between the fixture and the rule."""
 
     layer: dict[str, JsonValue]
     notes: tuple[str, ...] = ()
@@ -68,18 +68,18 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry that was not taken. number: from 1. damaged: it should have been there to take."""
+    """An entry that was not imported. number: from 1. damaged: the entry is Bedrock's, but invalid."""
 
     number: int
     reason: str
     damaged: bool = True
 
 
-Found: TypeAlias = Exchange | Rule | Skipped
+Entry: TypeAlias = Exchange | Rule | Skipped
 
 
-def each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Found]:
-    """What each entry holds, or why it holds nothing: one that is damaged never keeps the others out."""
+def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
+    """Converts each entry with `take`. An unusable entry becomes a Skipped and does not stop the others."""
     for count, entry in enumerate(entries, 1):
         try:
             yield take(entry)
@@ -90,58 +90,58 @@ def each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iter
 # -- reading parsed values -------------------------------------------------------------------------------------
 
 
-def shown(value: Any) -> str:
-    """A value as a message shows it."""
+def render_value(value: Any) -> str:
+    """Renders a value for a message."""
     if value is None:
         return "nothing"
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    said = repr(value)
-    return said if len(said) <= 60 else f"{said[:60]}…"
+    rendered = repr(value)
+    return rendered if len(rendered) <= 60 else f"{rendered[:60]}…"
 
 
 def _member(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, dict) else None
 
 
-def mapping(value: Any, key: str) -> dict[str, Any]:
-    """The object under the key."""
+def read_object(value: Any, key: str) -> dict[str, Any]:
+    """Returns the object under the key. Raises Unusable."""
     found = _member(value, key)
     if not isinstance(found, dict):
-        raise Unusable(f"expected `{key}` to be an object, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be an object, found {render_value(found)}")
     return found
 
 
-def items(value: Any, key: str) -> list[Any]:
-    """The list under the key."""
+def read_list(value: Any, key: str) -> list[Any]:
+    """Returns the list under the key. Raises Unusable."""
     found = _member(value, key)
     if not isinstance(found, list):
-        raise Unusable(f"expected `{key}` to be a list, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be a list, found {render_value(found)}")
     return found
 
 
-def text(value: Any, key: str) -> str:
-    """The text under the key."""
+def read_text(value: Any, key: str) -> str:
+    """Returns the non-empty text under the key. Raises Unusable."""
     found = _member(value, key)
     if isinstance(found, bytes):
         found = found.decode("latin-1")
     if not isinstance(found, str) or not found:
-        raise Unusable(f"expected `{key}` to be text, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be text, found {render_value(found)}")
     return found
 
 
-def number(value: Any, key: str) -> int:
-    """The whole number under the key."""
+def read_number(value: Any, key: str) -> int:
+    """Returns the whole number under the key. Raises Unusable."""
     found = _member(value, key)
     if isinstance(found, str) and found.isdecimal() and len(found) < 10:
         return int(found)
     if not isinstance(found, int) or isinstance(found, bool):
-        raise Unusable(f"expected `{key}` to be a number, found {shown(found)}")
+        raise Unusable(f"expected `{key}` to be a number, found {render_value(found)}")
     return found
 
 
-def data_of(value: Any, what: str) -> bytes:
-    """A body that a file holds as text or as binary; none where it holds none."""
+def encode_body(value: Any, what: str) -> bytes:
+    """Returns the bytes of a body that is text, binary or `None`. Raises Unusable."""
     match value:
         case None:
             return b""
@@ -152,30 +152,30 @@ def data_of(value: Any, what: str) -> bytes:
                 return value.encode()
             except UnicodeEncodeError:
                 raise Unusable(f"expected {what} to be Unicode text, found half of a surrogate pair") from None
-    raise Unusable(f"expected {what} to be text, found {shown(value)}")
+    raise Unusable(f"expected {what} to be text, found {render_value(value)}")
 
 
-def decoded(value: Any, what: str) -> bytes:
-    """A body that a file holds as base64, with or without line breaks."""
+def decode_base64(value: Any, what: str) -> bytes:
+    """Decodes a base64 body, with or without line breaks. Raises Unusable."""
     if not isinstance(value, str | bytes):
-        raise Unusable(f"expected {what} to be base64, found {shown(value)}")
-    joined = b"".join(data_of(value, what).split())
+        raise Unusable(f"expected {what} to be base64, found {render_value(value)}")
+    joined = b"".join(encode_body(value, what).split())
     try:
         return b64decode(joined, validate=True)
     except ValueError as error:
         raise Unusable(f"expected {what} to be base64, found something else ({error})") from None
 
 
-def headers_of(value: Any) -> Headers:
-    """Headers from any of the ways in which they are written: name to value, name to values, or a list of pairs."""
+def read_headers(value: Any) -> Headers:
+    """Reads headers from name to value, name to values, or a list of pairs. Raises Unusable."""
     match value:
         case None:
             return ()
         case dict():
-            return tuple((name, said) for name, given in value.items() for said in _values(given))
+            return tuple((name, text) for name, given in value.items() for text in _values(given))
         case list():
             return tuple(pair for entry in value for pair in _pairs(entry))
-    raise Unusable(f"expected headers by name, found {shown(value)}")
+    raise Unusable(f"expected headers by name, found {render_value(value)}")
 
 
 def _values(given: Any) -> list[str]:
@@ -186,7 +186,7 @@ def _value(given: Any) -> str:
     if isinstance(given, bytes):
         return given.decode("latin-1")
     if given is None or isinstance(given, dict | list):
-        raise Unusable(f"expected a header's value, found {shown(given)}")
+        raise Unusable(f"expected a header's value, found {render_value(given)}")
     return given if isinstance(given, str) else str(given)
 
 
@@ -198,4 +198,4 @@ def _pairs(entry: Any) -> list[tuple[str, str]]:
             return [(_value(name), _value(value))]
         case [name, value]:
             return [(_value(name), _value(value))]
-    raise Unusable(f"expected a header's name and value, found {shown(entry)}")
+    raise Unusable(f"expected a header's name and value, found {render_value(entry)}")

@@ -1,29 +1,29 @@
-"""The formats that cassettes can be exported to, by name. Pure."""
+"""The formats of export, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bedtape_cassettes.foreign.exporters.har import har
-from bedtape_cassettes.foreign.exporters.vcrpy import vcrpy
+from bedtape_cassettes.foreign.exporters.har import render_har
+from bedtape_cassettes.foreign.exporters.vcrpy import render_vcrpy
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.document import document_of
 from bedtape_cassettes.model import Cassette, Interaction
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "ExportFormat"]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """suffix: of its files. export: (cassette, region of the host) to the file's bytes."""
+class ExportFormat:
+    """suffix: the suffix of its files. export: converts a cassette and the region of the host to a file's bytes."""
 
     suffix: str
     export: Callable[[Cassette, str], bytes]
 
 
 def _jsonl(cassette: Cassette, _region: str) -> bytes:
-    """JSON Lines for scripts: a line for each interaction, with the keys of its file; streams are opened events."""
+    """Renders JSON Lines: a line for each interaction, with the keys of its file and decoded stream events."""
     return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
 
 
@@ -31,4 +31,8 @@ def _line(name: str, interaction: Interaction) -> bytes:
     return compact({"cassette": name, "file": interaction.file, **document_of(interaction)}) + b"\n"
 
 
-FORMATS = {"vcrpy": Format(".yaml", vcrpy), "har": Format(".har", har), "jsonl": Format(".jsonl", _jsonl)}
+FORMATS = {
+    "vcrpy": ExportFormat(".yaml", render_vcrpy),
+    "har": ExportFormat(".har", render_har),
+    "jsonl": ExportFormat(".jsonl", _jsonl),
+}

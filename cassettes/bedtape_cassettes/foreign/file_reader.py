@@ -1,6 +1,6 @@
-"""A foreign file's bytes, opened into the values that it holds: gzip, JSON, YAML or mitmproxy's flows.
+"""Parses the bytes of a foreign file: gzip, JSON, YAML or mitmproxy's flows.
 
-Bounded in size and depth, so that no file can take the machine along. Pure.
+Size and depth are limited, so that a file cannot exhaust memory or the stack.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, load_all
 from bedtape_cassettes.foreign.tnetstring import read
 from bedtape_cassettes.format.bodies import levels
 
-__all__ = ["MAX_BYTES", "Opened", "inflated", "opened"]
+__all__ = ["MAX_BYTES", "FileContent", "inflate", "parse_file"]
 
 MAX_BYTES = 256 * 2**20  # unpacked: the largest of 1,100 foreign cassettes has 4 MB
 
@@ -25,41 +25,41 @@ _FLOW = re.compile(rb"[0-9]{1,10}:[0-9]{1,10}:")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """documents: the values, in order. damage: what kept the rest of the file from being read, where it ends early."""
+class FileContent:
+    """documents: the parsed values, in order. damage: the error that ended the reading early, or `None`."""
 
     documents: list[Any]
     damage: str | None = None
 
 
-def inflated(data: bytes, limit: int = MAX_BYTES) -> bytes:
-    """Gzip or zlib, unpacked. Raises ValueError for what is neither, is cut, or holds more than `limit` bytes."""
-    found = b""
+def inflate(data: bytes, limit: int = MAX_BYTES) -> bytes:
+    """Decompresses gzip or zlib. Raises ValueError for other or truncated data, or for more than `limit` bytes."""
+    unpacked = b""
     while data:
         unpacking = zlib.decompressobj(_EITHER)
         try:
-            found += unpacking.decompress(data, limit - len(found) + 1)
+            unpacked += unpacking.decompress(data, limit - len(unpacked) + 1)
         except zlib.error as error:
             raise ValueError(f"expected gzip, found something else ({error})") from None
-        if len(found) > limit:
+        if len(unpacked) > limit:
             raise ValueError(f"expected at most {limit >> 20} MiB when unpacked, found more")
         if not unpacking.eof:
             raise ValueError("expected whole gzip data, found its end missing")
         data = unpacking.unused_data.lstrip(b"\0")
-    return found
+    return unpacked
 
 
-def opened(data: bytes) -> Opened:
-    """What the file holds. Raises ValueError where nothing of it can be read."""
+def parse_file(data: bytes) -> FileContent:
+    """Parses the file. Raises ValueError if no part of it can be read."""
     if data.startswith(_GZIP):
-        data = inflated(data)
+        data = inflate(data)
     if _FLOW.match(data):
         return _flows(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"expected text, found the byte 0x{data[error.start]:02x} at offset {error.start}") from None
-    return Opened([_json(text)] if text.lstrip()[:1] in ("{", "[") else load_all(text))
+    return FileContent([_json(text)] if text.lstrip()[:1] in ("{", "[") else load_all(text))
 
 
 def _json(text: str) -> Any:
@@ -74,14 +74,14 @@ def _json(text: str) -> Any:
     return value
 
 
-def _flows(data: bytes) -> Opened:
-    """Flows one after another: a recorder that was killed leaves the last one cut."""
+def _flows(data: bytes) -> FileContent:
+    """Parses concatenated flows. A recorder that was killed leaves the last flow truncated."""
     flows: list[Any] = []
     at = 0
     while at < len(data):
         try:
             flow, at = read(data, at)
         except ValueError as error:
-            return Opened(flows, f"the file is damaged: {error}")
+            return FileContent(flows, f"the file is damaged: {error}")
         flows.append(flow)
-    return Opened(flows)
+    return FileContent(flows)

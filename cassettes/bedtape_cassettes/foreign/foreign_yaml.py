@@ -1,7 +1,7 @@
-"""YAML as other tools write it, read into plain values: several documents, aliases, `!!binary`.
+"""Reads YAML of other tools into plain values: several documents, aliases, `!!binary`.
 
-Built from libyaml's events, not by a loader: a loader that knows tags executes code, and the fast safe one crashes on
-50,000 brackets. A tag that asks for an object becomes `Tagged`, which no reader takes for a value.
+It is built from libyaml's events, because a loader that knows tags executes code, and the fast safe loader crashes on
+50,000 brackets. A tag of an object becomes `Tagged`, which no reader accepts as a value.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A node whose tag asks for an object. Nothing was built."""
+    """A node whose tag names an object. The object is not built."""
 
     tag: str
 
 
 def load_all(text: str) -> list[Any]:
-    """Every document's value. Raises ValueError with what is wrong, and where."""
+    """Returns the value of every document. Raises ValueError with the problem and its line."""
     try:
         return list(_Builder(yaml.parse(text, Loader=_PARSER)).documents())
     except yaml.YAMLError as error:
@@ -81,7 +81,7 @@ class _Builder:
         return value
 
     def _alias(self, event: AliasEvent) -> Any:
-        """An alias counts as all that it stands for: few bytes of them can say more than a memory holds."""
+        """Counts an alias as all nodes that it repeats, because a few bytes of aliases can exceed any memory."""
         if event.anchor not in self._anchors:
             raise ValueError(f"an alias *{event.anchor} of nothing, at line {_line(event)}")
         value, size = self._anchors[event.anchor]
@@ -94,20 +94,20 @@ class _Builder:
             raise ValueError(f"YAML of more than {MAX_NODES} values, aliases followed")
 
     def _collection(self, start: CollectionStartEvent, depth: int) -> Any:
-        value: Any = self._sequence(depth) if isinstance(start, SequenceStartEvent) else self._mapping(depth)
+        value: Any = self._read_sequence(depth) if isinstance(start, SequenceStartEvent) else self._read_mapping(depth)
         return value if start.tag in (None, *_PLAIN) else Tagged(str(start.tag))
 
-    def _sequence(self, depth: int) -> list[Any]:
+    def _read_sequence(self, depth: int) -> list[Any]:
         found = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
             found.append(self._node(event, depth + 1))
         return found
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
+    def _read_mapping(self, depth: int) -> dict[str, Any]:
         found = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             key = self._node(event, depth + 1)
-            if isinstance(event, ScalarEvent):  # names are texts, whatever they look like
+            if isinstance(event, ScalarEvent):  # keys are text, also `on` and `1`
                 key = event.value
             if not isinstance(key, str):
                 raise ValueError(f"a key that is no text, at line {_line(event)}")
@@ -134,7 +134,7 @@ def _scalar(event: ScalarEvent) -> Any:
 
 
 def _plain(value: str) -> Any:
-    """An unquoted scalar by JSON's types: other tools quote what they mean as text."""
+    """Converts an unquoted scalar to a JSON type, because other tools quote text that looks like one."""
     if value in _WORDS:
         return _WORDS[value]
     if _INTEGER.fullmatch(value):

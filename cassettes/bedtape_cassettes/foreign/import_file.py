@@ -1,4 +1,4 @@
-"""A foreign file, whole: the interactions and rules that it gives, what was left out and why, what is in doubt. Pure."""
+"""Imports a foreign file: its interactions, its rules, its skipped entries and its doubts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from bedtape_cassettes.foreign.exchange import Exchange, Rule, Skipped, Unusable
 from bedtape_cassettes.foreign.import_formats import read
-from bedtape_cassettes.foreign.to_interaction import Doubt, take
+from bedtape_cassettes.foreign.to_interaction import Doubt, convert
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_text
 
-__all__ = ["Imported", "imported"]
+__all__ = ["ImportResult", "import_file"]
 
 _DOUBTS: dict[Doubt, str] = {
     "rewritten": "re-encoded by their recorder: the JSON is as it was, its bytes need not be",
@@ -21,8 +21,8 @@ _DOUBTS: dict[Doubt, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """doubts: which answers, by place from 1, are not proven to be as Bedrock sent them, and why."""
+class ImportResult:
+    """The result of an import. doubts: places, from 1, of answers that may differ from what Bedrock sent."""
 
     format: str
     interactions: tuple[Interaction, ...]
@@ -31,26 +31,26 @@ class Imported:
     doubts: tuple[tuple[int, Doubt], ...]
 
     @property
-    def damaged(self) -> bool:
-        """Whether something that should have been taken was not."""
+    def is_damaged(self) -> bool:
+        """Whether a damaged entry was skipped."""
         return any(skipped.damaged for skipped in self.skipped)
 
     def remarks(self) -> Iterator[str]:
-        """A line for each thing to know, with the entries that it is about; what it quotes may hold no secret either."""
+        """Yields a line for each reason and doubt, with the numbers of its entries. Secrets are scrubbed."""
         yield from map(scrub_text, self._remarks())
 
     def _remarks(self) -> Iterator[str]:
-        for reason, entries in _grouped((skipped.reason, skipped.number) for skipped in self.skipped):
-            yield f"skipped {_named(entries)}: {reason}"
-        for doubt, places in _grouped((_DOUBTS[doubt], place) for place, doubt in self.doubts):
-            yield f"{_named(places, 'answer')} {'are' if len(places) > 1 else 'is'} {doubt}"
+        for reason, entries in _group((skipped.reason, skipped.number) for skipped in self.skipped):
+            yield f"skipped {_render_numbers(entries)}: {reason}"
+        for doubt, places in _group((_DOUBTS[doubt], place) for place, doubt in self.doubts):
+            yield f"{_render_numbers(places, 'answer')} {'are' if len(places) > 1 else 'is'} {doubt}"
         notes = ((note, place) for place, rule in enumerate(self.rules, 1) for note in rule.notes)
-        for note, places in _grouped(notes):
-            yield f"{_named(places, 'rule')}: {note}"
+        for note, places in _group(notes):
+            yield f"{_render_numbers(places, 'rule')}: {note}"
 
 
-def imported(data: bytes, wanted: str | None = None, redaction: Redaction = ALWAYS) -> Imported:
-    """All that can be taken from the file. wanted: its format; None tells it. Raises ForeignInvalid."""
+def import_file(data: bytes, wanted: str | None = None, redaction: Redaction = ALWAYS) -> ImportResult:
+    """Imports a file. wanted: its format; `None` detects the format. Raises ForeignInvalid."""
     reading = read(data, wanted)
     interactions: list[Interaction] = []
     skipped: list[Skipped] = []
@@ -61,24 +61,24 @@ def imported(data: bytes, wanted: str | None = None, redaction: Redaction = ALWA
                 skipped.append(found)
             case Exchange():
                 try:
-                    taken = take(found, redaction)
+                    conversion = convert(found, redaction)
                 except Unusable as error:
                     skipped.append(Skipped(place, str(error), damaged=not error.foreign))
                     continue
-                interactions.append(taken.interaction)
-                if taken.doubt:
-                    doubts.append((len(interactions), taken.doubt))
+                interactions.append(conversion.interaction)
+                if conversion.doubt:
+                    doubts.append((len(interactions), conversion.doubt))
     rules = tuple(found for found in reading.found if isinstance(found, Rule))
-    return Imported(reading.format, tuple(interactions), rules, tuple(skipped), tuple(doubts))
+    return ImportResult(reading.format, tuple(interactions), rules, tuple(skipped), tuple(doubts))
 
 
-def _grouped(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
+def _group(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
     found: dict[str, list[int]] = defaultdict(list)
-    for said, place in pairs:
-        found[said].append(place)
+    for reason, place in pairs:
+        found[reason].append(place)
     return list(found.items())
 
 
-def _named(places: list[int], kind: str = "entry") -> str:
+def _render_numbers(places: list[int], kind: str = "entry") -> str:
     plural = {"entry": "entries"}.get(kind, f"{kind}s")
     return f"{plural if len(places) > 1 else kind} {', '.join(map(str, places))}"

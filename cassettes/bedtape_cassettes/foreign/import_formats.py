@@ -1,4 +1,4 @@
-"""The foreign formats by name, told apart by their content, and what a file of theirs holds. Pure."""
+"""The formats of import, by name, and the detection of a file's format."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.foreign.exchange import Found, Skipped, shown
-from bedtape_cassettes.foreign.file_reader import opened
+from bedtape_cassettes.foreign.exchange import Entry, Skipped, render_value
+from bedtape_cassettes.foreign.file_reader import parse_file
 from bedtape_cassettes.foreign.importers import (
     aimock,
     datadog,
@@ -21,78 +21,80 @@ from bedtape_cassettes.foreign.importers import (
     wiremock,
 )
 
-__all__ = ["FORMATS", "ForeignInvalid", "Format", "Reading", "read"]
+__all__ = ["FORMATS", "ForeignInvalid", "ImportFormat", "Reading", "read"]
 
 
 class ForeignInvalid(CassetteError):
-    """A file that is not of the format it should be, or of none that is known."""
+    """A file that is not of the expected format, or of an unknown format."""
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """A foreign format. tool: who writes it. expected: what tells it. exchanges: all that its documents hold."""
+class ImportFormat:
+    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
 
     tool: str
     expected: str
     recognises: Callable[[Any], bool]
-    exchanges: Callable[[list[Any]], Iterator[Found]]
+    exchanges: Callable[[list[Any]], Iterator[Entry]]
 
 
 FORMATS = {
-    "vcrpy": Format("VCR.py", vcrpy.EXPECTED, vcrpy.recognises, vcrpy.exchanges),
-    "ruby-vcr": Format("Ruby VCR", ruby_vcr.EXPECTED, ruby_vcr.recognises, ruby_vcr.exchanges),
-    "go-vcr": Format("go-vcr", go_vcr.EXPECTED, go_vcr.recognises, go_vcr.exchanges),
-    "har": Format("Polly.js, browsers", har.EXPECTED, har.recognises, har.exchanges),
-    "mitmproxy": Format("mitmproxy", mitmproxy.EXPECTED, mitmproxy.recognises, mitmproxy.exchanges),
-    "datadog": Format("the Datadog test agent", datadog.EXPECTED, datadog.recognises, datadog.exchanges),
-    "wiremock": Format("WireMock", wiremock.EXPECTED, wiremock.recognises, wiremock.exchanges),
-    "aimock": Format("aimock", aimock.EXPECTED, aimock.recognises, aimock.exchanges),
-    "mockserver": Format("MockServer", mockserver.EXPECTED, mockserver.recognises, mockserver.exchanges),
+    "vcrpy": ImportFormat("VCR.py", vcrpy.EXPECTED, vcrpy.recognise, vcrpy.read_exchanges),
+    "ruby-vcr": ImportFormat("Ruby VCR", ruby_vcr.EXPECTED, ruby_vcr.recognise, ruby_vcr.read_exchanges),
+    "go-vcr": ImportFormat("go-vcr", go_vcr.EXPECTED, go_vcr.recognise, go_vcr.read_exchanges),
+    "har": ImportFormat("Polly.js, browsers", har.EXPECTED, har.recognise, har.read_exchanges),
+    "mitmproxy": ImportFormat("mitmproxy", mitmproxy.EXPECTED, mitmproxy.recognise, mitmproxy.read_exchanges),
+    "datadog": ImportFormat("the Datadog test agent", datadog.EXPECTED, datadog.recognise, datadog.read_exchanges),
+    "wiremock": ImportFormat("WireMock", wiremock.EXPECTED, wiremock.recognise, wiremock.read_exchanges),
+    "aimock": ImportFormat("aimock", aimock.EXPECTED, aimock.recognise, aimock.read_exchanges),
+    "mockserver": ImportFormat("MockServer", mockserver.EXPECTED, mockserver.recognise, mockserver.read_exchanges),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file holds, in order, and the name of the format that it is in."""
+    """The entries of a file, in order, and the name of its format."""
 
     format: str
-    found: tuple[Found, ...]
+    found: tuple[Entry, ...]
 
 
 def read(data: bytes, wanted: str | None = None) -> Reading:
-    """What the file holds. wanted: the format that it must be in; None tells it. Raises ForeignInvalid."""
+    """Reads a file. wanted: the required format; `None` detects the format. Raises ForeignInvalid."""
     try:
-        content = opened(data)
+        content = parse_file(data)
     except ValueError as error:
-        raise ForeignInvalid(f"expected {_wanted(wanted)}, found {error}") from None
-    said = _format(content.documents)
-    if said is None or wanted not in (None, said):
-        raise ForeignInvalid(f"expected {_wanted(wanted)}, found {_told(content.documents, said)}")
-    found = list(FORMATS[said].exchanges(content.documents))
+        raise ForeignInvalid(f"expected {_describe_expected(wanted)}, found {error}") from None
+    detected = _format(content.documents)
+    if detected is None or wanted not in (None, detected):
+        raise ForeignInvalid(
+            f"expected {_describe_expected(wanted)}, found {_describe_content(content.documents, detected)}"
+        )
+    found = list(FORMATS[detected].exchanges(content.documents))
     if content.damage:
         found.append(Skipped(len(found) + 1, content.damage))
-    return Reading(said, tuple(found))
+    return Reading(detected, tuple(found))
 
 
 def _format(documents: list[Any]) -> str | None:
-    """By the first document: a file is of one format."""
+    """Detects the format by the first document, because a file has one format."""
     return next((name for name, one in FORMATS.items() if documents and one.recognises(documents[0])), None)
 
 
-def _wanted(wanted: str | None) -> str:
+def _describe_expected(wanted: str | None) -> str:
     if wanted is None:
         return f"a recording of another tool ({', '.join(FORMATS)})"
     return f"{wanted}: {FORMATS[wanted].expected}"
 
 
-def _told(documents: list[Any], said: str | None) -> str:
-    if said:
-        return f"{said}: leave out --from, or name that"
+def _describe_content(documents: list[Any], detected: str | None) -> str:
+    if detected:
+        return f"{detected}: omit --from, or set it to that"
     if not documents:
         return "an empty file"
     first = documents[0]
     if not isinstance(first, dict):
-        return shown(first)
+        return render_value(first)
     if "bedtape" in first or "bedtape-overlay" in first:
         return "a file of bedtape's own, which needs no import"
     return f"an object of {', '.join(map(str, list(first)[:6])) or 'nothing'}"

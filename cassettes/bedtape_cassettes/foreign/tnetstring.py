@@ -1,4 +1,4 @@
-"""Typed netstrings, in which mitmproxy writes its flows: `LENGTH:BYTES` and one letter for the type. Pure."""
+"""Parses typed netstrings, the format of mitmproxy's flows: `LENGTH:BYTES` and one letter for the type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 12  # digits: more than any file
 
 
 def read(data: bytes, at: int = 0, depth: int = 1) -> tuple[Any, int]:
-    """The value that begins at `at`, and where it ends. Raises ValueError."""
+    """Returns the value that begins at `at`, and the offset of its end. Raises ValueError."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested more than {MAX_DEPTH} levels deep at byte {at}")
     colon = data.find(b":", at, at + _LONGEST + 1)

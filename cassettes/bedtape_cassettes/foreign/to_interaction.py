@@ -1,7 +1,7 @@
-"""From a foreign exchange to an interaction as bedtape would have recorded it, or the reason why there is none.
+"""Converts a foreign exchange to an interaction as bedtape would have recorded it.
 
-What the foreign recorder did to the bytes is undone where that is certain (content-encoding, white space between JSON's
-tokens, which Bedrock never sends) and said where it is not. Pure.
+Changes by the foreign recorder are reverted if that is certain: content-encoding, and white space between JSON tokens,
+which Bedrock does not send. Other changes are reported as doubts.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Literal, TypeAlias
 
 from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import Exchange, Unusable
-from bedtape_cassettes.foreign.file_reader import inflated
+from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Headers, Interaction, is_header
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 
-__all__ = ["Doubt", "Taken", "take"]
+__all__ = ["Conversion", "Doubt", "convert"]
 
 Doubt: TypeAlias = Literal["rewritten", "edited"]
 
@@ -30,40 +30,42 @@ _TOKENS = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")|[ \t\r\n]+')
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """doubt: `rewritten` where the recorder parsed the response's JSON and wrote it anew, so that the spelling is not
-    Bedrock's; `edited` where the body is not as long as its Content-Length says.
+class Conversion:
+    """An interaction and the doubt about it.
+
+    doubt: `rewritten` if the recorder parsed the response's JSON and serialised it again, so that its bytes may
+    differ; `edited` if the length of the body differs from its Content-Length.
     """
 
     interaction: Interaction
     doubt: Doubt | None = None
 
 
-def take(exchange: Exchange, redaction: Redaction = ALWAYS) -> Taken:
-    """The interaction that the exchange becomes, less all secrets. Raises Unusable."""
+def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
+    """Converts the exchange and scrubs secrets. Raises Unusable."""
     path = path_of(exchange.method, exchange.url)
-    opened = _opened(exchange)
-    _check(opened, path)
-    body, doubt = _as_sent(exchange, opened.response_body)
+    decoded = _decode_response(exchange)
+    _check(decoded, path)
+    body, doubt = _as_sent(exchange, decoded.response_body)
     interaction = interaction_of(
         method=exchange.method,
         path=path,
         request_headers=exchange.request_headers,
         request_body=_request_body(exchange),
         status=exchange.status,
-        response_headers=opened.response_headers,
+        response_headers=decoded.response_headers,
         response_body=body,
         after_ms=exchange.after_ms,
         redaction=redaction,
     )
-    return Taken(interaction, doubt)
+    return Conversion(interaction, doubt)
 
 
 def _header(headers: Headers, name: str) -> str:
     return next((value.strip() for key, value in headers if key.lower() == name), "")
 
 
-# -- what can be taken ---------------------------------------------------------------------------------------
+# -- checks ---------------------------------------------------------------------------------------
 
 
 def _check(exchange: Exchange, path: str) -> None:
@@ -77,7 +79,7 @@ def _check(exchange: Exchange, path: str) -> None:
 
 
 def _is_stream(exchange: Exchange, path: str) -> bool:
-    """By the content type or, where a recorder took that out, by what was asked: an error is JSON then too."""
+    """Decides by the content type or, if the recorder removed it, by the operation of the request."""
     kind = _header(exchange.response_headers, "content-type").partition(";")[0].lower()
     operation = identify(exchange.method, path).operation
     streaming = operation is not None and operation.streaming and exchange.status == 200
@@ -95,34 +97,34 @@ def _check_stream(data: bytes) -> None:
         raise Unusable(f"expected a whole event stream, found a damaged one: {error}") from None
 
 
-# -- what was sent ---------------------------------------------------------------------------------------------
+# -- bodies ---------------------------------------------------------------------------------------------
 
 
 def _request_body(exchange: Exchange) -> bytes:
     coding = _header(exchange.request_headers, "content-encoding").lower()
     data = exchange.request_body
-    return _inflated(data, "the request's body") if coding in _ZLIB and data.startswith(_COMPRESSED) else data
+    return _inflate(data, "the request's body") if coding in _ZLIB and data.startswith(_COMPRESSED) else data
 
 
-def _opened(exchange: Exchange) -> Exchange:
-    """With the response's content-encoding taken off. Many recorders did, and left the header."""
+def _decode_response(exchange: Exchange) -> Exchange:
+    """Removes the response's content-encoding. Many recorders decoded the body and left the header."""
     coding = _header(exchange.response_headers, "content-encoding").lower()
     if coding in ("", "identity"):
         return exchange
     data = exchange.response_body
-    if not exchange.opened:
+    if not exchange.decompressed:
         if coding in _ZLIB and data.startswith(_COMPRESSED):
-            data = _inflated(data, "the response's body")
+            data = _inflate(data, "the response's body")
         elif not _is_readable(data):
             fix = "record it with `Accept-Encoding: identity`"
             raise Unusable(f"expected a body that can be read, found one in {coding[:20]}; {fix}")
     headers = tuple((name, value) for name, value in exchange.response_headers if name.lower() != "content-encoding")
-    return replace(exchange, response_headers=headers, response_body=data, opened=True)
+    return replace(exchange, response_headers=headers, response_body=data, decompressed=True)
 
 
-def _inflated(data: bytes, what: str) -> bytes:
+def _inflate(data: bytes, what: str) -> bytes:
     try:
-        return inflated(data)
+        return inflate(data)
     except ValueError as error:
         raise Unusable(f"{what}: {error}") from None
 
@@ -139,7 +141,7 @@ def _is_readable(data: bytes) -> bool:
 
 
 def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
-    """The response's body as Bedrock sent it, as far as can be known, and what is not."""
+    """Restores the response's body as Bedrock sent it, and returns a doubt if that is not certain."""
     if exchange.rewritten:
         return data, "rewritten"
     coded = _header(exchange.response_headers, "content-encoding").lower() not in ("", "identity")
@@ -152,7 +154,7 @@ def _as_sent(exchange: Exchange, data: bytes) -> tuple[bytes, Doubt | None]:
 
 
 def _is_spaced(data: bytes) -> bool:
-    """Whether it is JSON with white space between its tokens: in 1,370 bodies Bedrock sent none."""
+    """Returns whether the data is JSON with white space between tokens. 1,370 bodies of Bedrock have none."""
     if data[:1] not in (b"{", b"["):
         return False
     try:

@@ -1,7 +1,7 @@
-"""What HTTP mocks' fixtures have in common, as an overlay's rule says it: paths, bodies and answers.
+"""Converts the common parts of HTTP mocks' fixtures to a rule of an overlay: paths, bodies and answers.
 
-A rule asks for operation and model, not for a path, and for members of the body, not for its text. What cannot be said so
-is refused; what is said a little differently comes with a note. Pure.
+A rule tests operation and model instead of a path, and members of the body instead of its text. Conditions that no
+rule can express are rejected. Conditions that a rule expresses differently come with a note.
 """
 
 from __future__ import annotations
@@ -13,66 +13,63 @@ from collections.abc import Iterable
 from typing import Any
 
 from bedtape_cassettes.errors import Problem, SecretFound
-from bedtape_cassettes.foreign.exchange import Rule, Unusable, shown
+from bedtape_cassettes.foreign.exchange import Rule, Unusable, render_value
 from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import (
-    EMPTY,
     Body,
     Event,
     Headers,
-    Interaction,
     JsonValue,
-    Request,
-    Response,
     event_headers,
 )
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, is_secret_header, scan, scrub_body
+from bedtape_cassettes.redaction.kinds import is_secret_header
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 
-__all__ = ["as_glob", "as_json", "as_regex", "beyond", "body_is", "path_is", "raw", "render_overlay"]
+__all__ = ["as_glob", "as_json", "as_regex", "match_body", "match_path", "reject", "render_overlay", "render_raw"]
 
 When = dict[str, JsonValue]
 
 _ANYTHING = re.compile(r"\(?(?:\.|\[\^/\]|\\S|\\w|\[\w-\])[*+]\)?|\{\w+\}")
 _PATTERN = re.compile(r"[()\[\]{}|?+\\^$]")
-_UNSAYABLE = re.compile(r"[.\[\]*]")  # what has a meaning in a JSON path
+_SPECIAL = re.compile(r"[.\[\]*]")  # special characters of JSON paths
 
 
-def beyond(what: str) -> Unusable:
-    """For a condition or answer that is sound, but that no rule can say."""
+def reject(what: str) -> Unusable:
+    """Returns the error for a valid condition or answer that no rule can express."""
     return Unusable(f"{what} is more than a rule can say; write the rule by hand", foreign=True)
 
 
 def as_glob(exact: str) -> str:
-    """A glob that matches this text alone."""
+    """Returns a glob that matches exactly this text."""
     return re.sub(r"([*?\[])", r"[\1]", exact)
 
 
 def as_regex(pattern: str) -> str:
-    """What is to be found, of a pattern that the whole text must match. Both tools' dialect is Java's."""
+    """Converts a pattern for the whole text to one for a search. The dialect of both tools is Java's."""
     found = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
         re.compile(found)
     except (re.error, RecursionError, OverflowError):
-        raise beyond(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
+        raise reject(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
     return found
 
 
-def path_is(method: str, path: str, *, pattern: bool) -> When:
-    """The operation and model that a path asks for. pattern: it is a regular expression, or has `{name}` in it."""
+def match_path(method: str, path: str, *, pattern: bool) -> When:
+    """Returns the operation and model of a path. pattern: the path is a regular expression or has `{name}` in it."""
     plain = path.partition("?")[0]
     if pattern:
         plain = _ANYTHING.sub("*", plain.removeprefix("^").removesuffix("$").replace(r"\.", ".").replace(r"\/", "/"))
         if _PATTERN.search(plain):
-            raise beyond(f"the path {path[:80]!r}")
+            raise reject(f"the path {path[:80]!r}")
     target = identify(method if method not in ("ANY", "", "*") else "POST", plain)
     if target.operation is None:
         if pattern and plain.rstrip("*").rstrip("/") in ("", "/model"):
             return {}
         if plain.startswith("/model/"):
-            raise beyond(f"the path {path[:80]!r}, which names no operation,")
+            raise reject(f"the path {path[:80]!r}, which names no operation,")
         raise Unusable(f"{method} {path[:80]} is not Bedrock's", foreign=True)
     when: When = {"operation": target.operation.name}
     if target.model and target.model != "*":
@@ -81,23 +78,23 @@ def path_is(method: str, path: str, *, pattern: bool) -> When:
 
 
 def as_json(given: Any, what: str) -> JsonValue:
-    """JSON that a file holds as a value, or as text."""
+    """Returns JSON that is given as a value or as text."""
     if isinstance(given, str):
         try:
             return bodies.parse(given.encode())
         except ValueError:
-            raise beyond(f"{what} that is not JSON") from None
+            raise reject(f"{what} that is not JSON") from None
     try:
         value: JsonValue = json.loads(bodies.compact(given))
     except (TypeError, ValueError):
-        raise Unusable(f"expected {what} to be JSON, found {shown(given)}") from None
+        raise Unusable(f"expected {what} to be JSON, found {render_value(given)}") from None
     return value
 
 
-def body_is(value: JsonValue, *, deep: bool) -> When:
-    """The members that a body has. deep: objects within may have more members than these."""
+def match_body(value: JsonValue, *, deep: bool) -> When:
+    """Returns a condition on the members of a body. deep: nested objects may have more members."""
     if not isinstance(value, dict) or not value:
-        raise beyond("a body that is not an object with members")
+        raise reject("a body that is not an object with members")
     found: dict[str, JsonValue] = {}
     _members(value, "", found, deep=deep)
     return {"json_path": found}
@@ -105,16 +102,16 @@ def body_is(value: JsonValue, *, deep: bool) -> When:
 
 def _members(value: dict[str, JsonValue], before: str, found: dict[str, JsonValue], *, deep: bool) -> None:
     for name, member in value.items():
-        if not name or _UNSAYABLE.search(name):
-            raise beyond(f"the member {name!r}")
+        if not name or _SPECIAL.search(name):
+            raise reject(f"the member {name!r}")
         if deep and isinstance(member, dict) and member:
             _members(member, f"{before}{name}.", found, deep=deep)
         else:
             found[before + name] = member
 
 
-def raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
-    """The answer that goes over the wire as it is, streams opened into events."""
+def render_raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValue]:
+    """Returns a raw answer, with the events of a stream decoded."""
     if not 200 <= status <= 599:
         raise Unusable(f"expected a status from 200 to 599, found {status}")
     kept = {n.lower(): v for n, v in headers if n.lower() not in VOLATILE_RESPONSE_HEADERS and not is_secret_header(n)}
@@ -155,21 +152,17 @@ def _base64(data: bytes) -> str:
 
 
 def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWAYS) -> bytes:
-    """The bytes of an overlay file with the rules, scrubbed as cassettes are.
+    """Renders an overlay file with the rules, scrubbed like cassettes.
 
-    Raises SecretFound with the number of each rule that still holds a secret, and ValueError for what YAML cannot hold.
+    Raises SecretFound with the number of each rule that still contains a secret, and ValueError for values that YAML
+    cannot hold.
     """
-    layers = [parse(scrub_body(compact(dict(rule.layer)), redaction)) for rule in rules]
+    layers = [parse(scrub(compact(dict(rule.layer)), redaction)) for rule in rules]
     problems = [
         Problem(name, 0, "no secret", f"{kind} in rule {number}", "name it with --redact PATTERN")
         for number, layer in enumerate(layers, 1)
-        for kind in _secrets(layer)
+        for kind in dict.fromkeys(find_secrets(compact(layer)))
     ]
     if problems:
         raise SecretFound(problems)
     return yamlio.dump({"bedtape-overlay": 1, "rules": layers})
-
-
-def _secrets(layer: JsonValue) -> list[str]:
-    shown = Interaction(None, None, Request("POST", "/", (), Body("json", compact(layer))), Response(200, (), EMPTY))
-    return [finding.kind for finding in scan(shown)]

@@ -1,4 +1,4 @@
-"""An interaction as it goes over the wire: a whole URL and bodies of bytes, events framed, padding as on replay. Pure."""
+"""Renders interactions as on the wire: absolute URLs, bodies as bytes, framed events, padding as on replay."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 
-__all__ = ["Sent", "sent"]
+__all__ = ["WireExchange", "render_exchanges"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One exchange; header names are in lower case, as the cassette has them, but for exact recordings."""
+class WireExchange:
+    """One exchange. Header names are as in the cassette: lower case, except in exact recordings."""
 
     method: str
     url: str
@@ -29,14 +29,18 @@ class Sent:
     after_ms: int
 
 
-def sent(cassette: Cassette, region: str) -> list[Sent]:
-    """Every whole exchange of the cassette. What was cut is left out: no client shall take it for an answer."""
-    return [_sent(i, region, f"{cassette.name} {n}") for n, i in enumerate(cassette.interactions) if not i.partial]
+def render_exchanges(cassette: Cassette, region: str) -> list[WireExchange]:
+    """Renders every exchange of the cassette, except partial ones, which are no complete answers."""
+    return [
+        _render_exchange(i, region, f"{cassette.name} {n}")
+        for n, i in enumerate(cassette.interactions)
+        if not i.partial
+    ]
 
 
-def _sent(interaction: Interaction, region: str, seed: str) -> Sent:
+def _render_exchange(interaction: Interaction, region: str, seed: str) -> WireExchange:
     request, response = interaction.request, interaction.response
-    return Sent(
+    return WireExchange(
         method=request.method,
         url=f"https://{_host(interaction, region)}{request.path}",
         request_headers=request.headers,

@@ -19,8 +19,7 @@ import orjson
 from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
-from bedtape_cassettes.redaction.scrub import Redaction, scrub, scrub_body, scrub_text
-from bedtape_cassettes.redaction.user_patterns import in_path
+from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
 
 __all__ = [
     "ANSWERING",
@@ -158,7 +157,7 @@ def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
     They go last: only there is every spelling of the same JSON one, as the recorded body is.
     """
     data = _sorted_body(body, rules)
-    return None if data is None else scrub_body(data, rules.redaction)
+    return None if data is None else scrub(data, rules.redaction)
 
 
 def _model(target: Target, rules: MatchRules) -> str | None:
@@ -187,18 +186,18 @@ def _kept(
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
         return target, headers, body
-    path = in_path(target.path, rules.redaction, decoded=True)
+    path = redact_path(target.path, rules.redaction, decoded=True)
     if path != target.path:
         raw, mark, query = path.partition("?")
         target = identify(method, quote(raw, safe="/:") + mark + query)
-    return target, headers, scrub_body(body, rules.redaction)
+    return target, headers, scrub(body, rules.redaction)
 
 
 def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
     """The match key, 16 bytes."""
     target, headers, body = _kept(method, target, headers, body, rules)
     clean = _canonical_body(body, rules)
-    return _digest(_scrubbed(_address(target, method, rules)), headers, scrub_body(body) if clean is None else clean)
+    return _digest(_scrubbed(_address(target, method, rules)), headers, scrub(body) if clean is None else clean)
 
 
 def unscrubbed_key_of(
@@ -241,7 +240,7 @@ def canonical(
     """What `key_of` digests, kept apart so that two requests can be compared field by field."""
     target, headers, body = _kept(method, target, headers, body, rules)
     clean = _canonical_body(body, rules)
-    value: JsonValue = scrub_body(body).decode(errors="backslashreplace") or None
+    value: JsonValue = scrub(body).decode(errors="backslashreplace") or None
     if clean is not None:
         value = orjson.loads(clean)
     path = _scrubbed(_address(target, method, rules)).decode()

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, Headers, Interaction, Request, Response
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, is_secret_header, scrub_body, scrub_interaction
+from bedtape_cassettes.redaction.kinds import is_secret_header
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
+from bedtape_cassettes.redaction.walk import scrub_interaction
 
 __all__ = ["VOLATILE_RESPONSE_HEADERS", "interaction_of", "kept_request_headers"]
 
@@ -101,7 +103,7 @@ def interaction_of(
     streaming = target.operation is not None and target.operation.streaming
     content_type = next((value for name, value in response_headers if name.lower() == "content-type"), "")
     if redaction.patterns:  # in the client's own spelling, in which its next request comes too
-        request_body = scrub_body(request_body, redaction)
+        request_body = scrub(request_body, redaction)
     body = bodies.body_of(request_body) if exact else bodies.body_from_request(request_body)
     interaction = Interaction(
         operation=target.name,

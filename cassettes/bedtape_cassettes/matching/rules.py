@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 
 __all__ = ["arguments_of", "match_rules"]
 
@@ -37,7 +37,7 @@ def match_rules(
             problems.append(Problem("--ignore", 0, "members joined by dots (messages.*.text)", repr(path)))
     if problems:
         raise ConfigInvalid(problems)
-    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, redaction_of(redact).patterns)
+    return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns)
 
 
 def arguments_of(rules: MatchRules) -> Iterator[str]:

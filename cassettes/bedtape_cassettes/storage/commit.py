@@ -22,7 +22,8 @@ from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import safe_name
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scan, scrub_interaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
 
 __all__ = ["BACKUPS", "back_up", "commit", "list_changed", "list_files", "lock", "open_backups"]

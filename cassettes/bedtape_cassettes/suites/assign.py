@@ -1,7 +1,7 @@
-"""One interaction changed by what is said about it (`answer.text=…`, `stop_reason=…`, `status=429`), and what depends on that fixed.
+"""Assigns values to parts of one interaction (`answer.text=…`, `stop_reason=…`, `status=429`).
 
-An answer's text is put where the recorded one stood (see `deltas`); token counts, totals and a recorded Content-Length
-follow. What cannot be fixed is told in notes. Pure; nothing is written here.
+A new text replaces the recorded text in its slots. Token counts, totals and a recorded Content-Length are updated.
+Values that cannot be updated are reported in notes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from random import Random
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, namespace_of
-from bedtape_cassettes.families.content import STOP_REASONS, Cited, Content, Message, Text, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.content import STOP_REASONS, CitedText, Content, Message, Text, Usage
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.members import find_leaves
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.rendering import render, takes
+from bedtape_cassettes.families.rendering import can_render, render
 from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import with_text
@@ -26,10 +26,19 @@ from bedtape_cassettes.format.json_values import Place, Plain, find_places, pars
 from bedtape_cassettes.format.json_view import opened, sealed
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
-__all__ = ["Amended", "Assignment", "amended", "answer_text", "assignments", "reconcile", "with_length", "with_members"]
+__all__ = [
+    "Assignment",
+    "EditResult",
+    "answer_text",
+    "assign",
+    "parse_assignments",
+    "reconcile",
+    "with_length",
+    "with_members",
+]
 
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
-# The error that a status stands for where it is not said: the one that clients meet.
+# The error that clients most often receive with a status.
 _ERRORS = {
     400: "ValidationException",
     403: "AccessDeniedException",
@@ -51,49 +60,49 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Amended:
-    """The interaction as it is then, and what a reader should know of it."""
+class EditResult:
+    """The edited interaction, and notes for the user about values that were not updated."""
 
     interaction: Interaction
     notes: tuple[str, ...] = ()
 
 
-def assignments(words: Iterable[str]) -> tuple[Assignment, ...]:
-    """What was written on the command line. Raises CassetteError."""
+def parse_assignments(words: Iterable[str]) -> tuple[Assignment, ...]:
+    """Parses `KEY=VALUE` arguments. Raises CassetteError."""
     found = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or (key not in _KEYS and not key.startswith(("json:", "request:"))):
             known = ", ".join(f"{name}=…" for name in (*_KEYS, "json:$.path", "request:$.path"))
-            raise CassetteError(f"{word}: expected KEY=VALUE, found no key that is known; known are {known}")
+            raise CassetteError(f"{word}: expected KEY=VALUE, found no known key; known are {known}")
         found.append(Assignment(key, value))
-    # A status says what kind of answer it is, so it comes first.
+    # The status comes first, because it decides between an answer and an error.
     return tuple(sorted(found, key=lambda one: one.key != "status"))
 
 
-def amended(interaction: Interaction, changes: Sequence[Assignment]) -> Amended:
-    """With all of the changes. Raises CassetteError where one of them cannot be made."""
+def assign(interaction: Interaction, changes: Sequence[Assignment]) -> EditResult:
+    """Applies all changes. Raises CassetteError if a change is not possible."""
     notes: list[str] = []
     for change in changes:
-        interaction = _changed(interaction, change, notes)
-    return Amended(with_length(interaction), tuple(notes))
+        interaction = _assign_one(interaction, change, notes)
+    return EditResult(with_length(interaction), tuple(notes))
 
 
-def reconcile(before: Interaction, after: Interaction) -> Amended:
-    """What was edited by hand, with what depends on the answer's text fixed where only that was changed."""
+def reconcile(before: Interaction, after: Interaction) -> EditResult:
+    """Updates the token count of a hand-edited interaction, if its text changed and its usage did not."""
     notes: list[str] = []
     old, new = answer_text(before), answer_text(after)
     if old is not None and new is None and after.response.status == 200:
-        notes.append("the answer is no longer in the form of its model's family, so its text cannot be told")
+        notes.append("the answer no longer has the form of its model's family, so its text cannot be read")
     if old is not None and new is not None and old != new and _usage(before) == _usage(after):
-        after = _recounted(after, old, new)
-    return Amended(with_length(after), tuple(notes))
+        after = _update_token_count(after, old, new)
+    return EditResult(with_length(after), tuple(notes))
 
 
 def answer_text(interaction: Interaction) -> str | None:
-    """The answer's text; None where its form is not known, or it has none."""
+    """Returns the answer's text, or `None` if its form is unknown or it has no text."""
     content = _content(interaction)
-    if not isinstance(content, Message) or not any(isinstance(block, Text | Cited) for block in content.blocks):
+    if not isinstance(content, Message) or not any(isinstance(block, Text | CitedText) for block in content.blocks):
         return None
     return content.text
 
@@ -106,7 +115,7 @@ def _usage(interaction: Interaction) -> Usage | None:
     return read_usage(interaction.operation, interaction.model, interaction.response)
 
 
-def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
+def _assign_one(interaction: Interaction, change: Assignment, notes: list[str]) -> Interaction:
     key, value = change.key, change.value
     match key:
         case "answer.text":
@@ -129,7 +138,9 @@ def _changed(interaction: Interaction, change: Assignment, notes: list[str]) -> 
 
 def _whole(key: str, value: str, least: int, most: int = 10**9) -> int:
     if not value.isdecimal() or not value.isascii() or not least <= int(value[:12]) <= most:
-        raise CassetteError(f"{key}: expected a whole number from {least} to {most}, found {value!r}; write such a one")
+        raise CassetteError(
+            f"{key}: expected a whole number from {least} to {most}, found {value!r}; write such a number"
+        )
     return int(value)
 
 
@@ -144,55 +155,55 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
         raise CassetteError(f"{file}: expected text that UTF-8 can hold, found half of a surrogate pair") from None
     content = _content(interaction)
     if content is None and interaction.response.body == _NO_BODY:
-        return replace(interaction, response=_rendered(interaction, text))
+        return replace(interaction, response=_render_answer(interaction, text))
     if not isinstance(content, Message):
         fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
     members = members_of(interaction.operation, interaction.model)
     body = with_text(response.body, members, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
-    said = changed and _content(changed)
-    if changed is None or not isinstance(said, Message) or said.text != text:
+    new_content = changed and _content(changed)
+    if changed is None or not isinstance(new_content, Message) or new_content.text != text:
         fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(
             f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
         )
     if content.text != text:
-        notes += _doubts(file, content)
-    return _recounted(changed, content.text, text)
+        notes += _find_doubts(file, content)
+    return _update_token_count(changed, content.text, text)
 
 
 _NO_BODY = Body("text", b"")
 
 
-def _doubts(file: str, content: Message) -> list[str]:
-    """What an answer says of its text that nobody can fix."""
+def _find_doubts(file: str, content: Message) -> list[str]:
+    """Returns notes about parts of the answer that may contradict the new text."""
     notes = []
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
-    if any(isinstance(block, Cited) for block in content.blocks):
+    if any(isinstance(block, CitedText) for block in content.blocks):
         notes.append(f"{file}: its citations are those of the old text")
     return notes
 
 
-def _rendered(interaction: Interaction, text: str) -> Response:
-    """A new answer, in the form of the model's family."""
+def _render_answer(interaction: Interaction, text: str) -> Response:
+    """Renders a new answer in the form of the model's family."""
     request = interaction.request
     try:
-        made = render(
+        rendered = render(
             Message((Text(text),)),
             operation=interaction.operation or "",
             model=interaction.model,
             body=request.body.data,
             chance=Random(0),  # noqa: S311 -- the same edit gives the same bytes
         )
-    except Cannot as error:
+    except RenderError as error:
         raise CassetteError(f"{interaction.file}: expected an answer that can be made, found: {error}") from None
-    return replace(made, after_ms=interaction.response.after_ms)
+    return replace(rendered, after_ms=interaction.response.after_ms)
 
 
-def _recounted(interaction: Interaction, old: str, new: str) -> Interaction:
-    """With the output tokens that the new text would have cost."""
+def _update_token_count(interaction: Interaction, old: str, new: str) -> Interaction:
+    """Sets the output tokens to an estimate for the new text."""
     usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
         return interaction
@@ -204,49 +215,49 @@ def _recounted(interaction: Interaction, old: str, new: str) -> Interaction:
 
 
 def _with_stop(interaction: Interaction, stop: str) -> Interaction:
-    """With the family's own word for it, wherever the answer says why it ended."""
+    """Replaces each stop reason of the answer by the family's own word."""
     file, response = interaction.file, interaction.response
     if stop not in STOP_REASONS:
         raise CassetteError(f"{file}: expected a stop reason of {', '.join(STOP_REASONS)}, found {stop!r}; choose one")
     content = _content(interaction)
-    if not isinstance(content, Message) or not takes(interaction.operation):
+    if not isinstance(content, Message) or not can_render(interaction.operation):
         fix = "set the member itself: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
     word, values = _stop_word(interaction, stop), opened(response.body)
     places = _stops(interaction, values)
     if word is None or not places:
-        raise CassetteError(f"{file}: expected it to say why it ended, found nothing; set it with json:$.path=value")
+        raise CassetteError(f"{file}: expected a stop reason in the answer, found none; set it with json:$.path=value")
     for number, place, _ in places:
         values[number] = with_leaf(values[number], place, word)
     return replace(interaction, response=replace(response, body=sealed(response.body, values)))
 
 
 def _stops(interaction: Interaction, values: Sequence[JsonValue | Plain]) -> list[tuple[int, Place, str]]:
-    """The number of the value, the place and the word, wherever the values have a stop reason."""
+    """Returns the index of the value, the place and the word of each stop reason."""
     leaves = find_leaves(values, members_of(interaction.operation, interaction.model).stop)
     return [(number, place, leaf) for number, place, leaf in leaves if isinstance(leaf, str)]
 
 
 def _stop_word(interaction: Interaction, stop: str) -> str | None:
-    """The word of the model's family for the stop reason, as the family renders it."""
+    """Returns the stop reason as the model's family writes it."""
     try:
-        made = render(
+        rendered = render(
             Message((Text("."),), stop=stop, usage=Usage(1, 1)),
             operation=interaction.operation or "",
             model=interaction.model,
             body=interaction.request.body.data,
-            chance=Random(0),  # noqa: S311 -- nothing of it is kept
+            chance=Random(0),  # noqa: S311 -- the answer is discarded
         )
-    except Cannot as error:
+    except RenderError as error:
         raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
-    return next((word for _, _, word in _stops(interaction, opened(made.body))), None)
+    return next((word for _, _, word in _stops(interaction, opened(rendered.body))), None)
 
 
 # -- status ----------------------------------------------------------------------------------------------------
 
 
 def _with_status(interaction: Interaction, value: str, notes: list[str]) -> Interaction:
-    """An answer becomes the error of that status; an error becomes empty, for `answer.text` to fill."""
+    """Sets the status. An answer becomes an error; an error becomes an empty answer for `answer.text`."""
     status = _whole("status", value, 200, 599)
     response = interaction.response
     if status == response.status:
@@ -254,7 +265,7 @@ def _with_status(interaction: Interaction, value: str, notes: list[str]) -> Inte
     if status >= 400:
         return replace(interaction, response=_error(status, response, interaction.file, notes))
     if response.status >= 400:
-        notes.append(f"{interaction.file}: it is no error any more; give it an answer: answer.text=…")
+        notes.append(f"{interaction.file}: it is no longer an error; set an answer: answer.text=…")
         return replace(interaction, response=replace(response, status=status, headers=(), body=_NO_BODY))
     return replace(interaction, response=replace(response, status=status))
 
@@ -262,7 +273,7 @@ def _with_status(interaction: Interaction, value: str, notes: list[str]) -> Inte
 def _error(status: int, response: Response, file: str, notes: list[str]) -> Response:
     name = _ERRORS.get(status)
     if name is None:
-        notes.append(f"{file}: {status} is the status of no error of Bedrock's that is known: the body stays")
+        notes.append(f"{file}: no known Bedrock error has the status {status}; the body is unchanged")
         return replace(response, status=status)
     headers = (("content-type", "application/json"), ("x-amzn-errortype", name + namespace_of(name)))
     body = Body("json", bodies.compact({"message": FAILURES[name].message}))
@@ -276,13 +287,13 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
     response = interaction.response
     body = with_members(response.body, path, value, interaction.file)
     if _content(interaction) is None:
-        only = "only this member is changed, nothing follows"
+        only = "only this member is changed"
         notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
     return replace(response, body=body)
 
 
 def with_members(body: Body | Events, path: str, value: str, file: str) -> Body | Events:
-    """The body with the members at the path set; in a stream the path's first part is the event's number, from 0."""
+    """Sets the members at the path. In a stream the path begins with the number of the event, from 0."""
     try:
         parts = parse_path(path)
     except ValueError as error:
@@ -296,12 +307,12 @@ def with_members(body: Body | Events, path: str, value: str, file: str) -> Body 
         raise CassetteError(f"{file}: expected a member at {path}, found none; look at it: bedtape cassette show --raw")
     for number, *place in places:
         assert isinstance(number, int)
-        values[number] = with_leaf(values[number], tuple(place), _parsed(value))
+        values[number] = with_leaf(values[number], tuple(place), _parse_value(value))
     return sealed(body, values)
 
 
-def _parsed(value: str) -> JsonValue:
-    """JSON, or the text itself where it is none."""
+def _parse_value(value: str) -> JsonValue:
+    """Parses the value as JSON; returns the text if it is not JSON."""
     try:
         return bodies.parse(value.encode(errors="replace"))
     except ValueError:
@@ -312,7 +323,7 @@ def _parsed(value: str) -> JsonValue:
 
 
 def with_length(interaction: Interaction) -> Interaction:
-    """With the Content-Length that the body has now, where it was kept (exact recordings)."""
+    """Updates the Content-Length of an exact recording to the size of its body."""
     response = interaction.response
     size = str(_size(response.body))
     headers = tuple((n, size if n.lower() == "content-length" else v) for n, v in response.headers)

@@ -1,7 +1,7 @@
-"""Cassettes changed in bulk: interactions left out, moved, copied, split, merged, cut, numbered anew.
+"""Changes suites in bulk: drops, moves, copies, splits, merges, trims and renumbers interactions.
 
-Each function makes a new suite of an old one and says nothing about disks: `changing` puts the difference there. A file
-keeps its name, so its number too, for as long as it stays in its cassette; only `renumber` closes gaps. Pure.
+Each function returns a new suite and does not touch the disk. A file keeps its name, and so its number, while it
+stays in its cassette. `renumber` closes gaps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "rename",
     "renumber",
     "split",
-    "trimmed",
+    "trim",
     "truncate_after",
 ]
 
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def each(suite: Suite, picked: Picked, change: Callable[[Interaction], Interaction]) -> Suite:
-    """The suite with every picked interaction changed; it stays in its file."""
+    """Applies the change to every picked interaction. The file names stay."""
     return tuple(
         Cassette(
             cassette.name,
@@ -55,8 +55,8 @@ def each(suite: Suite, picked: Picked, change: Callable[[Interaction], Interacti
     )
 
 
-def trimmed(interaction: Interaction, events: int) -> Interaction:
-    """With the first so many events of its stream. Raises CassetteError where it has no stream, or `events` is not above 0."""
+def trim(interaction: Interaction, events: int) -> Interaction:
+    """Keeps the first `events` events of a stream. Raises CassetteError for a whole body, or if `events` < 1."""
     body = interaction.response.body
     if events < 1:
         raise CassetteError(f"--events: expected a number above 0, found {events}; a stream has at least one event")
@@ -72,85 +72,85 @@ def trimmed(interaction: Interaction, events: int) -> Interaction:
 
 
 def _where(suite: Suite, stays: Callable[[Cassette, int], bool]) -> Suite:
-    """What stays, by cassette and place; a cassette that is left without any is gone."""
+    """Keeps the interactions for which `stays` is true, and the cassettes that still have an interaction."""
     kept = (Cassette(c.name, tuple(i for place, i in enumerate(c.interactions) if stays(c, place))) for c in suite)
     return tuple(cassette for cassette in kept if cassette.interactions)
 
 
 def drop(suite: Suite, picked: Picked) -> Suite:
-    """Without what is picked."""
+    """Removes the picked interactions."""
     return _where(suite, lambda cassette, place: place not in picked.get(cassette.name, ()))
 
 
 def keep(suite: Suite, picked: Picked) -> Suite:
-    """With what is picked alone, in the cassettes of which anything is; the others stay as they are."""
+    """Removes the other interactions of each cassette with a picked interaction."""
     return _where(suite, lambda cassette, place: place in picked.get(cassette.name, (place,)))
 
 
 def truncate_after(suite: Suite, picked: Picked) -> Suite:
-    """Without what comes after the last that is picked of each cassette."""
+    """Removes the interactions after the last picked one of each cassette."""
     return _where(suite, lambda cassette, place: place <= max(picked.get(cassette.name, (place,))))
 
 
 # -- elsewhere -------------------------------------------------------------------------------------------------
 
 
-def _taken(suite: Suite, picked: Picked) -> list[Interaction]:
+def _collect(suite: Suite, picked: Picked) -> list[Interaction]:
     return [c.interactions[place] for c in suite for place in picked.get(c.name, ())]
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     if not safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
     return name
 
 
 def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
-    """The interactions at the end of a cassette, which is new where there is none of that name."""
-    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_checked(name), ()))
+    """Appends the interactions to a cassette, which is created if it does not exist."""
+    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_check_name(name), ()))
     first = _highest(old) + 1
     folder = old.interactions[0].file.rpartition("/")[0] if old.interactions else name
-    new = tuple(_filed(folder, number, interaction) for number, interaction in enumerate(added, first))
+    new = tuple(_name_interaction(folder, number, interaction) for number, interaction in enumerate(added, first))
     return _with(suite, Cassette(name, (*old.interactions, *new)))
 
 
 def _highest(cassette: Cassette) -> int:
-    """The highest number of any file's name, and at least how many there are: what is numbered above it has a new name."""
+    """Returns a number such that files with higher numbers have new names."""
     named = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
     return max([int(found[0]) for found in named if found] + [len(cassette.interactions)])
 
 
-def _filed(folder: str, number: int, interaction: Interaction) -> Interaction:
+def _name_interaction(folder: str, number: int, interaction: Interaction) -> Interaction:
     name = name_file(number, interaction)
     return replace(interaction, file=f"{folder}/{name}" if folder else name)
 
 
 def _with(suite: Suite, *changed: Cassette) -> Suite:
-    """The suite with these in place of those of their names, in name order; empty ones are gone."""
+    """Replaces or adds the changed cassettes by name, sorts by name, and removes empty cassettes."""
     named = {cassette.name: cassette for cassette in (*suite, *changed)}
     return tuple(named[name] for name in sorted(named) if named[name].interactions)
 
 
 def move(suite: Suite, picked: Picked, to: str) -> Suite:
-    """What is picked goes to the end of the cassette `to`."""
+    """Moves the picked interactions to the end of the cassette `to`."""
     if to in picked:
         raise CassetteError(f"{to}: expected another cassette to move to, found the one to move from; name another")
-    return append(drop(suite, picked), to, _taken(suite, picked))
+    return append(drop(suite, picked), to, _collect(suite, picked))
 
 
 def copy(suite: Suite, picked: Picked, to: str) -> Suite:
-    """What is picked is at the end of the cassette `to` too."""
-    return append(suite, to, _taken(suite, picked))
+    """Copies the picked interactions to the end of the cassette `to`."""
+    return append(suite, to, _collect(suite, picked))
 
 
 def _absent(suite: Suite, name: str, fix: str) -> str:
     if any(cassette.name == name for cassette in suite):
-        raise CassetteError(f"{name}: expected a name that no cassette has, found one that one has; {fix}")
-    return _checked(name)
+        raise CassetteError(f"{name}: expected a new cassette name, found the name of a cassette; {fix}")
+    return _check_name(name)
 
 
 def rename(suite: Suite, old: str, new: str) -> Suite:
-    """The cassette under another name, its files as they are called."""
+    """Renames the cassette. Its files keep their names."""
     (cassette,) = _one(suite, old)
     _absent(suite, new, "drop or rename that one first, or merge the two")
     files = tuple(replace(i, file=f"{new}/{i.file.rpartition('/')[2]}") for i in cassette.interactions)
@@ -165,7 +165,7 @@ def _one(suite: Suite, name: str) -> tuple[Cassette]:
 
 
 def renumber(suite: Suite, names: Iterable[str]) -> Suite:
-    """Files of the cassettes named anew: numbers from 1 without gaps, operation and match key as they are now."""
+    """Renames the files of the cassettes: numbers from 1 without gaps, current operation and match key."""
     again = [
         number_files(cassette, cassette.interactions[0].file.rpartition("/")[0])
         for name in names
@@ -190,22 +190,22 @@ _AGENT_SESSION = re.compile(r"/sessions/([^/?]+)/")
 
 
 def _sessions(interactions: Sequence[Interaction]) -> list[str]:
-    """A name a session: an agent's by its id; else `session-N`, by how the conversation begins.
+    """Returns the session of each interaction: an agent's session id, or `session-N` by the first turn.
 
-    A conversation's requests repeat it from its beginning, so what they begin with tells one from another.
+    Each request of a conversation repeats it from the first turn, so the first turn identifies the conversation.
     """
-    begun: dict[object, str] = {}
+    sessions: dict[object, str] = {}
     names = []
     for interaction in interactions:
         if found := _AGENT_SESSION.search(interaction.request.path):
             names.append(found[1])
             continue
         prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
-        names.append(begun.setdefault(_beginning(prompt, interaction), f"session-{len(begun) + 1}"))
+        names.append(sessions.setdefault(_find_start(prompt, interaction), f"session-{len(sessions) + 1}"))
     return names
 
 
-def _beginning(prompt: Prompt, interaction: Interaction) -> object:
+def _find_start(prompt: Prompt, interaction: Interaction) -> object:
     return (prompt.system, prompt.turns[0].text) if prompt.turns else interaction.request
 
 
@@ -213,7 +213,7 @@ BY = ("model", "operation", "session")
 
 
 def split(suite: Suite, name: str, by: str) -> Suite:
-    """The cassette as several, `NAME/PART`, by model, operation or session (one of BY); order is kept."""
+    """Splits the cassette into `NAME/PART`, by model, operation or session (one of BY). Order is kept."""
     (cassette,) = _one(suite, name)
     match by:
         case "model":
@@ -234,10 +234,10 @@ def split(suite: Suite, name: str, by: str) -> Suite:
 
 
 def merge(suite: Suite, names: Sequence[str], to: str) -> Suite:
-    """The cassettes as one, in the order in which they are named; those merged are gone."""
+    """Merges the cassettes into `to`, in the order of `names`, and removes the merged cassettes."""
     merged = tuple(dict.fromkeys(cassette for name in names for cassette in cassettes(suite, name)))
     if len(merged) < 2:
         raise CassetteError(f"expected two cassettes or more to merge, found {merged[0].name} alone; name another")
     rest = _with(suite, *(Cassette(cassette.name, ()) for cassette in merged))
-    _absent(rest, to, "name it among those to merge, or choose another")
+    _absent(rest, to, "add it to the cassettes to merge, or choose another name")
     return append(rest, to, [i for cassette in merged for i in cassette.interactions])

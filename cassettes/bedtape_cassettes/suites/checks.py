@@ -1,6 +1,6 @@
-"""Everything that is doubtful about cassettes that load: requests that shadow each other, drift from AWS's models, models
-at the end of their life, recordings that nobody plays or that are old. Pure: what day it is, ages and what was played
-come as arguments.
+"""Checks cassettes: shadowed requests, drift from AWS's models, ended models, unused and old recordings.
+
+The date, the ages of files and the played files come as arguments.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, Protocol, TypeAlias
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.format.json_view import opened, value_in
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.suites.lifecycle import ends
+from bedtape_cassettes.suites.lifecycle import find_end_of_life
 from bedtape_cassettes.suites.selector import find_duplicates, marks, numbers
 
-__all__ = ["Checked", "Drifts", "Facts", "check"]
+__all__ = ["CheckResult", "Drifts", "Facts", "check"]
 
 Level: TypeAlias = Literal["wrong", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One thing that is doubtful. level: `wrong` is to be fixed; a `note` may be meant so."""
+class CheckResult:
+    """One result of the check. level: `wrong` needs a fix; a `note` may be intended."""
 
     level: Level
     kind: str
@@ -37,27 +37,27 @@ class Checked:
 
 class _Drift(Protocol):
     @property
-    def said(self) -> str: ...
+    def message(self) -> str: ...
     @property
-    def known(self) -> bool: ...
+    def certain(self) -> bool: ...
 
 
 class Drifts(Protocol):
-    """What holds JSON against AWS's models (`service_model` does)."""
+    """Compares JSON with AWS's models. `service_model` implements it."""
 
     VERSION: str
 
-    def request_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
-    def answer_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
-    def event_drift(self, service: str, operation: str, event: str, payload: JsonValue) -> Sequence[_Drift]: ...
+    def find_request_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
+    def find_answer_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
+    def find_event_drift(self, service: str, operation: str, event: str, payload: JsonValue) -> Sequence[_Drift]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known besides the cassettes.
+    """Facts besides the cassettes.
 
-    today: for ends of life. played: the files that a history names, None where there is none. days: how old each file
-    is. oldest: how old one may be, in days. drifts: None leaves AWS's models out.
+    today: the date for ends of life. played: the files in a history; `None` without a history. days: the age of each
+    file in days. oldest: the highest allowed age in days. drifts: `None` skips the comparison with AWS's models.
     """
 
     today: date
@@ -67,96 +67,100 @@ class Facts:
     drifts: Drifts | None = None
 
 
-def check(suite: Suite, facts: Facts, tick: Callable[[str], None] = lambda _: None) -> list[Checked]:
-    """All that is doubtful, cassette by cassette."""
-    found: list[Checked] = []
+def check(suite: Suite, facts: Facts, tick: Callable[[str], None] = lambda _: None) -> list[CheckResult]:
+    """Returns all results, cassette by cassette, without duplicates."""
+    found: list[CheckResult] = []
     for cassette in suite:
-        found += _matching(cassette)
+        found += _check_duplicates(cassette)
         for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
             found += _one(f"{cassette.name}:{number}", interaction, facts)
         tick(cassette.name)
     return list(dict.fromkeys(found))
 
 
-def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[Checked]:
-    yield from _marked(where, interaction)
-    yield from _ended(where, interaction, facts.today)
+def _one(where: str, interaction: Interaction, facts: Facts) -> Iterator[CheckResult]:
+    yield from _check_marks(where, interaction)
+    yield from _check_end_of_life(where, interaction, facts.today)
     if facts.played is not None and interaction.file not in facts.played:
-        yield Checked("note", "never-played", where, "the history does not name it", f"bedtape cassette drop {where}")
+        yield CheckResult(
+            "note", "never-played", where, "the history does not name it", f"bedtape cassette drop {where}"
+        )
     days = facts.days.get(interaction.file)
     if facts.oldest is not None and days is not None and days > facts.oldest:
-        yield Checked("wrong", "old", where, f"it is {days} days old, more than {facts.oldest}", "record it again")
+        yield CheckResult("wrong", "old", where, f"it is {days} days old, more than {facts.oldest}", "record it again")
     if facts.drifts is not None:
-        yield from _drifted(where, interaction, facts.drifts)
+        yield from _check_drift(where, interaction, facts.drifts)
 
 
 # -- matching --------------------------------------------------------------------------------------------------
 
 
-def _matching(cassette: Cassette) -> Iterator[Checked]:
-    """Requests that ask the same: played one after the other, so a second one with the same answer changes nothing."""
+def _check_duplicates(cassette: Cassette) -> Iterator[CheckResult]:
+    """Finds equal requests. They play in turn, so a second one with the same answer has no effect."""
     by_number = dict(zip(numbers(cassette), cassette.interactions, strict=True))
     for same in find_duplicates(cassette):
         first = by_number[same[0]]
         where = f"{cassette.name}:{same[-1]}"
         listed = ", ".join(map(str, same))
         if all(by_number[n].response == first.response for n in same):
-            said = f"{listed} ask the same and are answered the same: the first shadows the others"
-            yield Checked("wrong", "shadowed", where, said, f"bedtape cassette drop {where}")
+            said = f"{listed} have the same request and the same answer: the first shadows the others"
+            yield CheckResult("wrong", "shadowed", where, said, f"bedtape cassette drop {where}")
         else:
-            said = f"{listed} ask the same and are answered otherwise: they play one after the other"
-            yield Checked("note", "sequence", where, said, "if that is not meant, drop one")
+            said = f"{listed} have the same request and different answers: they play one after the other"
+            yield CheckResult("note", "sequence", where, said, "if that is not meant, drop one")
 
 
-def _marked(where: str, interaction: Interaction) -> Iterator[Checked]:
+def _check_marks(where: str, interaction: Interaction) -> Iterator[CheckResult]:
     found = marks(interaction)
     if "stale" in found:
-        said = "its request was changed since its file was named"
-        yield Checked("note", "stale-name", where, said, f"bedtape cassette renumber {where.rpartition(':')[0]}")
+        said = "its request was changed after its file was named"
+        yield CheckResult("note", "stale-name", where, said, f"bedtape cassette renumber {where.rpartition(':')[0]}")
     if "partial" in found:
         said = "its recording was cut, so it is never replayed"
-        yield Checked("wrong", "partial", where, said, f"record it again, or bedtape cassette drop {where}")
+        yield CheckResult("wrong", "partial", where, said, f"record it again, or bedtape cassette drop {where}")
 
 
-def _ended(where: str, interaction: Interaction, today: date) -> Iterator[Checked]:
-    day = ends(bare(interaction.model or ""))
+def _check_end_of_life(where: str, interaction: Interaction, today: date) -> Iterator[CheckResult]:
+    day = find_end_of_life(strip_profile(interaction.model or ""))
     if day is None:
         return
     over = day <= today
     said = f"{interaction.model} {'reached' if over else 'reaches'} its end of life on {day.isoformat()}"
-    yield Checked("wrong" if over else "note", "model-ended", where, said, "record with a model that is served")
+    yield CheckResult("wrong" if over else "note", "model-ended", where, said, "record with a model that is served")
 
 
 # -- drift -----------------------------------------------------------------------------------------------------
 
 
-def _drifted(where: str, interaction: Interaction, drifts: Drifts) -> Iterator[Checked]:
+def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterator[CheckResult]:
     request, response = interaction.request, interaction.response
     operation = identify(request.method, request.path).operation
     if operation is None:
-        yield Checked("note", "unknown-path", where, f"{request.path} is no operation of Bedrock's", "look at its path")
+        yield CheckResult(
+            "note", "unknown-path", where, f"{request.path} is no operation of Bedrock's", "look at its path"
+        )
         return
-    said: list[tuple[str, _Drift]] = []
+    drift_by_side: list[tuple[str, _Drift]] = []
     value = opened(request.body)[0]
-    # A request that Bedrock refused was meant to be wrong.
+    # A request that Bedrock rejected may be wrong on purpose.
     if request.body.data and not isinstance(value, Plain) and response.status < 400:
-        said += [("request", d) for d in drifts.request_drift(operation.service, operation.name, value)]
+        drift_by_side += [("request", d) for d in drifts.find_request_drift(operation.service, operation.name, value)]
     if response.status == 200:
-        said += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
-    for side, drift in said:
-        level: Level = "wrong" if drift.known else "note"
-        fix = "record it again" if drift.known else "nothing, if AWS sends it: the model is behind"
-        yield Checked(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.said}", fix)
+        drift_by_side += [("answer", d) for d in _answer(operation.service, operation.name, response.body, drifts)]
+    for side, drift in drift_by_side:
+        level: Level = "wrong" if drift.certain else "note"
+        fix = "record it again" if drift.certain else "nothing, if AWS sends it: the model is out of date"
+        yield CheckResult(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.message}", fix)
 
 
 def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:
     if isinstance(body, Body):
         value = opened(body)[0]
         if body.data and not isinstance(value, Plain):
-            yield from drifts.answer_drift(service, operation, value)
+            yield from drifts.find_answer_drift(service, operation, value)
         return
     for event in body.events:
         payload = value_in(event)
         if event.type is None or event.form != "json" or isinstance(payload, Plain):
             continue
-        yield from drifts.event_drift(service, operation, event.type, payload)
+        yield from drifts.find_event_drift(service, operation, event.type, payload)

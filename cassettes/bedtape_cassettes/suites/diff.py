@@ -1,7 +1,6 @@
-"""What differs between two interactions, or two suites: the answer first, noise last. Pure.
+"""Compares two interactions or two suites: the answer first, noise last.
 
-Noise is what differs from one recording to the next without meaning anything: times, ids, token counts, how a stream
-was cut into events.
+Noise is a difference between two recordings without a meaning: times, ids, token counts, and the cuts between events.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from bedtape_cassettes.families.content import (
     Citation,
-    Cited,
+    CitedText,
     Content,
     Embeddings,
     Image,
@@ -34,15 +33,15 @@ from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonVal
 from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
-__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "shown"]
+__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "render"]
 
 Section: TypeAlias = Literal["answer", "request", "headers", "noise"]
-Facts: TypeAlias = dict[str, str]
+_Facts: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fact that is not the same: None where one side has no such fact."""
+    """One different fact. `before` or `after` is `None` if that side lacks the fact."""
 
     section: Section
     where: str
@@ -52,7 +51,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two interactions that belong together, by `cassette:number`; None where there is no counterpart."""
+    """Two paired interactions as `cassette:number`. A side without a counterpart is `None`."""
 
     before: str | None
     after: str | None
@@ -67,15 +66,15 @@ class Comparison:
 
 
 def differences(before: Interaction, after: Interaction, *, noise: bool = True) -> tuple[Difference, ...]:
-    """Every difference, what matters most first."""
+    """Returns every difference, the most important first."""
     answers = [*_between("answer", _answer(before), _answer(after))]
-    asked = [*_between("request", _request(before), _request(after))]
+    request = [*_between("request", _request(before), _request(after))]
     headers = [*_between("headers", dict(before.response.headers), dict(after.response.headers))]
     if not noise:
-        return (*answers, *asked, *headers)
-    told = {(difference.before, difference.after) for difference in answers}
-    spelling = [rest for rest in _spelling(before, after) if (rest.before, rest.after) not in told]
-    return (*answers, *asked, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
+        return (*answers, *request, *headers)
+    reported = {(difference.before, difference.after) for difference in answers}
+    spelling = [rest for rest in _compare_bodies(before, after) if (rest.before, rest.after) not in reported]
+    return (*answers, *request, *headers, *_between("noise", _noise(before), _noise(after)), *spelling)
 
 
 def _between(section: Section, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
@@ -84,14 +83,14 @@ def _between(section: Section, before: Mapping[str, str], after: Mapping[str, st
             yield Difference(section, where, one, other)
 
 
-def _answer(interaction: Interaction) -> Facts:
+def _answer(interaction: Interaction) -> _Facts:
     response = interaction.response
     facts = {"status": str(response.status), "partial": str(interaction.partial).lower()}
     content = content_of(interaction.operation, interaction.model, response)
-    return facts | (_said(content) if content is not None else _body(response.body))
+    return facts | (_read_content(content) if content is not None else _body(response.body))
 
 
-def _said(content: Content) -> Facts:
+def _read_content(content: Content) -> _Facts:
     match content:
         case Message():
             return _message(content)
@@ -107,12 +106,12 @@ def _picture(data: bytes) -> str:
     return f"{len(data)} bytes, {data[:12].hex()}…"
 
 
-def _message(message: Message) -> Facts:
-    """Texts joined (how they are cut is noise), calls in order without their ids (they are drawn by lot)."""
+def _message(message: Message) -> _Facts:
+    """Joins texts, because their cuts are noise, and leaves out tool call ids, because they are random."""
     facts = {"text": message.text} if message.text else {}
     thoughts = [block for block in message.blocks if isinstance(block, Reasoning)]
     calls = [block for block in message.blocks if isinstance(block, ToolUse)]
-    cited = [c for block in message.blocks if isinstance(block, Cited) for c in block.citations]
+    cited = [c for block in message.blocks if isinstance(block, CitedText) for c in block.citations]
     pictures = [block for block in message.blocks if isinstance(block, Image)]
     if calls or thoughts:
         facts["order"] = ", ".join(type(block).__name__ for block in message.blocks if not isinstance(block, Text))
@@ -127,14 +126,14 @@ def _citation(citation: Citation) -> str:
     return f"{citation.title or citation.origin or ''} {_json(citation.location)} {citation.source}"
 
 
-def _request(interaction: Interaction) -> Facts:
+def _request(interaction: Interaction) -> _Facts:
     request = interaction.request
     facts = {"method": request.method, "path": request.path}
     return facts | {f"header {name}": value for name, value in request.headers} | _body(request.body)
 
 
-def _noise(interaction: Interaction) -> Facts:
-    """Times, tokens, and into how many events a stream is cut."""
+def _noise(interaction: Interaction) -> _Facts:
+    """Returns times, token counts and the number of events."""
     response = interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
@@ -147,10 +146,10 @@ def _noise(interaction: Interaction) -> Facts:
     return facts | {"exact": str(interaction.exact).lower()}
 
 
-def _spelling(before: Interaction, after: Interaction) -> Iterator[Difference]:
-    """The rest of bodies whose meaning was told: ids, traces, how a text is cut.
+def _compare_bodies(before: Interaction, after: Interaction) -> Iterator[Difference]:
+    """Compares the bodies of answers with a known form, for ids, traces and cuts of texts.
 
-    Not of streams of different lengths: there every event differs from its neighbour, and the answer says it better.
+    Skips streams of different lengths, because there every event after the first extra one differs.
     """
     sizes = {len(i.response.body.events) if isinstance(i.response.body, Events) else -1 for i in (before, after)}
     known = any(content_of(i.operation, i.model, i.response) is not None for i in (before, after))
@@ -165,10 +164,10 @@ def _json(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _body(body: Body | Events) -> Facts:
+def _body(body: Body | Events) -> _Facts:
     if isinstance(body, Body):
         return _members(_value(body.form, body.data)) if body.data else {}
-    facts: Facts = {}
+    facts: _Facts = {}
     for number, event in enumerate(body.events, 1):
         facts |= _members(_value(event.form, event.payload), f"event {number} {event.type or ''}".rstrip())
     return facts
@@ -181,7 +180,7 @@ def _value(form: str, data: bytes) -> JsonValue:
         return data.decode(errors="replace")
 
 
-def _members(value: JsonValue, root: str = "") -> Facts:
+def _members(value: JsonValue, root: str = "") -> _Facts:
     """Each leaf by its path: `messages[0].content[0].text`."""
     return {render_path(place, root) or "body": _json(leaf) for place, leaf in leaves(value)}
 
@@ -190,7 +189,7 @@ def _members(value: JsonValue, root: str = "") -> Facts:
 
 
 def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Comparison, ...]:
-    """Cassettes of one name side by side; where there is one on each side, those two, whatever they are called."""
+    """Compares cassettes with the same name, or the only two cassettes whatever their names."""
     if len(before) == len(after) == 1:
         return tuple(_cassettes(before[0], after[0], noise=noise))
     old, new = {c.name: c for c in before}, {c.name: c for c in after}
@@ -215,10 +214,10 @@ def _cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Iterator[Co
 
 
 def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | None]]:
-    """Places that belong together: the same request, in order; then of what is left the same number."""
+    """Pairs places with the same request, in order, then the remaining places with the same number."""
     if len(before.interactions) == len(after.interactions) == 1:
         return [(0, 0)]
-    olds, news = _keyed(before), _keyed(after)
+    olds, news = _index_by_key(before), _index_by_key(after)
     both = [(olds[key], news[key]) for key in olds if key in news]
     old_numbers, new_numbers = numbers(before), numbers(after)
     left = {old_numbers[place]: place for key, place in olds.items() if key not in news}
@@ -229,8 +228,8 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
     return [*sorted([*both, *gone], key=lambda pair: pair[0] or 0), *come]
 
 
-def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
-    """Each place by its match key and how many of that key came before it."""
+def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
+    """Maps the match key and its count of earlier occurrences to each place."""
     seen: dict[bytes, int] = {}
     found = {}
     for place, interaction in enumerate(cassette.interactions):
@@ -240,13 +239,13 @@ def _keyed(cassette: Cassette) -> dict[tuple[bytes, int], int]:
     return found
 
 
-# -- to read ---------------------------------------------------------------------------------------------------
+# -- rendering ---------------------------------------------------------------------------------------------------
 
 _SIGNS: dict[str, Style] = {"+": "added", "-": "removed"}
 
 
-def shown(comparisons: Sequence[Comparison]) -> list[Line]:
-    """Those that differ, each under its name."""
+def render(comparisons: Sequence[Comparison]) -> list[Line]:
+    """Renders the comparisons that differ, each under its name."""
     return [line for comparison in comparisons if comparison.differ for line in _comparison(comparison)]
 
 
@@ -262,7 +261,7 @@ def _comparison(comparison: Comparison) -> Iterator[Line]:
 
 
 def difference_lines(difference: Difference) -> Iterator[Line]:
-    """Where it is, then the lines of both sides that differ."""
+    """Renders the place of the difference, then the different lines of both sides."""
     style: Style = "faint" if difference.section == "noise" else "role"
     yield from lines(f"{difference.section}: {difference.where}", style, indent="  ")
     before = [] if difference.before is None else difference.before.splitlines() or [""]

@@ -1,6 +1,6 @@
-"""One interaction as a text to edit: what the answer says first, then the whole file; and the edited text read again.
+"""The text of one interaction in an editor: the answer first, then the whole file.
 
-Nothing of a bad edit is lost: the problems have the lines of the text as it was edited. Pure.
+The problems of an invalid edit have the line numbers of the edited text.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import COUNTS, read_usage
 from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.model import Interaction, JsonValue
-from bedtape_cassettes.suites.assign import Amended, Assignment, amended, answer_text, reconcile
+from bedtape_cassettes.suites.assign import Assignment, EditResult, answer_text, assign, reconcile
 
-__all__ = ["read", "sheet"]
+__all__ = ["read", "render"]
 
 _HEAD = """\
-# What the answer says. What you change here is put into the body or the events below, cut as the model cut it; token
-# counts follow the text. What you change below stays as you write it. An empty file changes nothing.
+# The answer. Changes here are written into the body or the events below, with the same cuts between events. Token
+# counts are updated. Changes below are kept as written. An empty file changes nothing.
 """
-_MIDDLE = "# The interaction as its file holds it.\n"
+_MIDDLE = "# The whole interaction.\n"
 _START = re.compile(rb"^bedtape:", re.MULTILINE)
 
 
-def sheet(interaction: Interaction) -> str:
-    """The text to edit."""
+def render(interaction: Interaction) -> str:
+    """Renders the text to edit."""
     whole = document.write(interaction).decode()
-    said = _said(interaction)
-    return whole if said is None else f"{_HEAD}{yamlio.dump({'answer': said}).decode()}{_MIDDLE}{whole}"
+    answer = _read_answer(interaction)
+    return whole if answer is None else f"{_HEAD}{yamlio.dump({'answer': answer}).decode()}{_MIDDLE}{whole}"
 
 
-def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
-    """What can be changed by a word; None where that is nothing."""
+def _read_answer(interaction: Interaction) -> dict[str, JsonValue] | None:
+    """Returns the editable parts of the answer, or `None` if it has none."""
     text = answer_text(interaction)
     content = content_of(interaction.operation, interaction.model, interaction.response)
     found: dict[str, JsonValue] = {}
@@ -46,13 +46,13 @@ def _said(interaction: Interaction) -> dict[str, JsonValue] | None:
     return found or None
 
 
-def read(text: str, interaction: Interaction) -> Amended | None:
-    """The interaction that the edited text means; None where nothing was changed.
+def read(text: str, interaction: Interaction) -> EditResult | None:
+    """Parses the edited text. Returns `None` if nothing was changed.
 
-    Raises CassetteInvalid, with lines of the text, or CassetteError.
+    Raises CassetteInvalid with lines of the text, or CassetteError.
     """
     data = text.encode()
-    if not text.strip() or text == sheet(interaction):
+    if not text.strip() or text == render(interaction):
         return None
     name = interaction.file.rpartition("/")[2] or "interaction.yaml"
     begins = _START.search(data)
@@ -67,19 +67,19 @@ def read(text: str, interaction: Interaction) -> Amended | None:
         fix = "change one of them, and leave the other as it was"
         found = "two: under answer and in the interaction"
         raise CassetteInvalid([Problem(name, 1, "one new text", found, fix)])
-    final = amended(changed.interaction, changes)
-    return Amended(final.interaction, (*changed.notes, *final.notes))
+    final = assign(changed.interaction, changes)
+    return EditResult(final.interaction, (*changed.notes, *final.notes))
 
 
 def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignment, ...]:
-    """What was changed under `answer`."""
-    old = _said(interaction)
+    """Returns the changes under the key `answer`."""
+    old = _read_answer(interaction)
     value = yamlio.load(head, name) if _has_words(head) else None
     if old is None or value is None:
         return ()
     new = value.get("answer") if isinstance(value, dict) else None
     if not isinstance(new, dict) or not isinstance(new.get("usage", {}), dict):
-        fix = "put it back as it was, or take the whole of it out"
+        fix = "restore it, or remove all of it"
         raise CassetteInvalid([Problem(name, 1, f"answer: with {', '.join(old)}", "something else", fix)])
     found = [
         _assignment(key, member, name)

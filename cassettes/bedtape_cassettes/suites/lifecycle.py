@@ -1,7 +1,7 @@
-"""Models that Bedrock no longer serves, or soon will not: an id and the day of its end of life.
+"""Bedrock models with an end of life, and its date.
 
-By Amazon's page of the model lifecycle and its notices, as public trackers quote them until 2026-09; where regions differ,
-the last day. A recording of such a model still replays; it can no longer be recorded again. Only a table.
+The dates come from Amazon's page of the model lifecycle and its notices, as public trackers quote them until 2026-09.
+If regions differ, the last date is used. A recording of an ended model still replays, but cannot be recorded again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from fnmatch import fnmatchcase
 
-__all__ = ["ENDS", "ends"]
+__all__ = ["ENDS", "find_end_of_life"]
 
 # Globs of bare model ids (no inference profile, no ARN).
 ENDS = {
@@ -39,6 +39,6 @@ ENDS = {
 }
 
 
-def ends(bare: str) -> date | None:
-    """The day from which requests to the model fail; None where none is known."""
+def find_end_of_life(bare: str) -> date | None:
+    """Returns the day from which requests to the model fail, or `None` if it is unknown."""
     return next((day for glob, day in ENDS.items() if fnmatchcase(bare, glob)), None)

@@ -1,4 +1,4 @@
-"""Cassettes in numbers: a row for each, and totals by operation and model. Pure; when it is now comes as an argument."""
+"""Statistics of cassettes: a row for each cassette, and totals by operation and model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Row", "Total", "row", "table", "totals"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cassette. bytes: of its files; None in a `.tape`. age_seconds: since it last changed, None where unknown."""
+    """One cassette. bytes: size of its files, `None` in a `.tape`. age_seconds: time since its last change, or `None`."""
 
     name: str
     interactions: int
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What one operation of one model amounts to. waited_ms: from requests to the ends of their answers, as recorded."""
+    """The totals of one operation of one model. waited_ms: recorded time from requests to the ends of answers."""
 
     operation: str
     model: str
@@ -42,6 +42,7 @@ class Total:
 
 
 def row(cassette: Cassette, size: int | None, age_seconds: int | None) -> Row:
+    """Returns the row of a cassette."""
     found = Counter(mark for interaction in cassette.interactions for mark in marks(interaction))
     return Row(
         cassette.name,
@@ -60,7 +61,7 @@ def _operation(interaction: Interaction) -> str:
 
 
 def totals(interactions: Iterable[Interaction]) -> tuple[Total, ...]:
-    """By operation and model, the most interactions first."""
+    """Returns totals by operation and model, the most interactions first."""
     groups: dict[tuple[str, str], list[Interaction]] = {}
     for interaction in interactions:
         groups.setdefault((_operation(interaction), interaction.model or "-"), []).append(interaction)
@@ -75,20 +76,20 @@ def _total(operation: str, model: str, group: list[Interaction]) -> Total:
         model,
         len(group),
         sum(i.response.status >= 400 for i in group),
-        sum(usage.sent for usage in usages),
+        sum(usage.total_input for usage in usages),
         sum(usage.output for usage in usages),
-        sum(_waited(i) for i in group),
+        sum(_measure_wait(i) for i in group),
     )
 
 
-def _waited(interaction: Interaction) -> int:
+def _measure_wait(interaction: Interaction) -> int:
     body = interaction.response.body
     streamed = max(event.at_ms for event in body.events) if isinstance(body, Events) else 0
     return interaction.response.after_ms + streamed
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[Line]:
-    """Columns in line, the first row as their titles; right: columns of numbers."""
+    """Aligns the rows in columns. The first row is the title. right: right-aligned columns."""
     safe = [[escape_controls(cell) for cell in cells] for cells in rows]
     widths = [max(len(cells[column]) for cells in safe) for column in range(len(rows[0]))] if rows else []
     shown = []

@@ -1,4 +1,4 @@
-"""What a change would do to the files of a suite, to be looked at before it is done. Pure."""
+"""Computes and renders the effect of a change on the files of a suite."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["Plan", "plan", "shown"]
+__all__ = ["Plan", "plan", "render"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Files, relative to the folder. moved, copied: from, to, of an interaction that does not change."""
+    """Changed files, relative to the folder. moved, copied: (from, to) of an unchanged interaction."""
 
     removed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -32,12 +32,12 @@ class Plan:
             "copied": len(self.copied),
             "changed": len(self.changed),
         }
-        told = [f"{count} {what}" for what, count in counts.items() if count]
-        return f"interactions: {', '.join(told)}" if told else "nothing changes"
+        parts = [f"{count} {what}" for what, count in counts.items() if count]
+        return f"interactions: {', '.join(parts)}" if parts else "nothing changes"
 
 
 def plan(before: Suite, after: Suite) -> Plan:
-    """How `after` comes from `before`."""
+    """Computes the changes from `before` to `after`."""
     old, new = _files(before), _files(after)
     gone = {file: interaction for file, interaction in old.items() if file not in new}
     stays = {interaction: file for file, interaction in old.items() if file in new}
@@ -45,10 +45,10 @@ def plan(before: Suite, after: Suite) -> Plan:
     for file, interaction in new.items():
         if file in old:
             continue
-        came = next((path for path, other in gone.items() if other == interaction), None)
-        if came is not None:
-            moved.append((came, file))
-            del gone[came]
+        source = next((path for path, other in gone.items() if other == interaction), None)
+        if source is not None:
+            moved.append((source, file))
+            del gone[source]
         elif interaction in stays:
             copied.append((stays[interaction], file))
         else:
@@ -65,16 +65,16 @@ def _files(suite: Suite) -> dict[str, Interaction]:
     return {interaction.file: interaction for cassette in suite for interaction in cassette.interactions}
 
 
-def shown(found: Plan) -> Iterator[Line]:
-    """The plan as a diff to read."""
-    for file in found.removed:
+def render(preview: Plan) -> Iterator[Line]:
+    """Renders the plan as a diff."""
+    for file in preview.removed:
         yield from lines(f"- {file}", "removed")
-    for file in found.added:
+    for file in preview.added:
         yield from lines(f"+ {file}", "added")
-    for sign, pairs in (("moved", found.moved), ("copied", found.copied)):
+    for sign, pairs in (("moved", preview.moved), ("copied", preview.copied)):
         for one, other in pairs:
             yield from lines(f"{sign} {one} -> {other}", "title")
-    for file, changes in found.changed:
+    for file, changes in preview.changed:
         yield from lines(f"changed {file}", "title")
         for change in changes:
             yield from difference_lines(change)

@@ -1,7 +1,7 @@
-"""The selector language: which interactions a command is about, such as `weather:1-3` or `weather:op=ConverseStream`.
+"""The selector language, which selects interactions: `weather:1-3`, `weather:op=ConverseStream`.
 
-`CASSETTE[:TERM,…]`: terms of one kind are alternatives, terms of different kinds must all hold. docs/reference/selectors.md
-is its page. A selector that selects nothing is an error that says what there is. Pure.
+`CASSETTE[:TERM,…]`: terms of one kind are alternatives, terms of different kinds must all match. A selector without a
+match is an error that lists the possible values. docs/reference/selectors.md describes the language.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "named", "numbers", "parse", "pick", "said"]
+__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "find_named", "numbers", "parse", "pick", "read_text"]
 
-# The places (from 0) of what was selected, by cassette.
+# The places (from 0) of the selected interactions, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 
 _KINDS = ("op", "model", "prompt", "key", "status", "is")
 _NUMBER = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
-# A comma parts two terms only where a term follows, so that a prompt may hold commas.
+# A comma separates terms if a term follows, so that a prompt may contain commas.
 _COMMA = re.compile(rf"(?<!\\),(?=[0-9]+(?:-[0-9]*)?(?:,|$)|(?:{'|'.join(_KINDS)})=)")
 _SHOWN = 12
 _HIGHEST = 10**18
@@ -36,7 +36,7 @@ _HIGHEST = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A selector taken apart. cassettes: a name, or a glob of names. ranges: numbers, both ends included."""
+    """A parsed selector. cassettes: a name, or a glob of names. ranges: numbers, both ends included."""
 
     text: str
     cassettes: str
@@ -45,23 +45,23 @@ class Selector:
 
 
 def parse(text: str) -> Selector:
-    """The selector that was written. Raises CassetteError."""
+    """Parses a selector. Raises CassetteError."""
     name, colon, rest = text.partition(":")
     if not name or (colon and not rest):
-        raise _wrong(text, "CASSETTE or CASSETTE:TERM", repr(text))
+        raise _invalid(text, "CASSETTE or CASSETTE:TERM", repr(text))
     ranges, filters = [], []
     for term in _COMMA.split(rest) if rest else ():
         kind, equals, value = term.partition("=")
         if found := _NUMBER.fullmatch(term):
             ranges.append(_range(text, found))
         elif equals and kind in _KINDS and value:
-            filters.append((kind, _checked(text, kind, value.replace("\\,", ","))))
+            filters.append((kind, _check_value(text, kind, value.replace("\\,", ","))))
         else:
-            raise _wrong(text, f"a number, a range (1-3), or {', '.join(f'{kind}=…' for kind in _KINDS)}", repr(term))
+            raise _invalid(text, f"a number, a range (1-3), or {', '.join(f'{kind}=…' for kind in _KINDS)}", repr(term))
     return Selector(text, name, tuple(ranges), tuple(filters))
 
 
-def _wrong(text: str, expected: str, found: str) -> CassetteError:
+def _invalid(text: str, expected: str, found: str) -> CassetteError:
     fix = "weather:2, weather:1-3 and weather:op=ConverseStream,model=*nova* are selectors"
     return CassetteError(f"{escape_controls(text)}: expected {expected}, found {found}; {fix}")
 
@@ -70,30 +70,30 @@ def _range(text: str, found: re.Match[str]) -> tuple[int, int]:
     first = int(found[1])
     last = first if found[2] is None else int(found[3] or _HIGHEST)
     if last < first:
-        raise _wrong(text, "a range that goes up", repr(found[0]))
+        raise _invalid(text, "a range that goes up", repr(found[0]))
     return first, last
 
 
-def _checked(text: str, kind: str, value: str) -> str:
+def _check_value(text: str, kind: str, value: str) -> str:
     if kind == "key" and not re.fullmatch("[0-9a-fA-F]{1,32}", value):
-        raise _wrong(text, "the beginning of a match key, 1 to 32 hexadecimal digits", repr(value))
+        raise _invalid(text, "the beginning of a match key, 1 to 32 hexadecimal digits", repr(value))
     if kind == "is" and value not in MARKS:
-        raise _wrong(text, f"one of {', '.join(f'is={mark}' for mark in MARKS)}", repr(value))
+        raise _invalid(text, f"one of {', '.join(f'is={mark}' for mark in MARKS)}", repr(value))
     return value
 
 
-# -- what a term means -----------------------------------------------------------------------------------------
+# -- terms -----------------------------------------------------------------------------------------
 
 
 def numbers(cassette: Cassette) -> tuple[int, ...]:
-    """The number of each interaction: what its file's name begins with, else its place from 1.
+    """Returns the number of each interaction, which is the number at the beginning of its file name.
 
-    By place for all of a cassette, where a name has no number or two have the same.
+    If a file name has no number, or two names have the same number, the numbers are the places from 1.
     """
     found = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
-    named = [int(match[0]) for match in found if match]
-    if len(set(named)) == len(cassette.interactions):
-        return tuple(named)
+    parsed = [int(match[0]) for match in found if match]
+    if len(set(parsed)) == len(cassette.interactions):
+        return tuple(parsed)
     return tuple(range(1, len(cassette.interactions) + 1))
 
 
@@ -108,8 +108,8 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
     return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 
-def said(interaction: Interaction) -> str:
-    """All text of a request: system prompt, messages, tool results; the body as it is where its form is not known."""
+def read_text(interaction: Interaction) -> str:
+    """Returns the text of a request: system prompt, messages and tool results, or else the whole body."""
     request = interaction.request
     prompt = prompt_of(interaction.operation, interaction.model, request.body.data)
     text = "\n".join(filter(None, (prompt.text, *(result.text for result in prompt.results))))
@@ -117,7 +117,7 @@ def said(interaction: Interaction) -> str:
 
 
 def _glob(pattern: str, text: str) -> bool:
-    """Whether it matches as a whole, `*` and `?` being wild; brackets are not, for names of tests hold them."""
+    """Matches the whole text. `*` and `?` are wild; brackets are literal, because test names contain them."""
     parts = ({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split("([*?])", pattern))
     return re.fullmatch("".join(parts), text, re.IGNORECASE | re.DOTALL) is not None
 
@@ -130,7 +130,7 @@ def _holds(interaction: Interaction, kind: str, value: str) -> bool:
         case "model":
             return _glob(value, interaction.model or "")
         case "prompt":
-            return value.casefold() in said(interaction).casefold()
+            return value.casefold() in read_text(interaction).casefold()
         case "key":
             return key_of_request(interaction.request).hex().startswith(value.lower())
         case "status":
@@ -138,7 +138,7 @@ def _holds(interaction: Interaction, kind: str, value: str) -> bool:
     return value in marks(interaction)
 
 
-def _selected(selector: Selector, number: int, interaction: Interaction) -> bool:
+def _is_selected(selector: Selector, number: int, interaction: Interaction) -> bool:
     if selector.ranges and not any(first <= number <= last for first, last in selector.ranges):
         return False
     kinds = {kind for kind, _ in selector.filters}
@@ -149,24 +149,27 @@ def _selected(selector: Selector, number: int, interaction: Interaction) -> bool
 
 
 def cassettes(suite: Sequence[Cassette], name: str) -> tuple[Cassette, ...]:
-    """The cassette of that name, else all that the glob matches. Raises CassetteError that says what there is."""
+    """Returns the cassette with the name, or all that match the glob. Raises CassetteError if none does."""
     found = tuple(c for c in suite if c.name == name) or tuple(c for c in suite if _glob(name, c.name))
     if not found:
         names = [c.name for c in suite]
         near = get_close_matches(name, names, n=1)
-        fix = f"did you mean {escape_controls(near[0])}?" if near else f"there is {_listed(names)}"
+        fix = f"did you mean {escape_controls(near[0])}?" if near else f"there is {_join(names)}"
         raise CassetteError(f"{escape_controls(name)}: expected a cassette or a glob of cassettes, found none; {fix}")
     return found
 
 
-def named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassette, ...]:
-    """The cassettes of these names and globs, in the suite's order; all where none is named. Raises CassetteError."""
+def find_named(suite: Sequence[Cassette], names: Iterable[str]) -> tuple[Cassette, ...]:
+    """Returns the cassettes with these names or globs, in the suite's order. Without names, returns all.
+
+    Raises CassetteError.
+    """
     wanted = {cassette.name for name in names for cassette in cassettes(suite, name)}
     return tuple(cassette for cassette in suite if cassette.name in wanted or not wanted)
 
 
 def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
-    """The places of what the selectors select together. Raises CassetteError where one of them selects nothing."""
+    """Returns the places that the selectors select. Raises CassetteError if a selector selects nothing."""
     places: dict[str, set[int]] = {}
     for selector in map(parse, texts):
         found = cassettes(suite, selector.cassettes)
@@ -174,30 +177,30 @@ def pick(suite: Sequence[Cassette], texts: Iterable[str]) -> Picked:
             cassette.name: {
                 place
                 for place, pair in enumerate(zip(numbers(cassette), cassette.interactions, strict=True))
-                if _selected(selector, *pair)
+                if _is_selected(selector, *pair)
             }
             for cassette in found
         }
         if not any(matched.values()):
-            raise _nothing(selector, found)
+            raise _no_match(selector, found)
         for name, which in matched.items():
             if which:
                 places.setdefault(name, set()).update(which)
     return {name: tuple(sorted(which)) for name, which in places.items()}
 
 
-def _nothing(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
+def _no_match(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     interactions = [interaction for cassette in found for interaction in cassette.interactions]
     there = [f"numbers {_ranges(numbers(cassette))}" for cassette in found[:1] if len(found) == 1]
-    asked = {kind for kind, _ in selector.filters}
-    if not asked or "op" in asked:
-        there.append(f"operations {_listed(i.operation or i.request.method for i in interactions)}")
-    if "model" in asked:
-        there.append(f"models {_listed(i.model or 'none' for i in interactions)}")
-    if "status" in asked:
-        there.append(f"statuses {_listed(str(i.response.status) for i in interactions)}")
-    if "key" in asked:
-        there.append(f"keys {_listed(key_of_request(i.request).hex()[:8] for i in interactions)}")
+    kinds = {kind for kind, _ in selector.filters}
+    if not kinds or "op" in kinds:
+        there.append(f"operations {_join(i.operation or i.request.method for i in interactions)}")
+    if "model" in kinds:
+        there.append(f"models {_join(i.model or 'none' for i in interactions)}")
+    if "status" in kinds:
+        there.append(f"statuses {_join(str(i.response.status) for i in interactions)}")
+    if "key" in kinds:
+        there.append(f"keys {_join(key_of_request(i.request).hex()[:8] for i in interactions)}")
     where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
     what = compact(selector.text).decode()
     return CassetteError(
@@ -205,7 +208,7 @@ def _nothing(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     )
 
 
-def _listed(words: Iterable[str]) -> str:
+def _join(words: Iterable[str]) -> str:
     distinct = sorted(set(words))
     more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
     return (", ".join(map(escape_controls, distinct[:_SHOWN])) or "nothing") + more
@@ -230,10 +233,10 @@ _NAMED_BY_US = re.compile(r"[0-9]+(-[a-z-]+-[0-9a-f]{8}\.yaml)")
 
 
 def marks(interaction: Interaction) -> tuple[str, ...]:
-    """Its marks, in the order of MARKS.
+    """Returns the marks of the interaction, in the order of MARKS.
 
-    exact: kept byte for byte. partial: cut, never replayed. stream: answered in events. stale: its request was changed
-    since its file was named, so that the name tells an old operation or match key.
+    exact: recorded byte for byte. partial: the recording was interrupted, so it is not replayed. stream: the answer
+    has events. stale: the request was changed after the file was named, so the name has an old operation or match key.
     """
     flags = (
         interaction.exact,
@@ -245,5 +248,5 @@ def marks(interaction: Interaction) -> tuple[str, ...]:
 
 
 def _is_stale(interaction: Interaction) -> bool:
-    named = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
-    return named is not None and named[1] != name_file(0, interaction).removeprefix("0000")
+    match = _NAMED_BY_US.fullmatch(interaction.file.rpartition("/")[2])
+    return match is not None and match[1] != name_file(0, interaction).removeprefix("0000")

@@ -1,6 +1,6 @@
-"""Requests and answers held against botocore's own service models, which are on this machine: nothing is asked of AWS.
+"""Compares requests and answers with botocore's service models, which are on this machine. It sends no requests.
 
-The only file here that imports botocore. It judges what JSON says, by botocore's own validator; it knows no cassettes.
+This is the module that imports botocore. It uses botocore's own validator on JSON, without cassettes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from botocore.validate import ParamValidator
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["VERSION", "Drift", "answer_drift", "event_drift", "knows", "request_drift"]
+__all__ = ["VERSION", "Drift", "find_answer_drift", "find_event_drift", "find_request_drift", "has_operation"]
 
 VERSION = f"botocore {botocore_version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that the model says otherwise. known: it is wrong; else the model only does not know of it."""
+    """One difference from the model. certain: the value is wrong; otherwise the model may be out of date."""
 
-    said: str
-    known: bool
+    message: str
+    certain: bool
 
 
 @lru_cache(maxsize=8)
@@ -51,53 +51,53 @@ def _operation(service: str, name: str) -> OperationModel | None:
         return None
 
 
-def knows(service: str, operation: str) -> bool:
-    """Whether this botocore has the operation."""
+def has_operation(service: str, operation: str) -> bool:
+    """Returns whether this botocore has the operation."""
     return _operation(service, operation) is not None
 
 
-def request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
-    """What the model says of a request's body."""
+def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
+    """Compares a request's body with the model."""
     found = _operation(service, operation)
-    return [] if found is None or found.input_shape is None else _of_body(found.input_shape, body, asked=True)
+    return [] if found is None or found.input_shape is None else _check_body(found.input_shape, body, is_request=True)
 
 
-def answer_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
-    """What the model says of a whole answer's body."""
+def find_answer_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
+    """Compares a whole answer's body with the model."""
     found = _operation(service, operation)
-    return [] if found is None or found.output_shape is None else _of_body(found.output_shape, body)
+    return [] if found is None or found.output_shape is None else _check_body(found.output_shape, body)
 
 
-def event_drift(service: str, operation: str, event: str, payload: JsonValue) -> list[Drift]:
-    """What the model says of an event of a stream."""
+def find_event_drift(service: str, operation: str, event: str, payload: JsonValue) -> list[Drift]:
+    """Compares an event of a stream with the model."""
     found = _operation(service, operation)
     stream = found.get_event_stream_output() if found else None
     if not isinstance(stream, StructureShape):
         return []
     if event not in stream.members:
-        return [Drift(f"the event {event!r} is not known", known=False)]
+        return [Drift(f"the event {event!r} is not known", certain=False)]
     shape = stream.members[event]
     inner = shape.members if isinstance(shape, StructureShape) else {}
     if any(member.serialization.get("eventpayload") for member in inner.values()):
         return []  # bytes that no model describes
-    return list(_of(shape, payload, event))
+    return list(_check_shape(shape, payload, event))
 
 
-def _of_body(shape: Shape, body: JsonValue, *, asked: bool = False) -> list[Drift]:
+def _check_body(shape: Shape, body: JsonValue, *, is_request: bool = False) -> list[Drift]:
     if not isinstance(shape, StructureShape) or "payload" in shape.serialization:
         return []  # bytes that no model describes
     if not isinstance(body, dict):
-        return [Drift(f"expected an object, found {type(body).__name__}", known=True)]
+        return [Drift(f"expected an object, found {type(body).__name__}", certain=True)]
     names = {_wire(name, member): name for name, member in shape.members.items()}
     located = {name for name, member in shape.members.items() if "location" in member.serialization}
-    found = [Drift(f"{key} is not known", known=False) for key in body if key not in names]
+    found = [Drift(f"{key} is not known", certain=False) for key in body if key not in names]
     for name in shape.required_members:
         wire = _wire(name, shape.members[name])
         if name not in located and body.get(wire) is None:
-            found.append(Drift(f"{wire} is missing", known=asked))
+            found.append(Drift(f"{wire} is missing", certain=is_request))
     for key, value in body.items():
         if key in names and value is not None and names[key] not in located:
-            found += _of(shape.members[names[key]], value, key, asked=asked)
+            found += _check_shape(shape.members[names[key]], value, key, is_request=is_request)
     return found
 
 
@@ -105,30 +105,30 @@ def _wire(name: str, member: Shape) -> str:
     return str(member.serialization.get("name", name))
 
 
-def _of(shape: Shape, value: JsonValue, where: str, *, asked: bool = False) -> Iterator[Drift]:
-    """asked: it is of a request. Answers lack members that the model requires, and clients read them all the same."""
+def _check_shape(shape: Shape, value: JsonValue, where: str, *, is_request: bool = False) -> Iterator[Drift]:
+    """Compares a value with a shape. Answers may lack required members, because clients accept them."""
     known: list[str] = []
-    clean = _known(shape, value, where, known)
-    yield from (Drift(f"{path} is not known", known=False) for path in known)
+    clean = _drop_unknown(shape, value, where, known)
+    yield from (Drift(f"{path} is not known", certain=False) for path in known)
     report = ParamValidator().validate(clean, shape)  # type: ignore[arg-type]  # any shape's value, whatever stubs say
     for line in report.generate_report().splitlines() if report.has_errors() else ():
-        yield Drift(f"{where}: {line}", known=asked or not line.startswith("Missing required"))
+        yield Drift(f"{where}: {line}", certain=is_request or not line.startswith("Missing required"))
 
 
-def _known(shape: Shape, value: JsonValue, where: str, unknown: list[str]) -> JsonValue:
-    """The value by the model's names, without nulls and without what the model does not know, which is noted."""
+def _drop_unknown(shape: Shape, value: JsonValue, where: str, unknown: list[str]) -> JsonValue:
+    """Returns the value with the model's names. Nulls are dropped; unknown members go to `unknown`."""
     match shape, value:
         case StructureShape(), dict() if not shape.is_document_type:
             names = {_wire(name, member): name for name, member in shape.members.items()}
             unknown += [f"{where}.{key}" for key in value if key not in names and f"{where}.{key}" not in unknown]
             return {
-                names[key]: _known(shape.members[names[key]], member, f"{where}.{key}", unknown)
+                names[key]: _drop_unknown(shape.members[names[key]], member, f"{where}.{key}", unknown)
                 for key, member in value.items()
                 if key in names and member is not None
             }
         case ListShape(), list():
-            return [_known(shape.member, item, f"{where}[*]", unknown) for item in value]
+            return [_drop_unknown(shape.member, item, f"{where}[*]", unknown) for item in value]
         case MapShape(), dict():
-            return {key: _known(shape.value, item, f"{where}.{key}", unknown) for key, item in value.items()}
+            return {key: _drop_unknown(shape.value, item, f"{where}.{key}", unknown) for key, item in value.items()}
     whole = shape.type_name in ("integer", "long") and isinstance(value, float) and value.is_integer()
     return int(value) if whole and isinstance(value, float) else value

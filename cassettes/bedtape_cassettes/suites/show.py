@@ -1,4 +1,4 @@
-"""An interaction as a transcript to read: what was asked, what was answered, when it came, what it took. Pure."""
+"""Renders an interaction as a transcript: request, answer, times, usage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bedtape_cassettes.families.content import (
     Block,
-    Cited,
+    CitedText,
     Content,
     Embeddings,
     Image,
@@ -30,14 +30,14 @@ from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, J
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["heading", "raw", "transcript"]
+__all__ = ["render_heading", "render_raw", "render_transcript"]
 
 _INDENT = "  "
 _LONGEST = 76  # of a text in the timeline
 
 
-def heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """`weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream` and the file's name and key."""
+def render_heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """Renders `weather:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream`, the file name and the key."""
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
     parts = [f"{cassette}:{number}", what, interaction.model or "-", status, *marks(interaction)]
@@ -45,22 +45,22 @@ def heading(cassette: str, number: int, interaction: Interaction) -> list[Line]:
     return [*lines("  ".join(parts), "title"), *lines(where, "faint")]
 
 
-def transcript(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """The whole interaction as a person reads it."""
+def render_transcript(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """Renders the whole interaction for a person."""
     response = interaction.response
-    asked = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
+    prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
     content = content_of(interaction.operation, interaction.model, response)
     usage = read_usage(interaction.operation, interaction.model, response)
     return [
-        *heading(cassette, number, interaction),
-        *_question(asked, interaction.request.body),
+        *render_heading(cassette, number, interaction),
+        *_question(prompt, interaction.request.body),
         *(_answer(content) if content is not None else _unread(response.body, response.status)),
         *_timeline(response.after_ms, response.body),
         *(_usage(usage) if usage is not None else ()),
     ]
 
 
-# -- what was asked --------------------------------------------------------------------------------------------
+# -- request --------------------------------------------------------------------------------------------
 
 
 def _question(prompt: Prompt, body: Body) -> Iterator[Line]:
@@ -105,7 +105,7 @@ def _settings(prompt: Prompt) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
 
 
-# -- what was answered -----------------------------------------------------------------------------------------
+# -- answer -----------------------------------------------------------------------------------------
 
 
 def _answer(content: Content) -> Iterator[Line]:
@@ -136,7 +136,7 @@ def _block(block: Block) -> list[Line]:
             return lines(f"thinks: {shown}", "faint", indent=_INDENT)
         case ToolUse():
             return lines(_call(block), indent=_INDENT)
-        case Cited(text=text, citations=citations):
+        case CitedText(text=text, citations=citations):
             cited = "\n".join(f"[{c.title or c.origin or 'source'}] {c.source}" for c in citations)
             return lines(text, indent=_INDENT) + lines(cited, "faint", indent=2 * _INDENT)
         case Image(data=data, format=kind):
@@ -144,7 +144,7 @@ def _block(block: Block) -> list[Line]:
 
 
 def _unread(body: Body | Events, status: int) -> Iterator[Line]:
-    """An error, or an answer whose form is not known: as it is."""
+    """Renders an error, or the body of an answer with an unknown form."""
     yield Line("answer" if status < 300 else f"error {status}", "role" if status < 300 else "warning")
     if isinstance(body, Body):
         yield from lines(_pretty(body.form, body.data), indent=_INDENT)
@@ -153,18 +153,18 @@ def _unread(body: Body | Events, status: int) -> Iterator[Line]:
 
 
 def _pretty(form: str, data: bytes) -> str:
-    """JSON over several lines, text as it is, other bytes by their number."""
+    """Renders JSON on several lines, text unchanged, and the number of other bytes."""
     if form == "base64":
         return f"{len(data)} bytes"
     value = bodies.value_of(form, data)
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-# -- when it came, what it took --------------------------------------------------------------------------------
+# -- times, usage --------------------------------------------------------------------------------
 
 
 def _timeline(after_ms: int, body: Body | Events) -> Iterator[Line]:
-    """`+301 ms head`, then a line for each run of events of one kind: when, how many, how far apart."""
+    """Renders the time of the head, then the times, count and bytes of each run of events of one type."""
     if not isinstance(body, Events):
         if after_ms:
             yield Line(f"answered after {after_ms} ms", "faint")
@@ -190,11 +190,11 @@ def _usage(usage: Usage) -> Iterator[Line]:
 # -- raw -------------------------------------------------------------------------------------------------------
 
 
-def raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
-    """Request line, headers and body; status, headers and body or frames: as they are kept, less padding."""
+def render_raw(cassette: str, number: int, interaction: Interaction) -> list[Line]:
+    """Renders request and response with headers, and body or frames, as recorded without padding."""
     request, response = interaction.request, interaction.response
     return [
-        *heading(cassette, number, interaction),
+        *render_heading(cassette, number, interaction),
         *lines(f"{request.method} {request.path}", "role"),
         *_headers(request.headers),
         *lines(_pretty(request.body.form, request.body.data), indent=_INDENT),

@@ -1,4 +1,4 @@
-"""When a recorded answer came: its times set to nothing, scaled or capped. Pure."""
+"""Changes the recorded times of an answer: sets them to 0, scales or caps them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from itertools import accumulate, pairwise
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Response
 
-__all__ = ["Retiming", "retimed"]
+__all__ = ["Retiming", "retime"]
 
 
 @dataclass(frozen=True, slots=True)
 class Retiming:
-    """scale: what every time is multiplied by; 0 is no waiting at all. cap_ms: the longest wait, of head and event."""
+    """scale: the factor for every time; 0 removes all waits. cap_ms: the longest wait before the head or an event."""
 
     scale: float = 1.0
     cap_ms: int | None = None
 
 
-def retimed(interaction: Interaction, retiming: Retiming) -> Interaction:
-    """The interaction with other times. Raises CassetteError where one would be longer than a cassette may hold."""
+def retime(interaction: Interaction, retiming: Retiming) -> Interaction:
+    """Changes the times of the interaction. Raises CassetteError if a time exceeds LONGEST_MS."""
     response = interaction.response
-    after_ms = _capped(round(response.after_ms * retiming.scale), retiming)
-    changed = replace(response, after_ms=_possible(after_ms), body=_body(response, retiming))
+    after_ms = _cap(round(response.after_ms * retiming.scale), retiming)
+    changed = replace(response, after_ms=_check_time(after_ms), body=_body(response, retiming))
     return replace(interaction, response=changed)
 
 
@@ -32,18 +32,18 @@ def _body(response: Response, retiming: Retiming) -> Body | Events:
     if not isinstance(body, Events):
         return body
     times = [round(event.at_ms * retiming.scale) for event in body.events]
-    # A hand-written stream may have an event before the one that it follows: it is played at once, so it waits for nothing.
+    # In a hand-written stream an event may have an earlier time than the event before it. It has no wait.
     waits = [max(0, later - earlier) for earlier, later in pairwise((0, *times))]
-    again = accumulate(_capped(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
-    events = [replace(e, at_ms=_possible(at)) for e, at in zip(body.events, again, strict=True)]
+    new_times = accumulate(_cap(wait, retiming) for wait in waits) if retiming.cap_ms is not None else times
+    events = [replace(e, at_ms=_check_time(at)) for e, at in zip(body.events, new_times, strict=True)]
     return Events.of(events, padded=body.padded)
 
 
-def _capped(wait: int, retiming: Retiming) -> int:
+def _cap(wait: int, retiming: Retiming) -> int:
     return wait if retiming.cap_ms is None else min(wait, retiming.cap_ms)
 
 
-def _possible(time: int) -> int:
+def _check_time(time: int) -> int:
     if time > LONGEST_MS:
         raise CassetteError(f"--scale: expected times of at most {LONGEST_MS} ms, found {time} ms; scale by less")
     return time

@@ -13,7 +13,7 @@ from typing import Any
 
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import Content, Message, Text
-from bedtape_cassettes.families.family import Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, RenderError
 from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
@@ -146,7 +146,7 @@ def content(model: str, text: str) -> Content:
 def _native(model: str) -> Family | None:
     try:
         return family_of("InvokeModel", model)
-    except Cannot:
+    except RenderError:
         return None
 
 

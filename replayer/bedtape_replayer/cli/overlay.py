@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bedtape_cassettes.cli.errors import report
-from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.overlay.schema import OVERLAY
@@ -18,14 +18,14 @@ from bedtape_replayer.server.loading import read_overlay
 __all__ = ["overlay"]
 
 overlay = typer.Typer(
-    cls=Sectioned,
+    cls=SectionedGroup,
     help="Check overlay files: rules and faults over cassettes.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@overlay.command(cls=Plain)
+@overlay.command(cls=PlainCommand)
 def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Overlay files.")]) -> None:
     """Say everything that is wrong with overlay files, each with its line. Exit 1 where anything is.
 
@@ -45,7 +45,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Over
     raise typer.Exit(1 if failed else 0)
 
 
-@overlay.command(cls=Plain)
+@overlay.command(cls=PlainCommand)
 def schema() -> None:
     """Print the JSON Schema of overlay files, for editors that complete and check as one types.
 

@@ -9,7 +9,7 @@ import typer
 
 from bedtape_cassettes.errors import CassetteError
 
-__all__ = ["Speed", "Validate", "Validating", "checked_speed"]
+__all__ = ["Speed", "Validate", "Validating", "check_speed"]
 
 
 class Validating(StrEnum):
@@ -32,7 +32,7 @@ Validate = Annotated[
 ]
 
 
-def checked_speed(speed: float | None) -> float | None:
+def check_speed(speed: float | None) -> float | None:
     """Raises CassetteError for what is no pace."""
     if speed is not None and not 0 < speed < float("inf"):
         raise CassetteError(f"--speed: expected a number above 0 (1 is the recorded pace), found {speed:g}")

@@ -23,7 +23,7 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
+from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
@@ -95,7 +95,7 @@ def replay(
       bedtape replay --overlay faults.yaml --log-level warning
     """
     with exit_on_error():
-        checked_speed(speed)
+        check_speed(speed)
         rules = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         chosen = folders or _default_folders(context)
         seen = store.fingerprint(chosen)
@@ -151,17 +151,19 @@ async def _serve(
     except OSError as error:
         _fail_to_listen(host, port, error)
     _say_where(host, server.port)
-    _tell(_summary(engine.library, folders), level)
+    _log(_summary(engine.library, folders), level)
 
-    def changed(library: Library) -> None:
+    def replace_library(library: Library) -> None:
         engine.library = library
-        _tell(f"cassettes changed: {_summary(library, folders)}", level)
+        _log(f"cassettes changed: {_summary(library, folders)}", level)
 
-    def failed(error: CassetteError) -> None:
+    def report_failure(error: CassetteError) -> None:
         report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
 
     cache = store.cache_folder(os.environ)
-    watching = asyncio.create_task(watch(folders, seen, rules=rules, cache=cache, changed=changed, failed=failed))
+    watching = asyncio.create_task(
+        watch(folders, seen, rules=rules, cache=cache, changed=replace_library, failed=report_failure)
+    )
     await stopping.wait()
     watching.cancel()
     await server.stop()
@@ -188,7 +190,7 @@ def _summary(library: Library, folders: Sequence[Path]) -> str:
     return f"{format_count(len(library), 'interaction')} in {format_count(len(library.cassettes), 'cassette')} from {where}"
 
 
-def _tell(line: str, level: LogLevel) -> None:
+def _log(line: str, level: LogLevel) -> None:
     if level is LogLevel.info:
         report(line)
 
@@ -225,8 +227,8 @@ def _line(outcome: Outcome) -> str:
     if not outcome.complete:
         parts.append("client hung up")
     line = escape_controls("  ".join(parts))
-    return f"{line}\n{_indented(str(answer.miss))}" if answer.miss else line
+    return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join("  " + escape_controls(line) for line in text.splitlines())

@@ -21,7 +21,7 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.answer import Outcome, Source
-from bedtape_replayer.cli.play_options import Speed, Validate, Validating, checked_speed
+from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
 from bedtape_replayer.server.thread import Replayer
 
 __all__ = ["run"]
@@ -80,7 +80,7 @@ def run(
                 chosen,
                 overlay=overlay,
                 strict=strict,
-                speed=checked_speed(speed),
+                speed=check_speed(speed),
                 match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
                 validate=validate.value,
                 port=port,

@@ -13,7 +13,7 @@ from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.families.content import (
     Block,
     Citation,
-    Cited,
+    CitedText,
     Embeddings,
     Image,
     Images,
@@ -145,7 +145,7 @@ def _read_text(answer: JsonObject) -> Block:
     citations = answer.get("citations")
     if not citations:
         return Text(answer["text"])
-    return Cited(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
+    return CitedText(answer["text"], tuple(Citation(c["source"], c.get("title"), c.get("location")) for c in citations))
 
 
 def _read_tool(tool: JsonObject) -> ToolUse:

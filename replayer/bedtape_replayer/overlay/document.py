@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from bedtape_cassettes.errors import Invalid, Problem
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import yamlio
 from bedtape_cassettes.format.json_schema import problems
@@ -126,7 +126,7 @@ def _find_rule_problems(rule: JsonObject, path: Place) -> Iterator[Problem]:
     if "family" in rule:
         try:
             family_of("InvokeModel", "", rule["family"])
-        except Cannot as error:
+        except RenderError as error:
             yield Problem.at((*path, "family"), "a family that is known", repr(rule["family"]), str(error))
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
-from bedtape_cassettes.families.family import Cannot, JsonObject
+from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
@@ -42,7 +42,7 @@ class Rule:
     def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
         """Returns the response to match number `turn` (from 1), or `None` if the rule's function returns `None`.
 
-        Raises Cannot if the answer has no form for this operation and model family.
+        Raises RenderError if the answer has no form for this operation and model family.
         """
         given = self.answers[min(turn, len(self.answers)) - 1]
         if callable(given):
@@ -52,17 +52,17 @@ class Rule:
     def _call_function(self, function: Computed, call: Call, chance: Random) -> Response | None:
         try:
             given = _convert_returned(function(call))
-        except Cannot:
+        except RenderError:
             raise
         except Exception as error:
-            raise Cannot(f"its function raised {type(error).__name__}: {error}") from error
+            raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
         return None if given is None else self._render(given, call, chance)
 
     def _render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         if isinstance(given, Failure | Raw):
             return given.build_response()
         if call.operation is None:
-            raise Cannot(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
+            raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
         return render(
             given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
         )
@@ -71,7 +71,8 @@ class Rule:
 def _convert_returned(returned: object) -> Content | Failure | Raw | None:
     """Converts the return value of a user's function. `None` means that the rule does not answer the call.
 
-    Raises Cannot for another type, and TypeError for an object that is not JSON."""
+    Raises RenderError for another type, and TypeError for an object that is not JSON.
+    """
     match returned:
         case str():
             return Message((Text(returned),))
@@ -79,4 +80,4 @@ def _convert_returned(returned: object) -> Content | Failure | Raw | None:
             return Message((Text(compact(returned).decode()),))
         case None | Message() | Embeddings() | Images() | Ranking() | Failure() | Raw():
             return returned
-    raise Cannot(f"expected its function to return text, an object, content or None, found {returned!r}")
+    raise RenderError(f"expected its function to return text, an object, content or None, found {returned!r}")

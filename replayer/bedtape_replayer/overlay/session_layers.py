@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
@@ -173,7 +173,7 @@ class Layers:
                 continue
             try:
                 response = rule.respond(call, counter.fired + 1, chance)
-            except Cannot as error:
+            except RenderError as error:
                 counter.undo_match()
                 raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
             if response is None:

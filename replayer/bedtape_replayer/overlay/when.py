@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import find, same
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
@@ -158,4 +158,4 @@ ANY = When()
 
 @lru_cache(maxsize=4096)
 def _matches_model(glob: str, model: str | None) -> bool:
-    return model is not None and (fnmatchcase(model, glob) or fnmatchcase(bare(model), glob))
+    return model is not None and (fnmatchcase(model, glob) or fnmatchcase(strip_profile(model), glob))

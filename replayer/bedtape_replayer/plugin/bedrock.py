@@ -14,10 +14,10 @@ from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
 from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
-from bedtape_replayer.plugin.environment import Surroundings
+from bedtape_replayer.plugin.environment import Environment
 from bedtape_replayer.plugin.loading import load_library
-from bedtape_replayer.plugin.marks import Asked
-from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.plugin.marks import PlayRequest
+from bedtape_replayer.plugin.summary import Summary
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
@@ -39,18 +39,24 @@ class Bedrock(Session):
     """Amazon Bedrock for one test: its own cassette, rules, faults and calls, at `url`. See the `bedrock` fixture."""
 
     def __init__(
-        self, asked: Asked, server: Running, url: str, library: Library | None, recorder: str | None, here: Path
+        self,
+        play_request: PlayRequest,
+        server: Running,
+        url: str,
+        library: Library | None,
+        recorder: str | None,
+        here: Path,
     ) -> None:
-        super().__init__(asked.cassette, server)
-        self.asked = asked
-        self.tally = Tally(tests=1)
+        super().__init__(play_request.cassette, server)
+        self.play_request = play_request
+        self.tally = Summary(tests=1)
         self._base = url
         self._library = library
         self._recorder = recorder
         self._here = here
         self._misses: list[str] = []
         self._reported = 0
-        self._surroundings: Surroundings | None = None
+        self._surroundings: Environment | None = None
 
     # -- what tests use ----------------------------------------------------------------------------------------
 
@@ -76,16 +82,16 @@ class Bedrock(Session):
         """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once; None
         for what the test's mark or settings say.
         """
-        asked = self.asked
-        library = load_library(asked.folder, cassette or asked.cassette, asked.match)
+        play_request = self.play_request
+        library = load_library(play_request.folder, cassette or play_request.cassette, play_request.match)
         if library is None:
-            raise ValueError(f"expected a cassette {cassette or self.name!r} in {asked.folder}, found none")
+            raise ValueError(f"expected a cassette {cassette or self.name!r} in {play_request.folder}, found none")
         self._library = library
         self._play_instead()
 
         def choose() -> None:
             state = self._state()
-            state.library, state.strict = library, asked.strict if strict is None else strict
+            state.library, state.strict = library, play_request.strict if strict is None else strict
             self._hold(library)
 
         self._do(choose)
@@ -134,11 +140,11 @@ class Bedrock(Session):
 
     def open(self) -> None:
         """Makes the session, which is also the default one: clients that outlive a test come to the one that runs."""
-        asked, sessions = self.asked, self._server.engine.sessions
+        play_request, sessions = self.play_request, self._server.engine.sessions
         sessions.drop(self.name)
         state = self._state()
         state.library = self._library or _NOTHING
-        state.strict, state.speed = asked.strict, asked.speed
+        state.strict, state.speed = play_request.strict, play_request.speed
         sessions.share(DEFAULT_SESSION, state)
         if not self.recorded:
             self._hold(state.library)
@@ -156,7 +162,7 @@ class Bedrock(Session):
                 if self.recorded
                 else isolate_environment(os.environ, self._base)
             )
-            self._surroundings = Surroundings(wanted)
+            self._surroundings = Environment(wanted)
         self._surroundings.enter()
 
     def leave(self) -> None:
@@ -184,7 +190,7 @@ class Bedrock(Session):
         """Returns a report on the misses since the last report, or None if there are none or the test allows misses."""
         misses = self._misses[self._reported :]
         self._reported += len(misses)
-        if not misses or self.asked.allow_misses:
+        if not misses or self.play_request.allow_misses:
             return None
         calls = "1 call was" if len(misses) == 1 else f"{len(misses)} calls were"
         distinct = list(dict.fromkeys(misses))
@@ -192,9 +198,9 @@ class Bedrock(Session):
         return "\n\n".join([f"bedrock: {calls} answered by nothing.", *distinct[:_MOST], *more, self._suggest_fix()])
 
     def _suggest_fix(self) -> str:
-        path = self.asked.folder / self.name
+        path = self.play_request.folder / self.name
         name = path.relative_to(self._here) if path.is_relative_to(self._here) else path
-        again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.asked.test}'"
+        again = f"RUN_REAL_BEDROCK_TESTS=1 pytest --bedtape={{}} '{self.play_request.test}'"
         if self._library is None:
             return (
                 f"There is no cassette {name}. Record it: {again.format('once')}\nor answer with bedrock.respond(...)."
@@ -206,7 +212,7 @@ class Bedrock(Session):
         self.tally.held.update(map(self._place, files))
 
     def _place(self, file: str) -> str:
-        return f"{self.asked.folder}/{file}"
+        return f"{self.play_request.folder}/{file}"
 
     def _play_instead(self) -> None:
         if self.recorded:

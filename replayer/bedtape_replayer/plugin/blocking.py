@@ -51,9 +51,9 @@ class Guard(MetaPathFinder):
         self._signs = signs
         self._lift: list[Callable[[], None]] = []
         self._wrapping: dict[str, Callable[[ModuleType], None]] = {
-            "botocore.httpsession": lambda module: self._wrap(module.URLLib3Session, "send", self._sending),
-            "aiobotocore.httpsession": lambda module: self._wrap(module.AIOHTTPSession, "send", self._sending),
-            "botocore.auth": lambda module: self._wrap(module.SigV4Auth, "add_auth", self._signing),
+            "botocore.httpsession": lambda module: self._wrap(module.URLLib3Session, "send", self._wrap_send),
+            "aiobotocore.httpsession": lambda module: self._wrap(module.AIOHTTPSession, "send", self._wrap_send),
+            "botocore.auth": lambda module: self._wrap(module.SigV4Auth, "add_auth", self._wrap_add_auth),
         }
 
     def install(self) -> None:
@@ -92,22 +92,22 @@ class Guard(MetaPathFinder):
         setattr(owner, name, wraps(original)(wrapping(original)))
         self._lift.append(lambda: setattr(owner, name, original))
 
-    def _sending(self, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def _wrap_send(self, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """`send(request)`, sync or not: both say where they go before they go."""
 
-        def routed(session: Any, request: Any) -> Any:
+        def send_routed(session: Any, request: Any) -> Any:
             __tracebackhide__ = True  # a failing test shows who called, not us
             request.url = self._route(request.url)
             return send(session, request)
 
-        return routed
+        return send_routed
 
-    def _signing(self, add_auth: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def _wrap_add_auth(self, add_auth: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         """A client that was made without credentials fails here, before anything is sent."""
 
-        def signed(auth: Any, request: Any) -> None:
+        def add_auth_routed(auth: Any, request: Any) -> None:
             if auth.credentials is None and self._signs(request.url):
                 auth.credentials = sys.modules["botocore.credentials"].Credentials("bedtape", "bedtape")
             add_auth(auth, request)
 
-        return signed
+        return add_auth_routed

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-__all__ = ["Surroundings"]
+__all__ = ["Environment"]
 
 
-class Surroundings:
+class Environment:
     """Variables that are changed together. wanted: the whole environment that there should be."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.names import cassette_name, safe_name
 
-__all__ = ["Asked", "MarkInvalid", "asked"]
+__all__ = ["MarkInvalid", "PlayRequest", "read_marks"]
 
 FOLDER = "cassettes"
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
@@ -27,7 +27,7 @@ class MarkInvalid(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PlayRequest:
     """A test and its cassette.
 
     test: its id. folder: of cassettes, beside its file. cassette: the name in it, by its own or the test's.
@@ -45,13 +45,13 @@ class Asked:
     match: MatchRules = DEFAULT
 
 
-def asked(
+def read_marks(
     test: str,
     file: Path,
     names: Sequence[str],
     marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]],
     settings: Mapping[str, Any] = NOTHING_SET,
-) -> Asked:
+) -> PlayRequest:
     """What a test asks for. names: its classes and its own. marks: positional and keyword arguments, the nearest first.
     settings: what holds where no mark says otherwise, by the names that `Asked` has for it.
 
@@ -67,7 +67,7 @@ def asked(
     said.setdefault("cassette", "/".join(map(_part, (file.stem, *names))))
     if isinstance(said.get("overlay"), str | Path):
         said["overlay"] = file.parent / said["overlay"]
-    return Asked(test, file.parent / FOLDER, **{**settings, **said})
+    return PlayRequest(test, file.parent / FOLDER, **{**settings, **said})
 
 
 def _check(name: str, value: Any) -> None:

@@ -62,29 +62,29 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
 
     Raises pytest.UsageError where the command line or a variable asks for what the gate forbids.
     """
-    asked, by = config.getoption("--bedtape"), "--bedtape"
-    if asked is None and (said := settings.find(_TABLE, "bedtape")) is not None:
+    chosen, by = config.getoption("--bedtape"), "--bedtape"
+    if chosen is None and (said := settings.find(_TABLE, "bedtape")) is not None:
         if not said.variable and not gate_is_open:
             return "none"
-        asked, by = said.value, said.by
-    if asked not in (None, "none") and not gate_is_open:
-        raise pytest.UsageError(f"{by}={asked} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it")
-    return str(asked or "none")
+        chosen, by = said.value, said.source
+    if chosen not in (None, "none") and not gate_is_open:
+        raise pytest.UsageError(f"{by}={chosen} calls real Amazon Bedrock, which costs money: set {GATE}=1 to allow it")
+    return str(chosen or "none")
 
 
 def blocks_of(config: pytest.Config, settings: Settings) -> bool:
     """Whether calls to real Bedrock raise."""
-    said = _said(config, settings, "block")
+    said = _read_option(config, settings, "block")
     return True if said is None else bool(said)
 
 
 def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
     """The command that records; none where nobody named one."""
-    said = _said(config, settings, "record")
+    said = _read_option(config, settings, "record")
     return shlex.split(said) if isinstance(said, str) else said or ()
 
 
-def _said(config: pytest.Config, settings: Settings, key: str) -> Any:
+def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
     """What holds for an option that pytest's configuration may say as well; None where nobody says anything.
 
     pytest's command line (`-o`), then a variable, then a file: pytest's own or ours, and not both.
@@ -96,6 +96,6 @@ def _said(config: pytest.Config, settings: Settings, key: str) -> Any:
         return own
     if own is not _UNSAID and said is not None and not said.variable:
         raise pytest.UsageError(
-            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.by}; keep one of them"
+            f"expected {name} in one file, found it in {config.inipath}, and {key} in {said.source}; keep one of them"
         )
     return said.value if said is not None else None

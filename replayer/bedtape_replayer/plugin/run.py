@@ -18,10 +18,10 @@ from bedtape_replayer.overlay.session_layers import NameTaken
 from bedtape_replayer.plugin.bedrock import Bedrock
 from bedtape_replayer.plugin.blocking import redirect
 from bedtape_replayer.plugin.loading import load_library
-from bedtape_replayer.plugin.marks import Asked, MarkInvalid, asked
+from bedtape_replayer.plugin.marks import MarkInvalid, PlayRequest, read_marks
 from bedtape_replayer.plugin.recording import Recording, RecordingFailed
 from bedtape_replayer.plugin.settings import RunSettings
-from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.plugin.summary import Summary
 from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.thread import Replayer
 
@@ -40,7 +40,7 @@ class Run:
     """
 
     def __init__(self, settings: RunSettings, here: Path) -> None:
-        self.tally = Tally()
+        self.tally = Summary()
         self._settings = settings
         self._here = here
         self._recordings: dict[Path, Recording] = {}
@@ -60,16 +60,19 @@ class Run:
     ) -> Bedrock:
         """The session and the environment of a test; arguments as `asked` has them. Raises CannotBegin."""
         try:
-            return self._begin(asked(test, file, names, marks, self._settings.marks))
+            return self._begin(read_marks(test, file, names, marks, self._settings.marks))
         except (CassetteError, MarkInvalid, NameTaken, RecordingFailed) as error:
             raise CannotBegin(str(error)) from None
 
-    def _begin(self, asked: Asked) -> Bedrock:
-        library, overlay = load_library(asked.folder, asked.cassette, asked.match), _overlay(asked)
+    def _begin(self, play_request: PlayRequest) -> Bedrock:
+        library, overlay = (
+            load_library(play_request.folder, play_request.cassette, play_request.match),
+            _overlay(play_request),
+        )
         mode = self._settings.mode
         records = mode in ("new", "all") or (mode == "once" and library is None)
-        recorder = self._recording(asked.folder).url if records and asked.overlay is None else None
-        bedrock = Bedrock(asked, self._server, self._server.url, library, recorder, self._here)
+        recorder = self._start_recorder(play_request.folder).url if records and play_request.overlay is None else None
+        bedrock = Bedrock(play_request, self._server, self._server.url, library, recorder, self._here)
 
         def lay() -> None:
             bedrock.open()
@@ -117,7 +120,7 @@ class Run:
         recorders = [recording.url for recording in self._recordings.values()]
         return [*recorders, self._server.url] if current.recorded else recorders
 
-    def _recording(self, folder: Path) -> Recording:
+    def _start_recorder(self, folder: Path) -> Recording:
         if not self._recordings:
             self._end_in_order()
         if folder not in self._recordings:
@@ -139,8 +142,12 @@ class Run:
             current.take(answer)
 
 
-def _overlay(asked: Asked) -> Overlay:
-    if asked.overlay is None:
+def _overlay(play_request: PlayRequest) -> Overlay:
+    if play_request.overlay is None:
         return NOTHING
     # Its layers are the test's own, and named so: a file that all tests have may lie below.
-    return read_overlay(asked.overlay, "") if isinstance(asked.overlay, Path) else parse_overlay(dict(asked.overlay))
+    return (
+        read_overlay(play_request.overlay, "")
+        if isinstance(play_request.overlay, Path)
+        else parse_overlay(dict(play_request.overlay))
+    )

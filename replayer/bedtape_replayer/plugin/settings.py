@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bedtape_cassettes.config.options import CONFIG, variable_of
-from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_replayer.engine.checks import Validate
@@ -38,7 +38,7 @@ class RunSettings:
 
 
 def run_settings(
-    settings: Settings = NOTHING_SAID,
+    settings: Settings = NO_SETTINGS,
     *,
     mode: str,
     command: Sequence[str],

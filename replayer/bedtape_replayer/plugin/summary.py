@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Tally"]
+__all__ = ["Summary"]
 
 _LISTED = 10
 
 
 @dataclass
-class Tally:
+class Summary:
     """Counts of calls; held and played: the recordings that were there, and those that were asked for."""
 
     tests: int = 0

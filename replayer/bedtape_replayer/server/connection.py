@@ -40,12 +40,12 @@ _RESETTING = struct.pack("ii", 1, 0)
 Observer = Callable[[Outcome], None]
 
 
-def _named(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     """The error in one line that no terminal can be steered by: a request may have chosen its words."""
     return ascii(f"{type(error).__name__}: {error}")[1:-1]
 
 
-def _place(error: Exception) -> str:
+def _locate_error(error: Exception) -> str:
     """The innermost line of code that it came through."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -79,8 +79,8 @@ class _Owner(Protocol):
     max_body: int
     request_heads: dict[bytes, RequestHead]
 
-    def came(self, connection: Connection) -> None: ...
-    def left(self, connection: Connection) -> None: ...
+    def join(self, connection: Connection) -> None: ...
+    def leave(self, connection: Connection) -> None: ...
     def date(self) -> bytes: ...
 
 
@@ -114,11 +114,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
-        self.server.came(self)
+        self.server.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it is lost changes nothing
         self._abandon()
-        self.server.left(self)
+        self.server.leave(self)
 
     def data_received(self, data: bytes) -> None:
         if self._broken is not None:
@@ -222,9 +222,9 @@ class Connection(asyncio.Protocol):
     def _fail(self, stream: int, what: str, error: Exception) -> None:
         """An error of bedtape's own: 500 in Bedrock's form to the client, a line to whoever runs the server."""
         self.server.complain(
-            f"{ascii(what)[1:-1]} got a 500 for an error of our own: {_named(error)} ({_place(error)})"
+            f"{ascii(what)[1:-1]} got a 500 for an error of our own: {_format_error(error)} ({_locate_error(error)})"
         )
-        message = f"bedtape: an error of its own, {_named(error)}; it says more on its stderr."
+        message = f"bedtape: an error of its own, {_format_error(error)}; it says more on its stderr."
         reply = build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
         assert self.wire is not None
         self.wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         try:
             self.server.observer(outcome)
         except Exception as error:  # noqa: BLE001 - somebody else's code
-            self.server.complain(f"the observer failed: {_named(error)} ({_place(error)})")
+            self.server.complain(f"the observer failed: {_format_error(error)} ({_locate_error(error)})")
 
     # -- going on ----------------------------------------------------------------------------------------------
 
@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
         """The player waits for room; see `_resume`."""
         self._blocked[player.stream] = player
 
-    def played(self, player: Player) -> None:
+    def finish_player(self, player: Player) -> None:
         """The player has come to its end."""
         self._players.pop(player.stream, None)
 
@@ -328,10 +328,10 @@ class Connection(asyncio.Protocol):
         if self.wire is None or self._hung_up:
             self._transport.close()
         for player in [player for player in self._players.values() if player.stalled]:
-            self.stalled(player)
+            self.end_stalled(player)
         self.flush()
 
-    def stalled(self, player: Player) -> None:
+    def end_stalled(self, player: Player) -> None:
         """The player says nothing more: it waits for the client to go, if nobody is going yet."""
         if self._half_closed or self.winding_down:
             player.end(Reset(CANCEL) if self._http2 is not None else Close())

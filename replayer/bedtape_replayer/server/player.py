@@ -82,7 +82,7 @@ class Player:
                     self._finished = True
                 case Stall():
                     self.stalled = True
-                    connection.stalled(self)
+                    connection.end_stalled(self)
                     return
                 case Close() | Reset() as last:  # when what was said before is on its way
                     self._steps, self._last, self._finished = iter(()), last, True
@@ -108,7 +108,7 @@ class Player:
             self._connection.break_off(self.stream, how)
 
     def _end(self, *, complete: bool) -> None:
-        self._connection.played(self)
+        self._connection.finish_player(self)
         self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
 
     def abandon(self, *, complete: bool = False) -> None:

@@ -99,13 +99,13 @@ class Server:
             self._deserted.clear()
             await self._deserted.wait()
 
-    def came(self, connection: Connection) -> None:
+    def join(self, connection: Connection) -> None:
         """A client has connected."""
         self.connections.add(connection)
         if self.stopping:  # it was accepted before the listener closed
             connection.abort()
 
-    def left(self, connection: Connection) -> None:
+    def leave(self, connection: Connection) -> None:
         """A connection is no more."""
         self.connections.discard(connection)
         if not self.connections:

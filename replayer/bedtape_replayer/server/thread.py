@@ -132,7 +132,11 @@ class Replayer(Session):
         if self._running is not None:
             raise RuntimeError("this Replayer runs already; make another one")
         engine = Engine(
-            self._load(), strict=self._strict, overlay=self._laid(), history_limit=self._history, checks=self._checks
+            self._load(),
+            strict=self._strict,
+            overlay=self._read_overlay(),
+            history_limit=self._history,
+            checks=self._checks,
         )
         engine.control = Gate(engine)
         self._loop = new_event_loop()
@@ -159,7 +163,7 @@ class Replayer(Session):
             return Library((), self._match)
         return load(self._folders, rules=self._match, cache=cache_folder(os.environ))
 
-    def _laid(self) -> Overlay:
+    def _read_overlay(self) -> Overlay:
         if self._overlay is None:
             return NOTHING
         if isinstance(self._overlay, str | Path):

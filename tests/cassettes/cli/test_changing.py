@@ -121,7 +121,7 @@ def test_numbers_stay_until_they_are_renumbered(folder: Path) -> None:
 
 
 def test_merging_names_requests_that_are_there_twice(folder: Path) -> None:
-    assert "c: 1, 5 ask the same" in run("merge", "a", "b", "--to", "c")
+    assert "c: 1, 5 have the same request" in run("merge", "a", "b", "--to", "c")
 
 
 def test_a_change_is_told_in_json(folder: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bedtape_cassettes.cli.help import Plain, Sectioned
+from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
-group = typer.Typer(cls=Sectioned, rich_markup_mode=None, add_completion=False)
+group = typer.Typer(cls=SectionedGroup, rich_markup_mode=None, add_completion=False)
 LONG = "a sentence that is longer than what help gives to a line, and is told all the same to its very end"
 
 
@@ -21,7 +21,7 @@ class Size(StrEnum):
     large = "large"
 
 
-@group.command(cls=Plain, rich_help_panel="First")
+@group.command(cls=PlainCommand, rich_help_panel="First")
 def paint(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="What to paint.")],
     name: Annotated[str, typer.Option(help="Its name.")] = "it",
@@ -37,11 +37,11 @@ def paint(
     """Paint. And more of it."""
 
 
-@group.command(cls=Plain, rich_help_panel="Second", help=f"{LONG.capitalize()}.")
+@group.command(cls=PlainCommand, rich_help_panel="Second", help=f"{LONG.capitalize()}.")
 def plan() -> None: ...
 
 
-@group.command(cls=Plain, hidden=True)
+@group.command(cls=PlainCommand, hidden=True)
 def hidden() -> None: ...
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import defaults_of, key_of
-from bedtape_cassettes.config.kinds import Choice, Kind, Number, Pattern, Switch, Whole
+from bedtape_cassettes.config.kinds import ChoiceKind, Kind, NumberKind, PatternKind, SwitchKind, WholeNumberKind
 from bedtape_cassettes.config.options import ARGUMENTS, PROJECT, TABLES, Name
-from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings, SettingValue
 
-ROOT: Any = main.whole()
+ROOT: Any = main.load_all()
 
 
 def _command(table: str) -> Any:
@@ -25,15 +25,15 @@ def _command(table: str) -> Any:
 def _some(kind: Kind) -> Any:
     """A value that is no default."""
     match kind:
-        case Switch():
+        case SwitchKind():
             return True
-        case Whole():
+        case WholeNumberKind():
             return 7
-        case Number():
+        case NumberKind():
             return 2.5
-        case Choice(words):
+        case ChoiceKind(words):
             return words[-1]
-        case Pattern():
+        case PatternKind():
             return "a b|c"
     return "of the file"
 
@@ -46,7 +46,7 @@ def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: 
     table, key = name
     option = TABLES[table][key]
     value = (_some(option.kind),) * 2 if option.many else _some(option.kind)
-    defaults: Any = defaults_of(ROOT, Settings(keys={name: Said(value, "f", name)}))
+    defaults: Any = defaults_of(ROOT, Settings(keys={name: SettingValue(value, "f", name)}))
     command = _command(table)
     (parameter,) = (p for p in command.params if key_of(p) == key)
     defaults = defaults[table]
@@ -57,8 +57,8 @@ def test_what_is_set_is_what_a_command_gets_and_its_own_word_comes_before(name: 
         assert _plain(context.params[parameter.name]) == _plain(defaults[parameter.name])
     assert context.lookup_default(parameter.name) == defaults[parameter.name]
 
-    other = [f"--no-{key}"] if isinstance(option.kind, Switch) else [f"--{key}", "1"]
-    if not isinstance(option.kind, Choice) and parameter.name not in ARGUMENTS:
+    other = [f"--no-{key}"] if isinstance(option.kind, SwitchKind) else [f"--{key}", "1"]
+    if not isinstance(option.kind, ChoiceKind) and parameter.name not in ARGUMENTS:
         context = command.make_context(table, other, default_map=defaults, resilient_parsing=True)
         assert _plain(context.params[parameter.name]) != _plain(defaults[parameter.name])
 
@@ -73,7 +73,7 @@ def _plain(value: Any) -> Any:
 @pytest.mark.parametrize(("name", "shared"), PROJECT.items())
 def test_commands_without_a_table_get_the_keys_of_the_project(name: Name, shared: str) -> None:
     table, key = ("cassette.ls", "in") if name == ("cassette", "in") else name
-    defaults: Any = defaults_of(ROOT, Settings(keys={("", shared): Said("of the file", "f", ("", shared))}))
+    defaults: Any = defaults_of(ROOT, Settings(keys={("", shared): SettingValue("of the file", "f", ("", shared))}))
     for part in table.split("."):
         defaults = defaults[part]
     parameters = {key_of(p): p for p in _command(table).params}
@@ -83,7 +83,7 @@ def test_commands_without_a_table_get_the_keys_of_the_project(name: Name, shared
 
 def test_a_default_that_is_asked_for_is_left_to_the_command() -> None:
     name = ("replay", "port")
-    settings = Settings({name: Said(None, "BEDTAPE_REPLAY_PORT", name)}, {name: Said(1, "f", name)})
+    settings = Settings({name: SettingValue(None, "BEDTAPE_REPLAY_PORT", name)}, {name: SettingValue(1, "f", name)})
     assert defaults_of(ROOT, settings)["replay"] == {}
 
 
@@ -91,4 +91,4 @@ def test_where_nothing_is_said_every_command_has_its_own_defaults() -> None:
     def empty(defaults: dict[str, Any]) -> bool:
         return all(isinstance(each, dict) and empty(each) for each in defaults.values())
 
-    assert empty(defaults_of(ROOT, NOTHING_SAID))
+    assert empty(defaults_of(ROOT, NO_SETTINGS))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bedtape_cassettes.config.files import read_settings, working_folder
+from bedtape_cassettes.config.files import find_working_folder, read_settings
 from bedtape_cassettes.errors import ConfigInvalid
 
 Put = Callable[[str, str], Path]
@@ -91,7 +91,7 @@ def test_a_file_is_told_by_its_name_in_the_working_directory_and_by_its_path_els
     for here, shown in ((tmp_path, "bedtape.toml:3"), (tmp_path / "sub", f"{tmp_path}/bedtape.toml:3")):
         found = read_settings(here, {}, here=here).find("replay", "port")
         assert found is not None
-        assert found.by == shown
+        assert found.source == shown
 
 
 def test_a_variable_names_the_file_or_none(tmp_path: Path, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,5 +169,5 @@ def test_a_working_directory_that_was_deleted_is_told(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(ConfigInvalid) as told:
-        working_folder()
+        find_working_folder()
     assert str(told.value) == ".: expected a working directory that is there, found one that was deleted; cd elsewhere"

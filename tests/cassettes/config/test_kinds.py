@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_cassettes.config.kinds import Choice, Command, Kind, Number, Pattern, Place, Switch, Text, Unfit, Whole
+from bedtape_cassettes.config.kinds import (
+    ChoiceKind,
+    CommandKind,
+    Kind,
+    NumberKind,
+    PathKind,
+    PatternKind,
+    SwitchKind,
+    TextKind,
+    Unfit,
+    WholeNumberKind,
+)
 
-PORT, MODE = Whole(0, 65535), Choice(("once", "new"))
-COMMAND = Command(("once",), "say it elsewhere")
+PORT, MODE = WholeNumberKind(0, 65535), ChoiceKind(("once", "new"))
+COMMAND = CommandKind(("once",), "say it elsewhere")
 
 
 @pytest.mark.parametrize(
     ("kind", "toml", "text", "value"),
     [
-        (Switch(), True, "1", True),
-        (Switch(), False, "OFF", False),
+        (SwitchKind(), True, "1", True),
+        (SwitchKind(), False, "OFF", False),
         (PORT, 0, "0", 0),
         (PORT, 65535, "65535", 65535),
-        (Whole(), -3, "-3", -3),
-        (Number(), 2, "2", 2.0),
-        (Number(), 0.5, "5e-1", 0.5),
-        (Text(), " a ", " a ", " a "),
-        (Place(), "tests/cassettes", "tests/cassettes", "tests/cassettes"),
+        (WholeNumberKind(), -3, "-3", -3),
+        (NumberKind(), 2, "2", 2.0),
+        (NumberKind(), 0.5, "5e-1", 0.5),
+        (TextKind(), " a ", " a ", " a "),
+        (PathKind(), "tests/cassettes", "tests/cassettes", "tests/cassettes"),
         (MODE, "new", "new", "new"),
-        (Pattern(), r"\d+ (?:a|b)", r"\d+ (?:a|b)", r"\d+ (?:a|b)"),
+        (PatternKind(), r"\d+ (?:a|b)", r"\d+ (?:a|b)", r"\d+ (?:a|b)"),
         (COMMAND, "bedtape record 'a b'", "bedtape record 'a b'", "bedtape record 'a b'"),
     ],
 )
@@ -35,24 +46,24 @@ def test_what_fits(kind: Kind, toml: object, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong", "expected", "fix"),
     [
-        (Switch(), "true", "true or false", "write it without quotes"),
-        (Switch(), 1, "true or false", ""),
+        (SwitchKind(), "true", "true or false", "write it without quotes"),
+        (SwitchKind(), 1, "true or false", ""),
         (PORT, "80", "a whole number from 0 to 65535", "write it without quotes"),
         (PORT, "eighty", "a whole number from 0 to 65535", ""),
         (PORT, True, "a whole number from 0 to 65535", ""),
         (PORT, 80.0, "a whole number from 0 to 65535", ""),
         (PORT, 65536, "a whole number from 0 to 65535", ""),
         (PORT, -1, "a whole number from 0 to 65535", ""),
-        (Whole(1), 0, "a whole number from 1", ""),
-        (Number(), 0, "a number above 0", ""),
-        (Number(), float("inf"), "a number above 0", ""),
-        (Number(), 10**400, "a number above 0", ""),
-        (Number(), float("nan"), "a number above 0", ""),
-        (Number(), True, "a number above 0", ""),
-        (Number(), "2", "a number above 0", "write it without quotes"),
-        (Text(), 3, "a text", ""),
-        (Text(), "", "a text", "leave the key out for the default"),
-        (Place(), ["a"], "a path", ""),
+        (WholeNumberKind(1), 0, "a whole number from 1", ""),
+        (NumberKind(), 0, "a number above 0", ""),
+        (NumberKind(), float("inf"), "a number above 0", ""),
+        (NumberKind(), 10**400, "a number above 0", ""),
+        (NumberKind(), float("nan"), "a number above 0", ""),
+        (NumberKind(), True, "a number above 0", ""),
+        (NumberKind(), "2", "a number above 0", "write it without quotes"),
+        (TextKind(), 3, "a text", ""),
+        (TextKind(), "", "a text", "leave the key out for the default"),
+        (PathKind(), ["a"], "a path", ""),
         (MODE, "New", "one of once, new", ""),
         (MODE, 1, "one of once, new", ""),
         (COMMAND, "once", "a command", "say it elsewhere"),
@@ -68,15 +79,15 @@ def test_what_does_not(kind: Kind, wrong: object, expected: str, fix: str) -> No
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        (Switch(), "maybe"),
+        (SwitchKind(), "maybe"),
         (PORT, "1_0"),
         (PORT, "٣"),
         (PORT, "65536"),
         (PORT, "9" * 5000),
-        (Number(), "fast"),
-        (Number(), "-1"),
+        (NumberKind(), "fast"),
+        (NumberKind(), "-1"),
         (MODE, "all"),
-        (Pattern(), "("),
+        (PatternKind(), "("),
         (COMMAND, "once"),
     ],
 )
@@ -88,6 +99,6 @@ def test_what_a_variable_cannot_say(kind: Kind, text: str) -> None:
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}"])
 def test_a_pattern_that_is_none_is_told_with_its_reason(pattern: str) -> None:
     with pytest.raises(Unfit) as told:
-        Pattern().of_toml(pattern)
+        PatternKind().of_toml(pattern)
     assert told.value.expected == "a regular expression"
     assert "put a backslash" in told.value.fix

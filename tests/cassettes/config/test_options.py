@@ -13,7 +13,16 @@ import pytest
 
 from bedtape_cassettes.cli import main
 from bedtape_cassettes.config.defaults import key_of
-from bedtape_cassettes.config.kinds import Choice, Command, Number, Pattern, Place, Switch, Text, Whole
+from bedtape_cassettes.config.kinds import (
+    ChoiceKind,
+    CommandKind,
+    NumberKind,
+    PathKind,
+    PatternKind,
+    SwitchKind,
+    TextKind,
+    WholeNumberKind,
+)
 from bedtape_cassettes.config.options import (
     ARGUMENTS,
     OTHER_VARIABLES,
@@ -28,7 +37,7 @@ from bedtape_cassettes.config.options import (
     without_settings,
 )
 
-ROOT: Any = main.whole()
+ROOT: Any = main.load_all()
 
 
 def _walk(command: Any, table: str = TOP) -> Iterator[tuple[str, Any]]:
@@ -91,17 +100,17 @@ def _kind(name: tuple[str, str]) -> tuple[str, ...]:
 
 def _said(option: Option) -> tuple[str, ...]:
     match option.kind:
-        case Choice(words):
+        case ChoiceKind(words):
             return ("choice", *words)
-        case Whole(low, high):
+        case WholeNumberKind(low, high):
             return ("whole", str(low), str(high))
-        case Switch():
+        case SwitchKind():
             return ("switch",)
-        case Number():
+        case NumberKind():
             return ("number",)
-        case Place():
+        case PathKind():
             return ("place",)
-        case Text() | Pattern() | Command():
+        case TextKind() | PatternKind() | CommandKind():
             return ("text",)
     raise AssertionError(option.kind)
 

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 
 import pytest
 
+from bedtape_cassettes.config.key_lines import KeyLines
 from bedtape_cassettes.config.options import TABLES, variable_of
-from bedtape_cassettes.config.place import Lines
-from bedtape_cassettes.config.reading import Source, of_document, of_environment
-from bedtape_cassettes.config.settings import Said
+from bedtape_cassettes.config.reading import Source, read_document, read_environment
+from bedtape_cassettes.config.settings import SettingValue
 
 
-def _read(text: str, prefix: str = "") -> tuple[dict[tuple[str, str], Said], list[str]]:
-    source = Source("f.toml", prefix, Lines(text).line_of, "/project/{}".format)
+def _read(text: str, prefix: str = "") -> tuple[dict[tuple[str, str], SettingValue], list[str]]:
+    source = Source("f.toml", prefix, KeyLines(text).line_of, "/project/{}".format)
     document = tomllib.loads(text)
     for part in filter(None, prefix.split(".")):
         document = document[part]
-    said, problems = of_document(document, source)
+    said, problems = read_document(document, source)
     return said, list(map(str, problems))
 
 
-def _values(said: Mapping[tuple[str, str], Said]) -> dict[str, object]:
+def _values(said: Mapping[tuple[str, str], SettingValue]) -> dict[str, object]:
     return {".".join(filter(None, name)): each.value for name, each in said.items()}
 
 
@@ -53,8 +53,8 @@ block = false
         "record.to": "/project/other",
         "pytest.block": False,
     }
-    assert said["replay", "port"] == Said(4567, "f.toml:6", ("replay", "port"))
-    assert said["record", "to"].by == "f.toml:10"
+    assert said["replay", "port"] == SettingValue(4567, "f.toml:6", ("replay", "port"))
+    assert said["record", "to"].source == "f.toml:10"
 
 
 def test_tables_of_a_shared_file_are_named_with_all_their_name() -> None:
@@ -154,7 +154,7 @@ def test_what_variables_say() -> None:
         "BEDTAPE_CACHE_DIR": "x",
         "BEDTAPE_URL": "x",
     }
-    said, problems, warnings = of_environment(environ)
+    said, problems, warnings = read_environment(environ)
     assert (problems, warnings) == ([], ())
     assert _values(said) == {
         "replay.port": 4567,
@@ -163,11 +163,11 @@ def test_what_variables_say() -> None:
         "run.overlay": None,
         "replay.control-token": "t",
     }
-    assert said["replay", "port"] == Said(4567, "BEDTAPE_REPLAY_PORT", ("replay", "port"), variable=True)
+    assert said["replay", "port"] == SettingValue(4567, "BEDTAPE_REPLAY_PORT", ("replay", "port"), variable=True)
 
 
 def test_variables_that_say_what_cannot_be_are_all_told() -> None:
-    _, problems, _ = of_environment(
+    _, problems, _ = read_environment(
         {"BEDTAPE_REPLAY_PORT": "x", "BEDTAPE_PLACEHOLDER": "a\n(", "BEDTAPE_RUN_STRICT": "2"}
     )
     assert list(map(str, problems))[1:] == [
@@ -199,11 +199,11 @@ def test_variables_that_say_what_cannot_be_are_all_told() -> None:
     ],
 )
 def test_a_variable_that_nothing_reads_is_told(variable: str, more: str) -> None:
-    said, problems, warnings = of_environment({variable: "1", "bedtape_port": "1"})
+    said, problems, warnings = read_environment({variable: "1", "bedtape_port": "1"})
     assert (said, problems, warnings) == ({}, [], (f"{variable} is set, and nothing reads it{more}",))
 
 
 def test_the_value_of_a_secret_is_in_no_message() -> None:
     assert variable_of(("replay", "control-token")) == "BEDTAPE_CONTROL_TOKEN"
-    _, problems, warnings = of_environment({"BEDTAPE_CONTROL_TOKN": "hush"})
+    _, problems, warnings = read_environment({"BEDTAPE_CONTROL_TOKN": "hush"})
     assert "hush" not in f"{problems}{warnings}"

@@ -8,7 +8,7 @@ import pytest
 
 from bedtape_cassettes.config.kinds import Value
 from bedtape_cassettes.config.options import Name
-from bedtape_cassettes.config.settings import NOTHING_SAID, Said, Settings
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings, SettingValue
 
 # What may say where `bedtape replay` finds its cassettes, the strongest first; and two more that may not.
 ORDER: tuple[tuple[str, Name], ...] = (
@@ -21,8 +21,8 @@ OTHERS: tuple[tuple[str, Name], ...] = (("variable", ("run", "cassettes")), ("ke
 
 
 def _settings(*said: tuple[str, Name], value: Value | None = None) -> Settings:
-    def of(source: str) -> dict[Name, Said]:
-        return {name: Said(value or f"{source} {name}", source, name) for kind, name in said if kind == source}
+    def of(source: str) -> dict[Name, SettingValue]:
+        return {name: SettingValue(value or f"{source} {name}", source, name) for kind, name in said if kind == source}
 
     return Settings(of("variable"), of("key"))
 
@@ -37,12 +37,12 @@ def test_the_stronger_holds_in_whatever_order_they_came(strong: tuple[str, Name]
 
 def test_what_others_say_does_not_hold() -> None:
     assert _settings(*OTHERS).find("replay", "cassettes") is None
-    assert NOTHING_SAID.find("replay", "port") is None
+    assert NO_SETTINGS.find("replay", "port") is None
 
 
 def test_an_empty_variable_takes_back_what_the_file_says() -> None:
     name = ("run", "overlay")
-    settings = Settings({name: Said(None, "BEDTAPE_RUN_OVERLAY", name)}, {name: Said("x", "f:1", name)})
+    settings = Settings({name: SettingValue(None, "BEDTAPE_RUN_OVERLAY", name)}, {name: SettingValue("x", "f:1", name)})
     found = settings.find(*name)
     assert found is not None
     assert found.value is None
@@ -57,7 +57,7 @@ def test_a_folder_that_is_shared_is_the_one_folder_of_a_list() -> None:
 
 
 def test_what_makes_requests_the_same_is_said_once_for_all_who_play_and_record() -> None:
-    settings = Settings(keys={("", "any-profile"): Said(True, "f", ("", "any-profile"))})
+    settings = Settings(keys={("", "any-profile"): SettingValue(True, "f", ("", "any-profile"))})
     assert {table for table in ("replay", "run", "record", "pytest") if settings.of(table)} == {
         "replay",
         "run",
@@ -68,6 +68,6 @@ def test_what_makes_requests_the_same_is_said_once_for_all_who_play_and_record()
 
 def test_what_was_said_is_listed_with_what_it_is_said_over() -> None:
     port, top = ("replay", "port"), ("", "ignore")
-    variable, key, ignore = Said(1, "V", port), Said(2, "f:1", port), Said((), "f:2", top)
+    variable, key, ignore = SettingValue(1, "V", port), SettingValue(2, "f:1", port), SettingValue((), "f:2", top)
     settings = Settings({port: variable}, {port: key, top: ignore})
-    assert list(settings.said()) == [(top, ignore, None), (port, variable, key)]
+    assert list(settings.entries()) == [(top, ignore, None), (port, variable, key)]

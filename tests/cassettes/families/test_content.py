@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from bedtape_cassettes.families.content import Cited, Message, Prompt, Reasoning, Text, ToolResult, ToolUse, Turn, Usage
+from bedtape_cassettes.families.content import (
+    CitedText,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolResult,
+    ToolUse,
+    Turn,
+    Usage,
+)
 
 
 def test_a_message_says_its_text_without_its_reasoning() -> None:
-    assert Message((Reasoning("hm"), Text("a"), ToolUse("t", {}), Cited("b", ()))).text == "ab"
+    assert Message((Reasoning("hm"), Text("a"), ToolUse("t", {}), CitedText("b", ()))).text == "ab"
 
 
 def test_usage_adds_up() -> None:

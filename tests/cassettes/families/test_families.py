@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Message, Prompt, Reasoning, Text, ToolUse, Turn, Usage
-from bedtape_cassettes.families.family import Cannot, cannot
+from bedtape_cassettes.families.family import RenderError, make_render_error
 from bedtape_cassettes.families.shared import readers, synthesis
-from bedtape_cassettes.families.table import FAMILIES, bare, family_of
+from bedtape_cassettes.families.table import FAMILIES, family_of, strip_profile
 from support import contents
 
 # -- the table ---------------------------------------------------------------------------------------------------
@@ -41,14 +41,14 @@ def test_the_id_tells_the_family(model: str, family: str) -> None:
 
 def test_an_id_without_a_maker_tells_nothing() -> None:
     profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arbu5hu2sjr"
-    with pytest.raises(Cannot, match="tells no known family"):
+    with pytest.raises(RenderError, match="matches no known family"):
         family_of("InvokeModel", profile)
     assert family_of("InvokeModel", profile, "nova").name == "nova"
     assert family_of("Converse", profile).name == "converse"
 
 
 def test_converse_is_no_familys_name() -> None:
-    with pytest.raises(Cannot, match="found 'converse'"):
+    with pytest.raises(RenderError, match="found 'converse'"):
         family_of("InvokeModel", "amazon.nova-lite-v1:0", "converse")
 
 
@@ -61,15 +61,16 @@ def test_names_are_unique_and_no_family_is_hidden_by_another() -> None:
 
 
 def test_bare_ids() -> None:
-    assert bare("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/us-gov.amazon.nova-lite-v1:0") == (
+    assert strip_profile("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/us-gov.amazon.nova-lite-v1:0") == (
         "amazon.nova-lite-v1:0"
     )
-    assert bare("anthropic.claude-v2") == "anthropic.claude-v2"
+    assert strip_profile("anthropic.claude-v2") == "anthropic.claude-v2"
 
 
 def test_a_refusal_says_what_was_found_and_what_can_be_said() -> None:
     assert (
-        str(cannot("llama", Reasoning("x"), "text")) == "models of the llama family answer with text, found Reasoning"
+        str(make_render_error("llama", Reasoning("x"), "text"))
+        == "models of the llama family answer with text, found Reasoning"
     )
 
 
@@ -117,8 +118,8 @@ def test_identifiers_come_from_chance() -> None:
 @given(contents.JSON)
 def test_nothing_raises_whatever_it_is_told(value: Any) -> None:
     readers.objects(value, "a")
-    readers.said(value)
-    readers.written(value)
+    readers.read_text(value)
+    readers.to_text(value)
     readers.binary(value)
 
 

@@ -12,9 +12,9 @@ from botocore.parsers import create_parser
 from botocore.session import get_session
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.reading import content_of
-from bedtape_cassettes.families.rendering import render, takes
+from bedtape_cassettes.families.rendering import can_render, render
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, Response
@@ -187,8 +187,13 @@ def test_of_nothing_there_is_one_token() -> None:
 @pytest.mark.parametrize(
     ("content", "operation", "model", "message"),
     [
-        (_HELLO, "Retrieve", None, "Retrieve has no neutral form; .*`raw`"),
-        (_HELLO, "InvokeModel", "someone.new-v1", "'someone.new-v1' tells no known family.*`family`: .*anthropic.*"),
+        (_HELLO, "Retrieve", None, "cannot render answers of Retrieve; .*`raw`"),
+        (
+            _HELLO,
+            "InvokeModel",
+            "someone.new-v1",
+            "'someone.new-v1' matches no known family; .*`family` .*anthropic.*`raw`",
+        ),
         (
             _HELLO,
             "InvokeModel",
@@ -207,19 +212,19 @@ def test_of_nothing_there_is_one_token() -> None:
     ],
 )
 def test_what_cannot_be_rendered_says_why(content: Content, operation: str, model: str | None, message: str) -> None:
-    with pytest.raises(Cannot, match=message):
+    with pytest.raises(RenderError, match=message):
         _rendered(content, operation, model)
 
 
 def test_a_family_can_be_named() -> None:
     made = _rendered(_HELLO, "InvokeModel", "arn:aws:bedrock:us-east-1:123456789012:imported-model/abc", family="llama")
     assert _json(made)["generation"] == "Hello there."
-    with pytest.raises(Cannot, match=r"expected a family among .*llama.*, found 'lama'"):
+    with pytest.raises(RenderError, match=r"expected a family among .*llama.*, found 'lama'"):
         _rendered(_HELLO, "InvokeModel", _CLAUDE, family="lama")
 
 
 def test_which_operations_are_rendered() -> None:
-    assert takes("Converse")
-    assert takes("CountTokens")
-    assert not takes("Retrieve")
-    assert not takes(None)
+    assert can_render("Converse")
+    assert can_render("CountTokens")
+    assert not can_render("Retrieve")
+    assert not can_render(None)

@@ -9,7 +9,7 @@ from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
 from bedtape_cassettes.families.models.converse import CONVERSE
 from bedtape_cassettes.families.models.llama import LLAMA
 from bedtape_cassettes.families.models.nova import NOVA
-from bedtape_cassettes.families.text_slots import cut, slots, with_text
+from bedtape_cassettes.families.text_slots import slots, split_like, with_text
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Plain, at
 from bedtape_cassettes.format.json_view import opened
@@ -29,7 +29,7 @@ def said(body: Body | Events | None) -> list[JsonValue | Plain]:
 
 @given(st.text(), st.lists(st.text(max_size=4), min_size=1))
 def test_pieces_are_the_text(text: str, like: list[str]) -> None:
-    made = cut(text, like)
+    made = split_like(text, like)
     assert "".join(made) == text
     assert len(made) == len(like)
     last = max((n for n, piece in enumerate(like) if piece), default=len(like) - 1)

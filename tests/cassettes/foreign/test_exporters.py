@@ -12,7 +12,7 @@ import yaml
 from botocore.eventstream import EventStreamBuffer
 
 from bedtape_cassettes.foreign.export_formats import FORMATS
-from bedtape_cassettes.foreign.import_file import imported
+from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Body, Cassette, Event, Events, Interaction, Request, Response, event_headers
 from bedtape_cassettes.storage import store
@@ -120,7 +120,7 @@ def test_what_was_cut_is_left_out(name: str) -> None:
 @pytest.mark.parametrize("name", ["vcrpy", "har"])
 def test_the_samples_come_back(name: str) -> None:
     for cassette in store.read([store.samples()]):
-        found = imported(export(name, cassette))
+        found = import_file(export(name, cassette))
         sound = [replace(i, response=replace(i.response, after_ms=0)) for i in cassette.interactions if not i.partial]
         back = [replace(i, response=replace(i.response, after_ms=0)) for i in found.interactions]
         assert list(map(_untimed, back)) == list(map(_untimed, sound)), cassette.name

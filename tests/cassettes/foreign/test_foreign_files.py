@@ -11,7 +11,7 @@ import pytest
 import yaml
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes.foreign.import_file import imported
+from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format.bodies import EVENT_STREAM, PADDING
 from bedtape_cassettes.model import Body, Cassette, Events, Headers, Interaction
 from bedtape_cassettes.redaction.scrub import scrub
@@ -66,7 +66,7 @@ def _same(row: Exchange, answer: Answer) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_what_replays_is_what_the_corpus_has(file: Path, tmp_path: Path) -> None:
-    found = imported(file.read_bytes())
+    found = import_file(file.read_bytes())
     assert file.name.startswith(found.format.replace("-", "").replace("har", "polly").replace("datadog", "ddagent"))
     assert found.interactions
     assert not found.skipped
@@ -93,7 +93,7 @@ def test_what_replays_is_what_the_corpus_has(file: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
 def test_what_is_said_to_be_exact_is_exact(file: Path) -> None:
     """The marks on re-encoded and edited bodies against the corpus' own judgement, which was made from lengths and hashes."""
-    found = imported(file.read_bytes())
+    found = import_file(file.read_bytes())
     rows = _rows(file)
     if _is_unnamed(file):
         assert [doubt for _, doubt in found.doubts] == ["rewritten"] * (file.name == _SYNTHETIC)
@@ -165,7 +165,7 @@ def test_every_exchange_is_imported_as_it_would_be_recorded(
 ) -> None:
     """To the byte; but for JSON that others spaced out, where it is the same JSON, and said to be rewritten."""
     for row in exchanges(source):
-        found = imported(write(row, f"https://bedrock-runtime.us-east-1.amazonaws.com{row.path}"))
+        found = import_file(write(row, f"https://bedrock-runtime.us-east-1.amazonaws.com{row.path}"))
         (interaction,) = found.interactions
         recorded = row.interaction()
         if found.doubts == ((1, "rewritten"),):

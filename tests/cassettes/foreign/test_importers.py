@@ -15,13 +15,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.foreign.file_reader import inflated
-from bedtape_cassettes.foreign.import_file import imported
+from bedtape_cassettes.foreign.file_reader import inflate
+from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.foreign.import_formats import FORMATS, ForeignInvalid, read
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Body, Events, Interaction, event_headers
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 
 ROOT = Path(__file__).parents[3]
 RECORDERS = sorted(ROOT.glob(".venv-record*/bin/python"))
@@ -203,13 +203,13 @@ EVERY = [pytest.param(name, write, id=write.__name__) for name, writers in WRITE
 @pytest.mark.parametrize(("path", "body", "kind"), BODIES)
 @pytest.mark.parametrize(("name", "write"), EVERY)
 def test_an_exchange_is_the_same_in_every_format(name: str, write: Any, path: str, body: bytes, kind: str) -> None:
-    found = imported(write(path, body, kind))
+    found = import_file(write(path, body, kind))
     assert found.format == name
     assert found.interactions == (expected(path, body, kind),)
     assert isinstance(found.interactions[0].response.body, Events) == (kind == EVENTS)
     assert not found.skipped
     assert not found.doubts
-    assert imported(write(path, body, kind), name) == found
+    assert import_file(write(path, body, kind), name) == found
 
 
 _FLOW = """
@@ -241,7 +241,7 @@ def test_flows_that_mitmproxy_wrote(python: Path, path: str, body: bytes, kind: 
     """Written by mitmproxy itself, of the versions that recorders have."""
     file = tmp_path / "flows"
     subprocess.run([python, "-c", _FLOW, path, body.hex(), kind, ASKED.hex(), file], check=True)
-    found = imported(file.read_bytes())
+    found = import_file(file.read_bytes())
     assert found.format == "mitmproxy"
     (interaction,) = found.interactions
     assert interaction.response.after_ms == 250
@@ -250,7 +250,7 @@ def test_flows_that_mitmproxy_wrote(python: Path, path: str, body: bytes, kind: 
     reasons = [(skipped.number, skipped.damaged) for skipped in found.skipped]
     assert reasons == [(2, False), (3, False), (4, True), (5, True)]
     assert "store_streamed_bodies" in found.skipped[-1].reason
-    cut = imported(file.read_bytes()[:-10])
+    cut = import_file(file.read_bytes()[:-10])
     assert cut.interactions == found.interactions
     assert "damaged" in cut.skipped[-1].reason
 
@@ -291,10 +291,10 @@ def test_every_format_says_what_it_expects() -> None:
 
 
 def test_gzip_is_bounded() -> None:
-    assert inflated(gzip.compress(b"a" * 1000, mtime=0) + gzip.compress(b"b"), 1001) == b"a" * 1000 + b"b"
+    assert inflate(gzip.compress(b"a" * 1000, mtime=0) + gzip.compress(b"b"), 1001) == b"a" * 1000 + b"b"
     for bomb in (gzip.compress(b"a" * 1002, mtime=0), zlib.compress(b"a" * 10_000)):
         with pytest.raises(ValueError, match="found more"):
-            inflated(bomb, 1001)
+            inflate(bomb, 1001)
 
 
 # -- what is left out, and why ---------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_what_is_damaged_is_named_and_the_rest_imported() -> None:
     ]
     (flipped,) = vcrpy(STREAMING, None, EVENTS)["interactions"]
     flipped["response"]["body"] = {"base64_string": base64.b64encode(STREAM[:99] + b"?" + STREAM[100:]).decode()}
-    found = imported(_mixed(good, {"request": {"uri": 1}}, elsewhere, cut, good, flipped))
+    found = import_file(_mixed(good, {"request": {"uri": 1}}, elsewhere, cut, good, flipped))
     assert found.interactions == (expected(PATH, SAID, JSON),) * 2
     assert [(skipped.number, skipped.damaged) for skipped in found.skipped] == [
         (2, True),
@@ -320,12 +320,12 @@ def test_what_is_damaged_is_named_and_the_rest_imported() -> None:
         (4, True),
         (6, True),
     ]
-    assert found.damaged
+    assert found.is_damaged
     told = "\n".join(found.remarks())
     assert "entry 3: POST api.openai.com/v1/chat/completions is not Bedrock's" in told
     assert "key=1" not in told
     assert "expected a whole event stream" in found.skipped[2].reason
-    assert not imported(_mixed(good, elsewhere)).damaged
+    assert not import_file(_mixed(good, elsewhere)).is_damaged
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_what_is_damaged_is_named_and_the_rest_imported() -> None:
 )
 def test_only_what_is_certain_is_bedrocks(url: str, ours: bool) -> None:
     (entry,) = vcrpy(PATH, SAID.decode(), JSON)["interactions"]
-    found = imported(_mixed({**entry, "request": {**entry["request"], "uri": url}}))
+    found = import_file(_mixed({**entry, "request": {**entry["request"], "uri": url}}))
     assert len(found.interactions) == ours
     assert [skipped.damaged for skipped in found.skipped] == [False] * (not ours)
 
@@ -355,12 +355,12 @@ def test_only_what_is_certain_is_bedrocks(url: str, ours: bool) -> None:
     ("content", "status", "damaged"), [({"size": 30}, 200, True), ({"size": 0}, 200, False), ({"text": ""}, 0, True)]
 )
 def test_a_har_without_bodies_or_answers(content: dict[str, Any], status: int, damaged: bool) -> None:
-    found = imported(json.dumps(har(PATH, content, JSON, status=status)).encode())
-    assert found.damaged == damaged
-    elsewhere = imported(
+    found = import_file(json.dumps(har(PATH, content, JSON, status=status)).encode())
+    assert found.is_damaged == damaged
+    elsewhere = import_file(
         json.dumps(har("/logo.png", content, JSON, host="https://example.com", status=status)).encode()
     )
-    assert not elsewhere.damaged
+    assert not elsewhere.is_damaged
     assert not elsewhere.interactions
 
 
@@ -371,7 +371,7 @@ def test_json_that_was_parsed_is_marked() -> None:
     held = vcrpy(PATH, None, JSON)
     del held["interactions"][0]["response"]["body"]
     held["interactions"][0]["response"]["parsed_body"] = json.loads(SAID)
-    found = imported(yaml.safe_dump(held).encode())
+    found = import_file(yaml.safe_dump(held).encode())
     assert found.interactions[0].response.body == Body(
         "json", json.dumps(json.loads(SAID), separators=(",", ":"), ensure_ascii=False).encode()
     )
@@ -398,7 +398,7 @@ def test_json_is_as_bedrock_sent_it_or_said_not_to_be(
     held = vcrpy(PATH, body.decode(), JSON)
     if length is not None:
         held["interactions"][0]["response"]["headers"]["Content-Length"] = [str(length)]
-    found = imported(yaml.safe_dump(held).encode())
+    found = import_file(yaml.safe_dump(held).encode())
     response = found.interactions[0].response
     assert isinstance(response.body, Body)
     assert response.body.data == kept
@@ -411,21 +411,21 @@ def test_compressed_bodies_are_opened(coding: str) -> None:
     for held, opened in ((packed, False), (STREAM, True)):
         document = vcrpy(STREAMING, held, EVENTS)
         document["interactions"][0]["response"]["headers"]["Content-Encoding"] = coding
-        found = imported(yaml.safe_dump(document).encode())
+        found = import_file(yaml.safe_dump(document).encode())
         assert found.interactions == (expected(STREAMING, STREAM, EVENTS),), opened
 
 
 def test_what_cannot_be_opened_is_refused() -> None:
     document = vcrpy(PATH, b"\x8b\xff\x00brotli", JSON)
     document["interactions"][0]["response"]["headers"]["Content-Encoding"] = "br"
-    (skipped,) = imported(yaml.safe_dump(document).encode()).skipped
+    (skipped,) = import_file(yaml.safe_dump(document).encode()).skipped
     assert "Accept-Encoding: identity" in skipped.reason
 
 
 def test_secrets_are_in_no_message() -> None:
     (entry,) = vcrpy(PATH, SAID.decode(), JSON)["interactions"]
     entry["request"]["headers"] = "Authorization: AKIAABCDEFGHIJKLMNOP"
-    told = list(imported(_mixed(entry)).remarks())
+    told = list(import_file(_mixed(entry)).remarks())
     assert told == ["skipped entry 1: expected headers by name, found 'Authorization: AKIAIOSFODNN7EXAMPLE'"]
 
 
@@ -434,7 +434,9 @@ def test_secrets_never_get_in() -> None:
     document["interactions"][0]["request"]["headers"]["Authorization"] = [
         "AWS4-HMAC-SHA256 Credential=AKIAABCDEFGHIJKLMNOP"
     ]
-    (interaction,) = imported(yaml.safe_dump(document).encode(), redaction=redaction_of([r"customer-\d"])).interactions
+    (interaction,) = import_file(
+        yaml.safe_dump(document).encode(), redaction=read_patterns([r"customer-\d"])
+    ).interactions
     assert isinstance(interaction.response.body, Body)
     assert interaction.response.body.data == b'{"text":"key AKIAIOSFODNN7EXAMPLE of REDACTED"}'
     assert "AKIAABCDEFGHIJKLMNOP" not in repr(interaction)
@@ -463,14 +465,14 @@ def test_no_file_breaks_the_import(sound: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(sound) - 1))
     changed = sound[:at] + data.draw(st.binary(max_size=4)) + sound[at + data.draw(st.integers(0, 40)) :]
     try:
-        imported(changed)
+        import_file(changed)
     except ForeignInvalid:
         pass
     document = yaml.load(_without_tags(sound), yaml.CSafeLoader)
     holder, key = data.draw(st.sampled_from(list(_places(document))))
     holder[key] = data.draw(_VALUES)
     try:
-        imported(json.dumps(document).encode())
+        import_file(json.dumps(document).encode())
     except ForeignInvalid:
         pass
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import SecretFound
 from bedtape_cassettes.foreign.exchange import Rule
-from bedtape_cassettes.foreign.import_file import Imported, imported
+from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.import_formats import ForeignInvalid
 from bedtape_cassettes.foreign.to_rule import render_overlay
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import event_headers
-from bedtape_cassettes.redaction.user_patterns import redaction_of
+from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.overlay.document import read
@@ -32,9 +32,9 @@ STREAM = b"".join(
 )
 
 
-def taken(document: Any) -> tuple[Imported, list[dict[str, Any]]]:
+def taken(document: Any) -> tuple[ImportResult, list[dict[str, Any]]]:
     """What was found, and its rules as an overlay file that was written, checked by its reader, and parsed by PyYAML."""
-    found = imported(json.dumps(document).encode())
+    found = import_file(json.dumps(document).encode())
     data = render_overlay(found.rules, "x.overlay.yaml")
     assert len(read(data, "x.overlay.yaml").rules) == len(found.rules)
     return found, yaml.safe_load(data)["rules"]
@@ -251,7 +251,7 @@ def test_what_mockserver_says_and_no_rule_can(entry: dict[str, Any], named: str)
     found, rules = taken([entry, expectation({"path": "/model/m/converse"})])
     assert len(rules) == 1
     assert named in found.skipped[0].reason
-    assert not found.damaged
+    assert not found.is_damaged
 
 
 # -- WireMock --------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_wiremock_recordings_of_one_scenario_come_in_its_order() -> None:
         answer = {"status": 200, "body": json.dumps({"text": text}), "headers": {"Content-Type": "application/json"}}
         return stub({"url": "/model/m/invoke", "bodyPatterns": patterns}, answer, **more)
 
-    found = imported(
+    found = import_file(
         json.dumps(
             {
                 "mappings": [
@@ -350,7 +350,7 @@ def test_wiremock_recordings_of_one_scenario_come_in_its_order() -> None:
 
 def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
     """An aimock fixture and a MockServer expectation, asked through boto3 as the mocks would have been."""
-    found = imported(
+    found = import_file(
         json.dumps(
             fixtures(
                 (
@@ -362,9 +362,9 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
         ).encode()
     )
     said = {"statusCode": 429, "headers": {"x-amzn-errortype": ["ThrottlingException"]}, "body": {"message": "slow"}}
-    found_too = imported(json.dumps(expectation({"path": "/model/other/.*"}, said)).encode())
+    found_too = import_file(json.dumps(expectation({"path": "/model/other/.*"}, said)).encode())
     assert not found_too.rules  # which operation it is about, no rule can say
-    found_too = imported(json.dumps(expectation({"path": "/model/other/converse"}, said)).encode())
+    found_too = import_file(json.dumps(expectation({"path": "/model/other/converse"}, said)).encode())
     overlay = tmp_path / "x.overlay.yaml"
     overlay.write_bytes(render_overlay([*found.rules, *found_too.rules], "x"))
     shutil.copytree(store.samples(), tmp_path / "cassettes")
@@ -391,8 +391,8 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
 
 
 def test_secrets_do_not_get_into_overlays() -> None:
-    found = imported(json.dumps(fixtures(({}, {"content": "AKIAABCDEFGHIJKLMNOP of customer-7"}))).encode())
-    data = render_overlay(found.rules, "x", redaction_of([r"customer-\d"]))
+    found = import_file(json.dumps(fixtures(({}, {"content": "AKIAABCDEFGHIJKLMNOP of customer-7"}))).encode())
+    data = render_overlay(found.rules, "x", read_patterns([r"customer-\d"]))
     assert yaml.safe_load(data)["rules"][0]["answer"]["text"] == "AKIAIOSFODNN7EXAMPLE of REDACTED"
     token = "ghp_" + "a1B2" * 9
     with pytest.raises(SecretFound, match="a GitHub token in rule 2"):
@@ -433,7 +433,7 @@ def test_no_fixture_breaks_the_import(which: int, data: st.DataObject) -> None:
     holder, key = data.draw(st.sampled_from(list(_places(document))))
     holder[key] = data.draw(_VALUES)
     try:
-        found = imported(json.dumps(document).encode())
+        found = import_file(json.dumps(document).encode())
     except ForeignInvalid:
         return
     assert found.rules or found.skipped or not _entries(document)

@@ -28,8 +28,8 @@ from bedtape_cassettes.matching.key import (
 from bedtape_cassettes.matching.normalise import interaction_of
 from bedtape_cassettes.model import Headers, JsonValue, Request
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction import scrub
-from bedtape_cassettes.redaction.scrub import scrub_body
+from bedtape_cassettes.redaction import scrub as scrub_module
+from bedtape_cassettes.redaction.scrub import scrub
 from support import interactions as some
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
@@ -444,7 +444,7 @@ def test_a_request_hits_what_was_recorded_of_it_without_what_users_take_out(
 def test_any_pattern_and_any_spelling_hits(value: dict[str, JsonValue], pattern: str, spaced: bool) -> None:
     rules = MatchRules(redact=(re.compile(pattern),))
     body = json.dumps(value, separators=None if spaced else (",", ":")).encode(errors="surrogatepass")
-    clean = scrub_body(body, rules.redaction)
+    clean = scrub(body, rules.redaction)
     recorded = Request("POST", PATH, (), bodies.body_from_request(clean))
     assert key_of_request(recorded, rules) == key(body, PATH, rules=rules)
 
@@ -460,7 +460,7 @@ def test_without_patterns_none_are_looked_for(monkeypatch: pytest.MonkeyPatch) -
     def paid(*_: object, **__: object) -> None:
         raise AssertionError("looked for patterns where there are none")
 
-    for place, name in ((scrub, "in_body"), (scrub, "in_text"), (scrub, "in_path"), (key_module, "in_path")):
+    for place, name in ((scrub_module, "_redact"), (scrub_module, "redact_path"), (key_module, "redact_path")):
         monkeypatch.setattr(place, name, paid)
     headers = {"x-amzn-bedrock-trace": "ENABLED"}
     assert key(headers=headers) == key(BODY.replace(b":", b": "), headers=headers)

@@ -9,7 +9,7 @@ import pytest
 from bedtape_cassettes.format.bodies import EVENT_STREAM, SERVER_SENT
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, event_headers
-from bedtape_cassettes.redaction.scrub import ACCESS_KEY, ACCOUNT, REDACTED
+from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED
 from support import interactions as some
 
 CONVERSE = "/model/amazon.nova-lite-v1%3A0/converse"

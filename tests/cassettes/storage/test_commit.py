@@ -17,7 +17,7 @@ from bedtape_cassettes.foreign.export_formats import FORMATS
 from bedtape_cassettes.model import Body, Cassette, Suite
 from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.timing import Retiming, retime
 from support import folders
 from support.capturing import Taken
 from support.recordings import answer, converse, path, prompt
@@ -38,7 +38,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def all_slower(suite: Suite) -> Suite:
     everything = {c.name: tuple(range(len(c.interactions))) for c in suite}
-    return bulk.each(suite, everything, lambda interaction: retimed(interaction, Retiming(2)))
+    return bulk.each(suite, everything, lambda interaction: retime(interaction, Retiming(2)))
 
 
 # -- what is there afterwards ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.redaction.scrub import scan, scrub_interaction
+from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
 from support import folders
 from support import interactions as some

@@ -18,7 +18,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.format import document
 from bedtape_cassettes.format.json_view import opened
 from bedtape_cassettes.model import Body, Event, Events, Interaction, event_headers
-from bedtape_cassettes.suites.assign import Assignment, amended, answer_text, assignments, reconcile, with_members
+from bedtape_cassettes.suites.assign import Assignment, answer_text, assign, parse_assignments, reconcile, with_members
 from support.contents import WORDS
 from support.corpus import every, needs_corpus
 from support.heard import events_heard, text_heard
@@ -26,7 +26,7 @@ from support.recordings import converse, path, prompt, recorded, stream
 
 
 def changed(interaction: Interaction, *words: str) -> Interaction:
-    return amended(interaction, assignments(words)).interaction
+    return assign(interaction, parse_assignments(words)).interaction
 
 
 def value(interaction: Interaction) -> Any:
@@ -63,9 +63,9 @@ def test_random_edits_of_real_streams_are_read_by_boto3_as_they_were_meant(
     assert old is not None
     assert old == answer_text(recorded)
     text = old[: int(len(old) * kept)] + words
-    edit = amended(recorded, assignments([f"answer.text={text}"])).interaction
+    edit = assign(recorded, parse_assignments([f"answer.text={text}"])).interaction
     if "token" in str(opened(recorded.response.body)).lower():
-        edit = amended(edit, assignments([f"usage.outputTokens={tokens}"])).interaction
+        edit = assign(edit, parse_assignments([f"usage.outputTokens={tokens}"])).interaction
         content = content_of(edit.operation, edit.model, edit.response)
         assert isinstance(content, Message)
         assert content.usage is None or content.usage.output == tokens
@@ -190,16 +190,16 @@ def test_members_are_set_by_path() -> None:
     assert answer_text(edit) == "b"
     streamed = changed(stream("q", ["a", "b"]), "json:$[1].delta.text=x")
     assert text_heard(streamed) == "xb"
-    other = amended(converse("q", "a"), [Assignment("request:$.messages[0].content[0].text", "r")])
+    other = assign(converse("q", "a"), [Assignment("request:$.messages[0].content[0].text", "r")])
     assert json.loads(other.interaction.request.body.data)["messages"][0]["content"] == [{"text": "r"}]
     assert "other calls match" in other.notes[0]
 
 
 def test_what_cannot_be_fixed_is_told() -> None:
     cut = changed(converse("q", "a"), "stop_reason=max_tokens")
-    assert "still ends with max_tokens" in amended(cut, assignments(["answer.text=b"])).notes[0]
+    assert "still ends with max_tokens" in assign(cut, parse_assignments(["answer.text=b"])).notes[0]
     strange = recorded(b"{}", b'{"a":1}', url="/retrieveAndGenerate")
-    assert "not known" in amended(strange, assignments(["json:a=2"])).notes[0]
+    assert "not known" in assign(strange, parse_assignments(["json:a=2"])).notes[0]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.selector import find_duplicates, pick, said
+from bedtape_cassettes.suites.selector import find_duplicates, pick, read_text
 from support.recordings import converse, recorded, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -31,7 +31,7 @@ SUITE = (filed("a", *answers("1", "2", "3")), filed("b", *answers("4")))
 
 def held(suite: Suite) -> dict[str, list[str]]:
     """Each cassette's files by number, with the interaction that it holds, by the one digit that it says."""
-    return {c.name: [f"{i.file.rpartition('/')[2][:4]}={said(i)[-1]}" for i in c.interactions] for c in suite}
+    return {c.name: [f"{i.file.rpartition('/')[2][:4]}={read_text(i)[-1]}" for i in c.interactions] for c in suite}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_edit_leaves(change: Callable[[Suite], Suite], after: dict[str, list[
         (lambda s: bulk.merge(s, ["a"], "c"), "two cassettes or more"),
         (lambda s: bulk.merge((*s, filed("c", *answers("5"))), ["a", "b"], "c"), "among those to merge"),
         (lambda s: bulk.split(s, "a", "model"), "more than one model"),
-        (lambda s: bulk.each(s, pick(s, ["a"]), lambda i: bulk.trimmed(i, 1)), "expected a stream"),
+        (lambda s: bulk.each(s, pick(s, ["a"]), lambda i: bulk.trim(i, 1)), "expected a stream"),
     ],
 )
 def test_what_cannot_be_is_refused(change: Callable[[Suite], Suite], why: str) -> None:
@@ -142,14 +142,14 @@ def test_a_part_that_exists_is_not_written_over() -> None:
 
 def test_a_trimmed_stream_has_its_first_events() -> None:
     whole = replace(stream("a", ["b", "c", "d"]), file="x/0001.yaml")
-    (after,) = bulk.each((Cassette("x", (whole,)),), {"x": (0,)}, lambda i: bulk.trimmed(i, 2))
+    (after,) = bulk.each((Cassette("x", (whole,)),), {"x": (0,)}, lambda i: bulk.trim(i, 2))
     body, cut = whole.response.body, after.interactions[0].response.body
     assert isinstance(body, Events)
     assert isinstance(cut, Events)
     assert (cut.events, cut.padded) == (body.events[:2], body.padded)
     assert after.interactions[0].file == whole.file
     with pytest.raises(CassetteError, match="above 0"):
-        bulk.trimmed(whole, 0)
+        bulk.trim(whole, 0)
 
 
 def test_requests_that_are_there_twice_are_named() -> None:

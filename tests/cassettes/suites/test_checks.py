@@ -89,14 +89,14 @@ def test_each_thing_is_told_once() -> None:
 class _Strange:
     VERSION = "test"
 
-    def request_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
+    def find_request_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
         return []
 
-    def answer_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
+    def find_answer_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
         return []
 
-    def event_drift(self, service: str, operation: str, event: str, payload: object) -> list[service_model.Drift]:
-        return [service_model.Drift("the same", known=False)]
+    def find_event_drift(self, service: str, operation: str, event: str, payload: object) -> list[service_model.Drift]:
+        return [service_model.Drift("the same", certain=False)]
 
 
 def test_progress_is_told() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Cassette, Interaction
-from bedtape_cassettes.suites.diff import compare, differences, shown
+from bedtape_cassettes.suites.diff import compare, differences, render
 from support import interactions as some
 from support.recordings import answer, converse, prompt, recorded, stream
 
@@ -110,7 +110,7 @@ def test_two_that_are_compared_alone_are_a_pair_whatever_they_ask() -> None:
 def test_what_is_shown_names_what_came_and_what_went() -> None:
     old = (cassette("a", converse("one", "line\nold\nend")), cassette("gone", converse("two", "x")))
     new = (cassette("a", converse("one", "line\nnew\nend")), cassette("come", converse("two", "x")))
-    lines = [line.text for line in shown(compare(old, new, noise=False))]
+    lines = [line.text for line in render(compare(old, new, noise=False))]
     assert lines == [
         "a:1",
         "  answer: text",
@@ -128,9 +128,9 @@ def test_what_is_shown_names_what_came_and_what_went() -> None:
 def test_what_is_equal_is_not_shown(same: bool) -> None:
     suite = (cassette("a", converse("one", "x"), converse("two", "y")),)
     other = suite if same else (cassette("a", converse("one", "x"), converse("two", "z")),)
-    assert bool(shown(compare(suite, other))) is not same
+    assert bool(render(compare(suite, other))) is not same
 
 
 def test_a_difference_cannot_steer_the_terminal() -> None:
     hostile = (cassette("a\x1b[2J", converse("\x1b]0;x\x07", "\x1b[31m")),)
-    assert all(line.text.isprintable() for line in shown(compare(hostile, (cassette("b", converse("a", "b\x9b")),))))
+    assert all(line.text.isprintable() for line in render(compare(hostile, (cassette("b", converse("a", "b\x9b")),))))

@@ -19,7 +19,7 @@ from support.recordings import converse, stream
 @given(interactions)
 def test_what_nobody_changed_is_nothing(interaction: Interaction) -> None:
     try:
-        text = edit_buffer.sheet(interaction)
+        text = edit_buffer.render(interaction)
     except ValueError:  # what YAML cannot hold
         return
     assert edit_buffer.read(text, interaction) is None
@@ -32,7 +32,7 @@ def test_what_nobody_changed_is_nothing(interaction: Interaction) -> None:
 def test_words_above_and_members_below_are_both_taken() -> None:
     old = stream("q", ["It ", "rains."])
     text = (
-        edit_buffer.sheet(old)
+        edit_buffer.render(old)
         .replace("text: It rains.", "text: It snows.", 1)
         .replace("stop_reason: end_turn", "stop_reason: max_tokens", 1)
     )
@@ -45,14 +45,14 @@ def test_words_above_and_members_below_are_both_taken() -> None:
 
 def test_events_edited_by_hand_stay_as_they_are_written() -> None:
     old = stream("q", ["It ", "rains."])
-    found = edit_buffer.read(re.sub("text: rains.", "text: hails.", edit_buffer.sheet(old)), old)
+    found = edit_buffer.read(re.sub("text: rains.", "text: hails.", edit_buffer.render(old)), old)
     assert found is not None
     assert answer_text(found.interaction) == "It hails."
 
 
 def test_usage_is_taken() -> None:
     old = converse("q", "a")
-    found = edit_buffer.read(edit_buffer.sheet(old).replace("outputTokens: 1", "outputTokens: 9", 1), old)
+    found = edit_buffer.read(edit_buffer.render(old).replace("outputTokens: 1", "outputTokens: 9", 1), old)
     assert found is not None
     assert b'"outputTokens":9,"totalTokens":10' in found.interaction.response.body.data  # type: ignore[union-attr]
 
@@ -70,7 +70,7 @@ def test_usage_is_taken() -> None:
 )
 def test_what_is_wrong_is_told(old: str, new: str, said: str) -> None:
     interaction = converse("q", "a")
-    text = edit_buffer.sheet(interaction)
+    text = edit_buffer.render(interaction)
     assert old in text
     with pytest.raises(CassetteError) as raised:
         edit_buffer.read(text.replace(old, new, 1), interaction)
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_told(old: str, new: str, said: str) -> None:
 
 def test_lines_are_those_of_the_text() -> None:
     interaction = converse("q", "a")
-    text = edit_buffer.sheet(interaction).replace("status: 200", "status: 20")
+    text = edit_buffer.render(interaction).replace("status: 200", "status: 20")
     with pytest.raises(CassetteError) as raised:
         edit_buffer.read(text, interaction)
     line = next(n for n, line in enumerate(text.splitlines(), 1) if "status: 20" in line)
@@ -90,6 +90,6 @@ def test_two_new_texts_are_one_too_many() -> None:
     interaction = converse("q", "aaa")
     with pytest.raises(CassetteError, match="one new text"):
         edit_buffer.read(
-            edit_buffer.sheet(interaction).replace("text: aaa", "text: b", 1).replace("text: aaa", "text: c", 1),
+            edit_buffer.render(interaction).replace("text: aaa", "text: b", 1).replace("text: aaa", "text: c", 1),
             interaction,
         )

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from bedtape_cassettes.families.table import bare
-from bedtape_cassettes.suites.lifecycle import ends
+from bedtape_cassettes.families.table import strip_profile
+from bedtape_cassettes.suites.lifecycle import find_end_of_life
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from bedtape_cassettes.suites.lifecycle import ends
     ],
 )
 def test_an_id_tells_the_day(model: str, day: date | None) -> None:
-    assert ends(bare(model)) == day
+    assert find_end_of_life(strip_profile(model)) == day

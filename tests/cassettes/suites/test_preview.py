@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.suites import bulk
-from bedtape_cassettes.suites.preview import Plan, plan, shown
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.preview import Plan, plan, render
+from bedtape_cassettes.suites.timing import Retiming, retime
 from support.recordings import converse
 
 ONE, TWO = (replace(converse(t, t, after_ms=9), file=f"a/000{n}-x.yaml") for n, t in enumerate("12", 1))
@@ -28,9 +28,9 @@ def test_each_kind_of_change_is_told_and_nothing_else() -> None:
 
 
 def test_what_changes_in_place_is_shown_as_a_diff() -> None:
-    changed = plan(SUITE, bulk.each(SUITE, {"a": (1,)}, lambda i: retimed(i, Retiming(0))))
+    changed = plan(SUITE, bulk.each(SUITE, {"a": (1,)}, lambda i: retime(i, Retiming(0))))
     assert changed.summary == "interactions: 1 changed"
-    assert [line.text for line in shown(changed)] == [
+    assert [line.text for line in render(changed)] == [
         "changed a/0002-x.yaml",
         "  noise: after_ms",
         "    -9",

@@ -6,7 +6,13 @@ import pytest
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS
-from bedtape_cassettes.suites.service_model import Drift, answer_drift, event_drift, knows, request_drift
+from bedtape_cassettes.suites.service_model import (
+    Drift,
+    find_answer_drift,
+    find_event_drift,
+    find_request_drift,
+    has_operation,
+)
 
 RUNTIME = "bedrock-runtime"
 
@@ -26,9 +32,9 @@ RUNTIME = "bedrock-runtime"
     ],
 )
 def test_requests_are_held_against_the_input(body: JsonValue, drift: list[tuple[str, bool]]) -> None:
-    found = request_drift(RUNTIME, "Converse", body)
+    found = find_request_drift(RUNTIME, "Converse", body)
     assert len(found) == len(drift), found
-    assert all(part in one.said and one.known == known for one, (part, known) in zip(found, drift, strict=True))
+    assert all(part in one.message and one.certain == known for one, (part, known) in zip(found, drift, strict=True))
 
 
 def test_answers_may_lack_what_clients_do_without() -> None:
@@ -37,25 +43,25 @@ def test_answers_may_lack_what_clients_do_without() -> None:
         "usage": {"inputTokens": 1.0},
         "more": 1,
     }
-    told = answer_drift(RUNTIME, "Converse", body)
-    assert Drift("more is not known", known=False) in told
+    told = find_answer_drift(RUNTIME, "Converse", body)
+    assert Drift("more is not known", certain=False) in told
     assert told
-    assert not any(drift.known for drift in told)
-    assert any(drift.known for drift in answer_drift(RUNTIME, "Converse", {"stopReason": 7}))
+    assert not any(drift.certain for drift in told)
+    assert any(drift.certain for drift in find_answer_drift(RUNTIME, "Converse", {"stopReason": 7}))
 
 
 def test_events_are_held_against_their_own_shape() -> None:
-    assert event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": "end_turn"}) == []
-    assert event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": 1})[0].known
-    assert not event_drift(RUNTIME, "ConverseStream", "newEvent", {})[0].known
-    assert event_drift(RUNTIME, "InvokeModelWithResponseStream", "chunk", {"bytes": "e30="}) == []
+    assert find_event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": "end_turn"}) == []
+    assert find_event_drift(RUNTIME, "ConverseStream", "messageStop", {"stopReason": 1})[0].certain
+    assert not find_event_drift(RUNTIME, "ConverseStream", "newEvent", {})[0].certain
+    assert find_event_drift(RUNTIME, "InvokeModelWithResponseStream", "chunk", {"bytes": "e30="}) == []
 
 
 def test_bodies_that_no_model_describes_are_not_judged() -> None:
-    assert request_drift(RUNTIME, "InvokeModel", {"anything": 1}) == []
-    assert request_drift("bedrock-mantle", "Responses", {"anything": 1}) == []
-    assert not knows("bedrock-mantle", "Responses")
+    assert find_request_drift(RUNTIME, "InvokeModel", {"anything": 1}) == []
+    assert find_request_drift("bedrock-mantle", "Responses", {"anything": 1}) == []
+    assert not has_operation("bedrock-mantle", "Responses")
 
 
 def test_every_operation_of_aws_is_known() -> None:
-    assert all(knows(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")
+    assert all(has_operation(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")

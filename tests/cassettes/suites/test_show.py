@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Cited, Message, Text
+from bedtape_cassettes.families.content import CitedText, Message, Text
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.suites.show import raw, transcript
+from bedtape_cassettes.suites.show import render_raw, render_transcript
 from bedtape_cassettes.text import Line, lines
 from support import corpus
 from support import interactions as some
@@ -25,7 +25,7 @@ def text(found: list[Line]) -> str:
 
 def test_a_stream_is_shown_as_it_was_said_and_when() -> None:
     one = replace(stream("Rain?", ["It ", "rains"], at_ms=[0, 40, 90, 120, 130], after_ms=300), file="w/0002-x.yaml")
-    said = text(transcript("w", 2, one))
+    said = text(render_transcript("w", 2, one))
     assert "w:2  ConverseStream  us.amazon.nova-lite-v1:0  200  stream" in said
     assert said.index("user\n  Rain?") < said.index("answer\n  It rains\n  stops: end_turn") < said.index("stream of 5")
     assert "the head after 300 ms" in said
@@ -34,7 +34,7 @@ def test_a_stream_is_shown_as_it_was_said_and_when() -> None:
 
 def test_samples_show_system_tools_results_and_usage() -> None:
     tools = next(c for c in store.read([store.samples()]) if c.name == "tools")
-    said = text(transcript("tools", 2, tools.interactions[1]))
+    said = text(render_transcript("tools", 2, tools.interactions[1]))
     for words in (
         "system\n  Answer briefly.",
         "tools\n  get_weather",
@@ -47,13 +47,13 @@ def test_samples_show_system_tools_results_and_usage() -> None:
 
 def test_an_error_and_an_unknown_body_are_shown_as_they_are() -> None:
     error = recorded(b'{"messages":[]}', b'{"message":"Too many requests"}', status=429)
-    assert 'error 429\n  {\n    "message": "Too many requests"' in text(transcript("a", 1, error))
+    assert 'error 429\n  {\n    "message": "Too many requests"' in text(render_transcript("a", 1, error))
     other = recorded(b"{}", b"\xff\xfe\xfd", url="/other")
-    assert "answer\n  3 bytes" in text(transcript("a", 1, other))
+    assert "answer\n  3 bytes" in text(render_transcript("a", 1, other))
 
 
 def test_raw_has_headers_bodies_and_frames() -> None:
-    said = text(raw("w", 1, stream("Rain?", ["yes"], at_ms=[0, 7])))
+    said = text(render_raw("w", 1, stream("Rain?", ["yes"], at_ms=[0, 7])))
     for words in (
         "POST /model/us.amazon.nova-lite-v1%3A0/converse-stream",
         "content-type: application/vnd.amazon.eventstream",
@@ -66,14 +66,16 @@ def test_raw_has_headers_bodies_and_frames() -> None:
 
 @given(some.interactions)
 def test_whatever_was_recorded_is_shown_in_printable_lines(interaction: Interaction) -> None:
-    for found in (transcript("a", 1, interaction), raw("a", 1, interaction)):
+    for found in (render_transcript("a", 1, interaction), render_raw("a", 1, interaction)):
         assert all(line.text.isprintable() for line in found)
 
 
 def test_a_recording_cannot_steer_the_terminal() -> None:
     hostile = converse("\x1b[2Jhi\x07", "\x1b]0;owned\x07\u202e", model="a\x1b[31m")
-    assert "\\x1b[2Jhi\\x07" in text(transcript("a", 1, hostile))
-    assert all(line.text.isprintable() for line in (*transcript("\x1b", 1, hostile), *raw("a", 1, hostile)))
+    assert "\\x1b[2Jhi\\x07" in text(render_transcript("a", 1, hostile))
+    assert all(
+        line.text.isprintable() for line in (*render_transcript("\x1b", 1, hostile), *render_raw("a", 1, hostile))
+    )
 
 
 @given(st.text())
@@ -88,10 +90,12 @@ def test_all_that_was_said_is_in_the_transcript(source: str) -> None:
     """Over the corpus: the last message, and every word of a message that was answered."""
     for row in corpus.exchanges(source):
         one = row.interaction()
-        said = text(transcript("a", 1, one)).replace("\n  ", "\n")
+        said = text(render_transcript("a", 1, one)).replace("\n  ", "\n")
         content = content_of(one.operation, one.model, one.response)
-        heard = [b.text for b in content.blocks if isinstance(b, Text | Cited)] if isinstance(content, Message) else []
+        heard = (
+            [b.text for b in content.blocks if isinstance(b, Text | CitedText)] if isinstance(content, Message) else []
+        )
         asked = prompt_of(one.operation, one.model, one.request.body.data).last
         for line in (line for each in (asked, *heard) for line in lines(each)):
             assert line.text in said, row
-        assert all(line.text.isprintable() for line in raw("a", 1, one)), row
+        assert all(line.text.isprintable() for line in render_raw("a", 1, one)), row

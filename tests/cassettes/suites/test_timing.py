@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import LONGEST_MS, Events, Interaction
-from bedtape_cassettes.suites.timing import Retiming, retimed
+from bedtape_cassettes.suites.timing import Retiming, retime
 from support.recordings import converse, stream
 
 TIMES = [0, 40, 900, 910]
@@ -35,23 +35,23 @@ def times(interaction: Interaction) -> list[int]:
 )
 def test_times_are_changed_and_nothing_else(retiming: Retiming, head: int, events: list[int]) -> None:
     before = stream("a", ["b"], at_ms=TIMES, after_ms=300)
-    after = retimed(before, retiming)
+    after = retime(before, retiming)
     assert (after.response.after_ms, times(after)) == (head, events)
-    assert retimed(after, Retiming(0.0)) == retimed(before, Retiming(0.0))
+    assert retime(after, Retiming(0.0)) == retime(before, Retiming(0.0))
 
 
 def test_a_whole_answer_has_only_the_time_of_its_head() -> None:
-    assert retimed(converse("a", "b", after_ms=300), Retiming(cap_ms=50)) == converse("a", "b", after_ms=50)
+    assert retime(converse("a", "b", after_ms=300), Retiming(cap_ms=50)) == converse("a", "b", after_ms=50)
 
 
 @given(st.lists(st.integers(0, 5000), min_size=4, max_size=4), st.integers(0, 1000))
 def test_no_wait_is_longer_than_the_cap_and_order_stays(waits: list[int], cap: int) -> None:
     at = [sum(waits[: n + 1]) for n in range(4)]
-    capped = times(retimed(stream("a", ["b"], at_ms=at), Retiming(cap_ms=cap)))
+    capped = times(retime(stream("a", ["b"], at_ms=at), Retiming(cap_ms=cap)))
     assert all(0 <= later - earlier <= cap for earlier, later in pairwise((0, *capped)))
     assert all(new <= old for new, old in zip(capped, at, strict=True))
 
 
 def test_what_no_cassette_can_hold_is_refused() -> None:
     with pytest.raises(CassetteError, match="scale by less"):
-        retimed(converse("a", "b", after_ms=LONGEST_MS), Retiming(1.5))
+        retime(converse("a", "b", after_ms=LONGEST_MS), Retiming(1.5))

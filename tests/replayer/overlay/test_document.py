@@ -11,7 +11,7 @@ import pytest
 from bedtape_cassettes.errors import CassetteInvalid
 from bedtape_cassettes.families.content import (
     Citation,
-    Cited,
+    CitedText,
     Embeddings,
     Image,
     Images,
@@ -65,7 +65,10 @@ def named(kind: str) -> str:
         ({"reasoning": "hm", "text": "so"}, Message((Reasoning("hm"), Text("so")))),
         ({"reasoning": {"text": "hm", "signature": "s"}}, Message((Reasoning("hm", "s"),))),
         ({"reasoning": {"redacted": "YWJj"}}, Message((Reasoning("", None, b"abc"),))),
-        ({"text": "so", "citations": [{"source": "a", "title": "t"}]}, Message((Cited("so", (Citation("a", "t"),)),))),
+        (
+            {"text": "so", "citations": [{"source": "a", "title": "t"}]},
+            Message((CitedText("so", (Citation("a", "t"),)),)),
+        ),
         (
             {"blocks": [{"text": "a"}, {"image": PNG}, {"tool": {"name": "t"}}, {"reasoning": "r"}]},
             Message((Text("a"), Image(b"\x89PNG...."), ToolUse("t", {}), Reasoning("r")), "tool_use"),

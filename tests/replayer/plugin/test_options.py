@@ -12,7 +12,7 @@ import pytest
 
 from bedtape_cassettes.config.options import TABLES
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_replayer.plugin.marks import Asked
+from bedtape_replayer.plugin.marks import PlayRequest
 from support import folders
 from support.recordings import converse
 from support.runs import Run, runs
@@ -323,6 +323,6 @@ def test_every_key_of_the_plugin_is_one_of_its_options_or_of_a_tests(run: Run) -
     helped = _said(run({}, "--help"))
     own = {"block", "record", "bedtape"}
     assert all(f"bedtape_{key}" in helped or f"--{key}=" in helped for key in own)
-    marks = {name.replace("_", "-") for name in Asked.__slots__} - {"test", "folder", "cassette", "match"}
+    marks = {name.replace("_", "-") for name in PlayRequest.__slots__} - {"test", "folder", "cassette", "match"}
     matching = {"ignore", "placeholder", "any-profile", "redact"}
     assert set(TABLES["pytest"]) == own | marks | matching | {"validate", "history"}

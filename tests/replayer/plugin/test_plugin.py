@@ -14,10 +14,10 @@ from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name, safe_name
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.plugin.environment import Surroundings
+from bedtape_replayer.plugin.environment import Environment
 from bedtape_replayer.plugin.loading import load_library
-from bedtape_replayer.plugin.marks import MarkInvalid, asked
-from bedtape_replayer.plugin.summary import Tally
+from bedtape_replayer.plugin.marks import MarkInvalid, read_marks
+from bedtape_replayer.plugin.summary import Summary
 from support import folders
 from support.calls import head
 from support.recordings import converse, path, prompt
@@ -26,7 +26,7 @@ FILE = Path("/project/tests/test_mail.py")
 
 
 def _asked(*names: str, marks: Any = ()) -> Any:
-    return asked("id", FILE, names, marks)
+    return read_marks("id", FILE, names, marks)
 
 
 # -- the cassette's name ---------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BT_GONE", "before")
     monkeypatch.delenv("BT_NEW", raising=False)
     wanted = {k: v for k, v in os.environ.items() if k != "BT_GONE"} | {"BT_CHANGED": "in", "BT_NEW": "in"}
-    around = Surroundings(wanted)
+    around = Environment(wanted)
     around.enter()
     assert dict(os.environ) == wanted
     monkeypatch.setenv("BT_KEPT", "the test's own")
@@ -177,9 +177,9 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
 
 
 def test_processes_add_up_and_a_recording_that_any_played_was_played() -> None:
-    total = Tally()
-    total.add(Tally(tests=1, answered=2, missed=1, held={"a", "b", "/project/c"}, played={"a"}).as_plain())
-    total.add(Tally(tests=1, answered=1, ruled=3, recorded=4, held={"a", "b"}, played={"b"}, failed=True).as_plain())
+    total = Summary()
+    total.add(Summary(tests=1, answered=2, missed=1, held={"a", "b", "/project/c"}, played={"a"}).as_plain())
+    total.add(Summary(tests=1, answered=1, ruled=3, recorded=4, held={"a", "b"}, played={"b"}, failed=True).as_plain())
     assert list(total.lines("/project")) == [
         "bedtape: 3 played, 3 from rules and faults, 4 recorded, 1 missed, 1 never played",
         "  never played: c",
@@ -188,6 +188,6 @@ def test_processes_add_up_and_a_recording_that_any_played_was_played() -> None:
 
 
 def test_a_long_list_is_cut_unless_it_is_asked_for() -> None:
-    total = Tally(held={f"{n:02}" for n in range(30)})
+    total = Summary(held={f"{n:02}" for n in range(30)})
     assert list(total.lines("/project"))[-1] == "  … and 20 more (-v lists them)"
     assert len(list(total.lines("/project", verbose=True))) == 31

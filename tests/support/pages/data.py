@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bedtape_cassettes.config.reading import Source, of_document
+from bedtape_cassettes.config.reading import Source, read_document
 from bedtape_cassettes.format import document
 from bedtape_replayer import pytest_plugin
 from bedtape_replayer.overlay.document import read as read_overlay
@@ -44,7 +44,7 @@ def _check_known(block: Block, value: Mapping[str, Any]) -> None:
 def _check_settings(block: Block, value: Mapping[str, Any]) -> None:
     settings = value.get("tool", {}).get("bedtape") if block.name != "bedtape.toml" else value
     if settings is not None:
-        _, problems = of_document(settings, Source(block.where, "", lambda _: 0, str))
+        _, problems = read_document(settings, Source(block.where, "", lambda _: 0, str))
         if problems:
             raise block.refuse("\n".join(map(str, problems)))
 

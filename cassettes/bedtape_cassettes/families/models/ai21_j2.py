@@ -1,4 +1,4 @@
-"""AI21 Jurassic-2's own JSON, as recorded of Mid and Ultra: a token list with every text. It does not stream."""
+"""AI21 Jurassic-2, from recordings of Mid and Ultra. Each text has a token list. The family does not stream."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from random import Random
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import make_message, message_of, stop_of, text_of, word_of
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -26,35 +26,39 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _tokens(text: str, chance: Random) -> list[JsonValue]:
-    """The text cut into words, spelled as its tokenizer does; with made up probabilities."""
+    """Split the text into words in the spelling of the tokenizer, with random probabilities."""
     return [_token(match.group(), match.start(), match.end(), chance) for match in _WORDS.finditer(text)]
 
 
 def _token(word: str, start: int, end: int, chance: Random) -> JsonObject:
     spelled = word.replace(" ", "▁").replace("\n", "<|newline|>")
-    likely = -round(chance.expovariate(0.5), 15)
+    log_probability = -round(chance.expovariate(0.5), 15)
     return {
-        "generatedToken": {"token": spelled, "logprob": likely, "raw_logprob": likely},
+        "generatedToken": {"token": spelled, "logprob": log_probability, "raw_logprob": log_probability},
         "topTokens": None,
         "textRange": {"start": start, "end": end},
     }
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    message, text, asked = message_of(content, _NAME), text_of(content, _NAME), json_access.text(asking.body, "prompt")
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    message, text, prompt = (
+        message_of(content, _NAME),
+        text_of(content, _NAME),
+        json_access.text(request.body, "prompt"),
+    )
     stop = word_of(_STOPS, message.stop, _NAME)
     finish: JsonObject = {"reason": stop}
-    completed = _tokens(text, asking.chance)
+    tokens = _tokens(text, request.chance)
     if stop == "length":
-        finish["length"] = usage_of(message, asking.prompt).output
+        finish["length"] = usage_of(message, request.prompt).output
     elif stop == "stop":
-        finish["sequence"] = message.stop_sequence or next(iter(asking.prompt.stop_sequences), "")
+        finish["sequence"] = message.stop_sequence or next(iter(request.prompt.stop_sequences), "")
     else:
-        completed.append(_token("<|endoftext|>", len(text), len(text), asking.chance))
+        tokens.append(_token("<|endoftext|>", len(text), len(text), request.chance))
     return {
-        "id": 1234,  # what every recorded answer has
-        "prompt": {"text": asked, "tokens": _tokens(asked, asking.chance)},
-        "completions": [{"data": {"text": text, "tokens": completed}, "finishReason": finish}],
+        "id": 1234,  # as in every recorded answer
+        "prompt": {"text": prompt, "tokens": _tokens(prompt, request.chance)},
+        "completions": [{"data": {"text": text, "tokens": tokens}, "finishReason": finish}],
     }
 
 
@@ -63,7 +67,7 @@ def _read(body: JsonObject) -> Message:
     if not completions:
         raise ValueError(f"expected `completions`, as Jurassic-2 answers, found {', '.join(body) or 'nothing'}")
     stop = stop_of(_STOPS, json_access.text(completions[0], "finishReason", "reason"))
-    return plain(json_access.text(completions[0], "data", "text"), stop)
+    return make_message(json_access.text(completions[0], "data", "text"), stop)
 
 
 AI21_J2 = Family(

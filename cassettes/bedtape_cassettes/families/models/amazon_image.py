@@ -1,12 +1,12 @@
-"""Amazon Nova Canvas and Titan Image Generator: every task's answer is a list of PNGs.
+"""Amazon Nova Canvas and Titan Image Generator. The answer of every task is a list of PNGs.
 
-[inferred] `error` beside images, and its sentence where there are none: from the documentation, not from recordings.
+[inferred] from the documentation: the member `error`, and its text if there are no images.
 """
 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.shared import json_access, picture
 
 __all__ = ["AMAZON_IMAGE"]
@@ -17,27 +17,27 @@ _BLOCKED = "All of the generated images have been blocked by our content filters
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The text of the task, whose member is named after it: `textToImageParams`, `inPaintingParams`, …"""
+    """The text of the task, whose member is named after the task: textToImageParams, inPaintingParams, …"""
     texts = (json_access.text(value, "text") for name, value in body.items() if name.endswith("Params"))
     return Prompt(turns=tuple(Turn("user", text) for text in texts if text))
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Images)
     files = content.images
     if files is None:
-        # Both models draw the same picture again where no seed is said: their seed has a default.
-        seed = json_access.integer(asking.body, _CONFIG, "seed") or 0
-        files = tuple(picture.png(asking.prompt.text, seed, index) for index in range(_wanted(asking.body)))
-    return {"images": picture.encoded(files), "error": None if files else _BLOCKED}
+        # Without a seed both models return the same image again, because the seed has a default.
+        seed = json_access.integer(request.body, _CONFIG, "seed") or 0
+        files = tuple(picture.png(request.prompt.text, seed, index) for index in range(_read_image_count(request.body)))
+    return {"images": picture.encode_images(files), "error": None if files else _BLOCKED}
 
 
-def _wanted(body: JsonObject) -> int:
-    asked = json_access.member(body, _CONFIG, "numberOfImages")
-    wanted = 1 if asked is None else json_access.integer(body, _CONFIG, "numberOfImages")
-    if wanted is None or not 1 <= wanted <= _MOST_IMAGES:
-        raise Cannot(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {asked!r}")
-    return wanted
+def _read_image_count(body: JsonObject) -> int:
+    value = json_access.member(body, _CONFIG, "numberOfImages")
+    count = 1 if value is None else json_access.integer(body, _CONFIG, "numberOfImages")
+    if count is None or not 1 <= count <= _MOST_IMAGES:
+        raise RenderError(f"expected `{_CONFIG}.numberOfImages` from 1 to {_MOST_IMAGES}, found {value!r}")
+    return count
 
 
 def _read(body: JsonObject) -> Content:

@@ -1,6 +1,6 @@
-"""Anthropic's Messages API as Claude 3 and later have it in InvokeModel.
+"""Anthropic's Messages API in InvokeModel, for Claude 3 and later.
 
-From 750 real answers, in the form of October 2025 and later (`model` first).
+From 750 recorded answers, in the form since October 2025 (`model` is the first member).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from bedtape_cassettes.families.content import (
     Block,
-    Cited,
+    CitedText,
     Content,
     Message,
     Prompt,
@@ -22,17 +22,17 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.anthropic_blocks import block_out, block_read, citation_out
+from bedtape_cassettes.families.shared.anthropic_blocks import read_block, render_block, render_citation
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["ANTHROPIC"]
 
-# Characters a delta, the 5th to the 75th of a hundred: 2..17 in 2,640 deltas of text, 2..11 in 157 of thinking,
-# 0..8 in 510 of tool arguments, of which the first is empty.
+# Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas of thinking, 0..8
+# in 510 deltas of tool arguments, whose first delta is empty.
 _TEXT, _THINKING, _ARGUMENTS = (2, 17), (2, 11), (2, 8)
 _STOPS = {
     "end_turn": "end_turn",
@@ -42,9 +42,9 @@ _STOPS = {
     "content_filtered": "refusal",
     "model_context_window_exceeded": "model_context_window_exceeded",
 }
-# Read alone: the model waits for its own tool, and goes on when asked again.
+# Read, and not rendered: the model pauses for a server tool, and continues in the next request.
 _PAUSED = "pause_turn"
-# Models from before prompt caches, and those from before caches of two lifetimes.
+# Models without prompt caching, and models without caches of two lifetimes.
 _NO_CACHE = (
     "*claude-v*",
     "*claude-instant*",
@@ -63,7 +63,7 @@ _VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
 def _prompt(body: JsonObject) -> Prompt:
     names = (json_access.text(tool, "name") for tool in json_access.items(body, "tools"))
     return Prompt(
-        system=readers.said(body, "system"),
+        system=readers.read_text(body, "system"),
         turns=tuple(_turn(message) for message in readers.objects(body, "messages")),
         tools=tuple(name for name in names if name),
         temperature=json_access.number(body, "temperature"),
@@ -76,12 +76,14 @@ def _prompt(body: JsonObject) -> Prompt:
 def _turn(message: JsonObject) -> Turn:
     blocks = readers.objects(message, "content")
     results = (block for block in blocks if block.get("type") == "tool_result")
-    calls = (block_read(block) for block in blocks if block.get("type") == "tool_use")
+    calls = (read_block(block) for block in blocks if block.get("type") == "tool_use")
     texts: list[JsonValue] = [block for block in blocks if block.get("type", "text") == "text"]
     return Turn(
         json_access.text(message, "role"),
-        json_access.text(message, "content") or readers.said(texts),
-        tuple(ToolResult(json_access.text(each, "tool_use_id"), readers.said(each, "content")) for each in results),
+        json_access.text(message, "content") or readers.read_text(texts),
+        tuple(
+            ToolResult(json_access.text(each, "tool_use_id"), readers.read_text(each, "content")) for each in results
+        ),
         tuple(call for call in calls if isinstance(call, ToolUse)),
     )
 
@@ -89,22 +91,22 @@ def _turn(message: JsonObject) -> Turn:
 # -- whole answers ---------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, "anthropic")
-    usage = synthesis.usage_of(message, asking.prompt)
-    blocks: list[JsonValue] = [block_out(block, asking) for block in message.blocks]
-    return _envelope(asking, blocks) | {
+    usage = synthesis.usage_of(message, request.prompt)
+    blocks: list[JsonValue] = [render_block(block, request) for block in message.blocks]
+    return _envelope(request, blocks) | {
         "stop_reason": completion.word_of(_STOPS, message.stop, "anthropic"),
         "stop_sequence": message.stop_sequence,
-        "usage": _usage(usage, usage.output, asking),
+        "usage": _usage(usage, usage.output, request),
     }
 
 
-def _envelope(asking: Asking, blocks: list[JsonValue]) -> JsonObject:
-    """All but why it ended and what it took."""
+def _envelope(request: ModelRequest, blocks: list[JsonValue]) -> JsonObject:
+    """The members before the stop reason and the usage."""
     return {
-        "model": _own_name(asking.model),
-        "id": f"msg_bdrk_01{synthesis.identifier(asking.chance, 22)}",
+        "model": _own_name(request.model),
+        "id": f"msg_bdrk_01{synthesis.identifier(request.chance, 22)}",
         "type": "message",
         "role": "assistant",
         "content": blocks,
@@ -116,14 +118,14 @@ def _own_name(model: str) -> str:
     return _VERSION.sub("", model.rpartition("anthropic.")[2])
 
 
-def _usage(usage: Usage, output: int, asking: Asking) -> JsonObject:
-    found: JsonObject = {"input_tokens": usage.input}
-    if usage.cache_read or usage.cache_write or not _is_any(asking.model, _NO_CACHE):
-        found |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
-    if not _is_any(asking.model, _ONE_CACHE):
+def _usage(usage: Usage, output: int, request: ModelRequest) -> JsonObject:
+    counts: JsonObject = {"input_tokens": usage.input}
+    if usage.cache_read or usage.cache_write or not _is_any(request.model, _NO_CACHE):
+        counts |= {"cache_creation_input_tokens": usage.cache_write, "cache_read_input_tokens": usage.cache_read}
+    if not _is_any(request.model, _ONE_CACHE):
         lifetimes: JsonObject = {"ephemeral_5m_input_tokens": usage.cache_write, "ephemeral_1h_input_tokens": 0}
-        found["cache_creation"] = lifetimes
-    return found | {"output_tokens": output}
+        counts["cache_creation"] = lifetimes
+    return counts | {"output_tokens": output}
 
 
 def _is_any(model: str, globs: tuple[str, ...]) -> bool:
@@ -133,7 +135,7 @@ def _is_any(model: str, globs: tuple[str, ...]) -> bool:
 def _read(body: JsonObject) -> Message:
     if not isinstance(body.get("content"), list):
         raise ValueError("expected a list `content`, found none: not a message of Anthropic")
-    blocks = (block_read(block) for block in readers.objects(body, "content"))
+    blocks = (read_block(block) for block in readers.objects(body, "content"))
     return Message(
         tuple(block for block in blocks if block is not None),
         _stop(body),
@@ -149,15 +151,15 @@ def _stop(value: JsonValue) -> str:
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "anthropic")
-    usage = synthesis.usage_of(message, asking.prompt)
-    begun = min(usage.output, asking.chance.randint(1, 8))
-    unended: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, begun, asking)}
-    yield {"type": "message_start", "message": _envelope(asking, []) | unended}
+    usage = synthesis.usage_of(message, request.prompt)
+    first_tokens = min(usage.output, request.chance.randint(1, 8))
+    open_end: JsonObject = {"stop_reason": None, "stop_sequence": None, "usage": _usage(usage, first_tokens, request)}
+    yield {"type": "message_start", "message": _envelope(request, []) | open_end}
     for index, block in enumerate(message.blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _start(block, asking)}
-        for delta in _deltas(block, asking):
+        yield {"type": "content_block_start", "index": index, "content_block": _start(block, request)}
+        for delta in _deltas(block, request):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     stop = completion.word_of(_STOPS, message.stop, "anthropic")
@@ -169,22 +171,22 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
     yield {"type": "message_stop"}
 
 
-def _start(block: Block, asking: Asking) -> JsonObject:
-    """The block before anything was said in it."""
-    whole = block_out(block, asking)
+def _start(block: Block, request: ModelRequest) -> JsonObject:
+    """The block with empty members, as it starts."""
+    whole = render_block(block, request)
     empty: JsonObject = {"text": "", "thinking": "", "signature": "", "citations": [], "input": {}}
     return {key: empty.get(key, value) for key, value in whole.items()}
 
 
-def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
-    chance = asking.chance
+def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
+    chance = request.chance
     match block:
         case Text(text=text):
             for part in synthesis.deltas(text, chance, *_TEXT):
                 yield {"type": "text_delta", "text": part}
-        case Cited(text=text, citations=citations):
+        case CitedText(text=text, citations=citations):
             for citation in citations:
-                yield {"type": "citations_delta", "citation": citation_out(citation)}
+                yield {"type": "citations_delta", "citation": render_citation(citation)}
             for part in synthesis.deltas(text, chance, *_TEXT):
                 yield {"type": "text_delta", "text": part}
         case Reasoning(redacted=None, text=text, signature=signature):
@@ -192,9 +194,9 @@ def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
                 yield {"type": "thinking_delta", "thinking": part}
             yield {"type": "signature_delta", "signature": signature or ""}
         case ToolUse(input=value):
-            # Where a tool has no arguments, the empty delta is all.
-            written = synthesis.json_text(value) if value != {} else ""
-            for part in ["", *synthesis.deltas(written, chance, *_ARGUMENTS)]:
+            # A call without arguments has the empty delta only.
+            arguments = synthesis.json_text(value) if value != {} else ""
+            for part in ["", *synthesis.deltas(arguments, chance, *_ARGUMENTS)]:
                 yield {"type": "input_json_delta", "partial_json": part}
 
 
@@ -207,7 +209,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
         raise ValueError("expected a `message_start`, found none: not a stream of Anthropic's messages")
     whole = dict(start)
     blocks: dict[int, JsonObject] = {}
-    written: dict[int, str] = {}
+    arguments: dict[int, str] = {}
     for event in events:
         index = json_access.integer(event, "index") or 0
         match event:
@@ -215,10 +217,10 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
                 blocks[index] = dict(block)
             case {"type": "content_block_delta", "delta": dict(delta)} if index in blocks:
                 _grow(blocks[index], delta)
-                written[index] = written.get(index, "") + json_access.text(delta, "partial_json")
+                arguments[index] = arguments.get(index, "") + json_access.text(delta, "partial_json")
             case {"type": "message_delta", "delta": dict(delta)}:
                 whole |= delta
-    for index, text in written.items():
+    for index, text in arguments.items():
         if blocks[index].get("type") == "tool_use":
             blocks[index]["input"] = readers.arguments(text)
     return _read({**whole, "content": [block for _, block in sorted(blocks.items())]})
@@ -232,9 +234,9 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
         block["citations"] = [*json_access.items(block, "citations"), delta["citation"]]
 
 
-def _cached(asking: Asking, usage: Usage) -> bool:
-    """Only where the request has a cache point: 758 answers without have no such headers."""
-    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(asking.body)
+def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
+    """Cached tokens are counted if the request has a cache point. 758 answers without a cache point have no counts."""
+    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(request.body)
 
 
 ANTHROPIC = Family(
@@ -257,5 +259,5 @@ ANTHROPIC = Family(
     stream=_stream,
     gather=_gather,
     required=("anthropic_version", "max_tokens", "messages"),
-    cached=_cached,
+    counts_cache=_counts_cache,
 )

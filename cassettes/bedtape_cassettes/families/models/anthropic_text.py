@@ -1,12 +1,14 @@
-"""Claude 2 and Claude Instant: one text as a prompt, one text as an answer. Claude 2 also speaks the newer messages,
-to those who ask so (`messages` in the request)."""
+"""Claude 2 and Claude Instant: one text as a prompt, one text as an answer.
+
+Requests with `messages` are answered in the newer form of Anthropic's messages.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.anthropic import ANTHROPIC
 from bedtape_cassettes.families.shared import completion, json_access, synthesis
@@ -16,9 +18,9 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["ANTHROPIC_TEXT"]
 
 _NAME = "anthropic_text"
-# Characters a delta, the 5th to the 90th of a hundred, in 62 deltas.
+# Characters per delta, 5th to 90th percentile of 62 deltas.
 _TEXT = (1, 9)
-# It ends where the human would speak again.
+# The text that ends an answer without a stop sequence of the request.
 _HUMAN = "\n\nHuman:"
 _STOPS = {"end_turn": "stop_sequence", "stop_sequence": "stop_sequence", "max_tokens": "max_tokens"}
 
@@ -29,30 +31,30 @@ def _prompt(body: JsonObject) -> Prompt:
     return prompt_in(body, max_tokens="max_tokens_to_sample", stop="stop_sequences")
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    if "messages" in asking.body:
-        return ANTHROPIC.render(content, asking)
-    return {"type": "completion", "completion": completion.text_of(content, _NAME), **_ending(content, asking)}
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    if "messages" in request.body:
+        return ANTHROPIC.render(content, request)
+    return {"type": "completion", "completion": completion.text_of(content, _NAME), **_render_stop(content, request)}
 
 
-def _ending(content: Content, asking: Asking) -> JsonObject:
+def _render_stop(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     word = completion.word_of(_STOPS, message.stop, _NAME)
     if word != "stop_sequence":
         return {"stop_reason": word, "stop": None}
-    ours = message.stop_sequence or next(iter(asking.prompt.stop_sequences), _HUMAN)
+    ours = message.stop_sequence or next(iter(request.prompt.stop_sequences), _HUMAN)
     return {"stop_reason": word, "stop": _HUMAN if message.stop != "stop_sequence" else ours}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    if "messages" in asking.body:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    if "messages" in request.body:
         assert ANTHROPIC.stream is not None
-        yield from ANTHROPIC.stream(content, asking)
+        yield from ANTHROPIC.stream(content, request)
         return
-    ending = _ending(content, asking)
-    for part in synthesis.deltas(completion.text_of(content, _NAME), asking.chance, *_TEXT):
+    stop = _render_stop(content, request)
+    for part in synthesis.deltas(completion.text_of(content, _NAME), request.chance, *_TEXT):
         yield {"type": "completion", "completion": part, "stop_reason": None, "stop": None}
-    yield {"type": "completion", "completion": "", **ending}
+    yield {"type": "completion", "completion": "", **stop}
 
 
 def _read(body: JsonObject) -> Content:
@@ -62,7 +64,7 @@ def _read(body: JsonObject) -> Content:
     sequence = json_access.text(body, "stop") or None
     if stop == "end_turn" and sequence not in (None, _HUMAN):
         stop = "stop_sequence"
-    text = completion.plain(json_access.text(body, "completion"), stop)
+    text = completion.make_message(json_access.text(body, "completion"), stop)
     return Message(text.blocks, stop, sequence if stop == "stop_sequence" else None)
 
 

@@ -1,6 +1,6 @@
-"""Cohere Command R and R+'s chat JSON: one `message`, the history beside it, a stream of named events.
+"""Cohere Command R and R+: one `message`, a separate history, and a stream of named events.
 
-Text is as recorded of Command R; [inferred] from Cohere's documentation: tools. Their calls have no ids.
+Text is from recordings of Command R. [inferred] from Cohere's documentation: tools. Tool calls have no ids.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Text, ToolResult, ToolUse, Turn
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.model import JsonValue
@@ -16,7 +16,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["COHERE_CHAT"]
 
 _NAME = "cohere_chat"
-# What ends with calls ends well; that they are there tells.
+# An answer with tool calls ends with COMPLETE too.
 _STOPS = {
     "end_turn": "COMPLETE",
     "tool_use": "COMPLETE",
@@ -27,10 +27,10 @@ _STOPS = {
     "malformed_model_output": "ERROR",
 }
 _ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "tool"}
-# A token each: of 17 recorded deltas the median has 3 characters, nine of ten have 1 to 8, the longest 10.
+# One token per delta. Characters in 17 recorded deltas: median 3, 90 % have 1 to 8, the longest 10.
 _LEAST, _MOST = 1, 8
-_TEMPLATE = 66  # tokens of Cohere's own around every prompt, which are not billed
-_ANSWERS = "379ed018"  # what every recorded id of an answer begins with
+_TEMPLATE = 66  # tokens that Cohere adds to every prompt, which are not billed
+_ANSWERS = "379ed018"  # the start of every recorded answer id
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -39,9 +39,9 @@ _ANSWERS = "379ed018"  # what every recorded id of an answer begins with
 def _prompt(body: JsonObject) -> Prompt:
     past = [_turn(entry) for entry in readers.objects(body, "chat_history")]
     results = _results(body)
-    said = json_access.text(body, "message")
-    if said or not results:
-        past.append(Turn("user", said))
+    text = json_access.text(body, "message")
+    if text or not results:
+        past.append(Turn("user", text))
     if results:
         past.append(Turn("tool", "", results))
     systems = (json_access.text(body, "preamble"), *(turn.text for turn in past if turn.role == "system"))
@@ -72,7 +72,7 @@ def _results(value: JsonValue) -> tuple[ToolResult, ...]:
 
 def _result(result: JsonValue) -> ToolResult:
     outputs = [
-        json_access.text(output, "text") or readers.written(output) for output in readers.objects(result, "outputs")
+        json_access.text(output, "text") or readers.to_text(output) for output in readers.objects(result, "outputs")
     ]
     return ToolResult("", "\n".join(outputs), json_access.text(result, "call", "name") or None)
 
@@ -80,40 +80,40 @@ def _result(result: JsonValue) -> ToolResult:
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
     calls: list[JsonValue] = [{"name": use.name, "parameters": use.input} for use in uses]
-    called: JsonObject = {"tool_calls": calls} if calls else {}
-    past: list[JsonValue] = [*readers.objects(asking.body, "chat_history")]
+    tool_calls: JsonObject = {"tool_calls": calls} if calls else {}
+    past: list[JsonValue] = [*readers.objects(request.body, "chat_history")]
     return {
-        "response_id": f"{_ANSWERS}/{completion.uuid(asking.chance)}",
+        "response_id": f"{_ANSWERS}/{completion.uuid(request.chance)}",
         "text": text,
-        "generation_id": completion.uuid(asking.chance),
+        "generation_id": completion.uuid(request.chance),
         "chat_history": [
             *past,
-            {"role": "USER", "message": json_access.text(asking.body, "message")},
-            {"role": "CHATBOT", "message": text, **called},
+            {"role": "USER", "message": json_access.text(request.body, "message")},
+            {"role": "CHATBOT", "message": text, **tool_calls},
         ],
         "finish_reason": completion.word_of(_STOPS, message.stop, _NAME),
-        **called,
+        **tool_calls,
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    whole, spent = _render(content, asking), synthesis.usage_of(message, asking.prompt)
-    for piece in synthesis.deltas(json_access.text(whole, "text"), asking.chance, _LEAST, _MOST):
+    whole, usage = _render(content, request), synthesis.usage_of(message, request.prompt)
+    for piece in synthesis.deltas(json_access.text(whole, "text"), request.chance, _LEAST, _MOST):
         yield {"is_finished": False, "event_type": "text-generation", "text": piece}
     if calls := whole.get("tool_calls"):
         yield {"is_finished": False, "event_type": "tool-calls-generation", "tool_calls": calls}
-    sent, received = spent.total - spent.output, spent.output
-    # The token that ends a text is not billed either.
-    made = received + (whole["finish_reason"] == "COMPLETE")
+    prompt_tokens, output_tokens = usage.total - usage.output, usage.output
+    # The token that ends a text is not billed.
+    generated_tokens = output_tokens + (whole["finish_reason"] == "COMPLETE")
     meta: JsonObject = {
         "api_version": {"version": "1"},
-        "billed_units": {"input_tokens": sent, "output_tokens": received},
-        "tokens": {"input_tokens": sent + _TEMPLATE, "output_tokens": made},
+        "billed_units": {"input_tokens": prompt_tokens, "output_tokens": output_tokens},
+        "tokens": {"input_tokens": prompt_tokens + _TEMPLATE, "output_tokens": generated_tokens},
     }
     reason = whole["finish_reason"]
     yield {
@@ -129,24 +129,24 @@ def _read(body: JsonObject) -> Message:
         raise ValueError(f"expected a `text` with a `generation_id`, as Command R answers, found {', '.join(body)}")
     calls = [_use(call) for call in readers.objects(body, "tool_calls")]
     stop = completion.stop_of(_STOPS, body.get("finish_reason"))
-    text: list[Block] = [Text(said)] if (said := json_access.text(body, "text")) else []
+    text: list[Block] = [Text(answer_text)] if (answer_text := json_access.text(body, "text")) else []
     return Message((*text, *calls), stop="tool_use" if calls and stop == "end_turn" else stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    """The last event says it all again; where a stream was cut before it, its deltas do."""
+    """Read the last event, which repeats the answer. A stream without that event is read from its deltas."""
     events = [chunk for chunk in chunks if isinstance(chunk, dict) and "event_type" in chunk]
     if not events:
         raise ValueError("expected chunks with an `event_type`, as Command R streams, found none")
     whole = json_access.member(events[-1], "response")
     if isinstance(whole, dict) and "text" in whole:
         return _read({"generation_id": "", **whole})
-    said = "".join(json_access.text(event, "text") for event in events)
+    text = "".join(json_access.text(event, "text") for event in events)
     calls: list[JsonValue] = [call for event in events for call in readers.objects(event, "tool_calls")]
-    return _read({"generation_id": "", "text": said, "tool_calls": calls})
+    return _read({"generation_id": "", "text": text, "tool_calls": calls})
 
 
-_COUNTED = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
+_COUNT_PLACES = ("meta.tokens", "response.meta.tokens", "meta.billed_units", "response.meta.billed_units")
 
 COHERE_CHAT = Family(
     name=_NAME,
@@ -159,9 +159,9 @@ COHERE_CHAT = Family(
         text=("text",),
         copies=("chat_history.*.message", "response.chat_history.*.message", "response.text"),
         stop=("finish_reason", "response.finish_reason"),
-        # What is billed comes last, because Bedrock counts the same.
-        input=tuple(f"{place}.input_tokens" for place in _COUNTED),
-        output=tuple(f"{place}.output_tokens" for place in _COUNTED),
+        # The billed counts come last, because they equal Bedrock's counts.
+        input=tuple(f"{place}.input_tokens" for place in _COUNT_PLACES),
+        output=tuple(f"{place}.output_tokens" for place in _COUNT_PLACES),
         tool_inputs=("tool_calls.*.parameters", "response.tool_calls.*.parameters"),
     ),
     stream=_stream,

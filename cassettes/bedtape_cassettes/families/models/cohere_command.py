@@ -1,6 +1,6 @@
-"""Cohere Command's completion JSON (Command and Command Light), as recorded: a prompt, one or more `generations`.
+"""Cohere Command and Command Light, from recordings: a prompt, and one or more `generations`.
 
-A stream is one chunk with the whole answer, unless the request says `"stream": true`.
+A stream is one chunk with the whole answer, unless the request has `"stream": true`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import message_of, plain, stop_of, text_of, uuid, word_of
+from bedtape_cassettes.families.shared.completion import make_message, message_of, stop_of, text_of, uuid, word_of
 from bedtape_cassettes.families.shared.synthesis import deltas
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -26,7 +26,7 @@ _STOPS = {
     "content_filtered": "ERROR_TOXIC",
     "malformed_model_output": "ERROR",
 }
-# A token each: of 50 recorded deltas the median has 5 characters, nine of ten have 1 to 9, the longest 11.
+# One token per delta. Characters in 50 recorded deltas: median 5, 90 % have 1 to 9, the longest 11.
 _LEAST, _MOST = 1, 9
 _MOST_GENERATIONS = 5  # Cohere's limit
 
@@ -35,28 +35,28 @@ def _prompt(body: JsonObject) -> Prompt:
     return prompt_in(body, top_p="p", stop="stop_sequences")
 
 
-def _generations(asking: Asking) -> int:
-    """How many were asked for; all say the same."""
-    return min(max(1, json_access.integer(asking.body, "num_generations") or 1), _MOST_GENERATIONS)
+def _generations(request: ModelRequest) -> int:
+    """The number of generations in the request. All generations have the same text."""
+    return min(max(1, json_access.integer(request.body, "num_generations") or 1), _MOST_GENERATIONS)
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
     generations: list[JsonValue] = [
-        {"id": uuid(asking.chance), "text": text, "finish_reason": stop} for _ in range(_generations(asking))
+        {"id": uuid(request.chance), "text": text, "finish_reason": stop} for _ in range(_generations(request))
     ]
-    return {"id": uuid(asking.chance), "generations": generations, "prompt": json_access.text(asking.body, "prompt")}
+    return {"id": uuid(request.chance), "generations": generations, "prompt": json_access.text(request.body, "prompt")}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    if asking.body.get("stream") is not True:
-        yield _render(content, asking)
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    if request.body.get("stream") is not True:
+        yield _render(content, request)
         return
     text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
-    several = _generations(asking)
+    several = _generations(request)
     for index in range(several):
         numbered: JsonObject = {"index": index} if several > 1 else {}
-        for piece in deltas(text, asking.chance, _LEAST, _MOST):
+        for piece in deltas(text, request.chance, _LEAST, _MOST):
             yield {**numbered, "is_finished": False, "text": piece}
     yield {"finish_reason": stop, "is_finished": True}
 
@@ -66,20 +66,20 @@ def _read(body: JsonObject) -> Message:
     if not generations:
         raise ValueError(f"expected `generations`, as Command answers, found {', '.join(body) or 'nothing'}")
     stop = stop_of(_STOPS, generations[0].get("finish_reason"))
-    return plain(json_access.text(generations[0], "text"), stop)
+    return make_message(json_access.text(generations[0], "text"), stop)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    """The first generation, from deltas or from a chunk that has it whole."""
-    found = [
+    """Read the first generation, from deltas or from a chunk with the whole answer."""
+    answer_chunks = [
         chunk for chunk in chunks if isinstance(chunk, dict) and ("is_finished" in chunk or "generations" in chunk)
     ]
-    if not found:
+    if not answer_chunks:
         raise ValueError("expected chunks with `is_finished` or `generations`, as Command streams, found none")
-    if "generations" in found[0]:
-        return _read(found[0])
-    said = "".join(json_access.text(chunk, "text") for chunk in found if not chunk.get("index"))
-    return plain(said, stop_of(_STOPS, found[-1].get("finish_reason")))
+    if "generations" in answer_chunks[0]:
+        return _read(answer_chunks[0])
+    text = "".join(json_access.text(chunk, "text") for chunk in answer_chunks if not chunk.get("index"))
+    return make_message(text, stop_of(_STOPS, answer_chunks[-1].get("finish_reason")))
 
 
 COHERE_COMMAND = Family(

@@ -1,6 +1,6 @@
 """Cohere Rerank 3.5 and Amazon Rerank 1.0 over InvokeModel: documents in the order of their relevance to a query.
 
-Scores that nobody gave say which of the query's words a document holds. No meaning is in them.
+A generated score is the share of the query's words in the document. It does not depend on the meaning.
 """
 
 from __future__ import annotations
@@ -9,69 +9,71 @@ import re
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Content, Prompt, Ranking, Turn
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["AMAZON_RERANK", "COHERE_RERANK"]
 
 _WORD = re.compile(r"\w+")
-# Real scores reach neither end of 0 to 1.
+# Real scores are between 0 and 1, and reach neither.
 _LEAST, _MOST = 0.01, 0.99
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The query is what the user asks; the documents stand before it."""
+    """The documents as turns, then the query as the user turn."""
     documents = tuple(Turn("document", text) for text in _documents(body))
     return Prompt(turns=(*documents, Turn("user", json_access.text(body, "query"))))
 
 
 def _documents(body: JsonObject) -> list[str]:
-    """Each document's text; Cohere takes objects with a `text` too."""
+    """The text of each document. Cohere also accepts objects with a `text`."""
     return [json_access.text(each) or json_access.text(each, "text") for each in json_access.items(body, "documents")]
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     assert isinstance(content, Ranking)
-    documents = _documents(asking.body)
+    documents = _documents(request.body)
     scores = content.scores
     if scores is None:
-        scores = tuple(enumerate(_score(json_access.text(asking.body, "query"), text) for text in documents))
+        scores = tuple(enumerate(_score(json_access.text(request.body, "query"), text) for text in documents))
     else:
         _check(scores, len(documents))
     ranked = sorted(scores, key=lambda scored: scored[1], reverse=True)
-    wanted = json_access.integer(asking.body, "top_n")
+    limit = json_access.integer(request.body, "top_n")
     results: list[JsonValue] = [
         {"index": index, "relevance_score": float(score)}
-        for index, score in (ranked if wanted is None else ranked[: max(0, wanted)])
+        for index, score in (ranked if limit is None else ranked[: max(0, limit)])
     ]
     return {"results": results}
 
 
 def _score(query: str, document: str) -> float:
-    """The share of the query's words that the document has too."""
-    asked = set(_WORD.findall(query.lower()))
-    shared = asked & set(_WORD.findall(document.lower()))
-    return round(_LEAST + (_MOST - _LEAST) * len(shared) / max(1, len(asked)), 7)
+    """The share of the query's words that the document contains."""
+    query_words = set(_WORD.findall(query.lower()))
+    shared = query_words & set(_WORD.findall(document.lower()))
+    return round(_LEAST + (_MOST - _LEAST) * len(shared) / max(1, len(query_words)), 7)
 
 
 def _check(scores: tuple[tuple[int, float], ...], documents: int) -> None:
     indexes = [index for index, _ in scores]
     if len(set(indexes)) < len(indexes):
-        raise Cannot(f"expected one score a document, found more than one for an index of {indexes}")
+        raise RenderError(f"expected one score a document, found more than one for an index of {indexes}")
     for index in indexes:
         if not 0 <= index < documents:
-            raise Cannot(f"expected scores for the request's documents, 0 to {documents - 1}; found one for {index}")
+            raise RenderError(
+                f"expected scores for the request's documents, 0 to {documents - 1}; found one for {index}"
+            )
 
 
 def _read(body: JsonObject) -> Content:
     results = json_access.member(body, "results")
     if not isinstance(results, list):
         raise ValueError("expected a list `results`")
-    return Ranking(tuple(_scored(result) for result in results))
+    return Ranking(tuple(_read_score(result) for result in results))
 
 
-def _scored(result: JsonValue) -> tuple[int, float]:
+def _read_score(result: JsonValue) -> tuple[int, float]:
     index, score = json_access.integer(result, "index"), json_access.number(result, "relevance_score")
     if index is None or score is None:
         raise ValueError("expected an `index` and a `relevance_score` in each of the `results`")

@@ -1,6 +1,6 @@
-"""Models of one's own behind Bedrock (imported, or on a SageMaker endpoint), which answer as OpenAI's completions do.
+"""Custom models (imported, or on a SageMaker endpoint) that answer in the form of OpenAI's completions.
 
-Whole answers are as recorded of an endpoint; [inferred] its chunks. No model id tells this family: a rule names it.
+Whole answers are from a recorded endpoint. [inferred] the chunks. No model id matches this family, so rules name it.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, json_access, readers
 from bedtape_cassettes.families.shared.completion import (
     FINISH,
-    created,
+    choose_creation_time,
+    make_message,
     message_of,
     pieces,
-    plain,
     stop_of,
     text_of,
     word_of,
@@ -28,7 +28,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["COMPLETIONS"]
 
 _NAME = "completions"
-_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+_LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
 def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
@@ -43,24 +43,24 @@ def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
 
 
 def _usage(usage: Usage) -> JsonObject:
-    sent = usage.total - usage.output
-    return {"prompt_tokens": sent, "completion_tokens": usage.output, "total_tokens": usage.total}
+    prompt_tokens = usage.total - usage.output
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": usage.output, "total_tokens": usage.total}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = message_of(content, _NAME)
     stop = word_of(FINISH, message.stop, _NAME)
-    answer = _answer(created(asking.chance), text_of(content, _NAME), stop)
-    return {**answer, "usage": _usage(usage_of(message, asking.prompt))}
+    answer = _answer(choose_creation_time(request.chance), text_of(content, _NAME), stop)
+    return {**answer, "usage": _usage(usage_of(message, request.prompt))}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = message_of(content, _NAME)
-    stop, when = word_of(FINISH, message.stop, _NAME), created(asking.chance)
-    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=stop == "stop"))
-    for piece in found[:-1]:
+    stop, when = word_of(FINISH, message.stop, _NAME), choose_creation_time(request.chance)
+    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for piece in deltas[:-1]:
         yield _answer(when, piece, None)
-    yield {**_answer(when, found[-1], stop), "usage": _usage(usage_of(message, asking.prompt))}
+    yield {**_answer(when, deltas[-1], stop), "usage": _usage(usage_of(message, request.prompt))}
 
 
 def _read(body: JsonObject) -> Message:
@@ -72,7 +72,7 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     if not choices:
         raise ValueError("expected `choices` with a `text`, as completions have, found none")
     stop = stop_of(FINISH, choices[-1].get("finish_reason"))
-    return plain("".join(json_access.text(choice, "text") for choice in choices), stop)
+    return make_message("".join(json_access.text(choice, "text") for choice in choices), stop)
 
 
 COMPLETIONS = Family(

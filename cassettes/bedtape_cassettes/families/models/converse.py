@@ -1,7 +1,7 @@
 """Converse and ConverseStream: one form for every model, with members in alphabetical order.
 
-From botocore's service model and 500 real answers; blocks that only Bedrock's own tools give (`toolResult`,
-`server_tool_use`) are not read.
+From botocore's service model and 500 recorded answers. Blocks of Bedrock's server tools (toolResult,
+server_tool_use) are skipped when an answer is read.
 """
 
 from __future__ import annotations
@@ -9,31 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bedtape_cassettes.families.content import Block, Cited, Content, Image, Message, Prompt, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.content import (
+    Block,
+    CitedText,
+    Content,
+    Image,
+    Message,
+    Prompt,
+    Reasoning,
+    Text,
+    ToolUse,
+)
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.families.shared.converse_blocks import (
-    block_out,
-    block_read,
-    citation_out,
-    citation_read,
     is_newer,
     performance,
+    read_block,
+    read_citation,
+    render_block,
+    render_citation,
+    render_usage,
     tier,
     tool_id,
-    usage_out,
 )
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["CONVERSE"]
 
-# Characters a delta, the 5th to the 75th of a hundred: 2..14 in 596 deltas of Claude, 0..10 in 628 of Nova.
+# Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10 in 628 deltas of Nova.
 _TEXT = (2, 14)
-# 0..11 in 84 deltas of Claude's tool arguments; the first is empty (Nova sends the whole at once).
+# 0..11 in 84 deltas of Claude's tool arguments. The first delta is empty. (Nova sends all arguments in one delta.)
 _ARGUMENTS = (2, 11)
-_SAYS = "text, reasoning, tool use, cited text or an image (Message)"
+_SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -54,23 +64,23 @@ def _prompt(body: JsonObject) -> Prompt:
 # -- whole answers ---------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = _message(content)
-    blocks: list[JsonValue] = [block_out(block, asking) for block in message.blocks]
-    usage = synthesis.usage_of(message, asking.prompt)
+    blocks: list[JsonValue] = [render_block(block, request) for block in message.blocks]
+    usage = synthesis.usage_of(message, request.prompt)
     return {
-        "metrics": {"latencyMs": synthesis.latency(asking.chance, usage.output)},
+        "metrics": {"latencyMs": synthesis.latency(request.chance, usage.output)},
         "output": {"message": {"content": blocks, "role": "assistant"}},
-        **performance(asking),
-        **tier(asking),
+        **performance(request),
+        **tier(request),
         "stopReason": message.stop,
-        "usage": usage_out(usage, counts_cache=is_newer(asking)),
+        "usage": render_usage(usage, counts_cache=is_newer(request)),
     }
 
 
 def _message(content: Content) -> Message:
     if not isinstance(content, Message):
-        raise cannot("converse", content, _SAYS)
+        raise make_render_error("converse", content, _SUPPORTED)
     return content
 
 
@@ -78,71 +88,71 @@ def _read(body: JsonObject) -> Message:
     message = json_access.member(body, "output", "message")
     if not isinstance(message, dict):
         raise ValueError("expected `output.message`, found none: not an answer of Converse")
-    blocks = [found for block in readers.objects(message, "content") if (found := block_read(block)) is not None]
+    blocks = [found for block in readers.objects(message, "content") if (found := read_block(block)) is not None]
     return Message(tuple(blocks), completion.stop_of({}, body.get("stopReason")))
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = _message(content)
-    usage = synthesis.usage_of(message, asking.prompt)
+    usage = synthesis.usage_of(message, request.prompt)
     yield {"messageStart": {"role": "assistant"}}
     for index, block in enumerate(message.blocks):
-        if start := _start(block, asking):
+        if start := _start(block, request):
             yield {"contentBlockStart": {"contentBlockIndex": index, "start": start}}
-        for delta in _deltas(block, asking):
+        for delta in _deltas(block, request):
             yield {"contentBlockDelta": {"contentBlockIndex": index, "delta": delta}}
         yield {"contentBlockStop": {"contentBlockIndex": index}}
     yield {"messageStop": {"stopReason": message.stop}}
     yield {
         "metadata": {
-            "metrics": {"latencyMs": synthesis.latency(asking.chance, usage.output)},
-            **performance(asking),
-            **tier(asking),
-            # Streams count cached tokens only where the request has a cache point, whatever the model.
-            "usage": usage_out(usage, counts_cache=False),
+            "metrics": {"latencyMs": synthesis.latency(request.chance, usage.output)},
+            **performance(request),
+            **tier(request),
+            # Streams of all models count cached tokens only if the request has a cache point.
+            "usage": render_usage(usage, counts_cache=False),
         }
     }
 
 
-def _start(block: Block, asking: Asking) -> JsonObject:
-    """Only tools and images have a start; text and reasoning just begin."""
+def _start(block: Block, request: ModelRequest) -> JsonObject:
+    """The start of a block. Tools and images have a start event, text and reasoning do not."""
     match block:
         case ToolUse(name=name):
-            return {"toolUse": {"name": name, "toolUseId": tool_id(block, asking)}}
+            return {"toolUse": {"name": name, "toolUseId": tool_id(block, request)}}
         case Image(format=kind):
             return {"image": {"format": kind}}
     return {}
 
 
-def _deltas(block: Block, asking: Asking) -> Iterator[JsonValue]:
+def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
     match block:
         case Text(text=text):
-            for part in _parts(text, asking) or [""]:
+            for part in _parts(text, request) or [""]:
                 yield {"text": part}
         case ToolUse(input=value):
-            for part in ["", *synthesis.deltas(synthesis.json_text(value), asking.chance, *_ARGUMENTS)]:
+            for part in ["", *synthesis.deltas(synthesis.json_text(value), request.chance, *_ARGUMENTS)]:
                 yield {"toolUse": {"input": part}}
         case Reasoning(redacted=bytes(data)):
             yield {"reasoningContent": {"redactedContent": synthesis.base64_text(data)}}
         case Reasoning(text=text, signature=signature):
-            for part in _parts(text, asking):
+            for part in _parts(text, request):
                 yield {"reasoningContent": {"text": part}}
             if signature is not None:
                 yield {"reasoningContent": {"signature": signature}}
-        case Cited(text=text, citations=citations):
+        case CitedText(text=text, citations=citations):
             for citation in citations:
-                yield {"citation": citation_out(citation)}
-            for part in _parts(text, asking):
+                yield {"citation": render_citation(citation)}
+            for part in _parts(text, request):
                 yield {"text": part}
         case Image(data=data):
             yield {"image": {"source": {"bytes": synthesis.base64_text(data)}}}
 
 
-def _parts(text: str, asking: Asking) -> list[str]:
-    return list(synthesis.deltas(text, asking.chance, *_TEXT))
+def _parts(text: str, request: ModelRequest) -> list[str]:
+    return list(synthesis.deltas(text, request.chance, *_TEXT))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -158,34 +168,34 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
             starts[index] = json_access.member(value, "start")
         if name in ("contentBlockStart", "contentBlockDelta"):
             deltas.setdefault(index, []).append(json_access.member(value, "delta"))
-    blocks = [_gathered(starts.get(index), parts) for index, parts in sorted(deltas.items())]
+    blocks = [_gather_block(starts.get(index), parts) for index, parts in sorted(deltas.items())]
     return Message(
         tuple(block for block in blocks if block is not None),
         completion.stop_of({}, json_access.member(named.get("messageStop"), "stopReason")),
     )
 
 
-def _gathered(start: JsonValue, deltas: Sequence[JsonValue]) -> Block | None:
-    """One block of a stream; None for one of Bedrock's own tools."""
+def _gather_block(start: JsonValue, deltas: Sequence[JsonValue]) -> Block | None:
+    """Join the deltas of a block. Returns None for a block of Bedrock's server tools."""
     text = "".join(json_access.text(delta, "text") for delta in deltas)
     citations = [delta["citation"] for delta in deltas if isinstance(delta, dict) and "citation" in delta]
     match start:
         case {"toolUse": dict(use)} if use.get("type") != "server_tool_use":
-            written = "".join(json_access.text(delta, "toolUse", "input") for delta in deltas)
-            return replace(call(use), input=readers.arguments(written))
+            arguments = "".join(json_access.text(delta, "toolUse", "input") for delta in deltas)
+            return replace(call(use), input=readers.arguments(arguments))
         case {"image": image}:
             data = b"".join(readers.binary(json_access.member(delta, "image", "source", "bytes")) for delta in deltas)
             return Image(data, json_access.text(image, "format") or "png")
         case {}:
             return None
     if any(json_access.member(delta, "reasoningContent") is not None for delta in deltas):
-        return _reasoned([json_access.member(delta, "reasoningContent") for delta in deltas])
+        return _gather_reasoning([json_access.member(delta, "reasoningContent") for delta in deltas])
     if citations:
-        return Cited(text, tuple(citation_read(each) for each in citations if isinstance(each, dict)))
+        return CitedText(text, tuple(read_citation(each) for each in citations if isinstance(each, dict)))
     return Text(text)
 
 
-def _reasoned(parts: Sequence[JsonValue]) -> Reasoning:
+def _gather_reasoning(parts: Sequence[JsonValue]) -> Reasoning:
     redacted = b"".join(readers.binary(json_access.member(part, "redactedContent")) for part in parts)
     if redacted:
         return Reasoning(redacted=redacted)
@@ -200,7 +210,7 @@ CONVERSE = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
-    # The events of a stream are named in their headers, so paths begin inside them.
+    # Event types are in the headers, so paths start inside the payload.
     members=Members(
         text=(
             "output.message.content.*.text",

@@ -1,6 +1,6 @@
-"""DeepSeek-R1's completion JSON: a prompt in its template, `choices` with a text that thinks first, up to `</think>`.
+"""DeepSeek-R1: a prompt in its template, `choices` with a text whose reasoning ends with `</think>`.
 
-[inferred] from AWS's documentation and clients: there is no recording of it. DeepSeek V3 is with `openai`.
+[inferred] from AWS's documentation and clients, because there is no recording. DeepSeek V3 is in the `openai` family.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, stop_of, text_of, word_of
@@ -19,31 +19,31 @@ __all__ = ["DEEPSEEK"]
 
 _NAME = "deepseek"
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
-_LEAST, _MOST = 1, 8  # a token each; as the other models that stream tokens, there are no recordings
+_LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
-def _said(content: Content, asking: Asking) -> str:
-    """Thoughts, then the answer. A prompt may end with the tag that opens the thoughts; else the model says it."""
+def _render_text(content: Content, request: ModelRequest) -> str:
+    """The reasoning, then the answer. The opening tag is left out if the prompt ends with it."""
     message = message_of(content, _NAME)
     thought = "".join(block.text for block in message.blocks if isinstance(block, Reasoning))
-    spoken = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
-    text = text_of(spoken, _NAME, "reasoning and text")
+    answer = Message(tuple(block for block in message.blocks if not isinstance(block, Reasoning)))
+    text = text_of(answer, _NAME, "reasoning and text")
     if not thought:
         return text
-    opened = json_access.text(asking.body, "prompt").rstrip().endswith(_OPEN.rstrip())
-    return ("" if opened else _OPEN) + thought + _CLOSE + text
+    is_open = json_access.text(request.body, "prompt").rstrip().endswith(_OPEN.rstrip())
+    return ("" if is_open else _OPEN) + thought + _CLOSE + text
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    return {"choices": [{"text": _said(content, asking), "stop_reason": stop}]}
+    return {"choices": [{"text": _render_text(content, request), "stop_reason": stop}]}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    found = list(pieces(_said(content, asking), asking.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(found):
-        last = index == len(found) - 1
+    deltas = list(pieces(_render_text(content, request), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(deltas):
+        last = index == len(deltas) - 1
         yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if last else None}]}
 
 
@@ -60,11 +60,11 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
     return Message(tuple(blocks), stop=stop)
 
 
-def _blocks(said: str) -> Iterator[Block]:
-    """Thoughts end where they are closed; those that were opened and never closed were cut."""
-    thought, closed, answer = said.partition(_CLOSE.strip())
-    if not closed and not said.startswith(_OPEN.strip()):
-        thought, answer = "", said
+def _blocks(text: str) -> Iterator[Block]:
+    """Split the text at the closing tag. Without a closing tag, text after an opening tag is reasoning."""
+    thought, closed, answer = text.partition(_CLOSE.strip())
+    if not closed and not text.startswith(_OPEN.strip()):
+        thought, answer = "", text
     thought = thought.removeprefix(_OPEN.strip()).strip("\n")
     if thought:
         yield Reasoning(thought)

@@ -1,6 +1,6 @@
-"""AI21 Jamba's own JSON, as recorded of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in one of their own.
+"""AI21 Jamba, from recordings of 1.5 Mini: OpenAI's chat, usage in every chunk, metrics in a separate chunk.
 
-[inferred] how it calls tools: as vLLM does, which it runs on.
+[inferred] tool calls have the form of vLLM, because Jamba runs on vLLM.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from bedtape_cassettes.families.content import Content, Message, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import chat, completion, synthesis
 from bedtape_cassettes.model import JsonValue
 
@@ -18,66 +18,74 @@ __all__ = ["JAMBA"]
 _NAME = "jamba"
 _HEX = "0123456789abcdef"
 _MODEL = re.compile(r"jamba-[a-z0-9-]*?(?=-v\d|$)")
-# A token each: 7 recorded deltas have 1 to 8 characters.
+# One token per delta: 7 recorded deltas have 1 to 8 characters.
 _LEAST, _MOST = 1, 8
-# The token that ends a text; where it came, `stop_reason` names it.
+# The token that ends a text. `stop_reason` holds it if the answer ended normally.
 _END_OF_TEXT = 518
 
 
-def _id(asking: Asking) -> str:
-    return f"chatcmpl-{completion.uuid(asking.chance)}"
+def _id(request: ModelRequest) -> str:
+    return f"chatcmpl-{completion.uuid(request.chance)}"
 
 
-def _call(use: ToolUse, asking: Asking) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}")
+def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
+    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}")
 
 
-def _meta(asking: Asking, output: int) -> JsonObject:
-    return {"requestDurationMillis": synthesis.latency(asking.chance, output)}
+def _meta(request: ModelRequest, output: int) -> JsonObject:
+    return {"requestDurationMillis": synthesis.latency(request.chance, output)}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, _NAME)
     _, text, calls = chat.parts(content, _NAME)
-    spent = synthesis.usage_of(message, asking.prompt)
-    called: list[JsonValue] = [_call(use, asking) for use in calls]
-    said: JsonObject = {"role": "assistant", "content": text or (None if calls else ""), "tool_calls": called or None}
+    usage = synthesis.usage_of(message, request.prompt)
+    tool_calls: list[JsonValue] = [_call(use, request) for use in calls]
+    answer: JsonObject = {
+        "role": "assistant",
+        "content": text or (None if calls else ""),
+        "tool_calls": tool_calls or None,
+    }
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    found = _MODEL.search(asking.model)
+    name = _MODEL.search(request.model)
     return {
-        "id": _id(asking),
-        "choices": [{"index": 0, "message": said, "finish_reason": stop}],
-        "usage": chat.usage(spent),
-        "meta": _meta(asking, spent.output),
-        "model": found[0].replace("1-5", "1.5") if found else "jamba",
+        "id": _id(request),
+        "choices": [{"index": 0, "message": answer, "finish_reason": stop}],
+        "usage": chat.usage(usage),
+        "meta": _meta(request, usage.output),
+        "model": name[0].replace("1-5", "1.5") if name else "jamba",
     }
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, _NAME)
-    spent, stop = synthesis.usage_of(message, asking.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
-    sent, named = spent.total - spent.output, _id(asking)
+    counts, stop = synthesis.usage_of(message, request.prompt), completion.word_of(chat.STOPS, message.stop, _NAME)
+    prompt_tokens, answer_id = counts.total - counts.output, _id(request)
     first: JsonObject = {"role": "assistant", "content": ""}
-    for told, delta in enumerate([first, *_deltas(content, asking)]):
+    for count, delta in enumerate([first, *_deltas(content, request)]):
         choice: JsonObject = {"index": 0, "delta": delta, "finish_reason": None}
-        yield {"id": named, "choices": [choice], "usage": _usage(sent, min(told, spent.output))}
-    ended = _END_OF_TEXT if message.stop == "end_turn" else None
-    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": ended}
-    usage, meta = _usage(sent, spent.output), _meta(asking, spent.output)
-    yield {"id": named, "choices": [last], "usage": usage, "meta": meta}
+        yield {"id": answer_id, "choices": [choice], "usage": _usage(prompt_tokens, min(count, counts.output))}
+    end_token = _END_OF_TEXT if message.stop == "end_turn" else None
+    last: JsonObject = {"index": 0, "delta": {"content": ""}, "finish_reason": stop, "stop_reason": end_token}
+    usage, meta = _usage(prompt_tokens, counts.output), _meta(request, counts.output)
+    yield {"id": answer_id, "choices": [last], "usage": usage, "meta": meta}
 
 
-def _usage(sent: int, received: int) -> JsonObject:
-    """A stream's, in another order than a whole answer's."""
-    return {"prompt_tokens": sent, "total_tokens": sent + received, "completion_tokens": received}
+def _usage(prompt_tokens: int, output_tokens: int) -> JsonObject:
+    """The usage of a stream, whose members have another order than in a whole answer."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "total_tokens": prompt_tokens + output_tokens,
+        "completion_tokens": output_tokens,
+    }
 
 
-def _deltas(content: Content, asking: Asking) -> Iterator[JsonObject]:
+def _deltas(content: Content, request: ModelRequest) -> Iterator[JsonObject]:
     _, text, calls = chat.parts(content, _NAME)
-    for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
+    for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
         yield {"content": piece}
     for index, use in enumerate(calls):
-        yield {"tool_calls": [{"index": index, **_call(use, asking)}]}
+        yield {"tool_calls": [{"index": index, **_call(use, request)}]}
 
 
 JAMBA = Family(

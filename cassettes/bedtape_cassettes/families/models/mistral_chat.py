@@ -1,6 +1,6 @@
-"""Mistral's chat JSON: Large 2402's and Small 2402's short form, and Large 2407's and Pixtral's, which is OpenAI's.
+"""Mistral's chat: the short form of Large 2402 and Small 2402, and OpenAI's form of Large 2407 and Pixtral.
 
-[inferred] from AWS's documentation: the 2402 models are recorded with a `prompt` only, which `mistral_text` answers.
+[inferred] from AWS's documentation. Recordings of the 2402 models have a `prompt`, which `mistral_text` answers.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
 from bedtape_cassettes.families.shared import chat, completion, readers, synthesis
 from bedtape_cassettes.matching.key import PROFILE
@@ -17,11 +17,11 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["MISTRAL_CHAT"]
 
 _NAME = "mistral_chat"
-_LEAST, _MOST = 1, 7  # a token each, as `mistral_text`, which is recorded
+_LEAST, _MOST = 1, 7  # one token per delta, as in the recordings of mistral_text
 
 
 def _completes(body: JsonObject) -> bool:
-    """Whether the request is one for the completion JSON, which the 2402 models speak too."""
+    """Whether the request has the completion form, which the 2402 models support too."""
     return "prompt" in body and "messages" not in body
 
 
@@ -29,70 +29,70 @@ def _prompt(body: JsonObject) -> Prompt:
     return MISTRAL_TEXT.prompt(body) if _completes(body) else chat.prompt(body)
 
 
-def _is_short(asking: Asking) -> bool:
-    """The 2402 models say a message and why it ended, and nothing else."""
-    return "2402" in asking.model
+def _is_short(request: ModelRequest) -> bool:
+    """Whether the answer has the short form of the 2402 models: the message and the stop reason."""
+    return "2402" in request.model
 
 
-def _calls(uses: list[ToolUse], asking: Asking) -> list[JsonValue]:
-    """The short form's ids have 22 characters and no type; the others' have 9."""
-    if _is_short(asking):
-        called = [chat.call(use, synthesis.identifier(asking.chance, 22)) for use in uses]
-        return [{"id": call["id"], "function": call["function"]} for call in called]
-    return [chat.call(use, synthesis.identifier(asking.chance, 9)) for use in uses]
+def _calls(uses: list[ToolUse], request: ModelRequest) -> list[JsonValue]:
+    """Tool calls. The short form has ids of 22 characters and no type, the other form ids of 9 characters."""
+    if _is_short(request):
+        calls = [chat.call(use, synthesis.identifier(request.chance, 22)) for use in uses]
+        return [{"id": call["id"], "function": call["function"]} for call in calls]
+    return [chat.call(use, synthesis.identifier(request.chance, 9)) for use in uses]
 
 
-def _envelope(kind: str, asking: Asking) -> JsonObject:
-    if _is_short(asking):
+def _envelope(kind: str, request: ModelRequest) -> JsonObject:
+    if _is_short(request):
         return {}
     return {
-        "id": completion.uuid(asking.chance),
+        "id": completion.uuid(request.chance),
         "object": kind,
-        "created": completion.created(asking.chance),
-        "model": PROFILE.sub("", asking.model.rpartition("/")[2]).removeprefix("mistral."),
+        "created": completion.choose_creation_time(request.chance),
+        "model": PROFILE.sub("", request.model.rpartition("/")[2]).removeprefix("mistral."),
     }
 
 
-def _choice(member: str, said: JsonObject, stop: str | None, asking: Asking) -> JsonObject:
-    if _is_short(asking):
-        return {"index": 0, "message": said, "stop_reason": stop}
-    return {"index": 0, member: said, "finish_reason": stop}
+def _choice(member: str, answer: JsonObject, stop: str | None, request: ModelRequest) -> JsonObject:
+    if _is_short(request):
+        return {"index": 0, "message": answer, "stop_reason": stop}
+    return {"index": 0, member: answer, "finish_reason": stop}
 
 
-def _usage(message: Message, asking: Asking) -> JsonObject:
-    if _is_short(asking):
+def _usage(message: Message, request: ModelRequest) -> JsonObject:
+    if _is_short(request):
         return {}
-    told = chat.usage(synthesis.usage_of(message, asking.prompt))
-    return {"usage": {name: told[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}}
+    counts = chat.usage(synthesis.usage_of(message, request.prompt))
+    return {"usage": {name: counts[name] for name in ("prompt_tokens", "total_tokens", "completion_tokens")}}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    if _completes(asking.body):
-        return MISTRAL_TEXT.render(content, asking)
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    if _completes(request.body):
+        return MISTRAL_TEXT.render(content, request)
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
-    said: JsonObject = {"role": "assistant", "content": text}
-    if uses or not _is_short(asking):
-        said["tool_calls"] = _calls(uses, asking) or None
-    choice = _choice("message", said, completion.word_of(chat.STOPS, message.stop, _NAME), asking)
-    return {**_envelope("chat.completion", asking), "choices": [choice], **_usage(message, asking)}
+    answer: JsonObject = {"role": "assistant", "content": text}
+    if uses or not _is_short(request):
+        answer["tool_calls"] = _calls(uses, request) or None
+    choice = _choice("message", answer, completion.word_of(chat.STOPS, message.stop, _NAME), request)
+    return {**_envelope("chat.completion", request), "choices": [choice], **_usage(message, request)}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    if _completes(asking.body) and MISTRAL_TEXT.stream is not None:
-        yield from MISTRAL_TEXT.stream(content, asking)
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    if _completes(request.body) and MISTRAL_TEXT.stream is not None:
+        yield from MISTRAL_TEXT.stream(content, request)
         return
     message = completion.message_of(content, _NAME)
     _, text, uses = chat.parts(content, _NAME)
-    around, called = _envelope("chat.completion.chunk", asking), _calls(uses, asking)
-    for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
-        said: JsonObject = {"role": "assistant", "content": piece}
-        yield {**around, "choices": [_choice("delta", said, None, asking)]}
+    around, calls = _envelope("chat.completion.chunk", request), _calls(uses, request)
+    for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
+        answer: JsonObject = {"role": "assistant", "content": piece}
+        yield {**around, "choices": [_choice("delta", answer, None, request)]}
     last: JsonObject = {"role": "assistant", "content": ""}
-    if called:
-        last["tool_calls"] = called
+    if calls:
+        last["tool_calls"] = calls
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    yield {**around, "choices": [_choice("delta", last, stop, asking)], **_usage(message, asking)}
+    yield {**around, "choices": [_choice("delta", last, stop, request)], **_usage(message, request)}
 
 
 def _read(body: JsonObject) -> Content:

@@ -1,6 +1,6 @@
-"""Mistral's completion JSON, as recorded of 7B Instruct and Small 2402.
+"""Mistral's completions, from recordings of 7B Instruct and Small 2402: `[INST]` prompts and `outputs`.
 
-`[INST]` prompts, `outputs`, and nothing that counts tokens: that is left to Bedrock's headers and metrics.
+Bodies have no token counts. Bedrock's headers and metrics have them.
 """
 
 from __future__ import annotations
@@ -8,17 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import FINISH, message_of, pieces, plain, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared.completion import (
+    FINISH,
+    make_message,
+    message_of,
+    pieces,
+    stop_of,
+    text_of,
+    word_of,
+)
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["MISTRAL_TEXT"]
 
 _NAME = "mistral_text"
-# A token each: of 113 recorded deltas the median has 4 characters, nine of ten have 1 to 7, the longest 12.
+# One token per delta. Characters in 113 recorded deltas: median 4, 90 % have 1 to 7, the longest 12.
 _LEAST, _MOST = 1, 7
 
 
@@ -26,33 +34,33 @@ def _output(piece: str, stop: str | None) -> JsonObject:
     return {"outputs": [{"text": piece, "stop_reason": stop}]}
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:  # noqa: ARG001 - a family's signature
+def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG001 - a family's signature
     message = message_of(content, _NAME)
     return _output(text_of(content, _NAME), word_of(FINISH, message.stop, _NAME))
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    """A chunk a token; one that says `stop` says nothing else, one that says `length` is the last token."""
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    """One chunk per token. The chunk with `stop` has no text; the chunk with `length` has text."""
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    found = list(pieces(text_of(content, _NAME), asking.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(found):
-        yield _output(piece, stop if index == len(found) - 1 else None)
+    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
+    for index, piece in enumerate(deltas):
+        yield _output(piece, stop if index == len(deltas) - 1 else None)
 
 
 def _read(body: JsonObject) -> Message:
     outputs = readers.objects(body, "outputs")
     if not outputs:
         raise ValueError(f"expected `outputs`, as Mistral answers, found {', '.join(body) or 'nothing'}")
-    return plain(json_access.text(outputs[0], "text"), stop_of(FINISH, outputs[0].get("stop_reason")))
+    return make_message(json_access.text(outputs[0], "text"), stop_of(FINISH, outputs[0].get("stop_reason")))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    found = [chunk for chunk in chunks if isinstance(chunk, dict) and readers.objects(chunk, "outputs")]
-    if not found:
+    answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and readers.objects(chunk, "outputs")]
+    if not answer_chunks:
         raise ValueError("expected chunks with `outputs`, as Mistral streams, found none")
-    outputs = [readers.objects(chunk, "outputs")[0] for chunk in found]
+    outputs = [readers.objects(chunk, "outputs")[0] for chunk in answer_chunks]
     stop = stop_of(FINISH, outputs[-1].get("stop_reason"))
-    return plain("".join(json_access.text(output, "text") for output in outputs), stop)
+    return make_message("".join(json_access.text(output, "text") for output in outputs), stop)
 
 
 MISTRAL_TEXT = Family(

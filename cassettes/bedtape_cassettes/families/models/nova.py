@@ -1,6 +1,6 @@
-"""Amazon Nova's own JSON for text: Converse's members in another order, and streams that end a block after each delta.
+"""Amazon Nova for text: Converse's members in another order, and streams that end a block after each delta.
 
-From 60 real answers of Nova Micro, Lite and Pro; reasoning (Nova 2) is as Converse has it [inferred].
+From 60 recorded answers of Nova Micro, Lite and Pro. [inferred] reasoning (Nova 2) has the form of Converse.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
@@ -17,9 +17,9 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["NOVA"]
 
-# Characters a delta, the 25th to the 90th of a hundred, in 433 deltas of text. Tool arguments come whole.
+# Characters per delta, 25th to 90th percentile of 433 deltas of text. Tool arguments come in one delta.
 _TEXT = (3, 15)
-_SAYS = "text, reasoning or tool use (Message)"
+_SUPPORTED = "text, reasoning or tool use (Message)"
 _STOPS = {word: word for word in ("end_turn", "tool_use", "max_tokens", "stop_sequence", "content_filtered")}
 
 
@@ -40,10 +40,10 @@ def _prompt(body: JsonObject) -> Prompt:
 # -- whole answers ---------------------------------------------------------------------------------------------
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
+def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = completion.message_of(content, "nova")
-    blocks: list[JsonValue] = [_block(block, asking) for block in message.blocks]
-    usage = synthesis.usage_of(message, asking.prompt)
+    blocks: list[JsonValue] = [_block(block, request) for block in message.blocks]
+    usage = synthesis.usage_of(message, request.prompt)
     counts: JsonObject = {"inputTokens": usage.input, "outputTokens": usage.output, "totalTokens": usage.total}
     return {
         "output": {"message": {"content": blocks, "role": "assistant"}},
@@ -56,51 +56,51 @@ def _cache(usage: Usage) -> JsonObject:
     return {"cacheReadInputTokenCount": usage.cache_read, "cacheWriteInputTokenCount": usage.cache_write}
 
 
-def _block(block: Block, asking: Asking) -> JsonObject:
+def _block(block: Block, request: ModelRequest) -> JsonObject:
     match block:
         case Text(text=text):
             return {"text": text}
         case ToolUse():
-            return {"toolUse": {"name": block.name, "toolUseId": _id(block, asking), "input": block.input}}
+            return {"toolUse": {"name": block.name, "toolUseId": _id(block, request), "input": block.input}}
         case Reasoning(redacted=None, text=text):
             return {"reasoningContent": {"reasoningText": {"text": text}}}
-    raise cannot("nova", block, _SAYS)
+    raise make_render_error("nova", block, _SUPPORTED)
 
 
-def _id(block: ToolUse, asking: Asking) -> str:
-    return block.id or completion.uuid(asking.chance)
+def _id(block: ToolUse, request: ModelRequest) -> str:
+    return block.id or completion.uuid(request.chance)
 
 
 def _read(body: JsonObject) -> Message:
     message = json_access.member(body, "output", "message")
     if not isinstance(message, dict):
         raise ValueError("expected `output.message`, found none: not an answer of Nova")
-    blocks = (_block_read(block) for block in readers.objects(message, "content"))
+    blocks = (_read_block(block) for block in readers.objects(message, "content"))
     return Message(
         tuple(block for block in blocks if block is not None),
         completion.stop_of(_STOPS, body.get("stopReason"), body),
     )
 
 
-def _block_read(block: JsonObject) -> Block | None:
+def _read_block(block: JsonObject) -> Block | None:
     match block:
         case {"text": str()}:
             return Text(json_access.text(block, "text"))
         case {"toolUse": dict(use)}:
             return call(use)
-        case {"reasoningContent": shown}:
-            return Reasoning(json_access.text(shown, "reasoningText", "text"))
+        case {"reasoningContent": reasoning}:
+            return Reasoning(json_access.text(reasoning, "reasoningText", "text"))
     return None
 
 
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = completion.message_of(content, "nova")
-    usage = synthesis.usage_of(message, asking.prompt)
+    usage = synthesis.usage_of(message, request.prompt)
     yield {"messageStart": {"role": "assistant"}}
-    pieces = (piece for block in message.blocks for piece in _pieces(block, asking))
+    pieces = (piece for block in message.blocks for piece in _pieces(block, request))
     for index, (start, delta) in enumerate(pieces):
         if start:
             yield {"contentBlockStart": {"start": start, "contentBlockIndex": index}}
@@ -111,20 +111,20 @@ def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
     yield {"metadata": {"usage": counts | _cache(usage), "metrics": {}, "trace": {}}}
 
 
-def _pieces(block: Block, asking: Asking) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """Start (or none) and delta of each of Nova's blocks, of which a text takes one a delta."""
+def _pieces(block: Block, request: ModelRequest) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """The start (or an empty object) and the delta of each block. Each delta of a text is a block."""
     match block:
         case Text(text=text):
-            for part in [*synthesis.deltas(text, asking.chance, *_TEXT)] or [""]:
+            for part in [*synthesis.deltas(text, request.chance, *_TEXT)] or [""]:
                 yield {}, {"text": part}
         case ToolUse(input=value):
-            start: JsonObject = {"toolUseId": _id(block, asking), "name": block.name}
+            start: JsonObject = {"toolUseId": _id(block, request), "name": block.name}
             yield {"toolUse": start}, {"toolUse": {"input": synthesis.json_text(value)}}
         case Reasoning(redacted=None, text=text):
-            for part in synthesis.deltas(text, asking.chance, *_TEXT):
+            for part in synthesis.deltas(text, request.chance, *_TEXT):
                 yield {}, {"reasoningContent": {"reasoningText": {"text": part}}}
         case _:
-            raise cannot("nova", block, _SAYS)
+            raise make_render_error("nova", block, _SUPPORTED)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
@@ -144,21 +144,21 @@ def _gather(chunks: Sequence[JsonValue]) -> Message:
 
 
 def _grow(blocks: list[Block], delta: JsonValue) -> None:
-    """The delta added to the last block if that is of its kind, else as a new one."""
+    """Add the delta to the last block if both have the same kind. Otherwise append a block."""
     last = blocks.pop() if blocks else None
     match last, delta:
         case ToolUse(), {"toolUse": use}:
             blocks.append(replace(last, input=readers.arguments(json_access.text(use, "input"))))
         case Text(text=before), {"text": str()}:
             blocks.append(Text(before + json_access.text(delta, "text")))
-        case Reasoning(text=before), {"reasoningContent": shown}:
-            blocks.append(Reasoning(before + json_access.text(shown, "reasoningText", "text")))
+        case Reasoning(text=before), {"reasoningContent": reasoning}:
+            blocks.append(Reasoning(before + json_access.text(reasoning, "reasoningText", "text")))
         case _:
-            new = _block_read(delta) if isinstance(delta, dict) and "toolUse" not in delta else None
+            new = _read_block(delta) if isinstance(delta, dict) and "toolUse" not in delta else None
             blocks += [block for block in (last, new) if block is not None]
 
 
-def _cached(asking: Asking, usage: Usage) -> bool:  # noqa: ARG001 - Nova always counts them
+def _counts_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001 - Nova always counts them
     return True
 
 
@@ -190,5 +190,5 @@ NOVA = Family(
     stream=_stream,
     gather=_gather,
     required=("messages",),
-    cached=_cached,
+    counts_cache=_counts_cache,
 )

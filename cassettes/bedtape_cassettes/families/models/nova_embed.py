@@ -1,12 +1,12 @@
-"""Amazon Nova Multimodal Embeddings: one text, image, video or sound a request.
+"""Amazon Nova Multimodal Embeddings: one text, image, video or audio per request.
 
-Only the synchronous task, SINGLE_EMBEDDING: segments go to S3, by an operation that is not rendered.
+Supports the synchronous task SINGLE_EMBEDDING. Other tasks write to S3 through an operation that is not rendered.
 """
 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -22,24 +22,24 @@ def _prompt(body: JsonObject) -> Prompt:
     return embedding.prompt_of([text] if text else [])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    sources = _sources(asking.body)
-    asked = json_access.member(asking.body, _PARAMS, "embeddingDimension")
-    found = embedding.vectors(content, list(sources.values()), asked, _DEFAULT)
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    sources = _sources(request.body)
+    dimension = json_access.member(request.body, _PARAMS, "embeddingDimension")
+    vectors = embedding.vectors(content, list(sources.values()), dimension, _DEFAULT)
     each: list[JsonValue] = [
-        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, found, strict=True)
+        {"embeddingType": kind, "embedding": list(vector)} for kind, vector in zip(sources, vectors, strict=True)
     ]
     return {"embeddings": each}
 
 
 def _sources(body: JsonObject) -> dict[str, str]:
-    """What is embedded, by the type that the answer gives it. Only a video, by its pictures and sound, is two."""
+    """The inputs by their type in the answer. A video can be two inputs: pictures and sound."""
     for medium in _MEDIA:
-        given = json_access.member(body, _PARAMS, medium)
-        if given is None:
+        medium_input = json_access.member(body, _PARAMS, medium)
+        if medium_input is None:
             continue
-        source = embedding.image(json_access.text(given, "source", "bytes") or _location(given))
-        match json_access.text(given, "embeddingMode"):
+        source = embedding.image(json_access.text(medium_input, "source", "bytes") or _location(medium_input))
+        match json_access.text(medium_input, "embeddingMode"):
             case "AUDIO_VIDEO_SEPARATE":
                 return {"VIDEO": source, "AUDIO": f"{source} audio"}
             case "AUDIO_VIDEO_COMBINED":
@@ -50,15 +50,15 @@ def _sources(body: JsonObject) -> dict[str, str]:
     }
 
 
-def _location(given: JsonValue) -> str:
-    return json_access.text(given, "source", "s3Location", "uri")
+def _location(medium_input: JsonValue) -> str:
+    return json_access.text(medium_input, "source", "s3Location", "uri")
 
 
 def _read(body: JsonObject) -> Content:
-    found = json_access.member(body, "embeddings")
-    if not isinstance(found, list):
+    embeddings = json_access.member(body, "embeddings")
+    if not isinstance(embeddings, list):
         raise ValueError("expected a list `embeddings`")
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in found))
+    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in embeddings))
 
 
 NOVA_EMBED = Family(

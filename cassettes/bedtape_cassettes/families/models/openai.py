@@ -1,6 +1,6 @@
-"""OpenAI's gpt-oss, as recorded, and the models that share its JSON on Bedrock: it thinks aloud, in `<reasoning>` tags.
+"""OpenAI's gpt-oss, from recordings, and models with the same JSON on Bedrock. Reasoning is in `<reasoning>` tags.
 
-[inferred] that Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 write the same.
+[inferred] Qwen, Kimi, MiniMax, GLM, Gemma, Nemotron, Mistral's newer models and DeepSeek V3 have the same form.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.families.content import Block, Content, Message, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, synthesis
 from bedtape_cassettes.matching.key import PROFILE
@@ -21,57 +21,57 @@ __all__ = ["OPENAI"]
 _NAME = "openai"
 _HEX = "0123456789abcdef"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
-# Sentences, not tokens: 11 recorded deltas have 10 to 226 characters, less the tags around each of reasoning.
+# Deltas are sentences: 11 recorded deltas have 10 to 226 characters, without the tags around reasoning.
 _LEAST, _MOST = 10, 226
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    message = _sayable(content)
-    calls: list[JsonValue] = [_call(block, n, asking) for n, block in enumerate(_calls(message))]
-    text = "".join(map(_written, message.blocks))
-    said: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    message = _check_message(content)
+    calls: list[JsonValue] = [_call(block, n, request) for n, block in enumerate(_calls(message))]
+    text = "".join(map(_render_block, message.blocks))
+    answer: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
     if calls:
-        said["tool_calls"] = calls
+        answer["tool_calls"] = calls
     stop = completion.word_of(chat.STOPS, message.stop, _NAME)
-    choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": said}
-    return {**_envelope([choice], "chat.completion", asking), "usage": _usage(message, asking)}
+    choice: JsonObject = {"finish_reason": stop, "index": 0, "logprobs": None, "message": answer}
+    return {**_envelope([choice], "chat.completion", request), "usage": _usage(message, request)}
 
 
-def _sayable(content: Content) -> Message:
-    """The message, if it has nothing but what this family says; unlike others it keeps the order of the blocks."""
-    chat.parts(content, _NAME, thinks=True)
+def _check_message(content: Content) -> Message:
+    """Return the message, whose blocks keep their order. Raises RenderError for a block that is not supported."""
+    chat.parts(content, _NAME, reasons=True)
     return completion.message_of(content, _NAME)
 
 
-def _envelope(choices: list[JsonValue], kind: str, asking: Asking) -> JsonObject:
+def _envelope(choices: list[JsonValue], kind: str, request: ModelRequest) -> JsonObject:
     return {
         "choices": choices,
-        "created": completion.created(asking.chance),
-        "id": f"chatcmpl-{completion.uuid(asking.chance)}",
-        "model": PROFILE.sub("", asking.model.rpartition("/")[2]),
+        "created": completion.choose_creation_time(request.chance),
+        "id": f"chatcmpl-{completion.uuid(request.chance)}",
+        "model": PROFILE.sub("", request.model.rpartition("/")[2]),
         "object": kind,
         "service_tier": "auto",
     }
 
 
-def _usage(message: Message, asking: Asking) -> JsonObject:
-    return dict(sorted(chat.usage(synthesis.usage_of(message, asking.prompt)).items()))
+def _usage(message: Message, request: ModelRequest) -> JsonObject:
+    return dict(sorted(chat.usage(synthesis.usage_of(message, request.prompt)).items()))
 
 
 def _calls(message: Message) -> list[ToolUse]:
     return [block for block in message.blocks if isinstance(block, ToolUse)]
 
 
-def _call(use: ToolUse, number: int, asking: Asking) -> JsonObject:
-    """Kimi's ids are the model's own, `functions.get_weather:0`; all others' are the server's."""
-    made = f"chatcmpl-tool-{synthesis.identifier(asking.chance, 32, _HEX)}"
-    if "moonshot" in asking.model:
-        made = f"functions.{use.name}:{number}"
+def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
+    """A tool call. Kimi generates ids such as functions.get_weather:0; for other models the server does."""
+    new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}"
+    if "moonshot" in request.model:
+        new_id = f"functions.{use.name}:{number}"
     function: JsonObject = {"arguments": chat.arguments(use), "name": use.name}
-    return {"function": function, "id": use.id or made, "type": "function"}
+    return {"function": function, "id": use.id or new_id, "type": "function"}
 
 
-def _written(block: Block) -> str:
+def _render_block(block: Block) -> str:
     match block:
         case Reasoning(text=text) if text:
             return f"<reasoning>{text}</reasoning>"
@@ -83,53 +83,55 @@ def _written(block: Block) -> str:
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    """A role, deltas, a stop, and usage where the request wants it: else Bedrock's metrics are all there is."""
-    message = _sayable(content)
-    around = _envelope([], "chat.completion.chunk", asking)
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    """A chunk with the role, deltas, a chunk with the stop reason, and a usage chunk if the request wants it."""
+    message = _check_message(content)
+    around = _envelope([], "chat.completion.chunk", request)
     yield {**around, "choices": [_choice({"content": "", "role": "assistant"})]}
-    for delta in _deltas(message, asking):
+    for delta in _deltas(message, request):
         yield {**around, "choices": [_choice(delta)]}
     yield {**around, "choices": [_choice({}, completion.word_of(chat.STOPS, message.stop, _NAME))]}
-    if json_access.member(asking.body, "stream_options", "include_usage") is True:
-        yield {**around, "usage": _usage(message, asking)}
+    if json_access.member(request.body, "stream_options", "include_usage") is True:
+        yield {**around, "usage": _usage(message, request)}
 
 
 def _choice(delta: JsonObject, stop: str | None = None) -> JsonObject:
     return {"delta": delta, "finish_reason": stop, "index": 0}
 
 
-def _deltas(message: Message, asking: Asking) -> Iterator[JsonObject]:
-    """Each delta of reasoning has tags of its own; a call comes whole, and an empty text before one that follows it."""
-    called = 0
+def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
+    """Each delta of reasoning has its own tags. A tool call is one delta. Text after a call starts with an empty delta."""
+    call_count = 0
     for block in message.blocks:
         match block:
             case Reasoning(text=text) | Text(text=text):
-                if called and text:
+                if call_count and text:
                     yield {"content": ""}
-                for piece in synthesis.deltas(text, asking.chance, _LEAST, _MOST):
-                    yield {"content": _written(replace(block, text=piece))}
+                for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
+                    yield {"content": _render_block(replace(block, text=piece))}
             case ToolUse():
-                call = _call(block, called, asking)
+                call = _call(block, call_count, request)
                 yield {
-                    "tool_calls": [{**{k: call[k] for k in ("function", "id")}, "index": called, "type": "function"}]
+                    "tool_calls": [
+                        {**{k: call[k] for k in ("function", "id")}, "index": call_count, "type": "function"}
+                    ]
                 }
-                called += 1
+                call_count += 1
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
 def _read(body: JsonObject) -> Message:
-    return _opened(chat.read(body))
+    return _split_reasoning(chat.read(body))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    return _opened(chat.gather(chunks))
+    return _split_reasoning(chat.gather(chunks))
 
 
-def _opened(message: Message) -> Message:
-    """Reasoning out of the text that it stands in."""
+def _split_reasoning(message: Message) -> Message:
+    """Move reasoning from the text into blocks of its own."""
     blocks: list[Block] = []
     for block in message.blocks:
         blocks.extend(_split(block.text) if isinstance(block, Text) else (block,))

@@ -1,12 +1,9 @@
-"""The Responses API of bedrock-mantle: its requests as prompts, and its token counts.
-
-Its answers are not read as content yet.
-"""
+"""The Responses API of bedrock-mantle: requests and token counts. Answers are neither rendered nor read."""
 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Prompt
-from bedtape_cassettes.families.family import Asking, Cannot, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, json_access
 from bedtape_cassettes.model import JsonValue
@@ -15,10 +12,10 @@ __all__ = ["RESPONSES"]
 
 
 def _prompt(body: JsonObject) -> Prompt:
-    """The prompt of the request as Chat Completions would have it."""
-    given = body.get("input")
+    """Convert the request to a Chat Completions request, and read that."""
+    inputs = body.get("input")
     turns: list[JsonValue] = (
-        given if isinstance(given, list) else [{"role": "user", "content": json_access.text(given)}]
+        inputs if isinstance(inputs, list) else [{"role": "user", "content": json_access.text(inputs)}]
     )
     system: list[JsonValue] = [{"role": "system", "content": json_access.text(body, "instructions")}]
     return chat.prompt(
@@ -30,8 +27,10 @@ def _prompt(body: JsonObject) -> Prompt:
     )
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:  # noqa: ARG001 - a family's signature
-    raise Cannot("answers of the Responses API have no neutral form; give the body as it goes over the wire (`raw`)")
+def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG001 - a family's signature
+    raise RenderError(
+        "bedtape cannot render answers of the Responses API; give the body as it goes over the wire (`raw`)"
+    )
 
 
 def _read(body: JsonObject) -> Content:  # noqa: ARG001 - a family's signature
@@ -45,7 +44,7 @@ RESPONSES = Family(
     prompt=_prompt,
     render=_render,
     read=_read,
-    # Events of a stream hold the whole response, which has its counts when it is complete.
+    # The last event of a stream holds the whole response with its counts.
     members=Members(
         input=("usage.input_tokens", "response.usage.input_tokens"),
         output=("usage.output_tokens", "response.usage.output_tokens"),

@@ -1,13 +1,13 @@
-"""Stability AI's Stable Diffusion 3.5, Stable Image and image services: one image a request.
+"""Stability AI's Stable Diffusion 3.5, Stable Image and image services: one image per request.
 
-Its images are PNGs, whatever `output_format` asks for. Stable Diffusion XL, which spoke another form, is no longer
-served, and none of this family.
+Images are PNGs for every output_format. Stable Diffusion XL has another form. It is not supported, because Bedrock
+no longer serves it.
 """
 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import json_access, picture
 
 __all__ = ["STABILITY"]
@@ -21,18 +21,18 @@ def _prompt(body: JsonObject) -> Prompt:
     return Prompt(turns=(Turn("user", text),) if text else ())
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    """No images at all is the answer to a request that was filtered."""
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    """Render the answer. Empty `images` give the answer to a filtered request."""
     assert isinstance(content, Images)
-    # 0 asks for a random seed, as no seed does; the answer tells which it became.
-    seed = json_access.integer(asking.body, "seed") or asking.chance.randint(1, _LARGEST_SEED)
-    files = (picture.png(asking.prompt.text, seed, 0),) if content.images is None else content.images
+    # Without a seed, or with 0, the model chooses a random seed and returns it.
+    seed = json_access.integer(request.body, "seed") or request.chance.randint(1, _LARGEST_SEED)
+    files = (picture.png(request.prompt.text, seed, 0),) if content.images is None else content.images
     if not files:
         return {"finish_reasons": [_FILTERED]}
     return {
         "seeds": [seed + index for index in range(len(files))],
         "finish_reasons": [None for _ in files],
-        "images": picture.encoded(files),
+        "images": picture.encode_images(files),
     }
 
 

@@ -1,12 +1,13 @@
-"""TwelveLabs Marengo 2.7 and 3.0: one text or image a request, or both together in 3.0.
+"""TwelveLabs Marengo 2.7 and 3.0: one text or image per request, or both together in 3.0.
 
-Videos and sounds go to S3, by an operation that is not rendered. [inferred] The answer's list: from clients' code.
+Video and audio answers go to S3 through an operation that is not rendered. [inferred] from the code of clients: the
+list in the answer.
 """
 
 from __future__ import annotations
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
-from bedtape_cassettes.families.family import Asking, Family, JsonObject
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
@@ -14,7 +15,7 @@ __all__ = ["TWELVELABS_MARENGO"]
 
 
 def _input(body: JsonObject) -> JsonValue:
-    """The object named after `inputType` in 3.0; the body itself in 2.7."""
+    """The object that holds the input: the member named by `inputType` in 3.0, the body in 2.7."""
     nested = json_access.member(body, json_access.text(body, "inputType"))
     return nested if isinstance(nested, dict) else body
 
@@ -24,23 +25,23 @@ def _prompt(body: JsonObject) -> Prompt:
     return embedding.prompt_of([text] if text else [])
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:
-    dimension = 1024 if "-2-7-" in asking.model else 512
-    (vector,) = embedding.vectors(content, [_source(_input(asking.body))], None, dimension)
+def _render(content: Content, request: ModelRequest) -> JsonObject:
+    dimension = 1024 if "-2-7-" in request.model else 512
+    (vector,) = embedding.vectors(content, [_source(_input(request.body))], None, dimension)
     return {"data": [{"embedding": list(vector)}]}
 
 
-def _source(given: JsonValue) -> str:
-    media = [json_access.member(given, "mediaSource"), *json_access.items(given, "mediaSources")]
-    found = (json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri") for each in media)
-    return json_access.text(given, "inputText") + "".join(embedding.image(source) for source in found if source)
+def _source(inputs: JsonValue) -> str:
+    media = [json_access.member(inputs, "mediaSource"), *json_access.items(inputs, "mediaSources")]
+    sources = (json_access.text(each, "base64String") or json_access.text(each, "s3Location", "uri") for each in media)
+    return json_access.text(inputs, "inputText") + "".join(embedding.image(source) for source in sources if source)
 
 
 def _read(body: JsonObject) -> Content:
-    """A single vector may also stand without a list: the documentation shows it so."""
+    """Read the vectors. `data` can be an object instead of a list, as in the documentation."""
     data = json_access.member(body, "data")
-    found = data if isinstance(data, list) else [data]
-    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in found))
+    items = data if isinstance(data, list) else [data]
+    return Embeddings(tuple(embedding.floats(json_access.member(each, "embedding")) for each in items))
 
 
 TWELVELABS_MARENGO = Family(

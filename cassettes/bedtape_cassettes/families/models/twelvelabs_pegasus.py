@@ -1,6 +1,6 @@
-"""TwelveLabs Pegasus: questions about a video, answered in text.
+"""TwelveLabs Pegasus: answers questions about a video with text.
 
-[inferred] What its chunks hold: the documentation shows whole answers only.
+[inferred] the chunks of a stream, because the documentation shows whole answers only.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.families.content import Content, Message, Prompt, Text, Turn
-from bedtape_cassettes.families.family import Asking, Family, JsonObject, cannot
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["TWELVELABS_PEGASUS"]
 
-_LEAST, _MOST = 1, 12  # characters a delta; not measured, there are no recordings
-# It knows two words; whatever else stops a model is no limit that was reached.
+_LEAST, _MOST = 1, 12  # characters per delta; an estimate, because there are no recordings
+# The family has two words. Every stop reason other than a limit becomes `stop`.
 _STOPS = {"stop": "end_turn", "length": "max_tokens"}
 
 
@@ -29,12 +29,12 @@ def _prompt(body: JsonObject) -> Prompt:
     )
 
 
-def _said(content: Content) -> str:
-    """The text. Raises Cannot where there is more."""
+def _render_text(content: Content) -> str:
+    """Return the text. Raises RenderError for a block other than text."""
     assert isinstance(content, Message)
     for block in content.blocks:
         if not isinstance(block, Text):
-            raise cannot("twelvelabs_pegasus", block, "text alone")
+            raise make_render_error("twelvelabs_pegasus", block, "text alone")
     return content.text
 
 
@@ -43,12 +43,12 @@ def _reason(content: Content) -> str:
     return "length" if stop in ("max_tokens", "model_context_window_exceeded") else "stop"
 
 
-def _render(content: Content, asking: Asking) -> JsonObject:  # noqa: ARG001 - a family's signature
-    return {"message": _said(content), "finishReason": _reason(content)}
+def _render(content: Content, request: ModelRequest) -> JsonObject:  # noqa: ARG001 - a family's signature
+    return {"message": _render_text(content), "finishReason": _reason(content)}
 
 
-def _stream(content: Content, asking: Asking) -> Iterator[JsonValue]:
-    for delta in synthesis.deltas(_said(content), asking.chance, _LEAST, _MOST):
+def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
+    for delta in synthesis.deltas(_render_text(content), request.chance, _LEAST, _MOST):
         yield {"message": delta, "finishReason": None}
     yield {"message": "", "finishReason": _reason(content)}
 
@@ -61,9 +61,9 @@ def _gather(chunks: Sequence[JsonValue]) -> Content:
     parts = [json_access.member(chunk, "message") for chunk in chunks]
     if not any(isinstance(part, str) for part in parts):
         raise ValueError("expected a string `message`")
-    said = "".join(part for part in parts if isinstance(part, str))
+    text = "".join(part for part in parts if isinstance(part, str))
     reasons = [reason for chunk in chunks if (reason := json_access.text(chunk, "finishReason"))]
-    return Message((Text(said),), stop=_STOPS.get(reasons[-1] if reasons else "stop", "end_turn"))
+    return Message((Text(text),), stop=_STOPS.get(reasons[-1] if reasons else "stop", "end_turn"))
 
 
 TWELVELABS_PEGASUS = Family(

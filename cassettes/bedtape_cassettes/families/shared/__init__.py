@@ -1,1 +1,1 @@
-"""What several model families have in common."""
+"""Code that several model families share."""

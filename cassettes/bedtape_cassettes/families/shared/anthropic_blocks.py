@@ -1,19 +1,19 @@
-"""The blocks of Anthropic's messages: text, citations, thinking, tool use; written, and read again.
+"""Renders and reads the blocks of Anthropic's messages: text, citations, thinking and tool use.
 
-Blocks that only Anthropic's own tools give (`server_tool_use`, `web_search_tool_result`) are not read.
+Blocks of Anthropic's server tools (server_tool_use, web_search_tool_result) are skipped when an answer is read.
 """
 
 from __future__ import annotations
 
-from bedtape_cassettes.families.content import Block, Citation, Cited, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, JsonObject, cannot
+from bedtape_cassettes.families.content import Block, Citation, CitedText, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["block_out", "block_read", "citation_out", "citation_read"]
+__all__ = ["read_block", "read_citation", "render_block", "render_citation"]
 
-_SAYS = "text, cited text, reasoning or tool use (Message)"
-# Converse's words for where a citation stands, and Anthropic's: its type, the index, and both ends.
+_SUPPORTED = "text, cited text, reasoning or tool use (Message)"
+# A citation's location in Converse (kind, index) and in Anthropic's API (type, index, start, end).
 _LOCATIONS = (
     ("documentChar", "documentIndex", "char_location", "document_index", "start_char_index", "end_char_index"),
     ("documentPage", "documentIndex", "page_location", "document_index", "start_page_number", "end_page_number"),
@@ -36,35 +36,35 @@ _LOCATIONS = (
 )
 
 
-def block_out(block: Block, asking: Asking) -> JsonObject:
-    """The block in a whole answer. Raises Cannot for an image."""
+def render_block(block: Block, request: ModelRequest) -> JsonObject:
+    """Render a block of a whole answer. Raises RenderError for an image."""
     match block:
         case Text(text=text):
             return {"type": "text", "text": text}
-        case Cited(text=text, citations=citations):
-            return {"type": "text", "text": text, "citations": [citation_out(each) for each in citations]}
+        case CitedText(text=text, citations=citations):
+            return {"type": "text", "text": text, "citations": [render_citation(each) for each in citations]}
         case Reasoning(redacted=bytes(data)):
             return {"type": "redacted_thinking", "data": _opaque(data)}
         case Reasoning(text=text, signature=signature):
             return {"type": "thinking", "thinking": text, "signature": signature or ""}
         case ToolUse():
-            # Bedrock's ids go on with `01`, as Anthropic's do.
-            made = block.id or f"toolu_bdrk_01{synthesis.identifier(asking.chance, 22)}"
-            return {"type": "tool_use", "id": made, "name": block.name, "input": block.input}
-    raise cannot("anthropic", block, _SAYS)
+            # Ids on Bedrock have Anthropic's `01` after the prefix.
+            tool_id = block.id or f"toolu_bdrk_01{synthesis.identifier(request.chance, 22)}"
+            return {"type": "tool_use", "id": tool_id, "name": block.name, "input": block.input}
+    raise make_render_error("anthropic", block, _SUPPORTED)
 
 
 def _opaque(data: bytes) -> str:
-    """Redacted thinking is text here; Converse wraps that text into base64 once more."""
+    """Redacted thinking as text. Converse encodes the same text as base64 once more."""
     return data.decode("ascii") if data.isascii() else synthesis.base64_text(data)
 
 
-def block_read(block: JsonObject) -> Block | None:
-    """The inverse; None for a block of Anthropic's own tools."""
+def read_block(block: JsonObject) -> Block | None:
+    """The inverse of `render_block`. Returns None for a block of Anthropic's server tools."""
     match block:
         case {"type": "text", "citations": [_, *_] as citations}:
-            sources = tuple(citation_read(each) for each in citations if isinstance(each, dict))
-            return Cited(json_access.text(block, "text"), sources)
+            sources = tuple(read_citation(each) for each in citations if isinstance(each, dict))
+            return CitedText(json_access.text(block, "text"), sources)
         case {"type": "text"}:
             return Text(json_access.text(block, "text"))
         case {"type": "thinking"}:
@@ -76,8 +76,8 @@ def block_read(block: JsonObject) -> Block | None:
     return None
 
 
-def citation_out(citation: Citation) -> JsonObject:
-    """A citation; one without a location, or with one that Anthropic has no word for, is of all of the first document."""
+def render_citation(citation: Citation) -> JsonObject:
+    """Render a citation. Without a location that Anthropic supports, it cites all of the first document."""
     for theirs, their_index, kind, index, start, end in _LOCATIONS:
         place = json_access.member(citation.location, theirs)
         if place is not None:
@@ -97,8 +97,8 @@ def citation_out(citation: Citation) -> JsonObject:
     }
 
 
-def citation_read(citation: JsonObject) -> Citation:
-    """The inverse. A location on the web has no counterpart; its URL is the origin."""
+def read_citation(citation: JsonObject) -> Citation:
+    """The inverse of `render_citation`. A web location has no Converse form, so its URL becomes the origin."""
     title = json_access.text(citation, "document_title") or json_access.text(citation, "title") or None
     origin = json_access.text(citation, "source") or json_access.text(citation, "url") or None
     return Citation(json_access.text(citation, "cited_text"), title, _location(citation), origin)

@@ -1,7 +1,7 @@
-"""The chat JSON that OpenAI made common: messages in, choices out. What the families share that speak it.
+"""OpenAI's chat JSON (messages in the request, choices in the answer), which several families use.
 
-Reads whole answers and streams of all of them; each family writes its own, for there they differ. Never raises on a
-request.
+`prompt`, `read` and `gather` read the requests, answers and streams of all of these families. Each family renders
+its own answers, because the answers differ. Reading a request does not raise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import JsonObject, cannot
+from bedtape_cassettes.families.family import JsonObject, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers
 from bedtape_cassettes.families.shared.synthesis import json_text
@@ -28,7 +28,7 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["MEMBERS", "STOPS", "arguments", "call", "gather", "parts", "prompt", "read", "usage"]
 
-# `stop` is read as the first reason that has it.
+# Two stop reasons have the word `stop`. It is read as the first, `end_turn`.
 STOPS = {**completion.FINISH, "tool_use": "tool_calls", "content_filtered": "content_filter"}
 _SYSTEM = ("system", "developer")
 MEMBERS = Members(
@@ -49,7 +49,7 @@ MEMBERS = Members(
 
 
 def prompt(body: JsonObject) -> Prompt:
-    """A request, whatever its members hold."""
+    """Read a request. Members of the wrong type are ignored."""
     messages = readers.objects(body, "messages")
     system = [message for message in messages if json_access.text(message, "role") in _SYSTEM]
     return Prompt(
@@ -75,71 +75,78 @@ def _turn(message: JsonObject) -> Turn:
 
 
 def _content(message: JsonObject) -> str:
-    """A text, a list of parts, or (Writer) one part alone."""
-    return readers.said(message, "content") or json_access.text(message, "content", "text")
+    """The text of a message: a string, a list of parts, or (Writer) a single part."""
+    return readers.read_text(message, "content") or json_access.text(message, "content", "text")
 
 
 def _tool_use(call: JsonValue) -> ToolUse:
-    given = json_access.member(call, "function", "arguments")
-    value = readers.arguments(given) if isinstance(given, str) else given
+    arguments_value = json_access.member(call, "function", "arguments")
+    value = readers.arguments(arguments_value) if isinstance(arguments_value, str) else arguments_value
     return ToolUse(json_access.text(call, "function", "name"), value, json_access.text(call, "id") or None)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------
 
 
-def parts(content: Content, family: str, *, thinks: bool = False) -> tuple[str, str, list[ToolUse]]:
-    """A message's reasoning, text and calls. Raises Cannot for all else, and for reasoning unless the family thinks."""
-    says = f"{'reasoning, ' if thinks else ''}text and tool use (Message)"
-    found: tuple[list[str], list[str], list[ToolUse]] = [], [], []
-    for block in completion.message_of(content, family, says).blocks:
+def parts(content: Content, family: str, *, reasons: bool = False) -> tuple[str, str, list[ToolUse]]:
+    """Split a message into reasoning, text and tool calls.
+
+    reasons: whether the family supports reasoning. Raises RenderError for content that the family does not support.
+    """
+    supported = f"{'reasoning, ' if reasons else ''}text and tool use (Message)"
+    thoughts: list[str] = []
+    texts: list[str] = []
+    calls: list[ToolUse] = []
+    for block in completion.message_of(content, family, supported).blocks:
         match block:
-            case Reasoning(text=text, redacted=None) if thinks:
-                found[0].append(text)
+            case Reasoning(text=text, redacted=None) if reasons:
+                thoughts.append(text)
             case Text(text=text):
-                found[1].append(text)
+                texts.append(text)
             case ToolUse():
-                found[2].append(block)
+                calls.append(block)
             case _:
-                raise cannot(family, block, says)
-    return "".join(found[0]), "".join(found[1]), found[2]
+                raise make_render_error(family, block, supported)
+    return "".join(thoughts), "".join(texts), calls
 
 
 def arguments(use: ToolUse) -> str:
-    """A call's arguments; a text that is no JSON stays as the model wrote it."""
+    """A tool call's arguments as JSON text. Text that is not JSON stays unchanged."""
     if isinstance(use.input, str) and readers.arguments(use.input) == use.input:
         return use.input
     return json_text(use.input)
 
 
-def call(use: ToolUse, made: str) -> JsonObject:
-    """A call as most write it; `made`: its id, if it has none."""
-    return {"id": use.id or made, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
+def call(use: ToolUse, new_id: str) -> JsonObject:
+    """A tool call in the common form. new_id: the id of a call that has no id."""
+    return {"id": use.id or new_id, "type": "function", "function": {"name": use.name, "arguments": arguments(use)}}
 
 
-def usage(spent: Usage) -> JsonObject:
-    """Tokens as most write them; what a cache gave counts as prompt."""
-    sent = spent.total - spent.output
-    return {"prompt_tokens": sent, "completion_tokens": spent.output, "total_tokens": spent.total}
+def usage(counts: Usage) -> JsonObject:
+    """Token counts in the common form. Cached tokens count as prompt tokens."""
+    prompt_tokens = counts.total - counts.output
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": counts.output, "total_tokens": counts.total}
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
 def read(body: JsonObject) -> Message:
-    """A whole answer. Raises ValueError where it is none of these."""
-    return _gathered([body], "message", "an answer of choices with a `message`")
+    """Read a whole answer. Raises ValueError if the answer has no `choices` with a `message`."""
+    return _gather_choices([body], "message", "an answer of choices with a `message`")
 
 
 def gather(chunks: Sequence[JsonValue]) -> Message:
-    """A stream, its blocks in the order in which they came. Raises ValueError where it is none of these."""
+    """Read a stream. Blocks keep the order in which they began. Raises ValueError if no chunk has a delta or message."""
     try:
-        return _gathered(chunks, "delta", "chunks of choices with a `delta`")
+        return _gather_choices(chunks, "delta", "chunks of choices with a `delta`")
     except ValueError:
-        return _gathered(chunks, "message", "chunks of choices with a `delta` or `message`")  # Mistral Large 2402
+        return _gather_choices(
+            chunks, "message", "chunks of choices with a `delta` or `message`"
+        )  # as Mistral Large 2402 streams
 
 
-def _gathered(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
+def _gather_choices(chunks: Sequence[JsonValue], member: str, expected: str) -> Message:
     choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")]
     first = [choice for choice in choices if not choice.get("index") and isinstance(choice.get(member), dict)]
     if not first:
@@ -151,32 +158,32 @@ def _gathered(chunks: Sequence[JsonValue], member: str, expected: str) -> Messag
 
 
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
-    """Runs of thoughts and text, and calls whose arguments come in pieces, in the order in which each began."""
+    """Join the deltas of reasoning, of text and of each tool call, in the order in which each block began."""
     runs: list[tuple[str, list[JsonValue]]] = []
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:
         for kind, name in (("thought", "reasoning_content"), ("text", "content")):
-            if said := readers.said(delta, name):
+            if text := readers.read_text(delta, name):
                 if not runs or runs[-1][0] != kind:
                     runs.append((kind, []))
-                runs[-1][1].append(said)
+                runs[-1][1].append(text)
         for piece in readers.objects(delta, "tool_calls"):
-            # Only pieces after the first may do without a name; those without an index come whole.
+            # A tool call without an index is complete in one delta.
             index = json_access.integer(piece, "index")
             index = len(calls) if index is None else index
             if index not in calls:
                 calls[index] = []
                 runs.append(("call", calls[index]))
             calls[index].append(piece)
-    return tuple(_block(kind, said) for kind, said in runs)
+    return tuple(_block(kind, piece) for kind, piece in runs)
 
 
-def _block(kind: str, said: list[JsonValue]) -> Block:
+def _block(kind: str, deltas: list[JsonValue]) -> Block:
     if kind == "call":
-        whole = _tool_use(said[0])
-        if len(said) == 1:
+        whole = _tool_use(deltas[0])
+        if len(deltas) == 1:
             return whole
-        written = "".join(json_access.text(piece, "function", "arguments") for piece in said)
-        return ToolUse(whole.name, readers.arguments(written), whole.id)
-    text = "".join(piece for piece in said if isinstance(piece, str))
+        text = "".join(json_access.text(piece, "function", "arguments") for piece in deltas)
+        return ToolUse(whole.name, readers.arguments(text), whole.id)
+    text = "".join(piece for piece in deltas if isinstance(piece, str))
     return Reasoning(text) if kind == "thought" else Text(text)

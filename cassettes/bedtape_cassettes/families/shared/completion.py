@@ -1,6 +1,6 @@
-"""What families share whose answers are little more than a text: the text, why it ended, ids, tokens of streams.
+"""Shared code of families whose answers are one text: the text, stop reasons, deltas, ids and times.
 
-Pure; chance is an argument. Refuses (Cannot) what such families have no form for, and never leaves it out silently.
+Rendering raises RenderError for content that a family does not support.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from random import Random
 from uuid import UUID
 
 from bedtape_cassettes.families.content import STOP_REASONS, Content, Message, Text
-from bedtape_cassettes.families.family import GUARDED, Cannot, cannot
+from bedtape_cassettes.families.family import GUARDED, RenderError, make_render_error
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
 __all__ = [
     "FINISH",
-    "created",
+    "choose_creation_time",
+    "make_message",
     "message_of",
     "pieces",
-    "plain",
     "stop_of",
     "strings",
     "text_of",
@@ -27,10 +27,10 @@ __all__ = [
     "word_of",
 ]
 
-# The words of most: Llama's, Mistral's, OpenAI's. The first word of a stop reason's is read back as that reason.
+# The words of Llama, Mistral and OpenAI. A word is read back as the first stop reason that has it.
 FINISH = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
 
-# What words mean that no table has; the first that occurs in the word decides.
+# Meanings of words that are in no family's table. The first part that occurs in the word decides.
 _MEANINGS = (
     ("context", "model_context_window_exceeded"),
     ("tool", "tool_use"),
@@ -50,49 +50,54 @@ _MEANINGS = (
     ("complete", "end_turn"),
     ("finish", "end_turn"),
 )
-# 2025-11-01, and a year: where `created` stands there is no clock to ask, and recorded ones lie there.
+# 2025-11-01, and the seconds of a year: recorded creation times lie in this year. Rendering has no clock.
 _SINCE, _YEAR = 1_761_955_200, 31_536_000
 
 
-def message_of(content: Content, family: str, says: str = "text (Message)") -> Message:
-    """The content, if it is a message."""
+def message_of(content: Content, family: str, supported: str = "text (Message)") -> Message:
+    """Return the content if it is a message. Raises RenderError for other content."""
     if not isinstance(content, Message):
-        raise cannot(family, content, says)
+        raise make_render_error(family, content, supported)
     return content
 
 
-def text_of(content: Content, family: str, says: str = "text alone") -> str:
-    """All that a message says, if that is text alone."""
+def text_of(content: Content, family: str, supported: str = "text alone") -> str:
+    """Return the text of a message. Raises RenderError if the message has a block other than text."""
     message = message_of(content, family)
     for block in message.blocks:
         if not isinstance(block, Text):
-            raise cannot(family, block, says)
+            raise make_render_error(family, block, supported)
     return message.text
 
 
-def plain(text: str, stop: str) -> Message:
-    """The inverse: a message of one text, or of none if it is empty."""
+def make_message(text: str, stop: str) -> Message:
+    """The inverse of `text_of`: a message with one text block, or without blocks if the text is empty."""
     return Message((Text(text),) if text else (), stop=stop)
 
 
-# -- why it ended ----------------------------------------------------------------------------------------------
+# -- stop reasons ----------------------------------------------------------------------------------------------
 
 
 def word_of(words: Mapping[str, str], stop: str, family: str) -> str:
-    """The family's word for a stop reason: a full context is a limit, where there is no word of its own."""
+    """Return the family's word for a stop reason.
+
+    A full context counts as max_tokens if the family has no word for it. Raises RenderError for other stop reasons
+    without a word.
+    """
     if stop == "model_context_window_exceeded" and stop not in words:
         stop = "max_tokens"
     if stop not in words:
-        raise Cannot(
+        raise RenderError(
             f"answers of the {family} family end with one of {', '.join(words)}; found the stop reason {stop!r}"
         )
     return words[stop]
 
 
 def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> str:
-    """The stop reason that a family's word means, unless `bodies` (the answer, or its chunks) tell of a guardrail.
+    """Return the stop reason for a family's word.
 
-    A word that no table has is read as what it resembles; an answer that says nothing has just ended.
+    A guardrail action in `bodies` (the answer, or its chunks) takes precedence. An unknown word is read by its parts.
+    An answer without a word ended normally.
     """
     if any(json_access.text(body, GUARDED) == "INTERVENED" for body in bodies):
         return "guardrail_intervened"
@@ -111,15 +116,15 @@ def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> st
 
 
 def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> Iterator[str]:
-    """The text in deltas; `last`: with an empty one at the end, for a model that ended by itself tells so alone."""
-    found = list(synthesis.deltas(text, chance, least, most))
-    yield from found
-    if last or not found:
+    """Split the text into deltas. last: end with an empty delta, because `stop` comes in a chunk without text."""
+    parts = list(synthesis.deltas(text, chance, least, most))
+    yield from parts
+    if last or not parts:
         yield ""
 
 
 def strings(value: JsonValue, *path: str) -> tuple[str, ...]:
-    """Texts, of which one may stand alone."""
+    """The strings at the path: a list of strings, or a single string."""
     alone = json_access.text(value, *path)
     return (alone,) if alone else json_access.texts(value, *path)
 
@@ -132,6 +137,6 @@ def uuid(chance: Random) -> str:
     return str(UUID(int=chance.getrandbits(128), version=4))
 
 
-def created(chance: Random) -> int:
-    """A time of creation, in seconds."""
+def choose_creation_time(chance: Random) -> int:
+    """A random creation time, in seconds since 1970."""
     return _SINCE + chance.randrange(_YEAR)

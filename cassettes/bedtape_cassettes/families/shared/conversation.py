@@ -1,4 +1,4 @@
-"""The requests of Converse, and of Nova's own API, which has the same messages, tools and system prompts."""
+"""Reads requests of Converse and of Nova, which have the same messages, tools and system prompts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["call", "conversation", "system", "tool_names"]
 
 
 def system(body: JsonObject) -> str:
-    """The system prompt: blocks, of which some clients send the text alone."""
-    return json_access.text(body, "system") or _said(json_access.items(body, "system"))
+    """The system prompt: a list of blocks, or a string, which some clients send."""
+    return json_access.text(body, "system") or _join_texts(json_access.items(body, "system"))
 
 
 def tool_names(body: JsonObject) -> tuple[str, ...]:
-    """The tools offered in `toolConfig`, which Nova's own requests share."""
+    """The names of the tools in `toolConfig`."""
     specs = [json_access.text(tool, "toolSpec", "name") for tool in json_access.items(body, "toolConfig", "tools")]
     return tuple(name for name in specs if name)
 
 
 def conversation(body: JsonObject) -> tuple[Turn, ...]:
-    """The messages of a request of Converse, or of Nova's own."""
+    """The messages of a request as turns."""
     return tuple(_turn(message) for message in readers.objects(body, "messages"))
 
 
@@ -33,14 +33,14 @@ def _turn(message: JsonObject) -> Turn:
     blocks = readers.objects(content)
     return Turn(
         json_access.text(message, "role"),
-        json_access.text(content) or _said(blocks),
+        json_access.text(content) or _join_texts(blocks),
         tuple(_result(block["toolResult"]) for block in blocks if "toolResult" in block),
         tuple(call(block["toolUse"]) for block in blocks if "toolUse" in block),
     )
 
 
-def _said(blocks: Sequence[JsonValue]) -> str:
-    """The text blocks, a line each, those under a guardrail among them."""
+def _join_texts(blocks: Sequence[JsonValue]) -> str:
+    """Join the text blocks with newlines. Text in `guardContent` is included."""
     texts = (
         json_access.text(block, "text") or json_access.text(block, "guardContent", "text", "text") for block in blocks
     )
@@ -49,12 +49,12 @@ def _said(blocks: Sequence[JsonValue]) -> str:
 
 def _result(value: JsonValue) -> ToolResult:
     parts = readers.objects(value, "content")
-    texts = (readers.written(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
+    texts = (readers.to_text(part["json"]) if "json" in part else json_access.text(part, "text") for part in parts)
     return ToolResult(json_access.text(value, "toolUseId"), "\n".join(text for text in texts if text))
 
 
 def call(value: JsonValue) -> ToolUse:
-    """A `toolUse` block, of a request or of an answer."""
+    """Read a `toolUse` block of a request or an answer."""
     return ToolUse(
         json_access.text(value, "name"),
         json_access.member(value, "input"),

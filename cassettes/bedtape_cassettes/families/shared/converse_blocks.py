@@ -1,50 +1,50 @@
-"""What whole and streamed answers of Converse are made of: blocks, citations, usage; and the same read again.
+"""Renders and reads the parts of Converse's answers: blocks, citations and usage.
 
-Members are in alphabetical order, as in all 500 real answers.
+Members are in alphabetical order, as in all 500 recorded answers.
 """
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from bedtape_cassettes.families.content import Block, Citation, Cited, Image, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import Asking, JsonObject
+from bedtape_cassettes.families.content import Block, Citation, CitedText, Image, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.family import JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call
 from bedtape_cassettes.model import JsonValue
 
 __all__ = [
-    "block_out",
-    "block_read",
-    "citation_out",
-    "citation_read",
     "is_newer",
     "performance",
+    "read_block",
+    "read_citation",
+    "render_block",
+    "render_citation",
+    "render_usage",
     "tier",
     "tool_id",
-    "usage_out",
 ]
 
-# Claude models from before caching and typed tool use; all later ones have both in whole answers.
+# Claude models without cache counts and typed tool use. Whole answers of later models have both.
 _OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
 
 
-def is_newer(asking: Asking) -> bool:
-    return "claude" in asking.model and not any(fnmatchcase(asking.model, glob) for glob in _OLDER)
+def is_newer(request: ModelRequest) -> bool:
+    return "claude" in request.model and not any(fnmatchcase(request.model, glob) for glob in _OLDER)
 
 
-def performance(asking: Asking) -> JsonObject:
-    """How fast and at what price: only said where it was asked for."""
-    latency = json_access.text(asking.body, "performanceConfig", "latency")
+def performance(request: ModelRequest) -> JsonObject:
+    """The latency setting of the request, which the answer repeats."""
+    latency = json_access.text(request.body, "performanceConfig", "latency")
     return {"performanceConfig": {"latency": latency}} if latency else {}
 
 
-def tier(asking: Asking) -> JsonObject:
-    tier = json_access.text(asking.body, "serviceTier", "type")
+def tier(request: ModelRequest) -> JsonObject:
+    tier = json_access.text(request.body, "serviceTier", "type")
     return {"serviceTier": {"type": tier}} if tier else {}
 
 
-def usage_out(usage: Usage, *, counts_cache: bool) -> JsonObject:
+def render_usage(usage: Usage, *, counts_cache: bool) -> JsonObject:
     cache: JsonObject = {}
     if usage.cache_write:
         cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": "5m"}]
@@ -64,17 +64,17 @@ def usage_out(usage: Usage, *, counts_cache: bool) -> JsonObject:
     }
 
 
-def block_out(block: Block, asking: Asking) -> JsonObject:
+def render_block(block: Block, request: ModelRequest) -> JsonObject:
     match block:
         case Text(text=text):
             return {"text": text}
         case ToolUse():
-            kind: JsonObject = {"type": "tool_use"} if is_newer(asking) else {}
+            kind: JsonObject = {"type": "tool_use"} if is_newer(request) else {}
             return {
                 "toolUse": {
                     "input": block.input,
                     "name": block.name,
-                    "toolUseId": tool_id(block, asking),
+                    "toolUseId": tool_id(block, request),
                     **kind,
                 }
             }
@@ -83,18 +83,18 @@ def block_out(block: Block, asking: Asking) -> JsonObject:
         case Reasoning(text=text, signature=signature):
             signed: JsonObject = {} if signature is None else {"signature": signature}
             return {"reasoningContent": {"reasoningText": {**signed, "text": text}}}
-        case Cited(text=text, citations=citations):
-            sources: list[JsonValue] = [citation_out(citation) for citation in citations]
+        case CitedText(text=text, citations=citations):
+            sources: list[JsonValue] = [render_citation(citation) for citation in citations]
             return {"citationsContent": {"citations": sources, "content": [{"text": text}]}}
         case Image(data=data, format=kind_of):
             return {"image": {"format": kind_of, "source": {"bytes": synthesis.base64_text(data)}}}
 
 
-def tool_id(block: ToolUse, asking: Asking) -> str:
-    return block.id or f"tooluse_{synthesis.identifier(asking.chance, 22)}"
+def tool_id(block: ToolUse, request: ModelRequest) -> str:
+    return block.id or f"tooluse_{synthesis.identifier(request.chance, 22)}"
 
 
-def citation_out(citation: Citation) -> JsonObject:
+def render_citation(citation: Citation) -> JsonObject:
     everything: JsonValue = {"documentChar": {"documentIndex": 0, "end": len(citation.source), "start": 0}}
     origin: JsonObject = {} if citation.origin is None else {"source": citation.origin}
     title: JsonObject = {} if citation.title is None else {"title": citation.title}
@@ -106,7 +106,7 @@ def citation_out(citation: Citation) -> JsonObject:
     }
 
 
-def block_read(block: JsonObject) -> Block | None:
+def read_block(block: JsonObject) -> Block | None:
     match block:
         case {"text": str()}:
             return Text(json_access.text(block, "text"))
@@ -114,20 +114,20 @@ def block_read(block: JsonObject) -> Block | None:
             return call(use)
         case {"reasoningContent": {"redactedContent": data}}:
             return Reasoning(redacted=readers.binary(data))
-        case {"reasoningContent": {"reasoningText": dict(shown)}}:
-            return Reasoning(json_access.text(shown, "text"), json_access.text(shown, "signature") or None)
+        case {"reasoningContent": {"reasoningText": dict(reasoning)}}:
+            return Reasoning(json_access.text(reasoning, "text"), json_access.text(reasoning, "signature") or None)
         case {"citationsContent": dict(cited)}:
             texts = "".join(json_access.text(part, "text") for part in json_access.items(cited, "content"))
-            return Cited(texts, tuple(citation_read(each) for each in readers.objects(cited, "citations")))
+            return CitedText(texts, tuple(read_citation(each) for each in readers.objects(cited, "citations")))
         case {"image": dict(image)}:
             data = readers.binary(json_access.member(image, "source", "bytes"))
             return Image(data, json_access.text(image, "format") or "png")
     return None
 
 
-def citation_read(citation: JsonObject) -> Citation:
+def read_citation(citation: JsonObject) -> Citation:
     return Citation(
-        readers.said(citation, "sourceContent"),
+        readers.read_text(citation, "sourceContent"),
         json_access.text(citation, "title") or None,
         citation.get("location"),
         json_access.text(citation, "source") or None,

@@ -1,7 +1,7 @@
-"""What the families that embed share: a vector for each input, and the smaller number types that some give too.
+"""Shared code of the embedding families: a vector for each input, and smaller number types.
 
-An input is known by its source: its text, or the base64 of its image. Vectors depend on the source alone, so that
-equal inputs are near and all others are not. No meaning is in them.
+The source of an input is its text, or the base64 of its image. A generated vector depends on the source alone, so
+equal inputs get equal vectors. Similar texts do not get similar vectors.
 """
 
 from __future__ import annotations
@@ -10,73 +10,76 @@ import math
 from collections.abc import Sequence
 
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt, Turn
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FORMS", "dequantised", "floats", "image", "input_tokens", "prompt_of", "quantised", "vectors"]
+__all__ = ["FORMS", "dequantise", "floats", "image", "input_tokens", "prompt_of", "quantise", "vectors"]
 
-# Far above every model's, and small enough that a slip of the client cannot fill the memory.
+# Larger than the dimension of any model, and small enough that a wrong request cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
-# Cohere's number types. `binary` and `ubinary` hold eight dimensions a byte.
+# Cohere's number types. `binary` and `ubinary` hold eight dimensions per byte.
 FORMS = ("float", "int8", "uint8", "binary", "ubinary")
-# A unit vector's numbers lie about 1/sqrt(dimension) from 0; 32 times that fills a byte, four deviations each way.
+# The standard deviation of a unit vector's numbers is 1/sqrt(dimension). It becomes 32, so a signed byte holds four
+# deviations on each side.
 _SPREAD = 32
 
 
 def image(data: str) -> str:
-    """The source of an image, from its base64 or its data URI."""
+    """The source of an image, from its base64 or data URI."""
     return f"image:{data.rpartition(',')[2]}"
 
 
 def prompt_of(inputs: Sequence[str]) -> Prompt:
-    """A request to embed: one user turn an input text."""
+    """The prompt of an embedding request: one user turn per input text."""
     return Prompt(turns=tuple(Turn("user", text) for text in inputs))
 
 
-def vectors(content: Content, sources: Sequence[str], asked: JsonValue, default: int) -> list[list[float]]:
-    """A vector for each source: those given, else made up.
+def vectors(content: Content, sources: Sequence[str], requested: JsonValue, default: int) -> list[list[float]]:
+    """Return a vector for each source: the given vectors, or generated vectors.
 
-    asked: the dimension that the request says, or None. Raises Cannot where vectors were given for other inputs than
-    there are, or no vector can have the dimension.
+    requested: the dimension in the request, or None. default: the dimension of the model. Raises RenderError if the
+    number of given vectors differs from the number of sources, or if the dimension is not supported.
     """
     assert isinstance(content, Embeddings)
     if content.vectors is not None:
         if len(content.vectors) != len(sources):
-            raise Cannot(
+            raise RenderError(
                 f"expected as many vectors as the request has inputs, {len(sources)}; found {len(content.vectors)};"
                 " give one for each, or none to have them made up"
             )
         return [[float(number) for number in vector] for vector in content.vectors]
-    dimension = default if asked is None else asked
+    dimension = default if requested is None else requested
     if content.dimension is not None:
         dimension = content.dimension
     if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= _LARGEST_DIMENSION:
-        raise Cannot(f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}")
+        raise RenderError(
+            f"expected a whole number from 1 to {_LARGEST_DIMENSION} as the dimension, found {dimension!r}"
+        )
     return [list(synthesis.vector(source, dimension)) for source in sources]
 
 
 def input_tokens(content: Content, prompt: Prompt) -> int:
-    """The number that the answer tells, and its header: that given, else a plausible one."""
+    """The number of input tokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Embeddings) else None
     return max(1, synthesis.tokens(prompt.text)) if usage is None else usage.input
 
 
 def floats(value: JsonValue) -> tuple[float, ...]:
-    """A vector in an answer. Raises ValueError if it is none."""
+    """Read a vector of an answer. Raises ValueError if the value is not a list of numbers."""
     if not isinstance(value, list):
         raise ValueError(f"expected a vector, a list of numbers; found {type(value).__name__}")
-    found = [json_access.number(item) for item in value]
-    if None in found:
+    numbers = [json_access.number(item) for item in value]
+    if None in numbers:
         raise ValueError("expected a vector of numbers alone")
-    return tuple(float(item) for item in found if item is not None)
+    return tuple(float(item) for item in numbers if item is not None)
 
 
 # -- smaller number types --------------------------------------------------------------------------------------
 
 
-def quantised(vector: Sequence[float], form: str) -> list[JsonValue]:
-    """The vector in one of FORMS."""
+def quantise(vector: Sequence[float], form: str) -> list[JsonValue]:
+    """Convert the vector to a number type in FORMS. Raises RenderError for another type."""
     match form:
         case "float":
             return list(vector)
@@ -85,23 +88,23 @@ def quantised(vector: Sequence[float], form: str) -> list[JsonValue]:
         case "uint8":
             return [byte + 128 for byte in _bytes(vector)]
         case "binary":
-            return [byte - 128 for byte in _packed(vector)]
+            return [byte - 128 for byte in _pack(vector)]
         case "ubinary":
-            return list(_packed(vector))
-    raise Cannot(f"expected embedding types among {', '.join(FORMS)}, found {form!r}")
+            return list(_pack(vector))
+    raise RenderError(f"expected embedding types among {', '.join(FORMS)}, found {form!r}")
 
 
-def dequantised(numbers: Sequence[float], form: str) -> tuple[float, ...]:
-    """The vector that `quantised` turns into these numbers."""
+def dequantise(numbers: Sequence[float], form: str) -> tuple[float, ...]:
+    """The inverse of `quantise`, as far as the number type allows."""
     match form:
         case "int8":
-            return _scaled(numbers, len(numbers))
+            return _scale(numbers, len(numbers))
         case "uint8":
-            return _scaled([number - 128 for number in numbers], len(numbers))
+            return _scale([number - 128 for number in numbers], len(numbers))
         case "binary":
-            return _unpacked([int(number) + 128 for number in numbers])
+            return _unpack([int(number) + 128 for number in numbers])
         case "ubinary":
-            return _unpacked([int(number) for number in numbers])
+            return _unpack([int(number) for number in numbers])
     return tuple(numbers)
 
 
@@ -110,18 +113,18 @@ def _bytes(vector: Sequence[float]) -> list[int]:
     return [max(-128, min(127, round(number * scale))) for number in vector]
 
 
-def _scaled(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
+def _scale(numbers: Sequence[float], dimension: int) -> tuple[float, ...]:
     return tuple(number / (_SPREAD * math.sqrt(dimension)) for number in numbers)
 
 
-def _packed(vector: Sequence[float]) -> list[int]:
-    """One bit a dimension, set where it is above 0; the first is the byte's highest."""
+def _pack(vector: Sequence[float]) -> list[int]:
+    """One bit per dimension, set if the number is above 0. The first dimension is the highest bit of its byte."""
     return [
         sum((number > 0) << (7 - place) for place, number in enumerate(vector[at : at + 8]))
         for at in range(0, len(vector), 8)
     ]
 
 
-def _unpacked(packed: Sequence[int]) -> tuple[float, ...]:
+def _unpack(packed: Sequence[int]) -> tuple[float, ...]:
     unit = 1 / math.sqrt(8 * len(packed) or 1)
     return tuple(unit if byte >> (7 - place) & 1 else -unit for byte in packed for place in range(8))

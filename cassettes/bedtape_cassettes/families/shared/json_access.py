@@ -1,6 +1,6 @@
-"""Members of parsed JSON, by path: each as the type that it should have, and as nothing where the client sent another.
+"""Reads members of parsed JSON by path and type. A member of another type is read as a missing member.
 
-Never raises: it runs on whatever clients send.
+No function raises, because clients can send any JSON.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ from bedtape_cassettes.model import JsonValue
 
 __all__ = ["integer", "items", "member", "number", "text", "texts"]
 
-# JSON can hold numbers that no float can: 1e999, or a thousand digits.
+# JSON can hold numbers that a float cannot: 1e999, or a thousand digits.
 _LARGEST = 1e308
 
 
 def member(value: JsonValue, *path: str) -> JsonValue:
-    """The member at the path; None where there is none."""
+    """The member at the path, or None."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def text(value: JsonValue, *path: str) -> str:
-    """The string at the path, or an empty one; halves of surrogate pairs, which no UTF-8 can hold, become `?`."""
-    found = member(value, *path)
-    return found.encode(errors="replace").decode() if isinstance(found, str) else ""
+    """The string at the path, or an empty string. Lone surrogates become `?`, because UTF-8 cannot encode them."""
+    leaf = member(value, *path)
+    return leaf.encode(errors="replace").decode() if isinstance(leaf, str) else ""
 
 
 def items(value: JsonValue, *path: str) -> list[JsonValue]:
-    """The list at the path, or an empty one."""
-    found = member(value, *path)
-    return found if isinstance(found, list) else []
+    """The list at the path, or an empty list."""
+    leaf = member(value, *path)
+    return leaf if isinstance(leaf, list) else []
 
 
 def texts(value: JsonValue, *path: str) -> tuple[str, ...]:
@@ -38,14 +38,14 @@ def texts(value: JsonValue, *path: str) -> tuple[str, ...]:
 
 
 def number(value: JsonValue, *path: str) -> float | None:
-    """The number at the path, if a float can hold it. JSON's booleans are none."""
-    found = member(value, *path)
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    """The number at the path, or None. A number too large for a float, or a boolean, is not a number."""
+    leaf = member(value, *path)
+    if isinstance(leaf, bool) or not isinstance(leaf, int | float):
         return None
-    return found if -_LARGEST <= found <= _LARGEST else None
+    return leaf if -_LARGEST <= leaf <= _LARGEST else None
 
 
 def integer(value: JsonValue, *path: str) -> int | None:
-    """The whole number at the path, however it is written: guardrails turn 28 into 28.0."""
-    found = number(value, *path)
-    return int(found) if found is not None and found == found // 1 else None
+    """The whole number at the path, or None. 28.0 is a whole number, because guardrails turn 28 into 28.0."""
+    leaf = number(value, *path)
+    return int(leaf) if leaf is not None and leaf == leaf // 1 else None

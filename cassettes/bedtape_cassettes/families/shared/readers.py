@@ -1,7 +1,4 @@
-"""What families share when they read: blocks of text, tools' arguments.
-
-Made for whatever clients and models send: nothing here raises.
-"""
+"""Reads text blocks, tool arguments and base64. No function raises, because clients and models can send any JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["arguments", "binary", "objects", "said", "written"]
+__all__ = ["arguments", "binary", "objects", "read_text", "to_text"]
 
 
 def objects(value: JsonValue, *path: str) -> list[JsonObject]:
@@ -22,10 +19,10 @@ def objects(value: JsonValue, *path: str) -> list[JsonObject]:
     return [item for item in json_access.items(value, *path) if isinstance(item, dict)]
 
 
-def said(value: JsonValue, *path: str) -> str:
-    """A string, or the texts of a list of strings and `{"text": …}` blocks, a line each."""
-    found = json_access.member(value, *path)
-    return json_access.text(found) if isinstance(found, str) else "\n".join(_texts(found))
+def read_text(value: JsonValue, *path: str) -> str:
+    """The string at the path, or the joined texts of a list of strings and `{"text": …}` blocks, one per line."""
+    leaf = json_access.member(value, *path)
+    return json_access.text(leaf) if isinstance(leaf, str) else "\n".join(_texts(leaf))
 
 
 def _texts(blocks: JsonValue) -> Iterator[str]:
@@ -36,7 +33,7 @@ def _texts(blocks: JsonValue) -> Iterator[str]:
 
 
 def arguments(text: str) -> JsonValue:
-    """A tool's arguments as a model wrote them: their JSON, or the text where they are none (a cut answer)."""
+    """Parse a tool call's arguments. Returns the text itself if it is not JSON, as in a truncated answer."""
     if not text:
         return {}
     try:
@@ -45,13 +42,13 @@ def arguments(text: str) -> JsonValue:
         return text
 
 
-def written(value: JsonValue) -> str:
-    """Any JSON as a reader sees it: a string is itself."""
+def to_text(value: JsonValue) -> str:
+    """JSON as text. A string is returned without quotes."""
     return json_access.text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def binary(value: JsonValue) -> bytes:
-    """The bytes of a base64 string; none where it is none."""
+    """Decode a base64 string. Returns empty bytes if the value is not base64."""
     try:
         return b64decode(json_access.text(value), validate=True)
     except ValueError:

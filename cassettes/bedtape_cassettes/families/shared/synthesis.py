@@ -1,4 +1,4 @@
-"""What all families share when they make an answer up: deltas, ids, token counts, vectors. Chance is an argument."""
+"""Generates parts of answers: deltas, ids, token counts, latencies and vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bedtape_cassettes.model import JsonValue
 __all__ = ["ALPHABET", "base64_text", "deltas", "identifier", "json_text", "latency", "tokens", "usage_of", "vector"]
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# English prose has about this many characters a token in every tokenizer that Bedrock's models use.
+# English prose has about four characters per token in the tokenizers of Bedrock's models.
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -25,7 +25,7 @@ def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
 
 
 def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
-    """The text in pieces of `least` to `most` characters; nothing for an empty text."""
+    """Split the text into pieces of `least` to `most` characters. An empty text has no piece."""
     at = 0
     while at < len(text):
         size = chance.randint(least, most)
@@ -39,12 +39,12 @@ def json_text(value: JsonValue) -> str:
 
 
 def tokens(text: str) -> int:
-    """A plausible number of tokens; none for nothing."""
+    """Estimate the number of tokens. An empty text has 0 tokens."""
     return math.ceil(len(text) / _CHARACTERS_A_TOKEN)
 
 
 def usage_of(message: Message, prompt: Prompt) -> Usage:
-    """The message's own usage, or a plausible one; none at all where a guardrail kept the question from the model."""
+    """The message's usage, or an estimate. A guardrail that blocked the request costs no tokens."""
     if message.usage is not None:
         return message.usage
     if message.stop == "guardrail_intervened":
@@ -62,14 +62,14 @@ def _block_tokens(block: object) -> int:
 
 
 def latency(chance: Random, output_tokens: int) -> int:
-    """Milliseconds that a model might take for so many tokens."""
+    """A plausible time in milliseconds for this number of tokens."""
     return 200 + chance.randint(0, 200) + 10 * output_tokens
 
 
 def vector(text: str, dimension: int) -> tuple[float, ...]:
-    """A unit vector that depends on the text alone, so that equal texts are near and all others are not.
+    """A unit vector that depends on the text alone, so that equal texts get equal vectors.
 
-    Single precision, as models give it: what is written with few digits is read back the same.
+    Numbers have 7 digits (single precision), as in real answers.
     """
     chance = Random(blake2b(text.encode(), digest_size=16).digest())  # noqa: S311 - not a secret
     raw = [chance.gauss(0.0, 1.0) for _ in range(dimension)]
@@ -78,5 +78,5 @@ def vector(text: str, dimension: int) -> tuple[float, ...]:
 
 
 def base64_text(data: bytes) -> str:
-    """For JSON members that hold bytes."""
+    """Encode bytes as base64 for a JSON member."""
     return b64encode(data).decode()

@@ -1,7 +1,7 @@
-"""Prompts that are one text with a chat inside, as Llama, Mistral, DeepSeek and older models want them.
+"""Reads prompts that contain a chat in one text, as Llama, Mistral, DeepSeek and older models expect.
 
-Reads the templates of Llama 2 to 4, Mistral, DeepSeek and the `Human:`/`Assistant:` of early models into a system
-prompt and turns. What has no template is one user turn. Never raises, never changes a prompt.
+Supports the templates of Llama 2 to 4, Mistral and DeepSeek, and the `Human:` and `Assistant:` lines of early models.
+A text without a template is one user turn. Reading does not raise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bedtape_cassettes.families.shared.completion import strings
 
 __all__ = ["conversation", "prompt_in"]
 
-# DeepSeek's own bars are full-width; langchain-aws writes them, and a role for the system prompt, in ASCII.
+# DeepSeek's own bars are full-width. langchain-aws writes ASCII bars, and adds a role for the system prompt.
 _TOKENS = re.compile(
     r"<\|start_header_id\|>(?P<llama3>\w*)<\|end_header_id\|>"
     r"|<\|header_start\|>(?P<llama4>\w*)<\|header_end\|>"
@@ -24,7 +24,7 @@ _TOKENS = re.compile(
     r"|(?P<system><<SYS>>|<[｜|]System[｜|]>)"
 )
 _WORDS = re.compile(r"(?:^|\n)(?P<word>Human|User|Assistant|Bot|AI|System):")
-# A prompt that ends so waits for the model: only then are such words roles, and not part of a text.
+# In a prompt that ends with the model's role, these words are roles. In any other prompt they are text.
 _CUE = re.compile(r"\n(?:Assistant|Bot|AI):\s*$")
 _NOISE = re.compile(
     r"<\|begin_of_text\|>|<\|eot_id\|>|<\|eot\|>|</?s>|<[｜|](?:begin|end)[▁_]of[▁_]sentence[｜|]>|<think>\s*$"
@@ -33,7 +33,7 @@ _ROLES = {"Human": "user", "User": "user", "Assistant": "assistant", "Bot": "ass
 
 
 def conversation(prompt: str) -> tuple[str, tuple[Turn, ...]]:
-    """The system prompt and the turns that the text holds."""
+    """Split the text into a system prompt and turns."""
     marks = _TOKENS if _TOKENS.search(prompt) else _WORDS if _CUE.search(prompt) else None
     if marks is None:
         return "", (Turn("user", prompt),) if prompt else ()
@@ -51,30 +51,30 @@ def prompt_in(
     stop: str = "stop",
     within: str | None = None,
 ) -> Prompt:
-    """The prompt of a request whose whole chat is in its member `text`; the others name its parameters.
+    """Read a request whose chat is one text. text: the member with the text. The other arguments name parameters.
 
-    within: the member that holds those, if they do not stand beside the text.
+    within: the member that contains the parameters, if they are not at the top level.
     """
     system, turns = conversation(json_access.text(body, text))
-    told = body if within is None else json_access.member(body, within)
+    parameters = body if within is None else json_access.member(body, within)
     return Prompt(
         system,
         turns,
-        temperature=json_access.number(told, "temperature"),
-        top_p=json_access.number(told, top_p),
-        max_tokens=json_access.integer(told, max_tokens),
-        stop_sequences=strings(told, stop),
+        temperature=json_access.number(parameters, "temperature"),
+        top_p=json_access.number(parameters, top_p),
+        max_tokens=json_access.integer(parameters, max_tokens),
+        stop_sequences=strings(parameters, stop),
     )
 
 
 def _parts(marks: re.Pattern[str], prompt: str) -> list[tuple[str, str]]:
-    """Roles and what they said, empty ones left out; what stands before the first role is for the system."""
-    role, at, found = "system", 0, []
+    """Roles and their texts, without empty texts. Text before the first role belongs to the system prompt."""
+    role, at, parts = "system", 0, []
     for mark in marks.finditer(prompt):
-        found.append((role, prompt[at : mark.start()]))
+        parts.append((role, prompt[at : mark.start()]))
         role, at = _role(mark), mark.end()
-    found.append((role, prompt[at:]))
-    cleaned = ((role, _NOISE.sub("", text).strip()) for role, text in found)
+    parts.append((role, prompt[at:]))
+    cleaned = ((role, _NOISE.sub("", text).strip()) for role, text in parts)
     return [(role, text) for role, text in cleaned if text]
 
 

@@ -1,5 +1,4 @@
-"""Cassettes as other tools' recordings, one file a format, each pure: a cassette in, a file's bytes out.
+"""Renders cassettes as recordings of other tools, one module per format. No module touches the disk.
 
-Start at `formats`. What a cassette does not hold (host, dates, request ids, lengths) is not made up but for the host,
-which these formats cannot do without. Nothing here touches the disk.
+Cassettes do not contain hosts, dates, request ids and lengths. Exports contain a host, because the formats need it.
 """

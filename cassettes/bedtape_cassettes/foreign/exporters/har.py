@@ -1,6 +1,6 @@
-"""A cassette as HAR 1.2, for viewers and for tools that replay it. Pure.
+"""Renders a cassette as HAR 1.2.
 
-HAR wants the time when each exchange began, which no cassette holds: it is the epoch's, plainly not a real one.
+HAR requires the start time of each exchange, which cassettes do not contain. The exports use the epoch.
 """
 
 from __future__ import annotations
@@ -10,41 +10,41 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from bedtape_cassettes.foreign.wire_bytes import Sent, sent
+from bedtape_cassettes.foreign.wire_bytes import WireExchange, render_exchanges
 from bedtape_cassettes.format.document import VERSION
 from bedtape_cassettes.model import Cassette, Headers
 
-__all__ = ["har"]
+__all__ = ["render_har"]
 
 _UNKNOWN = "1970-01-01T00:00:00.000Z"
 
 
-def har(cassette: Cassette, region: str) -> bytes:
-    """The file's bytes."""
+def render_har(cassette: Cassette, region: str) -> bytes:
+    """Returns the bytes of the file."""
     creator = {"name": "bedtape", "version": str(VERSION)}
-    entries = [_entry(exchange) for exchange in sent(cassette, region)]
+    entries = [_entry(exchange) for exchange in render_exchanges(cassette, region)]
     log = {"version": "1.2", "creator": creator, "entries": entries, "comment": cassette.name}
     return json.dumps({"log": log}, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _entry(exchange: Sent) -> dict[str, Any]:
+def _entry(exchange: WireExchange) -> dict[str, Any]:
     common: dict[str, Any] = {"httpVersion": "HTTP/1.1", "cookies": [], "headersSize": -1}
     request = common | {
         "method": exchange.method,
         "url": exchange.url,
         "headers": _headers(exchange.request_headers),
-        "queryString": _named(parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)),
+        "queryString": _render_pairs(parse_qsl(urlsplit(exchange.url).query, keep_blank_values=True)),
         "bodySize": len(exchange.request_body),
     }
     if exchange.request_body:
-        request["postData"] = _held(exchange.request_body, exchange.request_headers)
+        request["postData"] = _render_content(exchange.request_body, exchange.request_headers)
     response = common | {
         "status": exchange.status,
         "statusText": exchange.reason,
         "headers": _headers(exchange.response_headers),
         "content": {
             "size": len(exchange.response_body),
-            **_held(exchange.response_body, exchange.response_headers),
+            **_render_content(exchange.response_body, exchange.response_headers),
         },
         "redirectURL": "",
         "bodySize": len(exchange.response_body),
@@ -60,14 +60,14 @@ def _entry(exchange: Sent) -> dict[str, Any]:
 
 
 def _headers(headers: Headers) -> list[dict[str, str]]:
-    return _named(list(headers))
+    return _render_pairs(list(headers))
 
 
-def _named(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
+def _render_pairs(pairs: list[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in pairs]
 
 
-def _held(data: bytes, headers: Headers) -> dict[str, str]:
+def _render_content(data: bytes, headers: Headers) -> dict[str, str]:
     kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     try:
         return {"mimeType": kind, "text": data.decode()}

@@ -1,4 +1,4 @@
-"""A cassette as VCR.py's YAML, version 1: text where the body is text, else `!!binary`. Pure."""
+"""Renders a cassette as VCR.py's YAML, version 1, with binary bodies as `!!binary`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from typing import Any
 
 import yaml
 
-from bedtape_cassettes.foreign.wire_bytes import Sent, sent
+from bedtape_cassettes.foreign.wire_bytes import WireExchange, render_exchanges
 from bedtape_cassettes.model import Cassette, Headers
 
-__all__ = ["vcrpy"]
+__all__ = ["render_vcrpy"]
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def vcrpy(cassette: Cassette, region: str) -> bytes:
-    """The file's bytes."""
-    document = {"interactions": [_interaction(exchange) for exchange in sent(cassette, region)], "version": 1}
+def render_vcrpy(cassette: Cassette, region: str) -> bytes:
+    """Returns the bytes of the file."""
+    document = {
+        "interactions": [_interaction(exchange) for exchange in render_exchanges(cassette, region)],
+        "version": 1,
+    }
     dumped: bytes = yaml.dump(document, Dumper=_DUMPER, encoding="utf-8", allow_unicode=True, sort_keys=False)
     return dumped
 
 
-def _interaction(exchange: Sent) -> dict[str, Any]:
+def _interaction(exchange: WireExchange) -> dict[str, Any]:
     return {
         "request": {
             "method": exchange.method,

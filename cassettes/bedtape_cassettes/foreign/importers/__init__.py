@@ -1,5 +1,4 @@
-"""Other tools' recordings, read as bedtape's. One file a foreign format, each pure: bytes in, exchanges and rules out.
+"""Reads recordings of other tools, one module per format. Each converts parsed documents to exchanges and rules.
 
-Start at `formats`, which tells formats apart by their content; `taking` makes interactions of what was found. Nothing
-here touches the disk, builds objects that a file names, or fetches what it points to.
+`import_formats` lists the modules. They do not touch the disk, build objects that a file names, or follow links.
 """

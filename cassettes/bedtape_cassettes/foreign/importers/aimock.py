@@ -1,4 +1,4 @@
-"""aimock's (llmock's) fixtures as rules: `fixtures` of `match` and `response`, which name no provider. Pure."""
+"""Converts aimock's (llmock's) fixtures, which are `match` and `response` under `fixtures`, to rules."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Found, Rule, Skipped, Unusable, items, mapping, shown
-from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, beyond
+from bedtape_cassettes.foreign.exchange import Entry, Rule, Skipped, Unusable, read_list, read_object, render_value
+from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, reject
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`fixtures`"
 
 _ENDPOINTS = (None, "chat", "embedding")
 _CONTENT = ("content", "toolCalls", "blocks", "reasoning", "reasoningSignature", "redactedThinking")
-_SAID = {*_CONTENT, "finishReason", "usage", "embedding", "error", "status", "retryAfter", "fallthrough"}
+_SUPPORTED = {*_CONTENT, "finishReason", "usage", "embedding", "error", "status", "retryAfter", "fallthrough"}
 _ENVELOPE = {"id", "created", "model", "systemFingerprint", "role", "provider", "nativeFinishReason"}
 _STOPS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "content_filter": "content_filtered"}
 _INPUT = ("input_tokens", "prompt_tokens", "promptTokenCount")
 _OUTPUT = ("output_tokens", "completion_tokens", "candidatesTokenCount")
-# Fixtures tell errors as other providers do; Bedrock's of the same status is what its clients know.
+# Fixtures have errors of other providers. Clients of Bedrock expect Bedrock's error with the same status.
 _ERRORS = {
     400: "ValidationException",
     401: "AccessDeniedException",
@@ -34,13 +34,13 @@ _ERRORS = {
 }
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("fixtures"), list)
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
-        for group in _groups(items(document, "fixtures")):
+        for group in _groups(read_list(document, "fixtures")):
             yield from _rules(group)
 
 
@@ -50,7 +50,7 @@ _Numbered = tuple[int, Any]
 
 
 def _groups(fixtures: list[Any]) -> list[list[_Numbered]]:
-    """Those of one condition: a sequence of answers, and whether there is a tool's result, tell them apart."""
+    """Groups fixtures whose conditions differ at most in `sequenceIndex` and `hasToolResult`."""
     found: dict[str, list[_Numbered]] = {}
     for number, fixture in enumerate(fixtures, 1):
         match = fixture.get("match") if isinstance(fixture, dict) else None
@@ -63,20 +63,20 @@ _WITHIN = ("sequenceIndex", "hasToolResult")
 
 
 def _order(numbered: _Numbered) -> tuple[bool, bool, int]:
-    """With a tool's result first, for a rule can ask for one, but not for none; sequences before what is left."""
+    """Sorts fixtures with a tool result first, because no rule can require its absence; then sequences first."""
     match = numbered[1].get("match") if isinstance(numbered[1], dict) else None
     known = match if isinstance(match, dict) else {}
     index = known.get("sequenceIndex")
     return known.get("hasToolResult") is not True, index is None, index if isinstance(index, int) else numbered[0]
 
 
-def _rules(group: list[_Numbered]) -> Iterator[Found]:
-    """A rule each, but one for a whole sequence."""
+def _rules(group: list[_Numbered]) -> Iterator[Entry]:
+    """Yields a rule for each fixture, and one rule for a whole sequence."""
     turn: dict[bool, list[Rule]] = {}
     for number, fixture in group:
         try:
             rule = _rule(fixture)
-            match = mapping(fixture, "match")
+            match = read_object(fixture, "match")
             index, key = match.get("sequenceIndex"), match.get("hasToolResult") is True
             if index is None:
                 yield from _sequence(turn.pop(key, []))
@@ -84,7 +84,7 @@ def _rules(group: list[_Numbered]) -> Iterator[Found]:
             elif index == len(turn.setdefault(key, [])):
                 turn[key].append(rule)
             else:
-                raise beyond(f"a sequenceIndex of {shown(index)} after {len(turn[key])} others")
+                raise reject(f"a sequenceIndex of {render_value(index)} after {len(turn[key])} others")
         except Unusable as error:
             yield Skipped(number, str(error), damaged=not error.foreign)
     for rules in turn.values():
@@ -105,8 +105,8 @@ def _sequence(rules: list[Rule]) -> Iterator[Rule]:
 
 def _rule(fixture: Any) -> Rule:
     notes: list[str] = []
-    when = _when(mapping(fixture, "match"), notes)
-    answer = _answer(mapping(fixture, "response"), notes)
+    when = _when(read_object(fixture, "match"), notes)
+    answer = _answer(read_object(fixture, "response"), notes)
     if left := sorted(set(fixture) - {"match", "response", "metadata"}):
         notes.append(f"left out: {', '.join(left)}; faults can say how a stream comes")
     return Rule({"when": when, "answer": answer} if when else {"answer": answer}, tuple(notes))
@@ -145,39 +145,39 @@ def _condition(key: str, value: Any, notes: list[str]) -> When:
             return {}
         case "endpoint", _ if value in _ENDPOINTS:
             return {}
-    raise beyond(f"the condition {key}: {shown(value)}")
+    raise reject(f"the condition {key}: {render_value(value)}")
 
 
 def _answer(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
-    if left := sorted(set(response) - _SAID - _ENVELOPE):
-        raise beyond(f"an answer of {', '.join(left)}")
+    if left := sorted(set(response) - _SUPPORTED - _ENVELOPE):
+        raise reject(f"an answer of {', '.join(left)}")
     if left := sorted(set(response) & _ENVELOPE):
         notes.append(f"left out, for Bedrock gives its own: {', '.join(left)}")
     if "error" in response:
         return _error(response, notes)
     if "embedding" in response:
-        return {"embedding": _vector(items(response, "embedding"))}
+        return {"embedding": _vector(read_list(response, "embedding"))}
     answer = _message(response)
     stop = response.get("finishReason")
     if stop is not None:
         if stop not in _STOPS:
-            raise beyond(f"the finishReason {shown(stop)}")
+            raise reject(f"the finishReason {render_value(stop)}")
         answer["stop_reason"] = _STOPS[stop]
     return answer | _usage(response.get("usage"))
 
 
 def _message(response: dict[str, Any]) -> dict[str, JsonValue]:
-    answer: dict[str, JsonValue] = _reasoning(response)
+    answer: dict[str, JsonValue] = _read_reasoning(response)
     if response.get("blocks"):
         thought: list[JsonValue] = [answer] if answer else []
-        return {"blocks": [*thought, *map(_block, items(response, "blocks"))]}
+        return {"blocks": [*thought, *map(_block, read_list(response, "blocks"))]}
     content = response.get("content")
     if isinstance(content, dict | list):
         answer["json"] = as_json(content, "content")
     elif content:
         answer["text"] = str(content)
     if response.get("toolCalls"):
-        answer["tool"] = [_tool(call) for call in items(response, "toolCalls")]
+        answer["tool"] = [_tool(call) for call in read_list(response, "toolCalls")]
     if not answer:
         if content is None:
             raise Unusable("expected content, toolCalls or blocks, found none of them")
@@ -185,9 +185,9 @@ def _message(response: dict[str, Any]) -> dict[str, JsonValue]:
     return answer
 
 
-def _reasoning(response: dict[str, Any]) -> dict[str, JsonValue]:
+def _read_reasoning(response: dict[str, Any]) -> dict[str, JsonValue]:
     if response.get("redactedThinking"):
-        raise beyond("redactedThinking beside other content")
+        raise reject("redactedThinking beside other content")
     thought = response.get("reasoning")
     if not thought:
         return {}
@@ -201,7 +201,7 @@ def _block(block: Any) -> JsonValue:
             return {"text": text}
         case {"type": "toolCall"}:
             return {"tool": _tool(block)}
-    raise beyond(f"the block {shown(block)}")
+    raise reject(f"the block {render_value(block)}")
 
 
 def _tool(call: Any) -> JsonValue:
@@ -209,17 +209,17 @@ def _tool(call: Any) -> JsonValue:
         case {"name": str(name), "arguments": given} if name:
             tool: dict[str, JsonValue] = {"name": name, "input": as_json(given or {}, "a tool call's arguments")}
             return {**tool, "id": call["id"]} if isinstance(call.get("id"), str) else tool
-    raise Unusable(f"expected a tool call with name and arguments, found {shown(call)}")
+    raise Unusable(f"expected a tool call with name and arguments, found {render_value(call)}")
 
 
 def _error(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
     status = response.get("status", 500)
     if not isinstance(status, int) or not 400 <= status <= 599:
-        raise Unusable(f"expected an error's status, found {shown(status)}")
+        raise Unusable(f"expected an error's status, found {render_value(status)}")
     name = _ERRORS.get(status, "InternalServerException")
     notes.append(f"the error of status {status} is called {name}")
     answer: dict[str, JsonValue] = {"error": name, "status": status}
-    message = mapping(response, "error").get("message")
+    message = read_object(response, "error").get("message")
     return {**answer, "message": message} if isinstance(message, str) else answer
 
 
@@ -236,8 +236,8 @@ def _vector(given: list[Any]) -> list[JsonValue]:
 def _usage(usage: Any) -> dict[str, JsonValue]:
     if not isinstance(usage, dict):
         return {}
-    asked = next((usage[key] for key in _INPUT if _is_count(usage.get(key))), None)
-    said = next((usage[key] for key in _OUTPUT if _is_count(usage.get(key))), None)
-    known = {"input": asked, "output": said}
+    sent = next((usage[key] for key in _INPUT if _is_count(usage.get(key))), None)
+    received = next((usage[key] for key in _OUTPUT if _is_count(usage.get(key))), None)
+    known = {"input": sent, "output": received}
     counts: dict[str, JsonValue] = {key: count for key, count in known.items() if count is not None}
     return {"usage": counts} if counts else {}

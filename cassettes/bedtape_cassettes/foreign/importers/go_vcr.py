@@ -1,18 +1,28 @@
-"""go-vcr's cassettes: `interactions` whose requests have a `url`, files of version 1 and 2. Pure."""
+"""Reads go-vcr's cassettes, versions 1 and 2: `interactions` whose requests have a `url`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Exchange, Found, data_of, each, headers_of, items, mapping, number, text
+from bedtape_cassettes.foreign.exchange import (
+    Entry,
+    Exchange,
+    encode_body,
+    read_each,
+    read_headers,
+    read_list,
+    read_number,
+    read_object,
+    read_text,
+)
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`interactions` whose requests have a `url`"
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     match document:
         case {"interactions": list(entries)}:
             return any(map(_is_entry, entries))
@@ -26,20 +36,20 @@ def _is_entry(entry: Any) -> bool:
     return False
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
-        yield from each(items(document, "interactions"), _exchange)
+        yield from read_each(read_list(document, "interactions"), _exchange)
 
 
 def _exchange(entry: Any) -> Exchange:
-    request, response = mapping(entry, "request"), mapping(entry, "response")
+    request, response = read_object(entry, "request"), read_object(entry, "response")
     return Exchange(
-        method=text(request, "method"),
-        url=text(request, "url"),
-        request_headers=headers_of(request.get("headers")),
-        request_body=data_of(request.get("body"), "the request's body"),
-        status=number(response, "code"),
-        response_headers=headers_of(response.get("headers")),
-        response_body=data_of(response.get("body"), "the response's body"),
-        opened=response.get("uncompressed") is True,
+        method=read_text(request, "method"),
+        url=read_text(request, "url"),
+        request_headers=read_headers(request.get("headers")),
+        request_body=encode_body(request.get("body"), "the request's body"),
+        status=read_number(response, "code"),
+        response_headers=read_headers(response.get("headers")),
+        response_body=encode_body(response.get("body"), "the response's body"),
+        decompressed=response.get("uncompressed") is True,
     )

@@ -1,4 +1,4 @@
-"""HAR, as Polly.js and browsers write it: `log.entries`. Bodies are there as the client saw them, opened. Pure."""
+"""Reads HAR of Polly.js and browsers: `log.entries`, with decompressed bodies."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ from typing import Any
 
 from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
+    Entry,
     Exchange,
-    Found,
     Unusable,
-    data_of,
-    decoded,
-    each,
-    headers_of,
-    items,
-    mapping,
-    number,
-    text,
+    decode_base64,
+    encode_body,
+    read_each,
+    read_headers,
+    read_list,
+    read_number,
+    read_object,
+    read_text,
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`log.entries`"
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     match document:
         case {"log": {"entries": list()}}:
             return True
     return False
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
-        yield from each(items(mapping(document, "log"), "entries"), _exchange)
+        yield from read_each(read_list(read_object(document, "log"), "entries"), _exchange)
 
 
 def _exchange(entry: Any) -> Exchange:
-    request, response = mapping(entry, "request"), mapping(entry, "response")
-    method, url = text(request, "method"), text(request, "url")
-    path_of(method, url)  # browsers list a page's every picture; what is wrong with those is no news
-    status = number(response, "status")
+    request, response = read_object(entry, "request"), read_object(entry, "response")
+    method, url = read_text(request, "method"), read_text(request, "url")
+    path_of(method, url)  # raises first for other hosts, so that their defects are not reported
+    status = read_number(response, "status")
     if not status:
         raise Unusable("expected a response, found none: the request was aborted")
     return Exchange(
         method=method,
         url=url,
         request_headers=_headers(request),
-        request_body=_posted(request.get("postData")),
+        request_body=_read_request_body(request.get("postData")),
         status=status,
         response_headers=_headers(response),
         response_body=_content(response.get("content") or {}),
-        after_ms=_waited(entry.get("timings")),
-        opened=True,
+        after_ms=_read_delay(entry.get("timings")),
+        decompressed=True,
     )
 
 
 def _headers(side: dict[str, Any]) -> Headers:
-    """Less those of HTTP/2 that browsers list too (`:authority`)."""
-    return tuple((name, value) for name, value in headers_of(side.get("headers")) if not name.startswith(":"))
+    """Reads headers without the pseudo-headers of HTTP/2 (`:authority`)."""
+    return tuple((name, value) for name, value in read_headers(side.get("headers")) if not name.startswith(":"))
 
 
-def _posted(posted: Any) -> bytes:
+def _read_request_body(posted: Any) -> bytes:
     if posted is None:
         return b""
     return _bytes(posted, "the request's body")
@@ -83,14 +83,14 @@ def _bytes(holder: Any, what: str) -> bytes:
     given = holder.get("text")
     chunks = _chunks(given)
     if holder.get("encoding") == "base64":
-        return b"".join(decoded(chunk, what) for chunk in chunks) if chunks else decoded(given, what)
+        return b"".join(decode_base64(chunk, what) for chunk in chunks) if chunks else decode_base64(given, what)
     if holder.get("_isBinary") is True and chunks:  # Polly before 5
         return _from_hex(chunks, what)
-    return data_of(given, what)
+    return encode_body(given, what)
 
 
 def _chunks(given: Any) -> list[str]:
-    """Polly's list of a body's chunks, as JSON; none where it is not one: base64 never begins so."""
+    """Returns the chunks of Polly's JSON list, or an empty list for other text. Base64 cannot begin like the list."""
     if not (isinstance(given, str) and given.startswith('["')):
         return []
     try:
@@ -107,8 +107,8 @@ def _from_hex(chunks: list[str], what: str) -> bytes:
         raise Unusable(f"expected {what} in hexadecimal chunks, found something else") from None
 
 
-def _waited(timings: Any) -> int:
-    """From the request's end to the response's head, where the file says so."""
+def _read_delay(timings: Any) -> int:
+    """Returns the milliseconds from the request's end to the response's head, or 0."""
     wait = timings.get("wait") if isinstance(timings, dict) else None
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_MS:
         return 0

@@ -1,4 +1,4 @@
-"""mitmproxy's flow files (`mitmdump -w`), read without mitmproxy. Pure."""
+"""Reads mitmproxy's flow files (`mitmdump -w`) without mitmproxy."""
 
 from __future__ import annotations
 
@@ -7,69 +7,69 @@ from typing import Any
 
 from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
+    Entry,
     Exchange,
-    Found,
     Unusable,
-    data_of,
-    each,
-    headers_of,
-    mapping,
-    number,
-    text,
+    encode_body,
+    read_each,
+    read_headers,
+    read_number,
+    read_object,
+    read_text,
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "flows as `mitmdump -w` writes them"
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     match document:
         case {"version": int(), "type": str() | bytes(), "client_conn": _}:
             return True
     return False
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
-    yield from each(documents, _exchange)
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+    yield from read_each(documents, _exchange)
 
 
 def _exchange(flow: Any) -> Exchange:
-    if text(flow, "type") != "http":
-        raise Unusable(f"a flow of type {text(flow, 'type')}, not of HTTP", foreign=True)
-    request = mapping(flow, "request")
-    method, url = text(request, "method"), _url(request)
-    path_of(method, url)  # what is wrong with other traffic is no news
+    if read_text(flow, "type") != "http":
+        raise Unusable(f"a flow of type {read_text(flow, 'type')}, not of HTTP", foreign=True)
+    request = read_object(flow, "request")
+    method, url = read_text(request, "method"), _url(request)
+    path_of(method, url)  # raises first for other hosts, so that their defects are not reported
     if flow.get("response") is None:
         raise Unusable("expected a response, found none: the connection broke, or mitmproxy was stopped")
-    response = mapping(flow, "response")
+    response = read_object(flow, "response")
     if isinstance(error := flow.get("error"), dict):
-        raise Unusable(f"expected a whole response, found one that was cut: {text(error, 'msg')}")
+        raise Unusable(f"expected a whole response, found one that was cut: {read_text(error, 'msg')}")
     if response.get("content") is None:
         raise Unusable("expected the response's body, found it streamed past; set store_streamed_bodies=true")
     return Exchange(
         method=method,
         url=url,
         request_headers=_headers(request),
-        request_body=data_of(request.get("content"), "the request's body"),
-        status=number(response, "status_code"),
+        request_body=encode_body(request.get("content"), "the request's body"),
+        status=read_number(response, "status_code"),
         response_headers=_headers(response),
-        response_body=data_of(response["content"], "the response's body"),
-        after_ms=_waited(request, response),
+        response_body=encode_body(response["content"], "the response's body"),
+        after_ms=_read_delay(request, response),
     )
 
 
 def _headers(side: dict[str, Any]) -> Headers:
-    return tuple((name, value) for name, value in headers_of(side.get("headers")) if not name.startswith(":"))
+    return tuple((name, value) for name, value in read_headers(side.get("headers")) if not name.startswith(":"))
 
 
 def _url(request: dict[str, Any]) -> str:
-    """Where the proxy sent it: in reverse mode the client asked the proxy."""
-    return f"{text(request, 'scheme')}://{text(request, 'host')}{text(request, 'path')}"
+    """Returns the URL of the server, because in reverse mode the client's URL is the proxy's."""
+    return f"{read_text(request, 'scheme')}://{read_text(request, 'host')}{read_text(request, 'path')}"
 
 
-def _waited(request: dict[str, Any], response: dict[str, Any]) -> int:
+def _read_delay(request: dict[str, Any], response: dict[str, Any]) -> int:
     match request.get("timestamp_end"), response.get("timestamp_start"):
         case float(sent), float(came) if 0 <= came - sent <= LONGEST_MS / 1000:
             return round((came - sent) * 1000)

@@ -1,31 +1,49 @@
-"""MockServer's expectations, one or a list, as rules: paths and bodies are conditions there, even where recorded. Pure."""
+"""Converts MockServer's expectations, one or a list, to rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Found, Rule, data_of, decoded, each, headers_of, mapping, number
-from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, as_regex, beyond, body_is, path_is, raw
+from bedtape_cassettes.foreign.exchange import (
+    Entry,
+    Rule,
+    decode_base64,
+    encode_body,
+    read_each,
+    read_headers,
+    read_number,
+    read_object,
+)
+from bedtape_cassettes.foreign.to_rule import (
+    When,
+    as_glob,
+    as_json,
+    as_regex,
+    match_body,
+    match_path,
+    reject,
+    render_raw,
+)
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`httpRequest` and `httpResponse`, one expectation or a list"
 
-_UNSAID = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
+_UNSUPPORTED = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
 _REGULAR = set("\\()[]{}|+*?^$")
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     first = document[0] if isinstance(document, list) and document else document
     return isinstance(first, dict) and "httpRequest" in first
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     entries = [entry for document in documents for entry in (document if isinstance(document, list) else [document])]
-    yield from each(sorted(entries, key=_priority), _rule)
+    yield from read_each(sorted(entries, key=_priority), _rule)
 
 
 def _priority(entry: Any) -> int:
@@ -34,19 +52,19 @@ def _priority(entry: Any) -> int:
 
 
 def _rule(entry: Any) -> Rule:
-    request = mapping(entry, "httpRequest")
+    request = read_object(entry, "httpRequest")
     if "httpResponse" not in entry:
-        raise beyond("an answer that is not `httpResponse`")
-    response = mapping(entry, "httpResponse")
-    for key in _UNSAID:
+        raise reject("an answer that is not `httpResponse`")
+    response = read_object(entry, "httpResponse")
+    for key in _UNSUPPORTED:
         if request.get(key):
-            raise beyond(f"a condition on {key}")
+            raise reject(f"a condition on {key}")
     notes: list[str] = []
     when = {**_path(request), **_headers(request.get("headers")), **_body(request.get("body"), notes)}
     if response.get("delay"):
         notes.append("its delay is left out; a fault `delay` can say it")
-    status = number(response, "statusCode") if "statusCode" in response else 200
-    answer = raw(status, headers_of(response.get("headers")), _answered(response.get("body")))
+    status = read_number(response, "statusCode") if "statusCode" in response else 200
+    answer = render_raw(status, read_headers(response.get("headers")), _read_answer(response.get("body")))
     layer: dict[str, JsonValue] = {"when": when} if when else {}
     return Rule({**layer, "answer": answer, **_times(entry.get("times"))}, tuple(notes))
 
@@ -54,15 +72,15 @@ def _rule(entry: Any) -> Rule:
 def _path(request: dict[str, Any]) -> When:
     method, path = request.get("method") or "ANY", request.get("path") or ".*"
     if not isinstance(method, str) or not isinstance(path, str):
-        raise beyond("a condition on method or path that is not text")
-    return path_is(method, path, pattern=bool(_REGULAR & set(path)))
+        raise reject("a condition on method or path that is not text")
+    return match_path(method, path, pattern=bool(_REGULAR & set(path)))
 
 
 def _headers(given: Any) -> When:
     globs: dict[str, JsonValue] = {}
-    for name, value in headers_of(given):
+    for name, value in read_headers(given):
         if name.startswith("!") or _REGULAR & set(value) - {"+"} or name in globs:
-            raise beyond(f"the condition on the header {name!r}")
+            raise reject(f"the condition on the header {name!r}")
         globs[name] = as_glob(value)
     return {"header": globs} if globs else {}
 
@@ -72,7 +90,7 @@ def _body(given: Any, notes: list[str]) -> When:
         case None | "":
             return {}
         case {"not": True} | {"optional": True}:
-            raise beyond("a body that must not, or need not, be there")
+            raise reject("a body that must not, or need not, be there")
         case {"type": "JSON", "json": value, **more}:
             return _json(value, notes, strict=more.get("matchType") == "STRICT")
         case {"type": "STRING", "string": str(part), "subString": True}:
@@ -84,24 +102,24 @@ def _body(given: Any, notes: list[str]) -> When:
         case {"type": "STRING", "string": value} | (str() as value):
             return _json(value, notes, strict=True)
         case {"type": str(kind)}:
-            raise beyond(f"a condition of type {kind} on the body")
+            raise reject(f"a condition of type {kind} on the body")
     return _json(given, notes, strict=False)
 
 
 def _json(value: Any, notes: list[str], *, strict: bool) -> When:
     if strict:
         notes.append("the body may have more members than the expectation's")
-    return body_is(as_json(value, "the body"), deep=not strict)
+    return match_body(as_json(value, "the body"), deep=not strict)
 
 
-def _answered(body: Any) -> bytes:
+def _read_answer(body: Any) -> bytes:
     match body:
         case None | str():
-            return data_of(body, "the response's body")
+            return encode_body(body, "the response's body")
         case {"type": "BINARY", "base64Bytes": given}:
-            return decoded(given, "base64Bytes")
+            return decode_base64(given, "base64Bytes")
         case {"type": "STRING", "string": given}:
-            return data_of(given, "the response's body")
+            return encode_body(given, "the response's body")
         case {"type": "JSON", "json": given}:
             return compact(as_json(given, "the response's body"))
     return compact(as_json(body, "the response's body"))

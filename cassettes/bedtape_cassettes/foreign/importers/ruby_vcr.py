@@ -1,4 +1,4 @@
-"""Ruby VCR's cassettes: `http_interactions`, bodies with an encoding. R's vcr package writes the same. Pure."""
+"""Reads Ruby VCR's cassettes: `http_interactions`, bodies with an encoding. R's vcr package writes the same."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from collections.abc import Iterator
 from typing import Any
 
 from bedtape_cassettes.foreign.exchange import (
+    Entry,
     Exchange,
-    Found,
     Unusable,
-    data_of,
-    decoded,
-    each,
-    headers_of,
-    items,
-    mapping,
-    number,
-    text,
+    decode_base64,
+    encode_body,
+    read_each,
+    read_headers,
+    read_list,
+    read_number,
+    read_object,
+    read_text,
 )
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`http_interactions`"
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("http_interactions"), list)
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
-        yield from each(items(document, "http_interactions"), _exchange)
+        yield from read_each(read_list(document, "http_interactions"), _exchange)
 
 
 def _exchange(entry: Any) -> Exchange:
-    request, response = mapping(entry, "request"), mapping(entry, "response")
+    request, response = read_object(entry, "request"), read_object(entry, "response")
     status = response.get("status")
     return Exchange(
-        method=text(request, "method").upper(),
-        url=text(request, "uri"),
-        request_headers=headers_of(request.get("headers")),
+        method=read_text(request, "method").upper(),
+        url=read_text(request, "uri"),
+        request_headers=read_headers(request.get("headers")),
         request_body=_body(request, "request"),
-        status=number(status, "code") if isinstance(status, dict) else number(response, "status"),
-        response_headers=headers_of(response.get("headers")),
+        status=read_number(status, "code") if isinstance(status, dict) else read_number(response, "status"),
+        response_headers=read_headers(response.get("headers")),
         response_body=_body(response, "response"),
     )
 
@@ -51,11 +51,11 @@ def _body(side: dict[str, Any], name: str) -> bytes:
     body, what = side.get("body"), f"the {name}'s body"
     match body:
         case {"base64_string": given}:
-            return decoded(given, what)
+            return decode_base64(given, what)
         case {"raw_gzip": _} | {"file": _, "string": None}:
             raise Unusable(f"expected {what} in the file, found it kept elsewhere; record with it in the cassette")
         case {"string": given}:
-            return data_of(given, what)
+            return encode_body(given, what)
         case dict():
             return b""
-    return data_of(body, what)
+    return encode_body(body, what)

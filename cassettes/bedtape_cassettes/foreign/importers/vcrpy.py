@@ -1,6 +1,6 @@
-"""VCR.py's cassettes, YAML or JSON: `interactions`, or `requests` and `responses` side by side.
+"""Reads VCR.py's cassettes, YAML or JSON: `interactions`, or `requests` and `responses` side by side.
 
-Bodies as text, `!!binary`, `base64_string`, or `parsed_body`, as pytest-recording users write JSON for review.
+A body is text, `!!binary`, `base64_string`, or `parsed_body`, which users of pytest-recording write for reviews.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from bedtape_cassettes.foreign.exchange import (
+    Entry,
     Exchange,
-    Found,
     Skipped,
     Unusable,
-    data_of,
-    decoded,
-    each,
-    headers_of,
-    mapping,
-    number,
-    text,
+    decode_base64,
+    encode_body,
+    read_each,
+    read_headers,
+    read_number,
+    read_object,
+    read_text,
 )
 from bedtape_cassettes.format.bodies import compact
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`interactions` whose requests have a `uri`, or `requests` and `responses`"
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     match document:
         case {"interactions": []} | {"requests": list(), "responses": list()}:
             return True
@@ -44,44 +44,45 @@ def _is_entry(entry: Any) -> bool:
     return False
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         match document:
             case {"interactions": list(entries)}:
-                yield from each(entries, _exchange)
+                yield from read_each(entries, _exchange)
             case {"requests": list(requests), "responses": list(responses)}:
                 entries = [
-                    {"request": asked, "response": said} for asked, said in zip(requests, responses, strict=False)
+                    {"request": request, "response": response}
+                    for request, response in zip(requests, responses, strict=False)
                 ]
-                yield from each(entries, _exchange)
+                yield from read_each(entries, _exchange)
                 if len(requests) != len(responses):
                     reason = f"expected a response for each request, found {len(responses)} for {len(requests)}"
                     yield Skipped(len(entries) + 1, reason)
 
 
 def _exchange(entry: Any) -> Exchange:
-    request, response = mapping(entry, "request"), mapping(entry, "response")
+    request, response = read_object(entry, "request"), read_object(entry, "response")
     answered, rewritten = _body(response, "response")
     return Exchange(
-        method=text(request, "method"),
-        url=text(request, "uri"),
-        request_headers=headers_of(request.get("headers")),
+        method=read_text(request, "method"),
+        url=read_text(request, "uri"),
+        request_headers=read_headers(request.get("headers")),
         request_body=_body(request, "request")[0],
         status=_status(response),
-        response_headers=headers_of(response.get("headers")),
+        response_headers=read_headers(response.get("headers")),
         response_body=answered,
         rewritten=rewritten,
     )
 
 
 def _status(response: dict[str, Any]) -> int:
-    if "status_code" in response:  # its recorder of httpx wrote so
-        return number(response, "status_code")
-    return number(mapping(response, "status"), "code")
+    if "status_code" in response:  # written by its recorder for httpx
+        return read_number(response, "status_code")
+    return read_number(read_object(response, "status"), "code")
 
 
 def _body(side: dict[str, Any], name: str) -> tuple[bytes, bool]:
-    """The body, and whether the recorder parsed it and it is written anew here."""
+    """Returns the body, and whether the recorder parsed it, so that it is serialised again."""
     what = f"the {name}'s body"
     if "parsed_body" in side:
         try:
@@ -91,6 +92,6 @@ def _body(side: dict[str, Any], name: str) -> tuple[bytes, bool]:
     body = side.get("body", side.get("content"))
     if isinstance(body, dict):
         if "base64_string" in body:
-            return decoded(body["base64_string"], what), False
+            return decode_base64(body["base64_string"], what), False
         body = body.get("string")
-    return data_of(body, what), False
+    return encode_body(body, what), False

@@ -1,6 +1,6 @@
-"""WireMock's stub mappings, JSON or YAML: those that say the whole request are recordings, others become rules.
+"""Reads WireMock's stub mappings, JSON or YAML. Mappings with a whole request are recordings, others become rules.
 
-A mapping that points to a body in another file is named and left: nothing here opens files.
+A mapping with its body in another file is skipped, because this module opens no files.
 """
 
 from __future__ import annotations
@@ -10,24 +10,33 @@ from collections.abc import Iterator
 from typing import Any
 
 from bedtape_cassettes.foreign.exchange import (
+    Entry,
     Exchange,
-    Found,
     Rule,
     Unusable,
-    data_of,
-    decoded,
-    each,
-    headers_of,
-    items,
-    mapping,
-    number,
-    shown,
+    decode_base64,
+    encode_body,
+    read_each,
+    read_headers,
+    read_list,
+    read_number,
+    read_object,
+    render_value,
 )
-from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, as_regex, beyond, body_is, path_is, raw
+from bedtape_cassettes.foreign.to_rule import (
+    When,
+    as_glob,
+    as_json,
+    as_regex,
+    match_body,
+    match_path,
+    reject,
+    render_raw,
+)
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "exchanges", "recognises"]
+__all__ = ["EXPECTED", "read_exchanges", "recognise"]
 
 EXPECTED = "`mappings`, or one mapping of `request` and `response.status`"
 
@@ -36,7 +45,7 @@ _PATTERNS = ("urlPattern", "urlPathPattern", "urlPathTemplate")
 _USUAL_PRIORITY = 5
 
 
-def recognises(document: Any) -> bool:
+def recognise(document: Any) -> bool:
     match document:
         case {"mappings": list()}:
             return True
@@ -45,8 +54,8 @@ def recognises(document: Any) -> bool:
     return False
 
 
-def exchanges(documents: list[Any]) -> Iterator[Found]:
-    yield from each(_in_order(list(_mappings(documents))), _found)
+def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+    yield from read_each(_in_order(list(_mappings(documents))), _read_mapping)
 
 
 def _mappings(documents: list[Any]) -> Iterator[Any]:
@@ -59,7 +68,7 @@ def _mappings(documents: list[Any]) -> Iterator[Any]:
 
 
 def _in_order(mappings: list[Any]) -> list[Any]:
-    """By priority; then those of one scenario by its states, where the first of them stands."""
+    """Sorts by priority. Mappings of a scenario follow its first mapping, sorted by state."""
     first: dict[str, int] = {}
 
     def order(place: int, entry: Any) -> tuple[int, int, int]:
@@ -74,31 +83,31 @@ def _in_order(mappings: list[Any]) -> list[Any]:
     return [mappings[place] for _, place in ordered]
 
 
-def _found(entry: Any) -> Exchange | Rule:
-    request, response = mapping(entry, "request"), mapping(entry, "response")
+def _read_mapping(entry: Any) -> Exchange | Rule:
+    request, response = read_object(entry, "request"), read_object(entry, "response")
     if "fault" in response or response.get("transformers"):
-        raise beyond("a fault or a template as the answer")
-    return _recording(entry, request, response) or _rule(entry, request, response)
+        raise reject("a fault or a template as the answer")
+    return _read_exchange(entry, request, response) or _rule(entry, request, response)
 
 
 # -- recordings ------------------------------------------------------------------------------------------------
 
 
-def _recording(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Exchange | None:
-    """The exchange, if the mapping says the whole request."""
+def _read_exchange(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Exchange | None:
+    """Returns the exchange, or `None` if the mapping does not specify the whole request."""
     url = next((request[key] for key in _EXACT if isinstance(request.get(key), str)), None)
     method = request.get("method")
     body = _whole_body(entry, request)
     if url is None or not isinstance(method, str) or method == "ANY" or body is None:
         return None
-    answered, rewritten = _answered(response)
+    answered, rewritten = _read_answer(response)
     return Exchange(
         method=method,
         url=url,
-        request_headers=_asked_headers(request),
+        request_headers=_read_request_headers(request),
         request_body=body,
-        status=number(response, "status"),
-        response_headers=headers_of(response.get("headers")),
+        status=read_number(response, "status"),
+        response_headers=read_headers(response.get("headers")),
         response_body=answered,
         rewritten=rewritten,
     )
@@ -110,30 +119,32 @@ def _whole_body(entry: Any, request: dict[str, Any]) -> bytes | None:
             return b"" if request.get("method") == "GET" else None
         case [{"equalToJson": given, **more}]:
             if more.get("ignoreExtraElements") is True and entry.get("persistent") is not True:
-                return None  # written by hand: part of a request
+                return None  # a hand-written condition on a part of the request
             return compact(as_json(given, "equalToJson"))
         case [{"equalTo": str(given)}]:
-            return data_of(given, "equalTo")
+            return encode_body(given, "equalTo")
         case [{"binaryEqualTo": given}]:
-            return decoded(given, "binaryEqualTo")
+            return decode_base64(given, "binaryEqualTo")
     return None
 
 
-def _asked_headers(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    asked = request.get("headers")
-    given = asked.items() if isinstance(asked, dict) else ()
+def _read_request_headers(request: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    headers = request.get("headers")
+    given = headers.items() if isinstance(headers, dict) else ()
     return tuple((n, m["equalTo"]) for n, m in given if isinstance(m, dict) and isinstance(m.get("equalTo"), str))
 
 
-def _answered(response: dict[str, Any]) -> tuple[bytes, bool]:
-    """The body, and whether the mapping holds it parsed."""
+def _read_answer(response: dict[str, Any]) -> tuple[bytes, bool]:
+    """Returns the body, and whether the mapping contains it parsed."""
     if "bodyFileName" in response:
-        raise Unusable(f"expected the body in the mapping, found it in the file {shown(response['bodyFileName'])}")
+        raise Unusable(
+            f"expected the body in the mapping, found it in the file {render_value(response['bodyFileName'])}"
+        )
     if "jsonBody" in response:
         return compact(as_json(response["jsonBody"], "jsonBody")), True
     if "base64Body" in response:
-        return decoded(response["base64Body"], "base64Body"), False
-    return data_of(response.get("body"), "the response's body"), False
+        return decode_base64(response["base64Body"], "base64Body"), False
+    return encode_body(response.get("body"), "the response's body"), False
 
 
 # -- rules -----------------------------------------------------------------------------------------------------
@@ -141,16 +152,18 @@ def _answered(response: dict[str, Any]) -> tuple[bytes, bool]:
 
 def _rule(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Rule:
     if entry.get("requiredScenarioState") not in (None, "Started"):
-        raise beyond("a state of a scenario")
+        raise reject("a state of a scenario")
     notes: list[str] = []
     when = {**_path(request), **_headers(request.get("headers"))}
-    for pattern in items(request, "bodyPatterns") if request.get("bodyPatterns") is not None else ():
+    for pattern in read_list(request, "bodyPatterns") if request.get("bodyPatterns") is not None else ():
         when |= _body(pattern, when, notes)
     if "cookies" in request or "queryParameters" in request or "multipartPatterns" in request:
-        raise beyond("a condition on cookies, queries or parts")
+        raise reject("a condition on cookies, queries or parts")
     if "fixedDelayMilliseconds" in response or "delayDistribution" in response:
         notes.append("its delay is left out; a fault `delay` can say it")
-    answer = raw(number(response, "status"), headers_of(response.get("headers")), _answered(response)[0])
+    answer = render_raw(
+        read_number(response, "status"), read_headers(response.get("headers")), _read_answer(response)[0]
+    )
     return Rule({"when": when, "answer": answer} if when else {"answer": answer}, tuple(notes))
 
 
@@ -158,14 +171,14 @@ def _path(request: dict[str, Any]) -> When:
     method = request.get("method") or "ANY"
     for key in (*_EXACT, *_PATTERNS):
         if isinstance(request.get(key), str):
-            return path_is(str(method), request[key], pattern=key in _PATTERNS)
+            return match_path(str(method), request[key], pattern=key in _PATTERNS)
     return {}
 
 
 def _headers(given: Any) -> When:
     globs: dict[str, JsonValue] = {}
     if given is not None and not isinstance(given, dict):
-        raise Unusable(f"expected headers by name, found {shown(given)}")
+        raise Unusable(f"expected headers by name, found {render_value(given)}")
     for name, matcher in (given or {}).items():
         match matcher:
             case {"equalTo": str(value), **more} if not more:
@@ -173,7 +186,7 @@ def _headers(given: Any) -> When:
             case {"contains": str(value), **more} if not more:
                 globs[name] = f"*{as_glob(value)}*"
             case _:
-                raise beyond(f"the condition on the header {name!r}")
+                raise reject(f"the condition on the header {name!r}")
     return {"header": globs} if globs else {}
 
 
@@ -181,7 +194,7 @@ def _body(pattern: Any, when: When, notes: list[str]) -> When:
     match pattern:
         case {"equalToJson": given}:
             notes.append("objects in the body may have more members than the pattern's")
-            return _more(when, body_is(as_json(given, "equalToJson"), deep=True))
+            return _more(when, match_body(as_json(given, "equalToJson"), deep=True))
         case {"matchesJsonPath": {"expression": str(path), "equalTo": value}} if re.fullmatch(r"\$[\w.\[\]]+", path):
             return _more(when, {"json_path": {path: value}})
         case {"contains": str(part)} if "text_contains" not in when:
@@ -190,7 +203,9 @@ def _body(pattern: Any, when: When, notes: list[str]) -> When:
         case {"matches": str(regex)} if "text_regex" not in when:
             notes.append("`matches` looks at the system prompt and messages, not at the body's JSON")
             return {"text_regex": as_regex(regex)}
-    raise beyond(f"the condition on the body, {', '.join(pattern) if isinstance(pattern, dict) else shown(pattern)},")
+    raise reject(
+        f"the condition on the body, {', '.join(pattern) if isinstance(pattern, dict) else render_value(pattern)},"
+    )
 
 
 def _more(when: When, found: When) -> When:

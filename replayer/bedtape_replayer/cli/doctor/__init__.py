@@ -1,5 +1,5 @@
-"""`bedtape doctor`: what is wrong with an environment, and what fixes it. It fixes nothing itself.
+"""`bedtape doctor`: reports the problems of an environment and how to fix each problem. It changes nothing.
 
-`gathering` looks, at this machine alone, and gives one frozen value, `found.Found`. Checks are pure functions of it, a
-file a topic, that say `diagnosis.Diagnosis`es; `checks` lists them. `telling` makes lines of what they say.
+`probe` reads this machine and returns one frozen value, `Environment`. Each check is a pure function of that value
+that returns `Diagnosis` values; `checks` lists all checks. `render` makes lines of text of the diagnoses.
 """

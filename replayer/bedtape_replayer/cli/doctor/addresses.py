@@ -18,8 +18,8 @@ __all__ = [
     "Endpoint",
     "address_of",
     "endpoints",
+    "render_url",
     "runtime_endpoint",
-    "shown",
 ]
 
 _RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
@@ -61,11 +61,11 @@ class Endpoint:
         return _parts(self.url) is not None
 
     @property
-    def encrypted(self) -> bool:
+    def is_encrypted(self) -> bool:
         return self.url.lower().startswith("https:")
 
     def __str__(self) -> str:
-        return f"{self.source}={shown(self.url)}"
+        return f"{self.source}={render_url(self.url)}"
 
 
 def runtime_endpoint(environ: Mapping[str, str], profile: Profile) -> Endpoint | None:
@@ -117,7 +117,7 @@ def _is_here(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def shown(url: str) -> str:
+def render_url(url: str) -> str:
     """The URL without what may be a secret: a login, a query."""
     parts = _parts(url)
     if parts is None:

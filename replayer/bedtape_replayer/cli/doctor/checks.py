@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from bedtape_replayer.cli.doctor import credentials, endpoints, machine, network, packages, project
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 __all__ = ["CHECKS", "examine"]
 
-CHECKS: tuple[Callable[[Found], Iterator[Diagnosis]], ...] = (
+CHECKS: tuple[Callable[[Environment], Iterator[Diagnosis]], ...] = (
     machine.check_python,
     machine.check_environment,
     machine.check_uvloop,
@@ -40,6 +40,6 @@ CHECKS: tuple[Callable[[Found], Iterator[Diagnosis]], ...] = (
 )
 
 
-def examine(found: Found) -> tuple[Diagnosis, ...]:
+def examine(found: Environment) -> tuple[Diagnosis, ...]:
     """What all checks say."""
     return tuple(diagnosis for check in CHECKS for diagnosis in check(found))

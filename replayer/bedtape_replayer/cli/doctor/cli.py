@@ -9,10 +9,10 @@ from dataclasses import asdict
 import typer
 
 from bedtape_cassettes.cli.options import AsJson
-from bedtape_cassettes.cli.output import say, say_json
+from bedtape_cassettes.cli.output import print_json, print_lines
 from bedtape_replayer.cli.doctor.checks import examine
 from bedtape_replayer.cli.doctor.probe import gather
-from bedtape_replayer.cli.doctor.render import summary, told
+from bedtape_replayer.cli.doctor.render import render_lines, summary
 
 __all__ = ["doctor"]
 
@@ -30,9 +30,9 @@ def doctor(as_json: AsJson = False) -> None:
     """
     diagnoses = examine(gather())
     if as_json:
-        say_json({"checks": [asdict(diagnosis) for diagnosis in diagnoses]})
+        print_json({"checks": [asdict(diagnosis) for diagnosis in diagnoses]})
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        say(told(diagnoses, width))
+        print_lines(render_lines(diagnoses, width))
         typer.echo(summary(diagnoses))
     raise typer.Exit(1 if any(diagnosis.level == "wrong" for diagnosis in diagnoses) else 0)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bedtape_cassettes.addresses import BEARER
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
-from bedtape_replayer.cli.doctor.environment import Found
-from bedtape_replayer.cli.doctor.profile import named
+from bedtape_replayer.cli.doctor.environment import Environment
+from bedtape_replayer.cli.doctor.profile import chosen_profile
 
 __all__ = ["BUNDLES", "check_bearer", "check_bundles", "check_keys", "check_profile", "check_region"]
 
@@ -24,13 +24,13 @@ _REGION, _DEFAULT_REGION = "AWS_REGION", "AWS_DEFAULT_REGION"
 BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
-def _masked(key: str) -> str:
+def _mask(key: str) -> str:
     """An access key id as far as it may be shown: whether it is AWS's, and of which kind."""
     kind = re.match(r"A[KS]IA(?=[A-Z0-9]{12})", key)
     return f"{kind[0] if kind else ''}… ({len(key)} characters)"
 
 
-def check_bearer(found: Found) -> Iterator[Diagnosis]:
+def check_bearer(found: Environment) -> Iterator[Diagnosis]:
     """A Bedrock API key wins over access keys, and boto3 sends none over http."""
     token = found.environ.get(BEARER)
     if not token:
@@ -38,21 +38,21 @@ def check_bearer(found: Found) -> Iterator[Diagnosis]:
         return
     there = f"it set, {len(token)} characters"
     expected = f"no {BEARER}, for boto3 refuses to send it over http://"
-    if found.endpoint and not found.endpoint.encrypted:
+    if found.endpoint and not found.endpoint.is_encrypted:
         yield wrong("bearer token", expected=expected, found=there, fix=f"unset {BEARER}, or use bedtape run")
     else:
         fix = "nothing for bedtape run and the fixture bedrock, which take it out; unset it where you set an endpoint"
         yield note("bearer token", expected=expected, found=there, fix=fix)
 
 
-def check_keys(found: Found) -> Iterator[Diagnosis]:
+def check_keys(found: Environment) -> Iterator[Diagnosis]:
     """Every SDK needs some keys, and any will do for bedtape."""
     key, secret = found.environ.get(_ID), found.environ.get(_SECRET)
     if bool(key) != bool(secret):
         there, lacking = (_ID, _SECRET) if key else (_SECRET, _ID)
         yield wrong("credentials", expected=f"{_ID} and {_SECRET}", found=f"{there} alone", fix=f"set {lacking} too")
     elif key:
-        yield ok("credentials", f"{_ID}={_masked(key)}")
+        yield ok("credentials", f"{_ID}={_mask(key)}")
     elif source := _source(found):
         yield ok("credentials", source)
     elif found.endpoint:
@@ -64,16 +64,16 @@ def check_keys(found: Found) -> Iterator[Diagnosis]:
         )
 
 
-def _source(found: Found) -> str:
+def _source(found: Environment) -> str:
     """What credentials come of, where no keys are in the environment."""
-    if found.environ.get(BEARER) and (found.endpoint is None or found.endpoint.encrypted):
+    if found.environ.get(BEARER) and (found.endpoint is None or found.endpoint.is_encrypted):
         return f"{BEARER} alone"
     if word := next((word for name, word in _ELSEWHERE.items() if found.environ.get(name)), ""):
         return f"by {word}"
     return f"profile {found.profile.name}: {found.profile.credentials}" if found.profile.credentials else ""
 
 
-def check_region(found: Found) -> Iterator[Diagnosis]:
+def check_region(found: Environment) -> Iterator[Diagnosis]:
     """boto3 reads AWS_DEFAULT_REGION, JavaScript's SDK AWS_REGION; both a profile."""
     region, default = found.environ.get(_REGION), found.environ.get(_DEFAULT_REGION)
     if region and default and region != default:
@@ -92,9 +92,9 @@ def check_region(found: Found) -> Iterator[Diagnosis]:
         yield ok("region", "none: bedtape run and the fixture bedrock set us-east-1")
 
 
-def check_profile(found: Found) -> Iterator[Diagnosis]:
+def check_profile(found: Environment) -> Iterator[Diagnosis]:
     """Whether AWS's files can be read, and hold the profile that is named."""
-    name, variable = named(found.environ)
+    name, variable = chosen_profile(found.environ)
     if found.profile.problem:
         fix = "fix the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
         yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, fix=fix)
@@ -105,12 +105,12 @@ def check_profile(found: Found) -> Iterator[Diagnosis]:
         yield ok("profile", f"{name} ({variable})" if variable else "default" if found.profile.exists else "none")
 
 
-def check_bundles(found: Found) -> Iterator[Diagnosis]:
+def check_bundles(found: Environment) -> Iterator[Diagnosis]:
     """Certificates that are named must be there: nothing here needs them, but recording and all real calls do."""
     absent = [name for name in BUNDLES if name in found.missing]
     for name in absent:
         fix = f"unset {name}, or name a file that is there: calls over TLS fail, recording too"
         yield wrong("certificates", expected=f"the file that {name} names", found="none there", fix=fix)
     if not absent:
-        named = [name for name in BUNDLES if found.environ.get(name)]
-        yield ok("certificates", ", ".join(named) or "the usual ones")
+        names = [name for name in BUNDLES if found.environ.get(name)]
+        yield ok("certificates", ", ".join(names) or "the usual ones")

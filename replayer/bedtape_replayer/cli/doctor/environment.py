@@ -1,4 +1,4 @@
-"""What was found in an environment, all that the checks go by. Values only; who looks is `gathering`."""
+"""The values that describe an environment. `probe` makes them, and the checks read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from bedtape_replayer.cli.doctor.addresses import Address, Endpoint, runtime_endpoint
 from bedtape_replayer.cli.doctor.profile import Profile
 
-__all__ = ["DEFAULT_PORT", "Chosen", "Found", "Listener", "Python", "Shelf"]
+__all__ = ["DEFAULT_PORT", "CassetteFolder", "ChosenSettings", "Environment", "Listener", "Python"]
 
 DEFAULT_PORT = 4566
 
@@ -35,7 +35,7 @@ class Python:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class CassetteFolder:
     """A folder that cassettes are looked for in. problems: what keeps them from loading, a line each."""
 
     folder: str
@@ -45,7 +45,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenSettings:
     """What settings say. file: where they are kept. port: of bedtape replay. problems, warnings: a line each."""
 
     file: str | None = None
@@ -55,7 +55,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Environment:
     """An environment.
 
     packages: versions by the names of distributions that are installed. profile: what the AWS files say of the profile
@@ -71,8 +71,8 @@ class Found:
     profile: Profile = field(default_factory=Profile)
     listeners: Mapping[Address, Listener] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
-    settings: Chosen = Chosen()
-    shelves: tuple[Shelf, ...] = ()
+    settings: ChosenSettings = ChosenSettings()
+    shelves: tuple[CassetteFolder, ...] = ()
     cache: str | None = None
     cache_problem: str = ""
     open_files: int | None = None

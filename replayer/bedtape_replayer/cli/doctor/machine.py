@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 __all__ = ["check_cache", "check_environment", "check_open_files", "check_python", "check_uvloop"]
 
@@ -14,7 +14,7 @@ OLDEST_PYTHON = (3, 11)
 FEW_FILES = 1024
 
 
-def check_python(found: Found) -> Iterator[Diagnosis]:
+def check_python(found: Environment) -> Iterator[Diagnosis]:
     """Whether bedtape supports it."""
     version = ".".join(map(str, found.python.version))
     if found.python.version[:2] >= OLDEST_PYTHON:
@@ -24,7 +24,7 @@ def check_python(found: Found) -> Iterator[Diagnosis]:
         yield wrong("Python", expected="3.11 or later", found=version, fix=fix)
 
 
-def check_environment(found: Found) -> Iterator[Diagnosis]:
+def check_environment(found: Environment) -> Iterator[Diagnosis]:
     """Whether bedtape is installed in the virtual environment that is active: else pytest there lacks the plugin."""
     active = found.environ.get("VIRTUAL_ENV", "").rstrip("/")
     if not active or active == found.python.prefix:
@@ -39,7 +39,7 @@ def check_environment(found: Found) -> Iterator[Diagnosis]:
         )
 
 
-def check_uvloop(found: Found) -> Iterator[Diagnosis]:
+def check_uvloop(found: Environment) -> Iterator[Diagnosis]:
     """The quick event loop, where there is one."""
     version = found.packages.get("uvloop")
     if version:
@@ -51,7 +51,7 @@ def check_uvloop(found: Found) -> Iterator[Diagnosis]:
         yield ok("uvloop", f"there is none for {found.python.implementation} on this system")
 
 
-def check_open_files(found: Found) -> Iterator[Diagnosis]:
+def check_open_files(found: Environment) -> Iterator[Diagnosis]:
     """How many files and connections a process may have open."""
     if found.open_files is None:
         yield ok("open files", "no limit")
@@ -62,7 +62,7 @@ def check_open_files(found: Found) -> Iterator[Diagnosis]:
         yield note("open files", expected=f"a limit of {FEW_FILES} or more", found=few, fix=f"ulimit -n {FEW_FILES}")
 
 
-def check_cache(found: Found) -> Iterator[Diagnosis]:
+def check_cache(found: Environment) -> Iterator[Diagnosis]:
     """The load cache, without which every start parses every cassette."""
     if found.cache is None:
         yield ok("load cache", "none is wanted (BEDTAPE_CACHE_DIR is empty), or there is no home for it")

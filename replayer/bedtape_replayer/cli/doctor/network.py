@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # botocore goes by it
 
-from bedtape_replayer.cli.doctor.addresses import Address, shown
+from bedtape_replayer.cli.doctor.addresses import Address, render_url
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
-from bedtape_replayer.cli.doctor.environment import Found, Listener
+from bedtape_replayer.cli.doctor.environment import Environment, Listener
 
 __all__ = ["check_port", "check_proxy"]
 
@@ -18,13 +18,13 @@ _PROXIES = ("http_proxy", "HTTP_PROXY")
 _ALL = ("all_proxy", "ALL_PROXY")
 
 
-def check_proxy(found: Found) -> Iterator[Diagnosis]:
+def check_proxy(found: Environment) -> Iterator[Diagnosis]:
     """A company's proxy knows nothing of this machine's loopback."""
     variable = next((name for name in (*_PROXIES, *_ALL) if found.environ.get(name)), None)
     if variable is None:
         yield ok("proxy", "none for http://")
         return
-    proxy = f"{variable}={shown(found.environ[variable])}"
+    proxy = f"{variable}={render_url(found.environ[variable])}"
     asked = found.endpoint.address if found.endpoint else None
     host = asked.host if asked else _HERE
     name = "no_proxy" if found.environ.get("no_proxy") else "NO_PROXY"
@@ -41,7 +41,7 @@ def check_proxy(found: Found) -> Iterator[Diagnosis]:
         yield note("proxy", expected=expected, found=f"{proxy} for all", fix=fix)
 
 
-def check_port(found: Found) -> Iterator[Diagnosis]:
+def check_port(found: Environment) -> Iterator[Diagnosis]:
     """Whether bedtape replay could listen on its port, or does."""
     port = found.settings.port
     listener = found.listeners.get(Address(_HERE, port), Listener("nobody"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 __all__ = ["LOOKED_FOR", "check_boto3", "check_javascript", "check_mitmproxy", "check_pytest"]
 
@@ -23,7 +23,7 @@ def _at_least(version: str, oldest: str) -> bool:
     return numbers(version) >= numbers(oldest)
 
 
-def check_boto3(found: Found) -> Iterator[Diagnosis]:
+def check_boto3(found: Environment) -> Iterator[Diagnosis]:
     """boto3 and botocore, which know Converse and endpoint variables from 1.35 on, and go together."""
     for package in ("boto3", "botocore"):
         version = found.packages.get(package)
@@ -34,7 +34,7 @@ def check_boto3(found: Found) -> Iterator[Diagnosis]:
             yield wrong(package, expected="1.35 or later", found=version or "none", fix=fix)
 
 
-def check_mitmproxy(found: Found) -> Iterator[Diagnosis]:
+def check_mitmproxy(found: Environment) -> Iterator[Diagnosis]:
     """What records."""
     version = found.packages.get("mitmproxy")
     install = "pip install 'bedtape[record]'"
@@ -49,7 +49,7 @@ def check_mitmproxy(found: Found) -> Iterator[Diagnosis]:
         yield ok("mitmproxy", f"{version}: bedtape record can record")
 
 
-def check_pytest(found: Found) -> Iterator[Diagnosis]:
+def check_pytest(found: Environment) -> Iterator[Diagnosis]:
     """What the plugin needs, and whether pytest loads it."""
     version = found.packages.get("pytest")
     if version is None:
@@ -63,7 +63,7 @@ def check_pytest(found: Found) -> Iterator[Diagnosis]:
         yield ok("pytest", f"{version}: the fixture bedrock is there")
 
 
-def check_javascript(found: Found) -> Iterator[Diagnosis]:
+def check_javascript(found: Environment) -> Iterator[Diagnosis]:
     """The SDK that speaks HTTP/2 without TLS by default, if package.json names it."""
     version = found.npm.get(_JAVASCRIPT)
     if version == "":

@@ -18,15 +18,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Timer
 
-from bedtape_cassettes.config.files import read_settings, working_folder
-from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
+from bedtape_cassettes.config.files import find_working_folder, read_settings
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings
 from bedtape_cassettes.errors import CassetteError, ConfigInvalid
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor import profile as profiles
 from bedtape_replayer.cli.doctor.addresses import Address, endpoints
 from bedtape_replayer.cli.doctor.credentials import BUNDLES
-from bedtape_replayer.cli.doctor.environment import DEFAULT_PORT, Chosen, Found, Listener, Python, Shelf
+from bedtape_replayer.cli.doctor.environment import (
+    DEFAULT_PORT,
+    CassetteFolder,
+    ChosenSettings,
+    Environment,
+    Listener,
+    Python,
+)
 from bedtape_replayer.cli.doctor.packages import LOOKED_FOR
 from bedtape_replayer.cli.doctor.profile import Profile
 
@@ -41,14 +48,14 @@ _NOBODY = (errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EN
 _SHOWN = 60
 
 
-def gather() -> Found:
+def gather() -> Environment:
     """What this process's environment is, and what its folder holds."""
     environ = dict(os.environ)
     profile = _profile(environ)
     settings, chosen = _settings()
     addresses = [Address("127.0.0.1", chosen.port), *(e.address for e in endpoints(environ, profile) if e.address)]
     cache = store.cache_folder(os.environ)
-    return Found(
+    return Environment(
         environ=environ,
         python=_python(),
         packages=_packages(),
@@ -109,7 +116,7 @@ def _problem_writing(folder: Path) -> str:
 def _profile(environ: Mapping[str, str]) -> Profile:
     config = environ.get("AWS_CONFIG_FILE") or profiles.FILES[0]
     credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or profiles.FILES[1]
-    name = profiles.named(environ)[0]
+    name = profiles.chosen_profile(environ)[0]
     try:
         return profiles.read(name, _text(config), _text(credentials), (config, credentials))
     except (OSError, UnicodeDecodeError) as error:
@@ -129,39 +136,39 @@ def _is_file(name: str) -> bool:
 # -- the project -----------------------------------------------------------------------------------------------
 
 
-def _settings() -> tuple[Settings, Chosen]:
+def _settings() -> tuple[Settings, ChosenSettings]:
     try:
-        here = working_folder()
+        here = find_working_folder()
         settings = read_settings(here, os.environ, here=here)
     except ConfigInvalid as error:
-        return NOTHING_SAID, Chosen(problems=tuple(map(str, error.problems)))
+        return NO_SETTINGS, ChosenSettings(problems=tuple(map(str, error.problems)))
     port = settings.of("replay").get("port", DEFAULT_PORT)
     assert isinstance(port, int)
-    return settings, Chosen(settings.file, port, warnings=settings.warnings)
+    return settings, ChosenSettings(settings.file, port, warnings=settings.warnings)
 
 
-def _shelves(settings: Settings) -> tuple[Shelf, ...]:
+def _shelves(settings: Settings) -> tuple[CassetteFolder, ...]:
     """The folders that settings name, which must be there, or those that commands look into, where they hold any."""
     said = settings.of("replay").get("cassettes", ())
-    named = [str(folder) for folder in said] if isinstance(said, tuple) else []
+    configured = [str(folder) for folder in said] if isinstance(said, tuple) else []
     others = [folder for folder in _FOLDERS if store.fingerprint([Path(folder)])]
-    return tuple(_shelf(Path(folder)) for folder in dict.fromkeys([*named, *others]))
+    return tuple(_shelf(Path(folder)) for folder in dict.fromkeys([*configured, *others]))
 
 
-def _shelf(folder: Path) -> Shelf:
+def _shelf(folder: Path) -> CassetteFolder:
     try:
         read = store.read([folder])
     except CassetteError as error:
-        return Shelf(str(folder), problems=tuple(str(error).splitlines()))
-    return Shelf(str(folder), len(read), sum(len(cassette.interactions) for cassette in read))
+        return CassetteFolder(str(folder), problems=tuple(str(error).splitlines()))
+    return CassetteFolder(str(folder), len(read), sum(len(cassette.interactions) for cassette in read))
 
 
 def _npm() -> dict[str, str]:
     """AWS's packages that package.json names, with the versions that are installed."""
     package = _json(Path("package.json"))
     parts = [part for key in ("dependencies", "devDependencies") if isinstance(part := package.get(key), dict)]
-    named = {name for part in parts for name in part if name.startswith("@aws-sdk/")}
-    return {name: str(_json(Path("node_modules", name, "package.json")).get("version", "")) for name in named}
+    names = {name for part in parts for name in part if name.startswith("@aws-sdk/")}
+    return {name: str(_json(Path("node_modules", name, "package.json")).get("version", "")) for name in names}
 
 
 def _json(path: Path) -> dict[str, object]:
@@ -179,29 +186,29 @@ def _json(path: Path) -> dict[str, object]:
 def listener_at(address: Address) -> Listener:
     """Who answers at an address of this machine, which must be one. Asks what bedtape, then what LocalStack tells of itself."""
     try:
-        status, headers, body = _asked(address, "/_bedtape/health")
+        status, headers, body = _request(address, "/_bedtape/health")
         held = body.get("interactions"), body.get("cassettes")
         if status == 200 and isinstance(held[0], int) and isinstance(held[1], int):
             says = f"{format_count(held[0], 'interaction')} in {format_count(held[1], 'cassette')}"
-            return Listener("bedtape", f"bedtape {_cut(body.get('version'))} with {says}")
+            return Listener("bedtape", f"bedtape {_truncate(body.get('version'))} with {says}")
         if headers.get("x-amzn-errortype") == "CassetteMissException":
             return Listener("bedtape", "bedtape without its control API")
-        status, headers, body = _asked(address, "/_localstack/health")
+        status, headers, body = _request(address, "/_localstack/health")
         if status == 200 and "services" in body:
-            return Listener("localstack", f"LocalStack {_cut(body.get('version', ''))}".rstrip())
+            return Listener("localstack", f"LocalStack {_truncate(body.get('version', ''))}".rstrip())
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and error.errno in _NOBODY:
             return Listener("nobody")
         return Listener("silent", "something that does not answer HTTP")
-    server = f" ({_cut(headers['server'])})" if "server" in headers else ""
+    server = f" ({_truncate(headers['server'])})" if "server" in headers else ""
     return Listener("http", f"another server{server}")
 
 
-def _cut(said: object) -> str:
+def _truncate(said: object) -> str:
     return str(said)[:_SHOWN]
 
 
-def _asked(address: Address, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
+def _request(address: Address, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=_PATIENCE)
     connection.connect()
     end = Timer(_PATIENCE, _end, (connection.sock,))  # for who sends a byte now and then, and never times out

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FILES", "KINDS", "Profile", "named", "read"]
+__all__ = ["FILES", "KINDS", "Profile", "chosen_profile", "read"]
 
 # Where AWS has them, if no variable names others.
 FILES = ("~/.aws/config", "~/.aws/credentials")
@@ -48,7 +48,7 @@ class Profile:
     problem: str = ""
 
 
-def named(environ: Mapping[str, str]) -> tuple[str, str]:
+def chosen_profile(environ: Mapping[str, str]) -> tuple[str, str]:
     """The profile that is in force, and the variable that says so, "" for none: boto3 reads both, in this order."""
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if name := environ.get(variable):
@@ -62,25 +62,25 @@ def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILE
     files: what both are called, to tell.
     """
     try:
-        parsed, keys = _parsed(files[0], config), _parsed(files[1], credentials)
+        parsed, keys = _parse(files[0], config), _parse(files[1], credentials)
     except configparser.Error as error:
-        return Profile(name, problem=_told(error))
-    own = _named(parsed, "profile").get(name) or (parsed.get("default") if name == "default" else None)
+        return Profile(name, problem=_describe_error(error))
+    own = _group_by_name(parsed, "profile").get(name) or (parsed.get("default") if name == "default" else None)
     merged = {**(own or {}), **keys.get(name, {})}
-    services = _named(parsed, "services").get(merged.get("services", ""), {})
+    services = _group_by_name(parsed, "services").get(merged.get("services", ""), {})
     return Profile(
         name,
         exists=own is not None or name in keys,
         region=merged.get("region", ""),
         endpoint=merged.get("endpoint_url", ""),
-        runtime_endpoint=_nested(services.get("bedrock_runtime", "")).get("endpoint_url", ""),
+        runtime_endpoint=_read_nested(services.get("bedrock_runtime", "")).get("endpoint_url", ""),
         ignores_endpoints=_is_on(merged, "ignore_configured_endpoint_urls"),
         kinds=tuple(key for key in KINDS.values() if _is_on(merged, key)),
         credentials=next((word for key, word in _SOURCES.items() if merged.get(key)), ""),
     )
 
 
-def _told(error: configparser.Error) -> str:
+def _describe_error(error: configparser.Error) -> str:
     """What is wrong, and where; not the line itself, as the error has it, for it may be half a key."""
     lines = [line for line, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", None)]
     where = ", ".join(f"line {line}" for line in lines if line)
@@ -98,13 +98,13 @@ def _is_on(section: _Section, key: str) -> bool:
     return section.get(key, "").lower() == "true"
 
 
-def _parsed(file: str, text: str) -> dict[str, _Section]:
+def _parse(file: str, text: str) -> dict[str, _Section]:
     parser = configparser.RawConfigParser()
     parser.read_string(text, file)
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
-def _named(parsed: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
+def _group_by_name(parsed: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
     """Sections such as `[profile dev]`, by their second word."""
     found = {}
     for title, section in parsed.items():
@@ -119,7 +119,7 @@ def _named(parsed: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
     return found
 
 
-def _nested(value: str) -> _Section:
+def _read_nested(value: str) -> _Section:
     """The indented lines under a key, `endpoint_url = …`."""
     pairs = (line.partition("=") for line in value.splitlines() if "=" in line)
     return {key.strip(): said.strip() for key, _, said in pairs}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 __all__ = ["check_cassettes", "check_gate", "check_settings", "check_token"]
 
@@ -15,7 +15,7 @@ _TOKEN = "BEDTAPE_CONTROL_TOKEN"  # noqa: S105 -- a name
 _SHORTEST = 16
 
 
-def check_cassettes(found: Found) -> Iterator[Diagnosis]:
+def check_cassettes(found: Environment) -> Iterator[Diagnosis]:
     """Whether they load."""
     if not found.shelves:
         yield ok("cassettes", "none yet: bedtape replay serves the samples that ship; bedtape init makes a first one")
@@ -30,7 +30,7 @@ def check_cassettes(found: Found) -> Iterator[Diagnosis]:
             yield ok("cassettes", f"{shelf.folder}: {held}")
 
 
-def check_settings(found: Found) -> Iterator[Diagnosis]:
+def check_settings(found: Environment) -> Iterator[Diagnosis]:
     """Whether every option that is kept in a file or a variable is one, and can be."""
     chosen = found.settings
     if chosen.problems:
@@ -44,7 +44,7 @@ def check_settings(found: Found) -> Iterator[Diagnosis]:
         yield ok("settings", chosen.file or "no file: options are as the command line and variables say")
 
 
-def check_gate(found: Found) -> Iterator[Diagnosis]:
+def check_gate(found: Environment) -> Iterator[Diagnosis]:
     """The gate is for one command, not for a shell."""
     said = found.environ.get(_GATE)
     if not said:
@@ -58,7 +58,7 @@ def check_gate(found: Found) -> Iterator[Diagnosis]:
         yield note("real calls", expected=f"{_GATE}=1 or none", found="something else, which opens nothing", fix=fix)
 
 
-def check_token(found: Found) -> Iterator[Diagnosis]:
+def check_token(found: Environment) -> Iterator[Diagnosis]:
     """The control API's token, which bedtape replay refuses if it is easily guessed."""
     token = found.environ.get(_TOKEN)
     if token and len(token) < _SHORTEST:

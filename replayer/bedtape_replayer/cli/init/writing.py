@@ -28,7 +28,7 @@ def look(root: Path) -> Project:
         raise InitRefused([Problem(str(root), 0, "a project's folder", "another", "go to your project first")])
     try:
         names = frozenset(os.listdir(root))  # noqa: PTH208
-        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _played(root))
+        return Project(names, _text(root / PYPROJECT), _text(root / PACKAGE), _find_folder(root))
     except (OSError, UnicodeDecodeError) as error:
         raise InitRefused([Problem(str(root), 0, "to read what is there", str(error), "fix that first")]) from None
 
@@ -37,7 +37,7 @@ def _text(path: Path) -> str | None:
     return path.read_bytes().decode() if path.exists() else None
 
 
-def _played(root: Path) -> str | None:
+def _find_folder(root: Path) -> str | None:
     """The first folder in the project that its own file of settings names. Raises ConfigInvalid."""
     settings = read_settings(root, {}, here=root)
     if settings.file is None or Path(settings.file).parent != root:
@@ -120,7 +120,7 @@ def _write(path: Path, piece: PlannedFile, undo: list[_Undo]) -> None:
         if piece.adds:
             path = path.resolve()  # a link stays one
             shutil.copymode(path, ready)
-            undo.append(lambda: _put_back(path, ready, before))
+            undo.append(lambda: _restore(path, ready, before))
         else:
             undo.append(lambda: _remove(path))
     else:
@@ -131,7 +131,7 @@ def _write(path: Path, piece: PlannedFile, undo: list[_Undo]) -> None:
     ready.replace(path)
 
 
-def _put_back(path: Path, ready: Path, before: bytes) -> None:
+def _restore(path: Path, ready: Path, before: bytes) -> None:
     if path.read_bytes() != before:
         ready.write_bytes(before)
         shutil.copymode(path, ready)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
-from bedtape_cassettes.families.table import bare
+from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.model import JsonValue
 
 __all__ = ["empty_message", "mistake"]
@@ -103,7 +103,7 @@ def _results(messages: Sequence[JsonObject]) -> str | None:
 
 
 def _is_one_of(model: str, globs: Sequence[str]) -> bool:
-    return any(fnmatchcase(bare(model), glob) for glob in globs)
+    return any(fnmatchcase(strip_profile(model), glob) for glob in globs)
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from bedtape_cassettes.families.family import Cannot
-from bedtape_cassettes.families.table import bare, family_of
+from bedtape_cassettes.families.family import RenderError
+from bedtape_cassettes.families.table import family_of, strip_profile
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.engine.validation.conversation import empty_message
 
@@ -41,7 +41,7 @@ _NOVA_BLOCKS = frozenset(
 
 def mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
     """What Bedrock says to the mistakes in an InvokeModel body before it answers; None where there are none."""
-    name = bare(model)
+    name = strip_profile(model)
     if streaming and fnmatchcase(name, _STREAMED_UNSEEN):
         return None
     if not fnmatchcase(name, _CLAUDE):
@@ -97,7 +97,7 @@ def _nova_blocks(body: JsonObject) -> Iterator[str]:
 def _find_required(model: str) -> Required | None:
     try:
         return family_of("InvokeModel", model).required
-    except Cannot:
+    except RenderError:
         return None
 
 

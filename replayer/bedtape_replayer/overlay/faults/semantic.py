@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from bedtape_cassettes.families.content import Block, Cited, Message, Prompt, Text, ToolUse
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.content import Block, CitedText, Message, Prompt, Text, ToolUse
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
@@ -84,7 +84,7 @@ class Misanswer(FaultKind):
                 chance=context.chance,
                 family=self.family,
             )
-        except Cannot as error:
+        except RenderError as error:
             raise Refused(f"{self.what} cannot happen to {call.operation} of {call.model}: {error}") from None
         return replace(rendered, after_ms=response.after_ms)
 
@@ -124,11 +124,11 @@ def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
     """Yields the blocks up to this number of characters of text, without the tool calls after them."""
     for block in blocks:
         match block:
-            case Text(text) | Cited(text, _) if len(text) > length:
+            case Text(text) | CitedText(text, _) if len(text) > length:
                 if length:
                     yield replace(block, text=text[:length])
                 return
-            case Text(text) | Cited(text, _):
+            case Text(text) | CitedText(text, _):
                 length -= len(text)
                 yield block
             case ToolUse():

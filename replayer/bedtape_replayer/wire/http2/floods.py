@@ -1,6 +1,6 @@
 """Limits the work that one HTTP/2 client can cause without sending requests.
 
-Every `count_` method counts one frame and raises `ConnectionFault` with ENHANCE_YOUR_CALM above its
+Every method whose name begins with count_ counts one frame and raises `ConnectionFault` with ENHANCE_YOUR_CALM above its
 limit. There is no clock. The limits grow with the number of served requests, as in Envoy, so a
 connection in use can live forever.
 """

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.rendering import render
 from support.corpus import needs_corpus
-from support.messages import NO_TEXT, TEXTS, asking, messages, read_again, refuses, withstands_all
+from support.messages import NO_TEXT, TEXTS, messages, model_request, read_again, refuses, withstands_all
 from support.native import json_objects, recorded
 
 MODEL = "ai21.j2-ultra-v1"
@@ -30,7 +30,7 @@ def test_what_is_written_is_read_again(message: Message) -> None:
 
 @given(TEXTS)
 def test_tokens_follow_each_other_through_the_text(text: str) -> None:
-    made: Any = AI21_J2.render(Message((Text(text),), "max_tokens"), asking(AI21_J2, MODEL, REQUEST))
+    made: Any = AI21_J2.render(Message((Text(text),), "max_tokens"), model_request(AI21_J2, MODEL, REQUEST))
     ranges = [token["textRange"] for token in made["completions"][0]["data"]["tokens"]]
     assert all(0 <= a["start"] < a["end"] <= b["start"] for a, b in pairwise(ranges))
     assert "".join("".join(text[at["start"] : at["end"]].split()) for at in ranges) == "".join(text.split())
@@ -45,7 +45,9 @@ def test_tokens_follow_each_other_through_the_text(text: str) -> None:
     ],
 )
 def test_how_it_ended(stop: str, finish: dict[str, Any], last: str) -> None:
-    made: Any = AI21_J2.render(Message((Text("Hi, you"),), stop, usage=Usage(7, 2)), asking(AI21_J2, MODEL, REQUEST))
+    made: Any = AI21_J2.render(
+        Message((Text("Hi, you"),), stop, usage=Usage(7, 2)), model_request(AI21_J2, MODEL, REQUEST)
+    )
     (completion,) = made["completions"]
     assert completion["finishReason"] == finish
     assert completion["data"]["tokens"][-1]["generatedToken"]["token"] == last
@@ -62,7 +64,7 @@ def test_tokens_have_the_members_of_recorded_ones() -> None:
 
     rows = recorded("ai21.j2")
     assert rows
-    made: Any = AI21_J2.render(Message((Text("Hi."),)), asking(AI21_J2, MODEL, REQUEST))
+    made: Any = AI21_J2.render(Message((Text("Hi."),)), model_request(AI21_J2, MODEL, REQUEST))
     for row in rows:
         found = json.loads(row.response_body)
         for mine, theirs in (
@@ -73,13 +75,13 @@ def test_tokens_have_the_members_of_recorded_ones() -> None:
 
 
 def test_it_does_not_stream() -> None:
-    with pytest.raises(Cannot, match="ai21_j2 family do not stream"):
+    with pytest.raises(RenderError, match="ai21_j2 family do not stream"):
         render(
             Message((Text("Hi."),)),
             operation="InvokeModelWithResponseStream",
             model=MODEL,
             body=b"{}",
-            chance=asking(AI21_J2, MODEL, REQUEST).chance,
+            chance=model_request(AI21_J2, MODEL, REQUEST).chance,
         )
 
 

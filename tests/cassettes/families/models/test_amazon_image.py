@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Images
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
 from support.native import invoked, json_objects, withstands
 
@@ -39,7 +39,7 @@ def test_prompt_and_seed_tell_the_image() -> None:
 
 @pytest.mark.parametrize("count", [0, 6, -1, "2", True, 1.5])
 def test_a_number_that_the_models_refuse_is_refused(count: object) -> None:
-    with pytest.raises(Cannot, match="numberOfImages` from 1 to 5, found"):
+    with pytest.raises(RenderError, match="numberOfImages` from 1 to 5, found"):
         invoked(CANVAS, _asked(numberOfImages=count), Images())
 
 

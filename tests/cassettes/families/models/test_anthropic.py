@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from bedtape_cassettes.families.content import (
     STOP_REASONS,
     Citation,
-    Cited,
+    CitedText,
     Image,
     Message,
     Reasoning,
@@ -24,7 +24,7 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.anthropic import ANTHROPIC
 from support import contents
 
@@ -43,12 +43,14 @@ _MESSAGES = contents.messages(
 
 def _streamed(message: Message, model: str = _MODEL) -> list[Any]:
     assert ANTHROPIC.stream is not None
-    return list(ANTHROPIC.stream(message, contents.asking(ANTHROPIC, model)))
+    return list(ANTHROPIC.stream(message, contents.model_request(ANTHROPIC, model)))
 
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert ANTHROPIC.read(ANTHROPIC.render(message, contents.asking(ANTHROPIC, _MODEL))) == replace(message, usage=None)
+    assert ANTHROPIC.read(ANTHROPIC.render(message, contents.model_request(ANTHROPIC, _MODEL))) == replace(
+        message, usage=None
+    )
 
 
 @given(_MESSAGES)
@@ -102,7 +104,7 @@ _EVERYTHING = Message(
         Reasoning("Let me think.", "sig"),
         Reasoning(redacted=b"aGlkZGVu"),
         Text("Rome is warm."),
-        Cited(
+        CitedText(
             "It is 30 degrees.",
             (
                 Citation("30 degrees", "report"),
@@ -139,7 +141,9 @@ def _check(found: SdkMessage) -> None:
 
 
 def test_the_sdk_understands_a_whole_answer() -> None:
-    _check(SdkMessage.model_validate(ANTHROPIC.render(_EVERYTHING, contents.asking(ANTHROPIC, _MODEL)), strict=True))
+    _check(
+        SdkMessage.model_validate(ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL)), strict=True)
+    )
 
 
 def test_the_sdk_understands_every_event() -> None:
@@ -151,7 +155,7 @@ def test_the_sdk_understands_every_event() -> None:
 
 def test_whole_and_streamed_answers_say_the_same() -> None:
     assert ANTHROPIC.gather is not None
-    whole = ANTHROPIC.read(ANTHROPIC.render(_EVERYTHING, contents.asking(ANTHROPIC, _MODEL, seed=7)))
+    whole = ANTHROPIC.read(ANTHROPIC.render(_EVERYTHING, contents.model_request(ANTHROPIC, _MODEL, seed=7)))
     ids = [block.id for block in whole.blocks if isinstance(block, ToolUse)]
     assert all(name is not None and name.startswith("toolu_bdrk_01") and len(name) == 35 for name in ids)
     gathered = ANTHROPIC.gather(_streamed(_EVERYTHING))
@@ -163,13 +167,13 @@ def test_whole_and_streamed_answers_say_the_same() -> None:
 
 
 def test_an_image_is_refused() -> None:
-    with pytest.raises(Cannot, match=r"anthropic family answer with text, .*found Image"):
-        ANTHROPIC.render(Message((Image(b"x"),)), contents.asking(ANTHROPIC, _MODEL))
+    with pytest.raises(RenderError, match=r"anthropic family answer with text, .*found Image"):
+        ANTHROPIC.render(Message((Image(b"x"),)), contents.model_request(ANTHROPIC, _MODEL))
 
 
 def test_a_stop_reason_without_a_word_is_refused() -> None:
-    with pytest.raises(Cannot, match="malformed_tool_use"):
-        ANTHROPIC.render(Message((Text("x"),), "malformed_tool_use"), contents.asking(ANTHROPIC, _MODEL))
+    with pytest.raises(RenderError, match="malformed_tool_use"):
+        ANTHROPIC.render(Message((Text("x"),), "malformed_tool_use"), contents.model_request(ANTHROPIC, _MODEL))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_anthropics_words_are_understood(word: str | None, meaning: str) -> None
     ],
 )
 def test_usage_grew_with_the_models(model: str, members: set[str]) -> None:
-    body: Any = ANTHROPIC.render(Message((Text("x"),)), contents.asking(ANTHROPIC, model))
+    body: Any = ANTHROPIC.render(Message((Text("x"),)), contents.model_request(ANTHROPIC, model))
     start: Any = _streamed(Message((Text("x"),)), model)[0]
     assert set(body["usage"]) == set(start["message"]["usage"]) == members
 
@@ -228,5 +232,5 @@ def test_only_requests_with_a_cache_point_have_cached_tokens_counted() -> None:
     point = {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}
     said = {"system": 'says "cache_control": no'}
     for body, counted in ((point, True), (said, False)):
-        assert ANTHROPIC.cached(contents.asking(ANTHROPIC, _MODEL, body), Usage(1, 1)) is counted
-    assert ANTHROPIC.cached(contents.asking(ANTHROPIC, _MODEL), Usage(1, 1, 5))
+        assert ANTHROPIC.counts_cache(contents.model_request(ANTHROPIC, _MODEL, body), Usage(1, 1)) is counted
+    assert ANTHROPIC.counts_cache(contents.model_request(ANTHROPIC, _MODEL), Usage(1, 1, 5))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, ToolUse, Turn
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.anthropic_text import ANTHROPIC_TEXT
 from support import contents
 
@@ -22,7 +22,7 @@ _ASKED = {
 
 def _streamed(message: Message, body: dict[str, Any] | None = None) -> list[Any]:
     assert ANTHROPIC_TEXT.stream is not None
-    return list(ANTHROPIC_TEXT.stream(message, contents.asking(ANTHROPIC_TEXT, _MODEL, body)))
+    return list(ANTHROPIC_TEXT.stream(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, body)))
 
 
 def _gathered(chunks: list[Any]) -> Any:
@@ -33,7 +33,7 @@ def _gathered(chunks: list[Any]) -> Any:
 @given(_MESSAGES)
 def test_what_is_written_is_read_again(message: Message) -> None:
     one = Message((Text(message.text),), message.stop)
-    assert ANTHROPIC_TEXT.read(ANTHROPIC_TEXT.render(message, contents.asking(ANTHROPIC_TEXT, _MODEL))) == one
+    assert ANTHROPIC_TEXT.read(ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL))) == one
     assert _gathered(_streamed(message)) == one
 
 
@@ -60,7 +60,7 @@ def test_a_prompt_is_a_conversation() -> None:
 )
 def test_why_it_ended(message: Message, ending: tuple[str, str | None]) -> None:
     asked = {**_ASKED, "stop_sequences": ["."]}
-    body = ANTHROPIC_TEXT.render(message, contents.asking(ANTHROPIC_TEXT, _MODEL, asked))
+    body = ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, asked))
     last = _streamed(message, asked)[-1]
     assert (body["stop_reason"], body["stop"]) == (last["stop_reason"], last["stop"]) == ending
     assert ANTHROPIC_TEXT.read(body).stop == _gathered(_streamed(message, asked)).stop == message.stop
@@ -69,11 +69,11 @@ def test_why_it_ended(message: Message, ending: tuple[str, str | None]) -> None:
 def test_messages_are_answered_with_messages() -> None:
     asked = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}
     message = Message((Text("a"),))
-    body = ANTHROPIC_TEXT.render(message, contents.asking(ANTHROPIC_TEXT, _MODEL, asked))
+    body = ANTHROPIC_TEXT.render(message, contents.model_request(ANTHROPIC_TEXT, _MODEL, asked))
     assert body["content"] == [{"type": "text", "text": "a"}]
     assert ANTHROPIC_TEXT.read(body).text == _gathered(_streamed(message, asked)).text == "a"
 
 
 def test_tools_are_refused() -> None:
-    with pytest.raises(Cannot, match="text alone, found ToolUse"):
-        ANTHROPIC_TEXT.render(Message((ToolUse("a", {}),)), contents.asking(ANTHROPIC_TEXT, _MODEL))
+    with pytest.raises(RenderError, match="text alone, found ToolUse"):
+        ANTHROPIC_TEXT.render(Message((ToolUse("a", {}),)), contents.model_request(ANTHROPIC_TEXT, _MODEL))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Image, Message, Prompt, Reasoning, Text, ToolResult, ToolUse, Turn, Usage
 from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
-from support.messages import CALLS, TEXTS, USAGES, asking, read_again, refuses, streamed, withstands_all
+from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "cohere.command-r-plus-v1:0"
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again(
 
 
 def test_a_whole_answer() -> None:
-    made: Any = COHERE_CHAT.render(Message((Text("Hi."),)), asking(COHERE_CHAT, MODEL, REQUEST))
+    made: Any = COHERE_CHAT.render(Message((Text("Hi."),)), model_request(COHERE_CHAT, MODEL, REQUEST))
     assert list(made) == ["response_id", "text", "generation_id", "chat_history", "finish_reason"]
     assert (made["text"], made["finish_reason"]) == ("Hi.", "COMPLETE")
     said = [{"role": "USER", "message": "Say hi"}, {"role": "CHATBOT", "message": "Hi."}]
@@ -52,7 +52,7 @@ def test_a_whole_answer() -> None:
 
 def test_calls() -> None:
     message = Message((Text("I add."), ADD), "tool_use", usage=Usage(7, 2))
-    made: Any = COHERE_CHAT.render(message, asking(COHERE_CHAT, MODEL, REQUEST))
+    made: Any = COHERE_CHAT.render(message, model_request(COHERE_CHAT, MODEL, REQUEST))
     assert made["tool_calls"] == [{"name": "add", "parameters": {"a": 2}}]
     assert made["finish_reason"] == "COMPLETE"
     events = [chunk["event_type"] for chunk in streamed(COHERE_CHAT, MODEL, REQUEST, message)]

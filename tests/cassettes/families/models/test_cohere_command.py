@@ -11,7 +11,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.families.models.cohere_command import COHERE_COMMAND
-from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "cohere.command-light-text-v14"
@@ -36,7 +36,9 @@ def test_what_is_written_is_read_again(whole: bool, request_: dict[str, Any], me
 
 @pytest.mark.parametrize(("asked", "count"), [({}, 1), ({"num_generations": 2}, 2), ({"num_generations": True}, 1)])
 def test_as_many_generations_as_asked_for(asked: dict[str, Any], count: int) -> None:
-    made: Any = COHERE_COMMAND.render(Message((Text("Hi."),)), asking(COHERE_COMMAND, MODEL, {**REQUEST, **asked}))
+    made: Any = COHERE_COMMAND.render(
+        Message((Text("Hi."),)), model_request(COHERE_COMMAND, MODEL, {**REQUEST, **asked})
+    )
     assert list(made) == ["id", "generations", "prompt"]
     assert made["prompt"] == "Say hi"
     assert [(each["text"], each["finish_reason"]) for each in made["generations"]] == [("Hi.", "COMPLETE")] * count

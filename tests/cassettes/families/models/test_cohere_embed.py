@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.cohere_embed import COHERE_EMBED
 from support.corpus import needs_corpus
 from support.native import invoked, json_objects, recorded, withstands
@@ -63,7 +63,7 @@ def test_number_types_are_those_asked_for(model: str, form: str, dimension: int)
 def test_several_number_types_and_an_unknown_one() -> None:
     made = invoked(V4, {**TEXTS, "embedding_types": ["int8", "float"]}, Embeddings())
     assert list(made["embeddings"]) == ["int8", "float"]
-    with pytest.raises(Cannot, match="found 'base64'"):
+    with pytest.raises(RenderError, match="found 'base64'"):
         invoked(V4, {**TEXTS, "embedding_types": ["base64"]}, Embeddings())
 
 
@@ -83,7 +83,7 @@ def test_given_vectors_are_kept_and_must_be_one_an_input() -> None:
     content = Embeddings(vectors=((0.5, 1.0), (0.25, -1.0)))
     for model in (V3, V4):
         assert COHERE_EMBED.read(invoked(model, TEXTS, content)) == content
-    with pytest.raises(Cannot, match="inputs, 2; found 1"):
+    with pytest.raises(RenderError, match="inputs, 2; found 1"):
         invoked(V4, TEXTS, Embeddings(vectors=((0.5,),)))
 
 

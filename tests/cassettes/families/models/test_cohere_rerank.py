@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Ranking
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.cohere_rerank import AMAZON_RERANK, COHERE_RERANK
 from bedtape_cassettes.families.table import family_of
 from support.corpus import needs_corpus
@@ -68,7 +68,7 @@ def test_given_scores_are_kept_sorted_and_cut() -> None:
     [(((4, 0.5),), "documents, 0 to 3; found one for 4"), (((1, 0.5), (1, 0.25)), "one score a document")],
 )
 def test_scores_of_other_documents_are_refused(scores: tuple[tuple[int, float], ...], message: str) -> None:
-    with pytest.raises(Cannot, match=message):
+    with pytest.raises(RenderError, match=message):
         invoked(COHERE, REQUEST, Ranking(scores=scores))
 
 

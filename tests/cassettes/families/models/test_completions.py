@@ -11,7 +11,7 @@ from hypothesis import given
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.completions import COMPLETIONS
 from bedtape_cassettes.families.table import FAMILIES, family_of
-from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefgh1234"
@@ -28,7 +28,9 @@ def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
 
 
 def test_a_whole_answer() -> None:
-    made = COMPLETIONS.render(Message((Text("Hi."),), usage=Usage(7, 2, 3, 4)), asking(COMPLETIONS, MODEL, REQUEST))
+    made = COMPLETIONS.render(
+        Message((Text("Hi."),), usage=Usage(7, 2, 3, 4)), model_request(COMPLETIONS, MODEL, REQUEST)
+    )
     assert made["object"] == "text_completion"
     assert made["choices"] == [{"index": 0, "text": "Hi.", "logprobs": None, "finish_reason": "stop"}]
     assert made["usage"] == {"prompt_tokens": 14, "completion_tokens": 2, "total_tokens": 16}

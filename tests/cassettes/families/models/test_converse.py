@@ -14,7 +14,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import (
     Citation,
-    Cited,
+    CitedText,
     Embeddings,
     Image,
     Message,
@@ -25,7 +25,7 @@ from bedtape_cassettes.families.content import (
     Turn,
     Usage,
 )
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.converse import CONVERSE
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format import bodies
@@ -40,14 +40,16 @@ _MESSAGES = contents.messages(
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert CONVERSE.read(CONVERSE.render(message, contents.asking(CONVERSE, _MODEL))) == replace(message, usage=None)
+    assert CONVERSE.read(CONVERSE.render(message, contents.model_request(CONVERSE, _MODEL))) == replace(
+        message, usage=None
+    )
 
 
 @given(_MESSAGES)
 def test_a_stream_is_gathered_again(message: Message) -> None:
     assert CONVERSE.stream is not None
     assert CONVERSE.gather is not None
-    assert CONVERSE.gather(list(CONVERSE.stream(message, contents.asking(CONVERSE, _MODEL)))) == replace(
+    assert CONVERSE.gather(list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL)))) == replace(
         message, usage=None
     )
 
@@ -115,7 +117,7 @@ _EVERYTHING = Message(
         Reasoning("Let me think.", "sig"),
         Reasoning(redacted=b"hidden"),
         Text("Rome is warm."),
-        Cited("It is 30 degrees.", (Citation("30 degrees", "report"), Citation("x", origin="https://example.com"))),
+        CitedText("It is 30 degrees.", (Citation("30 degrees", "report"), Citation("x", origin="https://example.com"))),
         ToolUse("weather", {"city": "Rome"}),
         Image(b"\x89PNG"),
     ),
@@ -180,7 +182,7 @@ def test_tokens_are_made_up_from_the_length() -> None:
 def test_only_newer_claude_types_its_tool_use() -> None:
     message = Message((ToolUse("weather", {}),), "tool_use")
     typed = {
-        model: "type" in str(CONVERSE.render(message, contents.asking(CONVERSE, model)))
+        model: "type" in str(CONVERSE.render(message, contents.model_request(CONVERSE, model)))
         for model in (_MODEL, "us.anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-lite-v1:0")
     }
     assert list(typed.values()) == [True, False, False]
@@ -190,14 +192,14 @@ def test_equal_chance_gives_equal_answers_and_another_gives_another() -> None:
     message = Message((Text("word " * 40), ToolUse("weather", {})))
     assert CONVERSE.stream is not None
     same, again, other = (
-        list(CONVERSE.stream(message, contents.asking(CONVERSE, _MODEL, seed=seed))) for seed in (1, 1, 2)
+        list(CONVERSE.stream(message, contents.model_request(CONVERSE, _MODEL, seed=seed))) for seed in (1, 1, 2)
     )
     assert same == again != other
 
 
 def test_other_content_is_refused() -> None:
-    with pytest.raises(Cannot, match=r"answer with text, .*found Embeddings"):
-        CONVERSE.render(Embeddings(), contents.asking(CONVERSE, _MODEL))
+    with pytest.raises(RenderError, match=r"answer with text, .*found Embeddings"):
+        CONVERSE.render(Embeddings(), contents.model_request(CONVERSE, _MODEL))
 
 
 @pytest.mark.parametrize("body", [{}, {"output": 1}, {"completion": "x"}])

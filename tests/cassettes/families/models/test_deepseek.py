@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Message, Reasoning, Text, ToolUse
 from bedtape_cassettes.families.models.deepseek import DEEPSEEK
-from support.messages import asking, read_again, refuses, streamed, withstands_all
+from support.messages import model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "us.deepseek.r1-v1:0"
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_again(
 
 @pytest.mark.parametrize(("request_", "tag"), [(REQUEST, "<think>\n"), (OPENED, "")])
 def test_a_prompt_may_have_opened_the_thoughts(request_: dict[str, Any], tag: str) -> None:
-    made = DEEPSEEK.render(Message((Reasoning("Hm."), Text("Hi."))), asking(DEEPSEEK, MODEL, request_))
+    made = DEEPSEEK.render(Message((Reasoning("Hm."), Text("Hi."))), model_request(DEEPSEEK, MODEL, request_))
     assert made == {"choices": [{"text": tag + "Hm.\n</think>\n\nHi.", "stop_reason": "stop"}]}
 
 

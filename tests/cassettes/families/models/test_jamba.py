@@ -16,7 +16,7 @@ from bedtape_cassettes.families.models.jamba import JAMBA
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events
-from support.messages import CALLS, TEXTS, USAGES, asking, read_again, refuses, streamed
+from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, refuses, streamed
 
 MODEL = "us.ai21.jamba-1-5-mini-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_again(
 
 
 def test_a_whole_answer() -> None:
-    made: Any = JAMBA.render(Message((Text("Hi."),), usage=Usage(7, 2)), asking(JAMBA, MODEL, REQUEST))
+    made: Any = JAMBA.render(Message((Text("Hi."),), usage=Usage(7, 2)), model_request(JAMBA, MODEL, REQUEST))
     assert list(made) == ["id", "choices", "usage", "meta", "model"]
     message = {"role": "assistant", "content": "Hi.", "tool_calls": None}
     assert made["choices"] == [{"index": 0, "message": message, "finish_reason": "stop"}]
@@ -50,7 +50,7 @@ def test_a_whole_answer() -> None:
     ],
 )
 def test_it_calls_itself_by_its_own_name(model: str, name: str) -> None:
-    assert JAMBA.render(Message((Text("Hi."),)), asking(JAMBA, model, REQUEST))["model"] == name
+    assert JAMBA.render(Message((Text("Hi."),)), model_request(JAMBA, model, REQUEST))["model"] == name
 
 
 @pytest.mark.parametrize(("stop", "token"), [("end_turn", 518), ("max_tokens", None)])
@@ -69,7 +69,7 @@ def test_metrics_stand_alone() -> None:
         operation="InvokeModelWithResponseStream",
         model=MODEL,
         body=json.dumps(REQUEST).encode(),
-        chance=asking(JAMBA, MODEL, REQUEST).chance,
+        chance=model_request(JAMBA, MODEL, REQUEST).chance,
     )
     assert isinstance(response.body, Events)
     last: Any = bodies.value_of("bytes", response.body.events[-1].payload)
@@ -78,7 +78,7 @@ def test_metrics_stand_alone() -> None:
 
 
 def test_ids_of_calls_are_made_where_none_is_given() -> None:
-    made: Any = JAMBA.render(Message((ToolUse("add", {"a": 2}),), "tool_use"), asking(JAMBA, MODEL, REQUEST))
+    made: Any = JAMBA.render(Message((ToolUse("add", {"a": 2}),), "tool_use"), model_request(JAMBA, MODEL, REQUEST))
     (call,) = made["choices"][0]["message"]["tool_calls"]
     assert re.fullmatch("chatcmpl-tool-[0-9a-f]{32}", call["id"])
     assert call["function"] == {"name": "add", "arguments": '{"a":2}'}

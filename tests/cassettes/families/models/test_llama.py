@@ -10,7 +10,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.llama import LLAMA
-from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "us.meta.llama3-1-70b-instruct-v1:0"
@@ -27,7 +27,7 @@ def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
 
 
 def test_a_whole_answer() -> None:
-    made = LLAMA.render(Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)), asking(LLAMA, MODEL, REQUEST))
+    made = LLAMA.render(Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)), model_request(LLAMA, MODEL, REQUEST))
     wanted = {"generation": "Hi.", "prompt_token_count": 7, "generation_token_count": 2, "stop_reason": "length"}
     assert list(made.items()) == list(wanted.items())
 

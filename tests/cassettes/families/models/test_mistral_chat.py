@@ -14,7 +14,7 @@ from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, 
 from bedtape_cassettes.families.models.mistral_chat import MISTRAL_CHAT
 from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
 from bedtape_cassettes.families.table import family_of
-from support.messages import CALLS, TEXTS, USAGES, asking, messages, read_again, refuses, streamed
+from support.messages import CALLS, TEXTS, USAGES, messages, model_request, read_again, refuses, streamed
 
 SHORT, LONG, PIXTRAL = (
     "mistral.mistral-large-2402-v1:0",
@@ -44,13 +44,13 @@ def test_a_prompt_is_answered_as_a_completion(whole: bool, message: Message) -> 
     found = read_again(MISTRAL_CHAT, SHORT, COMPLETES, message, whole=whole)
     assert found == replace(message, usage=None)
     assert found == read_again(MISTRAL_TEXT, SHORT, COMPLETES, message, whole=whole)
-    assert "outputs" in MISTRAL_CHAT.render(message, asking(MISTRAL_CHAT, SHORT, COMPLETES))
+    assert "outputs" in MISTRAL_CHAT.render(message, model_request(MISTRAL_CHAT, SHORT, COMPLETES))
     assert MISTRAL_CHAT.prompt(COMPLETES).last == "Say hi"
 
 
 def test_the_short_form() -> None:
     call = ToolUse("add", {"a": 2})
-    made: Any = MISTRAL_CHAT.render(Message((call,), "tool_use"), asking(MISTRAL_CHAT, SHORT, REQUEST))
+    made: Any = MISTRAL_CHAT.render(Message((call,), "tool_use"), model_request(MISTRAL_CHAT, SHORT, REQUEST))
     assert list(made) == ["choices"]
     (choice,) = made["choices"]
     assert list(choice) == ["index", "message", "stop_reason"]
@@ -58,19 +58,19 @@ def test_the_short_form() -> None:
     (called,) = choice["message"]["tool_calls"]
     assert re.fullmatch("[A-Za-z0-9]{22}", called.pop("id"))
     assert called == {"function": {"name": "add", "arguments": '{"a":2}'}}
-    plain: Any = MISTRAL_CHAT.render(HI, asking(MISTRAL_CHAT, SHORT, REQUEST))
+    plain: Any = MISTRAL_CHAT.render(HI, model_request(MISTRAL_CHAT, SHORT, REQUEST))
     assert plain["choices"][0]["message"] == {"role": "assistant", "content": "Hi, all of you."}
 
 
 @pytest.mark.parametrize(("model", "name"), [(LONG, "mistral-large-2407-v1:0"), (PIXTRAL, "pixtral-large-2502-v1:0")])
 def test_the_long_form(model: str, name: str) -> None:
-    made: Any = MISTRAL_CHAT.render(HI, asking(MISTRAL_CHAT, model, REQUEST))
+    made: Any = MISTRAL_CHAT.render(HI, model_request(MISTRAL_CHAT, model, REQUEST))
     assert list(made) == ["id", "object", "created", "model", "choices", "usage"]
     assert made["model"] == name
     said = {"role": "assistant", "content": "Hi, all of you.", "tool_calls": None}
     assert made["choices"] == [{"index": 0, "message": said, "finish_reason": "stop"}]
     message = Message((ToolUse("add", {}),), "tool_use")
-    called: Any = MISTRAL_CHAT.render(message, asking(MISTRAL_CHAT, model, REQUEST))
+    called: Any = MISTRAL_CHAT.render(message, model_request(MISTRAL_CHAT, model, REQUEST))
     assert re.fullmatch("[A-Za-z0-9]{9}", called["choices"][0]["message"]["tool_calls"][0]["id"])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Turn
 from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
-from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "mistral.mistral-7b-instruct-v0:2"
@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
 
 
 def test_a_whole_answer() -> None:
-    made = MISTRAL_TEXT.render(Message((Text("Hi."),)), asking(MISTRAL_TEXT, MODEL, REQUEST))
+    made = MISTRAL_TEXT.render(Message((Text("Hi."),)), model_request(MISTRAL_TEXT, MODEL, REQUEST))
     assert made == {"outputs": [{"text": "Hi.", "stop_reason": "stop"}]}
 
 

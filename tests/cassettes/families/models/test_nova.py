@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bedtape_cassettes.families.content import Cited, Image, Message, Reasoning, Text, ToolResult, ToolUse, Turn
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.content import CitedText, Image, Message, Reasoning, Text, ToolResult, ToolUse, Turn
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.nova import NOVA
 from support import contents
 
@@ -20,7 +20,7 @@ _MESSAGES = contents.messages(contents.TEXTS, contents.TOOL_USES, contents.SOME_
 
 def _streamed(message: Message) -> list[Any]:
     assert NOVA.stream is not None
-    return list(NOVA.stream(message, contents.asking(NOVA, _MODEL)))
+    return list(NOVA.stream(message, contents.model_request(NOVA, _MODEL)))
 
 
 def _joined(message: Message) -> Message:
@@ -37,7 +37,7 @@ def _joined(message: Message) -> Message:
 
 @given(_MESSAGES)
 def test_a_whole_answer_is_read_again(message: Message) -> None:
-    assert NOVA.read(NOVA.render(message, contents.asking(NOVA, _MODEL))) == replace(message, usage=None)
+    assert NOVA.read(NOVA.render(message, contents.model_request(NOVA, _MODEL))) == replace(message, usage=None)
 
 
 @given(_MESSAGES)
@@ -76,11 +76,11 @@ def test_every_delta_is_a_block_of_its_own() -> None:
     assert chunks[-4]["contentBlockDelta"]["delta"] == {"toolUse": {"input": '{"city":"Rome"}'}}
 
 
-@pytest.mark.parametrize("block", [Image(b"x"), Cited("x", ()), Reasoning(redacted=b"x")])
+@pytest.mark.parametrize("block", [Image(b"x"), CitedText("x", ()), Reasoning(redacted=b"x")])
 def test_what_nova_does_not_say_is_refused(block: Any) -> None:
-    with pytest.raises(Cannot, match=f"nova family answer with text, .*found {type(block).__name__}"):
-        NOVA.render(Message((block,)), contents.asking(NOVA, _MODEL))
-    with pytest.raises(Cannot):
+    with pytest.raises(RenderError, match=f"nova family answer with text, .*found {type(block).__name__}"):
+        NOVA.render(Message((block,)), contents.model_request(NOVA, _MODEL))
+    with pytest.raises(RenderError):
         _streamed(Message((block,)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
 from support.corpus import needs_corpus
 from support.native import invoked, json_objects, recorded, withstands
@@ -77,7 +77,7 @@ def test_the_default_dimension() -> None:
 
 
 def test_a_video_in_two_wants_two_vectors() -> None:
-    with pytest.raises(Cannot, match="inputs, 2; found 1"):
+    with pytest.raises(RenderError, match="inputs, 2; found 1"):
         invoked(MODEL, _video("AUDIO_VIDEO_SEPARATE"), Embeddings(vectors=((0.5,),)))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, ToolUse, Usage
 from bedtape_cassettes.families.models.openai import OPENAI
 from bedtape_cassettes.families.table import family_of
-from support.messages import CALLS, USAGES, asking, read_again, refuses, streamed
+from support.messages import CALLS, USAGES, model_request, read_again, refuses, streamed
 
 MODEL = "us.openai.gpt-oss-120b-1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
@@ -36,7 +36,7 @@ def test_what_is_written_is_read_again(
 
 def test_a_whole_answer() -> None:
     message = Message((THOUGHT, CALL, TEXT), "tool_use", usage=Usage(7, 2, 3, 4))
-    made: Any = OPENAI.render(message, asking(OPENAI, MODEL, REQUEST))
+    made: Any = OPENAI.render(message, model_request(OPENAI, MODEL, REQUEST))
     assert list(made) == ["choices", "created", "id", "model", "object", "service_tier", "usage"]
     assert made["choices"] == [
         {
@@ -65,7 +65,7 @@ def test_a_whole_answer() -> None:
 )
 def test_ids_of_calls_are_made_where_none_is_given(model: str, form: str) -> None:
     message = Message((ToolUse("add", {}), ToolUse("add", {})), "tool_use")
-    made: Any = OPENAI.render(message, asking(OPENAI, model, REQUEST))
+    made: Any = OPENAI.render(message, model_request(OPENAI, model, REQUEST))
     ids = [call["id"] for call in made["choices"][0]["message"]["tool_calls"]]
     assert len(set(ids)) == 2
     assert all(re.fullmatch(form, each) for each in ids)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Images
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.stability import STABILITY
 from bedtape_cassettes.families.table import family_of
 from support.native import invoked, json_objects, withstands
@@ -32,7 +32,7 @@ def test_every_model_is_of_the_family(model: str) -> None:
 
 
 def test_stable_diffusion_xl_is_not() -> None:
-    with pytest.raises(Cannot):
+    with pytest.raises(RenderError):
         family_of("InvokeModel", "stability.stable-diffusion-xl-v1")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
@@ -66,7 +66,7 @@ def test_v2_gives_the_types_asked_for() -> None:
     assert list(made) == ["embedding", "embeddingsByType", "inputTextTokenCount"]
     assert made["embeddingsByType"]["float"] == made["embedding"]
     assert made["embeddingsByType"]["binary"] == [int(number > 0) for number in made["embedding"]]
-    with pytest.raises(Cannot, match="float, binary, found 'int8'"):
+    with pytest.raises(RenderError, match="float, binary, found 'int8'"):
         invoked(V2, {"inputText": "x", "embeddingTypes": ["int8"]}, Embeddings())
 
 

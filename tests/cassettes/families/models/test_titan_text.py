@@ -10,7 +10,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
-from support.messages import NO_TEXT, asking, messages, read_again, refuses, streamed, withstands_all
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
 from support.native import json_objects
 
 MODEL = "amazon.titan-text-express-v1"
@@ -35,7 +35,9 @@ def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
 
 @pytest.mark.parametrize(("stop", "word"), STOPS.items())
 def test_a_whole_answer(stop: str, word: str) -> None:
-    made = TITAN_TEXT.render(Message((Text("Hi."),), stop, usage=Usage(7, 2)), asking(TITAN_TEXT, MODEL, REQUEST))
+    made = TITAN_TEXT.render(
+        Message((Text("Hi."),), stop, usage=Usage(7, 2)), model_request(TITAN_TEXT, MODEL, REQUEST)
+    )
     result = {"tokenCount": 2, "outputText": "Hi.", "completionReason": word}
     assert made == {"inputTextTokenCount": 7, "results": [result]}
 

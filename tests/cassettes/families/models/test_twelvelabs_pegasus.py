@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import STOP_REASONS, Message, Reasoning, Text, ToolUse
-from bedtape_cassettes.families.family import Asking, Cannot
+from bedtape_cassettes.families.family import ModelRequest, RenderError
 from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGASUS
 from support.native import invoked, json_objects, withstands
 
@@ -24,7 +24,7 @@ def _chunks(content: Message, seed: int = 0) -> list[Any]:
     stream = TWELVELABS_PEGASUS.stream
     assert stream
     asked = dict(REQUEST)
-    return list(stream(content, Asking(MODEL, asked, TWELVELABS_PEGASUS.prompt(asked), Random(seed))))
+    return list(stream(content, ModelRequest(MODEL, asked, TWELVELABS_PEGASUS.prompt(asked), Random(seed))))
 
 
 @given(TEXTS, STOPS)
@@ -46,7 +46,9 @@ def test_every_stop_has_a_word_of_its_two(stop: str) -> None:
 
 @pytest.mark.parametrize("block", [ToolUse("look", {}), Reasoning("Hm.")])
 def test_what_is_no_text_is_refused(block: ToolUse | Reasoning) -> None:
-    with pytest.raises(Cannot, match=f"twelvelabs_pegasus family answer with text alone, found {type(block).__name__}"):
+    with pytest.raises(
+        RenderError, match=f"twelvelabs_pegasus family answer with text alone, found {type(block).__name__}"
+    ):
         invoked(MODEL, REQUEST, Message((Text("A dog."), block)))
 
 

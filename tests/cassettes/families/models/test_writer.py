@@ -15,7 +15,7 @@ from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events
-from support.messages import CALLS, TEXTS, USAGES, asking, read_again, refuses, streamed
+from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, refuses, streamed
 
 MODEL = "us.writer.palmyra-x5-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": {"text": "Say hi"}}]}
@@ -35,7 +35,7 @@ def test_what_is_written_is_read_again(
 
 def test_a_whole_answer() -> None:
     message = Message((Reasoning("Hm."), Text("Hi.")), usage=Usage(7, 2))
-    made: Any = WRITER.render(message, asking(WRITER, MODEL, REQUEST))
+    made: Any = WRITER.render(message, model_request(WRITER, MODEL, REQUEST))
     assert list(made) == ["id", "object", "created", "model", "choices", "usage", "prompt_logprobs"]
     assert made["model"] == "writer.palmyra-x5-v1:0"
     said = {"role": "assistant", "reasoning_content": "Hm.", "content": "Hi.", "tool_calls": []}
@@ -53,7 +53,7 @@ def test_a_stream_ends_with_a_word_after_the_metrics() -> None:
         operation="InvokeModelWithResponseStream",
         model=MODEL,
         body=json.dumps(REQUEST).encode(),
-        chance=asking(WRITER, MODEL, REQUEST).chance,
+        chance=model_request(WRITER, MODEL, REQUEST).chance,
     )
     assert isinstance(response.body, Events)
     *_, before, last = [bodies.value_of("bytes", event.payload) for event in response.body.events]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import STOP_REASONS, Embeddings, Message, Text, ToolUse
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import completion
 
 
@@ -57,16 +57,16 @@ def test_a_full_context_is_a_limit_where_there_is_no_word_of_its_own() -> None:
 
 def test_a_reason_without_a_word_is_refused_with_those_that_have_one() -> None:
     with pytest.raises(
-        Cannot, match=r"llama family end with one of end_turn, max_tokens, .*found the stop reason 'tool_u"
+        RenderError, match=r"llama family end with one of end_turn, max_tokens, .*found the stop reason 'tool_u"
     ):
         completion.word_of(completion.FINISH, "tool_use", "llama")
 
 
 def test_only_messages_of_text_have_a_text() -> None:
     assert completion.text_of(Message((Text("Hi, "), Text("you."))), "llama") == "Hi, you."
-    with pytest.raises(Cannot, match="text alone, found ToolUse"):
+    with pytest.raises(RenderError, match="text alone, found ToolUse"):
         completion.text_of(Message((Text("Hi."), ToolUse("add", {}))), "llama")
-    with pytest.raises(Cannot, match="found Embeddings"):
+    with pytest.raises(RenderError, match="found Embeddings"):
         completion.text_of(Embeddings(), "llama")
 
 
@@ -88,4 +88,8 @@ def test_ids_and_times_come_from_chance() -> None:
     made = [(UUID(completion.uuid(Random(seed))).version, completion.uuid(Random(seed))) for seed in (1, 1, 2)]
     assert {version for version, _ in made} == {4}
     assert made[0] == made[1] != made[2]
-    assert completion.created(Random(1)) == completion.created(Random(1)) != completion.created(Random(2))
+    assert (
+        completion.choose_creation_time(Random(1))
+        == completion.choose_creation_time(Random(1))
+        != completion.choose_creation_time(Random(2))
+    )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Embeddings, Prompt, Turn, Usage
-from bedtape_cassettes.families.family import Cannot
+from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import embedding
 
 NUMBERS = st.lists(st.floats(-1, 1), min_size=8, max_size=64).filter(lambda found: len(found) % 8 == 0)
@@ -38,14 +38,14 @@ def test_the_rule_s_dimension_wins_over_the_request_s_and_that_over_the_model_s(
 
 @pytest.mark.parametrize("asked", [0, -1, 10**9, True, "1024", 0.5, []])
 def test_a_dimension_that_no_vector_has_is_refused(asked: object) -> None:
-    with pytest.raises(Cannot, match="from 1 to 16384 as the dimension, found"):
+    with pytest.raises(RenderError, match="from 1 to 16384 as the dimension, found"):
         embedding.vectors(Embeddings(), ["x"], asked, 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_given_vectors_are_as_many_as_the_inputs(count: int) -> None:
     content = Embeddings(vectors=((0.5, 0.25),) * count)
-    with pytest.raises(Cannot, match=f"as the request has inputs, 2; found {count};"):
+    with pytest.raises(RenderError, match=f"as the request has inputs, 2; found {count};"):
         embedding.vectors(content, ["a", "b"], None, 3)
 
 
@@ -70,31 +70,31 @@ def test_tokens_are_those_given_or_plausible() -> None:
 def test_smaller_forms_hold_bytes_and_are_the_same_when_read_and_written_again(
     numbers: list[float], form: str, least: int, most: int, per_byte: int
 ) -> None:
-    small = embedding.quantised(numbers, form)
+    small = embedding.quantise(numbers, form)
     assert len(small) == len(numbers) / per_byte
     assert all(type(number) is int and least <= number <= most for number in small)
-    assert embedding.quantised(embedding.dequantised(embedding.floats(small), form), form) == small
+    assert embedding.quantise(embedding.dequantise(embedding.floats(small), form), form) == small
 
 
 @given(NUMBERS)
 def test_bits_are_the_signs_highest_first(numbers: list[float]) -> None:
     bits = "".join("1" if number > 0 else "0" for number in numbers)
     expected = int(bits, 2).to_bytes(len(numbers) // 8, "big")
-    assert bytes(embedding.quantised(numbers, "ubinary")) == expected  # type: ignore[arg-type]
-    signed = struct.pack(f"{len(expected)}b", *embedding.quantised(numbers, "binary"))
+    assert bytes(embedding.quantise(numbers, "ubinary")) == expected  # type: ignore[arg-type]
+    signed = struct.pack(f"{len(expected)}b", *embedding.quantise(numbers, "binary"))
     assert bytes(byte ^ 0x80 for byte in signed) == expected
 
 
 def test_int8_uses_its_range_and_keeps_signs() -> None:
     (vector,) = embedding.vectors(Embeddings(), ["a text"], None, 1024)
-    small = [int(str(number)) for number in embedding.quantised(vector, "int8")]
+    small = [int(str(number)) for number in embedding.quantise(vector, "int8")]
     assert max(map(abs, small)) > 64
     assert all(number == 0 or (number > 0) == (real > 0) for number, real in zip(small, vector, strict=True))
 
 
 def test_an_unknown_form_is_refused() -> None:
-    with pytest.raises(Cannot, match="float, int8, uint8, binary, ubinary, found 'base64'"):
-        embedding.quantised([0.5], "base64")
+    with pytest.raises(RenderError, match="float, int8, uint8, binary, ubinary, found 'base64'"):
+        embedding.quantise([0.5], "base64")
 
 
 @pytest.mark.parametrize("value", [None, {}, "x", [1, "x"], [True], [10**400], [float("inf")]])

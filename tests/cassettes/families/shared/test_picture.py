@@ -45,7 +45,7 @@ def test_equal_arguments_give_equal_files_and_others_do_not() -> None:
 
 
 def test_files_come_back() -> None:
-    assert picture.images(picture.encoded((b"one", b""))) == Images((b"one", b""))
+    assert picture.images(picture.encode_images((b"one", b""))) == Images((b"one", b""))
 
 
 @pytest.mark.parametrize("value", [None, "eA==", [1], ["not base64"], {}])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bedtape_replayer.cli.doctor.addresses import Address, address_of, shown
+from bedtape_replayer.cli.doctor.addresses import Address, address_of, render_url
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_only_addresses_of_this_machine_are_asked(url: str, address: tuple[str, 
     ],
 )
 def test_what_may_be_a_secret_is_not_shown(url: str, seen: str) -> None:
-    assert shown(url) == seen
+    assert render_url(url) == seen

@@ -13,7 +13,7 @@ import pytest
 
 from bedtape_replayer import Replayer
 from bedtape_replayer.cli.doctor.checks import CHECKS, examine
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "doctor"]
 SECRETS = {
@@ -35,14 +35,14 @@ def _doctor(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
 
 def test_a_bearer_token_and_an_endpoint_are_told_with_what_fixes_them(tmp_path: Path) -> None:
     with Replayer([]) as bedrock:
-        named = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
+        chosen_profile = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
         environ = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url, "AWS_BEARER_TOKEN_BEDROCK": "hidden"}
         done = _doctor(tmp_path, **environ)
     assert done.returncode == 1
     assert done.stderr == ""
     (wrong,) = [line for line in done.stdout.splitlines() if line.startswith("wrong  bearer token")]
     assert wrong.endswith("; unset AWS_BEARER_TOKEN_BEDROCK, or use bedtape run")
-    assert re.search(rf"^ok     endpoint +{named}: bedtape", done.stdout, re.MULTILINE)
+    assert re.search(rf"^ok     endpoint +{chosen_profile}: bedtape", done.stdout, re.MULTILINE)
 
 
 def test_an_environment_for_replay_is_well(tmp_path: Path) -> None:
@@ -74,6 +74,6 @@ def test_it_prints_no_secret_and_changes_nothing(tmp_path: Path, arguments: list
 
 
 def test_all_checks_of_an_empty_environment_say_something() -> None:
-    diagnoses = examine(Found())
+    diagnoses = examine(Environment())
     assert len(diagnoses) >= len(CHECKS) - 5  # five speak only where there is something
     assert all(diagnosis.fix and diagnosis.expected for diagnosis in diagnoses if diagnosis.level != "ok")

@@ -6,7 +6,7 @@ import pytest
 
 from bedtape_replayer.cli.doctor import endpoints
 from bedtape_replayer.cli.doctor.addresses import Address
-from bedtape_replayer.cli.doctor.environment import Found, Listener
+from bedtape_replayer.cli.doctor.environment import Environment, Listener
 from bedtape_replayer.cli.doctor.profile import Profile
 
 HERE = Address("127.0.0.1", 4566)
@@ -33,7 +33,7 @@ LOCALSTACK = {HERE: Listener("localstack", "LocalStack 4.0")}
     ],
 )
 def test_the_endpoint(environ: dict[str, str], listeners: dict[Address, Listener], level: str, said: str) -> None:
-    (found,) = endpoints.check_endpoint(Found(environ=environ, listeners=listeners))
+    (found,) = endpoints.check_endpoint(Environment(environ=environ, listeners=listeners))
     assert (found.level, said in str(found)) == (level, True), found
 
 
@@ -45,7 +45,7 @@ def test_the_endpoint(environ: dict[str, str], listeners: dict[Address, Listener
     ],
 )
 def test_the_endpoint_of_a_profile(profile: Profile, source: str) -> None:
-    (found,) = endpoints.check_endpoint(Found(profile=profile, listeners=BEDTAPE))
+    (found,) = endpoints.check_endpoint(Environment(profile=profile, listeners=BEDTAPE))
     assert found.level == "ok"
     assert source in found.found
 
@@ -60,7 +60,7 @@ def test_the_endpoint_of_a_profile(profile: Profile, source: str) -> None:
     ],
 )
 def test_other_endpoints(environ: dict[str, str], levels: list[str]) -> None:
-    found = Found(environ=environ, listeners=BEDTAPE)
+    found = Environment(environ=environ, listeners=BEDTAPE)
     assert [diagnosis.level for diagnosis in endpoints.check_other_endpoints(found)] == levels
 
 
@@ -75,7 +75,7 @@ def test_other_endpoints(environ: dict[str, str], levels: list[str]) -> None:
     ],
 )
 def test_endpoints_that_are_ignored(environ: dict[str, str], profile: Profile, level: str) -> None:
-    (found,) = endpoints.check_ignored(Found(environ=environ, profile=profile))
+    (found,) = endpoints.check_ignored(Environment(environ=environ, profile=profile))
     assert found.level == level
 
 
@@ -89,27 +89,27 @@ def test_endpoints_that_are_ignored(environ: dict[str, str], profile: Profile, l
     ],
 )
 def test_kinds_of_endpoints(environ: dict[str, str], profile: Profile, said: list[str]) -> None:
-    diagnoses = list(endpoints.check_kinds(Found({RUNTIME: URL, **environ}, profile=profile)))
+    diagnoses = list(endpoints.check_kinds(Environment({RUNTIME: URL, **environ}, profile=profile)))
     assert [diagnosis.level for diagnosis in diagnoses] == ["note"] * len(said)
     assert [diagnosis.found.partition(",")[0] for diagnosis in diagnoses] == said
-    assert not list(endpoints.check_kinds(Found(environ, profile=profile)))
+    assert not list(endpoints.check_kinds(Environment(environ, profile=profile)))
 
 
 def test_an_endpoint_for_all_services_is_noted() -> None:
-    (found,) = endpoints.check_all_services(Found(environ={"AWS_ENDPOINT_URL": URL}))
+    (found,) = endpoints.check_all_services(Environment(environ={"AWS_ENDPOINT_URL": URL}))
     assert (found.level, found.fix) == ("note", f"move its value to {RUNTIME}")
-    assert not list(endpoints.check_all_services(Found(environ={RUNTIME: URL})))
+    assert not list(endpoints.check_all_services(Environment(environ={RUNTIME: URL})))
 
 
 def test_clients_that_read_other_variables_are_told_where_they_are_installed() -> None:
     packages = {"anthropic": "1.0", "openai": "1.0"}
-    (anthropic, openai) = endpoints.check_other_clients(Found(environ={RUNTIME: URL}, packages=packages))
+    (anthropic, openai) = endpoints.check_other_clients(Environment(environ={RUNTIME: URL}, packages=packages))
     assert anthropic.fix == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
     assert openai.fix == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
     set_too = {RUNTIME: URL, "ANTHROPIC_BEDROCK_BASE_URL": URL}
     for silent in (
-        Found(environ={RUNTIME: URL}),
-        Found(packages=packages),
-        Found(environ=set_too, packages={"anthropic": "1.0"}),
+        Environment(environ={RUNTIME: URL}),
+        Environment(packages=packages),
+        Environment(environ=set_too, packages={"anthropic": "1.0"}),
     ):
         assert not list(endpoints.check_other_clients(silent))

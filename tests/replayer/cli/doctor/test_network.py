@@ -6,7 +6,7 @@ import pytest
 
 from bedtape_replayer.cli.doctor import network
 from bedtape_replayer.cli.doctor.addresses import Address
-from bedtape_replayer.cli.doctor.environment import Chosen, Found, Listener
+from bedtape_replayer.cli.doctor.environment import ChosenSettings, Environment, Listener
 
 POINTED = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "http://127.0.0.1:4566"}
 PROXY = {"HTTP_PROXY": "http://me:hidden@proxy.example.com:3128"}
@@ -28,7 +28,7 @@ PROXY = {"HTTP_PROXY": "http://me:hidden@proxy.example.com:3128"}
     ],
 )
 def test_proxies(environ: dict[str, str], level: str, said: str) -> None:
-    (diagnosis,) = network.check_proxy(Found(environ))
+    (diagnosis,) = network.check_proxy(Environment(environ))
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
     assert "hidden" not in str(diagnosis)
 
@@ -49,13 +49,13 @@ def test_proxies(environ: dict[str, str], level: str, said: str) -> None:
 )
 def test_the_port(listener: Listener | None, level: str, said: str) -> None:
     listeners = {Address("127.0.0.1", 4566): listener} if listener else {}
-    (diagnosis,) = network.check_port(Found(listeners=listeners))
+    (diagnosis,) = network.check_port(Environment(listeners=listeners))
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
 
 
 def test_the_port_is_what_settings_say() -> None:
     listeners = {Address("127.0.0.1", 4567): Listener("bedtape", "bedtape 0.1.0")}
-    (diagnosis,) = network.check_port(Found(listeners=listeners, settings=Chosen(port=4567)))
+    (diagnosis,) = network.check_port(Environment(listeners=listeners, settings=ChosenSettings(port=4567)))
     assert diagnosis.found == "4567: bedtape 0.1.0"
-    (diagnosis,) = network.check_port(Found(settings=Chosen(port=0)))
+    (diagnosis,) = network.check_port(Environment(settings=ChosenSettings(port=0)))
     assert diagnosis.level == "ok"

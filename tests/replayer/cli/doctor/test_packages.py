@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bedtape_replayer.cli.doctor import packages
-from bedtape_replayer.cli.doctor.environment import Found
+from bedtape_replayer.cli.doctor.environment import Environment
 
 NO_AUTOLOAD = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 SDK = "@aws-sdk/client-bedrock-runtime"
@@ -20,7 +20,7 @@ SDK = "@aws-sdk/client-bedrock-runtime"
     ],
 )
 def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> None:
-    assert [diagnosis.level for diagnosis in packages.check_boto3(Found(packages=installed))] == levels
+    assert [diagnosis.level for diagnosis in packages.check_boto3(Environment(packages=installed))] == levels
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> Non
     ],
 )
 def test_mitmproxy(installed: dict[str, str], level: str, said: str) -> None:
-    (diagnosis,) = packages.check_mitmproxy(Found(packages=installed))
+    (diagnosis,) = packages.check_mitmproxy(Environment(packages=installed))
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
 
 
@@ -48,10 +48,10 @@ def test_mitmproxy(installed: dict[str, str], level: str, said: str) -> None:
     ],
 )
 def test_pytest(environ: dict[str, str], installed: dict[str, str], level: str, said: str) -> None:
-    (diagnosis,) = packages.check_pytest(Found(environ, packages=installed))
+    (diagnosis,) = packages.check_pytest(Environment(environ, packages=installed))
     assert (diagnosis.level, said in str(diagnosis)) == (level, True), diagnosis
 
 
 @pytest.mark.parametrize(("npm", "levels"), [({}, []), ({SDK: ""}, ["note"]), ({SDK: "3.1163.0"}, ["ok"])])
 def test_the_sdk_for_javascript(npm: dict[str, str], levels: list[str]) -> None:
-    assert [diagnosis.level for diagnosis in packages.check_javascript(Found(npm=npm))] == levels
+    assert [diagnosis.level for diagnosis in packages.check_javascript(Environment(npm=npm))] == levels

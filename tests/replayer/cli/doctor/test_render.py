@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bedtape_replayer.cli.doctor.diagnosis import note, ok, wrong
-from bedtape_replayer.cli.doctor.render import summary, told
+from bedtape_replayer.cli.doctor.render import render_lines, summary
 
 DIAGNOSES = (
     ok("port", "free"),
@@ -13,7 +13,7 @@ DIAGNOSES = (
 
 
 def test_a_line_each_where_there_is_no_width() -> None:
-    lines = list(told(DIAGNOSES, None))
+    lines = list(render_lines(DIAGNOSES, None))
     assert [line.text for line in lines] == [
         "ok     port         free",
         f"note   a long name  expected {'this ' * 12}much, found less; add",
@@ -23,10 +23,12 @@ def test_a_line_each_where_there_is_no_width() -> None:
 
 
 def test_lines_are_folded_to_a_terminals_width() -> None:
-    lines = [line.text for line in told(DIAGNOSES, 60)]
+    lines = [line.text for line in render_lines(DIAGNOSES, 60)]
     assert max(map(len, lines)) <= 60
     assert [bool(line[:20].strip()) for line in lines] == [True, True, False, False, True]
-    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(line.text for line in told(DIAGNOSES, None)).split())
+    assert " ".join(" ".join(lines).split()) == " ".join(
+        " ".join(line.text for line in render_lines(DIAGNOSES, None)).split()
+    )
 
 
 def test_the_summary_counts() -> None:

@@ -1,4 +1,4 @@
-"""Where a key stands in the text of a TOML file, for messages: tomllib does not tell. Pure; nothing is checked here."""
+"""The lines of keys in the text of a TOML file, for messages, because tomllib does not report them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-__all__ = ["Lines"]
+__all__ = ["KeyLines"]
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _LINE = re.compile(rf"\s*(?:\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
 
 
-class Lines:
-    """The lines of a text's keys and tables. It is gone through once, when the first is asked for."""
+class KeyLines:
+    """The lines of the keys and tables of a text. The text is parsed once, by the first call of `line_of`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -22,14 +22,15 @@ class Lines:
     @cached_property
     def _firsts(self) -> dict[tuple[str, ...], int]:
         firsts: dict[tuple[str, ...], int] = {}
-        for number, written in _written(self._text):
-            firsts.setdefault(written, number)
+        for number, path in _read_keys(self._text):
+            firsts.setdefault(path, number)
         return firsts
 
     def line_of(self, path: tuple[str, ...]) -> int:
-        """The line, from 1, of a key or table; else of the first key below it, or of the innermost table around it; else 0.
+        """Returns the line, from 1, of a key or table.
 
-        Lines of a text in triple quotes can be taken for keys; then the line is wrong, and nothing else is.
+        Without one, returns the line of the first key below it, or of the innermost table around it, or 0. A line
+        inside triple quotes may look like a key, so the returned line may be wrong.
         """
         if path not in self._firsts:
             below = (line for each, line in self._firsts.items() if each[: len(path)] == path)
@@ -39,8 +40,8 @@ class Lines:
         return next((self._firsts[each] for each in around if each in self._firsts), 0)
 
 
-def _written(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Every table and key, from the file's top on, with its line."""
+def _read_keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yields every table and key in order, with its line."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if (match := _LINE.match(line)) is None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.config import place
-from bedtape_cassettes.config.place import Lines
+from bedtape_cassettes.config import key_lines
+from bedtape_cassettes.config.key_lines import KeyLines
 
 TEXT = """
 cassettes = "tapes"
@@ -42,7 +42,7 @@ overlay = { file = "x", deep = 1 }
 )
 def test_keys_and_tables(path: tuple[str, ...], line: int) -> None:
     assert tomllib.loads(TEXT)
-    assert Lines(TEXT).line_of(path) == line
+    assert KeyLines(TEXT).line_of(path) == line
 
 
 _NAMES = st.text("abc-_1", min_size=1, max_size=3)
@@ -61,16 +61,16 @@ def test_every_key_of_a_file_is_found_on_its_line(tables: dict[str, dict[str, in
     rows = list(_written(tables))
     text = ("\n\n" if spaced else "\n").join(line for _, line in rows)
     assert tomllib.loads(text) == tables
-    lines = Lines(text)
+    lines = KeyLines(text)
     for number, (path, _) in enumerate(rows):
         assert lines.line_of(path) == 1 + number * (2 if spaced else 1)
 
 
 def test_a_text_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[str] = []
-    written = place._written
-    monkeypatch.setattr(place, "_written", lambda text: gone.append(text) or written(text))
-    lines = Lines(TEXT)
+    written = key_lines._read_keys
+    monkeypatch.setattr(key_lines, "_read_keys", lambda text: gone.append(text) or written(text))
+    lines = KeyLines(TEXT)
     assert not gone
     assert [lines.line_of((key,)) for key in ("cassettes", "elsewhere", "tool")] == [2, 0, 3]
     assert gone == [TEXT]

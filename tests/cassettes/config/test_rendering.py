@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import tomllib
 
-from bedtape_cassettes.config.reading import Source, of_document, of_environment
-from bedtape_cassettes.config.settings import NOTHING_SAID, Settings
-from bedtape_cassettes.config.shown import as_json, as_toml
+from bedtape_cassettes.config.reading import Source, read_document, read_environment
+from bedtape_cassettes.config.rendering import render_json, render_toml
+from bedtape_cassettes.config.settings import NO_SETTINGS, Settings
 
 DOCUMENT = {
     "cassettes": "tapes",
@@ -19,14 +19,14 @@ ENVIRON = {"BEDTAPE_REPLAY_PORT": "2", "BEDTAPE_RUN_PORT": "", "BEDTAPE_CONTROL_
 
 
 def _settings() -> Settings:
-    keys, wrong = of_document(DOCUMENT, Source("f.toml", "", lambda _: 7, str))
-    said, problems, warnings = of_environment(ENVIRON)
+    keys, wrong = read_document(DOCUMENT, Source("f.toml", "", lambda _: 7, str))
+    said, problems, warnings = read_environment(ENVIRON)
     assert (wrong, problems) == ([], [])
     return Settings(said, keys, "f.toml", warnings)
 
 
 def test_as_toml_it_says_the_same_again_and_who_said_it() -> None:
-    text = "\n".join(line.text for line in as_toml(_settings()))
+    text = "\n".join(line.text for line in render_toml(_settings()))
     replay = {"port": 2, "speed": 0.5, "strict": True}
     assert tomllib.loads(text) == DOCUMENT | {"replay": replay, "run": {}}
     assert "port = 2  # BEDTAPE_REPLAY_PORT, over f.toml:7" in text
@@ -36,7 +36,7 @@ def test_as_toml_it_says_the_same_again_and_who_said_it() -> None:
 
 
 def test_as_json_it_is_all_there() -> None:
-    shown = json.loads(json.dumps(as_json(_settings())))
+    shown = json.loads(json.dumps(render_json(_settings())))
     assert shown["file"] == "f.toml"
     assert {
         "table": "replay",
@@ -49,9 +49,9 @@ def test_as_json_it_is_all_there() -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    assert "hush" not in f"{list(as_toml(_settings()))}{as_json(_settings())}"
+    assert "hush" not in f"{list(render_toml(_settings()))}{render_json(_settings())}"
 
 
 def test_where_nothing_was_said_it_says_so() -> None:
-    assert [line.text for line in as_toml(NOTHING_SAID)] == ["# no file of settings"]
-    assert as_json(NOTHING_SAID) == {"file": None, "settings": [], "warnings": []}
+    assert [line.text for line in render_toml(NO_SETTINGS)] == ["# no file of settings"]
+    assert render_json(NO_SETTINGS) == {"file": None, "settings": [], "warnings": []}

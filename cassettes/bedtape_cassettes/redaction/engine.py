@@ -1,0 +1,289 @@
+"""The search that everything uses: which pieces of a text are secret, however the text spells them, as edits.
+
+A text is searched as it is, in the leaves of its JSON, in its base64, and in its percent-encoding, each inside each.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+from urllib.parse import quote, unquote, unquote_to_bytes
+
+from bedtape_cassettes.format.json_values import Place, is_within, parse_path
+from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, Kind
+from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
+from bedtape_cassettes.redaction.prefix_tree import any_of
+
+__all__ = [
+    "ROUNDS",
+    "Find",
+    "Look",
+    "Search",
+    "Span",
+    "Writer",
+    "find_edits",
+    "find_edits_in",
+    "find_pattern",
+    "find_words",
+    "replace_all",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where something of a kind stands in a text."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What was found. how: "in base64", "percent-encoded" or "". place: the leaf of the document."""
+
+    kind: str
+    value: str
+    how: str
+    place: Place
+
+
+Look: TypeAlias = Callable[[str], Iterable[Span]]
+Writer: TypeAlias = Callable[[Find], str]
+"""Returns what replaces a find."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to search for: kinds, what the functions in `looks` find, and everything at the JSON paths.
+
+    across: `looks` also search the spelling of JSON, so that they find what spans several texts.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    looks: tuple[Look, ...] = ()
+    paths: tuple[str, ...] = ()
+    across: bool = False
+
+    @cached_property
+    def _hints(self) -> re.Pattern[bytes]:
+        return any_of(hint.encode() for kind in self.kinds for hint in kind.hints)
+
+    @cached_property
+    def is_hinted(self) -> bool:
+        """Whether everything that the search finds has a hint."""
+        return bool(self.kinds) and all(kind.hints for kind in self.kinds) and not self.looks and not self.paths
+
+    @cached_property
+    def split_paths(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(map(parse_path, self.paths))
+
+    def may_find(self, data: bytes, depth: int = 0) -> bool:
+        """Whether a document might contain one of the kinds; nearly always it does not. For a search that `is_hinted`."""
+        if self._hints.search(data.lower()) is not None:
+            return True
+        if b"\\" in data and _ESCAPED.search(data) is not None:
+            return True
+        if depth == _DEEPEST:
+            return False
+        if b"%" in data and _ESCAPED_BYTE.search(data) and self.may_find(unquote_to_bytes(data), depth + 1):
+            return True
+        return any(self._may_find_within(word, depth) for word in _long_words(data))
+
+    def _may_find_within(self, word: bytes, depth: int) -> bool:
+        try:
+            inner = b64decode(word.translate(_STANDARD) + b"==")
+            inner.decode()
+        except ValueError:
+            return False
+        return self.may_find(inner, depth + 1)
+
+
+# Escapes of characters that secrets and base64 are made of.
+_ESCAPED = re.compile(rb"\\(?:/|u00)")
+_ESCAPED_BYTE = re.compile(rb"%[0-9A-Fa-f]{2}")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
+_DEEPEST = 8
+# A shorter word of base64 holds fewer than 18 bytes, and no secret is that short.
+_RUN = b"a" * 24
+_WORDS = bytes(
+    ord("a") if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/_-") else 32 for byte in range(256)
+)
+
+
+def _long_words(data: bytes) -> set[bytes]:
+    """The words that may be base64 of a secret."""
+    classes = data.translate(_WORDS)
+    found, at = set(), classes.find(_RUN)
+    while at >= 0:
+        end = classes.find(b" ", at)
+        found.add(data[at:] if end < 0 else data[at:end])
+        at = classes.find(_RUN, end) if end >= 0 else -1
+    return found
+
+
+# A word begins where no word is: otherwise a long one would be read again from each of its characters.
+_PERCENT = re.compile(r"(?<![A-Za-z0-9_.~+@:-])[A-Za-z0-9_.~+@:-]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9_.~+@:-]*)+")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
+# Members that hold base64 in Bedrock's JSON. A word this long does not decode to text by chance.
+_BINARY_NAMES = frozenset({"bytes", "body", "data"})
+_SURELY_BASE64 = 24
+
+
+# Where an escape is open. A match that begins or ends there is part of the spelling; an edit would break the escape.
+_OPEN_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?:u[0-9A-Fa-f]{0,3})?\Z")
+_LONGEST_ESCAPES = 64
+
+
+def find_edits(text: str, search: Search, write: Writer) -> list[Edit]:
+    """What of a document is to change, from left to right. write: called for each find."""
+    return _Reader(search, write).read(text, "", _At())
+
+
+def replace_all(text: str, search: Search, write: Writer) -> str:
+    """The document without anything that the search finds, however often replacing makes more to find."""
+    for _ in range(ROUNDS):
+        edits = find_edits(text, search, write)
+        if not edits:
+            break
+        text = apply(text, edits)
+    return text
+
+
+def find_edits_in(leaf: Leaf, text: str, place: Place, search: Search, write: Writer) -> list[Edit]:
+    """As `find_edits`, of the text that begins in the leaf, which stands at the place."""
+    reader = _Reader(search, write)
+    if reader.is_named(place):
+        return reader.take_whole(text, place)
+    return reader.read(text, leaf.label, _At(place, "", 1))
+
+
+class _At(NamedTuple):
+    """Where the reader is. place: the leaf of the document, `None` for the document itself."""
+
+    place: Place | None = None
+    how: str = ""
+    depth: int = 0
+
+    def within(self, place: Place = (), how: str | None = None) -> _At:
+        return _At(place if self.place is None else self.place, self.how if how is None else how, self.depth + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    search: Search
+    write: Writer
+
+    def read(self, text: str, label: str, at: _At) -> list[Edit]:
+        """The edits of a text. label: the name of the member that holds it."""
+        if self.search.is_hinted and not self.search.may_find(f"{label} {text}".encode(errors="surrogatepass")):
+            return []
+        if label in _BINARY_NAMES and (inner := decode_base64(text)) is not None:
+            found = self._read_inner(text, 0, inner, encode_like, at.within(how="in base64"))
+            if found or len(text) >= _SURELY_BASE64 or inner.startswith("{"):
+                return found
+        leaves, whole = read_leaves(text) if at.depth < _DEEPEST else ([], False)
+        found = [edit for leaf in leaves for edit in leaf.outer(self._read_leaf(leaf, at), text)]
+        if not whole:
+            _add(found, self._read_plain(text, label, at))
+            if at.depth < _DEEPEST:
+                _add(found, self._read_encoded(text, at))
+        elif self.search.across and not found:
+            found = [edit for edit in self._read_plain(text, "", at) if not _breaks(edit, text, leaves)]
+        return sorted(found, key=lambda edit: edit.start)
+
+    def _read_leaf(self, leaf: Leaf, at: _At) -> list[Edit]:
+        if at.place is None and leaf.form != "name" and self.is_named(leaf.place):
+            return self.take_whole(leaf.text, leaf.place)
+        if leaf.form == "number" and not leaf.text.lstrip("-").isdecimal() and not self.search.across:
+            return []  # no secret has a fraction, and embeddings have thousands
+        return self.read(leaf.text, leaf.label, at.within(leaf.place))
+
+    def is_named(self, place: Place) -> bool:
+        """Whether the place is at one of the search's paths, or below it."""
+        return any(is_within(place, path) for path in self.search.split_paths)
+
+    def take_whole(self, text: str, place: Place) -> list[Edit]:
+        """The edit that replaces a text at one of the search's paths."""
+        if not text or PLACEHOLDER.fullmatch(text):
+            return []
+        return [Edit(0, len(text), self.write(Find("path", text, "", place)))]
+
+    def _read_plain(self, text: str, label: str, at: _At) -> Iterator[Edit]:
+        last = 0
+        for span in sorted(self._spans(text, label), key=lambda span: (span.start, -span.end)):
+            value = text[span.start : span.end]
+            if span.start >= last and value and value != REDACTED and not PLACEHOLDER.fullmatch(value):
+                yield Edit(span.start, span.end, self.write(Find(span.kind, value, at.how, at.place or ())))
+                last = span.end
+
+    def _spans(self, text: str, label: str) -> Iterator[Span]:
+        prefix = f'"{label}":"' if label else ""
+        labelled = f'{prefix}{text}"' if label else text
+        lowered = labelled.lower()
+        for kind in self.search.kinds:
+            if kind.hints and not any(hint in lowered for hint in kind.hints):
+                continue
+            for match in kind.pattern.finditer(labelled):
+                # A group before the secret is its label, which stays.
+                start = (match.end(1) if kind.pattern.groups else match.start()) - len(prefix)
+                end = min(match.end() - len(prefix), len(text))
+                if start >= 0 and (kind.accepts is None or kind.accepts(text[start:end])):
+                    yield Span(start, end, kind.name)
+        for look in self.search.looks:
+            yield from look(text)
+
+    def _read_encoded(self, text: str, at: _At) -> Iterator[Edit]:
+        for match in _PERCENT.finditer(text) if "%" in text else ():
+            inner = unquote(match[0], errors="replace")
+            yield from self._read_inner(match[0], match.start(), inner, _quote, at.within(how="percent-encoded"))
+        for match in _BASE64.finditer(text):
+            decoded = decode_base64(match[0])
+            if decoded is not None:
+                yield from self._read_inner(match[0], match.start(), decoded, encode_like, at.within(how="in base64"))
+
+    def _read_inner(self, word: str, start: int, inner: str, encode: Callable[[str, str], str], at: _At) -> list[Edit]:
+        found = self.read(inner, "", at)
+        return [Edit(start, start + len(word), encode(word, apply(inner, found)))] if found else []
+
+
+def _quote(_word: str, text: str) -> str:
+    return quote(text, safe="")
+
+
+def _add(found: list[Edit], more: Iterable[Edit]) -> None:
+    """Adds the edits that overlap none."""
+    taken = list(found)
+    found += [edit for edit in more if not any(edit.start < old.end and old.start < edit.end for old in taken)]
+
+
+def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
+    """Whether an edit of JSON's spelling would break an escape, or base64 that was searched already."""
+    return any(_OPEN_ESCAPE.search(text[max(0, at - _LONGEST_ESCAPES) : at]) for at in (edit.start, edit.end)) or any(
+        leaf.label in _BINARY_NAMES and edit.start < leaf.end and leaf.start < edit.end and decode_base64(leaf.text)
+        for leaf in leaves
+    )
+
+
+# -- looks -----------------------------------------------------------------------------------------------------
+
+
+def find_pattern(pattern: re.Pattern[str], kind: str = "pattern") -> Look:
+    """A look that finds the matches of a pattern: of its first group, if it has one."""
+    group = 1 if pattern.groups else 0
+    return lambda text: (Span(*match.span(group), kind) for match in pattern.finditer(text))
+
+
+def find_words(values: dict[str, str]) -> Look:
+    """A look that finds the values, each with its kind, wherever they stand as words."""
+    words = sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])" for word in words) or r"(?!)")
+    return lambda text: (Span(*found.span(), values[found[0]]) for found in pattern.finditer(text))
+
+
+_SHORTEST = 4  # shorter values stand in other words by chance

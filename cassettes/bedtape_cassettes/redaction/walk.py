@@ -1,0 +1,245 @@
+"""Every text of an interaction, searched and rewritten: path, headers, bodies, events, and what a stream's deltas say.
+
+A stream's texts at one place in its events are joined before they are searched, because a model cuts a value in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
+
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.format.json_values import Place, render_path
+from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
+from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Writer, find_edits, find_edits_in
+from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
+from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
+from bedtape_cassettes.redaction.scrub import ALWAYS, CHECK, SCRUB, Redaction, redact_path, write_placeholder
+
+__all__ = ["Finding", "rewrite", "scan", "scrub_interaction"]
+
+
+WriteAt: TypeAlias = Callable[[Find, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret that must not be written: the title of its kind, and where in the interaction (`response.body …`)."""
+
+    kind: str
+    where: str
+
+
+def scan(interaction: Interaction) -> list[Finding]:
+    """Everything that still looks like a secret."""
+    found: list[Finding] = []
+
+    def write(find: Find, where: str) -> str:
+        found.append(Finding(KINDS[find.kind].title, where))
+        return REDACTED
+
+    rewrite(interaction, CHECK, write)
+    return list(dict.fromkeys(found))
+
+
+def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -> Interaction:
+    """The interaction as it may be written: without secrets, and without what the user's patterns match."""
+    clean = rewrite(interaction, SCRUB, lambda find, _: write_placeholder(find))
+    if not redaction.patterns:
+        return clean
+    clean = _with_path(clean, redact_path(clean.request.path, redaction))
+    for _ in range(ROUNDS):
+        before = clean
+        for search in redaction.searches:
+            clean = rewrite(clean, search, lambda *_: REDACTED)
+        if clean == before:
+            break
+    return clean
+
+
+def rewrite(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:
+    """The interaction with every find replaced by what `write` returns. A secret header becomes `REDACTED`.
+
+    write: called with the find, and with its place in the interaction as people write it.
+    """
+    for _ in range(ROUNDS):  # replacing a find may uncover another
+        before, interaction = interaction, _rewrite_once(interaction, search, write)
+        if interaction == before:
+            break
+    return interaction
+
+
+def _rewrite_once(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:
+    walk = _Walk(search, write)
+    if not search.across:  # a user's pattern is matched against the decoded path: see `redact_path`
+        interaction = _with_path(interaction, walk.rewrite_text(interaction.request.path, "request.path"))
+    request, response = interaction.request, interaction.response
+    body = response.body
+    return replace(
+        interaction,
+        request=replace(
+            request,
+            headers=walk.rewrite_headers(request.headers, "request.headers."),
+            body=walk.rewrite_body(request.body, "request.body"),
+        ),
+        response=replace(
+            response,
+            headers=walk.rewrite_headers(response.headers, "response.headers."),
+            body=walk.rewrite_events(body) if isinstance(body, Events) else walk.rewrite_body(body, "response.body"),
+        ),
+    )
+
+
+def _with_path(interaction: Interaction, path: str) -> Interaction:
+    if path == interaction.request.path:
+        return interaction
+    target = identify(interaction.request.method, path)
+    return replace(
+        interaction,
+        operation=interaction.operation and target.name,
+        model=interaction.model and target.model,
+        request=replace(interaction.request, path=path),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    search: Search
+    write: WriteAt
+
+    def rewrite_text(self, text: str, where: str) -> str:
+        return apply(text, find_edits(text, self.search, self._writer(where)))
+
+    def rewrite_headers(self, headers: Headers, where: str) -> Headers:
+        return tuple((name, self._rewrite_header(name, value, where + name)) for name, value in headers)
+
+    def _rewrite_header(self, name: str, value: str, where: str) -> str:
+        if not is_secret_header(name):
+            return self.rewrite_text(value, where)
+        if value != REDACTED:
+            self.write(Find(SECRET_HEADER, value, "", ()), where)
+        return REDACTED
+
+    def rewrite_body(self, body: Body, where: str) -> Body:
+        text = self.rewrite_text(body.data.decode(errors="surrogateescape"), where)
+        data = text.encode(errors="surrogateescape")
+        return body if data == body.data else bodies.body_of(data)
+
+    def rewrite_events(self, body: Events) -> Events:
+        """First the texts that events make together, then each event, because joining may hide where a word ends."""
+        documents = [_Document(event.payload.decode(errors="surrogateescape")) for event in body.events]
+        for run in _join(documents):
+            self._rewrite_run(run)
+        each = _Walk(replace(self.search, paths=()), self.write)
+        events = [
+            each.rewrite_event(event, document.spell(), f"response.events[{number}]")
+            for number, (event, document) in enumerate(zip(body.events, documents, strict=True))
+        ]
+        return body if tuple(events) == body.events else Events.of(events, padded=body.padded)
+
+    def _rewrite_run(self, run: Sequence[_Piece]) -> None:
+        first, last = run[0].number, run[-1].number
+        where = f"response.events[{first}]" if first == last else f"response.events[{first}-{last}]"
+        texts = [piece.document.texts[piece.at] for piece in run]
+        edits = find_edits_in(run[0].leaf, "".join(texts), run[0].place, self.search, self._writer(where))
+        for piece, text in zip(run, _spread(texts, edits, whole=self.search.across), strict=True):
+            piece.document.texts[piece.at] = text
+
+    def rewrite_event(self, event: Event, text: str, where: str) -> Event:
+        headers = tuple((name, self.rewrite_text(value, f"{where}.headers.{name}")) for name, value in event.headers)
+        payload = self.rewrite_text(text, where).encode(errors="surrogateescape")
+        same = payload == event.payload
+        form = event.form if same else bodies.event_form(payload, framed=bool(headers))
+        return replace(event, headers=headers, payload=payload, form=form)
+
+    def _writer(self, where: str) -> Writer:
+        return lambda find: self.write(find, f"{where} {self._write_place(find.place)}".rstrip())
+
+    def _write_place(self, place: Place) -> str:
+        """The place, less names that are secret themselves."""
+        silent: Writer = lambda _: REDACTED  # noqa: E731
+        parts = [part if isinstance(part, int) or not find_edits(part, self.search, silent) else "…" for part in place]
+        return render_path(tuple(parts))
+
+
+# -- texts that stand in several events ------------------------------------------------------------------------
+
+# Members of events that hold words of their own, not pieces of one text.
+_SINGLE = frozenset({"id", "type", "role", "model", "object", "name", "p", "stop_reason", "toolUseId"})
+
+
+class _Document:
+    """An event's payload: its leaves, and their texts to be changed in place. Base64 in `bytes` is opened."""
+
+    def __init__(self, text: str) -> None:
+        leaves, whole = read_leaves(text)
+        self.text = text
+        self.leaves = leaves if whole else [Leaf(0, len(text), (), text, "raw")]
+        self.texts = [leaf.text for leaf in self.leaves]
+        self._inner = {
+            index: _Document(inner)
+            for index, leaf in enumerate(self.leaves)
+            if leaf.place == ("bytes",) and (inner := decode_base64(leaf.text)) is not None
+        }
+
+    def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
+        """The pieces of texts that other events may continue. place: of this document in another."""
+        for index, leaf in enumerate(self.leaves):
+            own = leaf.place or place
+            if index in self._inner:
+                yield from self._inner[index].pieces(number, own)
+            elif leaf.form == "string" or leaf.text.lstrip("-").isdecimal() or len(self.leaves) == 1:
+                yield _Piece(number, own, self, index)
+
+    def spell(self) -> str:
+        """The payload with the texts as they are now."""
+        for index, inner in self._inner.items():
+            if (spelled := inner.spell()) != inner.text:
+                self.texts[index] = encode_like(self.leaves[index].text, spelled)
+        pairs = zip(self.leaves, self.texts, strict=True)
+        changed = (leaf.outer([Edit(0, len(leaf.text), text)], self.text) for leaf, text in pairs if text != leaf.text)
+        return apply(self.text, [edit for edits in changed for edit in edits])
+
+
+class _Piece(NamedTuple):
+    number: int
+    place: Place
+    document: _Document
+    at: int
+
+    @property
+    def leaf(self) -> Leaf:
+        return self.document.leaves[self.at]
+
+
+def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
+    """The pieces of each text, in the order of their events."""
+    found: dict[tuple[object, ...], list[_Piece]] = {}
+    for number, document in enumerate(documents):
+        for piece in document.pieces(number):
+            alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
+            key = (piece.place, number, piece.at) if alone else (piece.place,)
+            found.setdefault(key, []).append(piece)
+    return found.values()
+
+
+def _spread(texts: Sequence[str], edits: Sequence[Edit], *, whole: bool) -> list[str]:
+    """The texts with the edits of the text that they make together.
+
+    What is new is cut as what it replaces was, or stands whole in the first of the texts, so that a user's pattern
+    does not match a piece of a placeholder.
+    """
+    made = list(texts)
+    starts = list(accumulate(map(len, texts), initial=0))[:-1] if edits else []
+    for edit in reversed(edits):
+        touched = [n for n, at in enumerate(starts) if at < edit.end and edit.start < at + len(texts[n])]
+        rest = edit.new
+        for n in touched:
+            start, end = max(edit.start - starts[n], 0), min(edit.end - starts[n], len(texts[n]))
+            size = len(rest) if whole or n == touched[-1] else end - start
+            made[n] = made[n][:start] + rest[:size] + made[n][end:]
+            rest = rest[size:]
+    return made
