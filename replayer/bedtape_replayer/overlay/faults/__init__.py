@@ -1,2 +1,4 @@
-"""What faults do, one file a kind. A layer here knows answers, replies and steps; neither other layers, nor matching,
-nor the server. See `harm` for the seams."""
+"""The kinds of faults, one module for each kind. `base` has the methods that a kind can override.
+
+A kind depends on answers, replies and steps. It does not depend on matching or on the server.
+"""
