@@ -25,7 +25,7 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.listing import totals
 from bedtape_cassettes.suites.show import render_transcript
-from bedtape_recorder.drift import drifts
+from bedtape_recorder.drift import find_drifts
 from support.calls import CLAUDE
 from support.capturing import Taken
 from support.happened import Scene
@@ -272,7 +272,7 @@ def test_a_new_family_is_one_row_of_the_table(operation: str, tmp_path: Path) ->
     assert b'"all":84' in _opened(after.response)
     recounted = assign(before, parse_assignments(words[:1])).interaction
     assert _stats(recounted) == (70, 16)
-    assert [str(drift) for drift in drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
+    assert [str(drift) for drift in find_drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
 
 
 def _without_metrics(made: Response) -> Response:
