@@ -13,8 +13,8 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
+from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
@@ -93,7 +93,7 @@ def _cut_all(exchanges: Iterable[Recorded]) -> None:
 
 def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Interaction:
     sent = recorded.sent
-    interaction = interaction_of(
+    interaction = build_interaction(
         method=sent.method,
         path=sent.path,
         request_headers=sent.headers,
@@ -158,7 +158,7 @@ _NEVER_THE_SAME = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-latenc
 def _steady(interaction: Interaction) -> object:
     """The interaction without what is never the same twice and means nothing: how long things took, padding, ids."""
     request, response = interaction.request, interaction.response
-    asked = replace(request, headers=kept_request_headers(request.headers))
+    asked = replace(request, headers=keep_request_headers(request.headers))
     headers = tuple((n, v) for n, v in response.headers if n.lower() not in _NEVER_THE_SAME)
     body: object
     if isinstance(response.body, Body):
@@ -201,7 +201,7 @@ def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, i
     """Each with its match key and how many of that key came before it."""
     seen: dict[bytes, int] = {}
     for interaction in interactions:
-        key = key_of_request(interaction.request)
+        key = compute_request_key(interaction.request)
         number = seen.get(key, 0)
         seen[key] = number + 1
         yield (key, number), interaction

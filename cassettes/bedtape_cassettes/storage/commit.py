@@ -21,7 +21,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
@@ -108,7 +108,7 @@ def _lock_handle(handle: int, folder: Path) -> None:
 
 
 def _clean_up(folder: Path) -> None:
-    """Finishes what a killed process began: a cassette that was put aside comes back, a new one is removed."""
+    """Cleans up after a killed process: restores cassettes that it moved aside, and removes new folders."""
     beside_old, beside_new = (folder.with_name(f".{folder.name}{suffix}") for suffix in (_OLD, NEW))
     for path in [*folder.rglob(f".*{_OLD}"), *filter(Path.exists, [beside_old])]:
         home = path.with_name(path.name[1 : -len(_OLD)])
@@ -210,7 +210,7 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not safe_name(name):
+    if not is_safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.operations import kebab
 
@@ -90,8 +90,8 @@ def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> 
         cassette = root.resolve().name if relative == "." else relative
         for name in names:
             if name.endswith(_SUFFIXES):
-                shown = name if relative == "." else f"{relative}/{name}"
-                files.append(_File(folder / name, cassette, shown))
+                relative_name = name if relative == "." else f"{relative}/{name}"
+                files.append(_File(folder / name, cassette, relative_name))
             elif name.endswith(TAPE):
                 tapes.append(folder / name)
     return files, tapes
@@ -130,10 +130,10 @@ def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette,
 
 def _find_clashes(cassettes: list[Cassette]) -> list[Problem]:
     seen: set[str] = set()
-    doubled = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
+    duplicates = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
     return [
         Problem(name, 0, "one cassette of a name", "two", "rename one, or give only one of the folders")
-        for name in sorted(doubled)
+        for name in sorted(duplicates)
     ]
 
 
@@ -143,8 +143,8 @@ def _read_path(path: Path, cache: Path | None) -> list[Cassette]:
     except FileNotFoundError:
         raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file") from None
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        found = OSError(0, str(error)) if isinstance(error, ValueError) else error
-        raise CassetteInvalid([_make_unreadable(path, found)]) from None
+        cause = OSError(0, str(error)) if isinstance(error, ValueError) else error
+        raise CassetteInvalid([_make_unreadable(path, cause)]) from None
     if stat.S_ISDIR(mode):
         return _read_folder(path, cache)
     if path.suffix == TAPE:
@@ -160,13 +160,13 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     problems: list[Problem] = []
     files, tapes = _find_files(root, lambda error: problems.append(_make_unreadable(Path(error.filename), error)))
     cached = _Cache(root, cache)
-    found: dict[tuple[str, Path], list[Interaction]] = {}
+    by_folder: dict[tuple[str, Path], list[Interaction]] = {}
     for file in files:
         try:
-            found.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
+            by_folder.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
         except CassetteInvalid as error:
             problems += error.problems
-    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in found.items()]
+    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in by_folder.items()]
     for path in tapes:
         try:
             cassettes += _read_tape(path)
@@ -181,7 +181,7 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
 def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
             raise CassetteInvalid([_make_problem(path, "a file", "a device, pipe or socket", "remove it")])
         if status.st_size > limit:
             found = f"{status.st_size / 2**20:.1f} MiB"
@@ -194,8 +194,8 @@ def _read_file(path: Path, limit: int) -> bytes:
 class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
-    Times are no key because a checkout sets all times to now. Each folder has one cache file, which holds the interactions
-    of the last load. If the cache cannot be read or written, files are parsed without it.
+    File times are not used, because a checkout sets all times to now. Each folder has one cache file, which
+    contains the interactions of the last load. If the cache cannot be read or written, files are parsed without it.
     """
 
     def __init__(self, root: Path, cache: Path | None) -> None:
@@ -288,7 +288,7 @@ def replace_file(path: Path, data: bytes) -> None:
 def name_file(number: int, interaction: Interaction) -> str:
     """Returns `0002-converse-stream-91be03d7.yaml`: number from 1, operation, start of the match key."""
     name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))
-    return f"{number:04d}-{name}-{key_of_request(interaction.request).hex()[:8]}.yaml"
+    return f"{number:04d}-{name}-{compute_request_key(interaction.request).hex()[:8]}.yaml"
 
 
 def number_files(cassette: Cassette, folder: str | None = None) -> Cassette:
