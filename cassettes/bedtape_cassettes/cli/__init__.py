@@ -1,1 +1,1 @@
-"""The commands `bedtape cassette …`, one file a kind of work; `app` holds them together, `telling` is how they speak."""
+"""The command `bedtape` and the commands of `bedtape cassette`. `app` joins them, `output` and `errors` print."""

@@ -42,7 +42,7 @@ def _search(kinds: list[str] | None, patterns: list[str] | None, paths: list[str
     """The search for what the options name, and nothing else."""
     if wrong := [kind for kind in kinds or () if kind not in NAMES]:
         raise CassetteError(f"--kind: expected one of {', '.join(NAMES)}, found {wrong[0]!r}; choose one")
-    looks = tuple(find_pattern(_compiled(pattern)) for pattern in patterns or ())
+    looks = tuple(find_pattern(_compile(pattern)) for pattern in patterns or ())
     return Search(tuple(KINDS[kind] for kind in kinds or ()), looks, tuple(paths or ()))
 
 
@@ -55,7 +55,7 @@ def _with_everything(search: Search) -> Search:
     return replace(search, kinds=tuple(KINDS[name] for name in NAMES), looks=looks)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -134,7 +134,7 @@ def redact(
     """
     with exit_on_error():
         for path in paths or ():
-            _checked_path(path)
+            _check_path(path)
         search = _search(kinds, patterns, paths)
         if not (kinds or patterns or paths):
             search = _with_everything(search)
@@ -146,7 +146,7 @@ def redact(
     change(folder, alter, dry_run=dry_run, as_json=as_json)
 
 
-def _checked_path(path: str) -> None:
+def _check_path(path: str) -> None:
     try:
         if parse_path(path):
             return
@@ -181,8 +181,8 @@ def check(
     """
     with exit_on_error():
         oldest = None if max_age is None else _days(max_age)
-        played = None if history is None else _played(history)
-        found = _checked(folder, oldest, played, drift=drift)
+        played = None if history is None else _list_played(history)
+        found = _check(folder, oldest, played, drift=drift)
     if as_json:
         print_json([asdict(one) for one in found])
     else:
@@ -194,9 +194,7 @@ def check(
     raise typer.Exit(1 if any(one.level == "wrong" for one in found) else 0)
 
 
-def _checked(
-    folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool
-) -> list[checks.CheckResult]:
+def _check(folder: Path, oldest: int | None, played: frozenset[str] | None, *, drift: bool) -> list[checks.CheckResult]:
     try:
         suite = load(folder)
     except CassetteInvalid as error:
@@ -235,7 +233,7 @@ def _days(age: str) -> int:
     return int(found[1]) * _UNITS[found[2] or "d"]
 
 
-def _played(history: Path) -> frozenset[str]:
+def _list_played(history: Path) -> frozenset[str]:
     """Every text of the JSON, or of its lines: a recording's file is among them if it was played."""
     try:
         data = history.read_bytes()

@@ -158,7 +158,7 @@ OTHER_VARIABLES = (CONFIG, "BEDTAPE_CACHE_DIR", "BEDTAPE_STATE_DIR", "BEDTAPE_UR
 
 
 def variable_of(name: Name) -> str:
-    """Return the environment variable of an option: `BEDTAPE_REPLAY_PORT`."""
+    """Return the environment variable of an option: BEDTAPE_REPLAY_PORT for the port of `bedtape replay`."""
     table, key = name
     if (own := TABLES[table][key].variable) is not None:
         return own

@@ -29,12 +29,12 @@ def _tree(texts: Sequence[bytes], depth: int) -> bytes:
     branches = []
     for _, alike in groupby(texts, key=lambda text: text[0]):
         group = list(alike)
-        start = _shared(group[0], group[-1])
+        start = _find_common(group[0], group[-1])
         branches.append(re.escape(start) + _tree([text[len(start) :] for text in group], depth - 1))
     return _one_of(branches)
 
 
-def _shared(first: bytes, last: bytes) -> bytes:
+def _find_common(first: bytes, last: bytes) -> bytes:
     """What the first and the last of sorted texts begin with, and so all between them."""
     differing = (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
     return first[: next(differing, min(len(first), len(last)))]

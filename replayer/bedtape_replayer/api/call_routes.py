@@ -57,7 +57,7 @@ def run_assertion(request: ApiRequest) -> JsonValue:
             case {"consecutive": steps}:
                 assert_sequence(calls, steps, consecutive=True)
             case _:
-                assert_all_played(session.unplayed(session.index(request.engine.library)))
+                assert_all_played(session.find_unplayed(session.index(request.engine.library)))
     except ConditionInvalid as error:
         raise Failed(400, {"error": str(error)}) from None
     except CallsMismatch as error:
@@ -71,4 +71,4 @@ def verdict_of(request: ApiRequest) -> JsonValue:
 
 def list_unplayed(request: ApiRequest) -> JsonValue:
     session = request.peek_session()
-    return [recording.interaction.file for recording in session.unplayed(session.index(request.engine.library))]
+    return [recording.interaction.file for recording in session.find_unplayed(session.index(request.engine.library))]

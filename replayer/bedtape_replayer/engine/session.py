@@ -198,7 +198,7 @@ class Session:
 
         def list_unplayed() -> list[Any]:
             state = self._state()
-            return list(state.unplayed(state.index(self._server.engine.library)))
+            return list(state.find_unplayed(state.index(self._server.engine.library)))
 
         assert_all_played(self._do(list_unplayed))
 

@@ -87,7 +87,7 @@ class SessionState:
         self._played[key] = played + 1
         return queue[min(played, len(queue) - 1)]
 
-    def unplayed(self, index: Index) -> Iterator[IndexedRecording]:
+    def find_unplayed(self, index: Index) -> Iterator[IndexedRecording]:
         """The recordings that were never asked for."""
         for queue in index.queues():
             yield from queue[self._played.get(queue[0].key, 0) :]

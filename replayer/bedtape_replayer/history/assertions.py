@@ -66,7 +66,7 @@ class CallsMismatch(AssertionError):
         self.forgotten = forgotten
         report = list(lines)
         for number, near in enumerate(self.nearest):
-            report.append(f"{'Nearest' if number == 0 else 'Next'}: {_cut(str(near.record))}")
+            report.append(f"{'Nearest' if number == 0 else 'Next'}: {_truncate(str(near.record))}")
             report += [f"  {difference}" for difference in near.differences]
         if forgotten:
             report.append(f"{forgotten} older calls were forgotten and not compared; a higher limit keeps more calls.")
@@ -92,13 +92,13 @@ def assert_called(
     found = calls.filter(**conditions)
     if fewest <= len(found) and (most is None or len(found) <= most):
         return found
-    expected = _expected(fewest, most, conditions, found, calls)
+    expected = _format_expected(fewest, most, conditions, found, calls)
     if len(found) > fewest or not conditions:
-        raise CallsMismatch([expected, *_listed(found)], forgotten=calls.forgotten)
+        raise CallsMismatch([expected, *_list_calls(found)], forgotten=calls.forgotten)
     meeting = set(found)
     others = [record for record in calls if record not in meeting]
     raise CallsMismatch(
-        [expected, *_listed(found)], _nearest(others, calls.parse_conditions(conditions)), calls.forgotten
+        [expected, *_list_calls(found)], _nearest(others, calls.parse_conditions(conditions)), calls.forgotten
     )
 
 
@@ -106,7 +106,9 @@ def assert_not_called(calls: Calls, **conditions: Unpack[FilterDict]) -> None:
     """Assert that no call meets the conditions. Raises the same errors as `assert_called`."""
     found = calls.filter(**conditions)
     if found:
-        raise CallsMismatch([_expected(0, 0, conditions, found, calls), *_listed(found)], forgotten=calls.forgotten)
+        raise CallsMismatch(
+            [_format_expected(0, 0, conditions, found, calls), *_list_calls(found)], forgotten=calls.forgotten
+        )
 
 
 def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: bool = False) -> Calls:
@@ -126,7 +128,7 @@ def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: b
     lines = [
         f"Expected {len(steps)} calls in order{', with no other calls between them' if consecutive else ''}, found {missing}."
     ]
-    lines += [f"  {n}. {_cut(str(calls[at]))}" for n, at in list(enumerate(best, 1))[-_LISTED:]]
+    lines += [f"  {n}. {_truncate(str(calls[at]))}" for n, at in list(enumerate(best, 1))[-_LISTED:]]
     lines.append(
         f"No {'next' if consecutive and best else 'later'} call is number {missing + 1}:{_terms(steps[missing])}"
     )
@@ -147,7 +149,7 @@ def assert_all_played(unplayed: Iterable[IndexedRecording]) -> None:
         what = (
             f"{interaction.operation or interaction.request.method} of {interaction.model or interaction.request.path}"
         )
-        lines.append(_cut(f"  {interaction.file}: {what}"))
+        lines.append(_truncate(f"  {interaction.file}: {what}"))
     if len(left) > _LISTED:
         lines.append(f"  … and {len(left) - _LISTED} more")
     raise CallsMismatch(lines)
@@ -192,7 +194,9 @@ def _of(calls: Calls) -> str:
     )
 
 
-def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls) -> str:
+def _format_expected(
+    fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls
+) -> str:
     described = f" with{_terms(conditions)}" if conditions else ""
     return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {_of(calls)}."
 
@@ -201,19 +205,19 @@ def _expected(fewest: int, most: int | None, conditions: Mapping[str, object], f
 
 
 def _terms(conditions: Mapping[str, object]) -> str:
-    return " " + ", ".join(f"{name}={_shown(value)}" for name, value in conditions.items())
+    return " " + ", ".join(f"{name}={_format_value(value)}" for name, value in conditions.items())
 
 
-def _listed(found: Calls) -> list[str]:
-    lines = [f"  {_cut(str(record))}" for record in found[:_LISTED]]
+def _list_calls(found: Calls) -> list[str]:
+    lines = [f"  {_truncate(str(record))}" for record in found[:_LISTED]]
     return [*lines, f"  … and {len(found) - _LISTED} more"] if len(found) > _LISTED else lines
 
 
-def _shown(value: object) -> str:
-    return _cut(compact(make_json_safe(value)).decode())
+def _format_value(value: object) -> str:
+    return _truncate(compact(make_json_safe(value)).decode())
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
@@ -252,7 +256,7 @@ def _nearest(records: Iterable[Record], conditions: list[Condition]) -> list[Nea
 
 def _differences(record: Record, conditions: list[Condition]) -> tuple[Difference, ...]:
     return tuple(
-        Difference(condition.name, _shown(condition.expected), _shown(condition.read(record)))
+        Difference(condition.name, _format_value(condition.expected), _format_value(condition.read(record)))
         for condition in conditions
         if not condition.holds(record)
     )

@@ -1,4 +1,4 @@
-"""What is behind the pytest plugin: what a test asks for, its session, its environment, and the run that they share.
+"""The pytest plugin: a test's cassette and settings, its session, its environment, and the run that tests share.
 
-`pytest_plugin` holds the hooks and imports nothing of this before a test uses it.
+`pytest_plugin` contains the hooks. It imports these modules when the first test uses the fixture.
 """

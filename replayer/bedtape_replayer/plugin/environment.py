@@ -1,4 +1,4 @@
-"""The environment of a test, set and restored: only what differs is touched, and what the test sets itself stays its own."""
+"""Sets and restores the environment of a test. Variables that do not differ, and variables that the test sets, stay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Environment"]
 
 
 class Environment:
-    """Variables that are changed together. wanted: the whole environment that there should be."""
+    """Variables that are changed together. wanted: the complete environment during the test."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
         before = dict(os.environ)
@@ -18,11 +18,11 @@ class Environment:
         self._wanted = {name: wanted.get(name) for name in changed}
 
     def enter(self) -> None:
-        """Sets them; again, where somebody has set them otherwise."""
+        """Set the variables. Call this again to set variables that were changed since."""
         _set(self._wanted)
 
     def leave(self) -> None:
-        """Restores them."""
+        """Restore the variables."""
         _set(self._before)
 
 

@@ -1,4 +1,4 @@
-"""One test's cassettes, loaded when the test begins: those of its name alone, however many there are beside it."""
+"""Loads the cassettes of one test when the test begins. Other cassettes in the folder are not read."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from bedtape_replayer.server.loading import load
 
 __all__ = ["load_library"]
 
-# Tests may share a cassette by name; what is kept is bounded, for a suite may have thousands.
+# Tests can share a cassette by name. The cache is bounded, because a suite can have thousands of cassettes.
 _KEPT = 64
 
 
 def load_library(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Library | None:
-    """The recordings of a cassette, or of all below a folder of that name, or in a tape; None where there are none.
+    """Return the recordings of a cassette, of a folder of cassettes, or of a `.tape`; None if none exists.
 
-    rules: what makes requests the same.
-
-    Raises CassetteInvalid.
+    rules: the match rules. Raises CassetteInvalid.
     """
     for path in (folder / name, folder / f"{name}{store.TAPE}"):
         if seen := store.fingerprint([path]):
@@ -36,12 +34,12 @@ def load_library(folder: Path, name: str, rules: MatchRules = DEFAULT) -> Librar
 def _load_cached(
     path: Path,
     name: str,
-    seen: store.Fingerprint,  # noqa: ARG001 - a changed one is another
+    seen: store.Fingerprint,  # noqa: ARG001 - a part of the cache key
     rules: MatchRules,
 ) -> Library | None:
     try:
         found = load([path], rules=rules)
-    except CassetteMissing:  # nothing in it that can be played
+    except CassetteMissing:  # the folder contains no cassette
         return None
     if path.suffix == store.TAPE:
         return found
@@ -49,6 +47,6 @@ def _load_cached(
 
 
 def _rename_files(cassette: Cassette, name: str) -> Cassette:
-    """Its files as they are named in the folder of all cassettes."""
+    """Return the cassette with file names relative to the folder of all cassettes."""
     files = tuple(replace(each, file=f"{name}/{each.file}") for each in cassette.interactions)
     return replace(cassette, interactions=files)

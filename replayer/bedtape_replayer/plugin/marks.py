@@ -1,4 +1,4 @@
-"""What a test asks for: its cassette, and how it is to be played, as its place and its marks say. Pure: no disk."""
+"""The cassette of a test and how to play it, from the test's location and its marks. No disk access."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["MarkInvalid", "PlayRequest", "read_marks"]
 FOLDER = "cassettes"
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 _USAGE = '@pytest.mark.bedrock("name", overlay=..., strict=..., speed=..., allow_misses=...)'
-# Beside the digest, what a file system takes as one name.
+# The longest part of a file name that leaves room for the digest.
 _LONGEST = 180
 
 
 class MarkInvalid(ValueError):
-    """A mark that says what no test can ask for."""
+    """A mark with invalid arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayRequest:
-    """A test and its cassette.
+    """A test and how its calls are answered.
 
-    test: its id. folder: of cassettes, beside its file. cassette: the name in it, by its own or the test's.
-    overlay: a file or document of layers. strict, speed, match: as `Replayer`'s. allow_misses: whether a miss is no
-    failure.
+    test: the test's id. folder: the folder of cassettes beside the test's file. cassette: the name of the cassette in
+    that folder. overlay: a file or a document of layers. strict, speed, match: the arguments of `Replayer`.
+    allow_misses: whether a miss does not fail the test.
     """
 
     test: str
@@ -52,10 +52,10 @@ def read_marks(
     marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]],
     settings: Mapping[str, Any] = NOTHING_SET,
 ) -> PlayRequest:
-    """What a test asks for. names: its classes and its own. marks: positional and keyword arguments, the nearest first.
-    settings: what holds where no mark says otherwise, by the names that `Asked` has for it.
+    """Read the marks of a test.
 
-    Raises MarkInvalid.
+    names: the names of the test's classes, then of the test. marks: positional and keyword arguments, the nearest mark
+    first. settings: the defaults, by the fields of `PlayRequest`. Raises MarkInvalid.
     """
     said: dict[str, Any] = {}
     for positional, keywords in reversed(marks):
@@ -84,13 +84,13 @@ def _check(name: str, value: Any) -> None:
             return
     known = ("overlay", "strict", "speed", "allow_misses")
     if name in known:
-        raise MarkInvalid(f"{name}: found {value!r}, which it cannot be: {_USAGE}")
+        raise MarkInvalid(f"{name}: found {value!r}, which is not a valid value: {_USAGE}")
     near = get_close_matches(name, known, 1)
     raise MarkInvalid(f"expected {', '.join(known)}, found {name!r}{f' ({near[0]}?)' if near else ''}: {_USAGE}")
 
 
 def _part(name: str) -> str:
-    """One part of a cassette's name. What is changed gets a digest, so that no two tests share a cassette by chance."""
+    """Return one part of a cassette's name. A changed name gets a digest, so that two tests do not share a cassette."""
     safe = cassette_name(name.replace("/", "-"))
     cut = safe.encode()[:_LONGEST].decode(errors="ignore")
     if cut == name:

@@ -1,6 +1,6 @@
-"""The plugin's options: what the command line, pytest's own configuration, variables and a file of settings say.
+"""The plugin's options, from the command line, pytest's configuration, variables and the settings file.
 
-Nothing of what plays or records is imported here; it is asked before any test is collected.
+pytest reads these options before it collects tests, so this module imports nothing that plays or records.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["GATE", "add_to", "blocks_of", "command_of", "mode_of", "settings_of"
 
 GATE = "RUN_REAL_BEDROCK_TESTS"
 _TABLE = "pytest"
-# What pytest's configuration does not say; None would be taken for a default of pytest's own.
+# The value of an option that pytest's configuration does not contain. pytest replaces None by its own default.
 _UNSAID = object()
 
 
 def add_to(parser: pytest.Parser) -> None:
-    """Tells pytest of them."""
+    """Add the options to pytest's parser."""
     group = parser.getgroup("bedtape", "Amazon Bedrock from cassettes")
     group.addoption(
         "--bedtape",
         choices=("none", "once", "new", "all"),
         help="What to record of the tests that use `bedrock`: none (the default) replays only, once records cassettes"
-        f" that do not exist, new also what they lack, all everything anew. Needs {GATE}=1, for it costs money.",
+        f" that do not exist, new also records missing calls, all everything again. Needs {GATE}=1, because it costs money.",
     )
     parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID)
     parser.addini(
@@ -41,7 +41,7 @@ def add_to(parser: pytest.Parser) -> None:
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Variables, and the nearest file from the tests that were asked for upwards. Raises pytest.UsageError."""
+    """Read variables and the nearest settings file, from the selected tests upwards. Raises pytest.UsageError."""
     try:
         return read_settings(_common_folder(config), os.environ)
     except ConfigInvalid as error:
@@ -49,18 +49,18 @@ def settings_of(config: pytest.Config) -> Settings:
 
 
 def _common_folder(config: pytest.Config) -> Path:
-    """Of all paths that pytest was given, on the command line or as `testpaths`: as it looks for its own configuration."""
+    """Return the common folder of the paths that pytest got, as pytest does to find its own configuration."""
     here = config.invocation_params.dir
     paths = [path for arg in config.args if (path := here / arg.split("::")[0]).exists()]
-    # `../tests` without its `..`, as pytest takes it: what is looked for upwards is above the tests, and not above both.
+    # Remove `..` from `../tests` as pytest does, so that the search starts above the tests.
     common = Path(os.path.commonpath([os.path.abspath(path) for path in paths])) if paths else here  # noqa: PTH100
     return common if common.is_dir() else common.parent
 
 
 def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) -> str:
-    """What to record. A file may say what is recorded where the gate is open; it opens no gate, and refuses no run.
+    """Return the record mode. A settings file chooses it only while the gate is open, and does not open the gate.
 
-    Raises pytest.UsageError where the command line or a variable asks for what the gate forbids.
+    Raises pytest.UsageError if the command line or a variable chooses a mode that the gate forbids.
     """
     chosen, by = config.getoption("--bedtape"), "--bedtape"
     if chosen is None and (said := settings.find(_TABLE, "bedtape")) is not None:
@@ -73,21 +73,21 @@ def mode_of(config: pytest.Config, settings: Settings, *, gate_is_open: bool) ->
 
 
 def blocks_of(config: pytest.Config, settings: Settings) -> bool:
-    """Whether calls to real Bedrock raise."""
+    """Return whether calls to real Bedrock raise an error."""
     said = _read_option(config, settings, "block")
     return True if said is None else bool(said)
 
 
 def command_of(config: pytest.Config, settings: Settings) -> Sequence[str]:
-    """The command that records; none where nobody named one."""
+    """Return the command that records; empty for the default."""
     said = _read_option(config, settings, "record")
     return shlex.split(said) if isinstance(said, str) else said or ()
 
 
 def _read_option(config: pytest.Config, settings: Settings, key: str) -> Any:
-    """What holds for an option that pytest's configuration may say as well; None where nobody says anything.
+    """Return the value of an option that pytest's configuration can also contain; None without a value.
 
-    pytest's command line (`-o`), then a variable, then a file: pytest's own or ours, and not both.
+    Precedence, highest first: pytest's `-o`, a variable, a file. The file is pytest's or bedtape's, not both.
     """
     name = f"bedtape_{key}"
     own, said = config.getini(name), settings.find(_TABLE, key)

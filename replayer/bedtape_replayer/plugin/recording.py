@@ -37,9 +37,9 @@ class Recording:
             raise RecordingFailed(
                 f"cannot run {command[0]}: {error.strerror}; fix the setting `record`, or bedtape_record"
             ) from None
-        self.url = self._listening()
+        self.url = self._read_url()
 
-    def _listening(self) -> str:
+    def _read_url(self) -> str:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(_URL):

@@ -1,6 +1,6 @@
-"""What the tests of one process share: the server, which starts with the first of them, the recorders, and the counts.
+"""The state that the tests of one process share: the server, the recorders, and the counts.
 
-One test runs at a time. It has no sockets of its own: it tells those who send where to.
+The server starts with the first test that needs it. One test runs at a time.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = ["Run"]
 
 
 class CannotBegin(CassetteError):
-    """A test's cassette, overlay, mark or recorder is not as it must be; says what fixes it."""
+    """A test's cassette, overlay, mark or recorder is invalid. The message contains the fix."""
 
 
 class Run:
-    """One process's run. settings: how its tests are played and recorded. here: the folder that pytest was started in,
-    for messages.
+    """The run of one process.
 
-    Raises as `Replayer` where the server cannot start, in the test that needs it first.
+    settings: how tests are played and recorded. here: the folder that pytest was started in, for
+    messages. Raises the errors of `Replayer` if the server cannot start.
     """
 
     def __init__(self, settings: RunSettings, here: Path) -> None:
@@ -58,7 +58,7 @@ class Run:
     def begin(
         self, test: str, file: Path, names: Sequence[str], marks: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]
     ) -> Bedrock:
-        """The session and the environment of a test; arguments as `asked` has them. Raises CannotBegin."""
+        """Begin a test: its session and its environment. The arguments are those of `read_marks`. Raises CannotBegin."""
         try:
             return self._begin(read_marks(test, file, names, marks, self._settings.marks))
         except (CassetteError, MarkInvalid, NameTaken, RecordingFailed) as error:
@@ -84,7 +84,7 @@ class Run:
         return bedrock
 
     def end(self, bedrock: Bedrock) -> None:
-        """Restores the environment, and counts. Whoever calls afterwards reaches no test."""
+        """End a test: restore the environment and add its counts. Later calls belong to no test."""
         bedrock.leave()
 
         def leave() -> None:
@@ -95,7 +95,7 @@ class Run:
         self._server.run(leave)
 
     def close(self) -> None:
-        """Has what was recorded written, and ends the server."""
+        """Stop the recorders, which write their cassettes, and stop the server."""
         while self._recordings:
             _, recording = self._recordings.popitem()
             said, count, well = recording.stop()
@@ -106,17 +106,17 @@ class Run:
         self._server.stop()
 
     def route(self, url: str) -> str:
-        """Where a request goes while a test runs: from real Bedrock, or from another test's recorder, to this test."""
+        """Return the URL to use for a request: the current test's, for real Bedrock and for recorders of other tests."""
         current = self._current
         return url if current is None else redirect(url, current.url, self._bases(current))
 
     @property
     def running(self) -> bool:
-        """Whether a test runs that is answered here."""
+        """Whether a test that uses bedtape is running."""
         return self._current is not None
 
     def _bases(self, current: Bedrock) -> list[str]:
-        """Servers whose URLs a client may have kept from another test; the server itself finds the one that runs."""
+        """Return the servers whose URLs a client may have kept from another test."""
         recorders = [recording.url for recording in self._recordings.values()]
         return [*recorders, self._server.url] if current.recorded else recorders
 
@@ -129,7 +129,7 @@ class Run:
         return self._recordings[folder]
 
     def _end_in_order(self) -> None:
-        """SIGTERM ends a run that records as Ctrl-C does: a recorder that is left alone would listen on, with real keys."""
+        """Let SIGTERM end a recording run as Ctrl-C does, because a recorder left alone would keep listening with real keys."""
         try:
             before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         except ValueError:  # not the main thread
@@ -145,7 +145,7 @@ class Run:
 def _overlay(play_request: PlayRequest) -> Overlay:
     if play_request.overlay is None:
         return NOTHING
-    # Its layers are the test's own, and named so: a file that all tests have may lie below.
+    # The layers get names of the test, because a file for all tests may be below them.
     return (
         read_overlay(play_request.overlay, "")
         if isinstance(play_request.overlay, Path)

@@ -16,15 +16,18 @@ from bedtape_replayer.history.history import History
 
 __all__ = ["RunSettings", "run_settings"]
 
-# What a recorder beside the tests is told by them, or cannot be: each test has a cassette of its own, and the endpoint
-# variables must be printed.
+# The plugin passes these options to a recorder itself, or they make no sense beside tests: each test has its own
+# cassette, and the recorder must print the endpoint variables.
 _NOT_ITS_OWN = ("to", "name", "mode", "record", "port", "verify", "print-addon")
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """mode: as `--bedtape`. command: that records. environ: of the recorder. marks: what holds where no mark says
-    otherwise, as `Asked` has it. match, overlay, validate, history: as `Replayer`'s.
+    """The settings of one run.
+
+    mode: the value of `--bedtape`. command: the command that records. environ: the recorder's
+    environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
+    validate, history: the arguments of `Replayer`.
     """
 
     mode: str = "none"
@@ -45,7 +48,7 @@ def run_settings(
     environ: Mapping[str, str],
     here: Path,
 ) -> RunSettings:
-    """What settings say of `pytest`. here: the folder that a variable's path is relative to."""
+    """Return the settings of a run from the table `pytest`. here: the base of relative paths in variables."""
     said: dict[str, Any] = settings.of("pytest")
     match = match_rules(
         said.get("ignore", ()),

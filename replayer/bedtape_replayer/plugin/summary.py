@@ -1,4 +1,4 @@
-"""What a run played, recorded and missed: counted by each process, added up, and said in a line. Values only."""
+"""Counts of played, recorded and missed calls. Each process counts; the sum is printed at the end of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LISTED = 10
 
 @dataclass
 class Summary:
-    """Counts of calls; held and played: the recordings that were there, and those that were asked for."""
+    """Counts of calls. held: the recordings that exist. played: the recordings that were requested."""
 
     tests: int = 0
     ruled: int = 0
@@ -26,7 +26,7 @@ class Summary:
     failed: bool = False
 
     def add(self, other: Mapping[str, Any]) -> None:
-        """Adds what another process counted, as its `as_plain` says it."""
+        """Add the counts of another process, in the form of `as_plain`."""
         for name in ("tests", "ruled", "answered", "missed", "recorded"):
             setattr(self, name, getattr(self, name) + other[name])
         self.held.update(other["held"])
@@ -35,11 +35,11 @@ class Summary:
         self.failed = self.failed or other["failed"]
 
     def as_plain(self) -> dict[str, Any]:
-        """For another process: numbers, texts and lists."""
+        """Return the counts for another process: numbers, texts and lists."""
         return asdict(self) | {"held": sorted(self.held), "played": sorted(self.played)}
 
     def lines(self, here: str, *, verbose: bool = False) -> Iterator[str]:
-        """What to say at the end of a run that was started in the folder `here`."""
+        """Return the lines to print at the end of a run. here: the folder that pytest was started in."""
         left = sorted(name.removeprefix(f"{here}/") for name in self.held - self.played)
         rules = f", {self.ruled} from rules and faults" if self.ruled else ""
         counts = f"{self.answered} played{rules}, {self.recorded} recorded, {self.missed} missed"

@@ -170,4 +170,4 @@ def test_a_working_directory_that_was_deleted_is_told(tmp_path: Path, monkeypatc
     (tmp_path / "gone").rmdir()
     with pytest.raises(ConfigInvalid) as told:
         find_working_folder()
-    assert str(told.value) == ".: expected a working directory that is there, found one that was deleted; cd elsewhere"
+    assert str(told.value) == ".: expected a working directory that exists, found one that was deleted; cd elsewhere"

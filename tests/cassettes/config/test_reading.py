@@ -84,7 +84,7 @@ WRONG = {
     "[replay.port]\nx = 1": 'a whole number from 0 to 65535 at replay.port, found {"x": 1}',
     "[run]\nstrict = 1979-05-27": 'true or false at run.strict, found "1979-05-27"',
     "[run]\nlog-level = 'x'": 'no key "log-level" at run, found "x"; it is a key of [replay]',
-    "[pytest]\nrecord = 'once'": 'a command at pytest.record, found "once"; what to record is said by `bedtape`',
+    "[pytest]\nrecord = 'once'": 'a command at pytest.record, found "once"; `bedtape` sets what to record',
     "RUN_REAL_BEDROCK_TESTS = 1": 'no key "RUN_REAL_BEDROCK_TESTS" at the top, found 1; the gate is an environment',
     "[record]\nrun-real-bedrock-tests = true": 'no key "run-real-bedrock-tests" at record, found true; the gate is an',
 }

@@ -68,10 +68,10 @@ def test_an_edit_leaves(change: Callable[[Suite], Suite], after: dict[str, list[
     [
         (lambda s: bulk.move(s, pick(s, ["*"]), "b"), "the one to move from"),
         (lambda s: bulk.copy(s, pick(s, ["a"]), "../b"), "plain parts"),
-        (lambda s: bulk.rename(s, "a", "b"), "one that one has"),
+        (lambda s: bulk.rename(s, "a", "b"), "found the name of a cassette"),
         (lambda s: bulk.rename(s, "*", "c"), "expected one cassette, found 2"),
         (lambda s: bulk.merge(s, ["a"], "c"), "two cassettes or more"),
-        (lambda s: bulk.merge((*s, filed("c", *answers("5"))), ["a", "b"], "c"), "among those to merge"),
+        (lambda s: bulk.merge((*s, filed("c", *answers("5"))), ["a", "b"], "c"), "add it to the cassettes to merge"),
         (lambda s: bulk.split(s, "a", "model"), "more than one model"),
         (lambda s: bulk.each(s, pick(s, ["a"]), lambda i: bulk.trim(i, 1)), "expected a stream"),
     ],

@@ -52,12 +52,12 @@ def test_the_order_of_different_keys_does_not_matter(index: Index) -> None:
 def test_what_was_never_asked_for_is_known(index: Index) -> None:
     session = SessionState("s")
     first, second = list(index._queues)
-    assert [r.interaction for r in session.unplayed(index)] == [
+    assert [r.interaction for r in session.find_unplayed(index)] == [
         r.interaction for queue in index.queues() for r in queue
     ]
     _play(session, index, second, strict=False, times=3)
     _play(session, index, first, strict=False, times=2)
-    assert [r.number for r in session.unplayed(index)] == [2]
+    assert [r.number for r in session.find_unplayed(index)] == [2]
 
 
 def test_a_chosen_cassette_goes_before_that_of_the_name() -> None:

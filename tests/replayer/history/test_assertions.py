@@ -207,9 +207,9 @@ def test_every_recording_was_asked_for() -> None:
     scene = Scene(converse("a", "1"), converse("b", "2"), converse("b", "3"))
     index = scene.session.index(scene.engine.library)
     scene.send(prompt("b"))
-    report = str(_failure(assert_all_played, scene.session.unplayed(index)))
+    report = str(_failure(assert_all_played, scene.session.find_unplayed(index)))
     assert report.splitlines()[0] == "Expected every recording to be played, found 2 unplayed:"
     assert report.count("Converse of us.amazon.nova-lite-v1:0") == 2
     scene.send(prompt("b"))
     scene.send(prompt("a"))
-    assert_all_played(scene.session.unplayed(index))
+    assert_all_played(scene.session.find_unplayed(index))

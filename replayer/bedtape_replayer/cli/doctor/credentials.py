@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bedtape_cassettes.addresses import BEARER
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment
-from bedtape_replayer.cli.doctor.profile import chosen_profile
+from bedtape_replayer.cli.doctor.profile import find_profile
 
 __all__ = ["BUNDLES", "check_bearer", "check_bundles", "check_keys", "check_profile", "check_region"]
 
@@ -94,7 +94,7 @@ def check_region(found: Environment) -> Iterator[Diagnosis]:
 
 def check_profile(found: Environment) -> Iterator[Diagnosis]:
     """Whether AWS's files can be read, and hold the profile that is named."""
-    name, variable = chosen_profile(found.environ)
+    name, variable = find_profile(found.environ)
     if found.profile.problem:
         fix = "fix the file, or name another in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE: boto3 makes no client before"
         yield wrong("profile", expected="AWS's files to be readable", found=found.profile.problem, fix=fix)

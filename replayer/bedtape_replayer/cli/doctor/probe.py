@@ -116,7 +116,7 @@ def _problem_writing(folder: Path) -> str:
 def _profile(environ: Mapping[str, str]) -> Profile:
     config = environ.get("AWS_CONFIG_FILE") or profiles.FILES[0]
     credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or profiles.FILES[1]
-    name = profiles.chosen_profile(environ)[0]
+    name = profiles.find_profile(environ)[0]
     try:
         return profiles.read(name, _text(config), _text(credentials), (config, credentials))
     except (OSError, UnicodeDecodeError) as error:

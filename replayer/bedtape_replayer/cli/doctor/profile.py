@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FILES", "KINDS", "Profile", "chosen_profile", "read"]
+__all__ = ["FILES", "KINDS", "Profile", "find_profile", "read"]
 
 # Where AWS has them, if no variable names others.
 FILES = ("~/.aws/config", "~/.aws/credentials")
@@ -48,7 +48,7 @@ class Profile:
     problem: str = ""
 
 
-def chosen_profile(environ: Mapping[str, str]) -> tuple[str, str]:
+def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
     """The profile that is in force, and the variable that says so, "" for none: boto3 reads both, in this order."""
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if name := environ.get(variable):

@@ -1,2 +1,4 @@
-"""What faults do, one file a kind. A layer here knows answers, replies and steps; neither other layers, nor matching,
-nor the server. See `harm` for the seams."""
+"""The kinds of faults, one module for each. `base` describes where a fault can change an answer.
+
+A fault reads and changes answers, replies and steps. It imports no other layer, no matching and no server.
+"""

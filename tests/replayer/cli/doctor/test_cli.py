@@ -35,14 +35,14 @@ def _doctor(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
 
 def test_a_bearer_token_and_an_endpoint_are_told_with_what_fixes_them(tmp_path: Path) -> None:
     with Replayer([]) as bedrock:
-        chosen_profile = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
+        find_profile = f"AWS_ENDPOINT_URL_BEDROCK_RUNTIME={bedrock.url}"
         environ = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.url, "AWS_BEARER_TOKEN_BEDROCK": "hidden"}
         done = _doctor(tmp_path, **environ)
     assert done.returncode == 1
     assert done.stderr == ""
     (wrong,) = [line for line in done.stdout.splitlines() if line.startswith("wrong  bearer token")]
     assert wrong.endswith("; unset AWS_BEARER_TOKEN_BEDROCK, or use bedtape run")
-    assert re.search(rf"^ok     endpoint +{chosen_profile}: bedtape", done.stdout, re.MULTILINE)
+    assert re.search(rf"^ok     endpoint +{find_profile}: bedtape", done.stdout, re.MULTILINE)
 
 
 def test_an_environment_for_replay_is_well(tmp_path: Path) -> None:

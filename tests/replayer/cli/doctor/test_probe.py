@@ -221,11 +221,11 @@ def test_the_cache_is_looked_at_and_not_made(project: Path, monkeypatch: pytest.
 
 def test_packages_of_npm(project: Path) -> None:
     assert gather().npm == {}
-    chosen_profile = {
+    find_profile = {
         "dependencies": {"@aws-sdk/client-bedrock-runtime": "^3", "left-pad": "1"},
         "devDependencies": ["odd"],
     }
-    (project / "package.json").write_text(json.dumps(chosen_profile))
+    (project / "package.json").write_text(json.dumps(find_profile))
     assert gather().npm == {"@aws-sdk/client-bedrock-runtime": ""}
     installed = project / "node_modules" / "@aws-sdk" / "client-bedrock-runtime"
     installed.mkdir(parents=True)

@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
-from bedtape_replayer.cli.doctor.profile import chosen_profile, read
+from bedtape_replayer.cli.doctor.profile import find_profile, read
 
 CONFIG = """\
 [default]
@@ -108,5 +108,5 @@ def test_no_files_are_no_profile() -> None:
 
 def test_the_variable_that_botocore_reads_first_wins() -> None:
     environ = {"AWS_PROFILE": "b", "AWS_DEFAULT_PROFILE": "a"}
-    assert chosen_profile(environ) == ("a", "AWS_DEFAULT_PROFILE")
-    assert chosen_profile({}) == ("default", "")
+    assert find_profile(environ) == ("a", "AWS_DEFAULT_PROFILE")
+    assert find_profile({}) == ("default", "")
