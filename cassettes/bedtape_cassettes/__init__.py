@@ -1,4 +1,4 @@
-"""Reads, writes, normalises, redacts and edits cassettes. Start with `model`, which defines the values.
+"""Reads, writes, redacts and edits cassettes. Start with `model`, which defines the values.
 
 Modules of this package open no sockets and start no threads.
 """

@@ -1,7 +1,7 @@
-"""Bedrock's errors by name: status, message, members of the body, and the streams that can contain them.
+"""Bedrock's errors by name: status, message, members of the body, and streams.
 
-A test compares the table with botocore's service models. Messages are from recorded responses, or from the
-documentation of the models.
+A test compares the table with botocore's service models. Messages are from recorded responses, or
+from the documentation of the models.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ __all__ = ["FAILURES", "KnownFailure", "get_namespace", "stream_member"]
 class KnownFailure:
     """An error that Bedrock is known to return.
 
-    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of agents are 409).
-    members: the members of the body other than `message`. unmodelled: AWS returns the error before the request
-    reaches the service. streams: the operations whose event streams can contain the error as an exception.
+    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of
+    agents are 409).
+    members: the members of the body other than `message`. unmodelled: AWS returns the error before
+    the request reaches the service. streams: the operations whose event streams can contain the
+    error as an exception.
     """
 
     status: int
@@ -102,7 +104,7 @@ FAILURES = {
 
 
 def get_namespace(error: str) -> str:
-    """Returns the part after the name in `x-amzn-ErrorType`: the namespace of the layer that returns the error."""
+    """Returns the namespace after the name in `x-amzn-ErrorType`."""
     known = FAILURES.get(error)
     layer = "com.amazon.coral.service" if known and known.unmodelled else "com.amazon.bedrock"
     return f":http://internal.amazon.com/coral/{layer}/"

@@ -44,7 +44,8 @@ PayloadForm: TypeAlias = Literal["json", "bytes", "data", "text", "base64"]
 
 LONGEST_MS = 86_400_000  # a day
 
-# The syntax of HTTP. Other text would cause an error on the wire or in a file name, long after reading.
+# The syntax of HTTP. Other text would cause an error on the wire or in a file name, long after
+# reading.
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _PATH = re.compile(r"/[!-~]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -62,7 +63,10 @@ def is_path(text: str) -> bool:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether the name and value can be a header of HTTP. Headers of event frames are less restricted."""
+    """Whether the name and value can be a header of HTTP.
+
+    Headers of event frames are less restricted.
+    """
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
@@ -70,7 +74,8 @@ def is_header(name: str, value: str) -> bool:
 class Body:
     """A whole body. data: the bytes on the wire. form: the representation in the file.
 
-    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`, `data` is UTF-8.
+    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`,
+    `data` is UTF-8.
     """
 
     form: BodyForm
@@ -85,9 +90,11 @@ class Event:
     """One piece of a streamed body.
 
     at_ms: milliseconds after the response's head.
-    headers: the frame's string headers in wire order; empty for a server-sent event, which has no frame.
+    headers: the frame's string headers in wire order; empty for a server-sent event, which has no
+    frame.
     payload: the frame's payload without padding, or the server-sent event.
-    form: the representation of the payload in the file. `bytes`: the JSON inside `{"bytes": <base64 of JSON>}`.
+    form: the representation of the payload in the file. `bytes`: the JSON inside `{"bytes": <base64
+    of JSON>}`.
         `data`: the JSON of a server-sent `data: <JSON>` line. The other forms are as in `Body`.
     """
 
@@ -107,7 +114,7 @@ _JSON = (":content-type", "application/json")
 
 
 def event_headers(name: str) -> Headers:
-    """Returns the headers of Bedrock's event frames in wire order, as in all of 21,950 recorded frames."""
+    """Returns the headers of Bedrock's event frames, as in all of 21,950 recorded frames."""
     return ((":event-type", name), _JSON, (":message-type", "event"))
 
 
@@ -118,7 +125,7 @@ def exception_headers(name: str) -> Headers:
 
 @dataclass(frozen=True)
 class Events:
-    """A streamed body. It stays packed until `events` is read, because most loaded streams are not played.
+    """A streamed body, packed until `events` is read, because most streams are not played.
 
     padded: whether replay adds Bedrock's random padding `p` to event frames (see `bodies.pad`).
     """
@@ -161,7 +168,8 @@ class Response:
 class Interaction:
     """One request and its response: one file of a cassette.
 
-    operation, model: the operation and model in the request's path (see `operations.identify`), or None.
+    operation, model: the operation and model in the request's path (see `operations.identify`), or
+    None.
     exact: the response has its recorded bytes and headers. Replay adds the header `Date`.
     partial: the recording is incomplete. Replay does not use it.
     file: the path of its file, relative to the folder of cassettes; empty before it is written.
@@ -178,7 +186,10 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """Recorded interactions with one name, in recorded order. The parts of the name are joined by `/`."""
+    """Recorded interactions with one name, in recorded order.
+
+    The parts of the name are joined by `/`.
+    """
 
     name: str
     interactions: tuple[Interaction, ...]

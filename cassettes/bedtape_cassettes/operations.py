@@ -1,7 +1,7 @@
 """Bedrock's operations, and the operation and model of a request's method and path.
 
-A test compares the table with botocore's service models. The `mantle` rows are the OpenAI-compatible and
-Anthropic-compatible endpoints, which no service model describes.
+A test compares the table with botocore's service models. The `mantle` rows are the
+OpenAI-compatible and Anthropic-compatible endpoints, which no service model describes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["OPERATIONS", "Operation", "Target", "identify", "kebab"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. path: botocore's request URI. streaming: whether its answer is an event stream."""
+    """One operation. path: botocore's request URI. streaming: the answer is an event stream."""
 
     service: str
     name: str
@@ -29,9 +29,9 @@ class Operation:
 class Target:
     """The operation and model that a request addresses.
 
-    operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a whole ARN; None
-    if the path contains no model. path: decoded, without a prefix of the endpoint and without repeated slashes,
-    with a sorted query.
+    operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a
+    whole ARN; None if the path contains no model. path: decoded, without a prefix of the endpoint
+    and without repeated slashes, with a sorted query.
     """
 
     operation: Operation | None
@@ -118,8 +118,9 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts) + r"/?\Z", re.DOTALL)
 
 
-# The longest literal is first, so that `/openai/v1/responses` does not match `/v1/responses` after a prefix. The
-# literal end is compared first, because searching with all patterns took 13 s on 64 KB of `/model/a`.
+# The longest literal is first, so that `/openai/v1/responses` does not match `/v1/responses` after
+# a prefix. The literal end is compared first, because searching with all patterns took 13 s on 64
+# KB of `/model/a`.
 _PATTERNS = sorted(
     ((op, _LABEL.split(op.path)[-1], _pattern(op.path)) for op in OPERATIONS),
     key=lambda row: -len(_LABEL.sub("", row[0].path)),

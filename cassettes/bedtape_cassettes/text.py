@@ -24,10 +24,10 @@ def lines(text: str, style: Style = "plain", *, indent: str = "") -> list[Line]:
 
 
 def escape_controls(text: str) -> str:
-    """Returns the text with every unprintable character replaced by its escape, safe for a terminal."""
+    """Returns the text with unprintable characters escaped, so that it is safe to print."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def format_count(count: int, noun: str) -> str:
-    """Returns the number with its noun: `1 interaction`, `2 interactions`. noun: in the singular."""
+    """Returns the number with its noun (in the singular): `1 interaction`, `2 interactions`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

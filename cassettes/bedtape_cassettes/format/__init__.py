@@ -1,4 +1,4 @@
-"""Converts bytes to values and back: bodies, event streams, cassette files, `.tape` files and journals.
+"""Converts bytes to values and back: bodies, event streams, cassettes, `.tape` files, journals.
 
 No module here reads or writes a disk.
 """

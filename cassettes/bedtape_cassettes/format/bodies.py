@@ -1,7 +1,8 @@
 """Converts bodies from bytes to JSON, text, base64 or events, and back.
 
-A body is stored as JSON or as events if encoding that form again gives the recorded bytes. Otherwise it
-is stored as text or base64. This module makes that check once, when a body is recorded.
+A body is stored as JSON or as events if encoding that form again gives the recorded bytes.
+Otherwise it is stored as text or base64. This module makes that check once, when a body is
+recorded.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ _DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 SERVER_SENT = "text/event-stream"
 
-# Every runtime event has a member `p`: a prefix of this string with 2 to 61 characters. The lengths are
-# evenly distributed (20,000 recorded frames).
+# Every runtime event has a member `p`: a prefix of this string with 2 to 61 characters. The lengths
+# are evenly distributed (20,000 recorded frames).
 PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _SHORTEST, _LONGEST = 2, 61
 
-# Deeper JSON is stored as text. The YAML dialect allows 200 levels, and the document itself uses four. The
-# deepest of 3,200 recorded bodies has 12.
+# Deeper JSON is stored as text. The YAML dialect allows 200 levels, and the document itself uses
+# four. The deepest of 3,200 recorded bodies has 12.
 MAX_LEVELS = 128
 
 
@@ -135,7 +136,7 @@ def read_request_body(data: bytes) -> Body:
 
 
 def pad(payload: bytes, chance: Random) -> bytes:
-    """Returns the payload of an event with Bedrock's padding `p`, in alphabetical order of the keys.
+    """Returns the payload of an event with Bedrock's padding `p`, in order of the keys.
 
     A payload that is not a JSON object is returned unchanged.
     """
@@ -158,7 +159,7 @@ def _insert_padding(value: dict[str, JsonValue], padding: str) -> bytes:
 
 
 def unpad(payload: bytes) -> tuple[bytes, bool]:
-    """Returns the payload without padding, and whether `pad` would put the padding back in its place."""
+    """Returns the payload without padding, and whether `pad` would restore the padding."""
     if b'"p":"ab' not in payload:
         return payload, False
     try:
@@ -176,7 +177,7 @@ def _is_padding(value: JsonValue) -> TypeGuard[str]:
 
 
 def read_value(form: str, data: bytes) -> JsonValue:
-    """Returns the JSON of a body or of an event's payload, decoded as its form requires, else its text."""
+    """Returns the JSON of a body or of an event's payload, else its text."""
     match form:
         case "bytes":
             return open_chunk(data)
@@ -289,7 +290,10 @@ def _without_padding(events: list[Event]) -> Events:
 
 
 def _remove_padding(event: Event) -> Event | None:
-    """Returns the event without padding; None for an event frame without padding. Exceptions have none."""
+    """Returns the event without padding; None for an event frame without padding.
+
+    Exceptions have none.
+    """
     if not _is_event(event):
         return event
     payload, had = unpad(event.payload)
@@ -301,7 +305,7 @@ def _is_event(event: Event) -> bool:
 
 
 def read_pieces(data: bytes, *, at_ms: Iterable[int] = ()) -> Body | Events:
-    """Returns the server-sent events of a body, split after each empty line. at_ms: as in `read_events`."""
+    """Returns the server-sent events of a body. at_ms: as in `read_events`."""
     pieces = [piece + b"\n\n" for piece in data.split(b"\n\n")]
     pieces[-1] = pieces[-1][:-2]
     pieces = [piece for piece in pieces if piece]

@@ -1,7 +1,7 @@
 """Converts an interaction to the YAML document of its file, and back.
 
-Reading checks the whole document and reports every problem of a file at once. `yamlio` implements the YAML
-dialect; this module implements the keys of a cassette file.
+Reading checks the whole document and reports every problem of a file at once. `yamlio` implements
+the YAML dialect; this module implements the keys of a cassette file.
 """
 
 from __future__ import annotations
@@ -183,7 +183,10 @@ def _shorten(text: str) -> str:
 
 
 class _Reader:
-    """Converts a document to values and collects problems. `None` replaces a value that cannot be read."""
+    """Converts a document to values and collects problems.
+
+    `None` replaces a value that cannot be read.
+    """
 
     def __init__(self) -> None:
         self.problems: list[tuple[Path, str, str, str]] = []
@@ -223,7 +226,7 @@ class _Reader:
             )
 
     def check_target(self, target: Target, operation: str | None, model: str | None) -> None:
-        """Checks that `operation` and `model` agree with the path, because matching uses the path."""
+        """Checks `operation` and `model` against the path, because matching uses the path."""
         for name, found, meant in (("operation", operation, target.name), ("model", model, target.model)):
             if found is not None and found != meant:
                 fix = f"write `{name}: {meant}` or change the path" if meant else f"take `{name}` out"

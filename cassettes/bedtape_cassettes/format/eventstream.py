@@ -1,8 +1,8 @@
 """Encodes and decodes AWS event-stream frames.
 
-A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers, the payload,
-and the CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32. `bodies` interprets the
-payloads.
+A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers,
+the payload, and the CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32.
+`bodies` interprets the payloads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ __all__ = [
     "encode_strings",
 ]
 
-# botocore refuses larger frames (eventstream.py: 128 KiB of headers, 24 MiB of payload) and repeated headers.
+# botocore refuses larger frames (eventstream.py: 128 KiB of headers, 24 MiB of payload) and
+# repeated headers.
 MAX_HEADERS = 128 * 1024
 MAX_PAYLOAD = 24 * 1024 * 1024
 _LONGEST_VALUE = 0x7FFF  # the AWS SDK for Java reads the length as a signed short
@@ -41,7 +42,7 @@ _CRC = struct.Struct(">I")
 
 
 class FrameError(ValueError):
-    """The bytes are not event-stream frames (the message contains the offset), or a frame cannot be sent."""
+    """Bytes are not event-stream frames (the message contains the offset), or cannot be sent."""
 
 
 class HeaderType(IntEnum):
@@ -156,7 +157,10 @@ def _encode_string_headers(headers: Headers) -> bytes:
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """Returns the bytes of a frame with string headers, as all frames of Bedrock have. Raises FrameError."""
+    """Returns the bytes of a frame with string headers, as all frames of Bedrock have.
+
+    Raises FrameError.
+    """
     return _seal(_encode_string_headers(headers), payload)
 
 
@@ -219,7 +223,8 @@ class Decoder:
     def feed(self, data: bytes) -> list[Frame]:
         """Returns the frames that `data` completes.
 
-        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not returned.
+        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not
+        returned.
         """
         self._buffer += data
         frames, at = [], 0
@@ -231,7 +236,7 @@ class Decoder:
         return frames
 
     def _measure(self, at: int) -> int | None:
-        """Returns the length of the frame that begins at an index; None if it is not complete yet."""
+        """Returns the length of the frame at an index; None if it is not complete yet."""
         if len(self._buffer) - at < 12:
             return None
         total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer, at)
@@ -255,7 +260,10 @@ class Decoder:
 
 
 def decode_all(data: bytes) -> list[Frame]:
-    """Returns all frames of a whole body. Raises FrameError if it contains anything but whole frames."""
+    """Returns all frames of a whole body.
+
+    Raises FrameError if it contains anything but whole frames.
+    """
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:

@@ -1,8 +1,8 @@
-"""Encodes and decodes the recorder's journal, an append-only log that survives a crash of the recorder.
+"""Encodes and decodes the recorder's journal, an append-only log that survives a crash.
 
-A journal begins with a magic word. Each record is a length, a CRC-32 and msgpack data. An incomplete record at
-the end is where a crash happened; an unreadable record before readable records is damage. The caller of `encode`
-removes secrets first.
+A journal begins with a magic word. Each record is a length, a CRC-32 and msgpack data. An
+incomplete record at the end is where a crash happened; an unreadable record before readable records
+is damage. The caller of `encode` removes secrets first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _LONGEST = 256 * 1024 * 1024
 class Opened:
     """The first record: the format's version and the options of the recording.
 
-    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was given.
+    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was
+    given.
     """
 
     version: int
@@ -88,7 +89,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Unreadable bytes, from the offset `at` to the next record. `read` yields it; it cannot be encoded."""
+    """Unreadable bytes, from the offset `at` to the next record.
+
+    `read` yields it; it cannot be encoded.
+    """
 
     at: int
 
@@ -96,14 +100,18 @@ class Damaged:
 Record: TypeAlias = Opened | Sent | Head | Chunk | End | Damaged
 _KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End)
 _NUMBERS: dict[type[Record], int] = {kind: number for number, kind in enumerate(_KINDS)}
-# The first bytes of packed records (except `Opened`): a msgpack array header with the length, and the kind.
+# The first bytes of packed records (except `Opened`): a msgpack array header with the length, and
+# the kind.
 _BEGINS = re.compile(
     b"|".join(re.escape(bytes((0x91 + len(fields(kind)), number))) for kind, number in _NUMBERS.items() if number)
 )
 
 
 def encode(record: Record) -> bytes:
-    """Returns the bytes to append. The first record must be `Opened`, because its bytes contain the magic word."""
+    """Returns the bytes to append.
+
+    The first record must be `Opened`, because its bytes contain the magic word.
+    """
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
     begin = _MAGIC if isinstance(record, Opened) else b""
@@ -113,7 +121,8 @@ def encode(record: Record) -> bytes:
 def read(data: bytes, file: str) -> Iterator[Record]:
     """Yields the whole records of a journal, and `Damaged` for unreadable bytes between them.
 
-    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode` writes.
+    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode`
+    writes.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise _make_error(file, "a journal", "something else", "name the file that `bedtape record` left")
@@ -147,7 +156,10 @@ def _read_packed(data: bytes, at: int) -> bytes | None:
 
 
 def _find_next(data: bytes, damaged: int) -> int | None:
-    """Returns where the next whole record begins. Searches for it, because the length may be damaged."""
+    """Returns where the next whole record begins.
+
+    Searches for it, because the length may be damaged.
+    """
     for begin in _BEGINS.finditer(data, damaged + 1 + _FRAME.size):
         at = begin.start() - _FRAME.size
         if _read_packed(data, at) is not None:
@@ -163,7 +175,10 @@ def _is_torn(data: bytes, at: int) -> bool:
 
 
 def _decode(packed: bytes, number: int, file: str) -> Record:
-    """Decodes a record. Its CRC is right, so another program wrote a record that cannot be decoded."""
+    """Decodes a record.
+
+    Its CRC is right, so another program wrote a record that cannot be decoded.
+    """
     try:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):

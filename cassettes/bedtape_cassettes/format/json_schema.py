@@ -1,7 +1,8 @@
-"""Validates JSON against a JSON Schema. Its messages contain what was expected, what was found and a fix.
+"""Validates JSON against a JSON Schema. Its messages contain a fix.
 
-It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it with the
-jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is ignored.
+It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it
+with the jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is
+ignored.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _name_types(kinds: list[str]) -> str:
 
 
 def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Yields the problems of the branch with the value's type; if no branch has it, one with all types."""
+    """Yields the problems of the branch with the value's type, else one problem with all types."""
     branches = [_resolve(branch, at.root) for branch in wanted]
     found = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
     if not all(found):
@@ -151,7 +152,10 @@ def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator
 
 
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Checks that a value has exactly one of some keys. Each branch must contain `required` alone."""
+    """Checks that a value has exactly one of some keys.
+
+    Each branch must contain `required` alone.
+    """
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:

@@ -1,6 +1,8 @@
-"""Reads the JSON values of a body and writes changed values back. Commands that change recordings use it.
+"""Reads the JSON values of a body and writes changed values back. Commands that change recordings
+use it.
 
-A whole body has one value; a stream has one value for each event. An unchanged value keeps its bytes.
+A whole body has one value; a stream has one value for each event. An unchanged value keeps its
+bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
 
 
 def read_values(body: Body | Events) -> list[JsonValue | Plain]:
-    """Returns the value of the body, or of each of its events: JSON, or `Plain` if it is not JSON."""
+    """Returns the value of the body, or of each event: JSON, or `Plain` if it is not JSON."""
     if isinstance(body, Body):
         return [_json_or_text(body.form, body.data)]
     return [_json_or_text(event.form, event.payload) for event in body.events]
@@ -50,7 +52,7 @@ def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
 
 
 def replace_value(event: Event, value: JsonValue | Plain) -> Event:
-    """Returns the event with another value in the same form; the same event if the value is equal."""
+    """Returns the event with another value; the same event if the value is equal."""
     if _is_same(value, _json_or_text(event.form, event.payload)):
         return event
     payload = _write_value(event.form, event.payload, value)
@@ -58,7 +60,10 @@ def replace_value(event: Event, value: JsonValue | Plain) -> Event:
 
 
 def _is_same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
-    """Whether two values are equal and have the same spelling. For Python, 1, 1.0 and true are equal."""
+    """Whether two values are equal and have the same spelling.
+
+    For Python, 1, 1.0 and true are equal.
+    """
     return one == other and repr(one) == repr(other)
 
 

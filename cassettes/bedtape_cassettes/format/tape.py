@@ -1,7 +1,7 @@
 """Encodes and decodes the `.tape` file of a suite and the rows of the load cache.
 
-Rows contain the fields of the model and bodies as bytes, so loading does not parse JSON. A digest detects a
-truncated or changed file. All types are checked, because a file can be malicious.
+Rows contain the fields of the model and bodies as bytes, so loading does not parse JSON. A digest
+detects a truncated or changed file. All types are checked, because a file can be malicious.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def from_row(row: Row, file: str) -> Interaction:
     target = identify(request.method, request.path)
     _check(operation in (None, target.name) and model in (None, target.model), "operation or model")
     _check(type(exact) is bool and type(partial) is bool, "flag")
-    # The target's names are shared strings. The row's names are new strings, and a suite can have 100,000 rows.
+    # The target's names are shared strings. The row's names are new strings, and a suite can have
+    # 100,000 rows.
     name, to = operation and target.name, model and target.model
     return Interaction(name, to, request, _read_response(*response_row), exact, partial, file)
 
@@ -99,7 +100,10 @@ def _read_response(
 
 
 def _read_body(form: Any, data: object) -> Body:
-    """Reads a body. Does not check that `json` is JSON, because every reader of JSON parses it again."""
+    """Reads a body.
+
+    Does not check that `json` is JSON, because every reader of JSON parses it again.
+    """
     _check(form in _FORMS and type(data) is bytes and (form != "text" or _is_text(data)), "body")
     return Body(form, cast(bytes, data))
 
@@ -110,7 +114,7 @@ def _is_text(data: bytes) -> bool:
 
 @lru_cache(maxsize=1024)
 def _read_headers(headers: Any) -> Headers:
-    """Checks headers and returns the same object for equal headers, because most recordings share them."""
+    """Checks headers. Returns the same object for equal headers, because they are common."""
     _check(_are_pairs(headers) and all(is_header(name, value) for name, value in headers), "headers")
     return cast(Headers, headers)
 
@@ -143,7 +147,10 @@ def _seal(content: bytes) -> bytes:
 
 
 def _unseal(data: bytes, file: str) -> memoryview:
-    """Returns the content without magic and digest. Raises CassetteInvalid if the digest is wrong."""
+    """Returns the content without magic and digest.
+
+    Raises CassetteInvalid if the digest is wrong.
+    """
     if data[:7] != MAGIC[:7]:
         raise _make_error(file, "a .tape file", "something else", "pack the cassettes again")
     if data[7:8] > MAGIC[7:]:

@@ -1,7 +1,7 @@
-"""Reads the YAML dialect of cassettes: the part that YAML 1.1 and 1.2 have in common, typed by JSON's rules.
+"""Reads the YAML dialect of cassettes: the common part of YAML 1.1 and 1.2, with JSON's types.
 
-A file is read completely, or `CassetteInvalid` contains every problem of one pass, with its line and a fix. Tags,
-aliases and merge keys are errors.
+A file is read completely, or `CassetteInvalid` contains every problem of one pass, with its line
+and a fix. Tags, aliases and merge keys are errors.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ __all__ = ["MAX_DEPTH", "MAX_DIGITS", "Path", "events", "line_of", "read"]
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000 brackets). Events
-# arrive while libyaml scans, so stopping at the first event that is too deep keeps the time linear.
+# libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000
+# brackets). Events arrive while libyaml scans, so stopping at the first event that is too deep
+# keeps the time linear.
 MAX_DEPTH = 200
 MAX_DIGITS = 4300  # Python's own limit: int() of more digits takes time that grows with their square
 MAX_PROBLEMS = 100  # a file of another format would have one problem for each line
@@ -41,9 +42,11 @@ _JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": Fals
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBER_BEGINS = frozenset("-0123456789")
 
-# A directive before the document, after comments. Possessive, because a file may consist of blank lines.
+# A directive before the document, after comments. Possessive, because a file may consist of blank
+# lines.
 _DIRECTIVE = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\r?\n)*+%")
-# A block's first line. Without an indentation digit also the blank lines up to a tab that could be indentation.
+# A block's first line. Without an indentation digit also the blank lines up to a tab that could be
+# indentation.
 _BLOCK_HEAD = re.compile(r"[|>][-+]?[0-9][^\n]*+|[|>][^\n]*+(?:\n[ \r]*+)*+\t?")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -51,8 +54,8 @@ _COMMENT = re.compile(r"#[^\n]*")
 _QUOTE_IT = "put the value in quotes"
 _LEVEL = "give all entries of one level the same indentation, in spaces"
 _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t" in double quotes')
-# A pattern for an error of libyaml or PyYAML ("context: problem 'character there'"), and the message that replaces
-# it: expected, found, fix. The first pattern that matches counts.
+# A pattern for an error of libyaml or PyYAML ("context: problem 'character there'"), and the
+# message that replaces it: expected, found, fix. The first pattern that matches counts.
 _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"tab char|'\\t'", _NO_TABS),
     (r"cannot start any token", ("a value", "a sign that none may begin with", _QUOTE_IT)),
@@ -103,14 +106,20 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """Returns a function that returns the next parser event. Uses libyaml if available, which is faster."""
+    """Returns a function that returns the next parser event.
+
+    Uses libyaml if available, which is faster.
+    """
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)
 
 
 def _slow_events(text: str) -> Callable[[], Any]:
-    """Returns the events of PyYAML's parser. Refuses surrogate escapes, which PyYAML itself accepts."""
+    """Returns the events of PyYAML's parser.
+
+    Refuses surrogate escapes, which PyYAML itself accepts.
+    """
     loader = yaml.SafeLoader(text)
     get_event: Callable[[], Any] = loader.get_event
 
@@ -304,7 +313,7 @@ class _Reading:
             )
 
     def _check_blanks(self) -> None:
-        """Refuses what libyaml accepts and PyYAML does not: `|#`, and tabs outside of quotes, blocks and comments."""
+        """Refuses `|#`, and tabs outside of quotes, blocks and comments, as PyYAML does."""
         next_event = events(self.data, self.text)
         end = 0
         while not isinstance(event := next_event(), StreamEndEvent):

@@ -1,7 +1,7 @@
-"""Writes the YAML dialect of cassettes, with one spelling for each value, for review and for editing by hand.
+"""Writes the YAML dialect of cassettes, with one spelling for each value.
 
-A text that a YAML reader could take for another value is quoted. A character that an editor could change unseen
-is escaped. Keys keep their order.
+A text that a YAML reader could take for another value is quoted. A character that an editor could
+change unseen is escaped. Keys keep their order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ MAX_COLUMNS = 100
 MAX_PLAIN_KEY = 1000  # YAML requires the ':' within 1,024 characters, except after `? `
 
 _PLAIN_BEGINS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_($<\\;^")
-# Words and numbers of YAML 1.1, of YAML 1.2 and of common readers: 0x1F, 0b1, 0o17, 1_000, 1:20 (sexagesimal), 1e5,
-# 2024-01-01T00:00:00Z. The pattern also matches similar texts that are not numbers.
+# Words and numbers of YAML 1.1, of YAML 1.2 and of common readers: 0x1F, 0b1, 0o17, 1_000, 1:20
+# (sexagesimal), 1e5, 2024-01-01T00:00:00Z. The pattern also matches similar texts that are not
+# numbers.
 _NUMERIC = re.compile(r"[0-9][0-9A-Fa-f_xXoOtTzZ.:+\- ]*")
 _WORDS = frozenset(("y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "<<"))
 _FLOW_SIGNS = re.compile(r"[,\[\]{}:?]")
@@ -37,16 +38,17 @@ _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 # Editors remove blanks at the end of lines, which would change a recording.
 _BLANK_AT_END = re.compile(r"[^\S\n](?:\n|\Z)")
 
-# Bedrock's names for prose. A text of one word is written like a text of many words, so that diffs stay small.
+# Bedrock's names for prose. A text of one word is written like a text of many words, so that diffs
+# stay small.
 _PROSE = frozenset(("text", "content", "prompt", "description", "inputText", "outputText", "completion", "thinking"))
 
 
 def dump(value: JsonValue, *, flow: Flow | None = None) -> bytes:
     """Returns the value as a document in UTF-8 that ends in one newline.
 
-    flow: returns whether to write a mapping or sequence on one line, given its path and value. The default writes
-    events and small collections of names and numbers on one line.
-    Raises ValueError for lone surrogates, NaN, infinities and more than MAX_DEPTH levels.
+    flow: returns whether to write a mapping or sequence on one line, given its path and value. The
+    default writes events and small collections of names and numbers on one line. Raises ValueError
+    for lone surrogates, NaN, infinities and more than MAX_DEPTH levels.
     """
     writer = _Writer(_by_default if flow is None else _choose_by(flow))
     writer.value(value)
@@ -75,14 +77,17 @@ def _by_default(path: Path, value: JsonValue) -> str | None:
 
 
 def _is_name(value: JsonValue) -> bool:
-    """Whether the value is a number or word. Prose gets a line of its own, because people read and edit it."""
+    """Whether the value is a number or word.
+
+    Prose gets a line of its own, because people read and edit it.
+    """
     if isinstance(value, str):
         return len(value) <= MAX_COLUMNS and " " not in value and "\n" not in value
     return not isinstance(value, dict | list)
 
 
 def _wrap_numbers(numbers: list[JsonValue]) -> str:
-    """Returns numbers on wrapped lines, because an embedding with a line per number would hide the rest."""
+    """Returns numbers on wrapped lines, because an embedding has a thousand numbers."""
     lines = [""]
     for number in numbers:
         spelt = _scalar(number, True)
@@ -97,7 +102,10 @@ def _is_number(value: JsonValue) -> bool:
 
 
 class _Writer:
-    """Collects the pieces of the document. A piece does not end its line; the next piece continues there."""
+    """Collects the pieces of the document.
+
+    A piece does not end its line; the next piece continues there.
+    """
 
     def __init__(self, inline: Inline) -> None:
         self.inline = inline

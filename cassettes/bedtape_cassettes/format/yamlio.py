@@ -1,7 +1,7 @@
 """Converts bytes in the YAML dialect of cassettes to JSON values and back.
 
-The dialect is the strict part of YAML that all YAML readers interpret in the same way. It has no tags, no
-aliases and no implicit types other than JSON's.
+The dialect is the strict part of YAML that all YAML readers interpret in the same way. It has no
+tags, no aliases and no implicit types other than JSON's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def load(data: bytes, file: str) -> JsonValue:
-    """Returns the value of the file's document. Raises CassetteInvalid with every problem of one pass."""
+    """Returns the value of the file's document.
+
+    Raises CassetteInvalid with every problem of one pass.
+    """
     return read(data, _decode(data, file), file)
 
 
@@ -59,7 +62,10 @@ def locate(data: bytes) -> dict[Path, int]:
 
 
 def _decode(data: bytes, file: str) -> str:
-    """Returns the file's text. Raises CassetteInvalid if YAML readers would interpret the text differently."""
+    """Returns the file's text.
+
+    Raises CassetteInvalid if YAML readers would interpret the text differently.
+    """
     if len(data) > MAX_BYTES:
         raise _make_error(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
     for mark, encoding in _BOMS.items():

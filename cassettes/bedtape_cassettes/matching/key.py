@@ -1,7 +1,8 @@
 """Computes the match key. Two requests are the same if their match keys are equal.
 
-The key covers operation and model, the request headers that change an answer, and the body as canonical JSON
-without ignored members. The same functions serve recordings and calls. They are the hot path of replay.
+The key covers operation and model, the request headers that change an answer, and the body as
+canonical JSON without ignored members. The same functions serve recordings and calls. They are the
+hot path of replay.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ __all__ = [
     "compute_unscrubbed_key",
 ]
 
-# Request headers that change Bedrock's answer. Accept is one, because some models answer in several types.
+# Request headers that change Bedrock's answer. Accept is one, because some models answer in several
+# types.
 ANSWER_HEADERS = (
     "accept",
     "x-amzn-bedrock-accept",
@@ -58,7 +60,8 @@ PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)"
 class MatchRules:
     """The parts of recordings and requests that the match key leaves out.
 
-    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any (`messages.*.cachePoint`).
+    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any
+    (`messages.*.cachePoint`).
     placeholders: patterns whose matches in text count as equal (dates, uuids).
     any_profile: whether `us.`, `eu.`, `global.` and the like before a model id are left out.
     redact: the patterns that the recording was made with (`bedtape record --redact`).
@@ -96,7 +99,10 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """The parts of a request that its match key covers, without secrets. `body`: JSON, else text."""
+    """The parts of a request that its match key covers, without secrets.
+
+    `body`: JSON, else text.
+    """
 
     operation: str
     model: str | None
@@ -106,7 +112,7 @@ class Canonical:
 
 
 def answer_headers(header: HeaderGetter) -> AnswerHeaders:
-    """Returns the headers that change the answer. header: returns a header by its lower-case name."""
+    """Returns the headers that change the answer. header: gets a header by lower-case name."""
     headers = []
     for name in ANSWER_HEADERS:
         value = header(name)
@@ -154,7 +160,8 @@ def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
 def _canonicalize_body(body: bytes, rules: MatchRules) -> bytes | None:
     """Returns the body as `_sort_body` does, without secrets.
 
-    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then.
+    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body
+    then.
     """
     data = _sort_body(body, rules)
     return None if data is None else scrub(data, rules.redaction)
@@ -181,7 +188,8 @@ def _redact(
 ) -> tuple[Target, AnswerHeaders, bytes]:
     """Returns the request as the recorder would have recorded it with the same redaction.
 
-    The user's patterns are applied to the client's spelling of the body, because the recorder does the same.
+    The user's patterns are applied to the client's spelling of the body, because the recorder does
+    the same.
     """
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
@@ -207,8 +215,8 @@ def compute_unscrubbed_key(
 ) -> bytes:
     """Returns the match key without a search for secrets, in a quarter of the time.
 
-    If a recording has this key, the key is right: a recording contains no secrets, so an equal request contains no
-    secrets either. If no recording has this key, call `compute_key`.
+    If a recording has this key, the key is right: a recording contains no secrets, so an equal
+    request contains no secrets either. If no recording has this key, call `compute_key`.
     """
     if rules.redact:
         return compute_key(method, target, headers, body, rules)
@@ -239,7 +247,7 @@ def compute_request_key(request: Request, rules: MatchRules = DEFAULT) -> bytes:
 def canonical(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
 ) -> Canonical:
-    """Returns the fields that `compute_key` digests, so that two requests can be compared field by field."""
+    """Returns the fields that `compute_key` digests, to compare requests field by field."""
     target, headers, body = _redact(method, target, headers, body, rules)
     clean = _canonicalize_body(body, rules)
     value: JsonValue = scrub(body).decode(errors="backslashreplace") or None

@@ -1,7 +1,7 @@
 """Converts a recorded exchange to an interaction that can be committed.
 
-Values that differ between recordings of the same exchange are removed, because replay adds realistic,
-deterministic values. Secrets are always removed.
+Values that differ between recordings of the same exchange are removed, because replay adds
+realistic, deterministic values. Secrets are always removed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bedtape_cassettes.redaction.walk import scrub_interaction
 
 __all__ = ["VOLATILE_RESPONSE_HEADERS", "build_interaction", "keep_request_headers"]
 
-# The request headers to keep. This is not a list of headers to drop, because companies put secrets into headers
-# that bedtape cannot list.
+# The request headers to keep. This is not a list of headers to drop, because companies put secrets
+# into headers that bedtape cannot list.
 _KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
 _KEPT_REQUEST_PREFIXES = ("x-amzn-bedrock-", "x-amz-bedrock-")
 
@@ -52,7 +52,7 @@ def _is_kept_request_header(name: str) -> bool:
 
 
 def keep_request_headers(headers: Headers, *, exact: bool = False) -> Headers:
-    """Returns the request headers to record, with names in lower case. exact: returns all headers unchanged."""
+    """Returns the request headers to record, in lower case; if exact, all headers unchanged."""
     if exact:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
@@ -95,9 +95,9 @@ def build_interaction(
 ) -> Interaction:
     """Returns the interaction of a recorded exchange.
 
-    path: percent-encoded, with its query, without a session prefix. after_ms: from the end of the request to the
-    response's head. at_ms: from the response's head to each event. exact: keep every byte and header of the
-    response, and the request's headers. Secrets are removed in every case.
+    path: percent-encoded, with its query, without a session prefix. after_ms: from the end of the
+    request to the response's head. at_ms: from the response's head to each event. exact: keep every
+    byte and header of the response, and the request's headers. Secrets are removed in every case.
     """
     target = identify(method, path)
     streaming = target.operation is not None and target.operation.streaming

@@ -1,7 +1,8 @@
-"""Runs git: whether it contains cassettes, their committed versions, and the times of their commits.
+"""Runs git to find committed cassettes, their versions and the times of their commits.
 
-`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other functions read.
-Without git or outside a repository, git contains no file. `read_revision` raises an error then.
+`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other
+functions read. Without git or outside a repository, git contains no file. `read_revision` raises an
+error then.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes | No
 
 
 def contains(files: Sequence[Path]) -> bool:
-    """Whether git contains the current version of each file, committed or staged; True without files."""
+    """Whether git contains the current version of each file, committed or staged."""
     for folder in {file.parent for file in files}:
         tracked = _names(folder, "ls-files", "-z", "--", ".")
         changed = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "--", ".")
@@ -58,7 +59,7 @@ def _names(folder: Path, *arguments: str) -> set[str]:
 
 
 def read_commit_times(folder: Path) -> dict[str, int]:
-    """Returns the time of each file's last commit, in seconds since 1970, by the path from the folder.
+    """Returns the time of each file's last commit, in seconds since 1970, by path.
 
     Files with uncommitted changes are left out.
     """
@@ -105,7 +106,7 @@ def _read_folder(folder: Path, revision: str) -> tuple[Cassette, ...]:
 
 
 def _is_interaction(name: str) -> bool:
-    """Whether `store` would read the file: it is YAML and not hidden. bedtape writes no name with a line break."""
+    """Whether `store` would read the file: YAML, not hidden, no line break in its name."""
     return name.endswith((".yaml", ".yml")) and "\n" not in name and not any(p[0] == "." for p in name.split("/"))
 
 
@@ -117,7 +118,7 @@ def _order(name: str) -> tuple[str, int, str]:
 
 
 def _batch(printed: bytes) -> Iterator[bytes]:
-    """Yields the contents in the output of `git cat-file --batch`: `ID blob SIZE`, the bytes, a line break."""
+    """Yields contents from `git cat-file --batch`: `ID blob SIZE`, the bytes, a line break."""
     at = 0
     while at < len(printed):
         end = printed.index(b"\n", at)
@@ -136,7 +137,7 @@ def find_repository(folder: Path) -> Path | None:
 
 
 def find_missing_line(attributes: str) -> str:
-    """Returns the line to append to a .gitattributes, so that git diffs `.tape` files as text; may be empty."""
+    """Returns the line that a .gitattributes needs at its end to diff `.tape` files; may be empty."""
     if _ATTRIBUTE in attributes.splitlines():
         return ""
     end = "" if not attributes or attributes.endswith("\n") else "\n"
@@ -150,7 +151,10 @@ def configure_diff(top: Path) -> None:
 
 
 def set_up(folder: Path) -> Path:
-    """Makes `git diff` show `.tape` files as text in this repository. Returns the path of its .gitattributes."""
+    """Makes `git diff` show `.tape` files as text in this repository.
+
+    Returns the path of its .gitattributes.
+    """
     top = find_repository(folder)
     if top is None:
         raise CassetteError(f"{folder}: expected a git repository, found none; run git init, or name one with --in")
