@@ -141,7 +141,7 @@ class Engine:
     # -- the overlay -------------------------------------------------------------------------------------------
 
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
-        """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
+        """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
         among = layers.candidates(call)
         try:
@@ -154,9 +154,9 @@ class Engine:
                 answer = self._render_response(session, call, ruled.response, source, ruled.layer or None)
             else:
                 answer = self._answer_from_cassette(session, call)
-            if answer.response is None:  # a miss: there is nothing to harm
+            if answer.response is None:  # a miss has no response to change
                 return answer
-            applied = layers.apply_faults(call, answer.response, now, among)
+            applied = layers.select_faults(call, answer.response, now, among)
             return self._apply_faults(session, answer, applied) if applied else answer
         except Refused as error:
             key = session.index(self._library).key(call)
