@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.format import journal
-from bedtape_cassettes.matching.normalise import kept_request_headers
+from bedtape_cassettes.matching.normalise import keep_request_headers
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_headers, scrub_path, scrub_text
@@ -66,7 +66,7 @@ class Capture:
         mine = self._redaction
         path = scrub_path(path, mine)
         target = identify(method, path)
-        kept = scrub_headers(kept_request_headers(headers, exact=self._exact), mine)
+        kept = scrub_headers(keep_request_headers(headers, exact=self._exact), mine)
         session, body = scrub_text(session, mine), scrub(body, mine)
         self._append(journal.Sent(self._next, self._clock(), session, method, path, kept, body))
         self._live[self._next] = None

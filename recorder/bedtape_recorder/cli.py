@@ -21,7 +21,7 @@ from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
@@ -107,7 +107,7 @@ def record(
         return
     with exit_on_error(RecorderError):
         gate.require(os.environ)
-        if name is not None and not safe_name(name):
+        if name is not None and not is_safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(

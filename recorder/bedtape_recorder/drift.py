@@ -14,7 +14,7 @@ from bedtape_cassettes.families.members import Members, find_leaves, find_places
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place, compare_members, leaves, render_path
-from bedtape_cassettes.format.json_view import opened
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
@@ -101,7 +101,7 @@ def _compare_bodies(before: Body | Events, after: Body | Events, members: Member
         yield from _compare_event_order(before, after)
         yield from _compare_shapes(_read_events_shape(before, members), _read_events_shape(after, members))
     elif isinstance(before, Body) and isinstance(after, Body):
-        one, other = (bodies.value_of(body.form, body.data) for body in (before, after))
+        one, other = (bodies.read_value(body.form, body.data) for body in (before, after))
         yield from _compare_shapes(_read_body_shape(one, members), _read_body_shape(other, members))
 
 
@@ -145,7 +145,7 @@ def _label_events(body: Events) -> Iterator[tuple[str, JsonValue]]:
     events = (
         (_make_label(event, value), value)
         for event in body.events
-        for value in [bodies.value_of(event.form, event.payload)]
+        for value in [bodies.read_value(event.form, event.payload)]
     )
     return ((label, value) for label, value in events if label.split()[-1] != "ping")
 
@@ -195,4 +195,6 @@ def _compare_stops(before: Response, after: Response, members: Members) -> Itera
 
 
 def _read_stop_reasons(response: Response, members: Members) -> list[str]:
-    return sorted({leaf for _, _, leaf in find_leaves(opened(response.body), members.stop) if isinstance(leaf, str)})
+    return sorted(
+        {leaf for _, _, leaf in find_leaves(read_values(response.body), members.stop) if isinstance(leaf, str)}
+    )

@@ -13,8 +13,8 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
+from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
@@ -105,7 +105,7 @@ def _end_all(exchanges: Iterable[RecordedExchange]) -> None:
 
 def _to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: bool) -> Interaction:
     sent = recorded.sent
-    interaction = interaction_of(
+    interaction = build_interaction(
         method=sent.method,
         path=sent.path,
         request_headers=sent.headers,
@@ -175,7 +175,7 @@ _VOLATILE_HEADERS = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-late
 def _strip_volatile(interaction: Interaction) -> object:
     """Returns an interaction's content without timings, padding and request ids, for comparison."""
     request, response = interaction.request, interaction.response
-    request = replace(request, headers=kept_request_headers(request.headers))
+    request = replace(request, headers=keep_request_headers(request.headers))
     headers = tuple((n, v) for n, v in response.headers if n.lower() not in _VOLATILE_HEADERS)
     body: object
     if isinstance(response.body, Body):
@@ -221,7 +221,7 @@ def _number_by_key(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[
     """Yields each interaction with its match key and its number within this key."""
     seen: dict[bytes, int] = {}
     for interaction in interactions:
-        key = key_of_request(interaction.request)
+        key = compute_request_key(interaction.request)
         number = seen.get(key, 0)
         seen[key] = number + 1
         yield (key, number), interaction

@@ -19,7 +19,7 @@ import certifi
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.matching.rules import arguments_of
+from bedtape_cassettes.matching.rules import render_arguments
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
@@ -203,7 +203,7 @@ class Recording:
             return
         code = "from bedtape_cassettes.cli.main import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
-        command += arguments_of(self.settings.match)
+        command += render_arguments(self.settings.match)
         # A separate session, because the recorded program may still make calls after Ctrl-C.
         self._replay = subprocess.Popen(  # noqa: S603
             command, env=without_settings(self.environ), stdout=subprocess.PIPE, text=True, start_new_session=True

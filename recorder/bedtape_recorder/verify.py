@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, RUNTIME
-from bedtape_cassettes.matching.normalise import interaction_of, kept_request_headers
+from bedtape_cassettes.matching.normalise import build_interaction, keep_request_headers
 from bedtape_cassettes.model import Interaction, Request
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import ACCOUNT
@@ -107,7 +107,7 @@ def _find_skip_reason(interaction: Interaction) -> str | None:
 def _repeat(interaction: Interaction, settings: Settings, credentials: Credentials, sessions: _Sessions) -> Interaction:
     request = interaction.request
     answer = _send(request, settings, credentials, sessions)
-    return interaction_of(
+    return build_interaction(
         method=request.method,
         path=request.path,
         request_headers=request.headers,
@@ -123,7 +123,7 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     operation = identify(request.method, request.path).operation
     service = operation.service if operation else RUNTIME
     route = Route(DEFAULT_SESSION, service, credentials.region, request.path)
-    kept = kept_request_headers(request.headers)  # without an old signature
+    kept = keep_request_headers(request.headers)  # without an old signature
     signed = credentials.sign_headers(route, request.method, request.path, kept, request.body.data)
     scheme, host, port = settings.upstream or ("https", route.host, 443)
     headers = HeadersDict()

@@ -279,18 +279,18 @@ def _without_metrics(made: Response) -> Response:
     """The response without what Bedrock counts itself."""
     if isinstance(made.body, Body):
         return made
-    values = [bodies.value_of(event.form, event.payload) for event in made.body.events]
+    values = [bodies.read_value(event.form, event.payload) for event in made.body.events]
     kept = [
         {k: v for k, v in value.items() if not k.startswith("amazon")} for value in values if isinstance(value, dict)
     ]
     frames = [(event.headers, bodies.seal_chunk(value)) for event, value in zip(made.body.events, kept, strict=True)]
-    return Response(200, STREAM, bodies.events_of(b"".join(eventstream.encode_strings(*frame) for frame in frames)))
+    return Response(200, STREAM, bodies.read_events(b"".join(eventstream.encode_strings(*frame) for frame in frames)))
 
 
 def _opened(response: Response) -> bytes:
     if isinstance(response.body, Body):
         return response.body.data
-    return b"".join(bodies.compact(bodies.value_of(event.form, event.payload)) for event in response.body.events)
+    return b"".join(bodies.compact(bodies.read_value(event.form, event.payload)) for event in response.body.events)
 
 
 # -- nothing outside families ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import lock
@@ -244,7 +244,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
 def test_a_session_makes_a_cassette_of_its_name(session: str, name: str, folder: Path) -> None:
     written = record(folder, ("a", "b"), session=session)
     assert written.cassettes == (name,)
-    assert safe_name(name)
+    assert is_safe_name(name)
     assert all(file.resolve().is_relative_to(folder.resolve()) for file in written.files)
     assert texts(folder, name) == ["b"]
 

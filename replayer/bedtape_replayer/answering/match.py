@@ -21,10 +21,10 @@ from bedtape_cassettes.matching.key import (
     MatchRules,
     answer_headers,
     canonical,
-    canonical_of_request,
-    key_of,
-    key_of_request,
-    unscrubbed_key_of,
+    canonicalize_request,
+    compute_key,
+    compute_request_key,
+    compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.text import format_count
@@ -116,7 +116,7 @@ class Index:
         self._keys: Memo[tuple[str, str, AnswerHeaders, bytes], bytes] = Memo(_MEMO_BYTES)
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
-            key = key_of_request(interaction.request, rules)
+            key = compute_request_key(interaction.request, rules)
             queue = self._queues.setdefault(key, [])
             queue.append(IndexedRecording(interaction, key, len(queue)))
 
@@ -132,8 +132,8 @@ class Index:
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
         """Tries the key without redaction first, because most calls are recorded and contain no secret."""
-        key = unscrubbed_key_of(call.method, call.target, headers, call.body, self._rules)
-        return key if key in self._queues else key_of(call.method, call.target, headers, call.body, self._rules)
+        key = compute_unscrubbed_key(call.method, call.target, headers, call.body, self._rules)
+        return key if key in self._queues else compute_key(call.method, call.target, headers, call.body, self._rules)
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
         """Returns the recordings with this key in playback order. Empty for a miss."""
@@ -163,7 +163,7 @@ class Index:
         close = sorted(same, key=lambda i: (i.model != sent.model, abs(len(i.request.body.data) - size)))
         mine, words = _collect_leaves(sent), _collect_words(sent.body)
         for interaction in close[:_COMPARED]:
-            recorded = canonical_of_request(interaction.request, self._rules)
+            recorded = canonicalize_request(interaction.request, self._rules)
             alike = _measure_overlap(mine, _collect_leaves(recorded)) + _measure_overlap(
                 words, _collect_words(recorded.body)
             )

@@ -43,7 +43,7 @@ class Raw:
             named = [Event(0, event_headers(name), bodies.compact(value), "json") for name, value in self.events]
             return Response(self.status, self._merge_headers(_STREAM), Events.of(named))
         usual: Headers = (("content-type", "application/json"),)
-        return Response(self.status, self._merge_headers(usual), bodies.body_of(self.body or b""))
+        return Response(self.status, self._merge_headers(usual), bodies.read_body(self.body or b""))
 
     def _merge_headers(self, usual: Headers) -> Headers:
         return tuple({**dict(usual), **{name.lower(): value for name, value in self.headers}}.items())

@@ -127,8 +127,8 @@ def test_every_secret_is_named_and_nothing_changes(tmp_path: Path) -> None:
         with pytest.raises(SecretFound, match="bedtape cassette redact") as refused:
             commit.commit(place, before, after)
         assert [(Path(p.file).name[:4], p.found) for p in refused.value.problems] == [
-            ("0002", "a GitHub token in request.body"),
-            ("0003", "a GitHub token in response.body"),
+            ("0002", "a GitHub token in request.body messages[0].content[0].text"),
+            ("0003", "a GitHub token in response.body output.message.content[0].text"),
         ]
         assert GITHUB not in str(refused.value)
     assert files(tmp_path) == old

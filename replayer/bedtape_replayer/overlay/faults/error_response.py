@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bedtape_cassettes.failures import FAILURES, namespace_of
-from bedtape_cassettes.format.bodies import body_of, compact
+from bedtape_cassettes.failures import FAILURES, get_namespace
+from bedtape_cassettes.format.bodies import compact, read_body
 from bedtape_cassettes.model import JsonValue, Response, is_header
 
 __all__ = ["Failure"]
@@ -62,11 +62,11 @@ class Failure:
         status = self.status or (known.status if known else 500)
         headers = {"content-type": "application/json"}
         if self.error is not None:
-            headers["x-amzn-errortype"] = self.error + namespace_of(self.error)
+            headers["x-amzn-errortype"] = self.error + get_namespace(self.error)
         if self.retry_after_ms is not None:
             headers["x-amz-retry-after"] = str(self.retry_after_ms)
         headers |= {name.lower(): value for name, value in self.headers}
-        return Response(status, tuple(headers.items()), body_of(self._build_body()))
+        return Response(status, tuple(headers.items()), read_body(self._build_body()))
 
     def _build_body(self) -> bytes:
         if self.body is not None:
