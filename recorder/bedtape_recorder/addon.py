@@ -1,4 +1,4 @@
-"""The mitmproxy addon that records, and the proxy process. Supports mitmproxy 11.0.2 to 12.x.
+"""The mitmproxy addon that records. Supports mitmproxy 11.0.2 to 12.x.
 
 The addon routes reverse-proxied requests by their signature, signs them again, and passes the
 traffic to `capture`. Streams pass event by event. Two shims support Node's default HTTP/2:
@@ -18,16 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
-import mitmproxy.proxy.server
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.net import encoding
-from mitmproxy.options import Options
 from mitmproxy.proxy import layer, mode_specs, server_hooks
 from mitmproxy.proxy.layers import TCPLayer
-from mitmproxy.proxy.layers.http import _http_h2, _upstream_proxy
-from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.proxy.layers.http import _upstream_proxy
 
 from bedtape_cassettes.addresses import read_host
 from bedtape_cassettes.format.eventstream import FrameError
@@ -40,16 +37,15 @@ from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import Proxies, read_proxies
+from bedtape_recorder.proxy import install_graceful_goaway
 from bedtape_recorder.routing import DEFAULT_REGION, Route, read_route
 from bedtape_recorder.settings import find_state_folder, parse_upstream
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
-__all__ = ["Addon", "Playback", "PlayedAnswer", "Proxy", "Script", "Signer", "install_graceful_goaway"]
+__all__ = ["Addon", "Playback", "PlayedAnswer", "Script", "Signer"]
 
 _log = logging.getLogger("bedtape.record")
 
-# mitmproxy closes a connection after ten silent minutes, but botocore waits up to an hour.
-_TIMEOUT_S = 4000
 _BIDIRECTIONAL = "invoke-with-bidirectional-stream"
 # Headers of a client's credentials. Mantle libraries send a placeholder x-api-key when they sign.
 _AUTHORISING = (*SIGNATURE_HEADERS, "x-api-key")
@@ -340,29 +336,6 @@ def _make_refusal(error: Exception) -> http.Response:
     return http.Response.make(400, body, http.Headers(fields))
 
 
-def install_graceful_goaway() -> None:
-    """Keeps streams open after a client's GOAWAY without an error (RFC 9113 section 6.8).
-
-    The h2 library closes the connection instead. The AWS SDK for JavaScript sends GOAWAY after the
-    response's head, so it would lose the rest of every stream. Raises RecorderError if mitmproxy
-    lacks the private method that is patched.
-    """
-    connection: Any = _http_h2.BufferedH2Connection
-    original = getattr(connection, "_receive_goaway_frame", None)
-    if original is None:
-        raise RecorderError("this mitmproxy cannot carry Node's HTTP/2 streams: use NodeHttpHandler, or mitmproxy 12.2")
-    if getattr(original, "bedtape", False):
-        return
-
-    def graceful(self: Any, frame: Any) -> Any:
-        if frame.error_code == 0 and not self.config.client_side:
-            return [], []
-        return original(self, frame)
-
-    graceful.bedtape = True  # type: ignore[attr-defined]
-    connection._receive_goaway_frame = graceful
-
-
 class Script(Addon):
     """The addon for users who run mitmproxy: `mitmdump -s "$(bedtape record --print-addon)"`.
 
@@ -414,62 +387,3 @@ class Script(Addon):
         if self._journal is not None:
             super().done()
             self._journal.finish(self._to, keep=True)
-
-
-class Proxy:
-    """mitmproxy in this process, on loopback ports. Run it in a separate thread and event loop."""
-
-    def __init__(
-        self,
-        addon: Addon,
-        *,
-        confdir: str,
-        modes: list[str],
-        ready: Callable[[], None],
-        trusted: str | None,
-        only: list[str],
-    ) -> None:
-        self._addon = addon
-        self._confdir = confdir
-        self._modes = modes
-        self._ready = ready
-        self._trusted = trusted
-        self._only = only
-        self._master: DumpMaster | None = None
-
-    async def run(self) -> None:
-        """Runs until `shutdown`. Raises SystemExit if mitmproxy cannot start."""
-        self._master = master = DumpMaster(
-            Options(confdir=self._confdir, mode=self._modes), with_termlog=False, with_dumper=False
-        )
-        master.addons.add(self._addon, _Ready(self._ready))
-        settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
-        if self._only:  # other connections are blind tunnels with the server's certificate
-            settings["allow_hosts"] = self._only
-        if self._trusted:
-            settings["ssl_verify_upstream_trusted_ca"] = self._trusted
-        if "tcp_timeout" in master.options:
-            settings["tcp_timeout"] = _TIMEOUT_S
-        else:
-            mitmproxy.proxy.server.TCP_TIMEOUT = _TIMEOUT_S
-        master.options.update(**settings)
-        await master.run()
-
-    def port(self) -> int:
-        """Returns the port that the proxy listens on."""
-        assert self._master is not None
-        servers = self._master.addons.get("proxyserver").servers
-        return int(next(iter(servers)).listen_addrs[0][1])
-
-    def shutdown(self) -> None:
-        """Ends `run`. May be called from any thread."""
-        if self._master is not None:
-            self._master.shutdown()
-
-
-class _Ready:
-    def __init__(self, ready: Callable[[], None]) -> None:
-        self._on_ready = ready
-
-    def running(self) -> None:
-        self._on_ready()

@@ -25,11 +25,12 @@ from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.storage import store
 from bedtape_recorder import finish, gate
-from bedtape_recorder.addon import Addon, PlayedAnswer, Proxy
+from bedtape_recorder.addon import Addon, PlayedAnswer
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import read_proxies
+from bedtape_recorder.proxy import Proxy
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
 from bedtape_recorder.settings import Settings, find_state_folder
 

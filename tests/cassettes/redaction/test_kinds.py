@@ -29,7 +29,7 @@ from support.corpus import every, needs_corpus
 from support.planted import API_KEY, KEY_ID, KINDS, OTHER_ACCOUNT, SECRET, TOKEN, with_events
 
 
-def hinted(kind: kinds.Kind, data: bytes) -> bool:
+def hinted(kind: kinds.SecretKind, data: bytes) -> bool:
     return any(hint in data.decode().lower() for hint in kind.hints)
 
 
