@@ -1,5 +1,4 @@
-"""Everything about cassettes: what they hold, how they are read, written, normalised and redacted.
+"""Reads, writes, redacts and edits cassettes. Start with `model`, which defines the values.
 
-Start with `model`, the values. `store` is the only file that touches the disk; nothing here opens a socket,
-starts a thread or looks at the clock.
+Modules of this package open no sockets and start no threads.
 """

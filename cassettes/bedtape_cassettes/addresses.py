@@ -1,7 +1,8 @@
 """Addresses of Bedrock: endpoint variables, path prefixes, host names and credential scopes.
 
-The recorder, the replayer and the pytest plugin read every address with this module, so that a request that was
-recorded into a session is replayed from that session. Nothing here sets a variable or opens a connection.
+The recorder, the replayer and the pytest plugin read every address with this module, so that a
+request that was recorded into a session is replayed from that session. Nothing here sets a variable
+or opens a connection.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ _PREFIX = re.compile(r"/+(?:s/([^/?]+)|service/([^/?]+))(?=/)")
 class Prefixes(NamedTuple):
     """A request path and the names that its prefixes contain.
 
-    session and service: percent-decoded once; None without such a prefix. path: the rest, still percent-encoded.
+    session and service: percent-decoded once; None without such a prefix. path: the rest, still
+    percent-encoded.
     """
 
     session: str | None
@@ -81,8 +83,8 @@ def render_prefix(session: str | None = None, service: str | None = None) -> str
 # The domains of endpoints by the beginning of the region's name, as in botocore's partitions.json.
 _DOMAINS = {"": "amazonaws.com", "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
-# The host name of a VPC endpoint begins with the endpoint's id, and has `vpce` before the domain. A fully qualified
-# name may end with a dot. Lower case, because mitmproxy gets this pattern too.
+# The host name of a VPC endpoint begins with the endpoint's id, and has `vpce` before the domain. A
+# fully qualified name may end with a dot. Lower case, because mitmproxy gets this pattern too.
 HOST_PATTERN = (
     r"(?:vpce-[a-z0-9-]+\.)?(bedrock(?:-[a-z]+)*?)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?"
     rf"(?:{'|'.join(map(re.escape, (*_DOMAINS.values(), *_DUAL_STACK)))})\.?"
@@ -99,13 +101,13 @@ class Host(NamedTuple):
 
 
 def read_host(host: str) -> Host | None:
-    """Return the service and region of a real Bedrock endpoint's host name; None for every other host."""
+    """Return the service and region of a real endpoint's host name; None for other hosts."""
     found = _HOST.fullmatch(host.lower())
     return Host(found[1], found[2]) if found else None
 
 
 def read_service(url: str) -> str | None:
-    """Return the Bedrock service of a URL of a real endpoint (`bedrock-runtime`); None for every other URL."""
+    """Return the service of a real endpoint's URL (`bedrock-runtime`); None for other URLs."""
     host = read_host(urlsplit(url).hostname or "")
     return host.service if host else None
 
@@ -124,15 +126,16 @@ def is_region(name: str) -> bool:
 
 # -- credential scopes -----------------------------------------------------------------------------------------
 
-# The region's pattern accepts names that no region has, because the caller must refuse a wrong region instead of
-# using the default one. A SigV4A scope contains no region.
+# The region's pattern accepts names that no region has, because the caller must refuse a wrong
+# region instead of using the default one. A SigV4A scope contains no region.
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/(?:[0-9]{8}/(?:([^/,\s]*)/)?([^/,\s]*)/aws4_request)?")
-# A pattern of its own, because it takes a third of the time, and the replayer uses it for every request of a session.
+# A pattern of its own, because it takes a third of the time, and the replayer uses it for every
+# request of a session.
 _SESSION_KEY = re.compile(r"Credential=bedtape-([^/,\s]+)/")
 
 
 class Scope(NamedTuple):
-    """The access key id and the credential scope of a signature. region, service: None if they cannot be read."""
+    """The access key id and scope of a signature. region, service: None if unreadable."""
 
     access_key: str
     region: str | None = None
@@ -146,17 +149,19 @@ def read_scope(authorization: str) -> Scope | None:
 
 
 def read_session_key(authorization: str) -> str | None:
-    """Return the session that an Authorization header's access key id names: NAME of `bedtape-NAME`."""
+    """Return the session in an Authorization header's access key id: NAME of `bedtape-NAME`."""
     found = _SESSION_KEY.search(authorization)
     return found[1] if found else None
 
 
 # -- endpoint variables ----------------------------------------------------------------------------------------
 
-# A Bedrock API key. It has precedence over access keys wherever it is set, and boto3 refuses to send it over http.
+# A Bedrock API key. It has precedence over access keys wherever it is set, and boto3 refuses to
+# send it over http.
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
-# Set to false explicitly, because a profile's value counts if the variable is not set. The first would send calls to
-# AWS in spite of the endpoint variables. With one of the others, JavaScript's SDK accepts no endpoint but AWS's.
+# Set to false explicitly, because a profile's value counts if the variable is not set. The first
+# would send calls to AWS in spite of the endpoint variables. With one of the others, JavaScript's
+# SDK accepts no endpoint but AWS's.
 _OFF = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 _LOCAL = "127.0.0.1,localhost"
 _REGION = "us-east-1"
@@ -165,7 +170,7 @@ _KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape"}
 
 
 def _endpoints(url: str) -> dict[str, str]:
-    """Services other than bedrock-runtime get a prefix, because their paths do not name their service."""
+    """Other services than bedrock-runtime get a prefix, because paths do not name services."""
     mantle = f"{url}{render_prefix(service=MANTLE)}"
     return {
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
@@ -179,7 +184,10 @@ def _endpoints(url: str) -> dict[str, str]:
 
 
 def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment in which Bedrock calls go to `url`. Credentials and region stay as they are."""
+    """Return the environment in which Bedrock calls go to `url`.
+
+    Credentials and region stay as they are.
+    """
     pointed = {**environ, **_endpoints(url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
@@ -192,7 +200,7 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 
 def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment of `point_environment` without real credentials: made-up keys, a region, no profile."""
+    """Return `point_environment`'s result with made-up keys, a region and no profile."""
     isolated = point_environment(environ, url) | _KEYS
     for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         isolated.pop(name, None)

@@ -1,23 +1,25 @@
-"""Bedrock's errors by name: status, the members of their bodies, what they say, and in which streams they can come.
+"""Bedrock's errors by name: status, message, members of the body, and streams.
 
-Facts from botocore's service models, held against them by a test; messages are those that were seen on the wire, or
-what the models' documentation says. Only a table and pure functions.
+A test compares the table with botocore's service models. Messages are from recorded responses, or
+from the documentation of the models.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FAILURES", "KnownFailure", "namespace_of", "stream_member"]
+__all__ = ["FAILURES", "KnownFailure", "get_namespace", "stream_member"]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
-    """status: of bedrock-runtime where it has the error (its conflicts are 400, those of agents 409).
+    """An error that Bedrock is known to return.
 
-    members: those beside `message`. unmodelled: it comes from before the service.
-
-    streams: the operations whose event streams have it as a mid-stream exception.
+    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of
+    agents are 409).
+    members: the members of the body other than `message`. unmodelled: AWS returns the error before
+    the request reaches the service. streams: the operations whose event streams can contain the
+    error as an exception.
     """
 
     status: int
@@ -101,13 +103,13 @@ FAILURES = {
 }
 
 
-def namespace_of(error: str) -> str:
-    """What follows the name in `x-amzn-ErrorType`: which layer the error comes from."""
+def get_namespace(error: str) -> str:
+    """Returns the namespace after the name in `x-amzn-ErrorType`."""
     known = FAILURES.get(error)
     layer = "com.amazon.coral.service" if known and known.unmodelled else "com.amazon.bedrock"
     return f":http://internal.amazon.com/coral/{layer}/"
 
 
 def stream_member(error: str) -> str:
-    """Return the name that the error has in an event stream: throttlingException."""
+    """Returns the name that the error has in an event stream: throttlingException."""
     return error[:1].lower() + error[1:]

@@ -1,7 +1,6 @@
-"""The values that a cassette is made of.
+"""The values of a cassette. They are frozen and comparable.
 
-Frozen and comparable; bodies are kept as the bytes that go over the wire, with a word (`form`) that says how the
-cassette file shows them. No disk, no sockets, no clock.
+Bodies are bytes as on the wire. The `form` of a body is its representation in the cassette file.
 """
 
 from __future__ import annotations
@@ -43,9 +42,10 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 BodyForm: TypeAlias = Literal["json", "text", "base64"]
 PayloadForm: TypeAlias = Literal["json", "bytes", "data", "text", "base64"]
 
-LONGEST_MS = 86_400_000  # a day: no answer takes longer
+LONGEST_MS = 86_400_000  # a day
 
-# What HTTP can carry. Everything else would break the wire, or the name of a file, long after it was read.
+# The syntax of HTTP. Other text would cause an error on the wire or in a file name, long after
+# reading.
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _PATH = re.compile(r"/[!-~]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -53,25 +53,29 @@ _HEADER_VALUE = re.compile(r"[^\r\n\0]*")
 
 
 def is_method(text: str) -> bool:
-    """Whether it can be a request's method."""
+    """Whether the text can be a request's method."""
     return _METHOD.fullmatch(text) is not None
 
 
 def is_path(text: str) -> bool:
-    """Whether it can be a request's path: from `/`, percent-encoded."""
+    """Whether the text can be a request's path: it begins with `/` and is percent-encoded."""
     return _PATH.fullmatch(text) is not None
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether it can be a header of HTTP (those of an event's frame are freer)."""
+    """Whether the name and value can be a header of HTTP.
+
+    Headers of event frames are less restricted.
+    """
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A whole body: `data` is what goes over the wire, `form` how the file shows it.
+    """A whole body. data: the bytes on the wire. form: the representation in the file.
 
-    `json` promises that writing the parsed value compactly gives `data` again; `text` that it is UTF-8.
+    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`,
+    `data` is UTF-8.
     """
 
     form: BodyForm
@@ -86,10 +90,12 @@ class Event:
     """One piece of a streamed body.
 
     at_ms: milliseconds after the response's head.
-    headers: the frame's string headers in wire order, none for an unframed piece (a server-sent event).
-    payload: the frame's payload without padding, or the piece itself.
-    form: how the file shows the payload. `bytes` is `{"bytes": <base64 of JSON>}` opened to that JSON; `data` is
-        a server-sent `data: <JSON>` line opened to that JSON; the others are as for a body.
+    headers: the frame's string headers in wire order; empty for a server-sent event, which has no
+    frame.
+    payload: the frame's payload without padding, or the server-sent event.
+    form: the representation of the payload in the file. `bytes`: the JSON inside `{"bytes": <base64
+    of JSON>}`.
+        `data`: the JSON of a server-sent `data: <JSON>` line. The other forms are as in `Body`.
     """
 
     at_ms: int
@@ -99,27 +105,27 @@ class Event:
 
     @property
     def type(self) -> str | None:
-        """The `:event-type`, or the `:exception-type` of a mid-stream exception, or None."""
-        named = dict(self.headers)
-        return named.get(":event-type") or named.get(":exception-type")
+        """The `:event-type`, or the `:exception-type` of a mid-stream exception, else None."""
+        headers = dict(self.headers)
+        return headers.get(":event-type") or headers.get(":exception-type")
 
 
 _JSON = (":content-type", "application/json")
 
 
 def event_headers(name: str) -> Headers:
-    """The headers of Bedrock's event frames, in its order (seen in all of 21,950 recorded frames)."""
+    """Returns the headers of Bedrock's event frames, as in all of 21,950 recorded frames."""
     return ((":event-type", name), _JSON, (":message-type", "event"))
 
 
 def exception_headers(name: str) -> Headers:
-    """The headers of Bedrock's mid-stream exception frames, in its order."""
+    """Returns the headers of Bedrock's mid-stream exception frames in wire order."""
     return ((":exception-type", name), _JSON, (":message-type", "exception"))
 
 
 @dataclass(frozen=True)
 class Events:
-    """A streamed body, kept packed until somebody asks: most are loaded and never played.
+    """A streamed body, packed until `events` is read, because most streams are not played.
 
     padded: whether replay adds Bedrock's random padding `p` to event frames (see `bodies.pad`).
     """
@@ -140,7 +146,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the client asked. `path` is as sent (percent-encoded, with its query), less any session prefix."""
+    """A request. `path` is percent-encoded as sent, with its query, without a session prefix."""
 
     method: str
     path: str
@@ -150,7 +156,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What Bedrock answered, `after_ms` milliseconds after the request was sent."""
+    """A response, whose head arrived `after_ms` milliseconds after the request was sent."""
 
     status: int
     headers: Headers
@@ -162,10 +168,11 @@ class Response:
 class Interaction:
     """One request and its response: one file of a cassette.
 
-    operation, model: what the request's path says (see `operations.identify`); None where it says nothing.
-    exact: the response is kept byte for byte and header for header, and nothing is put back on replay but `Date`.
-    partial: the recording was cut; kept to be looked at, never replayed.
-    file: where it was read from, relative to the folder of cassettes; empty before it is written.
+    operation, model: the operation and model in the request's path (see `operations.identify`), or
+    None.
+    exact: the response has its recorded bytes and headers. Replay adds the header `Date`.
+    partial: the recording is incomplete. Replay does not use it.
+    file: the path of its file, relative to the folder of cassettes; empty before it is written.
     """
 
     operation: str | None
@@ -179,7 +186,10 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """Recorded interactions under one name, in recorded order. The name's parts are joined by `/`."""
+    """Recorded interactions with one name, in recorded order.
+
+    The parts of the name are joined by `/`.
+    """
 
     name: str
     interactions: tuple[Interaction, ...]
@@ -189,6 +199,6 @@ Suite: TypeAlias = tuple[Cassette, ...]
 
 
 def render_path(place: Place, root: str = "") -> str:
-    """The spelling of a place below `root`: `messages[0].text`."""
+    """Returns the spelling of a place below `root`: `messages[0].text`."""
     spelled = "".join([f"[{part}]" if isinstance(part, int) else f".{part}" for part in place])
     return root + spelled if root else spelled.removeprefix(".")

@@ -1,16 +1,16 @@
-"""What a cassette may be called, and what a session's is called. Pure."""
+"""Checks names of cassettes, and derives the name of a session's cassette."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["cassette_name", "safe_name"]
+__all__ = ["cassette_name", "is_safe_name"]
 
-_LONGEST_PART = 200  # bytes: file systems take 255, and files get a suffix while they are written
+_LONGEST_PART = 200  # bytes: file systems allow 255, and a file has a suffix while it is written
 
 
-def safe_name(name: str) -> bool:
-    """Whether a cassette's or file's name stays inside its folder on every system."""
+def is_safe_name(name: str) -> bool:
+    """Whether a cassette's or file's name is valid on every system and stays inside its folder."""
     return all(
         part and part[0] != "." and part.isprintable() and not set(part) & set('\\:*?"<>|') and part[-1] not in ". "
         for part in name.split("/")
@@ -18,11 +18,12 @@ def safe_name(name: str) -> bool:
 
 
 def cassette_name(session: str) -> str:
-    """The cassette of a session: its name, with what no folder may be called replaced, and what is too long cut.
+    """Returns the name of a session's cassette: the session's name with invalid characters
+    replaced, shortened.
 
-    `tests/test_a.py::test_b` is recorded as, and played from, `tests/test_a.py-test_b`.
+    The cassette of the session `tests/test_a.py::test_b` is `tests/test_a.py-test_b`.
     """
-    parts = session.split("/") if safe_name(session) else [_safe(part) for part in session.split("/")]
+    parts = session.split("/") if is_safe_name(session) else [_safe(part) for part in session.split("/")]
     return "/".join(part.encode()[:_LONGEST_PART].decode(errors="ignore") for part in parts if part) or "default"
 
 

@@ -1,7 +1,7 @@
-"""Bedrock's operations: what a method and a path ask for, and of which model.
+"""Bedrock's operations, and the operation and model of a request's method and path.
 
-Facts from botocore's service models, held against them by a test; the `mantle` rows are the OpenAI and Anthropic
-front doors, which no service model describes. Only a table and pure functions.
+A test compares the table with botocore's service models. The `mantle` rows are the
+OpenAI-compatible and Anthropic-compatible endpoints, which no service model describes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["OPERATIONS", "Operation", "Target", "identify", "kebab"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: `path` is botocore's request URI; `streaming` says that its answer is an event stream."""
+    """One operation. path: botocore's request URI. streaming: the answer is an event stream."""
 
     service: str
     name: str
@@ -27,10 +27,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request is addressed to.
+    """The operation and model that a request addresses.
 
-    operation: None where the path is none of Bedrock's. model: percent-decoded, ARNs whole; None where the path
-    names none. path: decoded, without any prefix of the endpoint, doubled slashes collapsed, query sorted.
+    operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a
+    whole ARN; None if the path contains no model. path: decoded, without a prefix of the endpoint
+    and without repeated slashes, with a sorted query.
     """
 
     operation: Operation | None
@@ -104,9 +105,9 @@ _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """A template as a pattern for the end of a path.
+    """Returns the pattern of a template for the end of a path.
 
-    A model id may hold raw slashes (an ARN that the client did not encode), so it alone may span segments.
+    A model id may span segments, because an ARN that the client did not encode contains slashes.
     """
     parts = _LABEL.split(template)
     for i in range(1, len(parts), 2):
@@ -117,8 +118,9 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(parts) + r"/?\Z", re.DOTALL)
 
 
-# The longest literal first, so that `/openai/v1/responses` is not taken for `/v1/responses` behind a prefix. The end of
-# each is looked at before the pattern is: searching for all of them took 13 s on a path of 64 KB of `/model/a`.
+# The longest literal is first, so that `/openai/v1/responses` does not match `/v1/responses` after
+# a prefix. The literal end is compared first, because searching with all patterns took 13 s on 64
+# KB of `/model/a`.
 _PATTERNS = sorted(
     ((op, _LABEL.split(op.path)[-1], _pattern(op.path)) for op in OPERATIONS),
     key=lambda row: -len(_LABEL.sub("", row[0].path)),
@@ -128,7 +130,7 @@ _SLASHES = re.compile("//+")
 
 @lru_cache(maxsize=4096)
 def identify(method: str, target: str) -> Target:
-    """What `method` and the request target (percent-encoded path, perhaps with a query) ask for."""
+    """Returns the target of a method and a percent-encoded path, which may contain a query."""
     raw, _, query = target.partition("?")
     path = _SLASHES.sub("/", raw)
     suffix = "?" + "&".join(sorted(query.split("&"))) if query else ""
@@ -141,5 +143,5 @@ def identify(method: str, target: str) -> Target:
 
 
 def kebab(name: str) -> str:
-    """`ConverseStream` as `converse-stream`, for file names."""
+    """Returns a name for file names: `converse-stream` for `ConverseStream`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()

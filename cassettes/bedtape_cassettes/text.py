@@ -1,4 +1,4 @@
-"""Text for people: lines with a style for the terminal, counts with a noun, control characters escaped. Pure."""
+"""Formats text for people: styled lines, counts with a noun, escaped control characters."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Line:
 
 
 def lines(text: str, style: Style = "plain", *, indent: str = "") -> list[Line]:
-    """The lines of the text, with control characters escaped."""
+    """Returns the lines of the text, with control characters escaped."""
     return [Line(indent + escape_controls(line), style) for line in text.splitlines()]
 
 
 def escape_controls(text: str) -> str:
-    """One line that cannot steer a terminal: every unprintable character is replaced by its escape."""
+    """Returns the text with unprintable characters escaped, so that it is safe to print."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def format_count(count: int, noun: str) -> str:
-    """The number with its noun: `1 interaction`, `2 interactions`. noun: in the singular."""
+    """Returns the number with its noun (in the singular): `1 interaction`, `2 interactions`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -21,8 +21,8 @@ _INSIDE = {
     "Bedrock": frozenset({"open", "close", "enter", "leave", "take", "report_misses"}),
     "Replayer": frozenset({"engine", "run"}),
     "Call": frozenset({"target", "scope"}),
-    "Failure": frozenset({"response"}),
-    "Raw": frozenset({"response"}),
+    "Failure": frozenset({"build_response"}),
+    "Raw": frozenset({"build_response"}),
 }
 
 

@@ -1,6 +1,6 @@
-"""Recording real Bedrock traffic into cassettes, behind a gate: nothing here reaches AWS unless the user said so.
+"""Records real Bedrock traffic into cassettes. Calls to AWS need permission (see `gate`).
 
-`session` starts the proxy and the child, `addon` is the proxy's side, `signing` signs again what the proxy changed,
-`capture` turns what passes into journal records, scrubbed before they are written, and `finish` makes cassettes of
-them, also after a crash.
+`session` starts the proxy and the recorded program. `addon` is the code that mitmproxy calls.
+`signing` signs the requests that the proxy changed. `capture` writes scrubbed journal records while
+traffic passes. `finish` turns a journal into cassettes, also after a crash.
 """

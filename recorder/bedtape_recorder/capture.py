@@ -1,6 +1,6 @@
-"""From what passes through the proxy to journal records, as it passes. Sans-io: it is told, and it writes bytes.
+"""Turns traffic into journal records while the traffic passes through the proxy. Sans-io.
 
-Nothing reaches the journal before it is scrubbed, and what a client receives is in the journal first.
+Data is scrubbed before it is written. A chunk is written before the client receives it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.format import journal
-from bedtape_cassettes.matching.normalise import kept_request_headers
+from bedtape_cassettes.matching.normalise import keep_request_headers
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_headers, scrub_path, scrub_text
@@ -20,7 +20,7 @@ __all__ = ["Capture", "Counts"]
 
 @dataclass(slots=True)
 class Counts:
-    """What was recorded so far."""
+    """Totals of a running recording. bytes: of response bodies."""
 
     requests: int = 0
     responses: int = 0
@@ -32,8 +32,8 @@ class Counts:
 class Capture:
     """The journal of one recorder.
 
-    write: appends and flushes. clock: returns seconds that only go up. mode: the record mode, for `bedtape recover`.
-    redaction: what to replace besides secrets.
+    write: appends bytes and flushes. clock: returns monotonic seconds. mode: the record mode, for
+    `bedtape recover`. redaction: patterns to replace besides secrets.
     """
 
     def __init__(
@@ -57,16 +57,16 @@ class Capture:
 
     @property
     def live(self) -> int:
-        """How many exchanges are under way."""
+        """The number of exchanges that have not ended."""
         return len(self._live)
 
-    def sent(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
-        """A whole request is on its way; gives the number of its exchange."""
+    def add_request(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
+        """Records a complete request. Returns the number of its exchange."""
         self._next += 1
         mine = self._redaction
         path = scrub_path(path, mine)
         target = identify(method, path)
-        kept = scrub_headers(kept_request_headers(headers, exact=self._exact), mine)
+        kept = scrub_headers(keep_request_headers(headers, exact=self._exact), mine)
         session, body = scrub_text(session, mine), scrub(body, mine)
         self._append(journal.Sent(self._next, self._clock(), session, method, path, kept, body))
         self._live[self._next] = None
@@ -75,28 +75,28 @@ class Capture:
             self.counts.models.add(target.model)
         return self._next
 
-    def head(self, exchange: int, status: int, headers: Headers) -> None:
-        """The response's head has come."""
+    def add_head(self, exchange: int, status: int, headers: Headers) -> None:
+        """Records the head of a response. Ignores an exchange that has ended."""
         if exchange not in self._live:
             return
-        named = {name.lower(): value for name, value in reversed(headers)}  # the first of a name counts
-        kind, length = named.get("content-type", ""), named.get("content-length")
+        by_name = {name.lower(): value for name, value in reversed(headers)}  # the first value wins
+        kind, length = by_name.get("content-type", ""), by_name.get("content-length")
         self._live[exchange] = scrubber_for(kind, length, self._redaction)
         self._append(journal.Head(exchange, self._clock(), status, scrub_headers(headers, self._redaction)))
 
-    def chunk(self, exchange: int, data: bytes) -> None:
-        """A piece of the response's body has come."""
+    def add_chunk(self, exchange: int, data: bytes) -> None:
+        """Records a piece of a response's body. Ends the exchange if the body is complete."""
         scrubber = self._live.get(exchange)
         if scrubber is None:
             return
         self.counts.bytes += len(data)
         if clean := scrubber.feed(data):
             self._append(journal.Chunk(exchange, self._clock(), clean))
-        if scrubber.complete:  # the client may hang up on its last byte, before anybody says that this is the end
+        if scrubber.complete:  # the client may close before mitmproxy reports the end
             self.end(exchange)
 
     def end(self, exchange: int, error: str | None = None) -> None:
-        """The exchange is over, or broke off. Only the first word on it counts."""
+        """Ends an exchange. error: why it was cut. Later calls for the exchange do nothing."""
         if exchange not in self._live:
             return
         scrubber = self._live.pop(exchange)
@@ -111,7 +111,7 @@ class Capture:
             self.counts.failures += 1
 
     def end_all(self, error: str) -> None:
-        """The recorder stops: what is under way is cut."""
+        """Ends every open exchange as cut."""
         for exchange in list(self._live):
             self.end(exchange, error)
 

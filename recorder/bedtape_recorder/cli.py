@@ -21,14 +21,14 @@ from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
-from bedtape_recorder.finish import Written, recover_file
-from bedtape_recorder.journal_file import in_use
-from bedtape_recorder.settings import Settings, address_of, state_folder
+from bedtape_recorder.finish import WriteResult, recover_file
+from bedtape_recorder.journal_file import is_in_use
+from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
 
 __all__ = ["record", "recover"]
 
@@ -37,14 +37,14 @@ _REDACT = "Pattern of what to take out besides secrets, before anything is writt
 
 
 class Mode(StrEnum):
-    """How a program's calls come to the recorder."""
+    """How a program's calls reach the recorder."""
 
     reverse = "reverse"
     forward = "forward"
 
 
 class Record(StrEnum):
-    """What is recorded where a cassette exists: nothing, what it lacks, or everything anew."""
+    """What to record if a cassette exists: nothing, missing calls, or every call."""
 
     once = "once"
     new = "new"
@@ -92,7 +92,7 @@ def record(
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
 ) -> None:
-    """Record what a program and real Amazon Bedrock say to each other. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
+    """Record a program's calls to real Amazon Bedrock. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
     With a command, runs it with its environment set and returns its exit code. Without one, prints the variables to
     set and records until Ctrl-C.
@@ -107,19 +107,19 @@ def record(
         return
     with exit_on_error(RecorderError):
         gate.require(os.environ)
-        if name is not None and not safe_name(name):
+        if name is not None and not is_safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
-            to, name, mode.value, record.value, region, profile, port, exact, address_of(upstream), match
+            to, name, mode.value, record.value, region, profile, port, exact, parse_upstream(upstream), match
         )
         if verify:
             raise typer.Exit(_verify(settings))
-        recording = _session().Recording(settings, os.environ).start()
+        recording = _import_session().Recording(settings, os.environ).start()
     code, problem = 0, None
     try:
-        with _progress(recording):
-            code = _run(recording, command) if command else _until_stopped(recording)
+        with _show_progress(recording):
+            code = _run(recording, command) if command else _wait_until_stopped(recording)
     except RecorderError as error:
         problem = str(error)
     finally:
@@ -141,17 +141,17 @@ def recover(
     """
     with exit_on_error():
         redaction = read_patterns(redact or [])
-    folder = state_folder(os.environ) / "journals"
-    found = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
-    if not found:
+    folder = find_state_folder(os.environ) / "journals"
+    journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
+    if not journals:
         report(f"nothing to recover in {folder}")
     failed = False
-    for path in found:
-        if in_use(path):
+    for path in journals:
+        if is_in_use(path):
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
-            report(_summary(recover_file(path, to, redaction=redaction)), prefix="")
+            report(_render_summary(recover_file(path, to, redaction=redaction)), prefix="")
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
             failed = True
@@ -160,23 +160,23 @@ def recover(
 
 
 def _verify(settings: Settings) -> int:
-    """Prints every drift; 1 where there is one."""
-    drifted = asked = 0
+    """Print every drift. Return 1 if there is a drift, otherwise 0."""
+    drifted = sent = 0
     for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ):
-        asked += verdict.skipped is None
+        sent += verdict.skipped is None
         drifted += bool(verdict.drifts)
         if verdict.skipped:
             report(f"{verdict.file}: not asked: {verdict.skipped}")
         for drift in verdict.drifts:
             print(f"{verdict.file}: {drift}", flush=True)
-    report(f"asked {asked} again: {drifted} drifted")
-    if not asked:
+    report(f"asked {sent} again: {drifted} drifted")
+    if not sent:
         fail("nothing could be asked again, so nothing was verified")
     return 1 if drifted else 0
 
 
-def _session() -> Any:
-    """The module that needs the extra, or a word on how to get it."""
+def _import_session() -> Any:
+    """Import the module that needs mitmproxy. Raises ExtraMissing if mitmproxy is not installed."""
     try:
         return import_module("bedtape_recorder.session")
     except ModuleNotFoundError as error:
@@ -196,8 +196,8 @@ def _run(recording: Any, command: Sequence[str]) -> int:
         raise RecorderError(f"cannot run {command[0]}: {error.strerror}") from None
 
 
-def _until_stopped(recording: Any) -> int:
-    for name, value in recording.exports().items():
+def _wait_until_stopped(recording: Any) -> int:
+    for name, value in recording.make_exports().items():
         print(f"export {name}={value}", flush=True)
     report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
@@ -208,15 +208,15 @@ def _until_stopped(recording: Any) -> int:
 
 
 @contextmanager
-def _progress(recording: Any) -> Iterator[None]:
-    """A live line on a terminal: what was recorded so far."""
+def _show_progress(recording: Any) -> Iterator[None]:
+    """Show the totals of the recording in one line, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    over = threading.Event()
+    finished = threading.Event()
 
     def show() -> None:
-        while not over.wait(0.5):
+        while not finished.wait(0.5):
             counts = recording.capture.counts
             sys.stderr.write(f"\r\x1b[Kbedtape: recording: {counts.requests} requests, {counts.bytes / 1000:.1f} kB")
             sys.stderr.flush()
@@ -227,7 +227,7 @@ def _progress(recording: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        finished.set()
         thread.join()
 
 
@@ -244,14 +244,14 @@ def _finish(recording: Any) -> None:
             " (--record new records what is missing, --record all everything anew)"
         )
     counts = recording.capture.counts
-    report(_summary(written), prefix="")
+    report(_render_summary(written), prefix="")
     if counts.models:
-        asked, answered = written.tokens
+        tokens_in, tokens_out = written.tokens
         size = f"{counts.bytes / 1000:.1f} kB received"
-        report(f"models: {', '.join(sorted(counts.models))}; {asked} tokens in, {answered} out; {size}")
+        report(f"models: {', '.join(sorted(counts.models))}; {tokens_in} tokens in, {tokens_out} out; {size}")
 
 
-def _summary(written: Written) -> str:
+def _render_summary(written: WriteResult) -> str:
     into = format_count(len(written.cassettes), "cassette")
     lines = [f"bedtape: recorded {format_count(written.interactions, 'interaction')} into {into}"]
     lines += [f"  {name}" for name in written.cassettes]

@@ -1,8 +1,10 @@
-"""Answers that come compressed (forward mode, where the client chose): read for the recording, the client's untouched.
+"""Decompresses answers for the recording. The client still receives the compressed answer.
 
-The capture is told the body as it was before, and nothing of the compression. A plain body is read when it is whole, a
-stream in gzip or deflate as it comes. What cannot be read cannot be searched for secrets: it is not recorded, aloud. No
-sockets, no mitmproxy: what reads Brotli and Zstandard is an argument.
+Answers are compressed in forward mode, because the client chooses the encoding. The recording
+contains the decompressed body and no encoding headers. A stream in gzip or deflate is decompressed
+while it arrives, any other body when it is complete. An undecodable body might contain a secret, so
+it is not recorded, and an error is logged. Without sockets and mitmproxy: the caller passes the
+decoder for Brotli and Zstandard.
 """
 
 from __future__ import annotations
@@ -17,81 +19,81 @@ from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 from bedtape_recorder.capture import Capture
 
-__all__ = ["Receiving", "Unpack", "receiving"]
+__all__ = ["BodyReceiver", "Unpack", "make_receiver"]
 
 _log = logging.getLogger("bedtape.record")
 
 Unpack = Callable[[bytes, str], bytes]
-"""(body, coding) to the body before it was encoded. Raises ValueError."""
+"""(body, coding) to the decoded body. Raises ValueError."""
 
 _ZLIB = ("gzip", "x-gzip", "deflate")
 _STREAMS = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
-_GONE = ("content-encoding", "content-length")
+_ENCODING_HEADERS = ("content-encoding", "content-length")
 
 
-class Receiving(Protocol):
-    """One answer's body on its way to the capture; only the first `end` counts."""
+class BodyReceiver(Protocol):
+    """Receives the body of one answer for the capture. The first call of `end` counts."""
 
     def feed(self, data: bytes) -> None: ...
     def end(self, error: str | None) -> None: ...
 
 
-def receiving(
+def make_receiver(
     capture: Capture, exchange: int, status: int, headers: Headers, unpack: Unpack, redaction: Redaction = ALWAYS
-) -> Receiving:
-    """What takes in the body of an answer that begins with these headers. redaction: what else counts as a secret."""
-    named = {name.lower(): value for name, value in reversed(headers)}
-    coding = named.get("content-encoding", "").strip().lower()
+) -> BodyReceiver:
+    """Returns the receiver for an answer. redaction: patterns to treat as secrets."""
+    by_name = {name.lower(): value for name, value in reversed(headers)}
+    coding = by_name.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
         return _Plain(capture, exchange, status, headers)
-    kind = named.get("content-type", "").split(";")[0].strip().lower()
+    kind = by_name.get("content-type", "").split(";")[0].strip().lower()
     if coding in _ZLIB and kind in _STREAMS:
         return _Stream(capture, exchange, status, headers, coding)
     return _Whole(capture, exchange, status, headers, coding, unpack, redaction)
 
 
-def _unpacked(headers: Headers) -> Headers:
-    return tuple((name, value) for name, value in headers if name.lower() not in _GONE)
+def _strip_encoding_headers(headers: Headers) -> Headers:
+    return tuple((name, value) for name, value in headers if name.lower() not in _ENCODING_HEADERS)
 
 
 class _Plain:
     def __init__(self, capture: Capture, exchange: int, status: int, headers: Headers) -> None:
         self._capture = capture
         self._exchange = exchange
-        capture.head(exchange, status, headers)
+        capture.add_head(exchange, status, headers)
 
     def feed(self, data: bytes) -> None:
-        self._capture.chunk(self._exchange, data)
+        self._capture.add_chunk(self._exchange, data)
 
     def end(self, error: str | None) -> None:
         self._capture.end(self._exchange, error)
 
 
 class _Stream:
-    """A stream in gzip or deflate: each event is recorded when it is there."""
+    """A stream in gzip or deflate. Each event is recorded when it arrives."""
 
     def __init__(self, capture: Capture, exchange: int, status: int, headers: Headers, coding: str) -> None:
         self._capture = capture
         self._exchange = exchange
         self._coding = coding
-        self._inflating = _Inflating()
+        self._inflater = _Inflater()
         self._over = False
-        capture.head(exchange, status, _unpacked(headers))
+        capture.add_head(exchange, status, _strip_encoding_headers(headers))
 
     def feed(self, data: bytes) -> None:
         if self._over:
             return
         try:
-            self._capture.chunk(self._exchange, self._inflating.feed(data))
+            self._capture.add_chunk(self._exchange, self._inflater.feed(data))
         except zlib.error as error:
-            self._damaged(str(error))
+            self._handle_damage(str(error))
 
     def end(self, error: str | None) -> None:
-        if error is None and not self._over and not self._inflating.whole:
-            self._damaged("it ends too early")
+        if error is None and not self._over and not self._inflater.whole:
+            self._handle_damage("it ends too early")
         self._capture.end(self._exchange, error)
 
-    def _damaged(self, why: str) -> None:
+    def _handle_damage(self, why: str) -> None:
         self._over = True
         why = f"its {self._coding} is damaged: {why}"
         _log.error("an answer was not recorded to its end: %s", why)
@@ -99,7 +101,7 @@ class _Stream:
 
 
 class _Whole:
-    """Any other body: read when it is there, so that one that is damaged can be looked at first."""
+    """Any other body. It is decoded when complete, so that a damaged body can be checked first."""
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class _Whole:
 
     def feed(self, data: bytes) -> None:
         self._raw += data
-        if self._length is not None and len(self._raw) >= self._length:  # the client may hang up on its last byte
+        if self._length is not None and len(self._raw) >= self._length:  # the client may close now
             self.end(None)
 
     def end(self, error: str | None) -> None:
@@ -138,38 +140,38 @@ class _Whole:
             self._capture.end(self._exchange, error)
             return
         try:
-            data = _inflated(raw) if self._coding in _ZLIB else self._unpack(raw, self._coding)
+            data = _inflate_whole(raw) if self._coding in _ZLIB else self._unpack(raw, self._coding)
         except (ValueError, zlib.error) as problem:
-            self._damaged(raw, f"its {self._coding} is damaged: {problem}")
+            self._handle_damage(raw, f"its {self._coding} is damaged: {problem}")
         else:
-            self._keep(_unpacked(self._headers), data)
+            self._keep(_strip_encoding_headers(self._headers), data)
 
-    def _damaged(self, raw: bytes, why: str) -> None:
-        read = _all_that_it_says(raw)
-        if read is not None and not any(_holds_a_secret(data, self._redaction) for data in (raw, read)):
+    def _handle_damage(self, raw: bytes, why: str) -> None:
+        read = _read_damaged(raw)
+        if read is not None and not any(_has_secret(data, self._redaction) for data in (raw, read)):
             self._keep(self._headers, raw)
             return
         _log.error("an answer was not recorded: %s, so that it cannot be searched for secrets", why)
         self._capture.end(self._exchange, why)
 
     def _keep(self, headers: Headers, data: bytes) -> None:
-        self._capture.head(self._exchange, self._status, headers)
-        self._capture.chunk(self._exchange, data)
+        self._capture.add_head(self._exchange, self._status, headers)
+        self._capture.add_chunk(self._exchange, data)
         self._capture.end(self._exchange)
 
 
 # -- gzip and deflate ------------------------------------------------------------------------------------------
 
 
-class _Inflating:
-    """Reads gzip, and deflate with its two bytes of header or, as some servers send it (RFC 9110, 8.4.1.2), without."""
+class _Inflater:
+    """Decompresses gzip and deflate. Some servers omit deflate's header (RFC 9110, 8.4.1.2)."""
 
     def __init__(self) -> None:
         self._held = b""
         self._inflate: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What this adds. Raises zlib.error where it cannot be."""
+        """Returns the newly decompressed bytes. Raises zlib.error for invalid data."""
         if self._inflate is None:
             self._held += data
             if len(self._held) < 2:
@@ -190,38 +192,39 @@ def _has_header(data: bytes) -> bool:
     return data[:2] == b"\x1f\x8b" or (data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0)
 
 
-def _inflated(raw: bytes) -> bytes:
-    inflating = _Inflating()
-    data = inflating.feed(raw)
-    if not inflating.whole:
+def _inflate_whole(raw: bytes) -> bytes:
+    inflater = _Inflater()
+    data = inflater.feed(raw)
+    if not inflater.whole:
         raise zlib.error("it ends too early")
     return data
 
 
-# -- what is damaged -------------------------------------------------------------------------------------------
+# -- damaged bodies --------------------------------------------------------------------------------
 
 
-def _all_that_it_says(raw: bytes) -> bytes | None:
-    """Every word of a damaged body: one that is not compressed at all, or of which only the checksum is wrong.
+def _read_damaged(raw: bytes) -> bytes | None:
+    """Returns the text of a damaged body that is not compressed or whose checksum is wrong.
 
-    None where some of it cannot be read: nobody knows what stands there, and others may read it one day.
+    Returns `None` if part of the body cannot be decompressed. An undecodable body might contain a
+    secret, so it is not recorded.
     """
     try:
         raw.decode()
     except UnicodeDecodeError:
-        return _despite_its_checksum(raw)
+        return _read_ignoring_checksum(raw)
     return raw
 
 
-def _despite_its_checksum(raw: bytes) -> bytes | None:
-    inflating, read = _Inflating(), bytearray()
-    for at in range(len(raw)):  # byte by byte: of the piece that fails, zlib gives nothing
+def _read_ignoring_checksum(raw: bytes) -> bytes | None:
+    inflater, read = _Inflater(), bytearray()
+    for at in range(len(raw)):  # byte by byte, because zlib returns nothing of a failing piece
         try:
-            read += inflating.feed(raw[at : at + 1])
+            read += inflater.feed(raw[at : at + 1])
         except zlib.error as error:
             return bytes(read) if str(error).endswith(("incorrect data check", "incorrect length check")) else None
     return None
 
 
-def _holds_a_secret(data: bytes, redaction: Redaction) -> bool:
+def _has_secret(data: bytes, redaction: Redaction) -> bool:
     return bool(find_secrets(data)) or scrub(data, redaction) != data

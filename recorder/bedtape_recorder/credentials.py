@@ -1,4 +1,4 @@
-"""What the real service is asked with: keys as boto3's chain finds them, or a bearer token. Found early, or not at all."""
+"""Finds the credentials for the real service: keys from boto3's chain, or a bearer token."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Credentials"]
 
 _FIX = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
 
-# A Bedrock API key, of either kind; anything else that a client sends as x-api-key is there to satisfy its library.
+# A Bedrock API key, long-term or short-term. Other x-api-key values are placeholders.
 _API_KEY = re.compile(r"(?:ABSK|bedrock-api-key-)\S{20,}")
 
 
-def _unusable(error: Exception) -> RecorderError:
+def _make_error(error: Exception) -> RecorderError:
     return RecorderError(f"expected AWS credentials, found: {error}; {_FIX}")
 
 
 class Credentials:
-    """Signs requests to the real service, behind the gate. Raises RecorderError where there is nothing to sign with."""
+    """Signs requests to the real service. Raises GateShut, or RecorderError without credentials."""
 
     def __init__(self, profile: str | None, region: str | None, environ: Mapping[str, str]) -> None:
         gate.require(environ)
@@ -38,44 +38,44 @@ class Credentials:
         try:
             self._credentials = None if self.bearer else session.get_credentials()
             self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or DEFAULT_REGION
-        except (BotoCoreError, OSError) as error:  # OSError: a profile's program that is not there
-            raise _unusable(error) from None
+        except (BotoCoreError, OSError) as error:  # OSError: a profile's program is missing
+            raise _make_error(error) from None
         if self.bearer is None:
             if self._credentials is None:
                 raise RecorderError(f"found no AWS credentials: {_FIX}")
-            self._frozen()
+            self._freeze()
 
-    def _frozen(self) -> ReadOnlyCredentials:
-        """The keys as they are now. May fetch them over the network."""
+    def _freeze(self) -> ReadOnlyCredentials:
+        """Returns the current keys. May fetch them over the network."""
         if self._credentials is None:
             raise RecorderError(
                 "a bidirectional stream is signed event by event: it needs access keys, not a bearer token"
             )
         try:
             return self._credentials.get_frozen_credentials()
-        except (BotoCoreError, OSError) as error:  # an SSO login that has expired, a role that may not be assumed
-            raise _unusable(error) from None
+        except (BotoCoreError, OSError) as error:  # such as an expired SSO login
+            raise _make_error(error) from None
 
-    def headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]:
-        """The headers that authorise a request to the real service. May fetch credentials over the network.
+    def sign_headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]:
+        """Returns the headers that authorise a request. May fetch credentials over the network.
 
-        What the client authorises itself with stays: a bearer token, or a Bedrock API key as x-api-key.
+        Keeps the client's own bearer token or Bedrock API key (x-api-key).
         """
-        named = {name.lower(): value for name, value in reversed(headers)}
-        sent, key = named.get("authorization", ""), named.get("x-api-key", "")
+        by_name = {name.lower(): value for name, value in reversed(headers)}
+        authorization, key = by_name.get("authorization", ""), by_name.get("x-api-key", "")
         own = {"x-api-key": key} if _API_KEY.fullmatch(key) else {}
-        if sent[:7].lower() == "bearer ":
-            own["Authorization"] = sent
+        if authorization[:7].lower() == "bearer ":
+            own["Authorization"] = authorization
         if own:
             return own
         if self.bearer is not None:
             return {"Authorization": f"Bearer {self.bearer}"}
         url = f"https://{route.host}{path}"
         signed = sign(
-            method, url, headers, body, credentials=self._frozen(), service=route.signing_name, region=route.region
+            method, url, headers, body, credentials=self._freeze(), service=route.scope_service, region=route.region
         )
         return dict(signed)
 
-    def events(self, route: Route, signature: str) -> EventSigner:
-        """A signer for the events that follow a request's head."""
-        return EventSigner(self._frozen(), service=route.signing_name, region=route.region, signature=signature)
+    def make_event_signer(self, route: Route, signature: str) -> EventSigner:
+        """Returns a signer for the events that follow a request's head."""
+        return EventSigner(self._freeze(), service=route.scope_service, region=route.region, signature=signature)

@@ -1,7 +1,7 @@
-"""What keeps a recording from being made.
+"""Errors that prevent a recording.
 
 RecorderError
-├── GateShut      the user has not said that real calls may be made
+├── GateShut      the user did not allow real calls
 └── ExtraMissing  mitmproxy is not installed
 """
 
@@ -11,12 +11,12 @@ __all__ = ["ExtraMissing", "GateShut", "RecorderError"]
 
 
 class RecorderError(Exception):
-    """Whatever keeps a recording from being made; the message says what fixes it."""
+    """Base class of errors that prevent a recording. The message contains the fix."""
 
 
 class GateShut(RecorderError):
-    """Real calls cost money, so they are only made where the user has said so."""
+    """The environment does not allow real calls, which cost money."""
 
 
 class ExtraMissing(RecorderError):
-    """The proxy is an extra: most who replay never record."""
+    """mitmproxy is not installed. It is an extra, because replay does not need it."""

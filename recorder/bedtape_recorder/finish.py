@@ -1,6 +1,6 @@
 """Turns a journal into cassettes, at the end of a recording and after a crash.
 
-A recorded interaction that did not change keeps the bytes of its file, so that a review shows what the model changed.
+An unchanged interaction keeps the bytes of its file, so that a review shows real changes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import key_of_request
-from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of, kept_request_headers
+from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
@@ -22,12 +22,21 @@ from bedtape_cassettes.redaction.walk import scrub_interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, lock
 
-__all__ = ["Recorded", "Written", "cassette_name", "cassettes_of", "merge", "recorded_in", "recover_file", "write"]
+__all__ = [
+    "RecordedExchange",
+    "WriteResult",
+    "build_cassettes",
+    "cassette_name",
+    "merge",
+    "read_exchanges",
+    "recover_file",
+    "write",
+]
 
 
 @dataclass(slots=True)
-class Recorded:
-    """One exchange as the journal has it."""
+class RecordedExchange:
+    """The journal records of one exchange."""
 
     sent: journal.Sent
     head: journal.Head | None = None
@@ -36,15 +45,18 @@ class Recorded:
 
     @property
     def partial(self) -> bool:
-        """Whether it was cut: the client saw no end, or a broken one."""
+        """Whether the exchange was cut: it has no end, or it ended with an error."""
         return self.end is None or self.end.error is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a journal. `failed` are exchanges that Bedrock never answered: they are not recorded.
+class WriteResult:
+    """The result of turning a journal into cassettes.
 
-    tokens: input and output, as `cassette stats` counts them. damaged: where in the journal bytes could not be read; kept: what it is called now, where there are any.
+    interactions, partial: numbers of interactions. failed: descriptions of the exchanges that are
+    not recorded, because Bedrock did not answer or a cassette cannot contain them. files, cassettes:
+    the written files and cassette names. tokens: input and output, as `cassette stats` counts them.
+    damaged: byte offsets of unreadable parts of the journal. kept: new path of a damaged journal.
     """
 
     interactions: int
@@ -57,24 +69,24 @@ class Written:
     kept: Path | None = None
 
 
-def recorded_in(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[Recorded]]:
-    """The exchanges of a journal in the order in which they were sent."""
+def read_exchanges(records: Iterable[journal.Record]) -> tuple[journal.Opened | None, list[RecordedExchange]]:
+    """Returns the opening record and the exchanges of a journal, in the order of their requests."""
     opened = None
-    found: dict[int, Recorded] = {}
+    exchanges: dict[int, RecordedExchange] = {}
     for record in records:
         match record:
             case journal.Opened():
                 opened = record
             case journal.Sent():
-                found[record.exchange] = Recorded(record)
+                exchanges[record.exchange] = RecordedExchange(record)
             case journal.Damaged():
-                _cut_all(found.values())
-            case _ if record.exchange in found and found[record.exchange].end is None:
-                _add(found[record.exchange], record)
-    return opened, list(found.values())
+                _end_all(exchanges.values())
+            case _ if record.exchange in exchanges and exchanges[record.exchange].end is None:
+                _add(exchanges[record.exchange], record)
+    return opened, list(exchanges.values())
 
 
-def _add(recorded: Recorded, record: journal.Head | journal.Chunk | journal.End) -> None:
+def _add(recorded: RecordedExchange, record: journal.Head | journal.Chunk | journal.End) -> None:
     match record:
         case journal.Head():
             recorded.head = record
@@ -84,16 +96,16 @@ def _add(recorded: Recorded, record: journal.Head | journal.Chunk | journal.End)
             recorded.end = record
 
 
-def _cut_all(exchanges: Iterable[Recorded]) -> None:
-    """What is under way where the journal is damaged may have lost something there: what comes later is not its end."""
+def _end_all(exchanges: Iterable[RecordedExchange]) -> None:
+    """Ends open exchanges as cut, because the damaged part may contain their records."""
     for recorded in exchanges:
         if recorded.end is None:
             recorded.end = journal.End(recorded.sent.exchange, recorded.sent.at, "the journal is damaged")
 
 
-def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Interaction:
+def _to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: bool) -> Interaction:
     sent = recorded.sent
-    interaction = interaction_of(
+    interaction = build_interaction(
         method=sent.method,
         path=sent.path,
         request_headers=sent.headers,
@@ -102,47 +114,52 @@ def _interaction(recorded: Recorded, head: journal.Head, *, exact: bool) -> Inte
         response_headers=head.headers,
         response_body=b"".join(chunk.data for chunk in recorded.chunks),
         exact=exact,
-        after_ms=_between(sent.at, head.at),
-        at_ms=_times(recorded, head),
+        after_ms=_compute_ms(sent.at, head.at),
+        at_ms=_compute_times(recorded, head),
     )
     return replace(interaction, partial=recorded.partial)
 
 
-def _times(recorded: Recorded, head: journal.Head) -> list[int]:
-    """When each event came: a chunk holds whole events, for it was scrubbed by them."""
+def _compute_times(recorded: RecordedExchange, head: journal.Head) -> list[int]:
+    """Returns the time of each event in ms. The scrubber emits chunks of whole events."""
     times: list[int] = []
     for chunk in recorded.chunks:
-        times += [_between(head.at, chunk.at)] * _events_in(chunk.data)
+        times += [_compute_ms(head.at, chunk.at)] * _count_events(chunk.data)
     return times
 
 
-def _between(one: float, other: float) -> int:
-    """Milliseconds, as a cassette may hold them; a laptop may have slept for days in between."""
+def _compute_ms(one: float, other: float) -> int:
+    """Returns the milliseconds between two times, limited to the range of a cassette."""
     return min(max(0, round((other - one) * 1000)), LONGEST_MS)
 
 
-def _events_in(data: bytes) -> int:
+def _count_events(data: bytes) -> int:
     try:
         return len(eventstream.decode_all(data))
     except eventstream.FrameError:
         return max(1, data.count(b"\n\n"))
 
 
-def cassettes_of(opened: journal.Opened, exchanges: Iterable[Recorded]) -> tuple[list[Cassette], tuple[str, ...]]:
-    """The cassettes that the exchanges make, by session or under the one name; and what never got an answer."""
-    found: dict[str, list[Interaction]] = {}
+def build_cassettes(
+    opened: journal.Opened, exchanges: Iterable[RecordedExchange]
+) -> tuple[list[Cassette], tuple[str, ...]]:
+    """Returns the cassettes, and descriptions of the exchanges that are not recorded.
+
+    Each session makes a cassette, unless the journal has a name.
+    """
+    by_name: dict[str, list[Interaction]] = {}
     failed = []
     for recorded in exchanges:
         sent, head = recorded.sent, recorded.head
         if head is None or not (is_method(sent.method) and is_path(sent.path)):
-            failed.append(f"{sent.method} {sent.path}: {_why_not(recorded)}")
+            failed.append(f"{sent.method} {sent.path}: {_explain_failure(recorded)}")
             continue
         name = cassette_name(opened.name or sent.session)
-        found.setdefault(name, []).append(_interaction(recorded, head, exact=opened.exact))
-    return [Cassette(name, tuple(interactions)) for name, interactions in found.items()], tuple(failed)
+        by_name.setdefault(name, []).append(_to_interaction(recorded, head, exact=opened.exact))
+    return [Cassette(name, tuple(interactions)) for name, interactions in by_name.items()], tuple(failed)
 
 
-def _why_not(recorded: Recorded) -> str:
+def _explain_failure(recorded: RecordedExchange) -> str:
     if recorded.head is not None:
         return "no cassette can hold such a method or path"
     return str(recorded.end.error) if recorded.end else "the recorder was killed"
@@ -151,24 +168,27 @@ def _why_not(recorded: Recorded) -> str:
 # -- what was recorded before ----------------------------------------------------------------------------------
 
 _TIMINGS = re.compile(rb'("(?:latencyMs|invocationLatency|firstByteLatency)"\s*:\s*)\d+(?:\.\d+)?')
-# An exact recording keeps them; else they are gone already, but for the last.
-_NEVER_THE_SAME = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-latency"}
+# An exact recording keeps these headers. Other recordings keep the last.
+_VOLATILE_HEADERS = VOLATILE_RESPONSE_HEADERS | {"x-amzn-bedrock-invocation-latency"}
 
 
-def _steady(interaction: Interaction) -> object:
-    """The interaction without what is never the same twice and means nothing: how long things took, padding, ids."""
+def _strip_volatile(interaction: Interaction) -> object:
+    """Returns an interaction's content without timings, padding and request ids, for comparison."""
     request, response = interaction.request, interaction.response
-    asked = replace(request, headers=kept_request_headers(request.headers))
-    headers = tuple((n, v) for n, v in response.headers if n.lower() not in _NEVER_THE_SAME)
+    request = replace(request, headers=keep_request_headers(request.headers))
+    headers = tuple((n, v) for n, v in response.headers if n.lower() not in _VOLATILE_HEADERS)
     body: object
     if isinstance(response.body, Body):
         body = _TIMINGS.sub(rb"\g<1>0", response.body.data)
     else:
-        body = response.body.padded, tuple((event.headers, _steady_payload(event)) for event in response.body.events)
-    return interaction.partial, interaction.exact, asked, response.status, headers, body
+        body = (
+            response.body.padded,
+            tuple((event.headers, _strip_volatile_payload(event)) for event in response.body.events),
+        )
+    return interaction.partial, interaction.exact, request, response.status, headers, body
 
 
-def _steady_payload(event: Event) -> bytes:
+def _strip_volatile_payload(event: Event) -> bytes:
     payload, _ = bodies.unpad(event.payload)
     if event.form == "bytes" and payload == event.payload:
         payload = bodies.compact(bodies.open_chunk(payload))
@@ -176,13 +196,13 @@ def _steady_payload(event: Event) -> bytes:
 
 
 def merge(before: Cassette | None, now: Cassette, *, keep: bool, add: bool = False) -> Cassette:
-    """The cassette to write: in the old order where requests are the old ones, unchanged answers as they were.
+    """Merges two recordings of a cassette. Keeps the old order and unchanged interactions.
 
-    keep: keep recordings of requests that were not made this time. add: whole recordings that exist stay as they are. A
-    cut recording never replaces a whole one.
+    keep: keep recordings of requests that were not made this time. add: do not replace existing
+    whole recordings. A partial recording does not replace a whole recording.
     """
-    old = {} if before is None else dict(_keyed(before.interactions))
-    new = dict(_keyed(now.interactions))
+    old = {} if before is None else dict(_number_by_key(before.interactions))
+    new = dict(_number_by_key(now.interactions))
     places = {key: place for place, key in enumerate([*old, *(key for key in new if key not in old)])}
     chosen = {key: interaction for key, interaction in old.items() if keep or key in new}
     for key, interaction in new.items():
@@ -194,29 +214,35 @@ def merge(before: Cassette | None, now: Cassette, *, keep: bool, add: bool = Fal
 def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
     if not before.partial and (add or now.partial):
         return False
-    return _steady(before) != _steady(now)
+    return _strip_volatile(before) != _strip_volatile(now)
 
 
-def _keyed(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
-    """Each with its match key and how many of that key came before it."""
+def _number_by_key(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
+    """Yields each interaction with its match key and its number within this key."""
     seen: dict[bytes, int] = {}
     for interaction in interactions:
-        key = key_of_request(interaction.request)
+        key = compute_request_key(interaction.request)
         number = seen.get(key, 0)
         seen[key] = number + 1
         yield (key, number), interaction
 
 
 def write(
-    folder: Path, opened: journal.Opened, exchanges: list[Recorded], *, keep: bool, redaction: Redaction = ALWAYS
-) -> Written:
+    folder: Path,
+    opened: journal.Opened,
+    exchanges: list[RecordedExchange],
+    *,
+    keep: bool,
+    redaction: Redaction = ALWAYS,
+) -> WriteResult:
     """Commits the cassettes to `folder`. Raises CassetteError after every cassette that can be written is written.
 
-    keep: recordings of requests that were not made this time stay (record mode `new`, and after a crash). They also stay if
-    an exchange was cut, because the program might have made the other requests later.
+    keep: recordings of requests that were not made this time stay (record mode `new`, and after a
+    crash). They also stay if an exchange was cut, because the program might have made the other
+    requests later.
     """
     keep = keep or any(recorded.partial for recorded in exchanges)
-    cassettes, failed = cassettes_of(opened, exchanges)
+    cassettes, failed = build_cassettes(opened, exchanges)
     files: list[Path] = []
     errors: list[CassetteError] = []
     with lock(folder, create=True):
@@ -236,7 +262,7 @@ def write(
     names = tuple(sorted(cassette.name for cassette in cassettes))
     usages = [usage for i in interactions if (usage := read_usage(i.operation, i.model, i.response)) is not None]
     total = sum(usage.total_input for usage in usages), sum(usage.output for usage in usages)
-    return Written(len(interactions), partial, failed, tuple(files), names, total)
+    return WriteResult(len(interactions), partial, failed, tuple(files), names, total)
 
 
 def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redaction) -> list[Path]:
@@ -258,13 +284,13 @@ def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
     return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
 
 
-def recover_file(path: Path, folder: Path, *, keep: bool | None = None, redaction: Redaction = ALWAYS) -> Written:
-    """Turns a journal into cassettes, and removes it when they are written. Raises CassetteError or OSError.
+def recover_file(path: Path, folder: Path, *, keep: bool | None = None, redaction: Redaction = ALWAYS) -> WriteResult:
+    """Turns a journal into cassettes and removes the journal. Raises CassetteError or OSError.
 
-    keep: as in `write`; None: as the journal's record mode says. A damaged journal is put aside, not removed.
+    keep: as in `write`. `None` uses the journal's record mode. A damaged journal is renamed.
     """
     records = list(journal.read(path.read_bytes(), str(path)))
-    opened, exchanges = recorded_in(records)
+    opened, exchanges = read_exchanges(records)
     if opened is None:
         opened = journal.Opened(journal.VERSION, None, False)
     if keep is None:

@@ -1,4 +1,4 @@
-"""The gate: without `RUN_REAL_BEDROCK_TESTS=1`, nothing in this project talks to AWS."""
+"""The gate: the recorder calls AWS if the environment contains `RUN_REAL_BEDROCK_TESTS=1`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ VARIABLE = "RUN_REAL_BEDROCK_TESTS"
 
 
 def require(environ: Mapping[str, str]) -> None:
-    """Raises GateShut unless the environment says that real calls may be made."""
-    found = environ.get(VARIABLE)
-    if found != "1":
-        said = "it is not set" if found is None else f"it is {found!r}"
-        raise GateShut(f"this calls real Amazon Bedrock, which costs money: set {VARIABLE}=1 to allow it ({said})")
+    """Raises GateShut unless `environ` allows real calls."""
+    value = environ.get(VARIABLE)
+    if value != "1":
+        state = "it is not set" if value is None else f"it is {value!r}"
+        raise GateShut(f"this calls real Amazon Bedrock, which costs money: set {VARIABLE}=1 to allow it ({state})")

@@ -1,4 +1,4 @@
-"""A journal on disk, from the first record to the cassettes that it becomes. The recorder's only open file."""
+"""A journal on disk, from its first record until it is turned into cassettes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from bedtape_cassettes.format.journal import SUFFIX
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
-from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.finish import WriteResult, recover_file
 
-__all__ = ["Journalled", "in_use"]
+__all__ = ["JournalFile", "is_in_use"]
 
 
-class Journalled:
-    """A capture whose journal is a private file under `state`; one a process, for two may record at once.
+class JournalFile:
+    """A capture whose journal is a private file under `state`. Its name contains the process id.
 
-    Written without a buffer: what is recorded is with the kernel, and outlives this process however it ends.
+    Writes are not buffered, so that records survive if this process is killed.
     """
 
     def __init__(
@@ -28,19 +28,22 @@ class Journalled:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{time.time_ns()}-{os.getpid()}{SUFFIX}"
         handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)  # so that nobody recovers what is still being recorded
+        fcntl.flock(handle, fcntl.LOCK_EX)  # stops `bedtape recover` from reading it
         self._handle = handle
         self._redaction = redaction
         self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
 
     def _write(self, data: bytes) -> None:
-        """All of it, or OSError: a record that is cut would hide all that follow."""
+        """Writes all bytes, because a cut record hides the records after it. Raises OSError."""
         left = memoryview(data)
         while left:
             left = left[os.write(self._handle, left) :]
 
-    def finish(self, folder: Path, *, keep: bool) -> Written:
-        """Writes the cassettes and removes the journal. Raises CassetteError or OSError, and then the journal stays."""
+    def finish(self, folder: Path, *, keep: bool) -> WriteResult:
+        """Writes the cassettes and removes the journal.
+
+        Raises CassetteError or OSError. If it raises, the journal stays.
+        """
         try:
             return recover_file(self.path, folder, keep=keep, redaction=self._redaction)
         finally:
@@ -52,8 +55,8 @@ class Journalled:
         self.path.unlink(missing_ok=True)
 
 
-def in_use(path: Path) -> bool:
-    """Whether a recorder that runs still writes this journal."""
+def is_in_use(path: Path) -> bool:
+    """Whether a running recorder still writes this journal."""
     with path.open("rb") as journal:
         try:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""The company's proxy that the real service is reached through: which one, and for which hosts. Pure.
+"""Finds the company proxy to use for a host. Pure.
 
-Read from the environment as boto3 does: HTTPS_PROXY, HTTP_PROXY and NO_PROXY, the lower-case names first. A password in
-one is used and never shown.
+The settings are HTTPS_PROXY, HTTP_PROXY and NO_PROXY, read as boto3 reads them: lower-case names
+first. Error messages and reprs do not contain proxy passwords.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from urllib.parse import unquote, urlsplit
 
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["CompanyProxy", "Proxies", "proxies_of"]
+__all__ = ["CompanyProxy", "Proxies", "read_proxies"]
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyProxy:
-    """One proxy. scheme: how it is spoken to itself. url: with the password, for botocore. Its repr shows neither."""
+    """A proxy of the user's network. scheme: the scheme of the connection to the proxy.
+
+    url: contains the password, because botocore needs it. authorization: the Proxy-Authorization
+    value. The repr omits url and authorization.
+    """
 
     scheme: str
     host: str
@@ -29,23 +33,23 @@ class CompanyProxy:
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies by the scheme of what is asked; `excluded` is NO_PROXY."""
+    """Proxies by the scheme of the requested URL. excluded: the value of NO_PROXY."""
 
     by_scheme: Mapping[str, CompanyProxy] = field(default_factory=dict)
     excluded: str = ""
 
-    def proxy_for(self, scheme: str, host: str, port: int) -> CompanyProxy | None:
-        """The proxy between here and a host; None where it is asked directly."""
-        return None if _excludes(self.excluded, host.lower(), port) else self.by_scheme.get(scheme)
+    def find_proxy(self, scheme: str, host: str, port: int) -> CompanyProxy | None:
+        """Returns the proxy for a host. Returns `None` for a direct connection."""
+        return None if _is_excluded(self.excluded, host.lower(), port) else self.by_scheme.get(scheme)
 
-    def authorization_at(self, address: tuple[str, int]) -> str | None:
-        """What the proxy at this address wants as Proxy-Authorization."""
-        at = (proxy for proxy in self.by_scheme.values() if (proxy.host, proxy.port) == address)
-        return next((proxy.authorization for proxy in at if proxy.authorization), None)
+    def find_authorization(self, address: tuple[str, int]) -> str | None:
+        """Returns the Proxy-Authorization value for the proxy at (host, port)."""
+        matches = (proxy for proxy in self.by_scheme.values() if (proxy.host, proxy.port) == address)
+        return next((proxy.authorization for proxy in matches if proxy.authorization), None)
 
 
-def _excludes(excluded: str, host: str, port: int) -> bool:
-    """Whether NO_PROXY names a host, with or without its port, or a domain above it."""
+def _is_excluded(excluded: str, host: str, port: int) -> bool:
+    """Whether NO_PROXY contains the host, with or without port, or a parent domain."""
     if excluded == "*":
         return True
     entries = [entry.strip().lstrip(".").lower() for entry in excluded.split(",")]
@@ -53,37 +57,37 @@ def _excludes(excluded: str, host: str, port: int) -> bool:
     return any(entry and (name == entry or name.endswith(f".{entry}")) for entry in entries for name in names)
 
 
-def proxies_of(environ: Mapping[str, str]) -> Proxies:
-    """What the environment says. Raises RecorderError for all that cannot be used, and shows no password in it."""
-    found, wrong = dict[str, CompanyProxy](), list[str]()
+def read_proxies(environ: Mapping[str, str]) -> Proxies:
+    """Reads the proxy variables. Raises RecorderError, without passwords, for bad values."""
+    by_scheme, problems = dict[str, CompanyProxy](), list[str]()
     for scheme in ("http", "https"):
-        name, value = _value(environ, f"{scheme}_proxy")
+        name, value = _read_variable(environ, f"{scheme}_proxy")
         if not value:
             continue
-        if proxy := _proxy(value):
-            found[scheme] = proxy
+        if proxy := _parse_proxy(value):
+            by_scheme[scheme] = proxy
         else:
             kind = value.partition("://")[0] if "://" in value else ""
             was = f"one that begins with {kind}://" if kind.isalnum() else "something else"
-            wrong.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; fix or unset it")
-    if wrong:
-        raise RecorderError("\n".join(wrong))
-    return Proxies(found, _value(environ, "no_proxy")[1])
+            problems.append(f"{name}: expected http://HOST:PORT or https://HOST:PORT, found {was}; fix or unset it")
+    if problems:
+        raise RecorderError("\n".join(problems))
+    return Proxies(by_scheme, _read_variable(environ, "no_proxy")[1])
 
 
-def _value(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """A variable's name and value. An empty one in lower case takes the other back."""
+def _read_variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Returns a variable's name and value. Lower case has precedence, even if empty."""
     upper = name.upper()
     used = name if name in environ else upper
     return used, environ.get(used, "").strip()
 
 
-def _proxy(value: str) -> CompanyProxy | None:
+def _parse_proxy(value: str) -> CompanyProxy | None:
     url = value if "://" in value else f"http://{value.removeprefix('//')}"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return None
     if parts.scheme not in ("http", "https") or not host:
         return None

@@ -1,4 +1,4 @@
-"""Where a request that came to the recorder goes, and which session it belongs to: read from the request itself. Pure."""
+"""Reads the session, service and region of a request that came to the recorder. Pure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bedtape_cassettes.addresses import (
 )
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["BEDROCK_HOSTS", "DEFAULT_REGION", "Route", "read_route", "recorded_hosts"]
+__all__ = ["BEDROCK_HOSTS", "DEFAULT_REGION", "Route", "make_host_patterns", "read_route"]
 
 DEFAULT_REGION = "us-east-1"
-# As mitmproxy's allow_hosts wants it.
+# The format of mitmproxy's allow_hosts option.
 BEDROCK_HOSTS = rf"^{HOST_PATTERN}:443$"
 
 
@@ -31,8 +31,8 @@ BEDROCK_HOSTS = rf"^{HOST_PATTERN}:443$"
 class Route:
     """A request's session, service and region. path: percent-encoded, without prefixes.
 
-    Raises RecorderError for an unknown service or a region that cannot exist: both come from clients, and `host` must
-    be one of AWS's.
+    Raises RecorderError for an unknown service or an impossible region. The check is needed because
+    clients choose both, and `host` must belong to AWS.
     """
 
     session: str
@@ -50,13 +50,16 @@ class Route:
         return render_host(self.service, self.region)
 
     @property
-    def signing_name(self) -> str:
+    def scope_service(self) -> str:
         """The service in the credential scope."""
         return MANTLE if self.service == MANTLE else "bedrock"
 
 
-def recorded_hosts(upstream: tuple[str, str, int] | None) -> list[str]:
-    """Patterns of `host:port` whose connections are opened in forward mode; all others are blind tunnels."""
+def make_host_patterns(upstream: tuple[str, str, int] | None) -> list[str]:
+    """Returns patterns of `host:port` for connections that forward mode decrypts.
+
+    All other connections are blind tunnels.
+    """
     own = [] if upstream is None else [rf"^{re.escape(upstream[1])}:{upstream[2]}$"]
     return [BEDROCK_HOSTS, *own]
 
@@ -70,12 +73,12 @@ def read_route(
     default_region: str = DEFAULT_REGION,
     upstream: str | None = None,
 ) -> Route:
-    """Return the route of a request. host: the one that it is addressed to; None if it came to the reverse port.
+    """Return the route of a request. host: the request's host, or `None` for the reverse port.
 
-    upstream: a host that replaces Bedrock's own, from `--upstream`. A path that is addressed to Bedrock itself has no
-    prefixes, because its signature covers the whole path.
+    upstream: a host that replaces Bedrock's own, from `--upstream`. A path sent to a Bedrock host
+    has no prefixes, because the signature covers the whole path.
 
-    Raises RecorderError for an unknown service or a region that cannot exist.
+    Raises RecorderError for an unknown service or an impossible region.
     """
     scope = read_scope(authorization)
     session, service, region = None, None, scope.region if scope else None

@@ -1,7 +1,4 @@
-"""One recording from beginning to end: gate, credentials, proxy, the child and its environment, the journal.
-
-The recorder's only file with threads, processes and the clock.
-"""
+"""Runs one recording: gate, credentials, proxy, journal, environment of the program."""
 
 from __future__ import annotations
 
@@ -22,30 +19,31 @@ import certifi
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.matching.rules import arguments_of
+from bedtape_cassettes.matching.rules import render_arguments
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.storage import store
 from bedtape_recorder import finish, gate
-from bedtape_recorder.addon import Addon, Played, Proxy
+from bedtape_recorder.addon import Addon, PlayedAnswer
 from bedtape_recorder.credentials import Credentials
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.journal_file import Journalled
-from bedtape_recorder.proxies import proxies_of
-from bedtape_recorder.routing import DEFAULT_REGION, recorded_hosts
-from bedtape_recorder.settings import Settings, state_folder
+from bedtape_recorder.journal_file import JournalFile
+from bedtape_recorder.proxies import read_proxies
+from bedtape_recorder.proxy import Proxy
+from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
+from bedtape_recorder.settings import Settings, find_state_folder
 
-__all__ = ["Recording", "child_environment"]
+__all__ = ["Recording", "make_child_environment"]
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
-# Headers that belong to one connection, or that we set ourselves.
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "authorization", "connection"})
+# Headers that belong to one connection, or that http.client sets.
+_CONNECTION_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "authorization", "connection"})
 
 
-def child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
-    """The environment in which a program's Bedrock calls come to the recorder."""
+def make_child_environment(environ: Mapping[str, str], url: str, settings: Settings, ca: Path | None) -> dict[str, str]:
+    """Returns an environment that sends a program's Bedrock calls to the recorder."""
     if settings.mode == "reverse":
         return point_environment(environ, url)
     assert ca is not None
@@ -57,21 +55,25 @@ def child_environment(environ: Mapping[str, str], url: str, settings: Settings, 
 
 @dataclass
 class Recording:
-    """A recording that runs: enter it, run the child, leave it to have the cassettes written."""
+    """A running recording. Call `start`, run the program, then call `stop` to write the cassettes.
+
+    errors: messages that mitmproxy logged. played: calls answered by existing cassettes. missed:
+    calls that an existing cassette did not answer.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
     errors: list[str] = field(default_factory=list)
-    played: int = 0  # calls that cassettes answered, and those that they did not
+    played: int = 0
     missed: int = 0
 
     def __post_init__(self) -> None:
         gate.require(self.environ)
-        self.state = state_folder(self.environ)
-        self._proxies = proxies_of(self.environ)
-        self._signer = self._credentials()
+        self.state = find_state_folder(self.environ)
+        self._proxies = read_proxies(self.environ)
+        self._signer = self._make_credentials()
         self._region = self._signer.region if self._signer else DEFAULT_REGION
-        self.written: finish.Written | None = None
+        self.written: finish.WriteResult | None = None
         self._ready = threading.Event()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
@@ -79,29 +81,29 @@ class Recording:
         self._replay_at: tuple[str, int] | None = None
         self._existing: frozenset[str] = frozenset()
 
-    def _credentials(self) -> Credentials | None:
-        """None in forward mode: clients sign for themselves, and whoever records needs no keys."""
+    def _make_credentials(self) -> Credentials | None:
+        """Returns `None` in forward mode, because clients sign their own requests."""
         if self.settings.mode == "forward":
             return None
         return Credentials(self.settings.profile, self.settings.region, self.environ)
 
-    # -- life --------------------------------------------------------------------------------------------------
+    # -- start and stop ----------------------------------------------------------------------------
 
     def start(self) -> Recording:
-        """Opens the journal and starts the proxy. Raises RecorderError where that cannot be."""
+        """Opens the journal and starts the proxy. Raises RecorderError if it cannot start."""
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._start_replay()
         settings = self.settings
-        self._journalled = Journalled(
+        self._journal = JournalFile(
             self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=settings.redaction
         )
-        self.journal, self.capture = self._journalled.path, self._journalled.capture
+        self.journal, self.capture = self._journal.path, self._journal.capture
         addon = Addon(
             self.capture,
             signer=self._signer,
             upstream=self.settings.upstream,
-            playback=self._playback,
+            playback=self._play,
             region=self._region,
             proxies=self._proxies,
             redaction=settings.redaction,
@@ -109,16 +111,16 @@ class Recording:
         self._proxy = Proxy(
             addon,
             confdir=str(confdir),
-            modes=[self._mode()],
+            modes=[self._make_mode()],
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
-            only=recorded_hosts(self.settings.upstream) if self.settings.mode == "forward" else [],
+            only=make_host_patterns(self.settings.upstream) if self.settings.mode == "forward" else [],
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:
-            self._journalled.discard()
+            self._journal.discard()
             self._stop_replay()
             raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
         self.url = f"http://127.0.0.1:{self._proxy.port()}"
@@ -127,33 +129,36 @@ class Recording:
             self._write_bundle()
         return self
 
-    def _mode(self) -> str:
+    def _make_mode(self) -> str:
         port = self.settings.port
         if self.settings.mode == "forward":
             return f"regular@127.0.0.1:{port}"
         return f"reverse:https://{render_host(RUNTIME, self._region)}@127.0.0.1:{port}"
 
     def _run(self) -> None:
-        logs = _Collect(self.errors, self._ending)
+        logs = _ErrorCollector(self.errors, self._ending)
         logging.getLogger().addHandler(logs)
         try:
             asyncio.run(self._proxy.run())
-        except BaseException as error:  # noqa: BLE001 - mitmproxy ends with SystemExit, in a thread of ours
+        except BaseException as error:  # noqa: BLE001 - mitmproxy raises SystemExit in this thread
             self._failure = error
         finally:
             logging.getLogger().removeHandler(logs)
             self._ready.set()
 
     def _write_bundle(self) -> None:
-        found = next(
+        trusted = next(
             (self.environ[n] for n in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if self.environ.get(n)),
             None,
         )
-        known = Path(found or certifi.where()).read_bytes()
-        self.ca.with_name("bundle.pem").write_bytes(known + b"\n" + self.ca.read_bytes())
+        authorities = Path(trusted or certifi.where()).read_bytes()
+        self.ca.with_name("bundle.pem").write_bytes(authorities + b"\n" + self.ca.read_bytes())
 
-    def stop(self) -> finish.Written:
-        """Ends the proxy and turns the journal into cassettes; the journal goes only when they are written."""
+    def stop(self) -> finish.WriteResult:
+        """Stops the proxy and turns the journal into cassettes.
+
+        Raises CassetteError or OSError. If it raises, the journal stays.
+        """
         deadline = time.monotonic() + _DRAIN
         while self.capture.live and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -161,7 +166,7 @@ class Recording:
         self._proxy.shutdown()
         self._thread.join()
         self._stop_replay()
-        self.written = self._journalled.finish(self.settings.folder, keep=self.settings.record == "new")
+        self.written = self._journal.finish(self.settings.folder, keep=self.settings.record == "new")
         return self.written
 
     def _stop_replay(self) -> None:
@@ -169,34 +174,38 @@ class Recording:
             self._replay.terminate()
             self._replay.wait()
 
-    # -- the child ---------------------------------------------------------------------------------------------
+    # -- environment -------------------------------------------------------------------------------
 
     def make_environment(self) -> dict[str, str]:
         """Return the variables of a program whose calls are recorded: the caller's, pointed at the recorder."""
-        return child_environment(self.environ, self.url, self.settings, self.ca)
+        return make_child_environment(self.environ, self.url, self.settings, self.ca)
 
-    def exports(self) -> dict[str, str]:
+    def make_exports(self) -> dict[str, str]:
         """Return the variables to set for a program that is started elsewhere."""
         return {name: value for name, value in self.make_environment().items() if self.environ.get(name) != value}
 
-    # -- what is recorded already ------------------------------------------------------------------------------
+    # -- existing cassettes ------------------------------------------------------------------------
 
     def _start_replay(self) -> None:
-        """For the modes that play what is there: `once` whole cassettes, `new` whatever they hold."""
+        """Starts a replayer for existing cassettes.
+
+        Record mode `once` plays existing cassettes and records nothing into them. Record mode `new`
+        also records the calls that the cassettes do not contain.
+        """
         folder = self.settings.folder
         if self.settings.record == "all" or not folder.is_dir():
             return
         try:
-            held = store.read([folder])
+            cassettes = store.read([folder])
         except CassetteError as error:
             raise RecorderError(f"the cassettes to add to cannot be read\n{error}") from None
-        self._existing = frozenset(c.name for c in held if not all(i.partial for i in c.interactions))
+        self._existing = frozenset(c.name for c in cassettes if not all(i.partial for i in c.interactions))
         if not self._existing:
             return
         code = "from bedtape_cassettes.cli.main import main; main()"
         command = [sys.executable, "-c", code, "replay", str(folder), "--port", "0", "--log-level", "error"]
-        command += arguments_of(self.settings.match)
-        # In a session of its own: Ctrl-C is for the recorded program, which may still ask something as it ends.
+        command += render_arguments(self.settings.match)
+        # A separate session, because the recorded program may still make calls after Ctrl-C.
         self._replay = subprocess.Popen(  # noqa: S603
             command, env=without_settings(self.environ), stdout=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -207,13 +216,13 @@ class Recording:
             raise RecorderError("the cassettes that exist could not be played")
         self._replay_at = (url.hostname, url.port)
 
-    def _playback(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> Played | None:
+    def _play(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> PlayedAnswer | None:
         name = self.settings.name or cassette_name(scrub_text(session, self.settings.redaction))
         if self._replay_at is None or name not in self._existing:
             return None
         connection = http.client.HTTPConnection(*self._replay_at, timeout=60)
         try:
-            kept = {n: v for n, v in headers if n.lower() not in _OURS}
+            kept = {n: v for n, v in headers if n.lower() not in _CONNECTION_HEADERS}
             connection.request(method, f"{render_prefix(name)}{path}", body, kept)
             response = connection.getresponse()
             data = response.read()
@@ -225,14 +234,16 @@ class Recording:
         self.played += not missed
         self.missed += missed
         hops = ("connection", "transfer-encoding", "content-length")
-        return Played(response.status, tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops), data)
+        return PlayedAnswer(
+            response.status, tuple((n, v) for n, v in response.getheaders() if n.lower() not in hops), data
+        )
 
 
-class _Collect(logging.Handler):
-    """Keeps mitmproxy's complaints: it prints nothing, and ends without saying why.
+class _ErrorCollector(logging.Handler):
+    """Collects mitmproxy's log errors, because mitmproxy exits without a message.
 
-    ending: set when it is told to end. Tasks of clients that are still there are cancelled then, of which asyncio's
-    streams complain on Python 3.11.
+    ending: set before shutdown. Shutdown cancels the tasks of connected clients, and asyncio logs
+    an error for each task on Python 3.11.
     """
 
     def __init__(self, lines: list[str], ending: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""What a recording was asked to be, and where its private files are. Values only."""
+"""Settings of a recording, and the folder of its private files. Values only."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import Redaction
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["Settings", "address_of", "state_folder"]
+__all__ = ["Settings", "find_state_folder", "parse_upstream"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a recording was asked to be.
+    """Settings of a recording.
 
-    upstream: (scheme, host, port) in place of Bedrock's own endpoints. match: what makes a call the same as one that is
-    recorded, and so what to take out besides secrets.
+    upstream: (scheme, host, port) in place of Bedrock's own endpoints. match: rules that decide
+    which calls are equal. The rules also contain the patterns to redact besides secrets.
     """
 
     folder: Path
@@ -38,22 +38,22 @@ class Settings:
         return self.match.redaction
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where the certificate authority and the journals are: private, and kept from one recording to the next."""
+def find_state_folder(environ: Mapping[str, str]) -> Path:
+    """Returns the private folder of the certificate authority and the journals."""
     if named := environ.get("BEDTAPE_STATE_DIR"):
         return Path(named)
     base = environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"
 
 
-def address_of(url: str | None) -> tuple[str, str, int] | None:
-    """(scheme, host, port) of an upstream's URL. Raises RecorderError where it is none."""
+def parse_upstream(url: str | None) -> tuple[str, str, int] | None:
+    """Returns (scheme, host, port) of a URL. Raises RecorderError for an invalid URL."""
     if url is None:
         return None
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, parts.hostname, parts.port
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         scheme, host, port = "", None, None
     if scheme not in ("http", "https") or not host:
         raise RecorderError(f"--upstream: expected a URL such as https://HOST:PORT, found {url}")

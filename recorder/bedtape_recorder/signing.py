@@ -1,7 +1,8 @@
-"""Signing again what the recorder forwards: its host is another than the one the client signed for.
+"""Signs forwarded requests again, because the client signed them for another host.
 
-Requests with botocore's own signer; the events of a bidirectional stream one by one, each signature building on the
-one before (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens hold for any host and pass as they are.
+botocore signs requests. `EventSigner` signs the events of a bidirectional stream: each signature
+depends on the previous signature (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens are valid for any host
+and are not changed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bedtape_cassettes.model import Headers
 
 __all__ = ["SIGNATURE_HEADERS", "EventSigner", "sign"]
 
-# What a client's signature consists of; a stale content hash would be trusted by botocore.
+# The headers of a client's signature. botocore would reuse a stale content hash.
 SIGNATURE_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
 _STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
@@ -38,15 +39,16 @@ def sign(
     service: str,
     region: str,
 ) -> Mapping[str, str]:
-    """The headers that sign this request: to set in place of SIGNATURE_HEADERS.
+    """Returns the headers that sign a request. They replace SIGNATURE_HEADERS.
 
-    url: as it goes over the wire, path percent-encoded. A streaming body signs only the head; its events follow.
+    url: with percent-encoded path, as sent. If the body is an event stream, the signature covers
+    the head, and `EventSigner` signs the events.
     """
-    named = {name.lower(): value for name, value in headers}
-    streaming = named.get("x-amz-content-sha256") == _STREAMING
+    by_name = {name.lower(): value for name, value in headers}
+    streaming = by_name.get("x-amz-content-sha256") == _STREAMING
     signed = {
         name: value
-        for name, value in named.items()
+        for name, value in by_name.items()
         if name == "content-type" or (name.startswith("x-amz") and name not in SIGNATURE_HEADERS)
     }
     if streaming:
@@ -57,12 +59,12 @@ def sign(
     return {name: request.headers[name] for name in names if name in request.headers}
 
 
-def _hmac(key: bytes, text: str) -> bytes:
+def _compute_hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
 class EventSigner:
-    """Signs the events of one bidirectional stream again, as they pass; what is fed may be cut anywhere."""
+    """Signs the events of one bidirectional stream again. Accepts data cut at any byte."""
 
     def __init__(self, credentials: ReadOnlyCredentials, *, service: str, region: str, signature: str) -> None:
         self._secret = str(credentials.secret_key)
@@ -72,27 +74,27 @@ class EventSigner:
         self._decoder = eventstream.Decoder()
 
     def feed(self, data: bytes, now: datetime) -> bytes:
-        """The messages that are whole now, signed by the time `now` (UTC).
+        """Returns the messages that are now complete, signed with the time `now` (UTC).
 
-        Raises FrameError where they are none: a length that cannot be would be waited for forever.
+        Raises FrameError for invalid data, because an impossible length would never be complete.
         """
         return b"".join(self._sign(frame.payload, now) for frame in self._decoder.feed(data))
 
     def _sign(self, payload: bytes, now: datetime) -> bytes:
         date = b"\x05:date\x08" + struct.pack(">q", int(now.timestamp() * 1000))
-        signature = self._signature(date, payload, now)
+        signature = self._compute_signature(date, payload, now)
         self._prior = signature.hex()
         headers = date + b"\x10:chunk-signature\x06" + struct.pack(">H", len(signature)) + signature
         lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
         message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
         return message + struct.pack(">I", crc32(message))
 
-    def _signature(self, date: bytes, payload: bytes, now: datetime) -> bytes:
+    def _compute_signature(self, date: bytes, payload: bytes, now: datetime) -> bytes:
         day = now.strftime("%Y%m%d")
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         hashes = [hashlib.sha256(part).hexdigest() for part in (date, payload)]
         lines = ["AWS4-HMAC-SHA256-PAYLOAD", now.strftime("%Y%m%dT%H%M%SZ"), scope, self._prior, *hashes]
-        key = _hmac(("AWS4" + self._secret).encode(), day)
+        key = _compute_hmac(("AWS4" + self._secret).encode(), day)
         for part in (self._region, self._service, "aws4_request"):
-            key = _hmac(key, part)
-        return _hmac(key, "\n".join(lines))
+            key = _compute_hmac(key, part)
+        return _compute_hmac(key, "\n".join(lines))

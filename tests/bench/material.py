@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Interaction, event_headers
 from bedtape_cassettes.storage.commit import commit
 from bedtape_cassettes.storage.store import number_files
@@ -43,7 +43,7 @@ def answer(number: int, count: int = ANSWERED) -> bytes:
 
 def converse(number: int, asked: int = ASKED, answered: int = ANSWERED) -> Interaction:
     """A recorded Converse."""
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=PATH,
         request_headers=_JSON,
@@ -67,7 +67,7 @@ def stream(number: int, events: int = 16, asked: int = 180, every_ms: int = 40) 
         ("messageStop", {"p": "abc", "stopReason": "end_turn"}),
     ]
     body = b"".join(eventstream.encode_strings(event_headers(name), bodies.compact(value)) for name, value in told)
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=f"{PATH}-stream",
         request_headers=_JSON,

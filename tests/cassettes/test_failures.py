@@ -6,7 +6,7 @@ import botocore.session
 import pytest
 from botocore.model import OperationModel
 
-from bedtape_cassettes.failures import FAILURES, namespace_of, stream_member
+from bedtape_cassettes.failures import FAILURES, get_namespace, stream_member
 
 SESSION = botocore.session.get_session()
 # In the order in which their statuses count: conflicts are 400 of the runtime's, 409 of agents'.
@@ -59,4 +59,4 @@ def test_every_error_says_something() -> None:
     ],
 )
 def test_the_namespace_tells_the_layer(name: str, layer: str) -> None:
-    assert namespace_of(name) == f":http://internal.amazon.com/coral/{layer}/"
+    assert get_namespace(name) == f":http://internal.amazon.com/coral/{layer}/"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.names import cassette_name, safe_name
+from bedtape_cassettes.names import cassette_name, is_safe_name
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ from bedtape_cassettes.names import cassette_name, safe_name
 )
 def test_a_session_makes_a_name_that_stays_in_its_folder(session: str, name: str) -> None:
     assert cassette_name(session) == name
-    assert safe_name(name)
+    assert is_safe_name(name)
 
 
 @settings(derandomize=True, max_examples=300)
 @given(st.text(max_size=40))
 def test_any_session_has_a_cassette_and_the_same_one_again(session: str) -> None:
     name = cassette_name(session)
-    assert safe_name(name)
+    assert is_safe_name(name)
     assert cassette_name(name) == name
 
 
@@ -41,4 +41,4 @@ def test_any_session_has_a_cassette_and_the_same_one_again(session: str) -> None
     "name", ["", ".", "..", "../x", "a/../b", "/a", "a/", ".hidden", "a\\b", "a:b", "a\nb", "a ", "a."]
 )
 def test_names_that_no_file_may_have(name: str) -> None:
-    assert not safe_name(name)
+    assert not is_safe_name(name)

@@ -11,6 +11,7 @@ import builtins
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -33,12 +34,33 @@ OUTSIDE = {
 # Libraries that take long to import or that are optional, and the modules that import them.
 LIBRARIES = {
     "boto3": {"replayer.cli.demo"},
-    "mitmproxy": {"recorder.addon"},
+    "mitmproxy": {"recorder.addon", "recorder.proxy"},
     "uvloop": {"replayer.server.loops"},
 }
 MOST_ENTRIES, MOST_ROOMS = 18, 9
+FEWEST_LINES, MOST_LINES = 40, 450
 # Folders whose modules are alike, one for each fault, family or file format.
 ONE_EACH = ("families/models", "faults", "importers", "exporters")
+
+
+# Short modules that are a value, an entry point, or the boundary to another program.
+SHORT = {
+    "cassettes.cli.errors",
+    "cassettes.foreign.bedrock_url",
+    "cassettes.foreign.export_formats",
+    "cassettes.names",
+    "cassettes.text",
+    "recorder.errors",
+    "recorder.gate",
+    "recorder.mitmproxy_script.bedtape_addon",
+    "replayer.answering.memo",
+    "replayer.cli.doctor.cli",
+    "replayer.cli.doctor.render",
+    "replayer.cli.play_options",
+    "replayer.engine.clock",
+    "replayer.plugin.environment",
+    "replayer.server.loops",
+}
 
 
 def _modules() -> Iterator[tuple[str, Path]]:
@@ -163,6 +185,52 @@ def test_folders_are_small(folder: Path) -> None:
     assert len([e for e in entries if e.is_dir()]) <= MOST_ROOMS
     if not str(folder).endswith(ONE_EACH):
         assert len(entries) <= MOST_ENTRIES, sorted(e.name for e in entries)
+
+
+@pytest.mark.parametrize("name", [n for n, p in MODULES.items() if p.name != "__init__.py"])
+def test_modules_are_neither_long_nor_tiny(name: str) -> None:
+    lines = len(MODULES[name].read_text().splitlines())
+    assert lines <= MOST_LINES
+    tiny = lines < FEWEST_LINES and not str(MODULES[name].parent).endswith(ONE_EACH)
+    assert tiny == (name in SHORT), f"{lines} lines"
+
+
+# Irregular participles. A function that reads or cuts something is named by the verb: `read`, `cut`.
+PARTICIPLES = re.compile(
+    r"^_*(?!(?:embed|exceed|feed|need|proceed|seed|shed|speed|succeed)(?:_|$))"
+    r"(?:[a-z]+ed|begun|bound|broken|brought|built|chosen|done|drawn|driven|found|given|gone|heard|held|hidden|kept|known"
+    r"|laid|left|lost|made|meant|met|paid|said|seen|sent|shown|spelt|spent|spoken|taken|thrown|told|torn|worn|written)"
+    r"(?:_|$)"
+)
+
+
+# Hooks that mitmproxy calls by these names.
+HOOKS = {"recorder.addon": {"done"}}
+
+
+def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_function_is_named_by_a_past_participle(name: str) -> None:
+    functions = [n for n in ast.walk(TREES[name]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [
+        f"{f.lineno}: {f.name}"
+        for f in functions
+        if PARTICIPLES.match(f.name) and not _is_property(f) and f.name not in HOOKS.get(name, ())
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_public_class_name_exists_once(package: str) -> None:
+    places = defaultdict(list)
+    for name, tree in TREES.items():
+        if name.split(".")[0] == package:
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places[node.name].append(name)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}
 
 
 @cache

@@ -25,7 +25,7 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import assign, parse_assignments
 from bedtape_cassettes.suites.listing import totals
 from bedtape_cassettes.suites.show import render_transcript
-from bedtape_recorder.drift import drifts
+from bedtape_recorder.drift import find_drifts
 from support.calls import CLAUDE
 from support.capturing import Taken
 from support.happened import Scene
@@ -272,25 +272,25 @@ def test_a_new_family_is_one_row_of_the_table(operation: str, tmp_path: Path) ->
     assert b'"all":84' in _opened(after.response)
     recounted = assign(before, parse_assignments(words[:1])).interaction
     assert _stats(recounted) == (70, 16)
-    assert [str(drift) for drift in drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
+    assert [str(drift) for drift in find_drifts(before, after)] == ["stop reason: recorded quiet, now breathless"]
 
 
 def _without_metrics(made: Response) -> Response:
     """The response without what Bedrock counts itself."""
     if isinstance(made.body, Body):
         return made
-    values = [bodies.value_of(event.form, event.payload) for event in made.body.events]
+    values = [bodies.read_value(event.form, event.payload) for event in made.body.events]
     kept = [
         {k: v for k, v in value.items() if not k.startswith("amazon")} for value in values if isinstance(value, dict)
     ]
     frames = [(event.headers, bodies.seal_chunk(value)) for event, value in zip(made.body.events, kept, strict=True)]
-    return Response(200, STREAM, bodies.events_of(b"".join(eventstream.encode_strings(*frame) for frame in frames)))
+    return Response(200, STREAM, bodies.read_events(b"".join(eventstream.encode_strings(*frame) for frame in frames)))
 
 
 def _opened(response: Response) -> bytes:
     if isinstance(response.body, Body):
         return response.body.data
-    return b"".join(bodies.compact(bodies.value_of(event.form, event.payload)) for event in response.body.events)
+    return b"".join(bodies.compact(bodies.read_value(event.form, event.payload)) for event in response.body.events)
 
 
 # -- nothing outside families ------------------------------------------------------------------------------------

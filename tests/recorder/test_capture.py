@@ -163,7 +163,7 @@ def test_no_secret_of_a_request_is_written(secret: str, exact: bool, name: str) 
 def test_no_secret_of_a_response_head_is_written(secret: str, exact: bool, name: str, error: str | None) -> None:
     taken = Taken(exact=exact)
     taken.exchange(path(), prompt("a"), b"{}", headers=(*ODD, (name, secret)), error=error and f"{error}: {secret}")
-    unanswered = taken.capture.sent("default", "POST", path(), JSON, prompt("b"))
+    unanswered = taken.capture.add_request("default", "POST", path(), JSON, prompt("b"))
     taken.capture.end(unanswered, f"no answer: {secret}")
     assert_clean_everywhere(taken)
 
@@ -240,11 +240,11 @@ def test_whole_frames_are_in_the_journal_at_once(pieces: list[str], cuts: list[i
     ]
     ends = [sum(map(len, frames[: number + 1])) for number in range(len(frames))]
     taken = Taken()
-    number = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("a"))
-    taken.capture.head(number, 200, STREAM)
+    number = taken.capture.add_request("default", "POST", path("converse-stream"), JSON, prompt("a"))
+    taken.capture.add_head(number, 200, STREAM)
     fed = 0
     for piece in cut(b"".join(frames), cuts):
-        taken.capture.chunk(number, piece)
+        taken.capture.add_chunk(number, piece)
         fed += len(piece)
         assert taken.body == b"".join(frames[: sum(end <= fed for end in ends)])
 
@@ -252,13 +252,13 @@ def test_whole_frames_are_in_the_journal_at_once(pieces: list[str], cuts: list[i
 def test_whole_frames_before_a_broken_one_are_in_the_journal_at_once() -> None:
     good = eventstream.encode_strings(event_headers("messageStart"), b'{"role":"assistant"}')
     taken = Taken()
-    number = taken.capture.sent("default", "POST", path("converse-stream"), JSON, b"")
-    taken.capture.head(number, 200, STREAM)
+    number = taken.capture.add_request("default", "POST", path("converse-stream"), JSON, b"")
+    taken.capture.add_head(number, 200, STREAM)
     bad = bytearray(good)
     bad[-1] ^= 1
-    taken.capture.chunk(number, good * 2 + bytes(bad) + good)
+    taken.capture.add_chunk(number, good * 2 + bytes(bad) + good)
     assert taken.body == good * 2
-    taken.capture.chunk(number, b"more")
+    taken.capture.add_chunk(number, b"more")
     taken.capture.end(number)
     assert taken.body == good * 2
     assert taken.records[-1] == journal.End(number, 100.0, "the event stream was broken")
@@ -275,11 +275,11 @@ def test_a_stream_that_ends_within_a_frame_is_cut_whatever_the_connection_says()
 
 def test_whole_server_sent_events_are_in_the_journal_at_once() -> None:
     taken = Taken()
-    number = taken.capture.sent("default", "POST", "/v1/responses", JSON, b"{}")
-    taken.capture.head(number, 200, SSE)
+    number = taken.capture.add_request("default", "POST", "/v1/responses", JSON, b"{}")
+    taken.capture.add_head(number, 200, SSE)
     seen = []
     for piece in (b"data: 1", b"\n", b"\ndata: 2\n\nda", b"ta: 3\n\n", b"data: 4"):
-        taken.capture.chunk(number, piece)
+        taken.capture.add_chunk(number, piece)
         seen.append(taken.body)
     assert seen == [b"", b"", b"data: 1\n\ndata: 2\n\n", *[b"data: 1\n\ndata: 2\n\ndata: 3\n\n"] * 2]
     taken.capture.end(number)
@@ -290,13 +290,13 @@ def test_whole_server_sent_events_are_in_the_journal_at_once() -> None:
 def test_an_announced_body_is_in_the_journal_with_its_last_byte(cuts: list[int]) -> None:
     body = b'{"output":{"message":1}}'
     taken = Taken()
-    number = taken.capture.sent("default", "POST", path(), JSON, prompt("a"))
-    taken.capture.head(number, 200, (*JSON, ("content-LENGTH", str(len(body)))))
+    number = taken.capture.add_request("default", "POST", path(), JSON, prompt("a"))
+    taken.capture.add_head(number, 200, (*JSON, ("content-LENGTH", str(len(body)))))
     *first, last = cut(body, cuts)
     for piece in first:
-        taken.capture.chunk(number, piece)
+        taken.capture.add_chunk(number, piece)
         assert taken.body == b""
-    taken.capture.chunk(number, last)
+    taken.capture.add_chunk(number, last)
     assert taken.body == body
     taken.capture.end(number, "the client hung up")  # it has what it wanted
     assert taken.body == body
@@ -312,21 +312,21 @@ def test_a_length_that_is_none_is_not_believed(length: str | None) -> None:
 
 def test_the_first_of_two_content_types_counts_as_it_does_in_the_cassette() -> None:
     taken = Taken()
-    number = taken.capture.sent("default", "POST", path(), JSON, b"")
-    taken.capture.head(number, 200, (*SSE, *JSON))
-    taken.capture.chunk(number, b"data: 1\n\n")
+    number = taken.capture.add_request("default", "POST", path(), JSON, b"")
+    taken.capture.add_head(number, 200, (*SSE, *JSON))
+    taken.capture.add_chunk(number, b"data: 1\n\n")
     assert taken.body == b"data: 1\n\n"
 
 
 def test_records_say_who_and_when() -> None:
     taken = Taken(name="suite", exact=False)
-    one = taken.capture.sent("a", "POST", path(), (("Content-Type", "t"), ("User-Agent", "u")), b"{}")
+    one = taken.capture.add_request("a", "POST", path(), (("Content-Type", "t"), ("User-Agent", "u")), b"{}")
     taken.now = 100.5
-    two = taken.capture.sent("b", "GET", "/foundation-models", (), b"")
-    taken.capture.head(two, 404, JSON)
+    two = taken.capture.add_request("b", "GET", "/foundation-models", (), b"")
+    taken.capture.add_head(two, 404, JSON)
     taken.now = 101.0
-    taken.capture.head(one, 200, JSON)
-    taken.capture.chunk(one, b"{}")
+    taken.capture.add_head(one, 200, JSON)
+    taken.capture.add_chunk(one, b"{}")
     taken.capture.end(one)
     taken.capture.end(two, "gone")
     assert taken.records == [
@@ -346,17 +346,17 @@ def test_records_say_who_and_when() -> None:
 
 def test_only_the_first_word_on_an_end_counts_and_what_is_unknown_is_passed_by() -> None:
     taken = Taken()
-    number = taken.capture.sent("a", "POST", path(), (), b"")
-    taken.capture.chunk(number, b"before the head")
-    taken.capture.head(number, 200, ())
+    number = taken.capture.add_request("a", "POST", path(), (), b"")
+    taken.capture.add_chunk(number, b"before the head")
+    taken.capture.add_head(number, 200, ())
     taken.capture.end_all("the recorder stopped")
     before = taken.data
     taken.capture.end(number)
-    taken.capture.chunk(number, b"late")
-    taken.capture.head(number, 200, ())
+    taken.capture.add_chunk(number, b"late")
+    taken.capture.add_head(number, 200, ())
     taken.capture.end(77)
-    taken.capture.head(77, 200, ())
-    taken.capture.chunk(77, b"x")
+    taken.capture.add_head(77, 200, ())
+    taken.capture.add_chunk(77, b"x")
     assert taken.data == before
     assert taken.records[-1] == journal.End(number, 100.0, "the recorder stopped")
     assert taken.capture.live == 0
@@ -365,14 +365,16 @@ def test_only_the_first_word_on_an_end_counts_and_what_is_unknown_is_passed_by()
 
 def test_an_error_that_no_text_can_hold_is_written_all_the_same() -> None:
     taken = Taken()
-    number = taken.capture.sent("a", "POST", path(), (), b"")
+    number = taken.capture.add_request("a", "POST", path(), (), b"")
     taken.capture.end(number, "broke \udce9")
     assert taken.records[-1] == journal.End(number, 100.0, "broke ?")
 
 
 def test_an_exact_recording_keeps_every_header_of_a_request() -> None:
     taken = Taken(exact=True)
-    taken.capture.sent("a", "POST", path(), (("User-Agent", "u"), ("Authorization", "x"), ("x-amz-date", "d")), b"")
+    taken.capture.add_request(
+        "a", "POST", path(), (("User-Agent", "u"), ("Authorization", "x"), ("x-amz-date", "d")), b""
+    )
     sent = taken.records[1]
     assert isinstance(sent, journal.Sent)
     assert sent.headers == (("User-Agent", "u"), ("Authorization", REDACTED), ("x-amz-date", "d"))
@@ -381,7 +383,7 @@ def test_an_exact_recording_keeps_every_header_of_a_request() -> None:
 def test_a_request_keeps_the_spelling_of_its_body() -> None:
     spelt = json.dumps({"b": [1.0, "é"], "a": {}}, indent=1).encode()
     taken = Taken()
-    taken.capture.sent("a", "POST", path(), (), spelt)
+    taken.capture.add_request("a", "POST", path(), (), spelt)
     sent = taken.records[1]
     assert isinstance(sent, journal.Sent)
     assert sent.body == spelt

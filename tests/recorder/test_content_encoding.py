@@ -20,7 +20,7 @@ from bedtape_cassettes.format import bodies, journal
 from bedtape_cassettes.model import Body, Headers, Interaction
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.storage import store
-from bedtape_recorder.content_encoding import receiving
+from bedtape_recorder.content_encoding import make_receiver
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.reply import build_reply
 from support.capturing import Taken, cut
@@ -62,8 +62,8 @@ def taken(
 ) -> Taken:
     """What is in the journal of an answer with these headers and pieces."""
     taken = Taken(exact=exact)
-    number = taken.capture.sent("default", "POST", path, (JSON,), prompt("a"))
-    answer = receiving(taken.capture, number, 200, headers, _no_unpack, redaction)
+    number = taken.capture.add_request("default", "POST", path, (JSON,), prompt("a"))
+    answer = make_receiver(taken.capture, number, 200, headers, _no_unpack, redaction)
     for piece in pieces:
         answer.feed(piece)
     answer.end(error)
@@ -212,9 +212,9 @@ def _packed(events: Iterable[bytes], wbits: int = 31) -> list[bytes]:
 def test_each_event_of_a_stream_is_in_the_journal_when_it_has_come(wbits: int) -> None:
     events = _events("1", "2", "3")
     taken = Taken()
-    number = taken.capture.sent("default", "POST", path("converse-stream"), (JSON,), prompt("a"))
+    number = taken.capture.add_request("default", "POST", path("converse-stream"), (JSON,), prompt("a"))
     coding = "gzip" if wbits == 31 else "deflate"
-    answer = receiving(taken.capture, number, 200, (EVENTS, ("Content-Encoding", coding)), _no_unpack)
+    answer = make_receiver(taken.capture, number, 200, (EVENTS, ("Content-Encoding", coding)), _no_unpack)
     for count, piece in enumerate(_packed(events, wbits), 1):
         taken.now += 1
         for at in range(len(piece)):

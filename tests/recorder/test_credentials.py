@@ -53,7 +53,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sent(credentials: Credentials, *headers: tuple[str, str]) -> dict[str, str]:
-    return credentials.headers(ROUTE, "POST", ROUTE.path, headers, b"{}")
+    return credentials.sign_headers(ROUTE, "POST", ROUTE.path, headers, b"{}")
 
 
 @pytest.mark.usefixtures("keys")
@@ -162,13 +162,13 @@ def test_the_region(
 
 @pytest.mark.usefixtures("keys")
 def test_the_events_of_a_stream_are_signed_with_keys() -> None:
-    signer = Credentials(None, None, OPEN).events(ROUTE, "00" * 32)
+    signer = Credentials(None, None, OPEN).make_event_signer(ROUTE, "00" * 32)
     assert signer.feed(eventstream.encode(Frame((), b"a")), datetime.now(UTC))
 
 
 def test_the_events_of_a_stream_cannot_be_signed_with_a_bearer_token() -> None:
     with pytest.raises(RecorderError, match="needs access keys, not a bearer token"):
-        Credentials(None, None, {**OPEN, BEARER: "token"}).events(ROUTE, "00" * 32)
+        Credentials(None, None, {**OPEN, BEARER: "token"}).make_event_signer(ROUTE, "00" * 32)
 
 
 @pytest.mark.usefixtures("keys")

@@ -11,7 +11,7 @@ import pytest
 
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Headers, Interaction, event_headers, exception_headers
-from bedtape_recorder.drift import Drift, drifts
+from bedtape_recorder.drift import Drift, find_drifts
 from support.calls import CLAUDE
 from support.corpus import every, needs_corpus
 from support.recordings import answer, path, prompt, recorded
@@ -205,20 +205,20 @@ DRIFTS: dict[str, tuple[Interaction, Interaction, Drift]] = {
 
 @pytest.mark.parametrize(("before", "after", "drift"), DRIFTS.values(), ids=DRIFTS)
 def test_a_drift_is_reported_exactly_and_alone(before: Interaction, after: Interaction, drift: Drift) -> None:
-    assert drifts(before, after) == [drift]
-    assert drifts(before, before) == []
-    assert drifts(after, after) == []
+    assert find_drifts(before, after) == [drift]
+    assert find_drifts(before, before) == []
+    assert find_drifts(after, after) == []
 
 
 def test_an_exception_in_the_middle_is_an_order_and_a_shape() -> None:
-    found = drifts(streamed(ROWS), streamed(ROWS, THROTTLED))
+    found = find_drifts(streamed(ROWS), streamed(ROWS, THROTTLED))
     assert [drift.kind for drift in found] == ["event order", "field gained"]
     assert found[0].now == f"{SHORT_ORDER} → throttlingException"
 
 
 def test_several_drifts_are_all_reported() -> None:
     after = changed(changed(ANSWER, _set("stopReason", to="x")), _drop("metrics"))
-    found = drifts(plain(ANSWER), plain(after, headers=(*JSON, ("x-new", "1"))))
+    found = find_drifts(plain(ANSWER), plain(after, headers=(*JSON, ("x-new", "1"))))
     assert [(drift.kind, drift.where) for drift in found] == [
         ("header gained", "x-new"),
         ("field lost", "metrics"),
@@ -275,12 +275,12 @@ SAME: dict[str, tuple[Interaction, Interaction]] = {
 
 @pytest.mark.parametrize(("before", "after"), SAME.values(), ids=SAME)
 def test_what_is_no_drift(before: Interaction, after: Interaction) -> None:
-    assert drifts(before, after) == []
-    assert drifts(after, before) == []
+    assert find_drifts(before, after) == []
+    assert find_drifts(after, before) == []
 
 
 def test_an_input_that_is_no_tools_is_a_shape() -> None:
-    found = drifts(plain({"input": {"a": 1}}), plain({"input": {"b": 1}}))
+    found = find_drifts(plain({"input": {"a": 1}}), plain({"input": {"b": 1}}))
     assert [(drift.kind, drift.where) for drift in found] == [("field lost", "input.a"), ("field gained", "input.b")]
 
 
@@ -296,4 +296,4 @@ def test_a_drift_says_where_and_what() -> None:
 def test_no_exchange_of_the_corpus_drifts_from_itself() -> None:
     for number, exchange in enumerate(every()):
         interaction = exchange.interaction(exact=bool(number % 2))
-        assert drifts(interaction, interaction) == [], exchange
+        assert find_drifts(interaction, interaction) == [], exchange

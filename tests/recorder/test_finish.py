@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Interaction, JsonValue, event_headers
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import lock
-from bedtape_recorder.finish import Written, cassettes_of, merge, recorded_in, recover_file
+from bedtape_recorder.finish import WriteResult, build_cassettes, merge, read_exchanges, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.corpus import Exchange, every, needs_corpus
 from support.recordings import answer, converse, path, prompt
@@ -63,15 +63,15 @@ def record(
     keep: bool = False,
     session: str = "default",
     exact: bool = False,
-) -> Written:
+) -> WriteResult:
     """Records converse calls, (question, answer) each, that take `gap` seconds."""
     taken = Taken(exact=exact)
     for question, text in asked:
-        number = taken.capture.sent(session, "POST", path(), JSON, prompt(question))
+        number = taken.capture.add_request(session, "POST", path(), JSON, prompt(question))
         taken.now += gap
         headers = (*JSON, ("Date", f"day {latency}"), ("X-Amzn-Bedrock-Invocation-Latency", str(latency)))
-        taken.capture.head(number, 200, headers)
-        taken.capture.chunk(number, reply(text, latency))
+        taken.capture.add_head(number, 200, headers)
+        taken.capture.add_chunk(number, reply(text, latency))
         taken.capture.end(number)
     return taken.recover(folder, keep=keep)
 
@@ -102,10 +102,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_exchanges_come_in_the_order_in_which_they_were_sent(folder: Path) -> None:
     taken = Taken()
-    numbers = [taken.capture.sent("default", "POST", path(), JSON, prompt(text)) for text in "abc"]
+    numbers = [taken.capture.add_request("default", "POST", path(), JSON, prompt(text)) for text in "abc"]
     for number in reversed(numbers):
-        taken.capture.head(number, 200, JSON)
-        taken.capture.chunk(number, reply(str(number)))
+        taken.capture.add_head(number, 200, JSON)
+        taken.capture.add_chunk(number, reply(str(number)))
         taken.capture.end(number)
     written = taken.recover(folder)
     assert texts(folder) == [str(number) for number in numbers]
@@ -116,7 +116,7 @@ def test_exchanges_come_in_the_order_in_which_they_were_sent(folder: Path) -> No
 def test_times_are_the_journals(folder: Path) -> None:
     taken = Taken()
     one, two, three, last = frames(["a", "b", "c"])
-    number = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("a"))
+    number = taken.capture.add_request("default", "POST", path("converse-stream"), JSON, prompt("a"))
     for later, piece in (
         (0.2504, None),
         (0.1, one[:9]),
@@ -126,9 +126,9 @@ def test_times_are_the_journals(folder: Path) -> None:
     ):
         taken.now += later
         if piece is None:
-            taken.capture.head(number, 200, STREAM)
+            taken.capture.add_head(number, 200, STREAM)
         else:
-            taken.capture.chunk(number, piece)
+            taken.capture.add_chunk(number, piece)
     taken.now += 5
     taken.capture.end(number)
     taken.recover(folder)
@@ -140,11 +140,11 @@ def test_times_are_the_journals(folder: Path) -> None:
 
 def test_times_of_server_sent_events(folder: Path) -> None:
     taken = Taken()
-    number = taken.capture.sent("default", "POST", "/v1/responses", JSON, b"{}")
-    taken.capture.head(number, 200, SSE)
+    number = taken.capture.add_request("default", "POST", "/v1/responses", JSON, b"{}")
+    taken.capture.add_head(number, 200, SSE)
     for piece in (b'data: {"a":1}\n\nevent: b\ndata: 2\n\nda', b"ta: 3\n\n", b"data: 4"):
         taken.now += 0.1
-        taken.capture.chunk(number, piece)
+        taken.capture.add_chunk(number, piece)
     taken.now += 0.1
     taken.capture.end(number)
     taken.recover(folder)
@@ -156,9 +156,9 @@ def test_times_of_server_sent_events(folder: Path) -> None:
 def test_a_clock_that_jumps_gives_times_that_a_cassette_can_hold(folder: Path) -> None:
     taken = Taken()
     for later in (-5.0, 1e9):
-        number = taken.capture.sent("default", "POST", path(), JSON, prompt(str(later)))
+        number = taken.capture.add_request("default", "POST", path(), JSON, prompt(str(later)))
         taken.now += later
-        taken.capture.head(number, 200, JSON)
+        taken.capture.add_head(number, 200, JSON)
         taken.capture.end(number)
     taken.recover(folder)
     assert [interaction.response.after_ms for interaction in only(folder)] == [0, LONGEST_MS]
@@ -170,9 +170,9 @@ def test_what_was_cut_is_partial_and_keeps_its_whole_events(folder: Path) -> Non
     taken.exchange(path("converse-stream"), prompt("1"), data[:-3], headers=STREAM, error="connection reset")
     taken.exchange(path("converse-stream"), prompt("2"), data[:-3], headers=STREAM)
     taken.exchange(path(), prompt("3"), b'{"output": "cut he', error="connection reset")
-    killed = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("4"))
-    taken.capture.head(killed, 200, STREAM)
-    taken.capture.chunk(killed, data[:-3])
+    killed = taken.capture.add_request("default", "POST", path("converse-stream"), JSON, prompt("4"))
+    taken.capture.add_head(killed, 200, STREAM)
+    taken.capture.add_chunk(killed, data[:-3])
     taken.exchange(path("converse-stream"), prompt("5"), data, headers=STREAM)
     written = taken.recover(folder)
     assert (written.interactions, written.partial, written.failed) == (5, 4, ())
@@ -185,10 +185,10 @@ def test_what_was_cut_is_partial_and_keeps_its_whole_events(folder: Path) -> Non
 
 def test_what_was_never_answered_is_reported_and_not_recorded(folder: Path) -> None:
     taken = Taken()
-    refused = taken.capture.sent("default", "POST", path(), JSON, prompt("a"))
+    refused = taken.capture.add_request("default", "POST", path(), JSON, prompt("a"))
     taken.capture.end(refused, "connection refused")
     taken.exchange(path(), prompt("b"), reply("Hi"))
-    taken.capture.sent("default", "GET", "/foundation-models", (), b"")
+    taken.capture.add_request("default", "GET", "/foundation-models", (), b"")
     taken.exchange("/not a path", b"", b"{}")
     taken.exchange(path(), b"", b"{}", method="get")
     written = taken.recover(folder)
@@ -244,7 +244,7 @@ def test_a_journal_cut_anywhere_gives_what_was_whole(length: int) -> None:
 def test_a_session_makes_a_cassette_of_its_name(session: str, name: str, folder: Path) -> None:
     written = record(folder, ("a", "b"), session=session)
     assert written.cassettes == (name,)
-    assert safe_name(name)
+    assert is_safe_name(name)
     assert all(file.resolve().is_relative_to(folder.resolve()) for file in written.files)
     assert texts(folder, name) == ["b"]
 
@@ -595,11 +595,11 @@ def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path, tmp_
     """A piece of it may be in the hole, and a recording that lacks one must not be played."""
     taken = Taken()
     one, two, last = frames(["a", "b"])
-    slow = taken.capture.sent("default", "POST", path("converse-stream"), JSON, prompt("slow"))
-    taken.capture.head(slow, 200, STREAM)
-    taken.capture.chunk(slow, one)
+    slow = taken.capture.add_request("default", "POST", path("converse-stream"), JSON, prompt("slow"))
+    taken.capture.add_head(slow, 200, STREAM)
+    taken.capture.add_chunk(slow, one)
     taken.exchange(path(), prompt("hit"), reply("hit"))
-    taken.capture.chunk(slow, two + last)
+    taken.capture.add_chunk(slow, two + last)
     taken.capture.end(slow)
     taken.exchange(path(), prompt("later"), reply("later"))
     data = bytearray(taken.data)
@@ -722,15 +722,17 @@ def _untimed(interaction: Interaction) -> Interaction:
 def _through(exchanges: list[Exchange], *, exact: bool) -> Taken:
     taken = Taken(name="corpus", exact=exact)
     for number, exchange in enumerate(exchanges):
-        one = taken.capture.sent("x", exchange.method, exchange.path, exchange.request_headers, exchange.request_body)
+        one = taken.capture.add_request(
+            "x", exchange.method, exchange.path, exchange.request_headers, exchange.request_body
+        )
         taken.now += 0.5
-        taken.capture.head(one, exchange.status, exchange.response_headers)
+        taken.capture.add_head(one, exchange.status, exchange.response_headers)
         length = dict(exchange.response_headers).get("content-length", "")
         honest = not length.isdigit() or int(length) == len(exchange.response_body)  # a body may have been spelt anew
         cuts = range(number % 700, len(exchange.response_body), 701) if honest else ()
         for piece in cut(exchange.response_body, cuts):
             taken.now += 0.01
-            taken.capture.chunk(one, piece)
+            taken.capture.add_chunk(one, piece)
         taken.capture.end(one)
     return taken
 
@@ -740,9 +742,9 @@ def _through(exchanges: list[Exchange], *, exact: bool) -> Taken:
 @pytest.mark.parametrize("exact", [False, True])
 def test_every_exchange_of_the_corpus_becomes_the_interaction_that_it_is(exact: bool, record_property: Any) -> None:
     exchanges = list(every())
-    opened, recorded = recorded_in(_through(exchanges, exact=exact).records)
+    opened, recorded = read_exchanges(_through(exchanges, exact=exact).records)
     assert opened is not None
-    (cassette,), failed = cassettes_of(opened, recorded)
+    (cassette,), failed = build_cassettes(opened, recorded)
     assert not failed
     for exchange, interaction in zip(exchanges, cassette.interactions, strict=True):
         assert _untimed(interaction) == exchange.interaction(exact=exact), exchange

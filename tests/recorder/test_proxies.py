@@ -21,7 +21,7 @@ from botocore.httpsession import ProxyConfiguration
 
 from bedtape_cassettes.model import Cassette
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.proxies import proxies_of
+from bedtape_recorder.proxies import read_proxies
 from support import folders
 from support.client import Http1
 from support.company_proxy import CompanyProxy
@@ -57,7 +57,7 @@ RUNTIME = "bedrock-runtime.us-east-1.amazonaws.com"
     ],
 )
 def test_the_proxy_of_a_request(environ: dict[str, str], scheme: str, found: tuple[str, str, int] | None) -> None:
-    proxy = proxies_of(environ).proxy_for(scheme, RUNTIME, 443)
+    proxy = read_proxies(environ).find_proxy(scheme, RUNTIME, 443)
     assert (proxy and (proxy.scheme, proxy.host, proxy.port)) == found
 
 
@@ -67,20 +67,20 @@ EXCLUDED = ["", "*", "a.b", ".a.b", "A.b, c", "x.a.b:443", "a.b:443", "b", "xa.b
 @pytest.mark.parametrize("excluded", EXCLUDED)
 @pytest.mark.parametrize("host", ["x.a.b", "X.A.B", "a.b", "ba.b", "c", "127.0.0.1", "localhost", RUNTIME])
 def test_what_is_excluded_is_what_pythons_library_excludes(excluded: str, host: str) -> None:
-    proxies = proxies_of({"HTTPS_PROXY": "http://corp:3128", "NO_PROXY": excluded})
+    proxies = read_proxies({"HTTPS_PROXY": "http://corp:3128", "NO_PROXY": excluded})
     known: Any = urllib.request
     bypassed = known.proxy_bypass_environment(f"{host}:443", {"no": excluded})
-    assert (proxies.proxy_for("https", host, 443) is None) == bool(bypassed)
+    assert (proxies.find_proxy("https", host, 443) is None) == bool(bypassed)
 
 
 @pytest.mark.parametrize("login", [QUOTED, "al%3Aice:x", None])
 def test_a_password_is_sent_as_botocore_sends_it_and_never_shown(login: str | None) -> None:
     url = f"http://{login}@corp:3128" if login else "http://corp:3128"
-    proxies = proxies_of({"HTTPS_PROXY": url})
+    proxies = read_proxies({"HTTPS_PROXY": url})
     oracle = ProxyConfiguration({"https": url})
     wanted = oracle.proxy_headers_for(oracle.proxy_url_for(f"https://{RUNTIME}/")).get("Proxy-Authorization")
-    assert proxies.authorization_at(("corp", 3128)) == wanted
-    assert proxies.authorization_at(("other", 3128)) is None
+    assert proxies.find_authorization(("corp", 3128)) == wanted
+    assert proxies.find_authorization(("other", 3128)) is None
     assert "ice" not in repr(proxies)
 
 
@@ -88,14 +88,14 @@ def test_a_password_is_sent_as_botocore_sends_it_and_never_shown(login: str | No
     ("login", "plain"), [("alice", "alice:"), ("alice:", "alice:"), ("alice:%C3%A9", "alice:\u00e9")]
 )
 def test_logins_that_botocore_does_not_send(login: str, plain: str) -> None:
-    sent = proxies_of({"HTTPS_PROXY": f"http://{login}@corp:3128"}).authorization_at(("corp", 3128))
+    sent = read_proxies({"HTTPS_PROXY": f"http://{login}@corp:3128"}).find_authorization(("corp", 3128))
     assert sent == f"Basic {b64encode(plain.encode()).decode()}"
 
 
 def test_all_that_cannot_be_used_is_refused_at_once_and_not_shown() -> None:
     environ = {"https_proxy": f"socks5://{QUOTED}@corp:1080", "HTTP_PROXY": f"http://{QUOTED}@corp:port"}
     with pytest.raises(RecorderError) as refused:
-        proxies_of(environ)
+        read_proxies(environ)
     one, other = str(refused.value).splitlines()
     assert one.startswith("HTTP_PROXY: expected http://HOST:PORT or https://HOST:PORT, found one that begins with http")
     assert other.startswith("https_proxy: expected http://HOST:PORT")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.addresses import SERVICES
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.routing import BEDROCK_HOSTS, Route, read_route, recorded_hosts
+from bedtape_recorder.routing import BEDROCK_HOSTS, Route, make_host_patterns, read_route
 
 RUNTIME = "bedrock-runtime.us-east-1.amazonaws.com"
 CONVERSE = "/model/amazon.nova-lite-v1%3A0/converse"
@@ -39,7 +39,7 @@ def routed(path: str = CONVERSE, authorization: str = "", header: str | None = N
 )
 def test_the_host_and_the_scope(service: str, region: str, host: str, signing: str) -> None:
     route = routed(f"/service/{service}/x", signed(region))
-    assert (route.host, route.signing_name, route.region) == (host, signing, region)
+    assert (route.host, route.scope_service, route.region) == (host, signing, region)
 
 
 def test_a_request_that_does_not_say_its_region_gets_the_default() -> None:
@@ -124,8 +124,8 @@ def test_the_upstreams_own_host_is_one_of_ours(authorization: str) -> None:
 
 
 def test_connections_to_the_upstream_are_opened_too() -> None:
-    assert recorded_hosts(None) == [BEDROCK_HOSTS]
-    _, own = recorded_hosts(("https", "gateway.corp", 8443))
+    assert make_host_patterns(None) == [BEDROCK_HOSTS]
+    _, own = make_host_patterns(("https", "gateway.corp", 8443))
     assert re.search(own, "gateway.corp:8443")
     for other in ("gateway.corp:443", "gatewayxcorp:8443", "a.gateway.corp:8443", "gateway.corp:84430"):
         assert not re.search(own, other)

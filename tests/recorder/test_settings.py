@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_recorder.errors import RecorderError
-from bedtape_recorder.settings import Settings, address_of, state_folder
+from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from bedtape_recorder.settings import Settings, address_of, state_folder
     ],
 )
 def test_the_state_folder(environ: dict[str, str], folder: Path) -> None:
-    assert state_folder(environ) == folder
+    assert find_state_folder(environ) == folder
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_state_folder(environ: dict[str, str], folder: Path) -> None:
     ],
 )
 def test_an_upstream(url: str | None, address: tuple[str, str, int] | None) -> None:
-    assert address_of(url) == address
+    assert parse_upstream(url) == address
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_upstream(url: str | None, address: tuple[str, str, int] | None) -> N
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(RecorderError, match=r"--upstream: expected a URL such as https://HOST:PORT, found"):
-        address_of(url)
+        parse_upstream(url)
 
 
 def test_by_default_real_endpoints_and_only_what_is_new() -> None:

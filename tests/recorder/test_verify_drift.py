@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bedtape_cassettes.format import eventstream
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Headers, Interaction
 from support import folders
 from support.recorder import environment
@@ -48,7 +48,7 @@ class Said:
         )
 
     def recorded(self) -> Interaction:
-        return interaction_of(
+        return build_interaction(
             method="POST",
             path=path(self.operation),
             request_headers=(("Content-Type", "application/json"),),

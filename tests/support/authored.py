@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bedtape_cassettes.format.eventstream import encode_strings
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Interaction, JsonValue, event_headers
 
 _JSON = "application/json"
@@ -112,7 +112,7 @@ def _interaction(
     error: str = "",
     at_ms: Iterable[int] = (),
 ) -> Interaction:
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=path,
         request_headers=(("content-type", _JSON),),

@@ -10,7 +10,7 @@ from bedtape_cassettes.format import journal
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
-from bedtape_recorder.finish import Written, recover_file
+from bedtape_recorder.finish import WriteResult, recover_file
 
 JSON: Headers = (("Content-Type", "application/json"),)
 STREAM: Headers = (("Content-Type", "application/vnd.amazon.eventstream"),)
@@ -71,13 +71,13 @@ class Taken:
         error: str | None = None,
     ) -> None:
         """One exchange from beginning to end."""
-        number = self.capture.sent(session, method, path, sent, request)
-        self.capture.head(number, status, headers)
+        number = self.capture.add_request(session, method, path, sent, request)
+        self.capture.add_head(number, status, headers)
         for piece in cut(response, cuts):
-            self.capture.chunk(number, piece)
+            self.capture.add_chunk(number, piece)
         self.capture.end(number, error)
 
-    def recover(self, folder: Path, *, keep: bool = False) -> Written:
+    def recover(self, folder: Path, *, keep: bool = False) -> WriteResult:
         """Makes cassettes of the journal as it is now, in `folder`."""
         path = folder.parent / f"{folder.name}.journal"
         path.write_bytes(self.data)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Headers, Interaction
 
 ROOT = Path(os.environ.get("BEDTAPE_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")
@@ -52,7 +52,7 @@ class Exchange:
 
     def interaction(self, *, exact: bool = False) -> Interaction:
         """The exchange as bedtape records it."""
-        return interaction_of(
+        return build_interaction(
             method=self.method,
             path=self.path,
             request_headers=self.request_headers,

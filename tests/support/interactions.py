@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue, encode_all
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import (
     EMPTY,
     LONGEST_MS,
@@ -142,7 +142,7 @@ sse_bytes = st.one_of(
 )
 
 recorded: st.SearchStrategy[Interaction] = st.builds(
-    interaction_of,
+    build_interaction,
     method=st.sampled_from(["POST", "GET"]),
     path=paths,
     request_headers=headers,
@@ -161,7 +161,7 @@ recorded: st.SearchStrategy[Interaction] = st.builds(
 
 
 def _plain(data: bytes, as_text: bool) -> Body:
-    body = bodies.body_of(data)
+    body = bodies.read_body(data)
     return Body("text", data) if as_text and body.form == "json" else body
 
 
@@ -169,7 +169,7 @@ plain_bodies = st.one_of(st.just(EMPTY), st.builds(_plain, body_bytes, st.boolea
 
 
 def _event(at_ms: int, headers: Headers, payload: bytes) -> Event:
-    return Event(at_ms, headers, payload, bodies.event_form(payload, framed=bool(headers)))
+    return Event(at_ms, headers, payload, bodies.choose_form(payload, framed=bool(headers)))
 
 
 framed_events = st.lists(st.builds(_event, times, frame_headers, payloads), min_size=1, max_size=4)
@@ -207,7 +207,7 @@ def small(
     path: str = "/model/amazon.nova-lite-v1%3A0/converse", text: str = "Hello", answer: str = "Hi"
 ) -> Interaction:
     """One plain exchange."""
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=path,
         request_headers=(("Content-Type", "application/json"),),

@@ -58,7 +58,7 @@ KINDS: dict[str, list[tuple[str, str]]] = {
 def with_request(data: bytes = b"", *, path: str = "/model/a.b/converse", headers: Headers = ()) -> Interaction:
     plain = some.small()
     request = replace(
-        plain.request, path=path, headers=headers, body=bodies.body_of(data) if data else plain.request.body
+        plain.request, path=path, headers=headers, body=bodies.read_body(data) if data else plain.request.body
     )
     return replace(plain, model="a.b", request=request)
 
@@ -71,7 +71,7 @@ def with_response(body: Body | Events, headers: Headers = ()) -> Interaction:
 def with_events(*payloads: bytes, framed: bool = True) -> Interaction:
     headers = event_headers("chunk") if framed else ()
     kind = "application/vnd.amazon.eventstream" if framed else "text/event-stream"
-    events = [Event(0, headers, payload, bodies.event_form(payload, framed=framed)) for payload in payloads]
+    events = [Event(0, headers, payload, bodies.choose_form(payload, framed=framed)) for payload in payloads]
     return with_response(Events.of(events, padded=False), (("content-type", kind),))
 
 
@@ -112,8 +112,8 @@ PLACES: dict[str, Callable[[str], Interaction]] = {
     "base64 after a sign": lambda text: with_request(_text("x=" + b64encode(f"is {text} it".encode()).decode())),
     "base64 in base64": lambda text: with_request(_text(b64encode(b64encode(f"({text})".encode())).decode())),
     "percent-encoding": lambda text: with_request(_text(_percent(text))),
-    "a response's json": lambda text: with_response(bodies.body_of(_text(text))),
-    "a response's text": lambda text: with_response(bodies.body_of(f"is {text} it".encode())),
+    "a response's json": lambda text: with_response(bodies.read_body(_text(text))),
+    "a response's text": lambda text: with_response(bodies.read_body(f"is {text} it".encode())),
     "a json event": lambda text: with_events(_text(text)),
     "an opened chunk": lambda text: with_events(bodies.seal_chunk({"text": f"is {text} it"})),
     "an agent's chunk": lambda text: with_events(in_base64("bytes", f"is {text} it".encode())),

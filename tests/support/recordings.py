@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Headers, Interaction, event_headers
 
 MODEL = "us.amazon.nova-lite-v1:0"
@@ -48,7 +48,7 @@ def recorded(
     exact: bool = False,
 ) -> Interaction:
     """An interaction as it is recorded."""
-    return interaction_of(
+    return build_interaction(
         method=method,
         path=path() if url is None else url,
         request_headers=request_headers,

@@ -100,7 +100,7 @@ def shape_of(response: Response, forgiven: Sequence[str] = ()) -> list[str]:
     if not isinstance(response.body, Events):
         return [shape(bodies.parse(response.body.data), forgiven)]
     lines = [
-        f"{event.type} {shape(bodies.value_of(event.form, event.payload), forgiven, event.type or '')}"
+        f"{event.type} {shape(bodies.read_value(event.form, event.payload), forgiven, event.type or '')}"
         for event in response.body.events
     ]
     return _pairs(_runs(lines))
@@ -127,7 +127,7 @@ def _said(row: Exchange) -> bytes:
     body = row.interaction().response.body
     if not isinstance(body, Events):
         return body.data
-    return b"".join(bodies.compact(bodies.value_of(event.form, event.payload)) for event in body.events)
+    return b"".join(bodies.compact(bodies.read_value(event.form, event.payload)) for event in body.events)
 
 
 def told(model: str) -> str | None:

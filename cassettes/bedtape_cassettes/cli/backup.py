@@ -17,7 +17,7 @@ __all__ = ["make_room", "refuse_existing", "set_aside"]
 
 def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
     """Backs up the files of `place` and returns the folder of the copies; `None` if git holds every file."""
-    if git.holds(files):
+    if git.contains(files):
         return None
     return back_up(place, files, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
 

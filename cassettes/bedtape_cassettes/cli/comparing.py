@@ -85,9 +85,9 @@ def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:
     """Returns the version in git and the version on disk. One of them may be empty."""
     if _is_path(side):
         new = load(Path(side))
-        return git.at(Path(side), rev), new
+        return git.read_revision(Path(side), rev), new
     new = load(folder)
-    old = git.at(folder, rev)
+    old = git.read_revision(folder, rev)
     sides: list[Suite] = []
     wrong: list[CassetteError] = []
     for suite in (old, new):

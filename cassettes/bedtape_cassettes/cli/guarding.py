@@ -217,7 +217,7 @@ def _ages(folder: Path, suite: Suite, now: datetime) -> dict[str, int]:
     if not folder.is_dir():
         days = int((now.timestamp() - folder.stat().st_mtime) // 86400)
         return {i.file: days for c in suite for i in c.interactions}
-    committed = git.times(folder)
+    committed = git.read_commit_times(folder)
     paths = {i.file: folder / i.file for c in suite for i in c.interactions}
     times = {file: committed.get(file, path.stat().st_mtime) for file, path in paths.items() if path.is_file()}
     return {file: int((now.timestamp() - time) // 86400) for file, time in times.items()}

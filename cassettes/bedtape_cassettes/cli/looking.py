@@ -14,7 +14,7 @@ from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder, Selectors
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.format import document
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import show
@@ -42,7 +42,7 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
     with exit_on_error():
         suite = load(folder)
         chosen = find_named(suite, names or ())
-        committed = git.times(folder) if folder.is_dir() else {}
+        committed = git.read_commit_times(folder) if folder.is_dir() else {}
         now = time.time()
         rows = []
         with progress(len(chosen), "looking") as tick:
@@ -132,9 +132,9 @@ def show_(
 
 
 def _as_json(cassette: str, number: int, interaction: Interaction) -> dict[str, object]:
-    key = key_of_request(interaction.request).hex()
+    key = compute_request_key(interaction.request).hex()
     head = {"cassette": cassette, "number": number, "file": interaction.file, "key": key}
-    return {**head, "interaction": document.document_of(interaction)}
+    return {**head, "interaction": document.build_document(interaction)}
 
 
 # -- stats -----------------------------------------------------------------------------------------------------

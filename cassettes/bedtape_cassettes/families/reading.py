@@ -115,6 +115,6 @@ def _values(body: Body | Events) -> list[JsonValue]:
 
 def _value(form: str, payload: bytes) -> JsonValue:
     try:
-        return bodies.value_of(form, payload)
+        return bodies.read_value(form, payload)
     except ValueError:
         return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from bedtape_cassettes.families.family import METRICS
 from bedtape_cassettes.families.members import Members, find_leaves, find_places
 from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
-from bedtape_cassettes.format.json_view import event_with, opened, sealed, value_in
+from bedtape_cassettes.format.json_view import read_event, read_values, replace_value, write_values
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
 __all__ = ["Slot", "slots", "split_like", "with_text"]
@@ -67,7 +67,7 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
     Text before `old` in the same places (reasoning between tags) stays. Members that repeat the whole text change
     too.
     """
-    values = opened(body)
+    values = read_values(body)
     places = slots(values, members)
     joined = "".join(slot.text for slot in places)
     if not places or not joined.endswith(old):
@@ -78,8 +78,8 @@ def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body
     if isinstance(body, Body):
         for slot, piece in zip(places, split_like(whole, [slot.text for slot in places]), strict=True):
             values[0] = with_leaf(values[0], slot.place, piece)
-        return sealed(body, values)
-    fixed = sealed(body, values)
+        return write_values(body, values)
+    fixed = write_values(body, values)
     assert isinstance(fixed, Events)
     return _Stream(fixed, members, places).with_text(whole)
 
@@ -102,7 +102,7 @@ class _Stream:
         self.body = body
         self.members = members
         self.slots = text_slots
-        self.values = opened(body)
+        self.values = read_values(body)
         self.single = self._single_blocks()
         rests = Counter(self._rest(slot) for slot in text_slots)
         usual = rests.most_common(1)[0][0]
@@ -174,7 +174,7 @@ class _Stream:
             value = self.values[number]
             for n in mine:
                 value = with_leaf(value, self.slots[n].place, texts[n])
-            events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+            events.append(replace(replace_value(event, value), at_ms=min(now, LONGEST_MS)))
             if template is not None and extra and number == self.slots[template].number + units - 1:
                 now = self._repeat(events, template, extra, now)
         events = self._renumber_blocks(events) if self.single else events
@@ -189,12 +189,12 @@ class _Stream:
         for count, piece in enumerate(extra, 1):
             now += pace
             for event in unit:
-                value = value_in(event)
+                value = read_event(event)
                 if event is unit[0]:
                     value = with_leaf(value, slot.place, piece)
                 if self.single:
                     value = self._with_block(value, _NEW + count)
-                events.append(replace(event_with(event, value), at_ms=min(now, LONGEST_MS)))
+                events.append(replace(replace_value(event, value), at_ms=min(now, LONGEST_MS)))
         return now
 
     def _with_block(self, value: JsonValue | Plain, index: int) -> JsonValue | Plain:
@@ -207,10 +207,10 @@ class _Stream:
         order: dict[str, int] = {}
         renumbered = []
         for event in events:
-            value = value_in(event)
+            value = read_event(event)
             for _, _, block in find_leaves([value], self.members.block):
                 value = self._with_block(value, order.setdefault(repr(block), len(order)))
-            renumbered.append(event_with(event, value))
+            renumbered.append(replace_value(event, value))
         return renumbered
 
 

@@ -12,7 +12,7 @@ from bedtape_cassettes.families.members import Members, find_leaves, find_places
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
-from bedtape_cassettes.format.json_view import opened, sealed
+from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Interaction, JsonValue, Response
 
 __all__ = ["COUNTS", "read_usage", "with_usage"]
@@ -49,7 +49,7 @@ def read_usage(
     Precedence of each count, highest first: the members that the model's family declares, Bedrock's metrics in a
     stream, Bedrock's headers. family: the family's name, if the model id does not determine the family.
     """
-    values, members = opened(response.body), members_of(operation, model, family)
+    values, members = read_values(response.body), members_of(operation, model, family)
     counts = {field.name: _read(response, values, members, field.name) for field in fields(Usage)}
     if all(count is None for count in counts.values()):
         return None
@@ -84,7 +84,7 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
     no such count.
     """
     response = interaction.response
-    values, members = opened(response.body), members_of(interaction.operation, interaction.model)
+    values, members = read_values(response.body), members_of(interaction.operation, interaction.model)
     counts = [count_at for source in (members, _METRICS) for count_at in _counts(values, source, name)]
     if not counts and _read_header(response, name) is None:
         member = next(word for word, field in COUNTS.items() if field == name)
@@ -100,7 +100,7 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
         spelled = float(new) if isinstance(at(values[number], place), float) else new
         values[number] = _add_to_total(with_leaf(values[number], place, spelled), members, place, new - old)
     headers = tuple((n, str(count) if n.lower() == _HEADERS[name] else v) for n, v in response.headers)
-    return replace(response, headers=headers, body=sealed(response.body, values))
+    return replace(response, headers=headers, body=write_values(response.body, values))
 
 
 def _add_to_total(value: JsonValue | Plain, members: Members, place: Place, more: int) -> JsonValue | Plain:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bedtape_cassettes.foreign.exporters.har import render_har
 from bedtape_cassettes.foreign.exporters.vcrpy import render_vcrpy
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.document import document_of
+from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, Interaction
 
 __all__ = ["FORMATS", "ExportFormat"]
@@ -28,7 +28,7 @@ def _jsonl(cassette: Cassette, _region: str) -> bytes:
 
 
 def _line(name: str, interaction: Interaction) -> bytes:
-    return compact({"cassette": name, "file": interaction.file, **document_of(interaction)}) + b"\n"
+    return compact({"cassette": name, "file": interaction.file, **build_document(interaction)}) + b"\n"
 
 
 FORMATS = {

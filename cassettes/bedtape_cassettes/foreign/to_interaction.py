@@ -14,7 +14,7 @@ from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import Exchange, Unusable
 from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Headers, Interaction, is_header
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
@@ -47,7 +47,7 @@ def convert(exchange: Exchange, redaction: Redaction = ALWAYS) -> Conversion:
     decoded = _decode_response(exchange)
     _check(decoded, path)
     body, doubt = _as_sent(exchange, decoded.response_body)
-    interaction = interaction_of(
+    interaction = build_interaction(
         method=exchange.method,
         path=path,
         request_headers=exchange.request_headers,

@@ -125,14 +125,14 @@ def render_raw(status: int, headers: Headers, data: bytes) -> dict[str, JsonValu
 
 
 def _whole(data: bytes) -> dict[str, JsonValue]:
-    body = bodies.body_of(data)
+    body = bodies.read_body(data)
     if body.form == "json":
         return {"json": bodies.parse(data)}
     return {"text": data.decode()} if body.form == "text" else {"base64": _base64(data)}
 
 
 def _stream(data: bytes) -> dict[str, JsonValue]:
-    found = bodies.events_of(data)
+    found = bodies.read_events(data)
     if isinstance(found, Body):
         raise Unusable("expected a whole event stream, found a damaged one")
     if all(map(_is_usual, found.events)):

@@ -1,1 +1,4 @@
-"""Bytes to values and back: bodies, event streams, cassette files, packed cassettes and journals. No module here reads or writes a disk."""
+"""Converts bytes to values and back: bodies, event streams, cassettes, `.tape` files, journals.
+
+No module here reads or writes a disk.
+"""

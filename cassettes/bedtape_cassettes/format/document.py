@@ -1,7 +1,7 @@
-"""An interaction as the document that its file holds, and back.
+"""Converts an interaction to the YAML document of its file, and back.
 
-Reading checks everything and reports every problem of a file at once; the values come from `yamlio`, which knows
-the dialect but not what a cassette is. No disk.
+Reading checks the whole document and reports every problem of a file at once. `yamlio` implements
+the YAML dialect; this module implements the keys of a cassette file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bedtape_cassettes.model import (
 )
 from bedtape_cassettes.operations import Target, identify
 
-__all__ = ["VERSION", "document_of", "read", "write"]
+__all__ = ["VERSION", "build_document", "read", "write"]
 
 VERSION = 1
 MAX_PROBLEMS = 100  # more than anybody fixes in one sitting
@@ -54,11 +54,15 @@ _PAYLOAD_FORMS: tuple[PayloadForm, ...] = ("json", "bytes", "data", "text", "bas
 
 
 def write(interaction: Interaction) -> bytes:
-    """The file's bytes. Raises ValueError for what YAML cannot hold, such as half of a surrogate pair."""
-    return yamlio.dump(document_of(interaction))
+    """Returns the bytes of the file.
+
+    Raises ValueError if YAML cannot hold a value, such as half of a surrogate pair.
+    """
+    return yamlio.dump(build_document(interaction))
 
 
-def document_of(interaction: Interaction) -> Document:
+def build_document(interaction: Interaction) -> Document:
+    """Returns the document of an interaction: its keys in the order of the file."""
     document: Document = {"bedtape": VERSION}
     if interaction.operation:
         document["operation"] = interaction.operation
@@ -92,7 +96,7 @@ def _response_document(response: Response, *, exact: bool) -> Document:
 
 
 def _headers_document(headers: Headers, *, as_list: bool) -> Document:
-    """A mapping where names are unique; a list of pairs where they are not or where case and order are facts."""
+    """Returns a mapping if the names are unique, else (or if `as_list`) a list of pairs."""
     if not headers:
         return {}
     if as_list or len({name.lower() for name, _ in headers}) != len(headers):
@@ -100,7 +104,7 @@ def _headers_document(headers: Headers, *, as_list: bool) -> Document:
     return {"headers": dict(headers)}
 
 
-def _shown(form: str, data: bytes) -> JsonValue:
+def _render_payload(form: str, data: bytes) -> JsonValue:
     match form:
         case "json":
             return bodies.parse(data)
@@ -115,7 +119,7 @@ def _shown(form: str, data: bytes) -> JsonValue:
 
 
 def _body_document(body: Body) -> Document:
-    return {} if body == EMPTY else {body.form: _shown(body.form, body.data)}
+    return {} if body == EMPTY else {body.form: _render_payload(body.form, body.data)}
 
 
 def _event_document(event: Event) -> Document:
@@ -127,7 +131,7 @@ def _event_document(event: Event) -> Document:
         document["exception"] = name
     elif event.headers:
         document["headers"] = [[name, value] for name, value in event.headers]
-    document[event.form] = _shown(event.form, event.payload)
+    document[event.form] = _render_payload(event.form, event.payload)
     return document
 
 
@@ -135,21 +139,25 @@ def _event_document(event: Event) -> Document:
 
 
 def read(data: bytes, file: str) -> Interaction:
-    """The interaction that a file's bytes hold. Raises CassetteInvalid with every problem and its line."""
+    """Returns the interaction in a file's bytes.
+
+    Raises CassetteInvalid with every problem and its line.
+    """
     value = yamlio.load(data, file)
     reader = _Reader()
     interaction = reader.interaction(value, file)
     if interaction is None or reader.problems:
         lines = yamlio.locate(data)
         problems = [
-            Problem(file, _line(lines, path), expected, found, fix) for path, expected, found, fix in reader.problems
+            Problem(file, _find_line(lines, path), expected, found, fix)
+            for path, expected, found, fix in reader.problems
         ]
         raise CassetteInvalid(sorted(problems, key=lambda problem: problem.line)[:MAX_PROBLEMS])
     return interaction
 
 
-def _line(lines: dict[Path, int], path: Path) -> int:
-    """The line of a path, or of the nearest thing above it that is in the file."""
+def _find_line(lines: dict[Path, int], path: Path) -> int:
+    """Returns the line of a path, or of the nearest path above it that is in the file."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 1)
@@ -166,16 +174,19 @@ def _describe(value: JsonValue) -> str:
         case list():
             return "a list"
         case str():
-            return repr(_short(value))
-    return _short(str(value))
+            return repr(_shorten(value))
+    return _shorten(str(value))
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 class _Reader:
-    """Turns a document into values and gathers what is wrong with it; a None stands for what could not be read."""
+    """Converts a document to values and collects problems.
+
+    `None` replaces a value that cannot be read.
+    """
 
     def __init__(self) -> None:
         self.problems: list[tuple[Path, str, str, str]] = []
@@ -185,8 +196,8 @@ class _Reader:
 
     def interaction(self, value: JsonValue, file: str) -> Interaction | None:
         if isinstance(value, dict) and self.is_newer(value.get("bedtape")):
-            return None  # whatever else it holds is not for this version to judge
-        document = self.mapping((), value, _TOP)
+            return None  # this version cannot check the keys of a newer version
+        document = self.check_mapping((), value, _TOP)
         if document is None:
             return None
         self.version(document.get("bedtape"))
@@ -214,15 +225,15 @@ class _Reader:
                 ("bedtape",), f"`bedtape: {VERSION}`, the format's version", found, f"write `bedtape: {VERSION}`"
             )
 
-    def agrees(self, target: Target, operation: str | None, model: str | None) -> None:
-        """`operation` and `model` repeat what the path says, for the reader; matching goes by the path."""
-        for name, said, meant in (("operation", operation, target.name), ("model", model, target.model)):
-            if said is not None and said != meant:
+    def check_target(self, target: Target, operation: str | None, model: str | None) -> None:
+        """Checks `operation` and `model` against the path, because matching uses the path."""
+        for name, found, meant in (("operation", operation, target.name), ("model", model, target.model)):
+            if found is not None and found != meant:
                 fix = f"write `{name}: {meant}` or change the path" if meant else f"take `{name}` out"
-                self.problem((name,), f"{meant or 'none'}, as the request's path says", _describe(said), fix)
+                self.problem((name,), f"{meant or 'none'}, as the request's path says", _describe(found), fix)
 
     def request(self, value: JsonValue, operation: str | None, model: str | None) -> Request | None:
-        document = self.mapping(("request",), value, _REQUEST)
+        document = self.check_mapping(("request",), value, _REQUEST)
         if document is None:
             return None
         method = self.text(("request", "method"), document.get("method"), "the HTTP method, such as POST")
@@ -234,7 +245,7 @@ class _Reader:
             self.problem(("request", "path"), "a percent-encoded path from /", _describe(path), "write it as sent")
             path = None
         if method is not None and path is not None:
-            self.agrees(identify(method, path), operation, model)
+            self.check_target(identify(method, path), operation, model)
         headers = self.headers(("request", "headers"), document.get("headers", {}))
         body = self.body(("request",), document)
         if method is None or path is None or body is None:
@@ -242,7 +253,7 @@ class _Reader:
         return Request(method, path, headers, body)
 
     def response(self, value: JsonValue, *, exact: bool) -> Response | None:
-        document = self.mapping(("response",), value, _RESPONSE)
+        document = self.check_mapping(("response",), value, _RESPONSE)
         if document is None:
             return None
         status = self.number(("response", "status"), document.get("status"), 200, 599)
@@ -266,7 +277,7 @@ class _Reader:
         return Events.of([event for event in read if event is not None], padded=padding and framed and not exact)
 
     def event(self, path: Path, value: JsonValue) -> Event | None:
-        document = self.mapping(path, value, _EVENT)
+        document = self.check_mapping(path, value, _EVENT)
         if document is None:
             return None
         at_ms = self.number((*path, "at_ms"), document.get("at_ms", 0), 0, LONGEST_MS)
@@ -313,7 +324,7 @@ class _Reader:
             "data": bodies.seal_data,
         }
         if form in seals:
-            return self.sealed((*path, form), seals[form], value)
+            return self.seal((*path, form), seals[form], value)
         text = self.text((*path, form), value, "text")
         if text is None or form == "text":
             return None if text is None else text.encode()
@@ -323,7 +334,7 @@ class _Reader:
             self.problem((*path, form), "base64", f"text that is not ({error})", "write the bytes in base64")
             return None
 
-    def sealed(self, path: Path, seal: Callable[[JsonValue], bytes], value: JsonValue) -> bytes | None:
+    def seal(self, path: Path, seal: Callable[[JsonValue], bytes], value: JsonValue) -> bytes | None:
         if bodies.levels(value) > bodies.MAX_LEVELS:
             self.problem(path, f"JSON of at most {bodies.MAX_LEVELS} levels", "a deeper one", "keep it as `text`")
             return None
@@ -355,14 +366,14 @@ class _Reader:
                 self.problem(path, "a header that HTTP can carry, on one line", found, "write it as sent")
             case [str() as name, None | bool() | int() | float() as value]:
                 fix = f"write it in quotes: '{_describe(value)}'"
-                self.problem(path, f"text for header {_short(name)}", _describe(value), fix)
+                self.problem(path, f"text for header {_shorten(name)}", _describe(value), fix)
             case [str() as name, value]:
-                self.problem(path, f"text for header {_short(name)}", _describe(value), "write name: value")
+                self.problem(path, f"text for header {_shorten(name)}", _describe(value), "write name: value")
             case _:
                 self.problem(path, "a pair, [name, value]", _describe(pair), "write both in brackets")
         return None
 
-    def mapping(self, path: Path, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
+    def check_mapping(self, path: Path, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
         what = ".".join(map(str, path)) or "the file"
         if not isinstance(value, dict):
             fix = f"write {keys[0]}: … below it" if path else "is this a cassette? move it out of the folder if not"
@@ -372,7 +383,7 @@ class _Reader:
             if key not in keys:
                 near = get_close_matches(key, keys, n=1)
                 fix = f"did you mean `{near[0]}`?" if near else "take it out"
-                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_short(key)}`", fix)
+                self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_shorten(key)}`", fix)
         return value
 
     def one_of(self, path: Path, found: Sequence[str], of: Sequence[str] = ()) -> None:

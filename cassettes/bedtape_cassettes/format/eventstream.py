@@ -1,7 +1,8 @@
-"""The AWS event-stream frame codec, both ways. Sans-io: bytes in, frames out, and back.
+"""Encodes and decodes AWS event-stream frames.
 
-A frame is `total length, headers length, CRC of those 8 bytes, headers, payload, CRC of all before it`, big endian,
-CRC-32 of zlib. It knows nothing of what Bedrock puts inside; that is `bodies`.
+A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers,
+the payload, and the CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32.
+`bodies` interprets the payloads.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ __all__ = [
     "encode_strings",
 ]
 
-# botocore refuses larger ones (eventstream.py: 128 KiB of headers, 24 MiB of payload), so nobody may send them; it
-# refuses a header that stands twice, too.
+# botocore refuses larger frames (eventstream.py: 128 KiB of headers, 24 MiB of payload) and
+# repeated headers.
 MAX_HEADERS = 128 * 1024
 MAX_PAYLOAD = 24 * 1024 * 1024
 _LONGEST_VALUE = 0x7FFF  # the AWS SDK for Java reads the length as a signed short
@@ -41,7 +42,7 @@ _CRC = struct.Struct(">I")
 
 
 class FrameError(ValueError):
-    """The bytes are not event-stream frames (the message says at which offset and why), or a frame cannot be sent."""
+    """Bytes are not event-stream frames (the message contains the offset), or cannot be sent."""
 
 
 class HeaderType(IntEnum):
@@ -72,13 +73,13 @@ class HeaderValue:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded frame, its headers in wire order."""
+    """One decoded frame. Its headers are in wire order."""
 
     headers: tuple[tuple[str, HeaderValue], ...]
     payload: bytes
 
     def strings(self) -> Headers | None:
-        """The headers as plain strings, or None where one has another type."""
+        """Returns the headers as plain strings; None if a header has another type."""
         if any(value.type is not HeaderType.STRING for _, value in self.headers):
             return None
         return tuple((name, str(value.value)) for name, value in self.headers)
@@ -103,13 +104,13 @@ def _encode_value(value: HeaderValue) -> bytes:
         case uuid.UUID() as identifier if kind is HeaderType.UUID:
             return identifier.bytes
         case str() as text if kind is HeaderType.STRING:
-            return _sized(text.encode())
+            return _prefix_length(text.encode())
         case bytes() as data if kind is HeaderType.BYTES:
-            return _sized(data)
+            return _prefix_length(data)
     raise FrameError(f"a header of type {kind.name} cannot hold {str(value.value)[:40]!r}")
 
 
-def _sized(data: bytes) -> bytes:
+def _prefix_length(data: bytes) -> bytes:
     if len(data) > _LONGEST_VALUE:
         raise FrameError(f"a header value of {len(data)} bytes is too long: at most {_LONGEST_VALUE} fit")
     return struct.pack(">H", len(data)) + data
@@ -146,18 +147,21 @@ def _seal(headers: bytes, payload: bytes) -> bytes:
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as it goes over the wire. Raises FrameError where clients would not read it."""
+    """Returns the bytes of the frame. Raises FrameError if clients would refuse the frame."""
     return _seal(_encode_headers(frame.headers), frame.payload)
 
 
 @lru_cache(maxsize=256)
-def _string_headers(headers: Headers) -> bytes:
+def _encode_string_headers(headers: Headers) -> bytes:
     return _encode_headers((name, HeaderValue(HeaderType.STRING, value)) for name, value in headers)
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """A frame whose headers are all strings: every frame of Bedrock's. Raises FrameError as `encode` does."""
-    return _seal(_string_headers(headers), payload)
+    """Returns the bytes of a frame with string headers, as all frames of Bedrock have.
+
+    Raises FrameError.
+    """
+    return _seal(_encode_string_headers(headers), payload)
 
 
 def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:
@@ -200,12 +204,12 @@ def _read_headers(data: bytes) -> tuple[tuple[str, HeaderValue], ...]:
     return headers
 
 
-def _possible(total: int, headers: int) -> bool:
+def _is_possible(total: int, headers: int) -> bool:
     return headers <= MAX_HEADERS and 0 <= total - headers - 16 <= MAX_PAYLOAD
 
 
 class Decoder:
-    """Cuts a stream of bytes into frames, however it was split on the way."""
+    """Decodes frames from a stream of bytes that arrives in chunks of any size."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -213,49 +217,53 @@ class Decoder:
 
     @property
     def rest(self) -> bytes:
-        """What has come of a frame that is not whole yet."""
+        """The bytes of the last frame, which is not complete yet."""
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes.
+        """Returns the frames that `data` completes.
 
-        Raises FrameError where the stream is not one; then `rest` is all that has not been returned.
+        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not
+        returned.
         """
         self._buffer += data
         frames, at = [], 0
-        while (total := self._whole(at)) is not None:
-            frames.append(self._frame(at, bytes(self._buffer[at : at + total])))
+        while (total := self._measure(at)) is not None:
+            frames.append(self._decode_frame(at, bytes(self._buffer[at : at + total])))
             at += total
         del self._buffer[:at]
         self._offset += at
         return frames
 
-    def _whole(self, at: int) -> int | None:
-        """The length of the frame that begins there, or None where it is not whole yet."""
+    def _measure(self, at: int) -> int | None:
+        """Returns the length of the frame at an index; None if it is not complete yet."""
         if len(self._buffer) - at < 12:
             return None
         total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer, at)
         if crc32(self._buffer[at : at + 8]) != prelude_crc:
-            raise self._error(at, "the prelude's checksum does not match")
-        if not _possible(total, headers_length):
-            raise self._error(at, f"lengths of {total} and {headers_length} bytes cannot be")
+            raise self._make_error(at, "the prelude's checksum does not match")
+        if not _is_possible(total, headers_length):
+            raise self._make_error(at, f"lengths of {total} and {headers_length} bytes cannot be")
         return int(total) if len(self._buffer) - at >= total else None
 
-    def _frame(self, at: int, message: bytes) -> Frame:
+    def _decode_frame(self, at: int, message: bytes) -> Frame:
         if crc32(message[:-4]) != _CRC.unpack_from(message, len(message) - 4)[0]:
-            raise self._error(at, "the message's checksum does not match")
+            raise self._make_error(at, "the message's checksum does not match")
         end = 12 + _LENGTHS.unpack_from(message)[1]
         try:
             return Frame(_read_headers(message[12:end]), message[end:-4])
         except (ValueError, struct.error) as error:
-            raise self._error(at, f"a header cannot be read: {error}") from None
+            raise self._make_error(at, f"a header cannot be read: {error}") from None
 
-    def _error(self, at: int, why: str) -> FrameError:
+    def _make_error(self, at: int, why: str) -> FrameError:
         return FrameError(f"event-stream frame at byte {self._offset + at}: {why}")
 
 
 def decode_all(data: bytes) -> list[Frame]:
-    """All frames of a whole body. Raises FrameError if it is not frames from end to end."""
+    """Returns all frames of a whole body.
+
+    Raises FrameError if it contains anything but whole frames.
+    """
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:
@@ -264,5 +272,5 @@ def decode_all(data: bytes) -> list[Frame]:
 
 
 def encode_all(frames: Iterable[Frame]) -> bytes:
-    """The frames one after another, as a body."""
+    """Returns the bytes of the frames, joined to one body."""
     return b"".join(map(encode, frames))

@@ -1,8 +1,8 @@
-"""The recorder's journal: what was seen, in the order it was seen, append-only, so that a crash loses nothing.
+"""Encodes and decodes the recorder's journal, an append-only log that survives a crash.
 
-After a word that says what it is, each record is `length, CRC-32, msgpack`; a torn one at the end is where a crash was,
-and what cannot be read before others that can is damage. No disk. Whoever writes scrubs first: a journal is a file like
-any other.
+A journal begins with a magic word. Each record is a length, a CRC-32 and msgpack data. An
+incomplete record at the end is where a crash happened; an unreadable record before readable records
+is damage. The caller of `encode` removes secrets first.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ __all__ = ["SUFFIX", "Chunk", "Damaged", "End", "Head", "Opened", "Record", "Sen
 
 SUFFIX = ".journal"
 VERSION = 2
-_WITHOUT_MODE = 1  # a version that did not say the record mode
+_WITHOUT_MODE = 1  # this version does not contain the record mode
 
-_MAGIC = b"bedtape journal\n"  # so that a torn first record is not taken for somebody else's file
+_MAGIC = b"bedtape journal\n"  # identifies a journal even if its first record is incomplete
 _FRAME = struct.Struct(">II")
-# The largest body is 25 MB; a record that claims to be longer is a torn or foreign one.
+# The largest body is 25 MB. A record with a greater length is damaged or foreign.
 _LONGEST = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The first record: the format's version and what the recording was asked to be.
+    """The first record: the format's version and the options of the recording.
 
-    mode: the record mode (`once`, `new`, `all`), which says how to merge; None where nobody said.
+    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was
+    given.
     """
 
     version: int
@@ -47,7 +48,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A whole request, as it may be kept. `at` is seconds on the recorder's clock."""
+    """A whole request without secrets. `at` is seconds on the recorder's clock."""
 
     exchange: int
     at: float
@@ -70,7 +71,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of the response's body, whole events where it is a stream."""
+    """A piece of the response's body. In an event stream, a piece consists of whole events."""
 
     exchange: int
     at: float
@@ -79,7 +80,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The exchange is over; `error` says why it broke off, None that it is whole."""
+    """The end of an exchange. `error` is the reason why it ended early; None if it is complete."""
 
     exchange: int
     at: float
@@ -88,7 +89,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Bytes that cannot be read, from here in the file to the next record. Only read, never written."""
+    """Unreadable bytes, from the offset `at` to the next record.
+
+    `read` yields it; it cannot be encoded.
+    """
 
     at: int
 
@@ -96,14 +100,18 @@ class Damaged:
 Record: TypeAlias = Opened | Sent | Head | Chunk | End | Damaged
 _KINDS: tuple[type[Record], ...] = (Opened, Sent, Head, Chunk, End)
 _NUMBERS: dict[type[Record], int] = {kind: number for number, kind in enumerate(_KINDS)}
-# How what is packed begins, of all but the first: msgpack's short array of so many, and the kind.
+# The first bytes of packed records (except `Opened`): a msgpack array header with the length, and
+# the kind.
 _BEGINS = re.compile(
     b"|".join(re.escape(bytes((0x91 + len(fields(kind)), number))) for kind, number in _NUMBERS.items() if number)
 )
 
 
 def encode(record: Record) -> bytes:
-    """The record as it is appended. The first of a journal must be `Opened`: it brings the file's beginning along."""
+    """Returns the bytes to append.
+
+    The first record must be `Opened`, because its bytes contain the magic word.
+    """
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
     begin = _MAGIC if isinstance(record, Opened) else b""
@@ -111,31 +119,32 @@ def encode(record: Record) -> bytes:
 
 
 def read(data: bytes, file: str) -> Iterator[Record]:
-    """The records of a journal that are whole, and `Damaged` wherever there are none in between.
+    """Yields the whole records of a journal, and `Damaged` for unreadable bytes between them.
 
-    Raises CassetteInvalid where it is no journal of ours, or holds what no recorder of ours writes.
+    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode`
+    writes.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
-        raise _invalid(file, "a journal", "something else", "name the file that `bedtape record` left")
-    for number, found in enumerate(_found(data, len(_MAGIC))):
-        yield found if isinstance(found, Damaged) else _decode(found, number, file)
+        raise _make_error(file, "a journal", "something else", "name the file that `bedtape record` left")
+    for number, packed in enumerate(_find_records(data, len(_MAGIC))):
+        yield packed if isinstance(packed, Damaged) else _decode(packed, number, file)
 
 
-def _found(data: bytes, at: int) -> Iterator[bytes | Damaged]:
-    """What is packed in each record whose bytes are all there and right."""
+def _find_records(data: bytes, at: int) -> Iterator[bytes | Damaged]:
+    """Yields the packed data of each record that is complete and has the right CRC."""
     while at < len(data):
-        packed = _packed(data, at)
+        packed = _read_packed(data, at)
         if packed is not None:
             yield packed
             at += _FRAME.size + len(packed)
             continue
-        after = _next(data, at)
+        after = _find_next(data, at)
         if after is not None or not _is_torn(data, at):
             yield Damaged(at)
         at = len(data) if after is None else after
 
 
-def _packed(data: bytes, at: int) -> bytes | None:
+def _read_packed(data: bytes, at: int) -> bytes | None:
     if at + _FRAME.size > len(data):
         return None
     length, checksum = _FRAME.unpack_from(data, at)
@@ -146,34 +155,40 @@ def _packed(data: bytes, at: int) -> bytes | None:
     return packed if crc32(packed) == checksum else None
 
 
-def _next(data: bytes, damaged: int) -> int | None:
-    """Where the next whole record begins: its length may be what is damaged, so it is found by how records begin."""
+def _find_next(data: bytes, damaged: int) -> int | None:
+    """Returns where the next whole record begins.
+
+    Searches for it, because the length may be damaged.
+    """
     for begin in _BEGINS.finditer(data, damaged + 1 + _FRAME.size):
         at = begin.start() - _FRAME.size
-        if _packed(data, at) is not None:
+        if _read_packed(data, at) is not None:
             return at
     return None
 
 
 def _is_torn(data: bytes, at: int) -> bool:
-    """Whether writing just stopped here: in the middle of a record, and a disk may leave zeros then."""
+    """Whether the journal ends in the middle of a record. A disk may leave zeros there."""
     if at + _FRAME.size > len(data) or not data[at:].strip(b"\0"):
         return True
     return bool(_FRAME.unpack_from(data, at)[0] > len(data) - at - _FRAME.size)
 
 
 def _decode(packed: bytes, number: int, file: str) -> Record:
-    """Record `number` of a journal. Its bytes are as they were written: what is wrong now was not written by us."""
+    """Decodes a record.
+
+    Its CRC is right, so another program wrote a record that cannot be decoded.
+    """
     try:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):
-        raise _invalid(file, "records", f"something else in record {number}", _FIX) from None
+        raise _make_error(file, "records", f"something else in record {number}", _FIX) from None
     if number == 0 and kind == 0 and values[:1] == [_WITHOUT_MODE]:
         values = [VERSION, *values[1:], None]
     if number == 0 and kind == 0 and values and values[0] != VERSION:
-        raise _invalid(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _FIX)
-    if (number == 0) != (kind == 0) or type(kind) is not int or not _fits(kind, values):
-        raise _invalid(file, "records", f"something else in record {number}", _FIX)
+        raise _make_error(file, f"a journal of version {VERSION}", f"version {values[0]!r}", _FIX)
+    if (number == 0) != (kind == 0) or type(kind) is not int or not _is_record(kind, values):
+        raise _make_error(file, "records", f"something else in record {number}", _FIX)
     record: Record = _KINDS[kind](*values)
     return record
 
@@ -193,7 +208,7 @@ def _is_pairs(value: object) -> bool:
     )
 
 
-# By the field's annotation; bool is no int here.
+# By the field's annotation. A bool does not count as an int.
 _CHECKS: dict[str, Callable[[object], bool]] = {
     "int": lambda value: type(value) is int,
     "float": _is_time,
@@ -206,11 +221,11 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
 _FIELDS = [[_CHECKS[str(field.type)] for field in fields(kind)] for kind in _KINDS]
 
 
-def _fits(kind: int, values: list[object]) -> bool:
+def _is_record(kind: int, values: list[object]) -> bool:
     if not 0 <= kind < len(_KINDS) or len(values) != len(_FIELDS[kind]):
         return False
     return all(check(value) for check, value in zip(_FIELDS[kind], values, strict=True))
 
 
-def _invalid(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
+def _make_error(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
     return CassetteInvalid([Problem(file, 0, expected, found, fix)])

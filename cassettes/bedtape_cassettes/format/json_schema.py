@@ -1,7 +1,8 @@
-"""JSON held against a JSON Schema, and all that is wrong with it said so that people can fix it.
+"""Validates JSON against a JSON Schema. Its messages contain a fix.
 
-The part of JSON Schema (2020-12) that bedtape's own schemas use; a test holds it against the jsonschema library, whose
-words are for programs. Unknown keywords are refused, so that no schema promises what is not checked.
+It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it
+with the jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is
+ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import Place, same
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["Schema", "problems", "shown"]
+__all__ = ["Schema", "problems", "render_value"]
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -48,7 +49,7 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The schema that a keyword stands in, the whole one, and the path of the value."""
+    """The schema that contains a keyword, the root schema, and the path of the value."""
 
     schema: Schema
     root: Schema
@@ -56,22 +57,22 @@ class _Place:
 
 
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
-    """Everything that is wrong with the value, in its order."""
+    """Returns every problem of the value, in the order of the value."""
     return list(_check(value, _Place(schema, schema, ())))
 
 
-def shown(value: JsonValue) -> str:
-    """The value as a message shows it."""
+def render_value(value: JsonValue) -> str:
+    """Returns the value as text for a message, shortened to 60 characters."""
     text = compact(value).decode(errors="replace")
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
 def _check(value: JsonValue, at: _Place) -> Iterator[Problem]:
-    schema = _resolved(at.schema, at.root)
+    schema = _resolve(at.schema, at.root)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):
-        yield Problem.at(at.path, _named(kinds), shown(value))
+        yield Problem.at(at.path, _name_types(kinds), render_value(value))
         return
     for keyword, wanted in schema.items():
         if keyword in _SILENT or keyword == "type":
@@ -81,8 +82,8 @@ def _check(value: JsonValue, at: _Place) -> Iterator[Problem]:
         yield from _KEYWORDS[keyword](value, wanted, _Place(schema, at.root, at.path))
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
-    """The schema that it refers to, with what it says itself."""
+def _resolve(schema: Schema, root: Schema) -> Schema:
+    """Returns the schema that `$ref` names, merged with the schema's other keywords."""
     if "$ref" not in schema:
         return schema
     name = schema["$ref"].removeprefix("#/$defs/")
@@ -97,14 +98,14 @@ def _is(value: JsonValue, kind: str) -> bool:
     return isinstance(value, _TYPES[kind])
 
 
-def _named(kinds: list[str]) -> str:
+def _name_types(kinds: list[str]) -> str:
     article = {"integer": "a whole number", "object": "an object", "array": "a list", "null": "null"}
     return " or ".join(article.get(kind, f"a {kind}") for kind in kinds)
 
 
 def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """The branch of the value's own type tells what is wrong with it; where none has that type, all types are told."""
-    branches = [_resolved(branch, at.root) for branch in wanted]
+    """Yields the problems of the branch with the value's type, else one problem with all types."""
+    branches = [_resolve(branch, at.root) for branch in wanted]
     found = [list(_check(value, _Place(branch, at.root, at.path))) for branch in branches]
     if not all(found):
         return
@@ -114,7 +115,7 @@ def _any_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Prob
     if own:
         yield from min(own, key=len)
         return
-    yield Problem.at(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), shown(value))
+    yield Problem.at(at.path, " or ".join(dict.fromkeys(wrong[0].expected for wrong in found)), render_value(value))
 
 
 def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Problem]:
@@ -122,7 +123,7 @@ def _enum(value: JsonValue, wanted: list[JsonValue], at: _Place) -> Iterator[Pro
         near = get_close_matches(str(value), [str(one) for one in wanted], n=1)
         fix = f"did you mean {near[0]}?" if near else ""
         known = ", ".join(map(str, wanted[:_LISTED])) + (", …" if len(wanted) > _LISTED else "")
-        yield Problem.at(at.path, f"one of {known}", shown(value), fix)
+        yield Problem.at(at.path, f"one of {known}", render_value(value), fix)
 
 
 def _properties(value: JsonValue, wanted: dict[str, Schema], at: _Place) -> Iterator[Problem]:
@@ -141,17 +142,20 @@ def _additional(value: JsonValue, wanted: bool | Schema, at: _Place) -> Iterator
             continue
         near = get_close_matches(name, known, n=1)
         fix = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        yield Problem.at((*at.path, name), f"no key {name!r}", shown(member), fix)
+        yield Problem.at((*at.path, name), f"no key {name!r}", render_value(member), fix)
 
 
-def _required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Problem]:
+def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator[Problem]:
     for name in wanted:
         if isinstance(value, dict) and name not in value:
             yield Problem.at(at.path, f"the key {name!r}", "none", f"add {name}")
 
 
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Only for `required` alone: exactly one of some keys."""
+    """Checks that a value has exactly one of some keys.
+
+    Each branch must contain `required` alone.
+    """
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
@@ -182,27 +186,27 @@ def _number(value: JsonValue) -> float | None:
 
 def _minimum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number < wanted:
-        yield Problem.at(at.path, f"a number from {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number from {wanted}", render_value(value))
 
 
 def _maximum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number > wanted:
-        yield Problem.at(at.path, f"a number up to {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number up to {wanted}", render_value(value))
 
 
 def _above(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
     if (number := _number(value)) is not None and number <= wanted:
-        yield Problem.at(at.path, f"a number above {wanted}", shown(value))
+        yield Problem.at(at.path, f"a number above {wanted}", render_value(value))
 
 
 def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and len(value) < wanted:
-        yield Problem.at(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", shown(value))
+        yield Problem.at(at.path, f"at least {wanted} character{'s' * (wanted != 1)}", render_value(value))
 
 
 def _pattern(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
     if isinstance(value, str) and not re.search(wanted, value):
-        yield Problem.at(at.path, f"text of the form {wanted}", shown(value))
+        yield Problem.at(at.path, f"text of the form {wanted}", render_value(value))
 
 
 def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
@@ -214,7 +218,9 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
         elif wanted == "base64":
             b64decode(value, validate=True)
     except (re.error, ValueError) as error:
-        yield Problem.at(at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{shown(value)} ({error})")
+        yield Problem.at(
+            at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{render_value(value)} ({error})"
+        )
 
 
 _KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Problem]]] = {
@@ -222,7 +228,7 @@ _KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Problem]]] = {
     "enum": _enum,
     "properties": _properties,
     "additionalProperties": _additional,
-    "required": _required,
+    "required": _check_required,
     "oneOf": _one_of,
     "items": _items,
     "minItems": _min_items,

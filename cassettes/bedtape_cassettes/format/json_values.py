@@ -1,7 +1,8 @@
-"""JSON values: their leaves, lookup and replacement by path, and the differences between two values. Pure.
+"""JSON values: their leaves, lookup and replacement by path, and differences of two values.
 
-A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for any member or item, and
-`messages.*.content[0].text` and `$.messages[*].content.0.text` are the same path.
+A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for
+any member or item, and `messages.*.content[0].text` and `$.messages[*].content.0.text` are the same
+path.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def is_within(place: Place, parts: Sequence[str]) -> bool:
 def leaves(
     value: JsonValue | Plain, place: Place = (), *, is_leaf: Callable[[Place, JsonValue], bool] | None = None
 ) -> list[tuple[Place, JsonValue]]:
-    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is one leaf.
+    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is
+    one leaf.
 
     is_leaf: returns whether a value counts as a leaf although it has members.
     """
@@ -78,7 +80,8 @@ def leaves(
     if isinstance(value, Plain):
         return [(place, value.text)]
 
-    # A list that grows is faster than nested generators, and the report on a miss reads hundreds of requests.
+    # A list that grows is faster than nested generators, and the report on a miss reads hundreds of
+    # requests.
     def collect(value: JsonValue, place: Place) -> None:
         if not isinstance(value, dict | list) or not value or (is_leaf is not None and is_leaf(place, value)):
             found.append((place, value))
@@ -135,7 +138,7 @@ def find(value: JsonValue, path: str) -> list[JsonValue]:
 def find_places(
     value: JsonValue | Plain, parts: Sequence[str], place: Place = (), *, or_new: bool = False
 ) -> Iterator[Place]:
-    """Every place that the parsed path leads to, in order. or_new: the last part may name a member to add."""
+    """Yields the places of the parsed path. or_new: the last part may name a new member."""
     if not parts:
         yield place
         return
@@ -160,7 +163,10 @@ def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, Jso
 
 
 def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
-    """A copy of the value with another value at a place. The objects and lists around the place exist."""
+    """A copy of the value with another value at a place.
+
+    The objects and lists around the place exist.
+    """
     if isinstance(value, Plain):
         return Plain(leaf if isinstance(leaf, str) else None)
     if not place:
@@ -195,7 +201,10 @@ MISSING: Final = Missing.MISSING
 
 
 class Change(NamedTuple):
-    """A place in which two values differ. One side is `MISSING` if only the other value has the place."""
+    """A place in which two values differ.
+
+    One side is `MISSING` if only the other value has the place.
+    """
 
     place: Place
     before: JsonValue | Missing
@@ -203,7 +212,10 @@ class Change(NamedTuple):
 
 
 def compare(before: JsonValue, after: JsonValue, place: Place = ()) -> Iterator[Change]:
-    """Every difference between two values, in order; 1, 1.0 and true differ. A subtree that is missing is one change."""
+    """Every difference between two values, in order; 1, 1.0 and true differ.
+
+    A subtree that is missing is one change.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         for key, one, other in compare_members(before, after, MISSING):
             yield from _compare((*place, key), one, other)
@@ -226,7 +238,7 @@ def _compare(place: Place, before: JsonValue | Missing, after: JsonValue | Missi
 def compare_members(
     before: Mapping[_K, _V], after: Mapping[_K, _V], missing: _M
 ) -> Iterator[tuple[_K, _V | _M, _V | _M]]:
-    """Every key of two mappings with both values: the keys of `before` first, then those that only `after` has."""
+    """Yields every key of two mappings with both values. The keys of `before` come first."""
     for key in [*before, *(key for key in after if key not in before)]:
         yield key, before.get(key, missing), after.get(key, missing)
 

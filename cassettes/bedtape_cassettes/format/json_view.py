@@ -1,6 +1,8 @@
-"""Bodies taken apart into the JSON that they hold, and put together again: what changes recordings works on.
+"""Reads the JSON values of a body and writes changed values back. Commands that change recordings
+use it.
 
-A whole body is one value, a stream one a event. What does not change keeps its bytes. No disk, no clock.
+A whole body has one value; a stream has one value for each event. An unchanged value keeps its
+bytes.
 """
 
 from __future__ import annotations
@@ -13,20 +15,20 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.model import Body, Event, Events, JsonValue
 
-__all__ = ["event_with", "opened", "sealed", "value_in"]
+__all__ = ["read_event", "read_values", "replace_value", "write_values"]
 
 _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
 
 
-def opened(body: Body | Events) -> list[JsonValue | Plain]:
-    """What the body, or each of its events, holds: JSON where it is some, else its text."""
+def read_values(body: Body | Events) -> list[JsonValue | Plain]:
+    """Returns the value of the body, or of each event: JSON, or `Plain` if it is not JSON."""
     if isinstance(body, Body):
         return [_json_or_text(body.form, body.data)]
     return [_json_or_text(event.form, event.payload) for event in body.events]
 
 
-def value_in(event: Event) -> JsonValue | Plain:
-    """As `opened`, of one event."""
+def read_event(event: Event) -> JsonValue | Plain:
+    """Returns the value of one event: JSON, or `Plain` if it is not JSON."""
     return _json_or_text(event.form, event.payload)
 
 
@@ -46,23 +48,26 @@ def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
         return Plain(None)
 
 
-# -- and back --------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------------------
 
 
-def event_with(event: Event, value: JsonValue | Plain) -> Event:
-    """The event with another value, spelled as it was; the same one where the value is."""
-    if _same(value, _json_or_text(event.form, event.payload)):
+def replace_value(event: Event, value: JsonValue | Plain) -> Event:
+    """Returns the event with another value; the same event if the value is equal."""
+    if _is_same(value, _json_or_text(event.form, event.payload)):
         return event
-    payload = _written(event.form, event.payload, value)
-    return replace(event, payload=payload, form=bodies.event_form(payload, framed=bool(event.headers)))
+    payload = _write_value(event.form, event.payload, value)
+    return replace(event, payload=payload, form=bodies.choose_form(payload, framed=bool(event.headers)))
 
 
-def _same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
-    """Equal and spelled alike: Python takes 1, 1.0 and true for the same."""
+def _is_same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
+    """Whether two values are equal and have the same spelling.
+
+    For Python, 1, 1.0 and true are equal.
+    """
     return one == other and repr(one) == repr(other)
 
 
-def _written(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
+def _write_value(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
     if isinstance(value, Plain):
         return old if value.text is None else value.text.encode(errors="replace")
     if form == "bytes":
@@ -74,11 +79,11 @@ def _written(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
     return bodies.compact(value)
 
 
-def sealed(body: Body | Events, values: Sequence[JsonValue | Plain]) -> Body | Events:
-    """The body with these values in place of its own; the same one where they are the same."""
+def write_values(body: Body | Events, values: Sequence[JsonValue | Plain]) -> Body | Events:
+    """Returns the body with other values; the same body if the values are equal."""
     if isinstance(body, Body):
-        if _same(values[0], opened(body)[0]):
+        if _is_same(values[0], read_values(body)[0]):
             return body
-        return bodies.body_of(_written(body.form, body.data, values[0]))
-    events = [event_with(event, value) for event, value in zip(body.events, values, strict=True)]
+        return bodies.read_body(_write_value(body.form, body.data, values[0]))
+    events = [replace_value(event, value) for event, value in zip(body.events, values, strict=True)]
     return body if tuple(events) == body.events else Events.of(events, padded=body.padded)

@@ -1,7 +1,7 @@
-"""Cassettes packed into bytes: the `.tape` file of a whole suite, and the rows of the load cache.
+"""Encodes and decodes the `.tape` file of a suite and the rows of the load cache.
 
-Packed is the model as it is, bodies as bytes, so that loading parses nothing. Everything read is checked: a digest
-tells a torn or altered file, types tell a hostile one. No disk.
+Rows contain the fields of the model and bodies as bytes, so loading does not parse JSON. A digest
+detects a truncated or changed file. All types are checked, because a file can be malicious.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bedtape_cassettes.model import (
     is_method,
     is_path,
 )
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.operations import identify
 
 __all__ = ["MAGIC", "Row", "from_row", "pack", "pack_rows", "to_row", "unpack", "unpack_rows"]
@@ -41,7 +41,7 @@ Row: TypeAlias = "tuple[Any, ...]"
 
 
 def to_row(interaction: Interaction) -> Row:
-    """The interaction less its file's name, as msgpack can hold it."""
+    """Returns the interaction without its file name as a tuple that msgpack can encode."""
     request, response = interaction.request, interaction.response
     body = response.body
     return (
@@ -62,42 +62,48 @@ def to_row(interaction: Interaction) -> Row:
 
 
 def from_row(row: Row, file: str) -> Interaction:
-    """The inverse of `to_row`. Raises ValueError or TypeError where the row is not one."""
-    operation, model, exact, partial, asked, answered = row
-    request = _request(*asked)
+    """Returns the interaction of a row. Raises ValueError or TypeError for an invalid row."""
+    operation, model, exact, partial, request_row, response_row = row
+    request = _read_request(*request_row)
     target = identify(request.method, request.path)
     _check(operation in (None, target.name) and model in (None, target.model), "operation or model")
     _check(type(exact) is bool and type(partial) is bool, "flag")
-    # The target's own names: those of the row are other strings in every row, and a hundred thousand rows are loaded.
+    # The target's names are shared strings. The row's names are new strings, and a suite can have
+    # 100,000 rows.
     name, to = operation and target.name, model and target.model
-    return Interaction(name, to, request, _response(*answered), exact, partial, file)
+    return Interaction(name, to, request, _read_response(*response_row), exact, partial, file)
 
 
 _FORMS = frozenset({"json", "text", "base64"})
 _EVENT_FORMS = _FORMS | {"bytes", "data"}
 
 
-def _check(right: bool, what: str) -> None:
-    if not right:
+def _check(valid: bool, what: str) -> None:
+    if not valid:
         raise ValueError(f"not a recording's {what}")
 
 
-def _request(method: object, path: object, headers: object, form: Any, data: object) -> Request:
+def _read_request(method: object, path: object, headers: object, form: Any, data: object) -> Request:
     _check(isinstance(method, str) and is_method(method), "method")
     _check(isinstance(path, str) and is_path(path), "path")
-    return Request(intern(cast(str, method)), intern(cast(str, path)), _headers(headers), _body(form, data))
+    return Request(intern(cast(str, method)), intern(cast(str, path)), _read_headers(headers), _read_body(form, data))
 
 
-def _response(status: object, headers: object, after_ms: object, form: Any, data: object, padded: object) -> Response:
+def _read_response(
+    status: object, headers: object, after_ms: object, form: Any, data: object, padded: object
+) -> Response:
     _check(type(status) is int and 200 <= status <= 599, "status")
     _check(type(after_ms) is int and 0 <= after_ms <= LONGEST_MS, "time")
     _check(type(padded) is bool, "padding")
-    body = _events(data, cast(bool, padded)) if form == "events" else _body(form, data)
-    return Response(cast(int, status), _headers(headers), body, cast(int, after_ms))
+    body = _read_events(data, cast(bool, padded)) if form == "events" else _read_body(form, data)
+    return Response(cast(int, status), _read_headers(headers), body, cast(int, after_ms))
 
 
-def _body(form: Any, data: object) -> Body:
-    """A body whose form is taken on trust: JSON is parsed again by whoever shows it."""
+def _read_body(form: Any, data: object) -> Body:
+    """Reads a body.
+
+    Does not check that `json` is JSON, because every reader of JSON parses it again.
+    """
     _check(form in _FORMS and type(data) is bytes and (form != "text" or _is_text(data)), "body")
     return Body(form, cast(bytes, data))
 
@@ -107,8 +113,8 @@ def _is_text(data: bytes) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _headers(headers: Any) -> Headers:
-    """The same object for equal headers, which most recordings have."""
+def _read_headers(headers: Any) -> Headers:
+    """Checks headers. Returns the same object for equal headers, because they are common."""
     _check(_are_pairs(headers) and all(is_header(name, value) for name, value in headers), "headers")
     return cast(Headers, headers)
 
@@ -117,10 +123,10 @@ def _are_pairs(value: Any) -> bool:
     return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
 
 
-def _events(packed: object, padded: bool) -> Events:
-    """Events that are sure to unpack, by columns: five thousand streams are looked through in 0.05 s."""
+def _read_events(packed: object, padded: bool) -> Events:
+    """Checks packed events by columns, because that takes 0.05 s for 5,000 streams."""
     _check(type(packed) is bytes, "events")
-    times, headers, payloads, forms = zip(*_unpacked(cast(bytes, packed)), strict=True)
+    times, headers, payloads, forms = zip(*_unpack(cast(bytes, packed)), strict=True)
     _check({*map(type, times)} == {int} and min(times) >= 0 and max(times) <= LONGEST_MS, "times of events")
     _check({*map(type, payloads)} == {bytes} and max(map(len, payloads)) <= MAX_PAYLOAD, "payloads of events")
     _check(_EVENT_FORMS.issuperset(forms) and all(map(_is_frame, set(headers))), "events")
@@ -132,7 +138,7 @@ def _is_frame(headers: Any) -> bool:
     return _are_pairs(headers) and bool(encode_strings(headers, b""))
 
 
-def _unpacked(data: bytes | memoryview) -> Any:
+def _unpack(data: bytes | memoryview) -> Any:
     return msgpack.unpackb(data, use_list=False, strict_map_key=False)
 
 
@@ -141,43 +147,46 @@ def _seal(content: bytes) -> bytes:
 
 
 def _unseal(data: bytes, file: str) -> memoryview:
-    """What is packed. Raises CassetteInvalid unless every byte is as it was written."""
+    """Returns the content without magic and digest.
+
+    Raises CassetteInvalid if the digest is wrong.
+    """
     if data[:7] != MAGIC[:7]:
-        raise _invalid(file, "a .tape file", "something else", "pack the cassettes again")
+        raise _make_error(file, "a .tape file", "something else", "pack the cassettes again")
     if data[7:8] > MAGIC[7:]:
-        raise _invalid(file, f"version {MAGIC[7]} of the .tape format", f"version {data[7]}", "upgrade bedtape")
+        raise _make_error(file, f"version {MAGIC[7]} of the .tape format", f"version {data[7]}", "upgrade bedtape")
     sealed = memoryview(data)[:-_DIGEST]
     if blake2b(sealed, digest_size=_DIGEST).digest() != data[-_DIGEST:] or data[:8] != MAGIC:
-        raise _invalid(file, "a whole .tape file", "one that was cut or changed", "pack the cassettes again")
+        raise _make_error(file, "a whole .tape file", "one that was cut or changed", "pack the cassettes again")
     return sealed[len(MAGIC) :]
 
 
-def _invalid(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
+def _make_error(file: str, expected: str, found: str, fix: str) -> CassetteInvalid:
     return CassetteInvalid([Problem(file, 0, expected, found, fix)])
 
 
 def pack(cassettes: Iterable[Cassette]) -> bytes:
-    """A suite of cassettes as the bytes of one `.tape` file."""
+    """Returns the bytes of a `.tape` file with the cassettes of a suite."""
     content = [(c.name, [(i.file, to_row(i)) for i in c.interactions]) for c in cassettes]
     return _seal(msgpack.packb(content))
 
 
 def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
-    """The cassettes in a `.tape` file's bytes. Raises CassetteInvalid."""
+    """Returns the cassettes in a `.tape` file's bytes. Raises CassetteInvalid."""
     content = _unseal(data, file)
     try:
-        cassettes = tuple(_cassettes(content))
+        cassettes = tuple(_read_cassettes(content))
         names = [name for c in cassettes for name in (c.name, *(i.file for i in c.interactions))]
-        bad = next((name for name in names if not safe_name(name)), None)
+        bad = next((name for name in names if not is_safe_name(name)), None)
     except (TypeError, ValueError, AttributeError, msgpack.UnpackException) as error:
-        raise _invalid(file, "packed cassettes", f"something else ({error})", "pack the cassettes again") from None
+        raise _make_error(file, "packed cassettes", f"something else ({error})", "pack the cassettes again") from None
     if bad is not None:
-        raise _invalid(file, "names inside the folder", repr(bad), "rename that cassette and pack it again")
+        raise _make_error(file, "names inside the folder", repr(bad), "rename that cassette and pack it again")
     return cassettes
 
 
-def _cassettes(content: memoryview) -> Iterator[Cassette]:
-    """A row after the other, so that what rows repeat is in memory once."""
+def _read_cassettes(content: memoryview) -> Iterator[Cassette]:
+    """Yields cassettes, unpacked row by row so that equal values of rows are in memory once."""
     unpacker = msgpack.Unpacker(
         _Source(content), use_list=False, strict_map_key=False, max_buffer_size=max(len(content), 1)
     )
@@ -193,7 +202,7 @@ def _cassettes(content: memoryview) -> Iterator[Cassette]:
 
 
 class _Source:
-    """Bytes to be read as a file is."""
+    """A readable file object for bytes."""
 
     def __init__(self, content: memoryview) -> None:
         self._content = content
@@ -205,14 +214,14 @@ class _Source:
 
 
 def pack_rows(rows: dict[bytes, Row]) -> bytes:
-    """The load cache: rows by the digest of the file that they were read from."""
+    """Returns the bytes of the load cache. rows: by the digest of the interaction's file."""
     return _seal(msgpack.packb(rows))
 
 
 def unpack_rows(data: bytes) -> dict[bytes, Row]:
-    """The inverse of `pack_rows`; empty where the bytes are not a load cache."""
+    """Returns the rows of the load cache; an empty dict if the bytes are not a load cache."""
     try:
-        rows = _unpacked(_unseal(data, "cache"))
+        rows = _unpack(_unseal(data, "cache"))
     except (CassetteInvalid, ValueError, TypeError, msgpack.UnpackException):  # TypeError: a mapping as a key
         return {}
     return rows if isinstance(rows, dict) else {}

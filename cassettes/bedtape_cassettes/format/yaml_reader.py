@@ -1,7 +1,7 @@
-"""Reads the YAML dialect of cassettes: the part of YAML 1.1 and 1.2 that both read alike, typed by JSON's rules.
+"""Reads the YAML dialect of cassettes: the common part of YAML 1.1 and 1.2, with JSON's types.
 
-A file is either read whole or refused with every problem that one pass finds, each with its line and what fixes it. It
-never builds objects, follows an alias or merges keys, and no input makes it raise anything but `CassetteInvalid`.
+A file is read completely, or `CassetteInvalid` contains every problem of one pass, with its line
+and a fix. Tags, aliases and merge keys are errors.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ __all__ = ["MAX_DEPTH", "MAX_DIGITS", "Path", "events", "line_of", "read"]
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000 brackets). Events come
-# as they are scanned, so leaving at the first one that is too deep keeps any input linear.
+# libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000
+# brackets). Events arrive while libyaml scans, so stopping at the first event that is too deep
+# keeps the time linear.
 MAX_DEPTH = 200
 MAX_DIGITS = 4300  # Python's own limit: int() of more digits takes time that grows with their square
-MAX_PROBLEMS = 100  # more than anybody fixes in one sitting; a file of another format would give one for each line
+MAX_PROBLEMS = 100  # a file of another format would have one problem for each line
 
 _JSON_WORDS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBER_BEGINS = frozenset("-0123456789")
 
-# Directives stand before the document, with nothing but comments above. (Possessive: a file may be all blank lines.)
+# A directive before the document, after comments. Possessive, because a file may consist of blank
+# lines.
 _DIRECTIVE = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?\r?\n)*+%")
-# A block's first line, and without a digit for the indentation all up to a tab that could belong to it or to the text.
+# A block's first line. Without an indentation digit also the blank lines up to a tab that could be
+# indentation.
 _BLOCK_HEAD = re.compile(r"[|>][-+]?[0-9][^\n]*+|[|>][^\n]*+(?:\n[ \r]*+)*+\t?")
 _BLOCK_COMMENT = re.compile(r"[|>][-+0-9]*#")
 _COMMENT = re.compile(r"#[^\n]*")
@@ -51,9 +54,9 @@ _COMMENT = re.compile(r"#[^\n]*")
 _QUOTE_IT = "put the value in quotes"
 _LEVEL = "give all entries of one level the same indentation, in spaces"
 _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t" in double quotes')
-# What libyaml's and PyYAML's errors say ("context: problem 'character there'"), and what a person who edits by hand
-# needs to hear instead: expected, found, fix. The first that is found counts.
-_SAID: tuple[tuple[str, tuple[str, str, str]], ...] = (
+# A pattern for an error of libyaml or PyYAML ("context: problem 'character there'"), and the
+# message that replaces it: expected, found, fix. The first pattern that matches counts.
+_MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"tab char|'\\t'", _NO_TABS),
     (r"cannot start any token", ("a value", "a sign that none may begin with", _QUOTE_IT)),
     (
@@ -87,11 +90,14 @@ _SAID: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"block (?:collection|sequence)", ("'- ' indented as those above", "something else", _LEVEL)),
     (r"block node", ("a value", "a sign of YAML's", _QUOTE_IT)),
 )
-_TOLD_AT_BEGIN = ("none", "a line without ': '")  # what is noticed only lines below
+_REPORTED_AT_BEGIN = ("none", "a line without ': '")  # the parser detects the error some lines below
 
 
 def read(data: bytes, text: str, file: str) -> JsonValue:
-    """The value that `data`, decoded as `text`, holds. Raises CassetteInvalid with the first MAX_PROBLEMS problems."""
+    """Returns the value of a document. text: the decoded `data`.
+
+    Raises CassetteInvalid with the first MAX_PROBLEMS problems.
+    """
     reading = _Reading(data, text, file)
     value = reading.document()
     if reading.problems:
@@ -100,18 +106,24 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """What gives the next parser event, from libyaml where PyYAML has it, which is many times as fast."""
+    """Returns a function that returns the next parser event.
+
+    Uses libyaml if available, which is faster.
+    """
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)
 
 
 def _slow_events(text: str) -> Callable[[], Any]:
-    """The events of PyYAML's own parser, which takes escapes of surrogates and trips over those above U+10FFFF."""
+    """Returns the events of PyYAML's parser.
+
+    Refuses surrogate escapes, which PyYAML itself accepts.
+    """
     loader = yaml.SafeLoader(text)
     get_event: Callable[[], Any] = loader.get_event
 
-    def following() -> Any:
+    def next_event() -> Any:
         try:
             event = get_event()
             if isinstance(event, ScalarEvent) and event.style == '"':
@@ -120,7 +132,7 @@ def _slow_events(text: str) -> Callable[[], Any]:
             raise yaml.MarkedYAMLError("quoted scalar", None, "invalid escape", loader.get_mark()) from None
         return event
 
-    return following
+    return next_event
 
 
 def line_of(event: Event) -> int:
@@ -135,118 +147,118 @@ def _excerpt(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
-class _Left(Exception):
-    """The rest of the file is not looked at; the problems already say why."""
+class _Stop(Exception):
+    """Stops the pass. The list of problems contains the reason."""
 
 
 class _Reading:
-    """One pass over one file. Problems are collected, so that all are told at once."""
+    """One pass over one file. It collects problems, so that one error contains all of them."""
 
     def __init__(self, data: bytes, text: str, file: str) -> None:
         self.data, self.text, self.file = data, text, file
         self.problems: list[Problem] = []
-        self.following = events(data, text)
+        self.next_event = events(data, text)
         self.depth = 0
         self.in_flow = False
 
     def document(self) -> JsonValue:
-        """The one document's value, of no use if there are problems."""
+        """Returns the value of the document. The value is not valid if there are problems."""
         value = None
         try:
-            self._head()
-            value = self._node(self.following())
-            self._foot()
+            self._read_head()
+            value = self._read_node(self.next_event())
+            self._read_foot()
             if not self.problems and ("\t" in self.text or _BLOCK_COMMENT.search(self.text)):
-                self._blanks()
-        except _Left:
-            pass  # the problem that made it leave is in the list
+                self._check_blanks()
+        except _Stop:
+            pass  # the list contains the problem that stopped the pass
         except yaml.YAMLError as error:
-            self._scanner(error)
+            self._translate_error(error)
         return value
 
-    def _head(self) -> None:
+    def _read_head(self) -> None:
         if _DIRECTIVE.match(self.text):
-            self._leave(1, "a document without directives", "a line that begins with %", "remove the line")
-        self.following()
-        if not isinstance(self.following(), DocumentStartEvent):
-            self._leave(1, "a value", "an empty file", "restore the file, or remove it")
+            self._stop(1, "a document without directives", "a line that begins with %", "remove the line")
+        self.next_event()
+        if not isinstance(self.next_event(), DocumentStartEvent):
+            self._stop(1, "a value", "an empty file", "restore the file, or remove it")
 
-    def _foot(self) -> None:
-        self.following()
+    def _read_foot(self) -> None:
+        self.next_event()
         try:
-            event = self.following()
+            event = self.next_event()
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
         else:
             if isinstance(event, StreamEndEvent):
                 return
             line = line_of(event)
-        self._leave(line, "one document", "more after its end", "remove it, or move it to a file of its own")
+        self._stop(line, "one document", "more after its end", "remove it, or move it to a file of its own")
 
-    def _node(self, event: Any) -> JsonValue:
+    def _read_node(self, event: Any) -> JsonValue:
         if isinstance(event, ScalarEvent):
             if event.tag is not None or event.anchor is not None:
-                self._decorated(event)
+                self._refuse_decoration(event)
             value: str = event.value
             # PyYAML's two parsers give '' and None as the style of a plain scalar.
-            return value if event.style else self._plain(value, event)
+            return value if event.style else self._read_plain(value, event)
         if isinstance(event, MappingStartEvent):
-            return self._mapping(event)
+            return self._read_mapping(event)
         if isinstance(event, SequenceStartEvent):
-            return self._sequence(event)
-        self._decorated(event)
+            return self._read_sequence(event)
+        self._refuse_decoration(event)
         return None
 
-    def _mapping(self, start: MappingStartEvent) -> dict[str, JsonValue]:
+    def _read_mapping(self, start: MappingStartEvent) -> dict[str, JsonValue]:
         outer = self._enter(start)
-        following, node = self.following, self._node
+        next_event, node = self.next_event, self._read_node
         mapping: dict[str, JsonValue] = {}
-        while not isinstance(event := following(), MappingEndEvent):
-            key = self._key(event, mapping)
-            mapping[key] = node(following())
+        while not isinstance(event := next_event(), MappingEndEvent):
+            key = self._read_key(event, mapping)
+            mapping[key] = node(next_event())
         self.depth -= 1
         self.in_flow = outer
         return mapping
 
-    def _sequence(self, start: SequenceStartEvent) -> list[JsonValue]:
+    def _read_sequence(self, start: SequenceStartEvent) -> list[JsonValue]:
         outer = self._enter(start)
-        following, node = self.following, self._node
+        next_event, node = self.next_event, self._read_node
         sequence: list[JsonValue] = []
-        while not isinstance(event := following(), SequenceEndEvent):
+        while not isinstance(event := next_event(), SequenceEndEvent):
             sequence.append(node(event))
         self.depth -= 1
         self.in_flow = outer
         return sequence
 
     def _enter(self, event: MappingStartEvent | SequenceStartEvent) -> bool:
-        """Goes a level deeper; returns the `in_flow` to go back to."""
+        """Enters a level, and returns the value of `in_flow` to restore after it."""
         if event.tag is not None or event.anchor is not None:
-            self._decorated(event)
+            self._refuse_decoration(event)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self._leave(line_of(event), f"at most {MAX_DEPTH} levels", "deeper nesting", "keep the body as `text`")
+            self._stop(line_of(event), f"at most {MAX_DEPTH} levels", "deeper nesting", "keep the body as `text`")
         outer, self.in_flow = self.in_flow, bool(event.flow_style)
         return outer
 
-    def _key(self, event: Any, mapping: dict[str, JsonValue]) -> str:
+    def _read_key(self, event: Any, mapping: dict[str, JsonValue]) -> str:
         if not isinstance(event, ScalarEvent):
             self._report(
                 line_of(event), "a text as key", "a list, mapping or alias", "write the key as a text in quotes"
             )
-            self._node(event)
+            self._read_node(event)
             return "\0"
         key: str = event.value
         if event.tag is not None or event.anchor is not None:
-            self._decorated(event)
+            self._refuse_decoration(event)
         if not event.style:
-            self._plain_key(key, event)
+            self._check_plain_key(key, event)
         if key in mapping:
             self._report(line_of(event), "each key once", f"{_excerpt(key)} again", "remove or rename one of the two")
         return key
 
-    def _plain_key(self, key: str, event: ScalarEvent) -> None:
+    def _check_plain_key(self, key: str, event: ScalarEvent) -> None:
         if self.in_flow and "?" in key:
-            self._question(event)
+            self._refuse_question(event)
         if not key:
             self._report(line_of(event), "a key", "nothing", "write the key before the ':'")
         elif key == "<<":
@@ -255,23 +267,23 @@ class _Reading:
         elif key in _JSON_WORDS or (key[0] in _NUMBER_BEGINS and _JSON_NUMBER.fullmatch(key)):
             self._report(line_of(event), "a text as key", f"the bare {_excerpt(key)[1:-1]}", "put the key in quotes")
 
-    def _plain(self, text: str, event: ScalarEvent) -> JsonValue:
-        """JSON's words and numbers; whatever else is written without quotes is a text."""
+    def _read_plain(self, text: str, event: ScalarEvent) -> JsonValue:
+        """Returns a plain scalar as JSON's word or number. Every other plain scalar is a text."""
         if self.in_flow and "?" in text:
-            self._question(event)
+            self._refuse_question(event)
         if not text:
             self._report(line_of(event), "a value", "nothing", "write null or ''")
         elif text[0] in _NUMBER_BEGINS and (number := _JSON_NUMBER.fullmatch(text)):
-            return self._number(text, number.lastindex is not None, event)
+            return self._read_number(text, number.lastindex is not None, event)
         elif text in _JSON_WORDS:
             return _JSON_WORDS[text]
         return text
 
-    def _question(self, event: ScalarEvent) -> None:
+    def _refuse_question(self, event: ScalarEvent) -> None:
         # YAML 1.1 begins a key there, 1.2 does not.
         self._report(line_of(event), "no bare ? between brackets", _excerpt(event.value), _QUOTE_IT)
 
-    def _number(self, text: str, fractional: bool, event: ScalarEvent) -> int | float:
+    def _read_number(self, text: str, fractional: bool, event: ScalarEvent) -> int | float:
         if len(text.lstrip("-")) > MAX_DIGITS:
             expected, found = f"a number of at most {MAX_DIGITS} digits", f"{len(text)} characters"
             self._report(line_of(event), expected, found, "put it in quotes")
@@ -287,8 +299,8 @@ class _Reading:
             return value
         return 0
 
-    def _decorated(self, event: NodeEvent) -> None:
-        """Anchors and aliases make a small file huge, tags make it run code: neither is ever followed."""
+    def _refuse_decoration(self, event: NodeEvent) -> None:
+        """Refuses anchors and aliases, which can make a file huge, and tags, which can run code."""
         fix = "write the value out, or put it in quotes if the sign belongs to it"
         if not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
             self._report(line_of(event), "a value", f"the alias *{_excerpt(str(event.anchor))[1:-1]}", fix)
@@ -300,53 +312,53 @@ class _Reading:
                 line_of(event), "a value without an anchor", f"the anchor &{_excerpt(event.anchor)[1:-1]}", fix
             )
 
-    def _blanks(self) -> None:
-        """Refuses what libyaml lets pass and PyYAML does not: tabs but in quotes, text blocks and comments, and `|#`."""
-        following = events(self.data, self.text)
+    def _check_blanks(self) -> None:
+        """Refuses `|#`, and tabs outside of quotes, blocks and comments, as PyYAML does."""
+        next_event = events(self.data, self.text)
         end = 0
-        while not isinstance(event := following(), StreamEndEvent):
+        while not isinstance(event := next_event(), StreamEndEvent):
             if not isinstance(event, ScalarEvent) or event.start_mark is None or event.end_mark is None:
                 continue
             start = event.start_mark.index
-            self._tab(end, _COMMENT.sub(_blank, self.text[end:start]))
+            self._check_tab(end, _COMMENT.sub(_blank, self.text[end:start]))
             end = event.end_mark.index
             if not event.style:
-                self._tab(start, self.text[start:end])
+                self._check_tab(start, self.text[start:end])
             elif event.style in "|>" and (head := _BLOCK_HEAD.match(self.text, start)):
                 if _BLOCK_COMMENT.match(self.text, start):
                     self._report(line_of(event), "a blank before #", "none", "write ' #'")
-                self._tab(start, _COMMENT.sub(_blank, head[0]))
-        self._tab(end, _COMMENT.sub(_blank, self.text[end:]))
+                self._check_tab(start, _COMMENT.sub(_blank, head[0]))
+        self._check_tab(end, _COMMENT.sub(_blank, self.text[end:]))
 
-    def _tab(self, start: int, text: str) -> None:
+    def _check_tab(self, start: int, text: str) -> None:
         if (found := text.find("\t")) >= 0:
             self._report(self.text.count("\n", 0, start + found) + 1, *_NO_TABS)
 
-    def _scanner(self, error: yaml.YAMLError) -> None:
-        """Says a parser's error in an editor's words."""
+    def _translate_error(self, error: yaml.YAMLError) -> None:
+        """Replaces a parser's error by a problem with a fix."""
         mark = getattr(error, "problem_mark", None)
         if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
             self._note(0, "YAML", _excerpt(str(error)), "restore the file")
             return
-        said = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
-        words = (words for pattern, words in _SAID if re.search(pattern, said))
-        expected, found, fix = next(words, ("YAML", said[:200], _QUOTE_IT))
-        begun = error.context_mark
-        if begun is not None and found in _TOLD_AT_BEGIN:
-            mark = begun
-        elif begun is not None and begun.line != mark.line:
-            found = f"{found} (in what begins on line {begun.line + 1})"
+        message = f"{error.context}: {error.problem} {self.text[mark.index : mark.index + 1]!r}"
+        words = (words for pattern, words in _MESSAGES if re.search(pattern, message))
+        expected, found, fix = next(words, ("YAML", message[:200], _QUOTE_IT))
+        start = error.context_mark
+        if start is not None and found in _REPORTED_AT_BEGIN:
+            mark = start
+        elif start is not None and start.line != mark.line:
+            found = f"{found} (in what begins on line {start.line + 1})"
         self._note(mark.line + 1, expected, found, fix)
 
-    def _leave(self, line: int, expected: str, found: str, fix: str) -> None:
+    def _stop(self, line: int, expected: str, found: str, fix: str) -> None:
         self._report(line, expected, found, fix)
-        raise _Left
+        raise _Stop
 
     def _report(self, line: int, expected: str, found: str, fix: str) -> None:
         self._note(line, expected, found, fix)
         if len(self.problems) >= MAX_PROBLEMS:
-            raise _Left
+            raise _Stop
 
     def _note(self, line: int, expected: str, found: str, fix: str) -> None:
-        line = min(line, self.text.count("\n") + 1)  # libyaml ends a file on the line after its last
+        line = min(line, self.text.count("\n") + 1)  # libyaml reports the end of a file on the line after the last line
         self.problems.append(Problem(self.file, line, expected, found, fix))

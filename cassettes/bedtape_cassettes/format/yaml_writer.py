@@ -1,7 +1,7 @@
-"""Writes the YAML dialect of cassettes: one spelling for each value, chosen for review and for fixing by hand.
+"""Writes the YAML dialect of cassettes, with one spelling for each value.
 
-Whatever a YAML reader could take for something other than the text it is gets quotes, and whatever an editor could
-change unseen gets escapes. It never folds a line, writes a tag or an anchor, or changes the order of keys.
+A text that a YAML reader could take for another value is quoted. A character that an editor could
+change unseen is escaped. Keys keep their order.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ __all__ = ["dump"]
 Flow: TypeAlias = Callable[[Path, JsonValue], bool]
 Inline: TypeAlias = Callable[[Path, JsonValue], str | None]
 
-MAX_EVENT_COLUMNS = 160  # an event of a stream is one line: a stream reads as a table
+MAX_EVENT_COLUMNS = 160  # an event is one line, so that a stream reads as a table
 MAX_COLUMNS = 100
-MAX_PLAIN_KEY = 1000  # YAML takes a key for one only if its ':' comes within 1,024 characters; `? ` lifts that
+MAX_PLAIN_KEY = 1000  # YAML requires the ':' within 1,024 characters, except after `? `
 
 _PLAIN_BEGINS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_($<\\;^")
-# Words and numbers of YAML 1.1, of 1.2 and of readers in between: the numeric ones include 0x1F, 0b1, 0o17, 1_000,
-# 1:20 (sexagesimal), 1e5, 2024-01-01T00:00:00Z, and much that is none but looks alike.
+# Words and numbers of YAML 1.1, of YAML 1.2 and of common readers: 0x1F, 0b1, 0o17, 1_000, 1:20
+# (sexagesimal), 1e5, 2024-01-01T00:00:00Z. The pattern also matches similar texts that are not
+# numbers.
 _NUMERIC = re.compile(r"[0-9][0-9A-Fa-f_xXoOtTzZ.:+\- ]*")
 _WORDS = frozenset(("y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity", "<<"))
 _FLOW_SIGNS = re.compile(r"[,\[\]{}:?]")
-# What YAML forbids, what only some readers take as a line break, and what nobody sees.
+# Characters that YAML forbids, that some readers take as a line break, or that are invisible.
 _HIDDEN = "\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff"
 _UNPRINTABLE = re.compile(f"[{_HIDDEN}]")
 _ESCAPED = re.compile(f'[{_HIDDEN}\t\n"\\\\]')
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-# Editors strip blanks at the end of lines, and that would change a recording.
+# Editors remove blanks at the end of lines, which would change a recording.
 _BLANK_AT_END = re.compile(r"[^\S\n](?:\n|\Z)")
 
-# Bedrock's names for what people say. A text of one word stays where one of many words is, so that diffs stay small.
-_SPOKEN = frozenset(("text", "content", "prompt", "description", "inputText", "outputText", "completion", "thinking"))
+# Bedrock's names for prose. A text of one word is written like a text of many words, so that diffs
+# stay small.
+_PROSE = frozenset(("text", "content", "prompt", "description", "inputText", "outputText", "completion", "thinking"))
 
 
 def dump(value: JsonValue, *, flow: Flow | None = None) -> bytes:
-    """The value as a document in UTF-8 that ends in one newline.
+    """Returns the value as a document in UTF-8 that ends in one newline.
 
-    flow: says, given a mapping's or sequence's path and value, whether it is written on one line. Without it, events
-    are, and small collections of names and numbers.
-    Raises ValueError for what the dialect cannot hold: lone surrogates, NaN and infinities, more than MAX_DEPTH levels.
+    flow: returns whether to write a mapping or sequence on one line, given its path and value. The
+    default writes events and small collections of names and numbers on one line. Raises ValueError
+    for lone surrogates, NaN, infinities and more than MAX_DEPTH levels.
     """
-    writer = _Writer(_by_default if flow is None else _as_told(flow))
+    writer = _Writer(_by_default if flow is None else _choose_by(flow))
     writer.value(value)
     return writer.text().encode()
 
 
-def _as_told(flow: Flow) -> Inline:
+def _choose_by(flow: Flow) -> Inline:
     return lambda path, value: _one_line(value, len(path)) if flow(path, value) else None
 
 
@@ -64,25 +66,28 @@ def _by_default(path: Path, value: JsonValue) -> str | None:
         line = _one_line(value, len(path))
         return line if len(line) <= MAX_EVENT_COLUMNS else None
     if isinstance(value, dict):
-        if not _SPOKEN.isdisjoint(value) or not all(map(_is_name, value.values())):
+        if not _PROSE.isdisjoint(value) or not all(map(_is_name, value.values())):
             return None
     elif not isinstance(value, list) or not all(map(_is_name, value)):
         return None
     line = _one_line(value, len(path))
     if len(line) <= MAX_COLUMNS:
         return line
-    return _wrapped(value) if isinstance(value, list) and all(map(_is_number, value)) else None
+    return _wrap_numbers(value) if isinstance(value, list) and all(map(_is_number, value)) else None
 
 
 def _is_name(value: JsonValue) -> bool:
-    """Whether it is a number or word, as against prose, which is read and fixed on a line of its own."""
+    """Whether the value is a number or word.
+
+    Prose gets a line of its own, because people read and edit it.
+    """
     if isinstance(value, str):
         return len(value) <= MAX_COLUMNS and " " not in value and "\n" not in value
     return not isinstance(value, dict | list)
 
 
-def _wrapped(numbers: list[JsonValue]) -> str:
-    """An embedding: a thousand lines of one number each hide whatever else a review should see."""
+def _wrap_numbers(numbers: list[JsonValue]) -> str:
+    """Returns numbers on wrapped lines, because an embedding has a thousand numbers."""
     lines = [""]
     for number in numbers:
         spelt = _scalar(number, True)
@@ -97,13 +102,16 @@ def _is_number(value: JsonValue) -> bool:
 
 
 class _Writer:
-    """The document as pieces; each begins where the last one ended, and none ends its own line."""
+    """Collects the pieces of the document.
+
+    A piece does not end its line; the next piece continues there.
+    """
 
     def __init__(self, inline: Inline) -> None:
         self.inline = inline
         self.pieces: list[str] = []
         self.add = self.pieces.append
-        self.kept: tuple[int, str] | None = None
+        self.last_block: tuple[int, str] | None = None
 
     def value(self, value: JsonValue) -> None:
         if not isinstance(value, dict | list):
@@ -111,18 +119,18 @@ class _Writer:
         elif (line := self._line((), value)) is not None:
             self.add(line)
         elif isinstance(value, dict):
-            self._mapping(value, 0, ())
+            self._add_mapping(value, 0, ())
         else:
-            self._sequence(value, 0, ())
+            self._add_sequence(value, 0, ())
 
     def text(self) -> str:
-        if self.kept and self.kept[0] == len(self.pieces):
-            # Blank lines at the end of a file do not outlive most editors and pre-commit hooks.
-            self.pieces[-1] = " " + _double(self.kept[1])
+        if self.last_block and self.last_block[0] == len(self.pieces):
+            # Most editors and pre-commit hooks remove blank lines at the end of a file.
+            self.pieces[-1] = " " + _double(self.last_block[1])
         self.add("\n")
         return "".join(self.pieces)
 
-    def _mapping(self, mapping: dict[str, JsonValue], indent: int, path: Path) -> None:
+    def _add_mapping(self, mapping: dict[str, JsonValue], indent: int, path: Path) -> None:
         pad = "\n" + " " * indent
         between = ""
         for key, value in mapping.items():
@@ -132,44 +140,44 @@ class _Writer:
             self.add(f"{between}{spelt}:")
             between = pad
             if isinstance(value, dict | list):
-                self._below_key(value, indent, (*path, key))
+                self._add_below_key(value, indent, (*path, key))
             else:
-                self._leaf(value, indent)
+                self._add_leaf(value, indent)
 
-    def _below_key(self, value: JsonValue, indent: int, path: Path) -> None:
+    def _add_below_key(self, value: JsonValue, indent: int, path: Path) -> None:
         if (line := self._line(path, value)) is not None:
             self.add(" " + line.replace("\n", "\n" + " " * (indent + 2)))
         elif isinstance(value, dict):
             self.add("\n" + " " * (indent + 2))
-            self._mapping(value, indent + 2, path)
+            self._add_mapping(value, indent + 2, path)
         elif isinstance(value, list):
             self.add("\n" + " " * indent)
-            self._sequence(value, indent, path)
+            self._add_sequence(value, indent, path)
 
-    def _sequence(self, sequence: list[JsonValue], indent: int, path: Path) -> None:
+    def _add_sequence(self, sequence: list[JsonValue], indent: int, path: Path) -> None:
         between, pad = "-", "\n" + " " * indent + "-"
         for number, value in enumerate(sequence):
             self.add(between)
             between = pad
             if isinstance(value, dict | list):
-                self._below_dash(value, indent, (*path, number))
+                self._add_below_dash(value, indent, (*path, number))
             else:
-                self._leaf(value, indent)
+                self._add_leaf(value, indent)
 
-    def _below_dash(self, value: JsonValue, indent: int, path: Path) -> None:
+    def _add_below_dash(self, value: JsonValue, indent: int, path: Path) -> None:
         self.add(" ")
         if (line := self._line(path, value)) is not None:
             self.add(line.replace("\n", "\n" + " " * (indent + 2)))
         elif isinstance(value, dict):
-            self._mapping(value, indent + 2, path)
+            self._add_mapping(value, indent + 2, path)
         elif isinstance(value, list):
-            self._sequence(value, indent + 2, path)
+            self._add_sequence(value, indent + 2, path)
 
-    def _leaf(self, value: JsonValue, indent: int) -> None:
+    def _add_leaf(self, value: JsonValue, indent: int) -> None:
         if isinstance(value, str) and _is_block(value):
             self.add(_block(value, indent + 2))
             if value.endswith("\n\n"):
-                self.kept = (len(self.pieces), value)
+                self.last_block = (len(self.pieces), value)
         else:
             self.add(" " + _scalar(value, False))
 
@@ -236,7 +244,7 @@ def _flow_key(key: str) -> str:
 
 
 def _text(text: str, in_flow: bool) -> str:
-    """The text on one line: plain if no reader takes it for anything else, else in the quotes that escape least."""
+    """Returns the text on one line: plain if every reader reads it as a text, else in quotes."""
     if not isinstance(text, str):
         raise TypeError(f"a cassette's keys are texts, not {type(text).__name__}")
     if not (text.isprintable() or ("\n" not in text and "\t" not in text and not _UNPRINTABLE.search(text))):
@@ -276,8 +284,8 @@ def _is_block(text: str) -> bool:
 
 
 def _block(text: str, indent: int) -> str:
-    """A literal block, which shows each line as it is, after the key or dash that it belongs to."""
-    hint = "2" if text[0] in " \t\n" else ""  # the reader cannot tell the indentation from the first line
+    """Returns a literal block, which contains each line unchanged, to follow a key or dash."""
+    hint = "2" if text[0] in " \t\n" else ""  # a reader cannot derive the indentation from such a first line
     if not text.endswith("\n"):
         chomp, lines = "-", text
     else:

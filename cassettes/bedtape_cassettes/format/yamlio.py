@@ -1,7 +1,7 @@
-"""The YAML that cassettes are written in: a strict dialect that every YAML reader understands alike.
+"""Converts bytes in the YAML dialect of cassettes to JSON values and back.
 
-Bytes to JSON values and back, as fast as thousands of cassettes need it. It never builds objects, follows aliases,
-guesses types or opens a file.
+The dialect is the strict part of YAML that all YAML readers interpret in the same way. It has no
+tags, no aliases and no implicit types other than JSON's.
 """
 
 from __future__ import annotations
@@ -21,63 +21,72 @@ __all__ = ["MAX_BYTES", "dump", "load", "locate"]
 
 MAX_BYTES = 64 * 2**20
 
-# What one YAML reader takes as a character, a second as a line break, and a third not at all.
+# YAML readers disagree about these: a character, a line break, or an error.
 _FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
 _BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def load(data: bytes, file: str) -> JsonValue:
-    """The value of the file's document. Raises CassetteInvalid with every problem that one pass finds."""
+    """Returns the value of the file's document.
+
+    Raises CassetteInvalid with every problem of one pass.
+    """
     return read(data, _decode(data, file), file)
 
 
 def locate(data: bytes) -> dict[Path, int]:
-    """The line, from 1, of each mapping's keys and each sequence's items in a valid document; that of () is 1."""
+    """Returns the line of each key and each item of a valid document, by path.
+
+    Lines are counted from 1. The line of the path () is 1.
+    """
     lines: dict[Path, int] = {(): 1}
-    following = events(data, data.decode())
+    next_event = events(data, data.decode())
 
     def walk(event: Event, path: Path) -> None:
         if isinstance(event, MappingStartEvent):
-            while isinstance(key := following(), ScalarEvent):
+            while isinstance(key := next_event(), ScalarEvent):
                 below = (*path, key.value)
                 lines[below] = line_of(key)
-                walk(following(), below)
+                walk(next_event(), below)
         elif isinstance(event, SequenceStartEvent):
-            items = takewhile(lambda item: not isinstance(item, SequenceEndEvent), iter(following, None))
+            items = takewhile(lambda item: not isinstance(item, SequenceEndEvent), iter(next_event, None))
             for number, item in enumerate(items):
                 below = (*path, number)
                 lines[below] = line_of(item)
                 walk(item, below)
 
     for _ in ("the stream's start", "the document's start"):
-        following()
-    walk(following(), ())
+        next_event()
+    walk(next_event(), ())
     return lines
 
 
 def _decode(data: bytes, file: str) -> str:
-    """The file's text, if it is text that all YAML readers take alike."""
+    """Returns the file's text.
+
+    Raises CassetteInvalid if YAML readers would interpret the text differently.
+    """
     if len(data) > MAX_BYTES:
-        raise _refused(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
+        raise _make_error(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
     for mark, encoding in _BOMS.items():
         if data.startswith(mark):
             found = f"a byte order mark ({encoding})"
-            raise _refused(file, 1, "UTF-8 without a byte order mark", found, "save the file as UTF-8, without BOM")
+            raise _make_error(file, 1, "UTF-8 without a byte order mark", found, "save the file as UTF-8, without BOM")
     if b"\0" in data:
         fix = "restore the file from version control, or record it again"
-        raise _refused(file, 0, "a YAML text file", "binary data", fix)
+        raise _make_error(file, 0, "a YAML text file", "binary data", fix)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = f"the byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise _refused(file, line, "UTF-8", found, "save the file as UTF-8") from None
+        raise _make_error(file, line, "UTF-8", found, "save the file as UTF-8") from None
     if _FORBIDDEN.search(text):
-        raise CassetteInvalid(_forbidden(text, file))
+        raise CassetteInvalid(_find_forbidden(text, file))
     return text
 
 
-def _forbidden(text: str, file: str) -> Iterator[Problem]:
+def _find_forbidden(text: str, file: str) -> Iterator[Problem]:
     line, counted = 1, 0
     for _, match in zip(range(MAX_PROBLEMS), _FORBIDDEN.finditer(text), strict=False):
         line += text.count("\n", counted, match.start())
@@ -87,5 +96,5 @@ def _forbidden(text: str, file: str) -> Iterator[Problem]:
         yield Problem(file, line, "printable text", f"the character U+{code:04X}", fix)
 
 
-def _refused(file: str, line: int, expected: str, found: str, fix: str) -> CassetteInvalid:
+def _make_error(file: str, line: int, expected: str, found: str, fix: str) -> CassetteInvalid:
     return CassetteInvalid([Problem(file, line, expected, found, fix)])

@@ -1,7 +1,8 @@
-"""What makes two requests the same: the match key.
+"""Computes the match key. Two requests are the same if their match keys are equal.
 
-Operation and model, the request headers that change an answer, and the body as canonical JSON less what is ignored.
-The same function serves recordings and calls; it is pure, and it is the hot path of replay.
+The key covers operation and model, the request headers that change an answer, and the body as
+canonical JSON without ignored members. The same functions serve recordings and calls. They are the
+hot path of replay.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ __all__ = [
     "MatchRules",
     "answer_headers",
     "canonical",
-    "canonical_of_request",
-    "key_of",
-    "key_of_request",
-    "unscrubbed_key_of",
+    "canonicalize_request",
+    "compute_key",
+    "compute_request_key",
+    "compute_unscrubbed_key",
 ]
 
-# Request headers that change what Bedrock answers. Accept is among them for models that answer in several types.
+# Request headers that change Bedrock's answer. Accept is one, because some models answer in several
+# types.
 ANSWER_HEADERS = (
     "accept",
     "x-amzn-bedrock-accept",
@@ -46,9 +48,9 @@ ANSWER_HEADERS = (
     "x-amzn-bedrock-service-tier",
     "x-amzn-bedrock-trace",
 )
-# What all their lines begin with, in lower case.
+# The beginning of the lines of these headers, in lower case.
 ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-)")
-# What clients send in Accept without asking for anything in particular; SDKs differ here for the same call.
+# Values of Accept that do not select a type. SDKs send different values for the same call.
 _ANY = "*/*"
 _USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
 PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
@@ -56,9 +58,10 @@ PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)"
 
 @dataclass(frozen=True)
 class MatchRules:
-    """What to leave out of the match key; of recordings and of requests alike.
+    """The parts of recordings and requests that the match key leaves out.
 
-    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any (`messages.*.cachePoint`).
+    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any
+    (`messages.*.cachePoint`).
     placeholders: patterns whose matches in text count as equal (dates, uuids).
     any_profile: whether `us.`, `eu.`, `global.` and the like before a model id are left out.
     redact: the patterns that the recording was made with (`bedtape record --redact`).
@@ -75,17 +78,17 @@ class MatchRules:
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
-        """The ignored paths in their parts."""
+        """The parts of each ignored path."""
         return tuple(filter(None, map(parse_path, self.ignore)))
 
     @cached_property
     def members(self) -> tuple[str, ...]:
-        """Of the ignored paths those that are one member of the body, which is all of them mostly."""
+        """The ignored members at the top of the body. Most ignored paths are such members."""
         return tuple(path[0] for path in self.paths if len(path) == 1 and path[0] != "*")
 
     @cached_property
     def deep_paths(self) -> tuple[tuple[str, ...], ...]:
-        """The others."""
+        """The ignored paths that are not in `members`."""
         return tuple(path for path in self.paths if len(path) > 1 or path[0] == "*")
 
 
@@ -96,7 +99,10 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """A request reduced to what counts, secrets out, kept for reports; `body` is text where it is not JSON."""
+    """The parts of a request that its match key covers, without secrets.
+
+    `body`: JSON, else text.
+    """
 
     operation: str
     model: str | None
@@ -106,13 +112,13 @@ class Canonical:
 
 
 def answer_headers(header: HeaderGetter) -> AnswerHeaders:
-    """The headers that change the answer. `header` looks one up by its lower-case name."""
-    found = []
+    """Returns the headers that change the answer. header: gets a header by lower-case name."""
+    headers = []
     for name in ANSWER_HEADERS:
         value = header(name)
         if value is not None and not (name.endswith("accept") and _accepts_any(value)):
-            found.append((name, value))
-    return tuple(found)
+            headers.append((name, value))
+    return tuple(headers)
 
 
 def _accepts_any(value: str) -> bool:
@@ -121,7 +127,7 @@ def _accepts_any(value: str) -> bool:
 
 
 def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...]) -> JsonValue:
-    """Makes equal numbers one (1.0 and 1) and puts placeholders into text."""
+    """Replaces 1.0 by 1, and the matches of placeholder patterns in text by `<*>`."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, str):
@@ -130,8 +136,8 @@ def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...])
     return value
 
 
-def _sorted_body(body: bytes, rules: MatchRules) -> bytes | None:
-    """Sorted compact JSON less what is ignored; None where the body is not JSON."""
+def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
+    """Returns sorted compact JSON without ignored members; None if the body is not JSON."""
     try:
         value = orjson.loads(body)
         if isinstance(value, dict):
@@ -146,42 +152,44 @@ def _sorted_body(body: bytes, rules: MatchRules) -> bytes | None:
         if rules.placeholders or b".0" in data:
             value = map_leaves(value, partial(_normalise_leaf, placeholders=rules.placeholders))
             data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or deeper than orjson writes
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # not JSON, or too deep for orjson
         return None
     return data
 
 
-def _canonical_body(body: bytes, rules: MatchRules) -> bytes | None:
-    """As `_sorted_body`, less secrets too.
+def _canonicalize_body(body: bytes, rules: MatchRules) -> bytes | None:
+    """Returns the body as `_sort_body` does, without secrets.
 
-    They go last: only there is every spelling of the same JSON one, as the recorded body is.
+    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body
+    then.
     """
-    data = _sorted_body(body, rules)
+    data = _sort_body(body, rules)
     return None if data is None else scrub(data, rules.redaction)
 
 
-def _model(target: Target, rules: MatchRules) -> str | None:
+def _render_model(target: Target, rules: MatchRules) -> str | None:
     model = PROFILE.sub("", target.model) if target.model and rules.any_profile else target.model
     return model and scrub(model.encode()).decode()
 
 
-def _address(target: Target, method: str, rules: MatchRules) -> bytes:
+def _render_address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
     if target.model and rules.any_profile:
         path = path.replace(target.model, PROFILE.sub("", target.model), 1)
     return f"{target.name or method} {path}".encode()
 
 
-# Addresses are few, and bodies are many.
-_scrubbed = lru_cache(maxsize=1024)(scrub)
+# Addresses repeat; bodies do not.
+_scrub_cached = lru_cache(maxsize=1024)(scrub)
 
 
-def _kept(
+def _redact(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
-    """What a recorder that takes out the same would have kept of the request.
+    """Returns the request as the recorder would have recorded it with the same redaction.
 
-    Only the user's own patterns are looked for in the body here, in its own spelling, as the recorder does.
+    The user's patterns are applied to the client's spelling of the body, because the recorder does
+    the same.
     """
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
@@ -193,25 +201,27 @@ def _kept(
     return target, headers, scrub(body, rules.redaction)
 
 
-def key_of(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
-    """The match key, 16 bytes."""
-    target, headers, body = _kept(method, target, headers, body, rules)
-    clean = _canonical_body(body, rules)
-    return _digest(_scrubbed(_address(target, method, rules)), headers, scrub(body) if clean is None else clean)
+def compute_key(method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT) -> bytes:
+    """Returns the match key, 16 bytes."""
+    target, headers, body = _redact(method, target, headers, body, rules)
+    clean = _canonicalize_body(body, rules)
+    return _digest(
+        _scrub_cached(_render_address(target, method, rules)), headers, scrub(body) if clean is None else clean
+    )
 
 
-def unscrubbed_key_of(
+def compute_unscrubbed_key(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
 ) -> bytes:
-    """As `key_of`, without looking for secrets, in a quarter of the time.
+    """Returns the match key without a search for secrets, in a quarter of the time.
 
-    Where a recording has this key it is the request's own: a recording holds no secrets, so neither does a request that is
-    the same. Where none has it, only `key_of` tells.
+    If a recording has this key, the key is right: a recording contains no secrets, so an equal
+    request contains no secrets either. If no recording has this key, call `compute_key`.
     """
     if rules.redact:
-        return key_of(method, target, headers, body, rules)
-    data = _sorted_body(body, rules)
-    return _digest(_address(target, method, rules), headers, body if data is None else data)
+        return compute_key(method, target, headers, body, rules)
+    data = _sort_body(body, rules)
+    return _digest(_render_address(target, method, rules), headers, body if data is None else data)
 
 
 def _digest(address: bytes, headers: AnswerHeaders, body: bytes) -> bytes:
@@ -223,31 +233,31 @@ def _digest(address: bytes, headers: AnswerHeaders, body: bytes) -> bytes:
     return digest.digest()
 
 
-def _headers_of(request: Request) -> AnswerHeaders:
-    # The first of a name counts, as on the wire.
+def _pick_headers(request: Request) -> AnswerHeaders:
+    # The first header of a name counts, as in `header` of a call.
     return answer_headers({name.lower(): value for name, value in reversed(request.headers)}.get)
 
 
-def key_of_request(request: Request, rules: MatchRules = DEFAULT) -> bytes:
-    """The match key of a recorded request."""
+def compute_request_key(request: Request, rules: MatchRules = DEFAULT) -> bytes:
+    """Returns the match key of a recorded request."""
     target = identify(request.method, request.path)
-    return key_of(request.method, target, _headers_of(request), request.body.data, rules)
+    return compute_key(request.method, target, _pick_headers(request), request.body.data, rules)
 
 
 def canonical(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules = DEFAULT
 ) -> Canonical:
-    """What `key_of` digests, kept apart so that two requests can be compared field by field."""
-    target, headers, body = _kept(method, target, headers, body, rules)
-    clean = _canonical_body(body, rules)
+    """Returns the fields that `compute_key` digests, to compare requests field by field."""
+    target, headers, body = _redact(method, target, headers, body, rules)
+    clean = _canonicalize_body(body, rules)
     value: JsonValue = scrub(body).decode(errors="backslashreplace") or None
     if clean is not None:
         value = orjson.loads(clean)
-    path = _scrubbed(_address(target, method, rules)).decode()
-    return Canonical(target.name or method, _model(target, rules), path, headers, value)
+    path = _scrub_cached(_render_address(target, method, rules)).decode()
+    return Canonical(target.name or method, _render_model(target, rules), path, headers, value)
 
 
-def canonical_of_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:
-    """As `canonical`, of a recorded request."""
+def canonicalize_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:
+    """Returns the fields of a recorded request that `compute_request_key` digests."""
     target = identify(request.method, request.path)
-    return canonical(request.method, target, _headers_of(request), request.body.data, rules)
+    return canonical(request.method, target, _pick_headers(request), request.body.data, rules)

@@ -1,7 +1,7 @@
-"""From an exchange as it was on the wire to an interaction fit to commit.
+"""Converts a recorded exchange to an interaction that can be committed.
 
-What differs from one recording to the next without meaning anything is left out here, and replay puts realistic,
-deterministic values back. Secrets are taken out too, whatever the caller says.
+Values that differ between recordings of the same exchange are removed, because replay adds
+realistic, deterministic values. Secrets are always removed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 from bedtape_cassettes.redaction.walk import scrub_interaction
 
-__all__ = ["VOLATILE_RESPONSE_HEADERS", "interaction_of", "kept_request_headers"]
+__all__ = ["VOLATILE_RESPONSE_HEADERS", "build_interaction", "keep_request_headers"]
 
-# Of a request's headers only those are kept that say what is asked. A list of what to keep, not of what to drop:
-# companies put secrets into headers that nobody has heard of.
+# The request headers to keep. This is not a list of headers to drop, because companies put secrets
+# into headers that bedtape cannot list.
 _KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
 _KEPT_REQUEST_PREFIXES = ("x-amzn-bedrock-", "x-amz-bedrock-")
 
@@ -47,19 +47,19 @@ VOLATILE_RESPONSE_HEADERS = frozenset(
 )
 
 
-def _keep_request_header(name: str) -> bool:
+def _is_kept_request_header(name: str) -> bool:
     return name in _KEPT_REQUEST_HEADERS or name.startswith(_KEPT_REQUEST_PREFIXES)
 
 
-def kept_request_headers(headers: Headers, *, exact: bool = False) -> Headers:
-    """The headers of a request that say what is asked, names in lower case; if exact, all as they are."""
+def keep_request_headers(headers: Headers, *, exact: bool = False) -> Headers:
+    """Returns the request headers to record, in lower case; if exact, all headers unchanged."""
     if exact:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
-    return tuple((name, value) for name, value in lowered if _keep_request_header(name))
+    return tuple((name, value) for name, value in lowered if _is_kept_request_header(name))
 
 
-def _response_headers(headers: Headers, *, exact: bool) -> Headers:
+def _keep_response_headers(headers: Headers, *, exact: bool) -> Headers:
     if exact:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
@@ -68,18 +68,18 @@ def _response_headers(headers: Headers, *, exact: bool) -> Headers:
     )
 
 
-def _response_body(
+def _read_response_body(
     data: bytes, content_type: str, *, streaming: bool, exact: bool, at_ms: Iterable[int]
 ) -> Body | Events:
     kind = content_type.split(";")[0].strip().lower()
     if kind == bodies.EVENT_STREAM or streaming:
-        return bodies.events_of(data, exact=exact, at_ms=at_ms)
+        return bodies.read_events(data, exact=exact, at_ms=at_ms)
     if kind == bodies.SERVER_SENT:
-        return bodies.pieces_of(data, at_ms=at_ms)
-    return bodies.body_of(data)
+        return bodies.read_pieces(data, at_ms=at_ms)
+    return bodies.read_body(data)
 
 
-def interaction_of(
+def build_interaction(
     *,
     method: str,
     path: str,
@@ -93,26 +93,26 @@ def interaction_of(
     at_ms: Iterable[int] = (),
     redaction: Redaction = ALWAYS,
 ) -> Interaction:
-    """The interaction that a recorded exchange becomes.
+    """Returns the interaction of a recorded exchange.
 
-    path: percent-encoded, with its query, less any session prefix. after_ms: from the request's end to the
-    response's head. at_ms: from there to each event. exact: keep the response's every byte and header, and the
-    request's headers; secrets are still taken out.
+    path: percent-encoded, with its query, without a session prefix. after_ms: from the end of the
+    request to the response's head. at_ms: from the response's head to each event. exact: keep every
+    byte and header of the response, and the request's headers. Secrets are removed in every case.
     """
     target = identify(method, path)
     streaming = target.operation is not None and target.operation.streaming
     content_type = next((value for name, value in response_headers if name.lower() == "content-type"), "")
-    if redaction.patterns:  # in the client's own spelling, in which its next request comes too
+    if redaction.patterns:  # in the client's spelling, because its next request has the same spelling
         request_body = scrub(request_body, redaction)
-    body = bodies.body_of(request_body) if exact else bodies.body_from_request(request_body)
+    body = bodies.read_body(request_body) if exact else bodies.read_request_body(request_body)
     interaction = Interaction(
         operation=target.name,
         model=target.model,
-        request=Request(method, path, kept_request_headers(request_headers, exact=exact), body),
+        request=Request(method, path, keep_request_headers(request_headers, exact=exact), body),
         response=Response(
             status,
-            _response_headers(response_headers, exact=exact),
-            _response_body(response_body, content_type, streaming=streaming, exact=exact, at_ms=at_ms),
+            _keep_response_headers(response_headers, exact=exact),
+            _read_response_body(response_body, content_type, streaming=streaming, exact=exact, at_ms=at_ms),
             after_ms,
         ),
         exact=exact,

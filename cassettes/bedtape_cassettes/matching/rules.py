@@ -1,4 +1,4 @@
-"""The match rules that options name: what is left out when requests are compared. Pure."""
+"""Converts match options (`--ignore`, `--placeholder`) to match rules, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import read_patterns
 
-__all__ = ["arguments_of", "match_rules"]
+__all__ = ["match_rules", "render_arguments"]
 
 
 def match_rules(
@@ -20,7 +20,8 @@ def match_rules(
     *,
     any_profile: bool = False,
 ) -> MatchRules:
-    """What `--ignore`, `--placeholder`, `--redact` and `--any-profile` say, beside what is always left out.
+    """Returns the rules of `--ignore`, `--placeholder`, `--redact` and `--any-profile`, and the
+    default rules.
 
     Raises ConfigInvalid with a line for each malformed pattern or path.
     """
@@ -40,8 +41,8 @@ def match_rules(
     return MatchRules((*DEFAULT.ignore, *ignore), tuple(compiled), any_profile, read_patterns(redact).patterns)
 
 
-def arguments_of(rules: MatchRules) -> Iterator[str]:
-    """The options that say these rules, for another process."""
+def render_arguments(rules: MatchRules) -> Iterator[str]:
+    """Yields the command-line options of the rules, for another process."""
     yield from (f"--ignore={path}" for path in rules.ignore if path not in DEFAULT.ignore)
     yield from (f"--placeholder={pattern.pattern}" for pattern in rules.placeholders)
     yield from (f"--redact={pattern.pattern}" for pattern in rules.redact)

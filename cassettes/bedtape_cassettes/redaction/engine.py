@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
-from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, Kind
+from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.prefix_tree import any_of
 
@@ -64,7 +64,7 @@ class Search:
     across: `looks` also search the spelling of JSON, so that they find what spans several texts.
     """
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[SecretKind, ...] = ()
     looks: tuple[Look, ...] = ()
     paths: tuple[str, ...] = ()
     across: bool = False

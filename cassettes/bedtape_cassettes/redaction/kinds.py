@@ -16,7 +16,7 @@ __all__ = [
     "SCRUBBED",
     "SECRETS",
     "SECRET_HEADER",
-    "Kind",
+    "SecretKind",
     "is_secret_header",
 ]
 
@@ -38,7 +38,7 @@ def is_secret_header(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SecretKind:
     """One kind of secret or personal data.
 
     title: how messages name the kind. hints: wherever the pattern matches, the text in lower case contains one of
@@ -59,13 +59,13 @@ class Kind:
     personal: bool = False
 
 
-def _secret(title: str, hints: str, pattern: str, placeholder: str | None = None) -> Kind:
+def _secret(title: str, hints: str, pattern: str, placeholder: str | None = None) -> SecretKind:
     name = re.sub("[^a-z]+", "-", re.sub("^an? ", "", title.lower())).strip("-")
-    return Kind(name, title, tuple(hints.split("|")), re.compile(pattern, re.ASCII | re.DOTALL), placeholder)
+    return SecretKind(name, title, tuple(hints.split("|")), re.compile(pattern, re.ASCII | re.DOTALL), placeholder)
 
 
-def _personal(name: str, hints: str, pattern: str, accepts: Callable[[str], bool] | None = None) -> Kind:
-    return Kind(name, name, tuple(hints), re.compile(pattern), None, accepts, personal=True)
+def _personal(name: str, hints: str, pattern: str, accepts: Callable[[str], bool] | None = None) -> SecretKind:
+    return SecretKind(name, name, tuple(hints), re.compile(pattern), None, accepts, personal=True)
 
 
 # Where a secret may begin. In JSON and in URLs, a letter or digit may be the end of an escape: `\nAKIA…`.
@@ -172,7 +172,8 @@ _TABLE = (
 )
 SECRET_HEADER = "secret-header"  # noqa: S105 -- the kind of a header that is secret by its name
 KINDS = {
-    kind.name: kind for kind in (*_TABLE, Kind(SECRET_HEADER, "a secret header", (), re.compile("(?!)"), REDACTED))
+    kind.name: kind
+    for kind in (*_TABLE, SecretKind(SECRET_HEADER, "a secret header", (), re.compile("(?!)"), REDACTED))
 }
 NAMES = tuple(kind.name for kind in _TABLE)
 SECRETS = tuple(kind for kind in _TABLE if not kind.personal)

@@ -126,7 +126,7 @@ class _Walk:
     def rewrite_body(self, body: Body, where: str) -> Body:
         text = self.rewrite_text(body.data.decode(errors="surrogateescape"), where)
         data = text.encode(errors="surrogateescape")
-        return body if data == body.data else bodies.body_of(data)
+        return body if data == body.data else bodies.read_body(data)
 
     def rewrite_events(self, body: Events) -> Events:
         """First the texts that events make together, then each event, because joining may hide where a word ends."""
@@ -152,7 +152,7 @@ class _Walk:
         headers = tuple((name, self.rewrite_text(value, f"{where}.headers.{name}")) for name, value in event.headers)
         payload = self.rewrite_text(text, where).encode(errors="surrogateescape")
         same = payload == event.payload
-        form = event.form if same else bodies.event_form(payload, framed=bool(headers))
+        form = event.form if same else bodies.choose_form(payload, framed=bool(headers))
         return replace(event, headers=headers, payload=payload, form=form)
 
     def _writer(self, where: str) -> Writer:

@@ -1,8 +1,9 @@
 """Writes changed cassettes. The recorder, the importers and the commands all write with `commit`.
 
-A changed cassette is built in a hidden folder beside the old one. Then the two folders change places in one step of the
-file system. A killed process or a full disk therefore leaves the old cassette or the new cassette, never a part of it. Files
-that do not change keep their bytes. The caller holds `lock` from before it reads until `commit` returns.
+A changed cassette is built in a hidden folder beside the old one. Then the two folders change
+places in one step of the file system. A killed process or a full disk therefore leaves the old
+cassette or the new cassette, never a part of it. Files that do not change keep their bytes. The
+caller holds `lock` from before it reads until `commit` returns.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
-from bedtape_cassettes.names import safe_name
+from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
@@ -33,9 +34,11 @@ _OLD = ".bedtape-old"
 
 
 def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
-    """Returns the names of the cassettes that differ in content or in file names; growing cassettes come first.
+    """Returns the names of the cassettes that differ in content or in file names; growing cassettes
+    come first.
 
-    A process that is killed between two cassettes then leaves a moved interaction in both cassettes, never in neither.
+    A process that is killed between two cassettes then leaves a moved interaction in both
+    cassettes, never in neither.
     """
     old, new = ({c.name: [(i.file, i) for i in c.interactions] for c in suite} for suite in (before, after))
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
@@ -43,7 +46,8 @@ def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
 
 
 def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, ...]:
-    """Returns the files that hold these cassettes: the `.tape` file, or the file of each interaction.
+    """Returns the files that hold these cassettes: the `.tape` file, or the file of each
+    interaction.
 
     Interactions from a `.tape` file inside the folder have no file of their own and are left out.
     """
@@ -58,10 +62,10 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 
 @contextmanager
 def lock(place: Path, *, create: bool = False) -> Iterator[None]:
-    """Locks the folder (or the folder of the `.tape` file) and removes what a killed process left in it.
+    """Locks the folder (of the `.tape` file) and removes the files of a killed process.
 
-    create: makes a missing folder and the folders above it, and removes them at the end if they are still empty.
-    Raises CassetteError if another process holds the lock, or if there is no folder.
+    create: makes a missing folder and the folders above it, and removes them at the end if they are
+    still empty. Raises CassetteError if another process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -108,7 +112,7 @@ def _lock_handle(handle: int, folder: Path) -> None:
 
 
 def _clean_up(folder: Path) -> None:
-    """Finishes what a killed process began: a cassette that was put aside comes back, a new one is removed."""
+    """Restores the cassettes that a killed process moved aside, and removes its new folders."""
     beside_old, beside_new = (folder.with_name(f".{folder.name}{suffix}") for suffix in (_OLD, NEW))
     for path in [*folder.rglob(f".*{_OLD}"), *filter(Path.exists, [beside_old])]:
         home = path.with_name(path.name[1 : -len(_OLD)])
@@ -128,7 +132,10 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 
 def open_backups(place: Path) -> Path:
-    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
+    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores.
+
+    Raises OSError.
+    """
     backups = (place if place.is_dir() else place.parent) / BACKUPS
     backups.mkdir(exist_ok=True)
     (backups / ".gitignore").write_text("*\n")
@@ -136,7 +143,10 @@ def open_backups(place: Path) -> Path:
 
 
 def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
-    """Copies the files into `.bedtape-backup/STAMP` and returns that folder. Raises CassetteError."""
+    """Copies the files into `.bedtape-backup/STAMP` and returns that folder.
+
+    Raises CassetteError.
+    """
     root = place if place.is_dir() else place.parent
     try:
         backups = open_backups(place)
@@ -171,12 +181,14 @@ def commit(
     redaction: Redaction = ALWAYS,
     report: Callable[[str], object] | None = None,
 ) -> None:
-    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes `after`.
+    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes
+    `after`.
 
-    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a file name. What is
-    written is scrubbed, and checked for secrets before the first change. An interaction that `before` contains keeps the
-    bytes of its file, comments included. report: called with the name of each written cassette.
-    Raises SecretFound or CassetteError; each cassette is then either old or new.
+    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a
+    file name. What is written is scrubbed, and checked for secrets before the first change. An
+    interaction that `before` contains keeps the bytes of its file, comments included. report:
+    called with the name of each written cassette. Raises SecretFound or CassetteError; each
+    cassette is then either old or new.
     """
     if place.suffix == TAPE and not place.is_dir():
         _commit_tape(place, after, redaction)
@@ -210,7 +222,7 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not safe_name(name):
+    if not is_safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
 
 
@@ -231,7 +243,10 @@ _Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to t
 def _render_all(
     place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
 ) -> dict[str, _Contents]:
-    """Returns the contents of each cassette's folder. An interaction that only moves is taken from its old file."""
+    """Returns the contents of each cassette's folder.
+
+    An interaction that only moves is taken from its old file.
+    """
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     files = {i: place / i.file for c in before for i in c.interactions}
     contents: dict[str, _Contents] = {}
@@ -253,7 +268,10 @@ def _render_all(
 
 
 def _render(path: Path, interaction: Interaction) -> bytes:
-    """Returns the bytes of the file. Raises CassetteError if reading them would give another interaction."""
+    """Returns the bytes of the file.
+
+    Raises CassetteError if reading them would give another interaction.
+    """
     try:
         data = document.write(interaction)
     except ValueError as error:
@@ -274,7 +292,7 @@ def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
 
 
 def _find_folder(place: Path, name: str, before: Suite) -> Path:
-    """Returns the folder of the cassette's files, which is `place` itself if the files are directly in it."""
+    """Returns the folder of the cassette's files; `place` if it contains the files directly."""
     first = next((i.file for c in before if c.name == name for i in c.interactions), None)
     folder = (place / name if first is None else (place / first).parent).resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
@@ -331,7 +349,10 @@ def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -
 
 
 def _carry(source: Path, target: Path) -> None:
-    """Puts the same file, or the folder with its files, into the new folder. Times do not change."""
+    """Puts the same file, or the folder with its files, into the new folder.
+
+    Times do not change.
+    """
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True, copy_function=_link)
     else:
@@ -346,7 +367,7 @@ def _link(source: str | Path, target: str | Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Exchanges two folders: in one step on Linux and macOS, else in two steps, which `lock` finishes after a kill."""
+    """Exchanges two folders in one step, or in two steps, which `lock` finishes after a kill."""
     if _swap_folders(one, other):
         return
     aside = other.with_name(f".{other.name}{_OLD}")

@@ -1,7 +1,8 @@
-"""What git knows of cassettes: whether it holds them, how they were, when they changed. The only file that runs git.
+"""Runs git to find committed cassettes, their versions and the times of their commits.
 
-It reads, but for `set_up` and `teach`, which are what `git-setup` and `init` are for. Where git is not installed or a folder is in
-no repository, git holds nothing: that is no error but for who asks for git's own version.
+`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other
+functions read. Without git or outside a repository, git contains no file. `read_revision` raises an
+error then.
 """
 
 from __future__ import annotations
@@ -17,14 +18,23 @@ from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage.store import TAPE
 
-__all__ = ["ATTRIBUTES", "at", "holds", "lacking", "repository", "set_up", "teach", "times"]
+__all__ = [
+    "ATTRIBUTES",
+    "configure_diff",
+    "contains",
+    "find_missing_line",
+    "find_repository",
+    "read_commit_times",
+    "read_revision",
+    "set_up",
+]
 
 ATTRIBUTES = ".gitattributes"
 _ATTRIBUTE = "*.tape diff=bedtape"
 
 
 def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes | None:
-    """What git prints, or None where it is not there or refuses."""
+    """Returns the output of git; None if git is not installed or fails."""
     command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603 -- no shell, our words
@@ -33,12 +43,12 @@ def _git(folder: Path, *arguments: str, data: bytes | None = None) -> bytes | No
     return done.stdout if done.returncode == 0 else None
 
 
-def holds(files: Sequence[Path]) -> bool:
-    """Whether git holds each of the files as it is now, committed or staged; True of none."""
+def contains(files: Sequence[Path]) -> bool:
+    """Whether git contains the current version of each file, committed or staged."""
     for folder in {file.parent for file in files}:
-        held = _names(folder, "ls-files", "-z", "--", ".")
-        unlike = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "--", ".")
-        if not {file.name for file in files if file.parent == folder} <= held - unlike:
+        tracked = _names(folder, "ls-files", "-z", "--", ".")
+        changed = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "--", ".")
+        if not {file.name for file in files if file.parent == folder} <= tracked - changed:
             return False
     return True
 
@@ -48,23 +58,29 @@ def _names(folder: Path, *arguments: str) -> set[str]:
     return {name.decode(errors="surrogateescape") for name in printed.split(b"\0") if name}
 
 
-def times(folder: Path) -> dict[str, int]:
-    """When each file that git holds was last committed, seconds since 1970, by its path from the folder."""
-    unlike = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "HEAD", "--", ".")
+def read_commit_times(folder: Path) -> dict[str, int]:
+    """Returns the time of each file's last commit, in seconds since 1970, by path.
+
+    Files with uncommitted changes are left out.
+    """
+    changed = _names(folder, "diff", "--no-ext-diff", "--name-only", "-z", "--relative", "HEAD", "--", ".")
     printed = _git(folder, "log", "--format=%x01%ct", "--name-only", "-z", "--relative", "--", ".")
-    found: dict[str, int] = {}
+    times: dict[str, int] = {}
     for commit in (printed or b"").split(b"\x01")[1:]:
         time, *names = commit.replace(b"\n", b"\0").split(b"\0")
         for name in filter(None, names):
-            found.setdefault(name.decode(errors="surrogateescape"), int(time))
-    return {name: time for name, time in found.items() if name not in unlike}
+            times.setdefault(name.decode(errors="surrogateescape"), int(time))
+    return {name: time for name, time in times.items() if name not in changed}
 
 
-# -- git's version ---------------------------------------------------------------------------------------------
+# -- committed versions ----------------------------------------------------------------------------------------
 
 
-def at(place: Path, revision: str) -> tuple[Cassette, ...]:
-    """The cassettes of the folder or `.tape` file as git has them. Raises CassetteError where it has none."""
+def read_revision(place: Path, revision: str) -> tuple[Cassette, ...]:
+    """Returns the cassettes of the folder or `.tape` file in a revision.
+
+    Raises CassetteError if git does not have the revision or the file.
+    """
     folder = place if place.is_dir() else place.parent
     if revision.startswith("-") or _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
         fix = "name a commit with --rev, or commit the cassettes first"
@@ -74,35 +90,35 @@ def at(place: Path, revision: str) -> tuple[Cassette, ...]:
         if data is None:
             raise CassetteError(f"{place}: expected it in {revision}, found it is not; commit it first")
         return tape.unpack(data, f"{place} in {revision}")
-    return _folder_at(folder, revision)
+    return _read_folder(folder, revision)
 
 
-def _folder_at(folder: Path, revision: str) -> tuple[Cassette, ...]:
+def _read_folder(folder: Path, revision: str) -> tuple[Cassette, ...]:
     names = _names(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", ".")
     wanted = sorted((name for name in names if _is_interaction(name)), key=_order)
-    asked = "".join(f"{revision}:./{name}\n" for name in wanted)
-    printed = _git(folder, "cat-file", "--batch", data=asked.encode(errors="surrogateescape")) or b""
-    found: dict[str, list[Interaction]] = {}
+    request = "".join(f"{revision}:./{name}\n" for name in wanted)
+    printed = _git(folder, "cat-file", "--batch", data=request.encode(errors="surrogateescape")) or b""
+    by_cassette: dict[str, list[Interaction]] = {}
     for name, data in zip(wanted, _batch(printed), strict=True):
         interaction = replace(document.read(data, f"{revision}:{name}"), file=name)
-        found.setdefault(name.rpartition("/")[0] or folder.resolve().name, []).append(interaction)
-    return tuple(Cassette(name, tuple(interactions)) for name, interactions in sorted(found.items()))
+        by_cassette.setdefault(name.rpartition("/")[0] or folder.resolve().name, []).append(interaction)
+    return tuple(Cassette(name, tuple(interactions)) for name, interactions in sorted(by_cassette.items()))
 
 
 def _is_interaction(name: str) -> bool:
-    """As `store` sees it: nothing hidden, and YAML. A name that git's list cannot hold is none that bedtape writes."""
+    """Whether `store` would read the file: YAML, not hidden, no line break in its name."""
     return name.endswith((".yaml", ".yml")) and "\n" not in name and not any(p[0] == "." for p in name.split("/"))
 
 
 def _order(name: str) -> tuple[str, int, str]:
-    """As `store` reads them: by folder, leading number, name."""
+    """Returns the sort key of a path, as in `store`: folder, leading number, name."""
     folder, _, base = name.rpartition("/")
     number = re.match(r"[0-9]{1,18}", base)
     return folder, int(number[0]) if number else 0, base
 
 
 def _batch(printed: bytes) -> Iterator[bytes]:
-    """The contents in what `git cat-file --batch` prints: `ID blob SIZE`, that many bytes, a line's end."""
+    """Yields contents from `git cat-file --batch`: `ID blob SIZE`, the bytes, a line break."""
     at = 0
     while at < len(printed):
         end = printed.index(b"\n", at)
@@ -111,39 +127,42 @@ def _batch(printed: bytes) -> Iterator[bytes]:
         at = end + size + 2
 
 
-# -- diffs to read ---------------------------------------------------------------------------------------------
+# -- readable diffs --------------------------------------------------------------------------------------------
 
 
-def repository(folder: Path) -> Path | None:
-    """The top folder of the repository that the folder is in."""
+def find_repository(folder: Path) -> Path | None:
+    """Returns the top folder of the folder's repository; None outside a repository."""
     top = _git(folder, "rev-parse", "--show-toplevel")
     return None if top is None else Path(top.decode(errors="surrogateescape").rstrip("\n"))
 
 
-def lacking(attributes: str) -> str:
-    """What this text of a .gitattributes lacks at its end, so that git takes `.tape` files for bedtape's."""
+def find_missing_line(attributes: str) -> str:
+    """Returns the line that a .gitattributes needs at its end to diff `.tape` files; may be empty."""
     if _ATTRIBUTE in attributes.splitlines():
         return ""
     end = "" if not attributes or attributes.endswith("\n") else "\n"
     return f"{end}{_ATTRIBUTE}\n"
 
 
-def teach(top: Path) -> None:
-    """Makes this repository's configuration say how bedtape's files are shown."""
+def configure_diff(top: Path) -> None:
+    """Configures the repository to diff `.tape` files with `bedtape cassette textconv`."""
     if _git(top, "config", "diff.bedtape.textconv", "bedtape cassette textconv") is None:
         raise CassetteError(f"{top}: expected git's configuration to be writable, found it is not; fix permissions")
 
 
 def set_up(folder: Path) -> Path:
-    """Makes `git diff` show `.tape` files as text, in this repository; returns its .gitattributes, which has the line."""
-    top = repository(folder)
+    """Makes `git diff` show `.tape` files as text in this repository.
+
+    Returns the path of its .gitattributes.
+    """
+    top = find_repository(folder)
     if top is None:
         raise CassetteError(f"{folder}: expected a git repository, found none; run git init, or name one with --in")
-    teach(top)
+    configure_diff(top)
     path = top / ATTRIBUTES
     try:
         text = path.read_text() if path.exists() else ""
-        if added := lacking(text):
+        if added := find_missing_line(text):
             with path.open("a") as file:
                 file.write(added)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Reads cassettes from folders and `.tape` files, with a load cache; names their files.
 
-`read` returns every cassette or raises one error with every problem of every file. `commit` writes cassettes.
+`read` returns every cassette or raises one error with every problem of every file. `commit` writes
+cassettes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteInvalid, CassetteMissing, Problem
 from bedtape_cassettes.format import document, tape, yamlio
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.operations import kebab
 
@@ -37,7 +38,8 @@ _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
 NEW = ".bedtape-new"  # ends the names of files and folders that are not finished yet
 _MAX_TAPE = 2**30
-# Part of the cache's keys. Raise it whenever `document.read` returns another value for the same bytes.
+# Part of the cache's keys. Raise it whenever `document.read` returns another value for the same
+# bytes.
 _GENERATION = b"1"
 
 Fingerprint = frozenset[tuple[str, int, int]]
@@ -59,7 +61,10 @@ class _File:
 
 
 def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
-    """Yields every folder with the sorted names of its files. Follows links to folders, and visits a folder once."""
+    """Yields every folder with the sorted names of its files.
+
+    Follows links to folders, and visits a folder once.
+    """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         real = os.path.realpath(folder)
@@ -72,7 +77,7 @@ def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[P
 
 
 def _get_order(name: str) -> tuple[int, str]:
-    """Returns the sort key of a file name: its leading number (0002 before 10000), then the name."""
+    """Returns the sort key of a file name: leading number (0002 before 10000), then name."""
     number = re.match(r"[0-9]{1,18}", name)
     return (int(number[0]) if number else 0, name)
 
@@ -82,7 +87,10 @@ def _ignore(_: OSError) -> None:
 
 
 def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> tuple[list[_File], list[Path]]:
-    """Returns the interaction files and the tapes under a folder. Files directly in it are a cassette of its name."""
+    """Returns the interaction files and the tapes under a folder.
+
+    Files directly in it are a cassette of its name.
+    """
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, unreadable):
@@ -90,8 +98,8 @@ def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> 
         cassette = root.resolve().name if relative == "." else relative
         for name in names:
             if name.endswith(_SUFFIXES):
-                shown = name if relative == "." else f"{relative}/{name}"
-                files.append(_File(folder / name, cassette, shown))
+                relative_name = name if relative == "." else f"{relative}/{name}"
+                files.append(_File(folder / name, cassette, relative_name))
             elif name.endswith(TAPE):
                 tapes.append(folder / name)
     return files, tapes
@@ -112,8 +120,8 @@ def _make_unreadable(path: Path, error: OSError) -> Problem:
 def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette, ...]:
     """Returns every cassette under the given folders and `.tape` files, sorted by name.
 
-    cache: a folder for the load cache, or None for no cache. Raises CassetteMissing if a path does not exist, and
-    CassetteInvalid with every problem of every file.
+    cache: a folder for the load cache, or None for no cache. Raises CassetteMissing if a path does
+    not exist, and CassetteInvalid with every problem of every file.
     """
     problems: list[Problem] = []
     cassettes: list[Cassette] = []
@@ -130,10 +138,10 @@ def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette,
 
 def _find_clashes(cassettes: list[Cassette]) -> list[Problem]:
     seen: set[str] = set()
-    doubled = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
+    duplicates = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
     return [
         Problem(name, 0, "one cassette of a name", "two", "rename one, or give only one of the folders")
-        for name in sorted(doubled)
+        for name in sorted(duplicates)
     ]
 
 
@@ -143,8 +151,8 @@ def _read_path(path: Path, cache: Path | None) -> list[Cassette]:
     except FileNotFoundError:
         raise CassetteMissing(f"{path}: no such folder; name a folder of cassettes or a .tape file") from None
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        found = OSError(0, str(error)) if isinstance(error, ValueError) else error
-        raise CassetteInvalid([_make_unreadable(path, found)]) from None
+        cause = OSError(0, str(error)) if isinstance(error, ValueError) else error
+        raise CassetteInvalid([_make_unreadable(path, cause)]) from None
     if stat.S_ISDIR(mode):
         return _read_folder(path, cache)
     if path.suffix == TAPE:
@@ -160,13 +168,13 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     problems: list[Problem] = []
     files, tapes = _find_files(root, lambda error: problems.append(_make_unreadable(Path(error.filename), error)))
     cached = _Cache(root, cache)
-    found: dict[tuple[str, Path], list[Interaction]] = {}
+    by_folder: dict[tuple[str, Path], list[Interaction]] = {}
     for file in files:
         try:
-            found.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
+            by_folder.setdefault((file.cassette, file.path.parent), []).append(cached.read(file))
         except CassetteInvalid as error:
             problems += error.problems
-    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in found.items()]
+    cassettes = [Cassette(name, tuple(interactions)) for (name, _), interactions in by_folder.items()]
     for path in tapes:
         try:
             cassettes += _read_tape(path)
@@ -181,7 +189,7 @@ def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
 def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
             raise CassetteInvalid([_make_problem(path, "a file", "a device, pipe or socket", "remove it")])
         if status.st_size > limit:
             found = f"{status.st_size / 2**20:.1f} MiB"
@@ -194,8 +202,9 @@ def _read_file(path: Path, limit: int) -> bytes:
 class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
-    Times are no key because a checkout sets all times to now. Each folder has one cache file, which holds the interactions
-    of the last load. If the cache cannot be read or written, files are parsed without it.
+    File times are not used, because a checkout sets all times to now. Each folder has one cache
+    file, which contains the interactions of the last load. If the cache cannot be read or written,
+    files are parsed without it.
     """
 
     def __init__(self, root: Path, cache: Path | None) -> None:
@@ -238,7 +247,7 @@ class _Cache:
 
 
 def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
-    """Returns the folder of the load cache: `BEDTAPE_CACHE_DIR` (empty: None), else the user's cache folder."""
+    """Returns the load cache's folder: `BEDTAPE_CACHE_DIR` (None if empty) or the user's folder."""
     if (named := environ.get("BEDTAPE_CACHE_DIR")) is not None:
         return Path(named) if named else None
     base = environ.get("XDG_CACHE_HOME")
@@ -252,7 +261,10 @@ def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Returns the path, time and size of each file, which differ after a cassette on disk changes. Opens no file."""
+    """Returns the path, time and size of each file, which differ after a cassette on disk changes.
+
+    Opens no file.
+    """
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
         files, tapes = _find_files(path)
@@ -272,7 +284,10 @@ def _read_mark(path: Path) -> tuple[str, int, int] | None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replaces a file in one step: a reader sees the old bytes or the new bytes. Makes missing folders. Raises OSError."""
+    """Replaces a file in one step: a reader sees the old bytes or the new bytes.
+
+    Makes missing folders. Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=NEW)
     try:
@@ -286,14 +301,14 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def name_file(number: int, interaction: Interaction) -> str:
-    """Returns `0002-converse-stream-91be03d7.yaml`: number from 1, operation, start of the match key."""
+    """Returns `0002-converse-stream-91be03d7.yaml`: number, operation, start of the match key."""
     name = re.sub("[^a-z-]", "", kebab(interaction.operation or interaction.request.method))
-    return f"{number:04d}-{name}-{key_of_request(interaction.request).hex()[:8]}.yaml"
+    return f"{number:04d}-{name}-{compute_request_key(interaction.request).hex()[:8]}.yaml"
 
 
 def number_files(cassette: Cassette, folder: str | None = None) -> Cassette:
-    """Returns the cassette with new file names, numbered from 1. folder: where the files are, if not in the folder of
-    the cassette's name; relative to the folder of cassettes.
+    """Returns the cassette with new file names, numbered from 1. folder: where the files are, if
+    not in the folder of the cassette's name; relative to the folder of cassettes.
     """
     prefix = cassette.name if folder is None else folder
     named = (replace(i, file=f"{prefix}/{name_file(n, i)}".lstrip("/")) for n, i in enumerate(cassette.interactions, 1))

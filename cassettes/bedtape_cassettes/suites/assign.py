@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.failures import FAILURES, namespace_of
+from bedtape_cassettes.failures import FAILURES, get_namespace
 from bedtape_cassettes.families.content import STOP_REASONS, CitedText, Content, Message, Text, Usage
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.members import find_leaves
@@ -23,7 +23,7 @@ from bedtape_cassettes.families.text_slots import with_text
 from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.json_values import Place, Plain, find_places, parse_path, with_leaf
-from bedtape_cassettes.format.json_view import opened, sealed
+from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
 __all__ = [
@@ -223,13 +223,13 @@ def _with_stop(interaction: Interaction, stop: str) -> Interaction:
     if not isinstance(content, Message) or not can_render(interaction.operation):
         fix = "set the member itself: json:$.path=value"
         raise CassetteError(f"{file}: expected an answer whose form is known, found one that is not; {fix}")
-    word, values = _stop_word(interaction, stop), opened(response.body)
+    word, values = _stop_word(interaction, stop), read_values(response.body)
     places = _stops(interaction, values)
     if word is None or not places:
         raise CassetteError(f"{file}: expected a stop reason in the answer, found none; set it with json:$.path=value")
     for number, place, _ in places:
         values[number] = with_leaf(values[number], place, word)
-    return replace(interaction, response=replace(response, body=sealed(response.body, values)))
+    return replace(interaction, response=replace(response, body=write_values(response.body, values)))
 
 
 def _stops(interaction: Interaction, values: Sequence[JsonValue | Plain]) -> list[tuple[int, Place, str]]:
@@ -250,7 +250,7 @@ def _stop_word(interaction: Interaction, stop: str) -> str | None:
         )
     except RenderError as error:
         raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
-    return next((word for _, _, word in _stops(interaction, opened(rendered.body))), None)
+    return next((word for _, _, word in _stops(interaction, read_values(rendered.body))), None)
 
 
 # -- status ----------------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def _error(status: int, response: Response, file: str, notes: list[str]) -> Resp
     if name is None:
         notes.append(f"{file}: no known Bedrock error has the status {status}; the body is unchanged")
         return replace(response, status=status)
-    headers = (("content-type", "application/json"), ("x-amzn-errortype", name + namespace_of(name)))
+    headers = (("content-type", "application/json"), ("x-amzn-errortype", name + get_namespace(name)))
     body = Body("json", bodies.compact({"message": FAILURES[name].message}))
     return replace(response, status=status, headers=headers, body=body)
 
@@ -298,7 +298,7 @@ def with_members(body: Body | Events, path: str, value: str, file: str) -> Body 
         parts = parse_path(path)
     except ValueError as error:
         raise CassetteError(f"{file}: {error}; write it like json:$.content[0].text=…") from None
-    values = opened(body)
+    values = read_values(body)
     holder: JsonValue = [None if isinstance(each, Plain) else each for each in values]
     if isinstance(body, Body):
         parts = ("0", *parts)
@@ -308,7 +308,7 @@ def with_members(body: Body | Events, path: str, value: str, file: str) -> Body 
     for number, *place in places:
         assert isinstance(number, int)
         values[number] = with_leaf(values[number], tuple(place), _parse_value(value))
-    return sealed(body, values)
+    return write_values(body, values)
 
 
 def _parse_value(value: str) -> JsonValue:

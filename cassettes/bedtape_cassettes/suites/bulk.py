@@ -14,7 +14,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
-from bedtape_cassettes.names import cassette_name, safe_name
+from bedtape_cassettes.names import cassette_name, is_safe_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file, number_files
 from bedtape_cassettes.suites.selector import Picked, cassettes
@@ -100,7 +100,7 @@ def _collect(suite: Suite, picked: Picked) -> list[Interaction]:
 
 
 def _check_name(name: str) -> str:
-    if not safe_name(name):
+    if not is_safe_name(name):
         raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
     return name
 

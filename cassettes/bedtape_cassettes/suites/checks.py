@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import Plain
-from bedtape_cassettes.format.json_view import opened, value_in
+from bedtape_cassettes.format.json_view import read_event, read_values
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.suites.lifecycle import find_end_of_life
@@ -141,7 +141,7 @@ def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterat
         )
         return
     drift_by_side: list[tuple[str, _Drift]] = []
-    value = opened(request.body)[0]
+    value = read_values(request.body)[0]
     # A request that Bedrock rejected may be wrong on purpose.
     if request.body.data and not isinstance(value, Plain) and response.status < 400:
         drift_by_side += [("request", d) for d in drifts.find_request_drift(operation.service, operation.name, value)]
@@ -155,12 +155,12 @@ def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterat
 
 def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:
     if isinstance(body, Body):
-        value = opened(body)[0]
+        value = read_values(body)[0]
         if body.data and not isinstance(value, Plain):
             yield from drifts.find_answer_drift(service, operation, value)
         return
     for event in body.events:
-        payload = value_in(event)
+        payload = read_event(event)
         if event.type is None or event.form != "json" or isinstance(payload, Plain):
             continue
         yield from drifts.find_event_drift(service, operation, event.type, payload)

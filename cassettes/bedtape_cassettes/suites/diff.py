@@ -28,7 +28,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import compare_members, leaves, render_path
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
@@ -175,7 +175,7 @@ def _body(body: Body | Events) -> _Facts:
 
 def _value(form: str, data: bytes) -> JsonValue:
     try:
-        return f"{len(data)} bytes, {data[:12].hex()}…" if form == "base64" else bodies.value_of(form, data)
+        return f"{len(data)} bytes, {data[:12].hex()}…" if form == "base64" else bodies.read_value(form, data)
     except ValueError:
         return data.decode(errors="replace")
 
@@ -233,7 +233,7 @@ def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
     seen: dict[bytes, int] = {}
     found = {}
     for place, interaction in enumerate(cassette.interactions):
-        key = key_of_request(interaction.request)
+        key = compute_request_key(interaction.request)
         found[key, seen.get(key, 0)] = place
         seen[key] = seen.get(key, 0) + 1
     return found

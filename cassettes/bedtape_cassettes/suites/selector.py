@@ -15,7 +15,7 @@ from typing import TypeAlias
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file
@@ -104,7 +104,7 @@ def find_duplicates(cassette: Cassette) -> list[tuple[int, ...]]:
     """
     by_key: dict[bytes, list[int]] = {}
     for number, interaction in zip(numbers(cassette), cassette.interactions, strict=True):
-        by_key.setdefault(key_of_request(interaction.request), []).append(number)
+        by_key.setdefault(compute_request_key(interaction.request), []).append(number)
     return [tuple(same) for same in by_key.values() if len(same) > 1]
 
 
@@ -132,7 +132,7 @@ def _holds(interaction: Interaction, kind: str, value: str) -> bool:
         case "prompt":
             return value.casefold() in read_text(interaction).casefold()
         case "key":
-            return key_of_request(interaction.request).hex().startswith(value.lower())
+            return compute_request_key(interaction.request).hex().startswith(value.lower())
         case "status":
             return _glob(value, str(interaction.response.status))
     return value in marks(interaction)
@@ -200,7 +200,7 @@ def _no_match(selector: Selector, found: Sequence[Cassette]) -> CassetteError:
     if "status" in kinds:
         there.append(f"statuses {_join(str(i.response.status) for i in interactions)}")
     if "key" in kinds:
-        there.append(f"keys {_join(key_of_request(i.request).hex()[:8] for i in interactions)}")
+        there.append(f"keys {_join(compute_request_key(i.request).hex()[:8] for i in interactions)}")
     where = found[0].name if len(found) == 1 else f"{len(found)} cassettes"
     what = compact(selector.text).decode()
     return CassetteError(

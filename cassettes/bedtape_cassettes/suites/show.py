@@ -25,7 +25,7 @@ from bedtape_cassettes.families.content import (
 from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
@@ -41,7 +41,7 @@ def render_heading(cassette: str, number: int, interaction: Interaction) -> list
     what = interaction.operation or f"{interaction.request.method} {interaction.request.path}"
     status = str(interaction.response.status)
     parts = [f"{cassette}:{number}", what, interaction.model or "-", status, *marks(interaction)]
-    where = f"{interaction.file}  key {key_of_request(interaction.request).hex()}"
+    where = f"{interaction.file}  key {compute_request_key(interaction.request).hex()}"
     return [*lines("  ".join(parts), "title"), *lines(where, "faint")]
 
 
@@ -156,7 +156,7 @@ def _pretty(form: str, data: bytes) -> str:
     """Renders JSON on several lines, text unchanged, and the number of other bytes."""
     if form == "base64":
         return f"{len(data)} bytes"
-    value = bodies.value_of(form, data)
+    value = bodies.read_value(form, data)
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
@@ -225,7 +225,7 @@ def _payload(event: Event) -> str:
 
 def _value(event: Event) -> JsonValue:
     try:
-        return bodies.value_of(event.form, event.payload)
+        return bodies.read_value(event.form, event.payload)
     except ValueError:
         return event.payload.decode(errors="replace")
 

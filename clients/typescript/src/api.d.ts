@@ -323,7 +323,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Recordings never asked for. */
+        /** Recordings that were never requested. */
         get: operations["unplayed"];
         put?: never;
         post?: never;
@@ -516,7 +516,7 @@ export interface components {
             /** @description There are such calls, in this order, and none between them. */
             consecutive?: components["schemas"]["Conditions"][];
             /**
-             * @description Every recording was asked for.
+             * @description Every recording was requested.
              * @enum {boolean}
              */
             all_played?: true;

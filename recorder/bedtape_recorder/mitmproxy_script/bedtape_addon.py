@@ -1,4 +1,7 @@
-"""The file for `mitmdump -s`. Alone in its folder, for mitmproxy puts a script's folder on sys.path for good."""
+"""The file for `mitmdump -s`.
+
+It is alone in its folder because mitmproxy adds a script's folder to sys.path permanently.
+"""
 
 from bedtape_recorder.addon import Script
 

@@ -1,4 +1,4 @@
-"""What a call gets and what becomes of it: an `Answer` when it is found, an `Outcome` when it is over. Values only."""
+"""The `Answer` to a call, and the `Outcome` when the call is over. Values only."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from bedtape_replayer.answering.steps import StepEdit
 
 __all__ = ["Answer", "Outcome", "Source"]
 
-# What answered: a recording, a rule, a fault, nothing, the check of requests, an overlay that cannot, bedtape itself.
+# The source of an answer. miss: nothing answered. validation: the request check. overlay: a layer that cannot answer.
+# control: bedtape's own routes.
 Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
 
 
-# Nobody changes an answer or an outcome once it is made. They are not `frozen`, which takes six times as long to make.
+# Answers and outcomes do not change. The classes are not `frozen`, because a frozen instance takes six times as long
+# to create.
 @dataclass(slots=True, eq=False)
 class Answer:
-    """What a call gets, and from where.
+    """The answer to a call, and its source.
 
-    by: the recording's file, or the id of the rule or fault. response: the answer before it became bytes; None for an
-    answer of bedtape's own. faults: the ids of the faults that changed it. edits: how they change its steps. speed: the
-    pace that its session asks for; None for the server's.
+    by: the recording's file, or the id of the rule or fault. response: the answer before it is rendered to bytes, `None`
+    for bedtape's own answers. faults: the ids of the faults that changed the answer. edits: the changes of the faults to
+    the steps. speed: the pace of the session, `None` for the server's pace.
     """
 
     call: Call
@@ -39,17 +41,17 @@ class Answer:
 
     @property
     def file(self) -> str | None:
-        """The recording that answered."""
+        """The recording that answered, or `None` for another source."""
         return self.by if self.source == "cassette" else None
 
 
 @dataclass(slots=True, eq=False)
 class Outcome:
-    """One call when it is over.
+    """A call that is over.
 
-    started: whether the answer's head went out: a reset or a stall before it leaves the client without a status.
-    began: seconds since 1970. seconds: how long it took. complete: whether the client stayed to the end. sent: how
-    many pieces of the body went out: events, where it is a stream.
+    started: whether the answer's head was sent. A reset or stall before the head leaves the client without a status.
+    began: seconds since 1970. seconds: the duration. complete: whether the client stayed to the end. sent: the number
+    of pieces of the body that were sent; a piece of a stream is an event.
     """
 
     answer: Answer

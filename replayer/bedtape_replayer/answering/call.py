@@ -1,4 +1,4 @@
-"""A call: one request that the server received, as every room behind the wire sees it. No sockets, no clock."""
+"""A call: one request that the server received. Most packages use this form. No sockets, no clock."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Call"]
 # Nothing assigns a call's fields. It is not `frozen`, because a frozen call takes five times as long to make.
 @dataclass(eq=False)
 class Call:
-    """One request that the server received, read further as somebody asks.
+    """One request that the server received. The body is parsed on first use.
 
-    path: percent-encoded with its query, without prefixes. number: its place among its session's calls, from 1.
-    generation: of the session that it came to. A session that is reset, or made anew under the same name, has another
+    path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
+    generation: the generation of the session. A session that is reset, or made anew under the same name, has another
     generation, and so another history. 0 for a call that no history keeps.
     """
 
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def operation(self) -> str | None:
-        """The operation's name, as botocore's; None where the path is none of Bedrock's."""
+        """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
     @property
@@ -51,7 +51,7 @@ class Call:
 
     @cached_property
     def json(self) -> JsonValue:
-        """The body parsed; None where it is not JSON."""
+        """The parsed body, or `None` if the body is not JSON."""
         try:
             return parse(self.body)
         except ValueError:
@@ -59,29 +59,29 @@ class Call:
 
     @property
     def is_literal(self) -> bool:
-        """Whether what its prompt says stands in its body as it is, but for what JSON must escape.
+        """Whether the body contains the prompt's texts literally, except for characters that JSON must escape.
 
-        Converse's texts are joined by lines alone; other families cut theirs out of templates, or base64.
+        Converse's texts are joined by line breaks. Other formats contain texts in templates or in base64.
         """
         return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
 
     @cached_property
     def prompt(self) -> Prompt:
-        """What it asks: system, messages, tools, parameters, whatever its model family calls them."""
+        """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
         return read(self.operation, self.model, self.body)
 
     @cached_property
     def attempt(self) -> int:
-        """Which attempt of one invocation it is, from 1, as its SDK says."""
-        if found := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
-            return int(found[1])
+        """The number of the attempt in its invocation, from 1, from the SDK's headers."""
+        if match := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
+            return int(match[1])
         retried = self.head.get("x-stainless-retry-count") or ""
         return int(retried) + 1 if _SMALL.fullmatch(retried) else 1
 
     @property
     def invocation_id(self) -> str | None:
-        """What groups the attempts of one SDK call, where the SDK says it."""
+        """The id that the attempts of one SDK call share, or `None` if the SDK does not send an id."""
         return self.head.get("amz-sdk-invocation-id")
 
     @cached_property

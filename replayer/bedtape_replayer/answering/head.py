@@ -1,4 +1,4 @@
-"""A request's headers as lines, read when somebody asks: to parse twenty costs more than to answer. No sockets."""
+"""The headers of a request as unparsed lines. To parse twenty headers costs more than to answer. No sockets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Head"]
 
 
 class Head:
-    """raw: the header lines, each ended by CR LF, behind one CR LF.
+    """The headers of a request. raw: CR LF, then the header lines, each with CR LF at its end.
 
-    version: of the HTTP that it came over; in HTTP/2's heads names are in lower case.
+    version: the HTTP version of the request. In HTTP/2, names are in lower case.
     """
 
     __slots__ = ("_is_packed", "_lowercase", "raw", "version")
@@ -24,7 +24,7 @@ class Head:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Head:
-        """One of HTTP/2, from names and values."""
+        """Creates the head of an HTTP/2 request from names and values."""
         return cls(b"\r\n" + b"".join([b"%b: %b\r\n" % pair for pair in pairs]), version="HTTP/2")
 
     def __eq__(self, other: object) -> bool:
@@ -47,11 +47,11 @@ class Head:
         return lowercase
 
     def pack(self) -> None:
-        """Lets go of what can be made again, for good: for those who keep ten thousand."""
+        """Frees the lower-case copy and stops keeping it, because a history keeps ten thousand heads."""
         self._is_packed, self._lowercase = True, None
 
     def get(self, name: str) -> str | None:
-        """The value of the first header with this lower-case name."""
+        """Returns the value of the first header with this lower-case name."""
         at = self.lowercase.find(b"\r\n%b:" % name.encode())
         if at < 0:
             return None
@@ -65,5 +65,5 @@ class Head:
 
     @property
     def size(self) -> int:
-        """The bytes that it keeps in memory once it is packed, about."""
+        """The approximate size in memory after `pack`, in bytes."""
         return len(self.raw)

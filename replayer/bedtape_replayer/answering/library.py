@@ -1,4 +1,4 @@
-"""The cassettes of a server and the index each session plays from. Immutable but for indexes built on first use."""
+"""The cassettes of a server, and the index that each session plays from. Indexes are built on first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Library"]
 
 
 class Library:
-    """A session plays from the cassette of its name where there is one, else from all of them in name order."""
+    """The cassettes of a server. A session plays from the cassette with its name, or else from all in name order."""
 
     def __init__(self, cassettes: Iterable[Cassette], rules: MatchRules = DEFAULT) -> None:
         self.cassettes = tuple(sorted(cassettes, key=lambda cassette: cassette.name))
@@ -24,13 +24,13 @@ class Library:
         self._indexes: dict[str, Index] = {}
 
     def __len__(self) -> int:
-        """How many interactions can be played."""
+        """The number of interactions that can be played."""
         return len(self._all.interactions)
 
     def index(self, session: str | None, cassette: str | None = None) -> Index:
-        """What a session plays from: the cassette that it chose, else that of its name, else all; None has no name.
+        """Returns the index of a session: the chosen cassette, the cassette with the session's name, or all cassettes.
 
-        A chosen cassette that is not there has no recordings.
+        session: the name, or `None`. cassette: the chosen cassette. A missing chosen cassette gives an empty index.
         """
         if cassette is not None:
             chosen = self._named.get(cassette)
@@ -46,6 +46,6 @@ class Library:
 
     def _find_cassette(self, session: str) -> Cassette | None:
         named = self._named.get(cassette_name(session))
-        if named is None and self._rules.redact:  # the recorder took the patterns out of the name too
+        if named is None and self._rules.redact:  # the recorder scrubs cassette names too
             named = self._named.get(cassette_name(scrub_text(session, self._rules.redaction)))
         return named

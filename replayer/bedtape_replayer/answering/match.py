@@ -1,7 +1,6 @@
-"""Which recording answers a call; and where none does, which came nearest and how it differs.
+"""Finds the recording that answers a call, or reports the nearest recordings and their differences.
 
-An index is immutable; playback positions live in the session. A miss is data: triples of (field, recorded, sent).
-Pure: no sockets, no clock.
+An index does not change; the session has the playback positions. Pure: no sockets, no clock.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from bedtape_cassettes.matching.key import (
     MatchRules,
     answer_headers,
     canonical,
-    canonical_of_request,
-    key_of,
-    key_of_request,
-    unscrubbed_key_of,
+    canonicalize_request,
+    compute_key,
+    compute_request_key,
+    compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.text import format_count
@@ -37,7 +36,7 @@ __all__ = ["FieldDifference", "Index", "IndexedRecording", "Miss", "Near", "find
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexedRecording:
-    """An interaction that can be played: its place among those with the same match key, counted from 0."""
+    """An interaction that can be played. number: its position in the recordings with the same match key, from 0."""
 
     interaction: Interaction
     key: bytes
@@ -46,7 +45,7 @@ class IndexedRecording:
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """One field that keeps a recording from answering; None stands for a field that is not there."""
+    """A field in which a recording differs from the call. `None`: the field is missing."""
 
     field: str
     recorded: str | None
@@ -62,7 +61,7 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A recording that came near: its file, and every field in which the call differs from it."""
+    """A recording similar to the call: its file, and every field that differs."""
 
     file: str
     differences: tuple[FieldDifference, ...]
@@ -70,7 +69,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Nothing answers the call. `exhausted` is how often its recordings have been played, under `strict`."""
+    """No recording answers the call. exhausted: with strict, the number of recordings, all of them played."""
 
     request: str
     session: str
@@ -79,7 +78,7 @@ class Miss:
     exhausted: int = 0
 
     def __str__(self) -> str:
-        """The report, the same in the HTTP answer, the log and a failing test."""
+        """The report. The HTTP answer, the log and a failing test contain the same text."""
         if self.exhausted:
             times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
             lines = [
@@ -101,10 +100,10 @@ class Miss:
 _SHOWN = 12
 _WIDTH = 160
 _NEAREST = 2
-# A report compares with so many recordings at most: a miss must not stall the other tests on this server.
+# The maximum number of recordings to compare, because a miss must not delay other tests on the server.
 _COMPARED = 400
 
-# Of requests whose keys are known.
+# The memory for match keys by request.
 _MEMO_BYTES = 16 * 1024 * 1024
 
 
@@ -117,54 +116,54 @@ class Index:
         self._keys: Memo[tuple[str, str, AnswerHeaders, bytes], bytes] = Memo(_MEMO_BYTES)
         self.interactions = tuple(i for c in cassettes for i in c.interactions if not i.partial)
         for interaction in self.interactions:
-            key = key_of_request(interaction.request, rules)
+            key = compute_request_key(interaction.request, rules)
             queue = self._queues.setdefault(key, [])
             queue.append(IndexedRecording(interaction, key, len(queue)))
 
     def key(self, call: Call) -> bytes:
-        """The call's match key."""
+        """Returns the match key of a call."""
         headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowercase) else ()
-        asked = (call.method, call.path, headers, call.body)
-        key = self._keys.get(asked)
+        request = (call.method, call.path, headers, call.body)
+        key = self._keys.get(request)
         if key is None:
             key = self._read_key(call, headers)
-            self._keys.keep(asked, key, len(call.path) + len(call.body))
+            self._keys.keep(request, key, len(call.path) + len(call.body))
         return key
 
     def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
-        """Most calls are answered, and those hold no secret that would have to be looked for."""
-        key = unscrubbed_key_of(call.method, call.target, headers, call.body, self._rules)
-        return key if key in self._queues else key_of(call.method, call.target, headers, call.body, self._rules)
+        """Tries the key without redaction first, because most calls are recorded and contain no secret."""
+        key = compute_unscrubbed_key(call.method, call.target, headers, call.body, self._rules)
+        return key if key in self._queues else compute_key(call.method, call.target, headers, call.body, self._rules)
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
-        """The recordings with this key, in the order to play them; none for a miss."""
+        """Returns the recordings with this key in playback order. Empty for a miss."""
         return self._queues.get(key, [])
 
     def queues(self) -> Iterable[list[IndexedRecording]]:
-        """All recordings, those with the same match key together."""
+        """Returns all recordings, grouped by match key."""
         return self._queues.values()
 
     def report_miss(self, call: Call) -> Miss:
-        """The report on a call that nothing answers."""
+        """Builds the report on a call that no recording answers."""
         sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
         nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
         report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
         return Miss(_describe_request(call), call.session, len(self.interactions), report)
 
     def report_exhausted(self, call: Call, queue: list[IndexedRecording]) -> Miss:
-        """The report on a call whose recordings have all been played."""
+        """Builds the report on a call whose recordings have all been played."""
         played = tuple(Near(recording.interaction.file, ()) for recording in queue[:_SHOWN])
         return Miss(_describe_request(call), call.session, len(self.interactions), played, len(queue))
 
     def _rank_recordings(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
-        """Recordings of the same operation, each with how alike it is to the call."""
+        """Yields recordings of the same operation, each with its similarity to the call."""
         distinct = (queue[0].interaction for queue in self._queues.values())
         same = [i for i in distinct if (i.operation or i.request.method) == sent.operation]
         size = len(compact(sent.body))
         close = sorted(same, key=lambda i: (i.model != sent.model, abs(len(i.request.body.data) - size)))
         mine, words = _collect_leaves(sent), _collect_words(sent.body)
         for interaction in close[:_COMPARED]:
-            recorded = canonical_of_request(interaction.request, self._rules)
+            recorded = canonicalize_request(interaction.request, self._rules)
             alike = _measure_overlap(mine, _collect_leaves(recorded)) + _measure_overlap(
                 words, _collect_words(recorded.body)
             )
@@ -178,7 +177,7 @@ def _describe_request(call: Call) -> str:
 
 
 def _build_tree(request: Canonical) -> JsonValue:
-    """The request as one tree, so that one comparison serves address, headers and body."""
+    """Builds one tree of the request, so that one comparison covers address, headers and body."""
     return {
         "operation": request.operation,
         "model" if request.model else "path": request.model or request.path,
@@ -195,7 +194,7 @@ _WORD = re.compile(r"\w+")
 
 
 def _collect_words(value: JsonValue) -> set[str]:
-    """What a request is about; the beginning of a long one says enough."""
+    """Collects the words of a request. The beginning of a long request is enough."""
     return set(_WORD.findall(compact(value)[:20_000].decode(errors="ignore")))
 
 
@@ -204,7 +203,7 @@ def _measure_overlap(one: set[Any], other: set[Any]) -> float:
 
 
 def find_differences(recorded: Canonical, sent: Canonical) -> Iterator[FieldDifference]:
-    """Every field in which two requests differ, in the order of the request."""
+    """Yields every field in which two requests differ, in the order of the request."""
     for change in compare(_build_tree(recorded), _build_tree(sent)):
         yield FieldDifference(render_path(change.place).removeprefix("body."), *_shorten_both(change))
 
@@ -217,7 +216,7 @@ def _shorten(value: JsonValue, at: int = 0) -> str:
 
 
 def _shorten_both(change: Change) -> tuple[str | None, str | None]:
-    """Both values, cut around the first character in which they differ."""
+    """Shortens both values around the first character that differs."""
     before, after = change.before, change.after
     if before is MISSING or after is MISSING:
         return None if before is MISSING else _shorten(before), None if after is MISSING else _shorten(after)

@@ -1,6 +1,6 @@
-"""What was found out about requests, remembered by their bytes: tests send the same ones again and again.
+"""A cache of results by request, because tests send the same requests repeatedly.
 
-Bounded by what the keys take. Pure: no sockets, no clock.
+The size of the keys is limited. Pure: no sockets, no clock.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _LARGEST = 65536
-# What a key, its tuple and its place take beside what it says.
+# The overhead of a key, its tuple and its dictionary entry.
 _ENTRY_BYTES = 512
 
 
 class Memo(dict[K, V]):
-    """A dictionary that is emptied when its keys grow too many. most_bytes: what they may take."""
+    """A dictionary that is cleared when its keys take too much memory. most_bytes: the limit."""
 
     __slots__ = ("_bytes", "_most_bytes")
 
@@ -28,7 +28,7 @@ class Memo(dict[K, V]):
         self._bytes = 0
 
     def keep(self, key: K, value: V, size: int) -> None:
-        """Remembers a value, if its key is not too large. size: the key's, in bytes."""
+        """Stores a value, unless the key is too large. size: the size of the key in bytes."""
         if size > _LARGEST:
             return
         self._bytes += size + _ENTRY_BYTES

@@ -1,7 +1,7 @@
-"""What Bedrock says: a recorded response with everything put back that recording took away.
+"""Renders a recorded response to the bytes that Bedrock sends, with the headers that the recorder removed.
 
-Header names have Bedrock's case and stand in its order; request ids and padding come from the match key, so that
-the same request gets the same bytes every time. Only `Date` is left for the server, which has the clock. Pure.
+Header names have Bedrock's case and order. Request ids and padding are derived from the match key, so that the same
+request gets the same bytes every time. The server adds the date, because it has the clock. Pure.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "build_error_reply", "build_
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
-# Stands for the present date. A recorded one would shift the clocks of JavaScript clients, which sign by it.
+# A placeholder for the current date. A recorded date would shift the clock by which JavaScript clients sign.
 DATE = b""
 
 
 def is_date(name: bytes, value: bytes) -> bool:
-    """Whether the header waits for the present date."""
+    """Returns whether the header is a placeholder for the current date."""
     return value == DATE and name.lower() == b"date"
 
 
@@ -42,8 +42,8 @@ class Piece:
 class Reply:
     """Status, headers in wire order (with content-length or transfer-encoding), and the body in pieces.
 
-    streamed: whether the body goes out chunked, a piece at a time; else it is one piece with a content length.
-    after_ms: how long Bedrock took until the head.
+    streamed: whether the body is sent in chunks, one for each piece. Otherwise the body is one piece with a content
+    length. after_ms: milliseconds until Bedrock sent the head.
     """
 
     status: int
@@ -54,22 +54,22 @@ class Reply:
 
     @cached_property
     def size(self) -> int:
-        """The bytes of its body."""
+        """The size of the body in bytes."""
         return sum(len(piece.data) for piece in self.pieces)
 
     @property
     def body(self) -> bytes:
-        """The body in one."""
+        """The body as one bytes object."""
         return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
 
     @cached_property
     def http1_chunks(self) -> bytes:
-        """The body as HTTP/1.1 sends it where it is streamed, a chunk a piece and the last one."""
+        """The body in HTTP/1.1 chunks: one for each piece, and the final empty chunk."""
         chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
         return b"".join(chunks) + b"0\r\n\r\n"
 
 
-# Bedrock's case, for the names that do not simply stay as they are in a cassette (lower case).
+# Bedrock's case of names that are not in lower case. Cassettes contain names in lower case.
 _NAMES = {
     name.lower(): name
     for name in (
@@ -90,7 +90,7 @@ _NAMES = {
         "X-Amzn-Bedrock-Service-Tier",
     )
 }
-# Bedrock's order, the same in all 1,390 recorded responses that kept it; what is not named comes last, as recorded.
+# Bedrock's order, the same in all 1,390 recorded responses with known order. Other headers come last, as recorded.
 _ORDER = (
     "date",
     "content-type",
@@ -121,7 +121,7 @@ def _derive_request_id(key: bytes, number: int, purpose: bytes = b"request id") 
 
 
 def build_reply(interaction: Interaction, key: bytes, number: int) -> Reply:
-    """The reply to the `number`th request (from 0) with this match key."""
+    """Builds the reply to request `number` (from 0) with this match key."""
     response = interaction.response
     pieces = tuple(_build_pieces(response.body, key, number))
     streamed = isinstance(response.body, Events) or _is_streamed(response.headers, exact=interaction.exact)
@@ -172,12 +172,12 @@ def _build_bedrock_headers(
 
 
 def _build_exact_headers(recorded: Headers, length: int | None) -> Headers:
-    """As recorded, but the date is now and the framing is that of what is sent."""
+    """Returns the recorded headers with the current date and the framing of the reply."""
     framing = _build_framing_header(length)
     headers: list[tuple[str, str]] = []
     for name, value in recorded:
         match name.lower():
-            case "date":  # one alone: two would be the same date twice
+            case "date":  # keep one, because the placeholder makes all dates equal
                 if "date" not in {n.lower() for n, _ in headers}:
                     headers.append((name, ""))
             case "content-length" | "transfer-encoding":
@@ -195,7 +195,7 @@ def _remove_framing(headers: Headers) -> Headers:
 
 
 def build_error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
-    """An error of bedtape's own, in the form that Bedrock gives to its errors."""
+    """Builds an error of bedtape in the form of Bedrock's errors."""
     body = bodies.compact({"message": message})
     headers = (
         (b"Date", DATE),
@@ -209,5 +209,5 @@ def build_error_reply(status: int, error: str, message: str, request_id: str) ->
 
 
 def make_request_id(key: bytes) -> str:
-    """The request id of an answer that no recording gave."""
+    """Returns the request id of an answer that is not recorded."""
     return _derive_request_id(key, 0)

@@ -1,7 +1,7 @@
-"""What the wire does with a reply, step by step: the vocabulary between the engine and the server.
+"""The steps in which the server sends a reply.
 
-A step is a value; only the server acts on it. Whoever wants to wait returns a `Wait`, nobody sleeps. Faults end an
-answer with `Stall`, `Close` or `Reset`, and nothing comes after them. What faults change is a value too: a `StepEdit`.
+A step is a value; the server executes it. A delay is a `Wait` step. Faults end an answer with `Stall`, `Close` or
+`Reset`, and no step follows. A change by a fault is a value too: a `StepEdit`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing until `seconds` after the step before it was due."""
+    """Wait until `seconds` after the time of the previous step."""
 
     seconds: float
 
@@ -57,19 +57,19 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Say nothing more, until the client goes or the server stops."""
+    """Send nothing more until the client closes the connection or the server stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Send what is under way, then close the connection in order, with the answer unfinished."""
+    """Send buffered data, then close the connection without an error, with the answer incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Break off: with `code`, HTTP/2's RST_STREAM for this answer alone; else a TCP reset of the connection.
+    """Reset: with `code`, an HTTP/2 RST_STREAM for this answer; otherwise a TCP reset of the connection.
 
-    HTTP/1.1 knows no other way than the TCP reset.
+    HTTP/1.1 always gets the TCP reset.
     """
 
     code: int | None = None
@@ -79,7 +79,7 @@ Step: TypeAlias = Wait | Start | Send | Finish | Stall | Close | Reset
 
 
 def build_paced_steps(reply: Reply, speed: float) -> Iterator[Step]:
-    """The reply at `speed` times the pace it was recorded with."""
+    """Yields the steps of the reply at `speed` times the recorded pace."""
     if reply.after_ms:
         yield Wait(reply.after_ms / 1000 / speed)
     yield Start()
@@ -93,7 +93,7 @@ def build_paced_steps(reply: Reply, speed: float) -> Iterator[Step]:
 
 
 def build_steps(reply: Reply) -> Iterator[Step]:
-    """The reply as fast as its reader takes it."""
+    """Yields the steps of the reply without waits."""
     yield Start()
     for piece in reply.pieces:
         yield Send(piece.data)
@@ -102,9 +102,9 @@ def build_steps(reply: Reply) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True)
 class EndAt:
-    """Ends the answer with `last`, after so many events and so many bytes of the next; None events: before the head.
+    """Ends the answer with `last` after a number of events and bytes of the next event. No `events`: before the head.
 
-    A whole body is one event. A place beyond the answer's end is at its end.
+    A body that is not a stream is one event. A place after the end of the answer is its end.
     """
 
     events: int | None
@@ -114,7 +114,7 @@ class EndAt:
 
 @dataclass(frozen=True, slots=True)
 class AddWaits:
-    """Waits in seconds. first_byte: before the head, if not 0. between: before each piece of the body but the first."""
+    """Adds waits in seconds. first_byte: before the head. between: before each piece of the body except the first."""
 
     first_byte: float
     between: tuple[float, ...] = ()
@@ -124,14 +124,14 @@ StepEdit: TypeAlias = EndAt | AddWaits
 
 
 def edit(steps: Iterator[Step], edits: tuple[StepEdit, ...]) -> Iterator[Step]:
-    """The steps after all edits, in their order."""
+    """Applies the edits to the steps, in order."""
     for each in edits:
         steps = _end_at(steps, each) if isinstance(each, EndAt) else _add_waits(steps, each)
     return steps
 
 
 def _end_at(steps: Iterator[Step], end: EndAt) -> Iterator[Step]:
-    """An answer that another edit ended before the place stays as it is."""
+    """Ends the steps at a place. Steps that another edit ended earlier do not change."""
     events, more = end.events, end.bytes_more
     for step in steps:
         match step:

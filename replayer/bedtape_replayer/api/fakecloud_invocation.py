@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bedtape_cassettes.format.bodies import compact, parse, value_of
+from bedtape_cassettes.format.bodies import compact, parse, read_value
 from bedtape_cassettes.model import Body, Event, JsonValue
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -38,7 +38,7 @@ def _output(call: Record) -> str:
 
 def _value(event: Event) -> JsonValue:
     try:
-        return value_of(event.form, event.payload)
+        return read_value(event.form, event.payload)
     except ValueError:
         return event.payload.decode(errors="replace")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from bedtape_cassettes.format.document import document_of
+from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, JsonValue
 from bedtape_replayer.api.call_routes import call_of, calls_of, forget, list_unplayed, run_assertion, verdict_of
 from bedtape_replayer.api.openapi import openapi
@@ -113,7 +113,7 @@ def _cassette_told(cassette: Cassette) -> JsonValue:
 
 def _cassette(request: ApiRequest) -> JsonValue:
     cassette = _cassette_named(request, request.parts["cassette"])
-    return [make_json_safe({"file": each.file, **document_of(each)}) for each in cassette.interactions]
+    return [make_json_safe({"file": each.file, **build_document(each)}) for each in cassette.interactions]
 
 
 # -- sessions --------------------------------------------------------------------------------------------------

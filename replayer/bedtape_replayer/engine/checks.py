@@ -1,5 +1,8 @@
-"""Which requests are checked as Bedrock checks them, and when. The check itself is loaded with the first request that
-needs it: botocore's service model takes longer to read than a small suite to run."""
+"""When requests are validated as Bedrock validates them.
+
+The validation is imported with the first request that needs it, because botocore's service model takes longer to read
+than a small suite takes to run.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 
 __all__ = ["NO_CHECKS", "Checks", "Validate", "find_refusal", "parse_checks"]
 
-# `rules`: before a rule answers, for a recording proves that its request was good. `always`: before anything does.
+# `rules`: before a rule answers, because a recording proves that its request was valid. `always`: before any answer.
 Validate: TypeAlias = Literal["always", "rules", "never"]
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """rules, all: whether requests are checked before a rule answers, and before anything does."""
+    """rules: validate a request before a rule answers. all: validate every request."""
 
     rules: bool
     all: bool
@@ -29,14 +32,14 @@ NO_CHECKS = Checks(rules=False, all=False)
 
 
 def parse_checks(validate: Validate) -> Checks:
-    """Raises ValueError for another word."""
+    """Return the checks for a value of `--validate`. Raises ValueError for another value."""
     if validate not in get_args(Validate):
         raise ValueError(f"expected validate to be one of {', '.join(get_args(Validate))}, found {validate!r}")
     return Checks(validate != "never", validate == "always")
 
 
 def find_refusal(call: Call) -> Response | None:
-    """What Bedrock would answer to a request that it refuses; None for one that it takes."""
+    """Return the error that Bedrock would answer; None for a request that Bedrock accepts."""
     if call.operation is None:
         return None
     found = import_module("bedtape_replayer.engine.validation").find_refusal(

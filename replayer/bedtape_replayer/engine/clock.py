@@ -1,4 +1,4 @@
-"""The virtual clock by which quotas count: it stands still until a test moves it, so that tests never wait."""
+"""The virtual clock that quotas use. A test moves it with `advance`, so no test waits for a quota."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Seconds since the server started, as tests tell it."""
+    """Seconds since the server started. The value changes when a test calls `advance`."""
 
     __slots__ = ("now",)
 
@@ -14,7 +14,7 @@ class Clock:
         self.now = 0.0
 
     def advance(self, seconds: float) -> None:
-        """Moves it on. Raises ValueError for a way back."""
+        """Add seconds to the clock. Raises ValueError for a negative or infinite number."""
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"expected seconds from 0, found {seconds}")
         self.now += seconds

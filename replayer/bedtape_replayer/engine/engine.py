@@ -1,7 +1,7 @@
-"""The line that a request takes: call, session, overlay, match, reply. And nothing else.
+"""Leads a request to its answer: call, session, overlay, match, reply.
 
-Given the same cassettes and layers and the same calls of a session in the same order, it gives the same answers. It
-knows neither sockets nor the clock; what goes over the wire when is in `steps` and done by `server`.
+The same cassettes, the same layers and the same calls of a session in the same order give the same answers. The engine
+has no sockets and no clock. An answer's `steps` say what goes over the wire and when; `server` plays them.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ __all__ = ["ControlApi", "Engine"]
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
 
-# Rendered replies are kept, for the same recordings are asked for again and again. Bounded by what they hold.
+# Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
-# Of request bodies that are in memory once. The match keys and the histories refer to the same objects.
+# Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
 
 
 class ControlApi(Protocol):
-    """Answers the paths that are bedtape's own; None for one that is not its. session: whom the request names."""
+    """Answers the control paths, and returns None for every other path. session: the session that the request names."""
 
     def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None: ...
 
 
 class Engine:
-    """Answers calls from a library, under an overlay. `library` may be replaced while it runs; positions stay.
+    """Answers calls from a library of recordings and an overlay.
 
-    checks: when requests are checked. control: asked first for paths that begin with `/_`.
+    `library` can be replaced while the engine runs; sessions keep their positions. checks: when requests are
+    validated. control: answers paths that begin with `/_`.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Engine:
         self._cached_bytes = 0
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
-        """The answer to a request; `target` is its percent-encoded path with query."""
+        """Return the answer to a request. target: the percent-encoded path with the query."""
         name, path = read_session(target, head)
         if self.control is not None and path.startswith("/_"):
             reply = self.control(name, method, path, head, body)
@@ -94,13 +95,13 @@ class Engine:
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def finish(self, outcome: Outcome) -> None:
-        """The call is over, and becomes history."""
+        """Add a finished call to its session's history."""
         history = self.sessions.history_of(outcome.answer.call)
         if history is not None:
             history.add(outcome)
 
     def _remember(self, body: bytes) -> bytes:
-        """The body itself, which replaces equal ones from now on, because a history keeps thousands of equal bodies."""
+        """Cache and return the body. Later equal bodies use this object, because a history keeps thousands of them."""
         if body:
             self._bodies.keep(body, body, len(body))
         return body
@@ -141,7 +142,7 @@ class Engine:
     # -- the overlay -------------------------------------------------------------------------------------------
 
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
-        """Faults, then rules (the first that matches), then the cassette; what faults harm is harmed last."""
+        """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
         among = layers.candidates(call)
         try:
@@ -154,9 +155,9 @@ class Engine:
                 answer = self._render_response(session, call, ruled.response, source, ruled.layer or None)
             else:
                 answer = self._answer_from_cassette(session, call)
-            if answer.response is None:  # a miss: there is nothing to harm
+            if answer.response is None:  # a miss has no response to change
                 return answer
-            applied = layers.apply_faults(call, answer.response, now, among)
+            applied = layers.select_faults(call, answer.response, now, among)
             return self._apply_faults(session, answer, applied) if applied else answer
         except Refused as error:
             key = session.index(self._library).key(call)
@@ -166,7 +167,7 @@ class Engine:
     def _render_response(
         self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None
     ) -> Answer:
-        """An answer that no recording gave, with everything put back that one would have."""
+        """Render a response that is not from a recording, with the headers that a recording would have."""
         key = session.index(self._library).key(call)
         interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
         return Answer(call, build_reply(interaction, key, call.number), source, by, response)

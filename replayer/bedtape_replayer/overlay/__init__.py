@@ -1,6 +1,6 @@
-"""The overlay: what a test lays over immutable cassettes.
+"""The overlay: rules and faults that a test adds to immutable cassettes.
 
-`when` says which calls a layer is about and `schedule` which of those it takes; a `rule` answers them, a `fault`
-harms their answers (see `layers`); `overlay` is the ordered list, `laid` what it has counted in a session, `candidates` finds the few that may take a call. `document` reads all of it from
-JSON and YAML, as `schema` describes.
+`when` has the conditions on calls and `schedule` the counters. A `rule` answers calls. The modules in `faults` change
+or replace answers. `overlay` is the ordered list of layers. `session_layers` applies the layers in a session, and
+`candidates` finds the few that may match a call. `document` reads overlays from JSON and YAML, checked by `schema`.
 """

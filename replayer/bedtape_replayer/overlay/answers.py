@@ -1,6 +1,6 @@
-"""Answers as documents: which keys go together, and the content, error or raw body that they mean.
+"""Reads answers from JSON: content, an error or a raw body.
 
-What `overlay.schema` says of each key is checked before; here is what no schema can say.
+`overlay.schema` checks each key first. This module checks which keys may be combined.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["find_answer_problems", "read_answer"]
 
 JsonObject = dict[str, Any]
 
-# Each line of an answer is a kind of content; keys of different lines do not go together.
+# Keys to kinds of answers. An answer has one kind.
 _MESSAGE_KEYS = ("text", "json", "tool", "reasoning", "citations")
 _KINDS = {
     **dict.fromkeys(_MESSAGE_KEYS, "a message"),
@@ -59,7 +59,7 @@ _ALLOWED_WITH = {
 
 
 def find_answer_problems(answer: JsonObject, path: Place) -> Iterator[Problem]:
-    """What is wrong with an answer whose keys are right one by one."""
+    """Finds keys that must not be combined, in an answer that matches the schema."""
     kinds = list(dict.fromkeys(_KINDS[key] for key in answer if key in _KINDS))
     if len(kinds) != 1 and not (not kinds and set(answer) <= {"usage"}):
         keys = ", ".join(key for key in answer if key in _KINDS) or "none of them"
@@ -90,11 +90,11 @@ def _find_block_problems(block: JsonObject, path: Place) -> Iterator[Problem]:
         yield Problem.at((*path, "format"), "the format of an image", "no image")
 
 
-# -- what it means ---------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------------
 
 
 def read_answer(answer: JsonObject) -> Given:
-    """What the answer gives. Raises ValueError for an error or a raw body that cannot be."""
+    """Reads an answer. Raises ValueError for an impossible error or raw body."""
     match answer:
         case {"error": error}:
             members = {key: answer[key] for key in ("message", "status", "members", "retry_after_ms") if key in answer}

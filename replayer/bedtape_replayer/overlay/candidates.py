@@ -1,7 +1,7 @@
-"""Which layers may take a call: a few of many, found quickly. Whether they do is theirs to say.
+"""Finds quickly the few layers that may match a call. The conditions of these layers are checked later.
 
-Left out are those for another operation or model, and those that ask for a text which the raw body does not hold. Found
-once for equal requests; nothing else that a layer asks of a call is looked at, for it may be dear. Pure.
+Leaves out layers for another operation or model, and layers whose text is not in the raw body. Results are kept for
+equal requests. Other conditions are not checked here, because they may be expensive. Pure.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from bedtape_replayer.overlay.rule import Rule
 
 __all__ = ["CandidateFinder", "Candidates"]
 
-# Paths hold model ids, of which a suite has a few.
+# A path contains a model id, and a suite uses few models.
 _MOST_PATHS = 1024
 # A thousand bodies of the usual size; each session has its own.
 _MEMO_BYTES = 1024 * 1024
-# Looking for so many texts with one pattern pays once so many bodies were looked through: it takes long to make.
+# Compiling one pattern for many texts is slow. It pays off after this number of bodies.
 _MANY_TEXTS, _MANY_BODIES = 8, 32
 
 
 class Candidates(NamedTuple):
-    """Layers in the order in which they are request. instead: faults that answer. harming: the others."""
+    """Layers in order. answering_faults: replace the answer. changing_faults: change the answer."""
 
     answering_faults: tuple[Fault, ...] = ()
     rules: tuple[Rule, ...] = ()
     changing_faults: tuple[Fault, ...] = ()
 
-    def filter(self, taken: Callable[[Rule | Fault], bool]) -> Candidates:
-        """Those for which it holds."""
+    def filter(self, predicate: Callable[[Rule | Fault], bool]) -> Candidates:
+        """Returns the layers for which the predicate is true."""
         return Candidates(
-            tuple(filter(taken, self.answering_faults)),
-            tuple(filter(taken, self.rules)),
-            tuple(filter(taken, self.changing_faults)),
+            tuple(filter(predicate, self.answering_faults)),
+            tuple(filter(predicate, self.rules)),
+            tuple(filter(predicate, self.changing_faults)),
         )
 
 
 class CandidateFinder:
-    """The layers of an overlay, by call."""
+    """Finds the candidate layers of an overlay for a call."""
 
     def __init__(self, overlay: Overlay) -> None:
         faults = overlay.faults
@@ -56,7 +56,7 @@ class CandidateFinder:
         self._memo: Memo[tuple[str, str, bytes], Candidates] = Memo(_MEMO_BYTES)
 
     def __call__(self, call: Call) -> Candidates:
-        """Those that may take it: all that do, and few that do not."""
+        """Returns every layer that matches the call, and few that do not match."""
         request = (call.method, call.path, call.body)
         found = self._memo.get(request)
         if found is None:
@@ -77,7 +77,7 @@ class CandidateFinder:
 
 
 class _PathCandidates:
-    """The layers for one path. Those that ask for a text are passed over at once where the body holds none of the texts."""
+    """The layers for one path. Skips all layers with a text condition if the body contains no such text."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates

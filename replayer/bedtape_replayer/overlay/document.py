@@ -1,6 +1,6 @@
-"""Overlays as documents: JSON or YAML to rules and faults, checked whole, every problem at once with its place.
+"""Reads overlays from JSON or YAML, and reports every problem with its place.
 
-What a file says, what the control API is sent and what `respond` and `fail` are called with all come through here.
+Overlay files, control API requests and the arguments of `respond` and `fail` are all read by this module.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ __all__ = ["OverlayInvalid", "parse_fault", "parse_overlay", "parse_rule", "read
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 
 JsonObject = dict[str, Any]
-# Makes the id of a layer that has no name, from its kind.
+# Returns the id of a layer that has no name, from its kind.
 Namer = Callable[[str], str]
 
 
 class OverlayInvalid(Invalid):
-    """An overlay, a rule or a fault is wrong. Problems of a file have its line, all problems their path."""
+    """An overlay, a rule or a fault is invalid. Every problem has a path; a problem in a file also has a line."""
 
 
 def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
-    """The overlay in a YAML (or JSON) file. Raises OverlayInvalid, or CassetteInvalid where it is not YAML at all."""
+    """Reads the overlay in a YAML or JSON file. Raises OverlayInvalid, or CassetteInvalid if the data is not YAML."""
     value = yamlio.load(data, file)
     try:
         return parse_overlay(value, prefix)
@@ -49,14 +49,14 @@ def read(data: bytes, file: str, prefix: str = "file-") -> Overlay:
 
 
 def _find_line(lines: Mapping[Place, int], path: Place) -> int:
-    """The line of the path, or of what stands around it."""
+    """Returns the line of the path, or of the nearest parent that has a line."""
     while path not in lines:
         path = path[:-1]
     return lines[path]
 
 
 def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
-    """A whole overlay; layers without a name are called `rule-1`, after the prefix. Raises OverlayInvalid."""
+    """Reads an overlay. Layers without a name get the prefix and rule-1, fault-1. Raises OverlayInvalid."""
     _raise_problems(_find_problems(value))
     assert isinstance(value, dict)
     rules: Any = value.get("rules", [])
@@ -73,25 +73,25 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
 
 
 def _find_problems(value: JsonValue) -> list[Problem]:
-    """What the schema says, and, of every layer that is of its form, what no schema can say."""
+    """Finds the problems against the schema, and further problems of each layer that matches the schema."""
     wrong = problems(value, OVERLAY)
-    misformed = {found.path[:2] for found in wrong}
+    invalid = {problem.path[:2] for problem in wrong}
     for kind, more in (("rules", _find_rule_problems), ("faults", _find_fault_problems)):
         layers = value.get(kind) if isinstance(value, dict) else None
         for number, layer in enumerate(layers if isinstance(layers, list) else ()):
-            if (kind, number) not in misformed and isinstance(layer, dict):
+            if (kind, number) not in invalid and isinstance(layer, dict):
                 wrong += more(layer, (kind, number))
     return wrong or list(_find_duplicate_names(value))
 
 
 def parse_rule(value: JsonValue, namer: Namer) -> Rule:
-    """One rule. Raises OverlayInvalid."""
+    """Reads one rule. Raises OverlayInvalid."""
     _raise_problems(problems(value, RULE) or list(_find_rule_problems(value, ())))  # type: ignore[arg-type]  # an object, by now
     return _build_rule(value, value.get("name") or namer("rule"))  # type: ignore[arg-type, union-attr]
 
 
 def parse_fault(value: JsonValue, namer: Namer) -> Fault:
-    """One fault. Raises OverlayInvalid."""
+    """Reads one fault. Raises OverlayInvalid."""
     _raise_problems(problems(value, FAULT) or list(_find_fault_problems(value, ())))  # type: ignore[arg-type]
     return _build_fault(value, value.get("name") or namer("fault"))  # type: ignore[arg-type, union-attr]
 
@@ -114,7 +114,7 @@ def _find_duplicate_names(overlay: Any) -> Iterator[Problem]:
                 seen.add(name)
 
 
-# -- what a schema cannot say ----------------------------------------------------------------------------------
+# -- rules beyond the schema ------------------------------------------------------------------------------------
 
 
 def _find_rule_problems(rule: JsonObject, path: Place) -> Iterator[Problem]:

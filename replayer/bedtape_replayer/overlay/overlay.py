@@ -1,4 +1,4 @@
-"""An overlay: rules and faults in the order in which they are asked. Values only; what they do to calls is in `laid`."""
+"""An overlay: rules and faults in order. Values only; `session_layers` applies them to calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["NOTHING", "Fault", "Overlay"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Which answers are harmed, and how. told: the fault as a document."""
+    """A fault: the calls it applies to, and the kind of failure. document: the fault as JSON."""
 
     id: str
     kind: FaultKind
@@ -26,7 +26,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Rules and faults in the order in which they are asked. seed: what all chance begins with."""
+    """Rules and faults in the order in which bedtape tries them. seed: the seed of all random choices."""
 
     rules: tuple[Rule, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -37,7 +37,7 @@ class Overlay:
 
     @property
     def layers(self) -> tuple[Rule | Fault, ...]:
-        """All of them."""
+        """The rules, then the faults."""
         return (*self.rules, *self.faults)
 
 

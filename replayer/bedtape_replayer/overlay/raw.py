@@ -1,4 +1,4 @@
-"""A body given as it goes over the wire, for whatever has no neutral form."""
+"""A response body exactly as it is sent, for content that has no form common to all model families."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response,
 
 __all__ = ["Raw"]
 
-# What HTTP sends no body with.
+# A response with one of these statuses has no body.
 _BODYLESS = (204, 304)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
@@ -19,7 +19,7 @@ _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"
 class Raw:
     """One of: body, sent verbatim; chunks, the JSON of each InvokeModel chunk; events, (type, JSON) of each event.
 
-    headers: those that are given replace the usual ones. Raises ValueError for what no answer can be.
+    headers: replace the default headers of the same name. Raises ValueError for an impossible status or header.
     """
 
     body: bytes | None = None
@@ -35,7 +35,7 @@ class Raw:
             raise ValueError(f"expected what an HTTP header can hold, found {wrong[0]!r}")
 
     def build_response(self) -> Response:
-        """What goes over the wire."""
+        """Builds the response that is sent."""
         if self.chunks is not None:
             chunks = [Event(0, event_headers("chunk"), bodies.seal_chunk(chunk), "bytes") for chunk in self.chunks]
             return Response(self.status, self._merge_headers(_CHUNKS), Events.of(chunks))
@@ -43,7 +43,7 @@ class Raw:
             named = [Event(0, event_headers(name), bodies.compact(value), "json") for name, value in self.events]
             return Response(self.status, self._merge_headers(_STREAM), Events.of(named))
         usual: Headers = (("content-type", "application/json"),)
-        return Response(self.status, self._merge_headers(usual), bodies.body_of(self.body or b""))
+        return Response(self.status, self._merge_headers(usual), bodies.read_body(self.body or b""))
 
     def _merge_headers(self, usual: Headers) -> Headers:
         return tuple({**dict(usual), **{name.lower(): value for name, value in self.headers}}.items())

@@ -1,4 +1,4 @@
-"""A rule: which calls it answers, and with what, given once for whichever operation and model family asks."""
+"""A rule: the calls that it answers and its answers, independent of operation and model family."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Given: TypeAlias = Content | Failure | Raw | Computed
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """id: names it in reports and counts for it. answers: given in turn, the last one again and again.
+    """id: the name in reports and counters. answers: used in order; the last answer repeats.
 
-    family: the model family to render for, where a model's id does not tell. told: the rule as a document.
+    family: the model family to render for if the model id does not identify it. document: the rule as JSON.
     """
 
     id: str
@@ -40,9 +40,9 @@ class Rule:
     document: JsonObject = field(default_factory=dict)
 
     def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
-        """The response to the `turn`th call that it takes (from 1); None where its function passes the call on.
+        """Returns the response to match number `turn` (from 1), or `None` if the rule's function returns `None`.
 
-        Raises RenderError where what it gives has no form for this call.
+        Raises RenderError if the answer has no form for this operation and model family.
         """
         given = self.answers[min(turn, len(self.answers)) - 1]
         if callable(given):
@@ -69,7 +69,10 @@ class Rule:
 
 
 def _convert_returned(returned: object) -> Content | Failure | Raw | None:
-    """What a function gave; None where it passes the call on. Raises RenderError, or TypeError for no JSON."""
+    """Converts the return value of a user's function. `None` means that the rule does not answer the call.
+
+    Raises RenderError for another type, and TypeError for an object that is not JSON.
+    """
     match returned:
         case str():
             return Message((Text(returned),))

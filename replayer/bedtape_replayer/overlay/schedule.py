@@ -1,6 +1,6 @@
-"""Which of the calls that a layer is about it takes: counted, and by chance that is seeded.
+"""Which of the matching calls a layer applies to, by counters and seeded probability.
 
-Counters belong to a session (see `laid.Layers`), so parallel tests do not move each other's.
+Counters belong to a session (see `session_layers.Layers`), so parallel tests do not change each other's counters.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ __all__ = ["ALWAYS", "Counter", "Schedule"]
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """times: at most so many. after: not the first so many. every: of the rest the first, then every Nth.
+    """times: the maximum number of calls. after: the number of matching calls to skip first. every: of the remaining
+    calls the first, then every Nth.
 
-    probability: of each that is left, seeded by session, layer and call number.
+    probability: for each remaining call, seeded by session, layer and call number.
     """
 
     times: int | None = None
@@ -28,7 +29,7 @@ ALWAYS = Schedule()
 
 
 class Counter:
-    """How many calls a layer was about, and how many of them it took."""
+    """How many calls matched a layer, and how many the layer applied to."""
 
     __slots__ = ("fired", "matched")
 
@@ -37,9 +38,9 @@ class Counter:
         self.fired = 0
 
     def match(self, schedule: Schedule, chance: Random) -> bool:
-        """Whether the layer takes the call that it was just found to be about. Counts it as one that it is about.
+        """Counts a matching call, and returns whether the schedule selects the call.
 
-        Whoever then takes it says so (`took`), or takes that back (`passed`), as if it had not been about it.
+        The caller then calls `record_fired`, or `undo_match` if the layer does not apply to the call after all.
         """
         if schedule.times is not None and self.fired >= schedule.times:
             return False
@@ -49,7 +50,7 @@ class Counter:
             return False
         return schedule.probability >= 1 or chance.random() < schedule.probability
 
-    def count_fired(self) -> None:
+    def record_fired(self) -> None:
         self.fired += 1
 
     def undo_match(self) -> None:

@@ -1,6 +1,6 @@
-"""The overlay's JSON Schema: what an overlay file, the control API and the keyword arguments of Python all take.
+"""The JSON Schema of overlay files, of control API requests, and of the keyword arguments in Python.
 
-One vocabulary: the key of a file is the argument of `respond` or `fail`. Only data.
+A key of a file has the same name as the argument of `respond` or `fail`. Data only.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ _RAW = _object(
     description="What goes over the wire, for whatever has no neutral form.",
 )
 
-# What an answer says; which of these go together is told by `document`.
+# The keys of an answer. `answers` checks which keys may be combined.
 ANSWER: dict[str, Schema] = {
     "text": _text("What the model says."),
     "json": {"description": "Any JSON, said as text."},

@@ -1,4 +1,4 @@
-"""The layers of a session in their order, and what they have counted. Which of them take a call is decided here."""
+"""The layers of a session in order, with their counters. Selects the layers that apply to a call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["AppliedFault", "Layers", "NameTaken", "Refused", "RuleMatch"]
 
 @dataclass(frozen=True, slots=True)
 class AppliedFault:
-    """A fault that happens to a call, and its context."""
+    """A fault that applies to a call, with its context."""
 
     fault: Fault
     context: FaultContext
@@ -29,14 +29,14 @@ class AppliedFault:
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """What a layer answered: its id, and the response."""
+    """The response of the layer that answered, and the layer's id. The id is empty if the request check answered."""
 
     layer: str
     response: Response
 
 
 class Layers:
-    """A session's layers: its own before those of the overlay file, and what all of them have counted."""
+    """The layers of a session: its own layers before the layers of the overlay file, with their counters."""
 
     def __init__(self, shared: Overlay = NOTHING) -> None:
         self.shared = shared
@@ -52,12 +52,12 @@ class Layers:
 
     @property
     def own(self) -> Overlay:
-        """Those of the session alone."""
+        """The layers that were added to this session."""
         return self._own
 
     @property
     def effective(self) -> Overlay:
-        """Its own, then those of the overlay file, in the order in which they are asked."""
+        """The session's own layers, then the layers of the overlay file."""
         return self._all
 
     def has_layer(self, name: str) -> bool:
@@ -65,7 +65,7 @@ class Layers:
         return any(layer.id == name for layer in self._all.layers)
 
     def remove(self, name: str) -> bool:
-        """Removes a layer of its own; whether it was there."""
+        """Removes one of the session's own layers. Returns whether the layer existed."""
         own = self._own
         rules = tuple(rule for rule in own.rules if rule.id != name)
         faults = tuple(fault for fault in own.faults if fault.id != name)
@@ -73,9 +73,9 @@ class Layers:
         return self._own != own
 
     def replace_own(self, overlay: Overlay) -> None:
-        """Replaces the session's own layers; what layers that stay have counted stays too.
+        """Replaces the session's own layers. A layer that stays keeps its counters.
 
-        Raises NameTaken where two layers would have one name, and changes nothing then.
+        Raises NameTaken, without a change, if two layers would have the same name.
         """
         names = [layer.id for kind in (overlay, self.shared) for layer in kind.layers]
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -88,35 +88,40 @@ class Layers:
             overlay.seed or self.shared.seed,
         )
         self._candidates = CandidateFinder(self._all)
-        kept = {layer.id for layer in self._all.layers if id(layer) in before}  # not another that took its name
+        kept = {
+            layer.id for layer in self._all.layers if id(layer) in before
+        }  # a new layer may have the name of a removed layer
         self._counters = {name: counter for name, counter in self._counters.items() if name in kept}
         self._memory = {name: memory for name, memory in self._memory.items() if name in kept}
 
     def add(self, *layers: Rule | Fault) -> None:
-        """Adds to the session's own layers, after those that are there. Raises NameTaken as `lay` does."""
+        """Adds layers after the session's own layers. Raises NameTaken if a name is in use."""
         rules = tuple(layer for layer in layers if isinstance(layer, Rule))
         faults = tuple(layer for layer in layers if isinstance(layer, Fault))
         own = self._own
         self.replace_own(replace(own, rules=(*own.rules, *rules), faults=(*own.faults, *faults)))
 
     def next_id(self, kind: str) -> str:
-        """A name for a new layer that none has, `rule-3`: the same in every run, for chance depends on it."""
+        """Returns an unused id for a new layer, such as rule-3.
+
+        The id is the same in every run, because the seed of a layer contains its id.
+        """
         while True:
             self._made[kind] = self._made.get(kind, 0) + 1
             if not self.has_layer(name := f"{kind}-{self._made[kind]}"):
                 return name
 
     def count_fired(self, layer: str) -> int:
-        """How many calls a layer took."""
+        """Returns how many calls the layer applied to."""
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
 
     def candidates(self, call: Call) -> Candidates:
-        """The layers that may take a call, to be handed to those below."""
+        """Finds the layers that may match a call, for the `among` parameter of the methods below."""
         return self._candidates(call)
 
     def answer_from_fault(self, call: Call, now: float, among: Candidates | None = None) -> RuleMatch | None:
-        """The answer of the first fault that replaces every other; the others are not counted."""
+        """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
         for fault in (among or self._candidates(call)).answering_faults:
             if (context := self._make_context(fault, call, now)) is not None:
                 response = fault.kind.build_answer(call, context)
@@ -124,10 +129,10 @@ class Layers:
                     return RuleMatch(fault.id, response)
         return None
 
-    def apply_faults(
+    def select_faults(
         self, call: Call, response: Response, now: float, among: Candidates | None = None
     ) -> list[AppliedFault]:
-        """The faults that happen to an answer, in order."""
+        """Returns the faults that apply to the answer, in order, and counts them."""
         applied = []
         for fault in (among or self._candidates(call)).changing_faults:
             if not fault.kind.affects(response):
@@ -137,7 +142,7 @@ class Layers:
         return applied
 
     def _make_context(self, fault: Fault, call: Call, now: float) -> FaultContext | None:
-        """The moment of a fault that is about this call."""
+        """Returns the context of the fault, or `None` if the fault does not match the call."""
         if not fault.when.matches(call) or not fault.kind.applies_to(call):
             return None
         return FaultContext(self._make_chance(call, fault.id), now, self._memory.setdefault(fault.id, {}))
@@ -146,7 +151,7 @@ class Layers:
         counter = self._get_counter(fault.id)
         due = counter.match(fault.schedule, context.chance)
         if due:
-            counter.count_fired()
+            counter.record_fired()
         return due
 
     def answer_from_rule(
@@ -155,10 +160,10 @@ class Layers:
         check: Callable[[Call], Response | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
-        """What the first rule that takes the call gives. Raises Refused where it has no form for it.
+        """Returns the answer of the first rule that matches. Raises Refused if the answer has no form for the call.
 
-        check: what Bedrock would refuse in a request that a rule would answer; then that is the answer, of no layer.
-        A rule counts what it answers: not what it passes on, and not what is refused.
+        check: returns Bedrock's error for an invalid request; the error then replaces the rule's answer.
+        A rule counts the calls that it answers. It does not count calls that it passes on or that the check refuses.
         """
         for rule in (among or self._candidates(call)).rules:
             if not rule.when.matches(call):
@@ -177,7 +182,7 @@ class Layers:
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
                 return RuleMatch("", refusal)
-            counter.count_fired()
+            counter.record_fired()
             return RuleMatch(rule.id, response)
         return None
 
@@ -188,17 +193,17 @@ class Layers:
         return counter
 
     def _make_chance(self, call: Call, layer: str) -> Random:
-        """Chance for one layer and call, whatever other sessions do meanwhile."""
+        """Seeds random choices for one layer and call, independent of other sessions."""
         seed = f"{self._all.seed}/{call.session}/{layer}/{call.number}".encode()
         return Random(blake2b(seed, digest_size=16).digest())  # noqa: S311 - reproducible is what it must be
 
 
 class Refused(Exception):
-    """A layer cannot do what it says to this call: the overlay must be fixed, not the client's code."""
+    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
 
 
 class NameTaken(ValueError):
-    """Two layers would have one name, by which they are counted and removed."""
+    """Two layers would have the same name. Names must be unique because they identify layers to count and remove."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Which calls a layer is about. All that it names must hold; a `When` that names nothing takes every call."""
+"""Conditions on calls. A call must meet every condition; a `When` without conditions matches every call."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _Check = Callable[[Call], bool]
 class When:
     """Conditions on a call.
 
-    operation: names, one of which it is. model: a glob over the model id as sent or its bare form. prompt_*: the text
-    of the last user message; text_*: system prompt and all messages; system_*: the system prompt; `*_contains` is a
-    case-sensitive substring, `*_regex` is searched for. tool_offered: the name of a tool that is offered. tool_result: the
-    name or id of a tool whose result is there, `*` for any. json_path: JSON paths and the values found there. turn: number
-    of user messages. attempt, call: numbers from 1. header: globs by lower-case name. session, access_key: globs.
+    operation: the names of operations, any of which matches. model: a glob over the model id as sent or without prefix
+    and ARN. Conditions that begin with prompt concern the text of the last user message, with system the system prompt,
+    with text the system prompt and all messages. Suffix contains: a case-sensitive substring. Suffix regex: a search.
+    tool_offered: the name of a tool in the request. tool_result: the name or id of a tool whose result the request
+    contains, `*` for any. json_path: JSON paths and their values. turn: the number of user messages. attempt, call:
+    numbers from 1. header: globs by lower-case name. session, access_key: globs.
     """
 
     operation: tuple[str, ...] = ()
@@ -59,15 +60,15 @@ class When:
         object.__setattr__(self, "_checks", (*self._target, *self._build_call_checks(), *self._build_content_checks()))
 
     def matches(self, call: Call) -> bool:
-        """Whether it is about this call. The cheap questions come first: most layers are about other calls."""
+        """Returns whether the call meets every condition. Cheap checks run first, because most layers do not match."""
         return _pass_all(self._checks, call)
 
     def matches_target(self, call: Call) -> bool:
-        """Whether operation and model are those that it names: the same for all calls of one path."""
+        """Returns whether operation and model match. The result is the same for all calls of one path."""
         return _pass_all(self._target, call)
 
     def may_match(self, call: Call) -> bool:
-        """Whether the body may hold a text that it names; quickly, and yes in doubt (see `Call.is_literal`)."""
+        """Returns quickly whether the body may contain the text of a condition, True in doubt (see `Call.is_literal`)."""
         return self.literal is None or not call.is_literal or self.literal in call.body
 
     def _build_target_checks(self) -> Iterator[_Check]:
@@ -121,12 +122,12 @@ def _pass_all(checks: tuple[_Check, ...], call: Call) -> bool:
     return True
 
 
-# What JSON writes in another way: quotes, backslashes and control characters always, slashes and DEL sometimes.
+# JSON always escapes quotes, backslashes and control characters. Some writers escape slashes and DEL.
 _ESCAPED = re.compile(r'["\\/\x00-\x1f\x7f\ud800-\udfff]')
 
 
 def _encode_literal(text: str | None) -> bytes | None:
-    """The text as it stands in all JSON that does not escape more than it must; None where it has no such form."""
+    """Returns the bytes of the text in JSON without optional escapes, or `None` if the text must be escaped."""
     return None if not text or _ESCAPED.search(text) else text.encode()
 
 

@@ -14,7 +14,7 @@ from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
 from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
-from bedtape_replayer.plugin.environment import Environment
+from bedtape_replayer.plugin.environment import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import PlayRequest
 from bedtape_replayer.plugin.summary import Summary
@@ -56,7 +56,7 @@ class Bedrock(Session):
         self._here = here
         self._misses: list[str] = []
         self._reported = 0
-        self._surroundings: Environment | None = None
+        self._surroundings: PatchedEnvironment | None = None
 
     # -- what tests use ----------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class Bedrock(Session):
                 if self.recorded
                 else isolate_environment(os.environ, self._base)
             )
-            self._surroundings = Environment(wanted)
+            self._surroundings = PatchedEnvironment(wanted)
         self._surroundings.enter()
 
     def leave(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-__all__ = ["Environment"]
+__all__ = ["PatchedEnvironment"]
 
 
-class Environment:
+class PatchedEnvironment:
     """Variables that are changed together. wanted: the complete environment during the test."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.names import cassette_name, safe_name
+from bedtape_cassettes.names import cassette_name, is_safe_name
 
 __all__ = ["MarkInvalid", "PlayRequest", "read_marks"]
 
@@ -72,7 +72,7 @@ def read_marks(
 
 def _check(name: str, value: Any) -> None:
     match name, value:
-        case "cassette", str() if safe_name(value):
+        case "cassette", str() if is_safe_name(value):
             return
         case "cassette", _:
             raise MarkInvalid(f"expected a cassette name of plain parts joined by /, found {value!r}: {_USAGE}")

@@ -1,6 +1,6 @@
-"""One client's connection: bytes between its socket and a sans-io wire, requests to the engine, answers at their pace.
+"""One client's connection: moves bytes between the socket and the wire, requests to the engine, and answers back.
 
-With `server`, the only files with sockets, timers and the clock. What is answered, it asks the engine.
+The room `server` has the sockets, the timers and the clock. The engine chooses the answer.
 """
 
 from __future__ import annotations

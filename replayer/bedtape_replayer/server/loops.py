@@ -1,4 +1,4 @@
-"""The event loop to serve on: uvloop's where there is one, else asyncio's own, which does the same at half the speed."""
+"""Makes the server's event loop: uvloop's if it is installed, otherwise asyncio's, which has half the speed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 try:
     import uvloop
-except ImportError:  # it is not made for Windows or PyPy
+except ImportError:  # uvloop does not support Windows and PyPy
     uvloop = None  # type: ignore[assignment]
 
 __all__ = ["new_event_loop"]

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PART", "Player", "cut_steps"]
 
-# Above this much unsent, an answer waits for its reader.
+# With more unsent bytes than this, an answer waits until the client reads.
 _HIGH_WATER = 256 * 1024
-# A larger body goes out in parts of this size, so that a reader who is slow holds no more of it than is under way.
+# A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.
 MAX_PART = 128 * 1024
 
 
 class Player:
-    """Plays one answer's steps: at once as far as its reader keeps up, by the clock where a step says so."""
+    """Plays the steps of one answer, while the client reads, and by the clock where a step waits."""
 
     def __init__(
         self, connection: Connection, stream: int, answer: Answer, began: float, steps: Iterator[Step], sent: int
@@ -55,7 +55,7 @@ class Player:
 
     @property
     def ready(self) -> bool:
-        """Whether there is room to go on; after the last step, whether all of it is on its way."""
+        """Whether the next step can be played; after the last step, whether all bytes were taken."""
         connection = self._connection
         assert connection.wire is not None
         pending = connection.wire.count_pending(self.stream)
@@ -84,7 +84,7 @@ class Player:
                     self.stalled = True
                     connection.end_stalled(self)
                     return
-                case Close() | Reset() as last:  # when what was said before is on its way
+                case Close() | Reset() as last:  # after the bytes before it were taken
                     self._steps, self._last, self._finished = iter(()), last, True
                 case None:
                     self.end(self._last)
@@ -92,7 +92,7 @@ class Player:
         connection.block(self)
 
     def _wait(self, seconds: float) -> None:
-        """Due times add up from the beginning, so that late timers do not stretch the whole stream."""
+        """Wait for the next step. Due times add up from the start, so that a late timer does not delay all later steps."""
         self._due += seconds
         self._timer = self._connection.loop.call_at(self._due, self._wake)
 
@@ -102,7 +102,7 @@ class Player:
         self._connection.flush()
 
     def end(self, how: Close | Reset | None) -> None:
-        """It is over, in order or as a fault says."""
+        """End the answer, in order or as a fault ends it."""
         self._end(complete=True)
         if how is not None:
             self._connection.break_off(self.stream, how)
@@ -112,7 +112,7 @@ class Player:
         self._connection.observe(self._answer, self._began, complete=complete, sent=self._sent, started=self._started)
 
     def abandon(self, *, complete: bool = False) -> None:
-        """The client is gone, or its connection."""
+        """End the answer without its client: the connection is closed."""
         if self._timer is not None:
             self._timer.cancel()
         self._end(complete=complete)

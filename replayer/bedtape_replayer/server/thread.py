@@ -1,4 +1,4 @@
-"""The same server in a background thread, for Python tests: start it, use its `url`, stop it."""
+"""Runs the server in a background thread, for Python tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __tracebackhide__ = True  # pytest shows the test's own line, not ours
 
 _T = TypeVar("_T")
 
-# When a test ends, its server does: answers in flight get this many seconds, then they are cut.
+# When a test ends, answers that are not complete get this many seconds. Then the server closes their connections.
 _GRACE = 1.0
 
 

@@ -65,7 +65,7 @@ def test_show_prints_transcripts_or_what_is_kept(folder: Path) -> None:
     (shown,) = json.loads(run("show", "weather:2", "--json"))
     (path,) = (folder / "weather").glob("0002-*")
     assert (shown["number"], shown["file"]) == (2, f"weather/{path.name}")
-    assert shown["interaction"] == document.document_of(document.read(path.read_bytes(), "x"))
+    assert shown["interaction"] == document.build_document(document.read(path.read_bytes(), "x"))
 
 
 def test_stats_add_up() -> None:

@@ -83,7 +83,7 @@ def test_tokens_are_those_that_bedrock_counts_in_headers_and_metrics() -> None:
 def _counted(response: Response) -> tuple[int, int] | None:
     """What Bedrock itself counts, in and out."""
     if isinstance(response.body, Events):
-        last = bodies.value_of(response.body.events[-1].form, response.body.events[-1].payload)
+        last = bodies.read_value(response.body.events[-1].form, response.body.events[-1].payload)
         metrics = last.get("amazon-bedrock-invocationMetrics") if isinstance(last, dict) else None
         return (metrics["inputTokenCount"], metrics["outputTokenCount"]) if metrics else None
     named = dict(response.headers)
@@ -281,5 +281,5 @@ def test_server_sent_events_are_read_as_chunks_are() -> None:
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
     ]
     data = b"".join(b"event: %b\ndata: %b\n\n" % (str(x["type"]).encode(), bodies.compact(x)) for x in lines)
-    response = Response(200, (), bodies.pieces_of(data))
+    response = Response(200, (), bodies.read_pieces(data))
     assert content_of("Messages", None, response) == Message((Text("Hey"),), usage=Usage(1, 2))

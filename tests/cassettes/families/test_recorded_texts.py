@@ -78,7 +78,7 @@ def _rows(family: str) -> list[Exchange]:
 def _values(row: Exchange) -> list[Any]:
     body = row.interaction().response.body
     if isinstance(body, Events):
-        return [bodies.value_of(event.form, event.payload) for event in body.events]
+        return [bodies.read_value(event.form, event.payload) for event in body.events]
     return [bodies.parse(body.data)]
 
 

@@ -39,7 +39,7 @@ def _json(response: Response) -> Any:
 
 def _chunks(response: Response) -> list[Any]:
     assert isinstance(response.body, Events)
-    return [bodies.value_of(event.form, event.payload) for event in response.body.events]
+    return [bodies.read_value(event.form, event.payload) for event in response.body.events]
 
 
 # -- headers and metrics -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from bedtape_cassettes.families.models.nova import NOVA
 from bedtape_cassettes.families.text_slots import slots, split_like, with_text
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Plain, at
-from bedtape_cassettes.format.json_view import opened
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Body, Event, Events, JsonValue, event_headers
 
 
@@ -24,7 +24,7 @@ def chunks(*values: JsonValue, every: int = 10) -> Events:
 
 def said(body: Body | Events | None) -> list[JsonValue | Plain]:
     assert body is not None
-    return opened(body)
+    return read_values(body)
 
 
 @given(st.text(), st.lists(st.text(max_size=4), min_size=1))

@@ -11,7 +11,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.usage import with_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import at
-from bedtape_cassettes.format.json_view import opened
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Body, Headers, Interaction
 from support.calls import CLAUDE
 from support.recordings import path, recorded
@@ -60,9 +60,9 @@ def test_output_grows_to_the_last_count() -> None:
     data = b"".join(bodies.seal_data(row) for row in rows)
     headers = (("content-type", bodies.SERVER_SENT),)
     streamed = recorded(b"{}", data, url=path("invoke", "meta.llama3-8b-instruct-v1:0"), headers=headers)
-    counts = [at(each, ("generation_token_count",)) for each in opened(with_usage(streamed, "output", 6).body)]
+    counts = [at(each, ("generation_token_count",)) for each in read_values(with_usage(streamed, "output", 6).body)]
     assert counts == [1, 5, 6]
-    assert [at(each, ("generation_token_count",)) for each in opened(with_usage(streamed, "output", 3).body)] == [
+    assert [at(each, ("generation_token_count",)) for each in read_values(with_usage(streamed, "output", 3).body)] == [
         1,
         3,
         3,

@@ -19,7 +19,7 @@ from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.foreign.import_formats import FORMATS, ForeignInvalid, read
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Body, Events, Interaction, event_headers
 from bedtape_cassettes.redaction.scrub import read_patterns
 
@@ -40,7 +40,7 @@ BODIES = [pytest.param(PATH, SAID, JSON, id="json"), pytest.param(STREAMING, STR
 
 
 def expected(path: str, body: bytes, kind: str) -> Interaction:
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=path,
         request_headers=(("Content-Type", JSON),),

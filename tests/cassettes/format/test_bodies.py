@@ -18,17 +18,17 @@ from bedtape_cassettes.format.bodies import (
     MAX_LEVELS,
     PADDING,
     SERVER_SENT,
-    body_from_request,
-    body_of,
+    choose_form,
     compact,
-    event_form,
-    events_of,
     levels,
     open_chunk,
     open_data,
     pad,
     parse,
-    pieces_of,
+    read_body,
+    read_events,
+    read_pieces,
+    read_request_body,
     seal_chunk,
     seal_data,
     unpad,
@@ -61,7 +61,7 @@ def same(one: JsonValue, other: JsonValue) -> bool:
 @quick
 @given(some.body_bytes)
 def test_a_body_gives_its_bytes_back_and_keeps_its_forms_promise(data: bytes) -> None:
-    body = body_of(data)
+    body = read_body(data)
     assert body.data == data
     if body.form == "json":
         assert compact(parse(data)) == data
@@ -76,14 +76,14 @@ def test_a_body_gives_its_bytes_back_and_keeps_its_forms_promise(data: bytes) ->
 @given(some.json_values)
 def test_compact_and_parse_are_inverse(value: JsonValue) -> None:
     assert same(parse(compact(value)), value)
-    assert body_of(compact(value)) == Body("json", compact(value))
+    assert read_body(compact(value)) == Body("json", compact(value))
 
 
 @pytest.mark.parametrize(
     "text", ["1e-05", "0.0", "-0.0", "1.0", "12345678901234567890", "1e+16", '{"a":"\\n\\u0001é"}', "null", '""', "[]"]
 )
 def test_json_that_is_spelt_as_we_spell_it_is_opened(text: str) -> None:
-    assert body_of(text.encode()) == Body("json", text.encode())
+    assert read_body(text.encode()) == Body("json", text.encode())
 
 
 STAYS_TEXT = [
@@ -117,38 +117,38 @@ STAYS_TEXT = [
 
 @pytest.mark.parametrize("text", STAYS_TEXT, ids=lambda text: ascii(text[:20]))
 def test_json_that_would_be_spelt_otherwise_stays_text(text: str) -> None:
-    assert body_of(text.encode()) == Body("text", text.encode())
+    assert read_body(text.encode()) == Body("text", text.encode())
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"{\xff}", b"\xff\xfe{\x00}\x00", b'"\xed\xa0\xbd"'])
 def test_what_is_not_utf_8_is_base64(data: bytes) -> None:
     """UTF-16 too, which Python's `json.loads` takes for JSON."""
-    assert body_of(data) == Body("base64", data)
-    assert body_from_request(data) == Body("base64", data)
+    assert read_body(data) == Body("base64", data)
+    assert read_request_body(data) == Body("base64", data)
 
 
 def test_levels_are_counted_and_limited() -> None:
     assert levels(1) == 0
     assert levels([]) == 1
     assert levels({"a": [{}], "b": []}) == 3
-    assert body_of(b"[" * MAX_LEVELS + b"]" * MAX_LEVELS).form == "json"
-    assert body_of(b"[" + b"[]," * 1000 + b"1]").form == "json"
+    assert read_body(b"[" * MAX_LEVELS + b"]" * MAX_LEVELS).form == "json"
+    assert read_body(b"[" + b"[]," * 1000 + b"1]").form == "json"
 
 
 @quick
 @given(some.json_values, st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_a_requests_json_loses_its_spelling_only(value: JsonValue, indent: int | str | None, ascii_only: bool) -> None:
     spelt = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
-    assert body_from_request(spelt) == Body("json", compact(value))
+    assert read_request_body(spelt) == Body("json", compact(value))
 
 
 @pytest.mark.parametrize("text", ['{"a":1,"a":2}', "[NaN]", '"\\ud83d"', "1e999", "plain", "[" * 2000])
 def test_a_request_that_is_not_plain_json_stays_as_it_came(text: str) -> None:
-    assert body_from_request(text.encode()) == Body("text", text.encode())
+    assert read_request_body(text.encode()) == Body("text", text.encode())
 
 
 def test_no_body_is_no_body() -> None:
-    assert body_of(b"") == body_from_request(b"") == EMPTY
+    assert read_body(b"") == read_request_body(b"") == EMPTY
 
 
 # -- padding -----------------------------------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ def test_what_could_not_be_put_back_is_not_taken_off(payload: bytes) -> None:
 def test_chunks_and_data_lines_open_as_they_were_sealed(value: JsonValue) -> None:
     assert same(open_chunk(seal_chunk(value)), value)
     assert same(open_data(seal_data(value)), value)
-    assert event_form(seal_chunk(value)) == "bytes"
-    assert event_form(seal_data(value), framed=False) == "data"
+    assert choose_form(seal_chunk(value)) == "bytes"
+    assert choose_form(seal_data(value), framed=False) == "data"
 
 
 def chunk(inner: bytes) -> bytes:
@@ -248,7 +248,7 @@ def chunk(inner: bytes) -> bytes:
     ],
 )
 def test_the_form_of_a_payload(payload: bytes, form: str) -> None:
-    assert event_form(payload) == form
+    assert choose_form(payload) == form
     if form != "bytes":
         with pytest.raises(ValueError, match=r"."):
             open_chunk(payload)
@@ -258,7 +258,7 @@ def test_the_form_of_a_payload(payload: bytes, form: str) -> None:
     "piece", [b"data: {}", b"data: [DONE]\n\n", b"data: { }\n\n", b"data: {}\n\n\n\n", b"data:{}\n\n"]
 )
 def test_other_server_sent_events_stay_text(piece: bytes) -> None:
-    assert event_form(piece, framed=False) == "text"
+    assert choose_form(piece, framed=False) == "text"
     with pytest.raises(ValueError, match=r"."):
         open_data(piece)
 
@@ -269,7 +269,7 @@ def test_other_server_sent_events_stay_text(piece: bytes) -> None:
 @quick
 @given(st.one_of(some.stream_bytes, some.padded_stream_bytes, st.binary(max_size=60)))
 def test_an_exact_stream_gives_its_bytes_back(data: bytes) -> None:
-    assert sent(events_of(data, exact=True)) == data
+    assert sent(read_events(data, exact=True)) == data
 
 
 def understood(data: bytes) -> list[tuple[object, object]]:
@@ -286,18 +286,18 @@ def is_event(event: object) -> bool:
 @quick
 @given(st.one_of(some.stream_bytes, some.padded_stream_bytes), st.integers())
 def test_a_normalised_stream_differs_in_its_padding_only(data: bytes, seed: int) -> None:
-    assert understood(sent(events_of(data), seed)) == understood(data)
+    assert understood(sent(read_events(data), seed)) == understood(data)
 
 
 @quick
 @given(some.padded_stream_bytes)
 def test_a_padded_stream_is_kept_without_padding(data: bytes) -> None:
-    body = events_of(data)
+    body = read_events(data)
     assert isinstance(body, Events)
     assert body.padded
     for event in body.events:
         assert unpad(pad(event.payload, Random(0))) == (event.payload, True)
-        assert event.form == event_form(event.payload)
+        assert event.form == choose_form(event.payload)
 
 
 EVENT = event_headers("chunk")
@@ -306,7 +306,7 @@ PADDED = b'{"a":1,"p":"abcd"}'
 
 
 def test_exception_frames_neither_lose_nor_get_padding() -> None:
-    body = events_of(some.framed([(EVENT, PADDED), (ERROR, b'{"message":"m"}'), (ERROR, PADDED)]))
+    body = read_events(some.framed([(EVENT, PADDED), (ERROR, b'{"message":"m"}'), (ERROR, PADDED)]))
     assert isinstance(body, Events)
     assert [event.payload for event in body.events] == [b'{"a":1}', b'{"message":"m"}', PADDED]
     assert [wire(e, True, Random(1)).count(b'"p":"ab') for e in body.events] == [1, 0, 1]
@@ -314,7 +314,7 @@ def test_exception_frames_neither_lose_nor_get_padding() -> None:
 
 def test_events_are_known_whatever_the_order_of_their_headers() -> None:
     """Other services of AWS put the message's type first."""
-    body = events_of(some.framed([(EVENT[::-1], PADDED)]))
+    body = read_events(some.framed([(EVENT[::-1], PADDED)]))
     assert isinstance(body, Events)
     assert body.events[0].payload == b'{"a":1}'
     assert b'"p":"ab' in wire(body.events[0], True, Random(1))
@@ -322,7 +322,7 @@ def test_events_are_known_whatever_the_order_of_their_headers() -> None:
 
 def test_a_stream_that_is_padded_in_part_is_kept_as_it_came() -> None:
     data = some.framed([(EVENT, PADDED), (EVENT, b'{"a":1}')])
-    body = events_of(data)
+    body = read_events(data)
     assert isinstance(body, Events)
     assert not body.padded
     assert sent(body) == data
@@ -331,8 +331,8 @@ def test_a_stream_that_is_padded_in_part_is_kept_as_it_came() -> None:
 def test_what_cannot_be_opened_stays_whole() -> None:
     typed = encode(Frame((("a", HeaderValue(HeaderType.BYTE, 0)),), b"{}"))
     for data in (b"{}", some.framed([(EVENT, PADDED)])[:-1], some.framed([((), b"{}")]), typed, b"\0" * 40):
-        assert events_of(data) == events_of(data, exact=True) == body_of(data)
-    assert events_of(b"") == EMPTY
+        assert read_events(data) == read_events(data, exact=True) == read_body(data)
+    assert read_events(b"") == EMPTY
 
 
 def test_a_header_that_only_others_would_write_stays_whole() -> None:
@@ -341,11 +341,11 @@ def test_a_header_that_only_others_would_write_stays_whole() -> None:
     lengths = pack(">II", len(header) + 16, len(header))
     message = lengths + pack(">I", crc32(lengths)) + header
     data = message + pack(">I", crc32(message))
-    assert events_of(data) == body_of(data)
+    assert read_events(data) == read_body(data)
 
 
 def test_times_go_with_their_frames() -> None:
-    body = events_of(some.framed([(EVENT, PADDED)] * 3), at_ms=[5, 70])
+    body = read_events(some.framed([(EVENT, PADDED)] * 3), at_ms=[5, 70])
     assert isinstance(body, Events)
     assert [event.at_ms for event in body.events] == [5, 70, 0]
 
@@ -353,19 +353,19 @@ def test_times_go_with_their_frames() -> None:
 @quick
 @given(st.one_of(some.sse_bytes, some.body_bytes))
 def test_pieces_joined_are_the_body(data: bytes) -> None:
-    assert sent(pieces_of(data)) == data
+    assert sent(read_pieces(data)) == data
 
 
 def test_server_sent_events_are_cut_after_each_empty_line() -> None:
-    body = pieces_of(b'data: {"a":1}\n\nevent: b\ndata: {}\n\ndata: [DONE]\n\n', at_ms=[1, 2])
+    body = read_pieces(b'data: {"a":1}\n\nevent: b\ndata: {}\n\ndata: [DONE]\n\n', at_ms=[1, 2])
     assert isinstance(body, Events)
     assert body.events == (
         Event(1, (), b'data: {"a":1}\n\n', "data"),
         Event(2, (), b"event: b\ndata: {}\n\n", "text"),
         Event(0, (), b"data: [DONE]\n\n", "text"),
     )
-    assert pieces_of(b"") == EMPTY
-    assert pieces_of(b"\xff\n\n") == Body("base64", b"\xff\n\n")
+    assert read_pieces(b"") == EMPTY
+    assert read_pieces(b"\xff\n\n") == Body("base64", b"\xff\n\n")
 
 
 # -- the corpus --------------------------------------------------------------------------------------------------------
@@ -380,11 +380,11 @@ def test_every_stream_of_the_corpus() -> None:
         data = row.response_body
         if kind.startswith(SERVER_SENT):
             server_sent += 1
-            assert sent(pieces_of(data)) == data, row
+            assert sent(read_pieces(data)) == data, row
         elif kind.startswith(EVENT_STREAM):
             streams += 1
-            assert sent(events_of(data, exact=True)) == data, row
-            body = events_of(data)
+            assert sent(read_events(data, exact=True)) == data, row
+            body = read_events(data)
             if isinstance(body, Events):
                 padded += body.padded
                 assert understood(sent(body)) == understood(data), row
@@ -401,7 +401,7 @@ def test_most_json_of_the_corpus_is_opened_and_all_of_it_comes_back() -> None:
     forms = {"json": 0, "text": 0, "base64": 0}
     for row in every():
         for data in (row.request_body, row.response_body):
-            body = body_of(data)
+            body = read_body(data)
             forms[body.form] += 1
             assert body.data == data
     assert forms["json"] > 3 * forms["text"]

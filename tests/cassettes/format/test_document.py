@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
 from bedtape_cassettes.format import document, yamlio
-from bedtape_cassettes.format.bodies import MAX_LEVELS, body_of
+from bedtape_cassettes.format.bodies import MAX_LEVELS, read_body
 from bedtape_cassettes.model import (
     Body,
     Event,
@@ -115,7 +115,7 @@ def test_nasty_events_are_read_back(event: Event) -> None:
 @pytest.mark.parametrize("text", ['"\\ud83d"', "1E-6", '{"a":1,"a":2}', "NaN", "[" * 150 + "]" * 150, "a\r\nb\0"])
 def test_text_that_is_not_opened_is_read_back(text: str) -> None:
     plain = some.small()
-    response = type(plain.response)(200, (), body_of(text.encode()))
+    response = type(plain.response)(200, (), read_body(text.encode()))
     interaction = Interaction(None, None, plain.request, response)
     assert document.read(document.write(interaction), FILE) == interaction
 

@@ -120,14 +120,14 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_names_that_leave_the_folder_are_refused(name: str) -> None:
-    assert not tape.safe_name(name)
+    assert not tape.is_safe_name(name)
     assert refused(tape.pack([Cassette(name, ())])).found == repr(name)
     assert refused(tape.pack([Cassette("a", (replace(some.small(), file=name),))])).found == repr(name)
 
 
 @pytest.mark.parametrize("name", ["a", "a/b-c_d/e.f", "été", "0001-converse-91be03d7.yaml"])
 def test_plain_names_are_taken(name: str) -> None:
-    assert tape.safe_name(name)
+    assert tape.is_safe_name(name)
 
 
 # -- right digest, wrong content -----------------------------------------------------------------------------------------

@@ -21,11 +21,11 @@ from bedtape_cassettes.matching.key import (
     MatchRules,
     answer_headers,
     canonical,
-    canonical_of_request,
-    key_of,
-    key_of_request,
+    canonicalize_request,
+    compute_key,
+    compute_request_key,
 )
-from bedtape_cassettes.matching.normalise import interaction_of
+from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Headers, JsonValue, Request
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction import scrub as scrub_module
@@ -47,7 +47,7 @@ def key(
     method: str = "POST",
 ) -> bytes:
     data = body.encode() if isinstance(body, str) else body
-    return key_of(method, identify(method, path), answer_headers((headers or {}).get), data, rules)
+    return compute_key(method, identify(method, path), answer_headers((headers or {}).get), data, rules)
 
 
 def about(
@@ -275,11 +275,11 @@ def test_strange_bodies_have_keys_too(body: bytes, rules: MatchRules) -> None:
 @pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
 @pytest.mark.parametrize("exact", [True, False])
 def test_strange_bodies_match_their_own_recording(body: bytes, exact: bool) -> None:
-    assert key_of_request(recorded(body, exact=exact)) == key(body)
+    assert compute_request_key(recorded(body, exact=exact)) == key(body)
 
 
 def recorded(body: bytes, path: str = PATH, headers: Headers = (), *, exact: bool = False) -> Request:
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=path,
         request_headers=headers,
@@ -312,14 +312,18 @@ def test_a_request_matches_its_own_recording_however_it_is_spelt(
     """The recording was scrubbed, and unless exact, spelt anew; the call is as it comes."""
     body = spell({"a": value, "b": secret})
     request = recorded(body, exact=exact)
-    assert key_of_request(request) == key(body)
-    assert facts(canonical_of_request(request)) == facts(about(body))
+    assert compute_request_key(request) == key(body)
+    assert facts(canonicalize_request(request)) == facts(about(body))
 
 
 @quick
 @given(some.body_bytes, some.paths)
 def test_whatever_was_recorded_matches_itself(body: bytes, path: str) -> None:
-    assert key_of_request(recorded(body, path)) == key_of_request(recorded(body, path, exact=True)) == key(body, path)
+    assert (
+        compute_request_key(recorded(body, path))
+        == compute_request_key(recorded(body, path, exact=True))
+        == key(body, path)
+    )
 
 
 _SIMILAR = st.recursive(
@@ -376,7 +380,7 @@ def test_a_recorded_requests_headers_are_looked_up_as_a_calls_are() -> None:
     request = replace(
         recorded(BODY), headers=(("X-Amzn-Bedrock-Trace", "ENABLED"), ("x-amzn-bedrock-trace", "DISABLED"))
     )
-    assert key_of_request(request) == key(headers={"x-amzn-bedrock-trace": "ENABLED"})
+    assert compute_request_key(request) == key(headers={"x-amzn-bedrock-trace": "ENABLED"})
 
 
 def test_the_canonical_request_says_what_counts() -> None:
@@ -423,7 +427,7 @@ OWN = MatchRules(redact=(re.compile("Zo\u00eb"), re.compile("acme[a-z]*"), re.co
 def test_a_request_hits_what_was_recorded_of_it_without_what_users_take_out(
     path: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    recorded = interaction_of(
+    recorded = build_interaction(
         method="POST",
         path=path,
         request_headers=tuple(headers.items()),
@@ -434,9 +438,9 @@ def test_a_request_hits_what_was_recorded_of_it_without_what_users_take_out(
         redaction=OWN.redaction,
     ).request
     assert "REDACTED" in repr(recorded)
-    assert key_of_request(recorded, OWN) == key(body, path, headers, OWN)
-    assert canonical_of_request(recorded, OWN) == about(body, path, headers, OWN)
-    assert key_of_request(recorded) != key(body, path, headers)
+    assert compute_request_key(recorded, OWN) == key(body, path, headers, OWN)
+    assert canonicalize_request(recorded, OWN) == about(body, path, headers, OWN)
+    assert compute_request_key(recorded) != key(body, path, headers)
 
 
 @quick
@@ -445,8 +449,8 @@ def test_any_pattern_and_any_spelling_hits(value: dict[str, JsonValue], pattern:
     rules = MatchRules(redact=(re.compile(pattern),))
     body = json.dumps(value, separators=None if spaced else (",", ":")).encode(errors="surrogatepass")
     clean = scrub(body, rules.redaction)
-    recorded = Request("POST", PATH, (), bodies.body_from_request(clean))
-    assert key_of_request(recorded, rules) == key(body, PATH, rules=rules)
+    recorded = Request("POST", PATH, (), bodies.read_request_body(clean))
+    assert compute_request_key(recorded, rules) == key(body, PATH, rules=rules)
 
 
 def test_secrets_in_headers_make_no_difference() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bedtape_cassettes.format.bodies import EVENT_STREAM, SERVER_SENT
-from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, interaction_of
+from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, event_headers
 from bedtape_cassettes.redaction.kinds import ACCESS_KEY, ACCOUNT, REDACTED
 from support import interactions as some
@@ -26,7 +26,7 @@ def recorded(
     answer: bytes = b"{}",
     exact: bool = False,
 ) -> Interaction:
-    return interaction_of(
+    return build_interaction(
         method="POST",
         path=path,
         request_headers=asked,

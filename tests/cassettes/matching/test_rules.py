@@ -8,7 +8,7 @@ import typer
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import ConfigInvalid
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.matching.rules import arguments_of, match_rules
+from bedtape_cassettes.matching.rules import match_rules, render_arguments
 
 
 def _again(rules: MatchRules) -> MatchRules:
@@ -25,7 +25,7 @@ def _again(rules: MatchRules) -> MatchRules:
     ) -> None:
         found.append(match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile))
 
-    typer.main.get_command(app)(list(arguments_of(rules)), standalone_mode=False)
+    typer.main.get_command(app)(list(render_arguments(rules)), standalone_mode=False)
     return found[0]
 
 

@@ -29,7 +29,7 @@ from support.corpus import every, needs_corpus
 from support.planted import API_KEY, KEY_ID, KINDS, OTHER_ACCOUNT, SECRET, TOKEN, with_events
 
 
-def hinted(kind: kinds.Kind, data: bytes) -> bool:
+def hinted(kind: kinds.SecretKind, data: bytes) -> bool:
     return any(hint in data.decode().lower() for hint in kind.hints)
 
 
@@ -198,8 +198,8 @@ def test_own_patterns_may_break_anything_but_the_cassette(pattern: str, path: st
     mine = Redaction((re.compile(pattern, re.DOTALL),))
     plain_ = some.small(path)
     for interaction in (
-        replace(plain_, request=replace(plain_.request, body=bodies.body_of(payload))),
-        replace(plain_, response=replace(plain_.response, body=bodies.body_of(payload))),
+        replace(plain_, request=replace(plain_.request, body=bodies.read_body(payload))),
+        replace(plain_, response=replace(plain_.response, body=bodies.read_body(payload))),
         with_events(payload),
         with_events(bodies.seal_chunk(bodies.parse(payload))),
         with_events(b"data: " + payload + b"\n\n", framed=False),

@@ -20,7 +20,7 @@ from bedtape_cassettes.format.json_values import leaves
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue
 from bedtape_cassettes.redaction import kinds
 from bedtape_cassettes.redaction.engine import Search
-from bedtape_cassettes.redaction.kinds import REDACTED, Kind
+from bedtape_cassettes.redaction.kinds import REDACTED, SecretKind
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage import store
@@ -78,7 +78,7 @@ def holds(interaction: Interaction, gone: str) -> bool:
     return any(gone in text for part in parts for text in texts(part))
 
 
-def some(wanted: Callable[[Kind], bool]) -> tuple[set[str], str, list[str]]:
+def some(wanted: Callable[[SecretKind], bool]) -> tuple[set[str], str, list[str]]:
     """The names of kinds, a text of them all, and what of it must be gone."""
     rows = [(name, *row) for name, samples in KINDS.items() if wanted(kinds.KINDS[name]) for row in samples]
     return {name for name, _, _ in rows}, " and ".join(text for _, text, _ in rows), [gone for _, _, gone in rows]

@@ -56,16 +56,16 @@ def write(folder: Path, **texts: str) -> tuple[Path, ...]:
 @needs_git
 def test_git_holds_what_is_committed_or_staged_as_it_is_now(repository: Path) -> None:
     held = sorted((repository / "cassettes").rglob("*.yaml"))
-    assert git.holds(held)
+    assert git.contains(held)
     (new,) = write(repository / "cassettes", d="4")
-    assert not git.holds([*held, new])
+    assert not git.contains([*held, new])
     run(repository, "add", "-A")
-    assert git.holds([*held, new])
+    assert git.contains([*held, new])
     new.write_bytes(b"# changed\n" + new.read_bytes())
-    assert not git.holds([new])
+    assert not git.contains([new])
     (repository / ".gitignore").write_text("*.tape\n")
     folders.write_tape(repository / "x.tape", store.read([repository / "cassettes"]))
-    assert not git.holds([repository / "x.tape"])
+    assert not git.contains([repository / "x.tape"])
 
 
 @needs_git
@@ -75,12 +75,12 @@ def test_gits_version_of_a_folder_is_what_was_committed(repository: Path) -> Non
     write(folder, a="987", d="4")
     shutil.rmtree(folder / "b")
     (folder / ".hidden.yaml").write_text("not a cassette")
-    found = git.at(folder, "HEAD")
+    found = git.read_revision(folder, "HEAD")
     assert found == committed
     assert [i.file for c in found for i in c.interactions] == [i.file for c in committed for i in c.interactions]
     commit(repository, 1_600_000_100)
-    assert git.at(folder, "HEAD") == store.read([folder])
-    assert git.at(folder, "HEAD~1") == committed
+    assert git.read_revision(folder, "HEAD") == store.read([folder])
+    assert git.read_revision(folder, "HEAD~1") == committed
 
 
 @needs_git
@@ -88,10 +88,10 @@ def test_gits_version_of_a_tape_is_what_was_committed(repository: Path) -> None:
     tape = repository / "all.tape"
     folders.write_tape(tape, committed := store.read([repository / "cassettes"]))
     with pytest.raises(CassetteError, match="commit it first"):
-        git.at(tape, "HEAD")
+        git.read_revision(tape, "HEAD")
     commit(repository, 1_600_000_100)
     folders.write_tape(tape, committed[:1])
-    assert git.at(tape, "HEAD") == committed
+    assert git.read_revision(tape, "HEAD") == committed
 
 
 @needs_git
@@ -100,26 +100,26 @@ def test_numbers_order_gits_version_as_they_do_the_folder(repository: Path) -> N
     for number, path in zip(("10", "9"), sorted(folder.iterdir()), strict=True):
         path.rename(folder / f"{number}-x.yaml")
     commit(repository, 1_600_000_100)
-    assert git.at(folder.parent, "HEAD") == store.read([folder.parent])
+    assert git.read_revision(folder.parent, "HEAD") == store.read([folder.parent])
 
 
 @needs_git
 @pytest.mark.parametrize("revision", ["no-such", "--upload-pack=x", "HEAD:cassettes"])
 def test_a_revision_that_is_none_is_refused(repository: Path, revision: str) -> None:
     with pytest.raises(CassetteError, match="--rev"):
-        git.at(repository / "cassettes", revision)
+        git.read_revision(repository / "cassettes", revision)
 
 
 @needs_git
 def test_times_are_of_commits_and_only_of_what_git_holds(repository: Path) -> None:
     folder = repository / "cassettes"
     files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.yaml"))]
-    assert git.times(folder) == dict.fromkeys(files, 1_600_000_000)
+    assert git.read_commit_times(folder) == dict.fromkeys(files, 1_600_000_000)
     (folder / files[0]).write_bytes(b"# newer\n" + (folder / files[0]).read_bytes())
     write(folder, d="4")
-    assert git.times(folder) == dict.fromkeys(files[1:], 1_600_000_000)
+    assert git.read_commit_times(folder) == dict.fromkeys(files[1:], 1_600_000_000)
     commit(repository, 1_600_000_500)
-    assert git.times(folder)[files[0]] == 1_600_000_500
+    assert git.read_commit_times(folder)[files[0]] == 1_600_000_500
 
 
 @needs_git
@@ -135,9 +135,9 @@ def test_setting_up_twice_is_setting_up_once(repository: Path) -> None:
 def test_without_git_nothing_is_held_and_what_needs_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     files = write(tmp_path / "cassettes", a="1")
-    assert not git.holds(files)
-    assert git.times(tmp_path / "cassettes") == {}
-    for ask in (lambda: git.at(tmp_path / "cassettes", "HEAD"), lambda: git.set_up(tmp_path)):
+    assert not git.contains(files)
+    assert git.read_commit_times(tmp_path / "cassettes") == {}
+    for ask in (lambda: git.read_revision(tmp_path / "cassettes", "HEAD"), lambda: git.set_up(tmp_path)):
         with pytest.raises(CassetteError):
             ask()
-    assert git.holds([])
+    assert git.contains([])

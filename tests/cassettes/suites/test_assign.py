@@ -16,7 +16,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.content import Message
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.format import document
-from bedtape_cassettes.format.json_view import opened
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Body, Event, Events, Interaction, event_headers
 from bedtape_cassettes.suites.assign import Assignment, answer_text, assign, parse_assignments, reconcile, with_members
 from support.contents import WORDS
@@ -64,7 +64,7 @@ def test_random_edits_of_real_streams_are_read_by_boto3_as_they_were_meant(
     assert old == answer_text(recorded)
     text = old[: int(len(old) * kept)] + words
     edit = assign(recorded, parse_assignments([f"answer.text={text}"])).interaction
-    if "token" in str(opened(recorded.response.body)).lower():
+    if "token" in str(read_values(recorded.response.body)).lower():
         edit = assign(edit, parse_assignments([f"usage.outputTokens={tokens}"])).interaction
         content = content_of(edit.operation, edit.model, edit.response)
         assert isinstance(content, Message)
@@ -259,8 +259,8 @@ def test_members_are_json_or_text(path: str, value: str, after: object) -> None:
 
 def test_of_a_stream_the_first_part_is_the_event() -> None:
     events = Events.of([Event(0, event_headers("a"), b'{"n":1}', "json") for _ in range(3)])
-    assert opened(with_members(events, "$[1].n", "5", "f")) == [{"n": 1}, {"n": 5}, {"n": 1}]
-    assert opened(with_members(events, "*.n", "5", "f")) == [{"n": 5}] * 3
+    assert read_values(with_members(events, "$[1].n", "5", "f")) == [{"n": 1}, {"n": 5}, {"n": 1}]
+    assert read_values(with_members(events, "*.n", "5", "f")) == [{"n": 5}] * 3
 
 
 @pytest.mark.parametrize("path", ["a.9.b", "c.d", "x.y", "a..b"])

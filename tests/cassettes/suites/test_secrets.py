@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bedtape_cassettes.format import bodies, document, eventstream
-from bedtape_cassettes.format.json_view import opened
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.format.json_view import read_values
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite, event_headers
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
@@ -63,14 +63,16 @@ def test_agents_bytes_are_joined_too() -> None:
     url = "/agents/A/agentAliases/B/sessions/c/text"
     headers = (("Content-Type", bodies.EVENT_STREAM),)
     made = clean(recorded(b"{}", data, url=url, headers=headers))
-    values = opened(made.response.body)
+    values = read_values(made.response.body)
     said = [value["bytes"] for value in values if isinstance(value, dict)]
     assert b"".join(b64decode(str(piece)) for piece in said) == b"mail REDACTED-email-1 now"
 
 
 def test_paths_take_whatever_is_there() -> None:
     made = clean(converse("who?", "me"), Search(paths=("messages.*.content", "output.message.content[0].text")))
-    assert opened(made.request.body) == [{"messages": [{"role": "user", "content": [{"text": "REDACTED-path-1"}]}]}]
+    assert read_values(made.request.body) == [
+        {"messages": [{"role": "user", "content": [{"text": "REDACTED-path-1"}]}]}
+    ]
     assert b'"text":"REDACTED-path-2"' in made.response.body.data  # type: ignore[union-attr]
     streamed = clean(stream("who?", ["on", "ly me"]), Search(paths=("delta.text",)))
     assert text_heard(streamed) == "REDACTED-path-1"
@@ -82,7 +84,9 @@ def test_the_same_value_has_the_same_placeholder_and_numbers_go_on() -> None:
     search = Search((KINDS["email"],), (find_pattern(re.compile("c[0-9]+")),))
     one, two = (redact(converse(f"{EMAIL} c7", f"b@c.io {EMAIL}"), search, names) for _ in range(2))
     assert one == two
-    assert opened(one.request.body) == opened(recorded(prompt("REDACTED-email-5 REDACTED-pattern-1"), b"").request.body)
+    assert read_values(one.request.body) == read_values(
+        recorded(prompt("REDACTED-email-5 REDACTED-pattern-1"), b"").request.body
+    )
     assert b'"REDACTED-email-6 REDACTED-email-5"' in one.response.body.data  # type: ignore[union-attr]
     assert redact(one, search, names) is one
 
@@ -144,7 +148,7 @@ def test_an_answer_that_comes_back_in_the_next_request_still_matches() -> None:
     )
     answer = "REDACTED-path-1"
     expected = converse(f"what did {answer} do?", "").request
-    assert key_of_request(clean.interactions[1].request) == key_of_request(expected)
+    assert compute_request_key(clean.interactions[1].request) == compute_request_key(expected)
 
 
 def test_what_is_not_picked_stays() -> None:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.matching.key import key_of_request
+from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites.selector import cassettes, marks, numbers, parse, pick
 from support.recordings import MODEL, converse, recorded, stream
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
-KEY = key_of_request(converse("eggs, bacon and spam", "no").request).hex()
+KEY = compute_request_key(converse("eggs, bacon and spam", "no").request).hex()
 
 
 def filed(name: str, *interactions: Interaction, numbered: tuple[int, ...] = ()) -> Cassette:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.matching.key import MatchRules, answer_headers, key_of
+from bedtape_cassettes.matching.key import MatchRules, answer_headers, compute_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
@@ -180,7 +180,7 @@ def test_the_key_of_a_call_is_the_slow_one(
     index = _index(*(converse(said, "1", model=to) for said, to in known), rules=rules)
     body = json.dumps(json.loads(prompt(text)), indent=1 if spaced else None).encode()
     call = _call(body, path("converse", model))
-    expected = key_of(call.method, call.target, answer_headers(call.head.get), body, rules)
+    expected = compute_key(call.method, call.target, answer_headers(call.head.get), body, rules)
     assert [index.key(call), index.key(call)] == [expected, expected]
     if (text, model) in known:
         assert _answers(index, call)

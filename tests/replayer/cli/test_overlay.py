@@ -100,8 +100,8 @@ def test_a_folder_is_no_overlay(folder: Path) -> None:
 
 
 def test_a_cassette_is_no_overlay(folder: Path) -> None:
-    folders.write(folder, Cassette("talk", (converse("a", "1"),)))
-    (file,) = (folder / "talk").glob("*.yaml")
+    folders.write(folder / "cassettes", Cassette("talk", (converse("a", "1"),)))
+    (file,) = (folder / "cassettes" / "talk").glob("*.yaml")
     code, _, errors = run(folder, "overlay", "check", str(file))
     assert code == 1
     assert "did you mean bedtape-overlay?" in errors[0]

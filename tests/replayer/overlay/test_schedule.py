@@ -17,7 +17,7 @@ def taken(schedule: Schedule, calls: int = 12, seed: int = 1) -> list[int]:
     found = []
     for n in range(1, calls + 1):
         if counter.match(schedule, Random(f"{seed}/{n}")):
-            counter.count_fired()
+            counter.record_fired()
             found.append(n)
     return found
 
@@ -58,7 +58,7 @@ def test_a_call_that_is_passed_on_was_none() -> None:
         assert counter.match(schedule, Random(1))
         counter.undo_match()
     assert counter.match(schedule, Random(1))
-    counter.count_fired()
+    counter.record_fired()
     assert not counter.match(schedule, Random(1))
 
 

@@ -159,7 +159,7 @@ def test_one_error_answers_at_a_time() -> None:
 def test_all_harms_happen_to_what_they_reach() -> None:
     layers = Layers()
     layers.add(Fault("one", FaultKind(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
-    harmed = [[h.fault.id for h in layers.apply_faults(call(), response, 0.0)] for response in (NO, OK, OK)]
+    harmed = [[h.fault.id for h in layers.select_faults(call(), response, 0.0)] for response in (NO, OK, OK)]
     assert harmed == [["late"], ["one", "late"], ["late"]]
 
 
@@ -198,8 +198,8 @@ def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
     def drawn(seed: int = 0, name: str = "f", session: str = "s", number: int = 1, before: int = 0) -> float:
         layers = Layers(Overlay(faults=(Fault(name, Draws()),), seed=seed))
         for _ in range(before):  # what others did meanwhile
-            layers.apply_faults(call(session="else"), OK, 0.0)
-        happening = layers.apply_faults(call(session=session, number=number), OK, 0.0)
+            layers.select_faults(call(session="else"), OK, 0.0)
+        happening = layers.select_faults(call(session=session, number=number), OK, 0.0)
         return happening[0].context.chance.random()
 
     assert drawn() == drawn() == drawn(before=5)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedtape_cassettes.model import Cassette
-from bedtape_cassettes.names import cassette_name, safe_name
+from bedtape_cassettes.names import cassette_name, is_safe_name
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.plugin.environment import Environment
+from bedtape_replayer.plugin.environment import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import MarkInvalid, read_marks
 from bedtape_replayer.plugin.summary import Summary
@@ -51,7 +51,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300
 @given(ids, ids)
 def test_every_id_has_a_cassette_of_its_own_that_any_system_can_hold(one: str, other: str) -> None:
     first, second = (_asked(f"test[{each}]").cassette for each in (one, other))
-    assert safe_name(first)
+    assert is_safe_name(first)
     assert all(len(part.encode()) <= 200 for part in first.split("/"))
     assert first.count("/") == 1
     assert cassette_name(first) == first, "the recorder calls it otherwise"
@@ -161,7 +161,7 @@ def test_only_what_differs_is_set_and_it_is_restored(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BT_GONE", "before")
     monkeypatch.delenv("BT_NEW", raising=False)
     wanted = {k: v for k, v in os.environ.items() if k != "BT_GONE"} | {"BT_CHANGED": "in", "BT_NEW": "in"}
-    around = Environment(wanted)
+    around = PatchedEnvironment(wanted)
     around.enter()
     assert dict(os.environ) == wanted
     monkeypatch.setenv("BT_KEPT", "the test's own")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from bedtape_cassettes.families.content import Image, Message
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.format.document import document_of
+from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Miss, Near
@@ -153,5 +153,5 @@ def _near(near: Near, library: Library) -> JsonValue:
         "file": make_json_safe(near.file),
         "cassette": None if found is None else make_json_safe(found[0].name),
         "differences": [make_json_safe(asdict(each)) for each in near.differences],
-        "recorded": None if found is None else make_json_safe(document_of(found[1])["request"]),
+        "recorded": None if found is None else make_json_safe(build_document(found[1])["request"]),
     }

@@ -44,13 +44,13 @@ def init(
 
 
 def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
-    repository = git.repository(root)
+    repository = git.find_repository(root)
     pieces = (*plan.pieces, *([writing.attributes(root, repository)] if repository else []))
     wanted = [piece for piece in pieces if not writing.is_there(root, piece)]
     if problems := writing.obstacles(root, wanted):
         raise InitRefused(problems)
     if not dry_run:
-        writing.write(root, wanted, lambda: git.teach(repository) if repository else None)
+        writing.write(root, wanted, lambda: git.configure_diff(repository) if repository else None)
     rows = [_row(piece, piece in wanted, dry_run=dry_run) for piece in pieces]
     if repository is None:
         rows.append(("skipped", git.ATTRIBUTES, "no git repository (bedtape cassette git-setup)"))

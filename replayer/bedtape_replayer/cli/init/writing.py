@@ -62,10 +62,10 @@ def attributes(root: Path, repository: Path) -> PlannedFile:
     try:
         text = path.read_text()
     except FileNotFoundError:
-        return PlannedFile(shown, git.lacking("").encode(), what)
+        return PlannedFile(shown, git.find_missing_line("").encode(), what)
     except (OSError, UnicodeDecodeError) as error:
         raise InitRefused([Problem(str(path), 0, "to read it", str(error), "fix that first")]) from None
-    added = git.lacking(text)
+    added = git.find_missing_line(text)
     return PlannedFile(shown, added.encode(), what, adds=True, there="" if added else "has its line already")
 
 

@@ -1,8 +1,8 @@
-"""Requests checked as Bedrock does: what it would refuse gets its status, its error and its words.
+"""Validates requests as Bedrock does: a rejected request gets Bedrock's status, error and message.
 
-`shapes` knows botocore's service models, `conversation` the rules of Converse, `native` what families ask for in
-InvokeModel's bodies. Pure but for the service models, which botocore reads from its own files at the first check;
-nothing here knows which models exist, for users invent them.
+`shapes` reads botocore's service models, `conversation` contains the rules of Converse, and `native` the members that
+families require in InvokeModel's bodies. botocore reads its model files at the first check. Unknown models are
+accepted, because users invent model ids.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def find_refusal(
     labels: Mapping[str, str] | None = None,
     header: Callable[[str], str | None] = _no_header,
 ) -> Refusal | None:
-    """What Bedrock would say instead of an answer; None where it would answer, or where its rules are not known.
+    """Return the error that Bedrock would answer; None for a valid request, and for an operation with unknown rules.
 
     model: percent-decoded, as `operations.Target` has it. labels: the other labels of the operation's URI, decoded.
     header: gives the request's header of a lower-case name.
@@ -61,7 +61,7 @@ def find_refusal(
         return _refuse(outside)
     try:
         return _check_body(operation, model or "", known, body)
-    except RecursionError:  # deeper than anything that Bedrock's parser takes
+    except RecursionError:  # deeper than Bedrock's parser accepts
         return _invalid(native.MALFORMED)
 
 
@@ -100,7 +100,7 @@ def _check_body(operation: str, model: str, known: Input, body: bytes) -> Refusa
 
 
 def _refuse(problems: Sequence[Violation]) -> Refusal:
-    """Types first, for nothing is read from a body whose types are wrong; then all bounds; then the rest."""
+    """Report the first wrong type, because Bedrock reads no further; then all bounds; then the first other problem."""
     if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
         return Refusal(400, "SerializationException", str(mistyped))
     bounds = [str(problem) for problem in problems if problem.kind == "bounds"]

@@ -1,4 +1,4 @@
-"""The kinds of faults, one module for each. `base` describes where a fault can change an answer.
+"""The kinds of faults, one module for each kind. `base` has the methods that a kind can override.
 
-A fault reads and changes answers, replies and steps. It imports no other layer, no matching and no server.
+A kind depends on answers, replies and steps. It does not depend on matching or on the server.
 """

@@ -1,4 +1,4 @@
-"""Damaged bytes: checksums of frames that do not match, and JSON that cannot be parsed."""
+"""Damaged bytes: frames with wrong checksums, and JSON that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Damage: TypeAlias = Literal["message_crc", "prelude_crc", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Corrupt(FaultKind):
-    """what: which checksum does not match, or `json`: the last brace of an event's payload, or a body's, is missing.
+    """what: the checksum that is wrong, or json: the last brace of an event's payload or of the body is missing.
 
-    event: which one, from 1; the last where there are fewer. A whole body is one, and has no checksums.
+    event: the number of the event, from 1; the last event if there are fewer. A body that is not a stream is one event.
     """
 
     what: Damage
@@ -50,16 +50,16 @@ class Corrupt(FaultKind):
 
 
 def _remove_brace(data: bytes) -> bytes:
-    """An object less its last brace is no JSON, whatever is in it; anything else loses its last byte."""
+    """Removes the last brace, because the result is never valid JSON. Without a brace, removes the last byte."""
     at = data.rfind(b"}")
     return data[:at] + data[at + 1 :] if at >= 0 else data[:-1]
 
 
 def _break_json(frame: bytes) -> bytes:
-    """The frame with a payload that is not JSON, and checksums that are right."""
+    """Returns the frame with an invalid JSON payload and correct checksums."""
     try:
         (whole,) = eventstream.decode_all(frame)
-    except (FrameError, ValueError):  # another fault, or the recording, has damaged it already
+    except (FrameError, ValueError):  # the frame is damaged already, by another fault or in the recording
         return frame
     return eventstream.encode(replace(whole, payload=_remove_brace(whole.payload)))
 

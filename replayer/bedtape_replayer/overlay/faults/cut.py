@@ -1,6 +1,6 @@
-"""The place in an answer where it ends too early: after so many events, then so many bytes more.
+"""Truncates an answer after a number of events and a number of bytes of the next event.
 
-A whole body is one event. A place beyond the answer's end is at its end. Pure.
+A body that is not a stream is one event. A place after the end of the answer is its end. Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["truncate_pieces"]
 
 
 def truncate_pieces(pieces: Iterable[Piece], events: int, more: int) -> Iterator[Piece]:
-    """What comes before the place."""
+    """Yields the pieces before the place."""
     for piece in pieces:
         if events:
             events -= 1

@@ -1,6 +1,6 @@
-"""An error as the whole answer: one of Bedrock's by its name, or any status.
+"""An error response: an error of Bedrock by its name, or any status.
 
-Status, header and body as Bedrock sends them, also to streaming operations, which fail before their stream begins.
+Status, headers and body are the same as Bedrock's. Streaming operations get the same response before the stream.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bedtape_cassettes.failures import FAILURES, namespace_of
-from bedtape_cassettes.format.bodies import body_of, compact
+from bedtape_cassettes.failures import FAILURES, get_namespace
+from bedtape_cassettes.format.bodies import compact, read_body
 from bedtape_cassettes.model import JsonValue, Response, is_header
 
 __all__ = ["Failure"]
@@ -20,12 +20,12 @@ _BODYLESS = (204, 304)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """error: the name, None for an answer that names none. message, status: None for the error's own.
+    """error: the error's name, `None` for a response without a name. message, status: `None` for the error's defaults.
 
-    members: what its body holds beside the message (`originalStatusCode`). retry_after_ms: what `x-amz-retry-after`
-    tells. headers: more, or others. body: sent in place of the JSON, with its own content type if `headers` has one.
+    members: further members of the body, such as originalStatusCode. retry_after_ms: the value of x-amz-retry-after.
+    headers: add or replace headers. body: sent instead of the JSON, with the content type from `headers` if given.
 
-    Raises ValueError for what no answer can be.
+    Raises ValueError for an impossible response.
     """
 
     error: str | None = None
@@ -57,16 +57,16 @@ class Failure:
         return f"expected what an HTTP header can hold, found {wrong[0]!r}" if wrong else None
 
     def build_response(self) -> Response:
-        """What Bedrock would send."""
+        """Builds the response that Bedrock would send."""
         known = FAILURES.get(self.error or "")
         status = self.status or (known.status if known else 500)
         headers = {"content-type": "application/json"}
         if self.error is not None:
-            headers["x-amzn-errortype"] = self.error + namespace_of(self.error)
+            headers["x-amzn-errortype"] = self.error + get_namespace(self.error)
         if self.retry_after_ms is not None:
             headers["x-amz-retry-after"] = str(self.retry_after_ms)
         headers |= {name.lower(): value for name, value in self.headers}
-        return Response(status, tuple(headers.items()), body_of(self._build_body()))
+        return Response(status, tuple(headers.items()), read_body(self._build_body()))
 
     def _build_body(self) -> bytes:
         if self.body is not None:

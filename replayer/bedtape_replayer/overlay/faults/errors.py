@@ -1,4 +1,4 @@
-"""Errors before an answer begins: every modelled one by its name, or a raw status."""
+"""Errors instead of an answer: a modelled error by its name, or a raw status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Refuse"]
 
 @dataclass(frozen=True, slots=True)
 class Refuse(FaultKind):
-    """Answers with an error; recordings and rules are not asked, so a retry finds them as they were."""
+    """Answers with an error. Recordings and rules are not used, so they are still available to a retry."""
 
     failure: Failure
     replaces = True

@@ -1,6 +1,6 @@
-"""A stream's events other than they should be: dropped, repeated, swapped, or one among them that nobody knows.
+"""Changes the events of a stream: drops, repeats or swaps events, or inserts an unknown event.
 
-Events are counted from 1. Answers that are no streams stay as they are.
+Events are numbered from 1. Answers that are not streams do not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Drop", "Insert", "Repeat", "Swap"]
 
 @dataclass(frozen=True, slots=True)
 class _EventFault(FaultKind):
-    """Concerns streams alone, and changes the list of their events."""
+    """Applies to streams, and changes the list of events."""
 
     def applies_to(self, call: Call) -> bool:
         return is_streamed(call)
@@ -45,7 +45,7 @@ class _EventFault(FaultKind):
 
 @dataclass(frozen=True, slots=True)
 class _SelectedEvents(_EventFault):
-    """numbers: which events. types: those of these types too (`contentBlockDelta`; InvokeModel's are all `chunk`)."""
+    """numbers: the numbers of events. types: the types of further events, such as contentBlockDelta or chunk."""
 
     numbers: tuple[int, ...] = ()
     types: tuple[str, ...] = ()
@@ -70,12 +70,12 @@ class Drop(_SelectedEvents):
 
 @dataclass(frozen=True, slots=True)
 class Repeat(_SelectedEvents):
-    """Says events again, each right after itself, so many more times."""
+    """Repeats each selected event directly after itself. times: the number of repetitions."""
 
     times: int = 1
 
     def __post_init__(self) -> None:
-        _SelectedEvents.__post_init__(self)  # `super()` knows no class that slots have made anew
+        _SelectedEvents.__post_init__(self)  # `super()` fails because `slots=True` creates a new class
         check_minimum(1, times=self.times)
 
     def _change(self, events: tuple[Event, ...]) -> Iterator[Event]:
@@ -85,7 +85,7 @@ class Repeat(_SelectedEvents):
 
 @dataclass(frozen=True, slots=True)
 class Swap(_EventFault):
-    """Puts two events in each other's places, but not their times; nothing where there are not so many."""
+    """Swaps two events but not their times. A stream with fewer events does not change."""
 
     first: int
     second: int
@@ -105,7 +105,7 @@ class Swap(_EventFault):
 
 @dataclass(frozen=True, slots=True)
 class Insert(_EventFault):
-    """Puts an event of any type and payload after so many, as a service that is newer than its client might."""
+    """Inserts an event of any type and payload, as a service that is newer than its client may send."""
 
     type: str
     payload: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -129,5 +129,5 @@ class Insert(_EventFault):
         return (*events[:at], inserted, *events[at:])
 
 
-# What fits into a header of a frame: its length is a signed short.
+# The length of a frame's header value is a signed 16-bit number.
 _LONGEST = 0x7FFF

@@ -1,4 +1,4 @@
-"""The kinds of faults by the key that names them in a document, each with its schema and what makes it."""
+"""The kinds of faults by their key in a document, each with its schema and constructor."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["BESIDE_ERROR", "KINDS", "FaultSpec"]
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """schema: of the value under its key. make: the kind, from the whole fault; ValueError where it cannot be."""
+    """schema: of the value under the key. make: builds the kind from the fault; raises ValueError if invalid."""
 
     schema: Schema
     make: Callable[[dict[str, Any]], FaultKind]
@@ -47,7 +47,7 @@ _MORE = _number("Then so many bytes of the next.")
 _NUMBERS: Schema = {"type": "array", "items": _number("An event, from 1.", 1), "minItems": 1, "description": "Which."}
 _TYPES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Which, by type."}
 
-# What stands beside `error` in a fault.
+# The keys that a fault may have beside `error`.
 BESIDE_ERROR: dict[str, Schema] = {
     "message": {"type": "string", "description": "What the error says; Bedrock's own words where there is none."},
     "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "The HTTP status, if not its own."},

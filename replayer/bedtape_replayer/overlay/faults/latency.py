@@ -1,4 +1,4 @@
-"""Latency: waits before the first byte and between events, on top of what the recorded pace says at any speed."""
+"""Latency: waits before the first byte and between events, in addition to the recorded pace at any speed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["Delay"]
 
 @dataclass(frozen=True, slots=True)
 class Delay(FaultKind):
-    """Milliseconds: before the head, before each event but the first, and up to how much more of each by chance.
+    """Milliseconds before the head, before each event except the first, and the maximum random addition to each wait.
 
-    Jitter is seeded, and is only where there is a wait. Raises ValueError where nothing would wait.
+    Jitter is seeded, and is added to waits that are not 0. Raises ValueError if both waits are 0.
     """
 
     first_byte_ms: int = 0

@@ -1,6 +1,6 @@
-"""Errors in the middle of an event stream, as frames; then the stream ends in order, as Bedrock's does.
+"""Error frames in an event stream. The stream then ends normally, as in Bedrock.
 
-Only event streams have them: an answer that is an error already stays as it is.
+An answer that is not an event stream, such as an error, does not change.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pie
 
 __all__ = ["Raise", "RaiseUnmodelled"]
 
-# What fits into a header of a frame: its length is a signed short.
+# The length of a frame's header value is a signed 16-bit number.
 _LONGEST = 0x7FFF
 
 
 @dataclass(frozen=True, slots=True)
 class Raise(FaultKind):
-    """One of the operation's modelled exceptions, after so many events; at the end where there are fewer.
+    """A modelled exception of the operation, after a number of events or at the end of the stream.
 
-    error: its name (`ThrottlingException`). message: None for the error's own. members: what its payload holds
-    besides (`originalStatusCode`). Raises ValueError for what no stream has.
+    error: the name, such as ThrottlingException. message: `None` for the error's default. members: further members of
+    the payload, such as originalStatusCode. Raises ValueError for an error or a member that streams do not have.
     """
 
     error: str
@@ -64,7 +64,7 @@ class Raise(FaultKind):
 
 @dataclass(frozen=True, slots=True)
 class RaiseUnmodelled(FaultKind):
-    """A frame of type `error`, which has a code and a message and is in no model; places as for `Raise`."""
+    """A frame of type error with a code and a message, which no model describes. Placed like `Raise`."""
 
     code: str
     message: str = ""
@@ -94,7 +94,7 @@ def _list_stream_errors() -> str:
 
 
 def _end_with_frame(reply: Reply, after: int, headers: Headers, payload: bytes) -> Reply:
-    """The stream's first so many events, then this frame."""
+    """Keeps the first events of the stream, and adds a last frame."""
     if not is_event_stream(reply):
         return reply
     kept = tuple(islice(reply.pieces, after))

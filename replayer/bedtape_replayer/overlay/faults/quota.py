@@ -1,7 +1,7 @@
 """Quotas: requests and tokens a minute, over the last 60 seconds of the session's virtual clock.
 
-A request takes what Bedrock reserves when it begins: the estimated tokens of its prompt and all of its max tokens.
-Nothing is given back when the answer takes less, and a request that is refused takes nothing.
+A request uses the tokens that Bedrock reserves at its start: the estimated tokens of the prompt plus max tokens.
+An answer that is shorter returns no tokens. A refused request uses no tokens.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKENS = "Too many tokens, please wait before trying again."
 
 @dataclass(slots=True)
 class _Window:
-    """What the last minute took: when, and how many tokens."""
+    """The requests of the last minute: time and number of tokens."""
 
     used: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -41,7 +41,7 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Quota(FaultKind):
-    """Answers with ThrottlingException while the minute is used up; `x-amz-retry-after` tells when it will not be."""
+    """Answers with ThrottlingException while the quota is used up. x-amz-retry-after contains the time to wait."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -65,12 +65,12 @@ class Quota(FaultKind):
         return Failure("ThrottlingException", message, retry_after_ms=wait).build_response()
 
     def _find_request_time(self, window: _Window) -> float:
-        """When there is room for one more; in the past where there is."""
+        """Returns the time from which another request is allowed, minus infinity if allowed now."""
         most = self.requests_per_minute
         return -math.inf if most is None or len(window.used) < most else window.used[-most][0] + _SECONDS
 
     def _find_token_time(self, window: _Window, cost: int) -> float:
-        """When there is room for so many; never, where that is more than a minute has."""
+        """Returns the time from which the tokens are available, infinity if they exceed the whole quota."""
         if self.tokens_per_minute is None:
             return -math.inf
         over = window.tokens + cost - self.tokens_per_minute

@@ -1,4 +1,4 @@
-"""Breaking off: a TCP reset, or HTTP/2's RST_STREAM, before the head or somewhere in the answer."""
+"""Connection resets: TCP reset or HTTP/2 RST_STREAM, before the head or during the answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["BreakOff"]
 
 @dataclass(frozen=True, slots=True)
 class BreakOff(FaultKind):
-    """after_events: None for before the head. bytes_more: of the next event, or of a whole body after 0 events.
+    """after_events: the number of events to send, `None` for a reset before the head. bytes_more: bytes of the next event,
+    or of a whole body after 0 events.
 
-    code: an error code of HTTP/2 (RFC 9113, section 7: 2 internal error, 7 refused, 8 cancel), which then ends this
-    answer alone; without one, and to a client of HTTP/1.1 always, TCP resets the connection.
+    code: an HTTP/2 error code (RFC 9113, section 7: 2 internal error, 7 refused, 8 cancel) that ends this answer only.
+    Without a code, and with HTTP/1.1, the TCP connection is reset.
     """
 
     after_events: int | None = None

@@ -1,4 +1,4 @@
-"""Replies with other bytes, whose framing tells the truth. Pure."""
+"""Replaces the body of a reply and corrects its content length. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["is_event_stream", "replace_pieces"]
 
 
 def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
-    """The reply with this body; a content length that was there is theirs."""
+    """Returns the reply with other pieces. An existing content length is set to their size."""
     length = b"%d" % sum(len(piece.data) for piece in pieces)
     headers = tuple((name, length if name.lower() == b"content-length" else value) for name, value in reply.headers)
     return replace(reply, headers=headers, pieces=pieces)
 
 
 def is_event_stream(reply: Reply) -> bool:
-    """Whether its body is event-stream frames: an error, which comes before a stream, is not."""
+    """Returns whether the body consists of event-stream frames. An error before the stream does not."""
     return any(n.lower() == b"content-type" and v == EVENT_STREAM.encode() for n, v in reply.headers)

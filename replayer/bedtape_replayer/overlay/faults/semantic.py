@@ -1,8 +1,7 @@
-"""Answers that are well formed and say something unwelcome: cut short, blocked, empty, a tool called wrongly.
+"""Well-formed answers with unwanted content: truncated, blocked, empty, or with a malformed tool call.
 
-What a recording or rule says is read as content, changed, and rendered again as the same model would say it. Errors
-stay as they are. What cannot be read, or has no such form in its family, is refused: the test would else pass for the
-wrong reason.
+Reads the content of the response, changes it, and renders it again for the same model. Errors do not change. Raises
+Refused for content that cannot be read or rendered, because the test would otherwise pass for the wrong reason.
 """
 
 from __future__ import annotations
@@ -33,18 +32,18 @@ Meaning: TypeAlias = Literal[
     "empty",
 ]
 _MODELS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
-# What models and guardrails say by default instead of what is blocked.
+# The default texts that replace blocked content.
 _FILTERED = "The generated text has been blocked by our content filters."
 _GUARDED = "Sorry, the model cannot answer this question."
 
 
 @dataclass(frozen=True, slots=True)
 class Misanswer(FaultKind):
-    """what: the stop reason, or `empty` for an answer that ends in order without a word.
+    """what: the stop reason, or empty for an answer that ends normally without content.
 
-    The text is cut in half where it is cut, and what came after it is left out. text: where it stops, for
-    stop_sequence (else in its middle, at a sequence of the request's); what is text instead, where it is blocked.
-    family: the model family, where the model's id does not tell it.
+    A truncated text keeps its first half, and later blocks are left out. text: the sequence to stop at for
+    stop_sequence, by default a stop sequence of the request; the replacement text for a blocked answer.
+    family: the model family, if the model id does not identify it.
     """
 
     what: Meaning
@@ -97,7 +96,8 @@ class Misanswer(FaultKind):
                 return self._stop_at_sequence(message, call)
             case "content_filtered" | "guardrail_intervened":
                 text = _BLOCKED[self.what] if self.text is None else self.text
-                # What a filter blocks was paid for; a guardrail keeps the question from the model, which counts nothing.
+                # A content filter blocks an answer that the model generated, so its tokens count. A guardrail blocks the
+                # request before the model, so there are no token counts.
                 usage = message.usage if self.what == "content_filtered" else None
                 return Message((Text(text),), self.what, usage=usage)
             case "malformed_tool_use":
@@ -121,7 +121,7 @@ def _stop_at(message: Message, length: int, stop: str) -> Message:
 
 
 def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
-    """The blocks as far as so many characters of text, and no tool that would be called after them."""
+    """Yields the blocks up to this number of characters of text, without the tool calls after them."""
     for block in blocks:
         match block:
             case Text(text) | CitedText(text, _) if len(text) > length:
@@ -138,7 +138,7 @@ def _take_blocks(blocks: tuple[Block, ...], length: int) -> Iterator[Block]:
 
 
 def _break_tools(message: Message, call: Call) -> Message:
-    """Tools called with half of their arguments' JSON: text where every tool wants an object."""
+    """Replaces the input of each tool call by the first half of its JSON as text."""
     if not any(isinstance(block, ToolUse) for block in message.blocks):
         raise Refused(f"malformed_tool_use cannot happen to an answer of {call.model} that calls no tool")
     return replace(message, blocks=tuple(map(_break_input, message.blocks)), stop="malformed_tool_use")
@@ -152,7 +152,7 @@ def _break_input(block: Block) -> Block:
 
 
 def _count_output(message: Message) -> Message:
-    """With the output tokens of what is left, where tokens were counted."""
+    """Corrects the output tokens for the remaining content, if the message has token counts."""
     if message.usage is None:
         return message
     estimate = usage_of(replace(message, usage=None), Prompt())

@@ -1,4 +1,4 @@
-"""Silence: the answer stops somewhere, and the connection stays open until the client goes or the server stops."""
+"""Stalls: the answer stops, and the connection stays open until the client closes it or the server stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Silence"]
 
 @dataclass(frozen=True, slots=True)
 class Silence(FaultKind):
-    """after_events: None for before the head, else after so many events; beyond the last, only the end is missing."""
+    """after_events: the number of events to send, `None` to stall before the head. After the last, the end is missing."""
 
     after_events: int | None = None
 

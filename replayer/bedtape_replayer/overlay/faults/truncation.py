@@ -1,4 +1,4 @@
-"""Answers that are too short: they end in order, or the connection closes where more was promised."""
+"""Truncated answers: the answer ends normally, or the connection closes before the answer is complete."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Truncate"]
 
 @dataclass(frozen=True, slots=True)
 class Truncate(FaultKind):
-    """after_events: so many come. bytes_more: then so many of the next, or of a whole body after 0 events.
+    """after_events: the number of events to send. bytes_more: bytes of the next event, or of a whole body after 0 events.
 
-    in_order: whether the answer ends as if that were all, with a content length that fits. Else the connection is
-    closed, with the whole length promised, or without a stream's terminator; on HTTP/2, which cannot say that of one
-    answer, what else the connection carries ends with it.
+    in_order: whether the answer ends normally, with a content length that fits. Otherwise the connection is closed
+    before the promised length or before the end of the stream. With HTTP/2, other answers on the connection end too,
+    because HTTP/2 cannot close without an error for one answer.
     """
 
     after_events: int = 0

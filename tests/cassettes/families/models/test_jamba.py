@@ -72,7 +72,7 @@ def test_metrics_stand_alone() -> None:
         chance=model_request(JAMBA, MODEL, REQUEST).chance,
     )
     assert isinstance(response.body, Events)
-    last: Any = bodies.value_of("bytes", response.body.events[-1].payload)
+    last: Any = bodies.read_value("bytes", response.body.events[-1].payload)
     assert list(last) == ["amazon-bedrock-invocationMetrics"]
     assert last["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 2
 

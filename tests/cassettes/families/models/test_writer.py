@@ -56,7 +56,7 @@ def test_a_stream_ends_with_a_word_after_the_metrics() -> None:
         chance=model_request(WRITER, MODEL, REQUEST).chance,
     )
     assert isinstance(response.body, Events)
-    *_, before, last = [bodies.value_of("bytes", event.payload) for event in response.body.events]
+    *_, before, last = [bodies.read_value("bytes", event.payload) for event in response.body.events]
     assert last == "[DONE]"
     assert isinstance(before, dict)
     assert "amazon-bedrock-invocationMetrics" in before
