@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import settings
 
 from bedtape_cassettes.config.options import CONFIG, variables
+
+# A slow or loaded machine must not fail a test.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 _AWS = (
     "AWS_ACCESS_KEY_ID",

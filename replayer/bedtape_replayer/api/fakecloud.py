@@ -17,7 +17,7 @@ from bedtape_cassettes.families.family import Family, JsonObject, RenderError
 from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
-from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.format.json_schema import Schema, problems
 from bedtape_cassettes.model import Body, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
@@ -133,7 +133,7 @@ def content(model: str, text: str) -> Content:
     except ValueError:
         value = None
     if isinstance(value, dict):
-        response = Response(200, (), Body("json", text.encode()))
+        response = Response(200, (), Body("json", compact(value)))
         for operation in ("Converse", "InvokeModel"):
             found = content_of(operation, model, response)
             # The JSON that an application waits for may have a list `content` too, but no stop reason.
