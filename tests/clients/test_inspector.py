@@ -802,7 +802,7 @@ def test_script_could_not_run_if_it_got_in(page: Page) -> None:
 def test_the_page_asks_for_the_token(chromium: Chrome, bedrock: Replayer) -> None:
     """Not with `page`: browsers log the 401 by which it learns that it needs one."""
     say(bedrock, "Is it cold in Oslo?")
-    bedrock.run(lambda: setattr(bedrock.engine, "gate", Gate(bedrock.engine, "the-right-token-of-all")))
+    bedrock.run(lambda: setattr(bedrock.engine, "control", Gate(bedrock.engine, "the-right-token-of-all")))
     page = Page(chromium, bedrock)
     page.open()
     page.until(lambda: page.one("#ask").is_displayed())
