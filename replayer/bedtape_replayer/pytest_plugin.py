@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `bedrock`, the marks `bedrock` and `real_bedrock`, and the option `--bedtape`.
 
-Silent until a test uses it: the server and all that it needs is imported with the first that does. It never calls
-real Bedrock itself, and keeps tests from it where nobody opened the gate.
+The server and its modules are imported for the first test that uses the fixture. The plugin does not call real Bedrock
+itself, and blocks tests that do unless `RUN_REAL_BEDROCK_TESTS=1` is set.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _BEDROCK = pytest.StashKey["Bedrock"]()
 
 
 class _Plugin:
-    """What the plugin knows of one pytest: its options, and the run once there is one.
+    """The state of the plugin in one pytest process: its options, and the run after the first test that uses it.
 
-    Raises pytest.UsageError for settings that are wrong.
+    Raises pytest.UsageError for invalid settings.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -55,7 +55,7 @@ class _Plugin:
         self.guard = Guard(self._route, self._signs)
 
     def running(self) -> Run:
-        """The run, which begins with the first test that uses it."""
+        """Return the run, which the first test that uses the fixture starts."""
         if self.run is None:
             settings = import_module("bedtape_replayer.plugin.settings").run_settings(
                 self.settings, mode=self.mode, command=self._command, environ=self._environ, here=self.here
@@ -64,7 +64,7 @@ class _Plugin:
         return self.run
 
     def end(self) -> None:
-        """Ends the run, and keeps what it counted."""
+        """End the run and keep its counts."""
         run, self.run = self.run, None
         if run is not None:
             run.close()
@@ -80,8 +80,8 @@ class _Plugin:
         if self._blocks and not self.open and read_service(url) is not None:
             raise RealBedrockBlocked(
                 f"expected no call to real Amazon Bedrock, found one to {url.split('?')[0]}; use the fixture in the test,"
-                f" `def test_it(bedrock)`, and it is answered here, or set {GATE}=1 to allow real calls, which cost money"
-                " (`block = false` in [tool.bedtape.pytest] takes this check out)"
+                f" `def test_it(bedrock)`, so that bedtape answers it, or set {GATE}=1 to allow real calls, which cost"
+                " money (`block = false` in [tool.bedtape.pytest] turns this check off)"
             )
         return url
 
@@ -117,19 +117,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def bedrock(request: pytest.FixtureRequest) -> Bedrock:
-    """Amazon Bedrock, answered here: from the test's cassette (cassettes/MODULE/TEST) and from rules.
+    """Amazon Bedrock for this test, answered from its cassette (cassettes/MODULE/TEST) and from rules.
 
-    The environment leads every AWS SDK to it. bedrock.respond("spam", json={...}) and bedrock.fail("ThrottlingException")
-    say what to answer, bedrock.calls and bedrock.assert_called(times=1) what was asked, bedrock.client() is a boto3
-    client. A call that nothing answers fails the test.
+    The environment points every AWS SDK to it. bedrock.respond("spam", json={...}) and bedrock.fail("ThrottlingException")
+    choose answers, bedrock.calls and bedrock.assert_called(times=1) show and check calls, bedrock.client() is a boto3
+    client. A call without an answer fails the test.
     """
     found = _begin(request.node)
-    found.enter()  # a fixture with a larger scope, or one that cleans up, may have set it otherwise
+    found.enter()  # a fixture with a larger scope may have changed the environment
     return found
 
 
 def _begin(item: pytest.Item) -> Bedrock:
-    """The test's own, which begins here if it has not."""
+    """Return the test's session. The first call begins it."""
     if _BEDROCK not in item.stash:
         names = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
         marks = [(mark.args, mark.kwargs) for mark in item.iter_markers("bedrock")]
@@ -147,14 +147,14 @@ def _fail_on_misses(found: Bedrock | None) -> None:
 
 
 def _uses(item: pytest.Item) -> bool:
-    """Whether the test uses our fixture: a project may have one of the same name, which may or may not use ours."""
+    """Whether the test uses this plugin's fixture. A project may have another fixture of the same name."""
     info = getattr(item, "_fixtureinfo", None)
     found = info.name2fixturedefs.get("bedrock") if info is not None else None
     return bool(found and found[-1].func.__module__ == __name__)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before all fixtures of the test: one with a larger scope that makes a client shall find the endpoint."""
+    """Begin before all fixtures of the test, because a fixture with a larger scope may create a client."""
     if _uses(item):
         _begin(item)
 
@@ -162,14 +162,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
-    if not getattr(item, "_excinfo", None):  # unittest keeps its failure there
+    if not getattr(item, "_excinfo", None):  # a unittest test keeps its failure in this attribute
         _fail_on_misses(item.stash.get(_BEDROCK, None))
     return result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that failed by itself is told what it missed beside its own failure."""
+    """Add the misses to the report of a test that failed for another reason."""
     report = yield
     found = item.stash.get(_BEDROCK, None)
     if found is not None and report.failed and (misses := found.report_misses()):
@@ -179,14 +179,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """After the test's own fixtures, which may still call."""
+    """End after the test's other fixtures, because they may still call Bedrock."""
     try:
         result = yield
     finally:
         found = item.stash.get(_BEDROCK, None)
         if found is not None:
             item.config.stash[_PLUGIN].running().end(found)
-            del item.stash[_BEDROCK]  # it may be run again
+            del item.stash[_BEDROCK]  # the test may be run again
     _fail_on_misses(found)
     return result
 
@@ -196,7 +196,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - what pytest-xdist calls it
-    """A worker of pytest-xdist has ended: its counts are added."""
+    """Add the counts of a worker of pytest-xdist that has ended."""
     node.config.stash[_PLUGIN].counted += getattr(node, "workeroutput", {}).get("bedtape", [])
 
 

@@ -439,7 +439,7 @@ def test_a_miss_fails_the_test_at_its_end_even_if_it_was_swallowed(run: Run, pyt
     assert said.count("bedrock: ") >= 5
     for test in ("test_fails_by_itself _", "Case.test_fails_by_itself _"):
         assert "No recording answers" in said.split(f" {test}")[1].split("\n____")[0]
-    assert "A rule cannot answer as it says: " in said
+    assert "A rule cannot give its answer: " in said
 
 
 # -- real Bedrock ----------------------------------------------------------------------------------------------

@@ -656,7 +656,7 @@ def test_an_error_of_the_engine_is_an_answer(
         assert "RuntimeError: a\\x1b[31m\\nb" in json.loads(answer.body)["message"]
         assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"bedtape: POST {CONVERSE} got a 500")
+    assert line.startswith(f"bedtape: POST {CONVERSE} was answered with 500")
     assert "RuntimeError" in line
     assert "test_server.py:" in line
     assert line.isprintable()
@@ -1015,9 +1015,9 @@ def test_errors_of_use(replayer: Callable[..., Replayer], tmp_path: Path) -> Non
             Replayer(tmp_path, speed=speed)
     server = replayer(converse("a", "one"))
     for use in (lambda: server.url, lambda: server.port, lambda: server.session_url("x"), server.reload):
-        with pytest.raises(RuntimeError, match="does not run"):
+        with pytest.raises(RuntimeError, match="is not running"):
             use()
-    with server, pytest.raises(RuntimeError, match="runs already"):
+    with server, pytest.raises(RuntimeError, match="found one that runs"):
         server.start()
     assert not [thread for thread in threading.enumerate() if thread.name == "bedtape"]
 

@@ -1,4 +1,4 @@
-"""What the control API tells of a session's calls: them, whether they were as they should, what was wrong. Pure."""
+"""The routes of the control API for a session's calls: list, assertions and verdict. Pure."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ _OWN_SITE = ("same-origin", "none")
 class Gate:
     """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and `/_reset` for an engine.
 
-    Only to requests whose Host is loopback and that no page of another site made, so that a browser cannot be made to
-    ask for a stranger (CSRF, DNS rebinding); or, where there is a token, only to those that bring it, from anywhere.
-    The page's files are then for everybody: a browser that opens the page cannot bring one, and they hold nothing.
+    Without a token, the Host of a request must be loopback, and the request must not come from a page of another site,
+    so that no foreign page can use the browser (CSRF, DNS rebinding). With a token, a request from any host must contain
+    the token. The page's files need no token, because a browser cannot send one when it opens the page.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The control API's OpenAPI document, made from the table of its routes. Pure: it neither asks nor answers."""
+"""Generates the OpenAPI document of the control API from the table of routes. Pure."""
 
 from __future__ import annotations
 

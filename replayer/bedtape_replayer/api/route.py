@@ -22,7 +22,7 @@ __all__ = ["ApiRequest", "Failed", "NoSuch", "Route", "invalid"]
 
 
 class Failed(Exception):
-    """A request that cannot be done: its status, the JSON that says why, and headers that its status asks for."""
+    """A request that fails: its status, the reason as JSON, and the headers of that status."""
 
     def __init__(self, status: int, body: JsonValue, headers: HeaderPairs = ()) -> None:
         super().__init__(body)
@@ -32,14 +32,14 @@ class Failed(Exception):
 
 
 class NoSuch(Failed):
-    """What the path names is not there."""
+    """The path names a resource that does not exist."""
 
     def __init__(self, message: str) -> None:
         super().__init__(404, {"error": message})
 
 
 def invalid(wrong: Iterable[Problem]) -> Failed:
-    """A request that says something wrong: every problem at once, as a message and as data."""
+    """Return the failure of an invalid request, with all problems as a message and as data."""
     told = list(wrong)
     problems: list[JsonValue] = [
         {"where": one.where, "expected": one.expected, "found": one.found, "fix": one.fix} for one in told
@@ -51,7 +51,7 @@ def invalid(wrong: Iterable[Problem]) -> Failed:
 class ApiRequest:
     """A request to the control API: the engine, the path's parts by name, the query, the body as bytes.
 
-    session: the name of the one that the request names by its prefix or headers, as a call would.
+    session: the name of the session in the prefix or the headers of the request, as in a call to Bedrock.
     """
 
     engine: Engine
@@ -61,16 +61,16 @@ class ApiRequest:
     body: bytes
 
     def open_session(self) -> SessionState:
-        """The session that the path names, made where there is none yet: tests configure it before its first call."""
+        """Return the session of the path, and create it if necessary: tests configure sessions before the first call."""
         return self.engine.sessions.get(self.parts["session"])
 
     def peek_session(self) -> SessionState:
-        """The same to look at: none is made, and one that is not there is as it would be at its first call."""
+        """Return the session of the path for reading. A session that does not exist is returned as new, but not created."""
         name = self.parts["session"]
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
 
     def json(self) -> Any:
-        """The body. Raises Failed where it is not JSON. `make_json_safe`, for JSON can spell what no answer can hold."""
+        """The body as JSON without lone surrogates. Raises Failed if the body is not JSON."""
         try:
             return make_json_safe(parse(self.body))
         except ValueError as error:
@@ -99,7 +99,7 @@ _TRUTHS = {"true": True, "false": False}
 
 
 def _read(text: str, schema: Schema) -> JsonValue:
-    """The text as its schema's kind of value; as it is where it is none, so that the check can say so."""
+    """Convert the text to its schema's type. Text that cannot be converted stays, and the check then reports it."""
     match schema.get("type"):
         case "integer" if _DIGITS.fullmatch(text):
             return int(text)
@@ -110,10 +110,10 @@ def _read(text: str, schema: Schema) -> JsonValue:
 
 @dataclass(frozen=True)
 class Route:
-    """One request that is answered.
+    """One route of the control API.
 
-    path: `{name}` stands for one part, `{name...}` for one or more. takes: the schema of its JSON body, None for none.
-    gives: the schema of its answer. query: the schemas of its query's members. name: the operation's, where it has one.
+    path: `{name}` stands for one part, `{name...}` for one or more. takes: the schema of the JSON body, or `None`.
+    gives: the schema of the answer. query: the schemas of the query's members. name: the operation's name, if any.
     """
 
     method: str

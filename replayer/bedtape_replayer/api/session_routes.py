@@ -1,7 +1,7 @@
 """The control API's routes: sessions, rules, faults, calls, assertions, cassettes, the clock. Pure but for the engine.
 
-Everything that Python can do is here too, in the same words, so that any language can. To look at a session makes none:
-one that is not there yet is told as it would be at its first call.
+Every feature of the Python API has a route with the same names, for use from any language. Reading a session does not
+create it: a session that does not exist is returned as new.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def _add_fault(request: ApiRequest) -> JsonValue:
 
 
 def _add_layer(request: ApiRequest, made: Callable[[JsonValue, Namer], Rule | Fault]) -> JsonValue:
-    """No session is made for what is none: it is named when all else is known to be right."""
+    """Add a layer. The session is created after all checks, so that an invalid request creates no session."""
     layer = _read(made, request.json(), lambda kind: request.open_session().layers.next_id(kind))
     if request.peek_session().layers.has_layer(layer.id):
         raise Failed(409, {"error": str(NameTaken(layer.id))})

@@ -1,7 +1,7 @@
-"""Leads a request to its answer: call, session, overlay, match, reply.
+"""Finds the answer to a request: call, session, overlay, match, reply.
 
 The same cassettes, the same layers and the same calls of a session in the same order give the same answers. The engine
-has no sockets and no clock. An answer's `steps` say what goes over the wire and when; `server` plays them.
+has no sockets and no clock. An answer's `steps` are the parts to send and their times; `server` plays them.
 """
 
 from __future__ import annotations

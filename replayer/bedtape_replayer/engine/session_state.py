@@ -1,6 +1,6 @@
-"""Sessions: one test's own place in its recordings, overlay and call history, so that tests share a server and no more.
+"""Sessions. A session has its own position in the recordings, its own layers and history, so that tests can share a server.
 
-A session is named by the request itself and is made on first use. Pure: no sockets, no clock.
+Each request names its session. The first use creates the session. Pure: no sockets, no clock.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bedtape_replayer.overlay.session_layers import Layers
 
 __all__ = ["SessionState", "Sessions", "read_session"]
 
-# Each name makes a session, and names come from clients: without a bound, a loop of fresh ones would eat the memory.
+# Clients choose the names of sessions. Without a limit, a loop of new names would use all memory.
 _MOST = 10_000
-# Unique in the process: a session that takes the name of a dropped one must not get its calls.
+# Unique in the process, because a new session with the name of a dropped session must not get that session's calls.
 _GENERATIONS = count(1)
 
 
@@ -43,9 +43,9 @@ def read_session(path: str, head: Head) -> tuple[str, str]:
 class SessionState:
     """Playback positions, layers and history under one name.
 
-    cassette: the one to play; None for that of its name, or all where there is none. library: its own cassettes, in
-    place of the server's. strict: whether each recording plays once; None for the server's word. speed: its pace, a
-    multiple of the recorded one; None for the server's.
+    cassette: the name of the cassette to play; `None` for the cassette with the session's name, or all cassettes if no
+    cassette has that name. library: the session's own cassettes; `None` for the server's. strict: whether each
+    recording plays once. speed: a multiple of the recorded pace. strict and speed: `None` for the server's value.
     """
 
     def __init__(self, name: str, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
@@ -59,7 +59,7 @@ class SessionState:
         self.reset()
 
     def reset(self) -> None:
-        """As if it had never been called; what it plays from stays. Calls that are under way are in no history."""
+        """Remove layers, positions and history; cassettes and settings stay. Calls in flight will be in no history."""
         self.generation = next(_GENERATIONS)
         self.layers = Layers(self._shared)
         self.history = History(self._limit)
@@ -67,18 +67,18 @@ class SessionState:
         self._played: dict[bytes, int] = {}
 
     def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
-        """Its next call."""
+        """Create the session's next call."""
         self._calls += 1
         return Call(self.name, method, path, head, body, self._calls, self.generation)
 
     def index(self, library: Library) -> Index:
-        """What it plays from, of the server's library or its own."""
+        """The recordings that the session plays, from its own library or the server's."""
         return (self.library or library).index(self.name if self.name != DEFAULT_SESSION else None, self.cassette)
 
     def next(self, index: Index, key: bytes, *, strict: bool) -> IndexedRecording | None:
-        """The recording to play now; None where there is none, or, if strict, none is left.
+        """Return the recording to play now, or `None` if there is no recording or, if strict, no further recording.
 
-        Each match key's recordings play in order, then the last one again.
+        The recordings of a match key play in order; then the last recording repeats.
         """
         queue = index.queue(key)
         played = self._played.get(key, 0)
@@ -88,15 +88,15 @@ class SessionState:
         return queue[min(played, len(queue) - 1)]
 
     def find_unplayed(self, index: Index) -> Iterator[IndexedRecording]:
-        """The recordings that were never asked for."""
+        """Yield the recordings that were not played."""
         for queue in index.queues():
             yield from queue[self._played.get(queue[0].key, 0) :]
 
 
 class Sessions:
-    """All sessions of a server by name. Past a bound, the one that was longest unused starts anew when it comes again.
+    """All sessions of a server by name. If there are too many, the session that was unused the longest is dropped.
 
-    shared: the overlay that every session has. limit: how many calls each one's history keeps.
+    shared: the overlay of every session. limit: the number of calls that the history of a session keeps.
     """
 
     def __init__(self, shared: Overlay = NOTHING, limit: int = History.LIMIT) -> None:
@@ -108,42 +108,42 @@ class Sessions:
         return iter(tuple(self._sessions.values()))
 
     def get(self, name: str) -> SessionState:
-        """The session, made where there is none yet."""
+        """Return the session. The first call creates it."""
         session = self._sessions.pop(name, None)
         if session is None:
             return self._make(name)
-        self._sessions[name] = session  # the last that was used stands last
+        self._sessions[name] = session  # at the end, because the first session is dropped first
         return session
 
     def find(self, name: str) -> SessionState | None:
-        """The session, if there is one."""
+        """Return the session, or `None` if it does not exist."""
         return self._sessions.get(name)
 
     def history_of(self, call: Call) -> History | None:
-        """The history that keeps a call; None if its session was dropped or reset, or had no part in it."""
+        """The history of the call's session; `None` if that session was dropped or reset, or the call has no session."""
         if not call.generation:
             return None
         session = self._sessions.get(call.session)
-        if session is None or session.generation != call.generation:  # it may still be there under its other name
+        if session is None or session.generation != call.generation:  # the session may have another name
             session = next((each for each in self._sessions.values() if each.generation == call.generation), None)
         return session.history if session is not None else None
 
     def reset(self, name: str) -> SessionState:
-        """The session, as if it had never been called. Under all its names: it is the same."""
+        """Reset the session, under all its names, and return it."""
         session = self.get(name)
         session.reset()
         return session
 
     def share(self, name: str, session: SessionState) -> None:
-        """Gives a session another name: calls to either are its own, until that name is dropped."""
+        """Give a session a second name. Calls to both names are its calls until the second name is dropped."""
         self._sessions[name] = session
 
     def drop(self, name: str) -> bool:
-        """Forgets the session; whether there was one."""
+        """Drop the session. Return whether it existed."""
         return self._sessions.pop(name, None) is not None
 
     def clear(self) -> None:
-        """Forgets them all, but for the settings of those that have two names, which somebody holds."""
+        """Drop all sessions. A session with two names is in use by a test: it is reset and keeps its settings."""
         shared = {name: session for name, session in self._sessions.items() if session.name != name}
         kept = {session.name: session for session in shared.values()}
         self._sessions = {**kept, **shared}

@@ -1,4 +1,4 @@
-"""The `bedrock` fixture's class: the session of one test, its client, and what it missed. It starts nothing itself."""
+"""The class of the `bedrock` fixture: the session of one test, its client and its misses. It starts no server."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Bedrock"]
 
-__tracebackhide__ = True  # pytest shows the test's own line, not ours
+__tracebackhide__ = True  # so that pytest shows the line of the test
 _MOST = 5
 _NOTHING = Library(())
 
 
 @cache
 def _sdk() -> Any:
-    """One for all clients: reading botocore's models takes longer than everything else."""
+    """Return one boto3 session for all clients, because loading botocore's models is the slowest part."""
     return import_module("boto3").Session(aws_access_key_id="bedtape", aws_secret_access_key="bedtape")  # noqa: S106
 
 
 class Bedrock(Session):
-    """Amazon Bedrock for one test: its own cassette, rules, faults and calls, at `url`. See the `bedrock` fixture."""
+    """Amazon Bedrock for one test, with its own cassette, rules, faults and calls. See the `bedrock` fixture."""
 
     def __init__(
         self,
@@ -58,20 +58,20 @@ class Bedrock(Session):
         self._reported = 0
         self._surroundings: PatchedEnvironment | None = None
 
-    # -- what tests use ----------------------------------------------------------------------------------------
+    # -- for tests ---------------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
-        """The endpoint of this test, which names it. While it is recorded, that of the recorder."""
+        """The endpoint of this test's session; the recorder's endpoint while the test is recorded."""
         return super().url if self._recorder is None else f"{self._recorder}{render_prefix(self.name)}"
 
     @property
     def recorded(self) -> bool:
-        """Whether its calls go to real Bedrock and are recorded."""
+        """Whether the calls of this test go to real Bedrock and are recorded."""
         return self._recorder is not None
 
     def client(self, **options: Any) -> BedrockRuntimeClient:
-        """A boto3 client for `bedrock-runtime`, with an endpoint, keys and region; options as boto3's `client` has."""
+        """A boto3 client for `bedrock-runtime` with endpoint, keys and region. options: those of boto3's `client`."""
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         made: BedrockRuntimeClient = _sdk().client(
             "bedrock-runtime", **{"endpoint_url": self.url, "region_name": region, **options}
@@ -79,8 +79,9 @@ class Bedrock(Session):
         return made
 
     def play(self, cassette: str | None, *, strict: bool | None = None) -> None:
-        """Chooses another cassette from the same folder; None for the test's own. strict: play each recording once; None
-        for what the test's mark or settings say.
+        """Play another cassette from the same folder; `None` for the test's own cassette.
+
+        strict: play each recording once; `None` for the value of the test's mark or the settings.
         """
         play_request = self.play_request
         library = load_library(play_request.folder, cassette or play_request.cassette, play_request.match)
@@ -97,7 +98,7 @@ class Bedrock(Session):
         self._do(choose)
 
     def reset(self) -> None:
-        """Forgets layers, positions and calls, but no miss: as if the test began."""
+        """Remove layers, positions and calls, as at the test's start. Misses stay."""
 
         def forget() -> None:
             sessions = self._server.engine.sessions
@@ -105,10 +106,10 @@ class Bedrock(Session):
 
         self._do(forget)
 
-    # While a test is recorded, its calls are the recorder's, and no rule or fault can answer them.
+    # While a test is recorded, its calls go to the recorder, so that no rule or fault can answer them.
 
     def overlay(self, document: Mapping[str, Any]) -> None:
-        """As `Session.overlay`. A test with layers is played, not recorded."""
+        """Do as `Session.overlay`. A test with layers is replayed, not recorded."""
         self._play_instead()
         super().overlay(document)
 
@@ -117,29 +118,29 @@ class Bedrock(Session):
         return super()._add(make)
 
     def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
-        """As `Session.assert_called`; a test that is recorded is not judged."""
+        """Do as `Session.assert_called`, but nothing while the test is recorded."""
         if not self.recorded:
             super().assert_called(prompt_contains, **conditions)
 
     def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
-        """As `Session.assert_not_called`; a test that is recorded is not judged."""
+        """Do as `Session.assert_not_called`, but nothing while the test is recorded."""
         if not self.recorded:
             super().assert_not_called(prompt_contains, **conditions)
 
     def assert_sequence(self, steps: Sequence[FilterDict], *, consecutive: bool = False) -> None:
-        """As `Session.assert_sequence`; a test that is recorded is not judged."""
+        """Do as `Session.assert_sequence`, but nothing while the test is recorded."""
         if not self.recorded:
             super().assert_sequence(steps, consecutive=consecutive)
 
     def assert_all_played(self) -> None:
-        """As `Session.assert_all_played`; a test that is recorded is not judged."""
+        """Do as `Session.assert_all_played`, but nothing while the test is recorded."""
         if not self.recorded:
             super().assert_all_played()
 
-    # -- what the plugin uses ----------------------------------------------------------------------------------
+    # -- for the plugin ----------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Makes the session, which is also the default one: clients that outlive a test come to the one that runs."""
+        """Create the session. It is also the default session, so that clients that outlive a test reach the running test."""
         play_request, sessions = self.play_request, self._server.engine.sessions
         sessions.drop(self.name)
         state = self._state()
@@ -150,12 +151,12 @@ class Bedrock(Session):
             self._hold(state.library)
 
     def close(self) -> None:
-        """Gives the session up, by both its names."""
+        """Drop the session, by both its names."""
         for name in (self.name, DEFAULT_SESSION):
             self._server.engine.sessions.drop(name)
 
     def enter(self) -> None:
-        """Sets the environment; again, where a fixture has set it otherwise meanwhile."""
+        """Set the environment, also after a fixture has changed it."""
         if self._surroundings is None:
             wanted = (
                 point_environment(os.environ, self.url)
@@ -166,13 +167,13 @@ class Bedrock(Session):
         self._surroundings.enter()
 
     def leave(self) -> None:
-        """Restores the environment."""
+        """Restore the environment."""
         if self._surroundings is not None:
             self._surroundings.leave()
             self._surroundings = None
 
     def take(self, answer: Answer) -> None:
-        """A call was answered. Runs in the server's thread."""
+        """Count an answered call. Runs in the server's thread."""
         tally = self.tally
         match answer.source:
             case "cassette":
@@ -184,7 +185,7 @@ class Bedrock(Session):
                 tally.missed += 1
                 self._misses.append(str(answer.miss))
             case "overlay":
-                self._misses.append(f"A rule cannot answer as it says: {answer.by}")
+                self._misses.append(f"A rule cannot give its answer: {answer.by}")
 
     def report_misses(self) -> str | None:
         """Returns a report on the misses since the last report, or None if there are none or the test allows misses."""

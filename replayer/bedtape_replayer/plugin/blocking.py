@@ -1,6 +1,6 @@
-"""Where botocore's requests leave: each is shown to a function, which may send it elsewhere or refuse it.
+"""Intercepts the requests of botocore. A function may redirect or refuse each request.
 
-It wraps botocore when it is imported, and does not import it: a run without AWS pays nothing. No sockets of its own.
+botocore is wrapped when another module imports it, so that a run without AWS costs nothing. Opens no sockets.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class RealBedrockBlocked(RuntimeError):
 def redirect(url: str, base: str, others: Sequence[str]) -> str:
     """Return the URL at the endpoint `base`, if it is at a real endpoint or at one of the servers `others`.
 
-    Every other URL stays as it is. others: servers whose URLs a client may have kept from another test; the session in
-    such a URL is that test's, so it is left out.
+    Every other URL stays unchanged. others: servers whose URLs a client may have kept from another test. Such a URL
+    names the session of that test, so the session is removed.
     """
     service, parts = read_service(url), urlsplit(url)
     path = parts.path
@@ -40,10 +40,10 @@ def redirect(url: str, base: str, others: Sequence[str]) -> str:
 
 
 class Guard(MetaPathFinder):
-    """Wraps botocore's sender and signer, now or when they are imported, until it is lifted.
+    """Wraps botocore's sender and signer, now or when they are imported, until `lift` is called.
 
-    route: given a request's URL, gives the URL to send it to; raises what the caller is to see. signs: whether
-    requests to this URL are signed with made-up keys where the client has none, for they stay on this machine.
+    route: returns the URL to which a request is sent, or raises the exception for the caller. signs: whether a client
+    without keys signs requests to this URL with invented keys, because the requests stay on this machine.
     """
 
     def __init__(self, route: Callable[[str], str], signs: Callable[[str], bool]) -> None:
@@ -73,7 +73,7 @@ class Guard(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Asked at every import: it is the usual one, which wraps the module once it is run."""
+        """Return the module's usual spec with a loader that wraps the module after it was run."""
         wrap = self._wrapping.get(fullname)
         spec = PathFinder.find_spec(fullname, path, target) if wrap else None
         if wrap is None or spec is None or spec.loader is None:
@@ -93,7 +93,7 @@ class Guard(MetaPathFinder):
         self._lift.append(lambda: setattr(owner, name, original))
 
     def _wrap_send(self, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """`send(request)`, sync or not: both say where they go before they go."""
+        """Wrap `send(request)`, sync or async."""
 
         def send_routed(session: Any, request: Any) -> Any:
             __tracebackhide__ = True  # a failing test shows who called, not us

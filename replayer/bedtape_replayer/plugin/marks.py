@@ -90,7 +90,7 @@ def _check(name: str, value: Any) -> None:
 
 
 def _part(name: str) -> str:
-    """Return one part of a cassette's name. A changed name gets a digest, so that two tests do not share a cassette."""
+    """Return one part of a cassette's name. A changed name gets a digest, so that no two tests share a cassette."""
     safe = cassette_name(name.replace("/", "-"))
     cut = safe.encode()[:_LONGEST].decode(errors="ignore")
     if cut == name:

@@ -1,6 +1,6 @@
-"""A `bedtape record` beside the run, for one folder of cassettes: it holds the real credentials, and the tests none.
+"""Runs `bedtape record` beside the tests, for one folder of cassettes. It has the real credentials; the tests have none.
 
-A process of its own, for recording needs what replaying must not import.
+It is a separate process, because the recorder imports packages that replay must not import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a run's tests are played and recorded where their marks say nothing: as settings say it. Values only."""
+"""The settings of a run: how tests are replayed and recorded if their marks do not set it. Values only."""
 
 from __future__ import annotations
 

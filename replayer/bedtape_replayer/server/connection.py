@@ -1,4 +1,4 @@
-"""One client's connection: moves bytes between the socket and the wire, requests to the engine, and answers back.
+"""One client's connection: moves bytes between socket and wire, requests to the engine, and answers to the client.
 
 The room `server` has the sockets, the timers and the clock. The engine chooses the answer.
 """
@@ -41,12 +41,12 @@ Observer = Callable[[Outcome], None]
 
 
 def _format_error(error: Exception) -> str:
-    """The error in one line that no terminal can be steered by: a request may have chosen its words."""
+    """Format the error as one line without control characters, because a request may have chosen its text."""
     return ascii(f"{type(error).__name__}: {error}")[1:-1]
 
 
 def _locate_error(error: Exception) -> str:
-    """The innermost line of code that it came through."""
+    """Return the innermost line of code in the error's traceback."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -54,7 +54,7 @@ def _locate_error(error: Exception) -> str:
 
 
 class _Wire(Protocol):
-    """What the server needs of HTTP/1.1 and HTTP/2 alike."""
+    """The interface of HTTP/1.1 and HTTP/2 that the server uses."""
 
     @property
     def closing(self) -> bool: ...
@@ -70,7 +70,7 @@ class _Wire(Protocol):
 
 
 class _Owner(Protocol):
-    """What a connection needs of its server."""
+    """The interface of the server that a connection uses."""
 
     engine: Engine
     speed: float | None
@@ -85,10 +85,10 @@ class _Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: finds out which HTTP it speaks, then carries requests and answers.
+    """One client's connection: detects the HTTP version, then carries requests and answers.
 
-    Every way in (bytes, room, a timer, the end) changes something and then calls `flush`, the one place where things
-    go on. What is not taken from a wire because the client does not read is what `pending` counts.
+    Every event (bytes, a writable transport, a timer, the end) changes the state and then calls `flush`, the only place
+    that makes progress. If the client does not read, bytes stay in the wire; `count_pending` counts them.
     """
 
     def __init__(self, server: _Owner, loop: asyncio.AbstractEventLoop) -> None:
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self._half_closed = False
         self._hung_up = False
 
-    # -- what asyncio tells ------------------------------------------------------------------------------------
+    # -- callbacks of asyncio ----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._broken is not None:
-            return  # nobody's any more, but read: bytes left unread would make a reset of an orderly end
+            return  # read and dropped, because unread bytes would turn an orderly close into a reset
         if self._http1 is not None:
             self._receive1(self._http1, data)
         elif self._http2 is not None:
@@ -132,15 +132,15 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def eof_received(self) -> bool:
-        """A client of HTTP/1.1 may say that it has asked all, and still read: its answers are finished first.
+        """A client of HTTP/1.1 may close its sending side and still read. Its answers are finished first.
 
-        One of HTTP/2 says that with GOAWAY; without its WINDOW_UPDATE most answers could not be finished.
+        A client of HTTP/2 sends GOAWAY instead; without its WINDOW_UPDATE most answers could not be finished.
         """
         self._half_closed = True
         stalled = any(player.stalled for player in self._players.values())
         if self._http1 is None or self._broken is not None or stalled:
-            # Who has hung up altogether looks the same, and nothing would ever be written that tells. The transport says
-            # that it is lost only a turn later; who asks now what happened is to hear of it.
+            # A client that has closed both directions looks the same, and no write would detect it. The transport
+            # reports the loss one turn of the loop later, but the history must contain it now.
             self._abandon()
             return False
         self._http1.receive_eof()
@@ -152,12 +152,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.writable = True
-        self.loop.call_soon(self.flush)  # asyncio's transports are lost twice where they are closed or aborted in here
+        self.loop.call_soon(self.flush)  # a transport that is closed inside this callback reports its loss twice
 
     # -- requests ----------------------------------------------------------------------------------------------
 
     def _sniff(self, data: bytes) -> None:
-        """HTTP/2 with prior knowledge begins with a preface that no HTTP/1.1 request begins with."""
+        """Detect the HTTP version. HTTP/2 with prior knowledge begins with a preface that is no HTTP/1.1 request."""
         self._first += data
         preface = http2.PREFACE
         if self._first.startswith(preface[:16]):
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
                     self._blocked.pop(stream, None)
                     if player := self._players.pop(stream, None):
                         player.abandon()
-        if wire.closing:  # the client broke the rules, and its streams are gone
+        if wire.closing:  # the client violated the protocol, so its streams are closed
             self._abandon()
 
     def _answer(self, stream: int, method: bytes, target: bytes, head: Head, body: bytes) -> None:
@@ -196,7 +196,7 @@ class Connection(asyncio.Protocol):
         assert wire is not None
         try:
             answer = self.server.engine.answer(verb, path, head, body)
-        except Exception as error:  # noqa: BLE001 - whatever it is: this client is told, and the others are served
+        except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
             self._fail(stream, f"{verb} {path}", error)
             return
         reply, speed = answer.reply, answer.speed or self.server.speed
@@ -210,27 +210,28 @@ class Connection(asyncio.Protocol):
         else:
             wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
         if self._http2 is not None and wire.count_pending(stream):
-            self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # over when all found a window
+            self._play(stream, answer, began, iter((Finish(),)), sent=len(reply.pieces))  # ends when all bytes are sent
         else:
             self.observe(answer, began, complete=True, sent=len(reply.pieces))
 
     def _play(self, stream: int, answer: Answer, began: float, steps: Iterator[Step], *, sent: int = 0) -> None:
-        """`sent`: how many pieces of the body went out already, after the head."""
+        """Play the steps. sent: the number of body pieces that were sent already."""
         player = self._players[stream] = Player(self, stream, answer, began, steps, sent)
         player.play()
 
     def _fail(self, stream: int, what: str, error: Exception) -> None:
-        """An error of bedtape's own: 500 in Bedrock's form to the client, a line to whoever runs the server."""
+        """Report an error in bedtape itself: status 500 in Bedrock's form to the client, and a line on stderr."""
         self.server.complain(
-            f"{ascii(what)[1:-1]} got a 500 for an error of our own: {_format_error(error)} ({_locate_error(error)})"
+            f"{ascii(what)[1:-1]} was answered with 500 because of an error in bedtape: {_format_error(error)}"
+            f" ({_locate_error(error)})"
         )
-        message = f"bedtape: an error of its own, {_format_error(error)}; it says more on its stderr."
+        message = f"bedtape: an error in bedtape itself, {_format_error(error)}; its stderr shows the place."
         reply = build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
         assert self.wire is not None
         self.wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
 
     def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
-        """The call is over. An observer's errors are its own: they take no answer from a client."""
+        """Add the finished call to the history. An error in the observer does not affect the client's answer."""
         seconds = time.perf_counter() - began
         outcome = Outcome(answer, time.time() - seconds, seconds, complete, sent, started)
         self.server.engine.finish(outcome)
@@ -238,20 +239,20 @@ class Connection(asyncio.Protocol):
             return
         try:
             self.server.observer(outcome)
-        except Exception as error:  # noqa: BLE001 - somebody else's code
+        except Exception as error:  # noqa: BLE001 - the observer is a user's code
             self.server.complain(f"the observer failed: {_format_error(error)} ({_locate_error(error)})")
 
     # -- going on ----------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Takes everything as far as it goes: bytes out, answers that found no room, requests behind an answer."""
+        """Write bytes, resume blocked answers and begin the next requests, as far as the client reads."""
         wire = self.wire
         if wire is None or self._hung_up or self._transport.is_closing():
             return
         if self.writable:
             self._write(wire)
             if wire.at_rest and not (self._blocked or self._holding_back or self._broken or self.winding_down):
-                return  # nothing below could be due, as after most requests
+                return  # after most requests, none of the checks below is needed
             while not self._transport.is_closing() and (self._resume() or self._begin_next()):
                 self._write(wire)
             self._end_if_over(wire)
@@ -265,17 +266,17 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def _resume(self) -> bool:
-        """Lets every answer go on that has room again; whether there was one."""
+        """Resume every blocked answer that may send again. Return whether there was one."""
         if not self._blocked:
             return False
         ready = [player for player in self._blocked.values() if player.ready]
         for player in ready:
-            if self._blocked.pop(player.stream, None) is not None:  # one before it may have broken all off
+            if self._blocked.pop(player.stream, None) is not None:  # an earlier player may have ended the connection
                 player.play()
         return bool(ready)
 
     def _begin_next(self) -> bool:
-        """Reads on behind an answer; whether that led anywhere: to a request, to a part of one, or to a refusal."""
+        """Parse the bytes after a finished request. Return whether that consumed any."""
         wire = self._http1
         if wire is None or self._players or self.winding_down or not (unread := wire.buffered_bytes):
             return False
@@ -300,10 +301,10 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         elif self._http1 is not None and self._http1.lingering and not self._lingering:
             self._lingering = True
-            self._write_eof()  # who reads to the end need not wait for our patience to end
+            self._write_eof()  # a client that reads to the end need not wait until the patience ends
 
     def _hold_back(self, wire: http1.Http1Connection) -> None:
-        """Does not read on while too many requests wait."""
+        """Pause reading while too many bytes of pipelined requests wait."""
         too_many = wire.buffered_bytes > _PIPELINED
         if too_many != self._holding_back:
             self._holding_back = too_many
@@ -313,17 +314,17 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def block(self, player: Player) -> None:
-        """The player waits for room; see `_resume`."""
+        """Keep a player that cannot send until the client reads; see `_resume`."""
         self._blocked[player.stream] = player
 
     def finish_player(self, player: Player) -> None:
-        """The player has come to its end."""
+        """Forget a player that has ended."""
         self._players.pop(player.stream, None)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
     def wind_down(self) -> None:
-        """Finish what is in flight, then close. What has stalled never would."""
+        """Finish the answers in flight, then close. Stalled answers end at once, because they would not finish."""
         self.winding_down = True
         if self.wire is None or self._hung_up:
             self._transport.close()
@@ -332,7 +333,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def end_stalled(self, player: Player) -> None:
-        """The player says nothing more: it waits for the client to go, if nobody is going yet."""
+        """A stalled player sends nothing more and waits until the client closes, unless the connection ends already."""
         if self._half_closed or self.winding_down:
             player.end(Reset(CANCEL) if self._http2 is not None else Close())
 
@@ -345,7 +346,7 @@ class Connection(asyncio.Protocol):
             self._abandon()
 
     def _hang_up(self) -> None:
-        """FIN, and nothing else: what the client still sends is read until it has hung up too, or time is up."""
+        """Send FIN. The client's bytes are read until it closes too, or the patience ends."""
         self._hung_up = True
         if self.winding_down or self._half_closed:
             self._transport.close()
@@ -355,11 +356,11 @@ class Connection(asyncio.Protocol):
     def _write_eof(self) -> None:
         try:
             self._transport.write_eof()
-        except OSError:  # from asyncio's own transport, where the client has gone and it has not heard of it yet
+        except OSError:  # from asyncio's own transport, if the client has gone and asyncio has not noticed yet
             self._transport.abort()
 
     def _reset(self) -> None:
-        """RST. What the client's kernel has not taken yet is lost with it: the end of a body of megabytes."""
+        """Send RST. Bytes that the client's kernel has not received yet are lost, such as the end of a large body."""
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
         self._transport.abort()
 
@@ -367,7 +368,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _abandon(self) -> None:
-        """Nothing more reaches the client; where a fault cut the connection, that is no doing of the client's."""
+        """End all players, because the connection is closed. If a fault closed it, their calls count as complete."""
         players = list(self._players.values())
         self._players.clear()
         self._blocked.clear()
@@ -375,7 +376,7 @@ class Connection(asyncio.Protocol):
             player.abandon(complete=self._broken is not None)
 
     def check_patience(self, now: float, patience: float) -> None:
-        """Ends a request that does not become whole: a slow loris, or a client that died on the way."""
+        """End a request that stays incomplete: a slow loris, or a client that died while it sent."""
         wire = self._http1
         over = self._hung_up or (wire is not None and wire.lingering)
         waiting = self.wire is None or over or (wire is not None and wire.incomplete)
@@ -389,5 +390,5 @@ class Connection(asyncio.Protocol):
             if wire is None or over:
                 self._transport.close()
             else:
-                wire.refuse(408, f"The request was not whole after {patience:g} seconds.")
+                wire.refuse(408, f"The request was incomplete after {patience:g} seconds.")
                 self.flush()

@@ -1,6 +1,6 @@
-"""The server: it listens, knows its connections and the date, and ends them all in order.
+"""The server: listens, holds the open connections and the current date, and closes the connections in order.
 
-With `connection`, the only files with sockets, timers and the clock.
+Sockets, timers and the clock are in this room.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bedtape_replayer.wire.http2.headers import RequestHead
 
 __all__ = ["MAX_BODY", "Observer", "Outcome", "Server"]
 
-# Bedrock's own limit for a body is 25,000,000 bytes (InvokeModel); base64 in JSON elsewhere makes it a little more.
+# Bedrock's limit for a body is 25,000,000 bytes (InvokeModel). Base64 in JSON makes other bodies a little larger.
 MAX_BODY = 25 * 1024 * 1024
-# Connections that the kernel takes before we do.
+# Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
 
 
@@ -30,11 +30,11 @@ def _to_stderr(line: str) -> None:
 
 
 class Server:
-    """Listens, and answers every connection from one engine.
+    """Listens on a port and answers every connection from one engine.
 
-    speed: None for as fast as possible, else a multiple of the recorded pace. observer: told of every call, when
-    it is over. complain: told, in a line, of every error that is bedtape's own or the observer's. patience: seconds
-    that a client may take to send a whole request.
+    speed: a multiple of the recorded pace; `None` for as fast as possible. observer: is called after every call.
+    complain: is called with one line for every error in bedtape or in the observer. patience: the seconds that a
+    client may take to send a complete request.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Server:
         return port
 
     async def start(self, host: str, port: int) -> None:
-        """Listens. Raises OSError where that cannot be. Port 0 picks a free one."""
+        """Listen. Raises OSError if the port is not free. Port 0 selects a free port."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=_BACKLOG)
         self._sweep(loop)
 
     async def stop(self, grace: float | None = None) -> None:
-        """Takes no more connections, finishes the answers in flight (at most `grace` seconds), and closes."""
+        """Accept no more connections, finish the answers in flight (for at most `grace` seconds), and close."""
         if self._listener is None:
             return
         self.stopping = True
@@ -100,19 +100,19 @@ class Server:
             await self._deserted.wait()
 
     def join(self, connection: Connection) -> None:
-        """A client has connected."""
+        """Add a new connection."""
         self.connections.add(connection)
-        if self.stopping:  # it was accepted before the listener closed
+        if self.stopping:  # accepted before the listener closed
             connection.abort()
 
     def leave(self, connection: Connection) -> None:
-        """A connection is no more."""
+        """Remove a closed connection."""
         self.connections.discard(connection)
         if not self.connections:
             self._deserted.set()
 
     def date(self) -> bytes:
-        """The present date, as headers have it."""
+        """The current date in the format of the Date header."""
         now = int(time.time())
         if now != self._second:
             self._second = now
@@ -120,7 +120,7 @@ class Server:
         return self._date
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One timer for all connections: one each would be set and cancelled with every request."""
+        """Check all connections by one timer, because a timer per connection would be set and cancelled per request."""
         self._sweeper = loop.call_later(self._patience / 8, self._sweep, loop)
         now = loop.time()
         for connection in list(self.connections):

@@ -28,7 +28,7 @@ from bedtape_replayer.server.server import Observer, Server
 
 __all__ = ["Replayer"]
 
-__tracebackhide__ = True  # pytest shows the test's own line, not ours
+__tracebackhide__ = True  # so that pytest shows the line of the test
 
 _T = TypeVar("_T")
 
@@ -37,15 +37,15 @@ _GRACE = 1.0
 
 
 class Replayer(Session):
-    """Replays cassettes over HTTP on a local port, as a context manager, sync or async. It is its own default session.
+    """Replays cassettes over HTTP on a local port, as a context manager, sync or async. It is the default session.
 
-    cassettes: a folder of cassettes or a `.tape` file, or several; none, where rules answer everything. speed: None
-    for as fast as possible, else a multiple of the recorded pace. strict: play each recording once only. match: what
-    to leave out when requests are compared. overlay: a file of layers, or such a document, that every session has.
-    validate: whether requests are checked as Bedrock does: `rules` before a rule answers, `always`, `never`.
-    history: how many calls each session keeps. observer: told of every call, in the server's thread.
+    cassettes: a folder of cassettes or a `.tape` file, or several; an empty sequence if rules answer everything. speed:
+    a multiple of the recorded pace; `None` for as fast as possible. strict: play each recording once. match: the parts
+    of requests to leave out of the comparison. overlay: the path or the content of an overlay file for every session.
+    validate: when requests are validated as Bedrock does: `rules` (before a rule answers), `always` or `never`.
+    history: the number of calls that each session keeps. observer: is called after every call, in the server's thread.
 
-    Raises CassetteError on entering where cassettes or overlay cannot be read, OSError where the port cannot be had.
+    When it starts, it raises CassetteError if cassettes or overlay cannot be read, and OSError if the port is not free.
     """
 
     def __init__(
@@ -90,27 +90,27 @@ class Replayer(Session):
         return self._server_running().port
 
     def session_url(self, session: str) -> str:
-        """The endpoint that names a session, which then has its own place in the recordings."""
+        """The endpoint of a session, which has its own position in the recordings."""
         if session == DEFAULT_SESSION:
             return self.url
         return f"{self.url}{render_prefix(session)}"
 
     def reload(self) -> None:
-        """Reads the cassettes again. Raises CassetteError where they cannot be read; then the old ones stay."""
+        """Read the cassettes again. If they cannot be read, raise CassetteError and keep the old ones."""
         library = self._load()
         self.run(lambda: setattr(self.engine, "library", library))
 
     def session(self, name: str) -> Session:
-        """A session of its own on this server: other layers, positions and calls."""
+        """The session with this name on this server, with its own layers, positions and calls."""
         return Session(name, self)
 
     @property
     def engine(self) -> Engine:
-        """What answers. Not for tests: a session has what they need."""
+        """The engine. Tests use the methods of a session instead."""
         return self._server_running().engine
 
     def run(self, function: Callable[[], _T]) -> _T:
-        """Runs a function in the server's thread, between two requests, and gives what it gave."""
+        """Run a function in the server's thread, between two requests, and return its result."""
         self._server_running()
         if threading.current_thread() is self._thread:
             return function()
@@ -119,18 +119,18 @@ class Replayer(Session):
         def do() -> None:
             try:
                 done.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 done.set_exception(error)
 
         assert self._loop is not None
-        # A turn later, so that what came over a socket before is heard first: that a client has just hung up, say.
+        # One turn later, so that earlier events of sockets come first: for example, that a client closed.
         self._loop.call_soon_threadsafe(self._loop.call_soon, do)
         return done.result()
 
     def start(self) -> Self:
-        """Starts the server and returns when it takes connections."""
+        """Start the server and return when it accepts connections."""
         if self._running is not None:
-            raise RuntimeError("this Replayer runs already; make another one")
+            raise RuntimeError("expected a Replayer that is not running, found one that runs; create another one")
         engine = Engine(
             self._load(),
             strict=self._strict,
@@ -152,7 +152,7 @@ class Replayer(Session):
         return self
 
     def stop(self) -> None:
-        """Stops the server; does nothing where it does not run."""
+        """Stop the server, if it runs."""
         server, self._running = self._running, None
         if server is not None:
             self._await(server.stop(_GRACE))
@@ -172,7 +172,7 @@ class Replayer(Session):
 
     def _server_running(self) -> Server:
         if self._running is None:
-            raise RuntimeError("this Replayer does not run; use it in a `with` block, or call start()")
+            raise RuntimeError("this Replayer is not running; use it in a `with` block, or call start()")
         return self._running
 
     def _await(self, coroutine: Coroutine[None, None, None]) -> None:

@@ -171,7 +171,7 @@ def test_the_server_is_its_own_default_session(tmp_path: Path) -> None:
         bedrock.assert_called(times=1)
         assert bedrock.session("default").url == bedrock.url
         bedrock.advance(60)
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         bedrock.respond(text="late")
 
 

@@ -1,4 +1,4 @@
-"""One call with all that a person asks of it: what answered and why, its attempts, its events, what came nearest. Pure."""
+"""One call in detail: what answered it and why, its attempts, its events, and the nearest recordings. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _answer(record: Record) -> JsonValue:
 
 
 def _blocks(record: Record) -> JsonValue:
-    """What was said, each block with its kind; of an image its size alone."""
+    """The content of the answer, each block with its kind. An image is shown as its size."""
     if not isinstance(record.content, Message):
         return []
     return [
@@ -82,7 +82,7 @@ def _event(number: int, piece: Piece, sent: int) -> JsonValue:
 
 
 def _read_piece(data: bytes) -> tuple[str, bytes]:
-    """What a piece of a stream says, and its kind: an event's type, or that it is in no frame, or in a broken one."""
+    """Return the kind and the text of a piece of a stream. The kind is the event's type, or that the frame is broken."""
     try:
         frames = eventstream.decode_all(data)
     except eventstream.FrameError:
@@ -128,7 +128,7 @@ def _alike(one: Record, other: Record) -> bool:
 
 
 def _layers(record: Record, session: SessionState) -> JsonValue:
-    """The rule or fault that answered and the faults that happened, as they were laid, where they still are."""
+    """The documents of the rule or fault that answered and of the applied faults, if these layers still exist."""
     named = {record.by if record.source in ("rule", "fault") else None, *record.faults}
     return [
         make_json_safe({**each.document, "name": each.id})

@@ -1,6 +1,6 @@
-"""What the inspector's page asks beside the control API: calls of all sessions in short, as they end, and one whole.
+"""The routes of the inspector's page beside the control API: summaries of finished calls, and one call in detail.
 
-The page's own, not for tests: it may change with the page. Pure but for the engine.
+These routes are not for tests, because they may change with the page. Pure but for the engine.
 """
 
 from __future__ import annotations

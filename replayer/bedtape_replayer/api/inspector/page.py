@@ -1,7 +1,7 @@
-"""The files of the inspector's page, as replies. It reads the package's own data, and nothing else of the disk.
+"""Serves the files of the inspector's page. They are read from the package's data.
 
-They hold nothing of anybody's, so they need no token. What they may do is what their policy lets them: no inline script
-or style, no other host. The page shows what models and prompts say, and that must never become script.
+The files contain no data of users, so they need no token. Their Content-Security-Policy forbids inline script and style
+and other hosts, because the page shows texts of models and prompts, which must not run as script.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ASSET = re.compile(r"/_bedtape/inspector/([a-z]+\.(css|js))")
 
 
 def page(method: str, path: str) -> Reply | None:
-    """The page, a file that it loads, or the way to it; None for what is none of these."""
+    """Return the page, one of its files, or a redirect to the page; `None` for any other path."""
     if method not in ("GET", "HEAD"):
         return None
     plain = path.partition("?")[0]

@@ -1,6 +1,6 @@
-"""What Converse asks of a conversation beyond the shapes of its members: roles, tools and their results.
+"""Checks the conversation in a Converse request: roles, tools and tool results. `shapes` checks the members first.
 
-The rules and their words are those of recorded errors, no others. Every body that is given here has passed `shapes`.
+The rules and the texts of the errors come from recorded errors.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What InvokeModel asks of a family's own JSON: the members that must be there, in the words of who asks.
+"""Checks the required members of a family's own JSON in InvokeModel, with the error texts of the service or the model.
 
-Bedrock checks some families against a JSON schema of its own (`Malformed input request: #: required key [...] not
-found`); newer Claude models check for themselves (`max_tokens: Field required`). Of a family that is not known,
-nothing is asked.
+Bedrock checks some families with a JSON schema (`Malformed input request: #: required key [...] not found`). Newer
+Claude models check the body themselves (`max_tokens: Field required`). An unknown family is not checked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The inputs of Bedrock's operations as botocore's service models describe them, compiled into checks of parsed JSON.
+"""Compiles the inputs of Bedrock's operations in botocore's service models into checks of parsed JSON.
 
-A model is loaded when the first check of its service is asked for, and kept. Members that the model does not know are
-ignored, as the framework does that Bedrock is written in. Nothing here knows what a conversation or a family is.
+A service model is loaded for the first check of its service, and kept. Unknown members are ignored, because the
+framework of Bedrock ignores them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _NULL = "Member must not be null"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What an operation takes: the check of its JSON body (None: it has none), of its URI's labels and its headers.
+    """The input of an operation: the checks of its JSON body (`None`: no body), of the URI's labels and of the headers.
 
-    Labels are named as in the URI's template, headers in lower case. Queries are not checked.
+    Labels have their names of the URI's template; header names are in lower case. Queries are not checked.
     """
 
     body: Check | None
@@ -46,7 +46,7 @@ class Input:
 
 @lru_cache(maxsize=64)
 def input_of(service: str, operation: str) -> Input | None:
-    """The input of an operation; None where this botocore does not know it."""
+    """Return the input of an operation, or `None` if botocore has no model of the operation."""
     try:
         shape = _service(service).operation_model(operation).input_shape
     except (OperationNotFoundError, UnknownServiceError):

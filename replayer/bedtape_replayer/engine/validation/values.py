@@ -1,7 +1,6 @@
-"""Single values checked against their shapes: strings, numbers, bytes; and what a check finds wrong.
+"""Checks single values by their shapes: strings, numbers and bytes. `Violation` is the result of a failed check.
 
-The words are those of the framework that Bedrock is written in, as public traces of Bedrock show them. Nothing here
-looks into lists or structures.
+The texts are those of Bedrock's framework, from public traces of Bedrock. `shapes` checks lists and structures.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that is wrong with a value.
+    """One violation of a shape.
 
-    text: what is wrong, for `own` with `{}` for the place. shown: the value as messages show it, or empty.
-    path: members' names and list positions from 0, outermost first.
+    text: the violated constraint; in the style `own`, `{}` stands for the place. shown: the value as messages show it,
+    or empty. path: names of members and positions in lists from 0, outermost first.
     """
 
     kind: Kind
