@@ -75,7 +75,7 @@ class Gate:
 
 
 def _admit_bearer(head: Head, token: str) -> None:
-    """Raises Failed for whoever does not bring the token."""
+    """Raises Failed if the request does not contain the token."""
     brought = head.get("x-bedtape-token") or _BEARER.sub("", head.get("authorization") or "")
     # Headers come as Latin-1, whatever bytes they are.
     if not hmac.compare_digest(brought.encode("latin-1", "replace"), token.encode()):

@@ -47,7 +47,7 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Over
 
 @overlay.command(cls=PlainCommand)
 def schema() -> None:
-    """Print the JSON Schema of overlay files, for editors that complete and check as one types.
+    """Print the JSON Schema of overlay files, for editors that complete and check these files.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The command `bedtape replay`: cassettes on a port, a line a call, until it is told to stop."""
+"""The command `bedtape replay`: serves cassettes on a port and logs one line for each call, until it is stopped."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ DEFAULT_FOLDER = Path("cassettes")
 
 
 class LogLevel(StrEnum):
-    """How much is told on stderr: every call, only what went wrong, or nothing."""
+    """The lines on stderr: every call, problems only, or none."""
 
     info = "info"
     warning = "warning"
     error = "error"
 
 
-# A token that is guessed by trying is none.
+# A short token could be guessed.
 _SHORTEST_TOKEN = 16
 
 
@@ -85,8 +85,8 @@ def replay(
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
 
-    Point a client at it with AWS_ENDPOINT_URL_BEDROCK_RUNTIME or its endpoint option. Nothing is ever sent upstream:
-    a request that was not recorded gets an error that says which recording came nearest and how it differs.
+    Set AWS_ENDPOINT_URL_BEDROCK_RUNTIME or the endpoint option of the client. The server sends nothing to Bedrock. A
+    request without a recording gets an error that names the nearest recording and the differences.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def _say_where(host: str, port: int) -> None:
 
 
 def _default_folders(context: typer.Context) -> list[Path]:
-    """What settings say, which not every version of the command line's library takes for arguments; else what is there."""
+    """Return the folders of the settings, which some versions of click ignore for arguments, or the existing default."""
     if said := context.lookup_default("folders"):
         return list(map(Path, said))
     if DEFAULT_FOLDER.is_dir() and store.fingerprint([DEFAULT_FOLDER]):

@@ -65,7 +65,7 @@ def run(
     validate: Validate = Validating.rules,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
 ) -> None:
-    """Run a program with its Bedrock calls answered from cassettes, and say what was played and what missed.
+    """Run a program, answer its Bedrock calls from cassettes, and report which recordings were played and which calls missed.
 
     \b
     Example:

@@ -1,5 +1,5 @@
-"""`bedtape init`: settings, a sample cassette and a first test that passes at once, written into a project.
+"""`bedtape init`: writes settings, a sample cassette and a first test, which passes, into a project.
 
-`project` is what there is, `plan` what there should be, both pure; `pytest_files` and `vitest_files` hold the tests; `writing`
-alone has the disk. What is there already is never changed, but for what is added to a pyproject.toml.
+`project` describes the project and `plan` the files to write; both are pure. `pytest_files` and `vitest_files` contain
+the tests. `writing` uses the disk. Existing files are not changed, except that pyproject.toml gets a table.
 """

@@ -24,11 +24,11 @@ def init(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Write settings, a sample cassette and a first test into the project in this folder. The test passes at once, offline.
+    """Write settings, a sample cassette and a first test into the project in this folder. The test passes offline.
 
-    Which test is told by what the project has, unless an option says it; in an empty folder it is pytest's. In a git
-    repository, .tape files are set up to be read in diffs, too. What is there already is left as it is: run it as often
-    as you like.
+    The files of the project select the test framework, unless an option selects it; in an empty folder it is pytest. In
+    a git repository, it also configures readable diffs of .tape files. Existing files stay unchanged, so you can run
+    the command again.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def _carry_out(root: Path, plan: Plan, *, dry_run: bool) -> None:
 
 
 def _row(piece: PlannedFile, wanted: bool, *, dry_run: bool) -> tuple[str, str, str]:
-    """What was done, to what, and why."""
+    """Return the table row for one file: the action, the file and the reason."""
     if not wanted:
         return "left", piece.path, piece.there or "is there already"
     verbs = ("would add to", "added to") if piece.adds else ("would write", "wrote")

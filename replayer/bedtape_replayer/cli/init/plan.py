@@ -1,4 +1,4 @@
-"""What a project should have: settings, a sample cassette, a first test. Pure: whether it is there, others see."""
+"""The files that a project should have: settings, a sample cassette and a first test. Pure; it does not read the disk."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SDK = "@aws-sdk/client-bedrock-runtime"
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One thing to write: a file with its bytes, or a folder with its files by name.
+    """A file with its bytes, or a folder with its files by name.
 
-    adds: the bytes are put at the end of a file that is there. there: what is told where the project has it already.
+    adds: whether the bytes are appended to an existing file. there: the message if the project has the file already.
     """
 
     path: str
@@ -34,7 +34,7 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """cassettes: their folder. then: the commands with which one goes on."""
+    """cassettes: the folder of cassettes. then: the next commands for the user."""
 
     framework: Framework
     cassettes: str
@@ -43,7 +43,7 @@ class Plan:
 
 
 def plan_of(project: Project, framework: Framework, sample: Mapping[str, bytes]) -> Plan:
-    """What to write. sample: the files of the sample cassette. Raises InitRefused where settings cannot be added."""
+    """Return the plan. sample: the files of the sample cassette. Raises InitRefused if settings cannot be added."""
     if framework == "pytest":
         tests = _pytest_folder(project)
         cassettes, test = (
@@ -72,7 +72,7 @@ def _folder(project: Project) -> str:
 
 
 def _pytest_folder(project: Project) -> str:
-    """Where pytest looks, if that is one plain folder of the project."""
+    """Return the folder in which pytest collects tests, if that is one folder of the project."""
     options = project.table("tool", "pytest", "ini_options") or project.table("tool", "pytest")
     match options.get("testpaths"):
         case str(paths) if words := paths.split():
@@ -90,7 +90,7 @@ def _pytest_folder(project: Project) -> str:
 
 
 def _settings(project: Project, cassettes: str) -> PlannedFile:
-    """A table at the end of pyproject.toml where there is one, else a file of its own."""
+    """Return the settings: a table at the end of pyproject.toml, or bedtape.toml if there is no pyproject.toml."""
     line = f'cassettes = "{cassettes}"\n'
     what = "where cassettes are"
     if project.pyproject is None or project.has(_SETTINGS):

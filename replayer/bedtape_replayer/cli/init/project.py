@@ -1,4 +1,4 @@
-"""What a project is, as far as its top folder tells: which tests it has, and where. Pure."""
+"""Describes a project by its top folder: the test framework and the folder of tests. Pure."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class InitRefused(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """names: of what is in the top folder. pyproject, package: the text of these files, None where there is none.
-    played: the folder in it that its settings name, from which `bedtape run` plays; None where they name none.
+    """names: the entries of the top folder. pyproject, package: the text of pyproject.toml and package.json, or `None`.
+    played: the folder from which `bedtape run` replays according to the settings, or `None`.
     """
 
     names: frozenset[str] = frozenset()
@@ -37,14 +37,14 @@ class Project:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What pyproject.toml holds. Raises InitRefused where it is no TOML."""
+        """Parse pyproject.toml. Raises InitRefused if it is not TOML."""
         try:
             return tomllib.loads(self.pyproject or "")
         except (ValueError, RecursionError) as error:  # a ValueError of its own, or of an int with thousands of digits
             raise InitRefused([Problem(PYPROJECT, 0, "TOML", str(error), "fix it first")]) from None
 
     def table(self, *names: str) -> Mapping[str, Any]:
-        """A table of pyproject.toml; an empty one where there is none. Raises as `settings`."""
+        """Return a table of pyproject.toml, or an empty table. Raises as `settings`."""
         found: object = self.settings
         for name in names:
             found = found.get(name) if isinstance(found, Mapping) else None
@@ -52,7 +52,7 @@ class Project:
 
     @property
     def packages(self) -> frozenset[str]:
-        """What package.json names. Raises InitRefused where it is no object of JSON."""
+        """Return the packages in package.json. Raises InitRefused if package.json is not a JSON object."""
         try:
             said = json.loads(self.package or "{}")
             parts = [said.get(key) or {} for key in ("dependencies", "devDependencies")]
@@ -61,12 +61,12 @@ class Project:
             raise InitRefused([Problem(PACKAGE, 0, "an object of JSON", str(error), "fix it first")]) from None
 
     def has(self, *patterns: str) -> bool:
-        """Whether the top folder holds anything of such a name."""
+        """Whether the top folder has an entry with one of these names."""
         return any(fnmatch(name, pattern) for name in self.names for pattern in patterns)
 
 
 def framework_of(project: Project) -> Framework:
-    """What the project's tests are; pytest where there is nothing yet. Raises InitRefused where one cannot tell."""
+    """Return the test framework; pytest for an empty project. Raises InitRefused if the framework is ambiguous."""
     vitest = "vitest" in project.packages or project.has(*_VITEST)
     python = project.has(*_PYTHON)
     if vitest and python:

@@ -1,4 +1,4 @@
-"""The first test of a project that has pytest: one recorded answer, one chosen answer with faults. Text only."""
+"""The first test of a project with pytest: one recorded answer, and one chosen answer with faults. Text only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A project's top folder looked at, and pieces written into it: all of them, or none. The only file here that has the disk.
+"""Reads the top folder of a project and writes files into it: all files or none. The module of `init` that uses the disk.
 
-Each piece is made ready beside its place and takes it in one step, so that nothing is ever half there. Where anything
-fails, or Ctrl-C comes, what was written is taken back. Nothing that is there is replaced.
+Each file is written beside its place and renamed in one step, so that no file is incomplete. After an error or Ctrl-C,
+the files that were written are removed. Existing files are not replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Undo = Callable[[], object]
 
 
 def look(root: Path) -> Project:
-    """What is in the folder. Raises InitRefused where it is none for a project, or cannot be read."""
+    """Describe the folder. Raises InitRefused if it cannot be read or is not a place for a project."""
     if root in (Path(root.anchor), Path.home()):
         raise InitRefused([Problem(str(root), 0, "a project's folder", "another", "go to your project first")])
     try:
@@ -49,13 +49,13 @@ def _find_folder(root: Path) -> str | None:
 
 
 def sample() -> dict[str, bytes]:
-    """The files of the cassette that the tests play: of the sample, what they ask for."""
+    """Return the files of the sample cassette that the tests play."""
     first = min((store.samples() / CASSETTE).iterdir())
     return {first.name: first.read_bytes()}
 
 
 def attributes(root: Path, repository: Path) -> PlannedFile:
-    """What the repository's .gitattributes lacks."""
+    """Return the lines that the repository's .gitattributes lacks."""
     path = repository / git.ATTRIBUTES
     shown = os.path.relpath(path, os.path.realpath(root))
     what = "git diff shows .tape files as text"
