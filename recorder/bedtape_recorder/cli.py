@@ -57,21 +57,28 @@ def record(
     ] = None,
     to: Annotated[Path, typer.Option(help="Folder of cassettes to record into.")] = Path("cassettes"),
     name: Annotated[
-        str | None, typer.Option(help="Record into one cassette of this name; else each session makes one.")
+        str | None, typer.Option(help="Record into one cassette with this name. Default: one cassette per session.")
     ] = None,
     mode: Annotated[
-        Mode, typer.Option(help="reverse: endpoint variables, signed again. forward: HTTPS_PROXY, untouched.")
+        Mode,
+        typer.Option(
+            help="reverse: the client uses endpoint variables; requests are signed again. forward: the client uses HTTPS_PROXY."
+        ),
     ] = Mode.reverse,
     record: Annotated[
-        Record, typer.Option(help="once: only cassettes that do not exist yet. new: also what they lack. all: anew.")
+        Record,
+        typer.Option(
+            help="once: record cassettes that do not exist. new: also add missing calls. all: record every call again."
+        ),
     ] = Record.once,
-    region: Annotated[str | None, typer.Option(help="Region of requests that do not say theirs.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region of requests that do not name a region.")] = None,
     profile: Annotated[str | None, typer.Option(help="AWS profile to sign with.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
     verify: Annotated[
         bool,
         typer.Option(
-            "--verify/--no-verify", help="Record nothing: ask again what the cassettes hold, and report drift in shape."
+            "--verify/--no-verify",
+            help="Record nothing: send the recorded requests again, and report answers whose structure has changed.",
         ),
     ] = False,
     print_addon: Annotated[
@@ -82,10 +89,10 @@ def record(
         ),
     ] = False,
     exact: Annotated[
-        bool, typer.Option("--exact/--no-exact", help="Keep every byte and header of the answers, less secrets.")
+        bool, typer.Option("--exact/--no-exact", help="Keep every byte and header of the answers, except secrets.")
     ] = False,
     upstream: Annotated[
-        str | None, typer.Option(help="Send to this URL in place of Bedrock's endpoints (a VPC endpoint).")
+        str | None, typer.Option(help="Send requests to this URL instead of Bedrock's endpoints (a VPC endpoint).")
     ] = None,
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
     ignore: Ignore = None,

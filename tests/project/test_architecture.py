@@ -56,7 +56,6 @@ SHORT = {
     "replayer.answering.memo",
     "replayer.cli.doctor.cli",
     "replayer.cli.doctor.render",
-    "replayer.cli.play_options",
     "replayer.engine.clock",
     "replayer.plugin.environment",
     "replayer.server.loops",

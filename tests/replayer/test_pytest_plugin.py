@@ -305,7 +305,7 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
 def test_the_fixture_and_the_marks_say_what_they_are(run: Run) -> None:
     fixtures = _said(run({}, "--fixtures", "-q"))
     assert "bedrock -- " in fixtures
-    assert "Amazon Bedrock, answered here" in fixtures
+    assert "Amazon Bedrock for this test" in fixtures
     marks = _said(run({}, "--markers", "--strict-markers"))
     assert "@pytest.mark.bedrock(name=None" in marks
     assert "@pytest.mark.real_bedrock" in marks

@@ -13,7 +13,7 @@ __all__ = ["cassette"]
 
 cassette = typer.Typer(
     cls=SectionedGroup,
-    help="Look at cassettes, change them in bulk, compare them, pack them.",
+    help="Show, change, compare and pack cassettes.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -151,7 +151,7 @@ def copy(
 
 def rename(
     old: Annotated[str, typer.Argument(metavar="OLD", help="Name of the cassette.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="New name of the cassette.")],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -33,9 +33,9 @@ COMMANDS = (
     Command(_RECORD, "recover", "bedtape_recorder.cli", "Make cassettes from interrupted recordings."),
     Command(_REPLAY, "replay", "bedtape_replayer.cli.replay", "Serve cassettes on a local port, to any AWS SDK."),
     Command(_REPLAY, "run", "bedtape_replayer.cli.run", "Run a program and answer its Bedrock calls from cassettes."),
-    Command(_CHANGE, "overlay", "bedtape_replayer.cli.overlay", "Check overlay files, which hold rules and faults."),
+    Command(_CHANGE, "overlay", "bedtape_replayer.cli.overlay", "Check overlay files, which contain rules and faults."),
     Command(_CHANGE, "cassette", "bedtape_cassettes.cli.app", "Read, edit, compare, guard, pack and import cassettes."),
-    Command(_SETTINGS, "config", "bedtape_cassettes.cli.configuring", "Look at settings: files and variables."),
+    Command(_SETTINGS, "config", "bedtape_cassettes.cli.configuring", "Show settings from files and variables."),
 )
 
 # The commands that are groups of commands.

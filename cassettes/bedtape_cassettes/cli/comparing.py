@@ -31,11 +31,11 @@ def diff(
         str | None, typer.Argument(metavar="B", help=f"{_SIDE} Default: compare A in git with A on disk.")
     ] = None,
     folder: Folder = CASSETTES,
-    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="Commit of git's version.")] = "HEAD",
+    rev: Annotated[str, typer.Option("--rev", metavar="REV", help="Commit to compare with.")] = "HEAD",
     noise: Annotated[
         bool,
         typer.Option(
-            "--noise/--no-noise", help="Also compare times, ids, token counts and the cuts between stream events."
+            "--noise/--no-noise", help="Also compare times, ids, token counts and the boundaries between stream events."
         ),
     ] = True,
     as_json: AsJson = False,

@@ -16,7 +16,7 @@ from bedtape_cassettes.config.files import find_working_folder, read_settings
 __all__ = ["config"]
 
 config = typer.Typer(
-    cls=SectionedGroup, help="Look at settings: files and variables.", no_args_is_help=True, rich_markup_mode=None
+    cls=SectionedGroup, help="Show settings from files and variables.", no_args_is_help=True, rich_markup_mode=None
 )
 
 

@@ -42,7 +42,7 @@ def _print_notes(notes: tuple[str, ...]) -> None:
 
 
 def set_(
-    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="Which interactions.")],
+    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="Interactions to change.")],
     words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help=_WORDS)],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
@@ -76,7 +76,7 @@ def set_(
 
 
 def edit(
-    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="The one interaction to edit.")],
+    selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="Interaction to edit.")],
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -1,5 +1,6 @@
-"""The commands `bedtape cassette scan`, `redact` and `check`: what should not be committed found, taken out, and cassettes
-held against what is so today. `redact` alone changes anything; none of them asks a network.
+"""The commands `bedtape cassette scan`, `redact` and `check`: find secrets, replace them, and check cassettes.
+
+`redact` changes cassettes; `scan` and `check` read them. No command uses the network.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from bedtape_cassettes.text import Line, lines
 
 __all__ = ["check", "redact", "scan"]
 
-Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Which interactions. Default: all.")]
+Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Interactions to check. Default: all.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")]
 Patterns = Annotated[
     list[str] | None,
-    typer.Option("--pattern", metavar="REGEX", help="Matches of this too, or of its group; repeatable."),
+    typer.Option("--pattern", metavar="REGEX", help="Also find matches of this pattern, or of its group. Repeatable."),
 ]
 
 
@@ -73,9 +74,10 @@ def scan(
     folder: Folder = CASSETTES,
     as_json: AsJson = False,
 ) -> None:
-    """Find secrets and personal data, also in base64, percent-encoded, or cut in two by a stream. Exit code 1 where any is.
+    """Find secrets and personal data, also in base64, percent-encoded, or split over events. The exit code is 1 if any is found.
 
-    detect-secrets' detectors look too, where that is installed (bedtape[scan]); nothing is verified, so no host is asked.
+    If detect-secrets is installed (bedtape[scan]), its detectors are used too. bedtape does not verify secrets, so it
+    contacts no host.
 
     \b
     Examples:
@@ -113,17 +115,19 @@ def redact(
     patterns: Patterns = None,
     paths: Annotated[
         list[str] | None,
-        typer.Option("--path", metavar="JSONPATH", help="Whatever is there in requests and answers; repeatable."),
+        typer.Option(
+            "--path", metavar="JSONPATH", help="JSON path whose value is removed from requests and answers. Repeatable."
+        ),
     ] = None,
-    fixed: Annotated[str | None, typer.Option("--with", metavar="TEXT", help="Put this there instead.")] = None,
+    fixed: Annotated[str | None, typer.Option("--with", metavar="TEXT", help="Text to write instead.")] = None,
     folder: Folder = CASSETTES,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take out what scan finds, or only what is named. The same value becomes the same placeholder everywhere.
+    """Replace what scan finds, or the named values, by placeholders. Equal values get the same placeholder.
 
-    Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more that is found in one place goes in all of
-    what is selected, so that an answer that a client sends back still matches. Streams keep their deltas.
+    Placeholders are REDACTED-KIND-NUMBER. A value of four characters or more is replaced everywhere in the selected
+    interactions, so that an answer that a client sends back still matches. Streams keep the number of their events.
 
     \b
     Examples:
@@ -161,18 +165,23 @@ def _check_path(path: str) -> None:
 def check(
     folder: Folder = CASSETTES,
     history: Annotated[
-        Path | None, typer.Option("--history", metavar="FILE", help="JSON that names the files that were played.")
+        Path | None,
+        typer.Option(
+            "--history", metavar="FILE", help="JSON file that contains the names of the files that were played."
+        ),
     ] = None,
     max_age: Annotated[
-        str | None, typer.Option("--max-age", metavar="AGE", help="Oldest that is well: 90d, 12w, 1y.")
+        str | None, typer.Option("--max-age", metavar="AGE", help="Greatest age of a recording: 90d, 12w, 1y.")
     ] = None,
-    drift: Annotated[bool, typer.Option("--drift/--no-drift", help="Hold them against botocore's models.")] = True,
+    drift: Annotated[
+        bool, typer.Option("--drift/--no-drift", help="Check requests and answers with botocore's models.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Check cassettes: their format, requests that shadow each other, drift, ended models, age. Exit code 1 where any is wrong.
+    """Check cassettes: their format, requests that shadow each other, drift, ended models, age. The exit code is 1 if there is a problem.
 
-    Drift is what botocore's service models, which are on this machine, say otherwise; nothing is asked of AWS. Notes
-    (members that the models do not know, recordings that were never played) do not change the exit code.
+    Drift is a difference from the service models of the installed botocore; AWS is not contacted. Notes (unknown members,
+    recordings that no test played) do not change the exit code.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ __all__ = ["overlay"]
 
 overlay = typer.Typer(
     cls=SectionedGroup,
-    help="Check overlay files: rules and faults over cassettes.",
+    help="Check overlay files, which contain rules and faults.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -28,7 +28,9 @@ Speed = Annotated[
 ]
 Validate = Annotated[
     Validating,
-    typer.Option("--validate", help="When to refuse what Bedrock would: before a rule answers, always, or never."),
+    typer.Option(
+        "--validate", help="When to refuse requests that Bedrock would refuse: before a rule answers, always, or never."
+    ),
 ]
 
 

@@ -54,14 +54,14 @@ def replay(
         list[Path] | None,
         typer.Argument(
             metavar="FOLDER",
-            help="Folders of cassettes, or .tape files. Default: cassettes/ if it holds any, else the shipped samples.",
+            help="Folders of cassettes, or .tape files. Default: cassettes/ if it contains any, else the shipped samples.",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 4566,
     speed: Speed = None,
     strict: Annotated[
-        bool, typer.Option("--strict/--no-strict", help="Play each recording once; then the request misses.")
+        bool, typer.Option("--strict/--no-strict", help="Play each recording once. A further request is a miss.")
     ] = False,
     ignore: Ignore = None,
     placeholder: Placeholder = None,
@@ -69,7 +69,7 @@ def replay(
     redact: RecordedRedact = None,
     overlay: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Rules and faults that every session has (bedtape overlay check)."),
+        typer.Option(metavar="FILE", help="Overlay file: rules and faults for every session."),
     ] = None,
     validate: Validate = Validating.rules,
     control_token: Annotated[
@@ -77,11 +77,13 @@ def replay(
         typer.Option(
             metavar="TOKEN",
             envvar="BEDTAPE_CONTROL_TOKEN",
-            help="Ask for this token in the control API, and then answer any host, not loopback alone.",
+            help="Require this token in the control API, and allow requests to any host name instead of loopback.",
         ),
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
-    log_level: Annotated[LogLevel, typer.Option(help="What to tell on stderr.")] = LogLevel.info,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
+    ] = LogLevel.info,
 ) -> None:
     """Serve cassettes on a local port, to any AWS SDK in any language.
 

@@ -44,18 +44,14 @@ def run(
     cassettes: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DIR", help="Folder of cassettes or .tape file. Repeatable. Default: cassettes/, if it is there."
+            metavar="DIR", help="Folder of cassettes or .tape file. Repeatable. Default: cassettes/, if it exists."
         ),
     ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rules and faults (bedtape overlay check).")
-    ] = None,
-    session: Annotated[
-        str, typer.Option(help="Play from the cassette of this name, where there is one.")
-    ] = DEFAULT_SESSION,
+    overlay: Annotated[Path | None, typer.Option(metavar="FILE", help="Overlay file: rules and faults.")] = None,
+    session: Annotated[str, typer.Option(help="Play the cassette with this name, if there is one.")] = DEFAULT_SESSION,
     strict: Annotated[
         bool,
-        typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 where anything missed."),
+        typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 if a call missed."),
     ] = False,
     speed: Speed = None,
     ignore: Ignore = None,

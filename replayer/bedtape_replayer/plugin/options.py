@@ -31,7 +31,7 @@ def add_to(parser: pytest.Parser) -> None:
     group.addoption(
         "--bedtape",
         choices=("none", "once", "new", "all"),
-        help="What to record of the tests that use `bedrock`: none (the default) replays only, once records cassettes"
+        help="Recording of tests that use `bedrock`: none (the default) replays, once records cassettes"
         f" that do not exist, new also records missing calls, all everything again. Needs {GATE}=1, because it costs money.",
     )
     parser.addini("bedtape_block", "Whether calls to real Amazon Bedrock raise.", type="bool", default=_UNSAID)

@@ -18,10 +18,10 @@ __all__ = ["doctor"]
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is wrong with this environment, and what fixes it. Exit code 1 where anything is.
+    """Find problems of this environment and print their fixes. The exit code is 1 if there is a problem.
 
-    It looks at this shell's variables, AWS's files, what is installed, this folder's cassettes, and who listens on this
-    machine. It changes nothing, asks no other machine, and prints no secret.
+    It reads this shell's variables, AWS's configuration files, the installed packages, the cassettes in this folder, and
+    the ports of this machine. It changes nothing, contacts no other machine, and prints no secret.
 
     \b
     Example:

@@ -20,7 +20,7 @@ __all__ = ["init"]
 
 def init(
     pytest: Annotated[
-        bool | None, typer.Option("--pytest/--vitest", help="Which test to write. Default: what the project has.")
+        bool | None, typer.Option("--pytest/--vitest", help="Test framework. Default: the project's framework.")
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
