@@ -315,7 +315,7 @@ class _Events:
             return self._signer.feed(data, datetime.now(UTC))
         except FrameError as error:
             self._refused = True
-            _log.error("a bidirectional stream was refused, for what the client sent is no event: %s", error)
+            _log.error("a bidirectional stream was refused, because the client sent an invalid event: %s", error)
             return _BROKEN_EVENT
 
 
@@ -379,7 +379,7 @@ class Script(Addon):
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if self._journal is None:  # mitmproxy logged why: a shut gate or no credentials
-            flow.response = _make_refusal(RecorderError("this recorder did not start; its log says why"))
+            flow.response = _make_refusal(RecorderError("this recorder did not start; its log contains the reason"))
         else:
             super().requestheaders(flow)
 

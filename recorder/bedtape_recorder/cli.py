@@ -178,7 +178,7 @@ def _verify(settings: Settings) -> int:
             print(f"{verdict.file}: {drift}", flush=True)
     report(f"asked {sent} again: {drifted} drifted")
     if not sent:
-        fail("nothing could be asked again, so nothing was verified")
+        fail("no request could be sent again, so nothing was verified")
     return 1 if drifted else 0
 
 
@@ -190,8 +190,8 @@ def _import_session() -> Any:
         if (error.name or "").split(".")[0] not in ("mitmproxy", "certifi"):
             raise
         raise ExtraMissing(
-            "recording needs mitmproxy: pip install 'bedtape[record]', or, where its pins are in the way, "
-            "pipx install 'bedtape[record]' and run that one: the recorded program needs nothing from it"
+            "recording needs mitmproxy: pip install 'bedtape[record]', or, if its dependencies conflict with "
+            "yours, pipx install 'bedtape[record]': the recorded program does not need the package"
         ) from None
 
 

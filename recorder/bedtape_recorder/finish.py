@@ -161,7 +161,7 @@ def build_cassettes(
 
 def _explain_failure(recorded: RecordedExchange) -> str:
     if recorded.head is not None:
-        return "no cassette can hold such a method or path"
+        return "a cassette cannot contain this method or path"
     return str(recorded.end.error) if recorded.end else "the recorder was killed"
 
 

@@ -56,7 +56,7 @@ def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
     gate.require(environ)
     cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
     if not cassettes:
-        raise RecorderError(f"expected cassettes to ask again, found none in {settings.folder}; fix --to or --name")
+        raise RecorderError(f"expected cassettes to verify, found none in {settings.folder}; fix --to or --name")
     credentials = Credentials(settings.profile, settings.region, environ)
     sessions = _Sessions(read_proxies(environ), environ.get("AWS_CA_BUNDLE"))
     return (_check(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)
@@ -134,4 +134,4 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     try:
         return sessions.find(scheme, host, port).send(sent)
     except (BotoCoreError, UnicodeError) as error:  # UnicodeError: botocore requires ASCII proxy passwords
-        raise RecorderError(f"{request.path} could not be asked again: {error}") from None
+        raise RecorderError(f"{request.path} could not be sent again: {error}") from None

@@ -16,7 +16,7 @@ __all__ = ["ImportResult", "import_file"]
 
 _DOUBTS: dict[Doubt, str] = {
     "rewritten": "re-encoded by their recorder: the JSON is as it was, its bytes need not be",
-    "edited": "not as long as their Content-Length says: edited since they were recorded",
+    "edited": "of a length other than their Content-Length: edited after recording",
 }
 
 

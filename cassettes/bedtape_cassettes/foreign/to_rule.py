@@ -39,7 +39,7 @@ _SPECIAL = re.compile(r"[.\[\]*]")  # special characters of JSON paths
 
 def reject(what: str) -> Unusable:
     """Returns the error for a valid condition or answer that no rule can express."""
-    return Unusable(f"{what} is more than a rule can say; write the rule by hand", foreign=True)
+    return Unusable(f"{what} cannot be expressed as a rule; write the rule by hand", foreign=True)
 
 
 def as_glob(exact: str) -> str:
@@ -53,7 +53,7 @@ def as_regex(pattern: str) -> str:
     try:
         re.compile(found)
     except (re.error, RecursionError, OverflowError):
-        raise reject(f"the pattern {pattern[:60]!r}, which is none of Python's,") from None
+        raise reject(f"the pattern {pattern[:60]!r}, which is not a pattern of Python,") from None
     return found
 
 

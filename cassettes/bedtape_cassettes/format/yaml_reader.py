@@ -58,7 +58,7 @@ _NO_TABS = ("spaces", "a tab", 'indent with spaces; in a value write it as "\\t"
 # message that replaces it: expected, found, fix. The first pattern that matches counts.
 _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     (r"tab char|'\\t'", _NO_TABS),
-    (r"cannot start any token", ("a value", "a sign that none may begin with", _QUOTE_IT)),
+    (r"cannot start any token", ("a value", "a character with which no plain value may begin", _QUOTE_IT)),
     (
         r"values are not allowed",
         ("one 'key: value' a line", "another ': '", "quote a value that holds ': ', and check the indentation here"),
@@ -85,9 +85,13 @@ _MESSAGES: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ),
     (
         r"block mapping",
-        ("a key indented as those above", "something else", f"{_LEVEL}; nothing may follow a closing quote or bracket"),
+        (
+            "a key with the indentation of the keys above",
+            "something else",
+            f"{_LEVEL}; nothing may follow a closing quote or bracket",
+        ),
     ),
-    (r"block (?:collection|sequence)", ("'- ' indented as those above", "something else", _LEVEL)),
+    (r"block (?:collection|sequence)", ("'- ' with the indentation of the items above", "something else", _LEVEL)),
     (r"block node", ("a value", "a sign of YAML's", _QUOTE_IT)),
 )
 _REPORTED_AT_BEGIN = ("none", "a line without ': '")  # the parser detects the error some lines below

@@ -228,7 +228,7 @@ def _scalar(value: JsonValue, in_flow: bool) -> str:
 def _float(value: float) -> str:
     spelt = repr(value)
     if spelt in ("nan", "inf", "-inf"):
-        raise ValueError(f"a cassette cannot hold the number {spelt}: JSON has none")
+        raise ValueError(f"a cassette cannot hold the number {spelt}: JSON does not have these values")
     # YAML 1.1 reads 1e-05 as a text and 1.0e-05 as a number.
     return spelt if "." in spelt else spelt.replace("e", ".0e")
 

@@ -166,7 +166,7 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
     if changed is None or not isinstance(new_content, Message) or new_content.text != text:
         fix = "set members of its body or events: json:$.path=value"
         raise CassetteError(
-            f"{file}: expected a place for the answer's text, found none (it may only call tools); {fix}"
+            f"{file}: expected a place for the answer's text, found none (the answer may consist of tool calls); {fix}"
         )
     if content.text != text:
         notes += _find_doubts(file, content)
@@ -182,7 +182,7 @@ def _find_doubts(file: str, content: Message) -> list[str]:
     if content.stop in ("max_tokens", "stop_sequence"):
         notes.append(f"{file}: it still ends with {content.stop}; if it should not: stop_reason=end_turn")
     if any(isinstance(block, CitedText) for block in content.blocks):
-        notes.append(f"{file}: its citations are those of the old text")
+        notes.append(f"{file}: its citations belong to the old text")
     return notes
 
 

@@ -184,7 +184,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All layers of a session, those of the file too. */
+        /** All layers of a session, including the layers of the overlay file. */
         get: operations["overlay"];
         /** Replaces its own layers. */
         put: operations["setOverlay"];
@@ -254,7 +254,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Its calls, the latest last. */
+        /** The calls of a session, latest last. */
         get: operations["calls"];
         put?: never;
         post?: never;
@@ -306,7 +306,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What its clients did wrong in retrying. */
+        /** The mistakes of clients in retrying. */
         get: operations["verdict"];
         put?: never;
         post?: never;
@@ -342,35 +342,35 @@ export interface components {
             advance: number;
         };
         Answer: {
-            /** @description What the model says. */
+            /** @description The text of the answer. */
             text?: string;
-            /** @description Any JSON, said as text. */
+            /** @description Any JSON value, which is sent as text. */
             json?: unknown;
-            /** @description A tool that the model calls, or several. */
+            /** @description A tool call, or a list of tool calls. */
             tool?: {
                 /** @description The tool's name. */
                 name: string;
-                /** @description Its arguments, any JSON; an empty object where there are none. */
+                /** @description The arguments, any JSON. Default: an empty object. */
                 input?: unknown;
-                /** @description The id of the call; made up as the family does where there is none. */
+                /** @description The id of the call. Default: an id in the family's form. */
                 id?: string;
             } | {
                 /** @description The tool's name. */
                 name: string;
-                /** @description Its arguments, any JSON; an empty object where there are none. */
+                /** @description The arguments, any JSON. Default: an empty object. */
                 input?: unknown;
-                /** @description The id of the call; made up as the family does where there is none. */
+                /** @description The id of the call. Default: an id in the family's form. */
                 id?: string;
             }[];
-            /** @description What the model thought before: its text, or text and signature, or redacted base64. */
+            /** @description The reasoning of the model: its text, or text and signature, or redacted base64. */
             reasoning?: string | {
-                /** @description What it thought. */
+                /** @description The text of the reasoning. */
                 text?: string;
                 /** @description The provider's signature. */
                 signature?: string;
                 /**
                  * Format: base64
-                 * @description Base64 that the provider does not open.
+                 * @description Reasoning that the provider has encrypted, as base64.
                  */
                 redacted?: string;
             };
@@ -385,7 +385,7 @@ export interface components {
                     [key: string]: unknown;
                 };
             }[];
-            /** @description Content in order, in place of all that. */
+            /** @description The content blocks in order, instead of the keys above. */
             blocks?: {
                 /** @description Text. */
                 text?: string;
@@ -400,24 +400,24 @@ export interface components {
                         [key: string]: unknown;
                     };
                 }[];
-                /** @description What the model thought before: its text, or text and signature, or redacted base64. */
+                /** @description The reasoning of the model: its text, or text and signature, or redacted base64. */
                 reasoning?: string | {
-                    /** @description What it thought. */
+                    /** @description The text of the reasoning. */
                     text?: string;
                     /** @description The provider's signature. */
                     signature?: string;
                     /**
                      * Format: base64
-                     * @description Base64 that the provider does not open.
+                     * @description Reasoning that the provider has encrypted, as base64.
                      */
                     redacted?: string;
                 };
                 tool?: {
                     /** @description The tool's name. */
                     name: string;
-                    /** @description Its arguments, any JSON; an empty object where there are none. */
+                    /** @description The arguments, any JSON. Default: an empty object. */
                     input?: unknown;
-                    /** @description The id of the call; made up as the family does where there is none. */
+                    /** @description The id of the call. Default: an id in the family's form. */
                     id?: string;
                 };
                 /**
@@ -426,38 +426,38 @@ export interface components {
                  */
                 image?: string;
                 /**
-                 * @description The image's.
+                 * @description The format of the image.
                  * @enum {string}
                  */
                 format?: "png" | "jpeg" | "gif" | "webp";
             }[];
-            /** @description A guardrail intervenes, and this is what it lets through. */
+            /** @description The text of a guardrail that intervenes. */
             guardrail?: string;
-            /** @description A vector, or one an input; auto derives it from the text. */
+            /** @description A vector, or one vector per input; auto derives vectors from the text. */
             embedding?: "auto" | number[] | number[][];
-            /** @description The dimension of vectors that are derived. */
+            /** @description The dimension of derived vectors. */
             dimension?: number;
-            /** @description Generated images as base64; auto makes tiny ones. */
+            /** @description Generated images as base64; auto generates tiny images. */
             image?: "auto" | string | string[];
-            /** @description Documents by relevance; auto scores them by shared words. */
+            /** @description Documents with relevance scores; auto scores them by shared words. */
             ranking?: "auto" | {
-                /** @description The document. */
+                /** @description The position of the document. */
                 index: number;
                 score: number;
             }[];
-            /** @description The name of an error, one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException), or any with a status. */
+            /** @description The name of an error: one of Bedrock's (AccessDeniedException, BadGatewayException, ConflictException, DependencyFailedException, InternalServerException, ModelErrorException, ModelNotReadyException, ModelStreamErrorException, ModelTimeoutException, ResourceNotFoundException, ServiceQuotaExceededException, ServiceUnavailableException, ThrottlingException, ValidationException, ExpiredTokenException, IncompleteSignature, InvalidSignatureException, UnrecognizedClientException), or any name with a status. */
             error?: string;
-            /** @description What the error says; Bedrock's own words where there is none. */
+            /** @description The message of the error. Default: Bedrock's own message. */
             message?: string;
-            /** @description The HTTP status, if not its own. */
+            /** @description The HTTP status. Default: the status of the error. */
             status?: number;
-            /** @description More members of its body. */
+            /** @description Additional members of the error's body. */
             members?: {
                 [key: string]: unknown;
             };
-            /** @description What x-amz-retry-after tells, in milliseconds. */
+            /** @description The value of x-amz-retry-after, in milliseconds. */
             retry_after_ms?: number;
-            /** @description What goes over the wire, for whatever has no neutral form. */
+            /** @description The body as it is sent, for answers without a neutral form. */
             raw?: {
                 /** @description The body as JSON. */
                 json?: unknown;
@@ -470,29 +470,29 @@ export interface components {
                 base64?: string;
                 /** @description The JSON inside each InvokeModel chunk. */
                 chunks?: unknown[];
-                /** @description Each event as {type: payload}. */
+                /** @description The events, each as {type: payload}. */
                 events?: {
                     [key: string]: unknown;
                 }[];
-                /** @description 200 where there is none. */
+                /** @description The HTTP status. Default: 200. */
                 status?: number;
-                /** @description More headers. */
+                /** @description Additional headers. */
                 headers?: {
                     [key: string]: string;
                 };
             } & (unknown | unknown | unknown | unknown | unknown);
             /**
-             * @description Why the model stopped.
+             * @description The reason why the model stopped.
              * @enum {string}
              */
             stop_reason?: "end_turn" | "tool_use" | "max_tokens" | "stop_sequence" | "guardrail_intervened" | "content_filtered" | "malformed_model_output" | "malformed_tool_use" | "model_context_window_exceeded";
-            /** @description The sequence at which it stopped. */
+            /** @description The sequence at which the model stopped. */
             stop_sequence?: string;
-            /** @description Token counts; plausible ones where there are none. */
+            /** @description Token counts. Default: estimates from the texts. */
             usage?: {
-                /** @description Tokens in. */
+                /** @description Input tokens. */
                 input?: number;
-                /** @description Tokens out. */
+                /** @description Output tokens. */
                 output?: number;
                 /** @description Tokens read from a cache. */
                 cache_read?: number;
@@ -502,48 +502,48 @@ export interface components {
         };
         Asserted: {
             passed: boolean;
-            /** @description What is not so, with the nearest calls; null where all is. */
+            /** @description The failure with the nearest calls; null if the assertion holds. */
             report: string | null;
         };
-        /** @description What must be so. */
+        /** @description An assertion about the calls. */
         Assertion: {
             /** @description Conditions, and how many calls meet them. */
             called?: components["schemas"]["Counted"];
-            /** @description All that is named must hold. */
+            /** @description A call must meet all conditions. */
             not_called?: components["schemas"]["Conditions"];
-            /** @description There are such calls, in this order. */
+            /** @description Calls that meet these conditions exist in this order. */
             sequence?: components["schemas"]["Conditions"][];
-            /** @description There are such calls, in this order, and none between them. */
+            /** @description Calls that meet these conditions exist in this order, without other calls between them. */
             consecutive?: components["schemas"]["Conditions"][];
             /**
-             * @description Every recording was requested.
+             * @description Every recording was played.
              * @enum {boolean}
              */
             all_played?: true;
         } & (unknown | unknown | unknown | unknown | unknown);
         Call: {
             session: string;
-            /** @description Its place among its session's calls, from 1. */
+            /** @description The number of the call in its session, from 1. */
             number: number;
-            /** @description Seconds since 1970. */
+            /** @description The start of the call, in seconds since 1970. */
             began: number;
-            /** @description How long answering took. */
+            /** @description The duration of the answer, in seconds. */
             seconds: number;
             operation: string | null;
             model: string | null;
             method: string;
-            /** @description Percent-encoded with its query, less the session prefix. */
+            /** @description The percent-encoded path with the query, without the session prefix. */
             path: string;
             region: string | null;
             access_key_id: string | null;
             user_agent: string | null;
             /** @enum {string} */
             http_version: "HTTP/1.1" | "HTTP/2";
-            /** @description What groups the attempts of one SDK call. */
+            /** @description The id of one SDK call, which all its attempts share. */
             invocation_id: string | null;
-            /** @description From 1. */
+            /** @description The number of the attempt, from 1. */
             attempt: number;
-            /** @description Names and values in wire order, less secrets. */
+            /** @description Names and values in wire order, without secrets. */
             headers: [
                 string,
                 string
@@ -552,7 +552,7 @@ export interface components {
             messages: components["schemas"]["Turn"][];
             /** @description The text of the last user message. */
             last_prompt: string;
-            /** @description The names of those that are offered. */
+            /** @description The names of the offered tools. */
             tools: string[];
             tool_results: components["schemas"]["ToolResult"][];
             temperature: number | null;
@@ -560,61 +560,61 @@ export interface components {
             max_tokens: number | null;
             stop_sequences: string[];
             /**
-             * @description What answered.
+             * @description The source of the answer.
              * @enum {string}
              */
             source: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
-            /** @description The recording's file, or the name of the rule or fault that answered. */
+            /** @description The file of the recording, or the name of the rule or fault that answered. */
             by: string | null;
-            /** @description The names of those that happened to it. */
+            /** @description The names of the faults that applied to the call. */
             faults: string[];
             /** @description The report of a miss. */
             miss: string | null;
             status: number;
-            /** @description Its name, of an answer or in the middle of a stream (then the status is 200). */
+            /** @description The name of the error, in an answer or in a stream (with status 200). */
             error: string | null;
-            /** @description The error's. */
+            /** @description The message of the error. */
             message: string | null;
-            /** @description What was answered. */
+            /** @description The text of the answer. */
             text: string | null;
-            /** @description In Converse's words. */
+            /** @description The stop reason, with the names of Converse. */
             stop_reason: string | null;
             usage: components["schemas"]["Usage"] | null;
-            /** @description How many pieces of the body went out: events, where it is a stream. */
+            /** @description The number of sent parts of the body; in a stream, the number of events. */
             events: number;
-            /** @description Whether the client went before the answer's end. */
+            /** @description Whether the client closed before the end of the answer. */
             hung_up: boolean;
-            /** @description The request's, where it is UTF-8. */
+            /** @description The body of the request, if it is UTF-8. */
             body: string | null;
-            /** @description The request's, where it is not. */
+            /** @description The body of the request as base64, if it is not UTF-8. */
             body_base64: string | null;
         };
         Calls: {
-            /** @description The latest last. */
+            /** @description The calls, latest last. */
             calls: components["schemas"]["Call"][];
-            /** @description How many meet the conditions, whatever the limit. */
+            /** @description The number of calls that meet the conditions, without the limit. */
             total: number;
-            /** @description How many older ones the history has let go. */
+            /** @description The number of older calls that the history has dropped. */
             forgotten: number;
         };
         Cassette: {
             name: string;
-            /** @description How many. */
+            /** @description The number of interactions. */
             interactions: number;
-            /** @description How many of them were cut when they were recorded, and are never played. */
+            /** @description The number of interactions that are incomplete and are not played. */
             partial: number;
             operations: string[];
             models: string[];
         };
         Clock: {
-            /** @description Seconds since the server started, as tests have moved it. */
+            /** @description Seconds of the virtual clock, which starts with the server and which tests advance. */
             now: number;
         };
-        /** @description All that is named must hold. */
+        /** @description A call must meet all conditions. */
         Conditions: {
-            /** @description The operation's name, or several, one of which it is. */
+            /** @description The name of the operation, or a list of names. */
             operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            /** @description A glob over the model id, as sent or without the inference profile: *claude*. */
             model?: string;
             /** @description A case-sensitive part of the last user message. */
             prompt_contains?: string;
@@ -643,15 +643,15 @@ export interface components {
             tool_offered?: string;
             /** @description The name or id of a tool whose result is in the conversation; * for any. */
             tool_result?: string;
-            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            /** @description JSON paths into the body with their values: {inferenceConfig.temperature: 0}. */
             json_path?: {
                 [key: string]: unknown;
             };
             /** @description The number of user messages. */
             turn?: number;
-            /** @description Which attempt of one invocation it is, from 1. */
+            /** @description The number of the attempt in its invocation, from 1. */
             attempt?: number;
-            /** @description Which call of its session it is, from 1. */
+            /** @description The number of the call in its session, from 1. */
             call?: number;
             /** @description Globs by header name. */
             header?: {
@@ -661,51 +661,51 @@ export interface components {
             session?: string;
             /** @description A glob over the access key id that signed the request. */
             access_key?: string;
-            /** @description The answer's status; null where a fault kept the client from any. */
+            /** @description The status of the answer; null if a fault prevented an answer. */
             status?: number | null;
-            /** @description The name of the error that was answered. */
+            /** @description The name of the error in the answer. */
             error?: string | null;
-            /** @description In Converse's words. */
+            /** @description The stop reason, with the names of Converse. */
             stop_reason?: string | null;
             /**
-             * @description What answered.
+             * @description The source of the answer.
              * @enum {string}
              */
             source?: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
-            /** @description The recording's file, or the name of the rule or fault that answered. */
+            /** @description The file of the recording, or the name of the rule or fault that answered. */
             by?: string | null;
-            /** @description The name of a fault that happened to it. */
+            /** @description The name of a fault that applied to the call. */
             fault?: string;
-            /** @description Whether the client went before the answer's end. */
+            /** @description Whether the client closed before the end of the answer. */
             hung_up?: boolean;
-            /** @description The signature's. */
+            /** @description The region in the signature. */
             region?: string | null;
             /** @enum {string} */
             http_version?: "HTTP/1.1" | "HTTP/2";
-            /** @description A case-sensitive part of it. */
+            /** @description A case-sensitive part of the User-Agent header. */
             user_agent_contains?: string;
-            /** @description What groups the attempts of one SDK call. */
+            /** @description The id of one SDK call, which all its attempts share. */
             invocation_id?: string | null;
             /** @description The whole system prompt. */
             system?: string;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             temperature?: number | null;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             top_p?: number | null;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             max_tokens?: number | null;
-            /** @description All, in order. */
+            /** @description All stop sequences, in order. */
             stop_sequences?: string[];
-            /** @description The names of all that are offered, in any order. */
+            /** @description The names of all offered tools, in any order. */
             tools?: string[];
-            /** @description The last attempt of each SDK call that took so many. */
+            /** @description The number of attempts of an SDK call; selects its last attempt. */
             attempts?: number;
         };
         /** @description Conditions, and how many calls meet them. */
         Counted: {
-            /** @description The operation's name, or several, one of which it is. */
+            /** @description The name of the operation, or a list of names. */
             operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            /** @description A glob over the model id, as sent or without the inference profile: *claude*. */
             model?: string;
             /** @description A case-sensitive part of the last user message. */
             prompt_contains?: string;
@@ -734,15 +734,15 @@ export interface components {
             tool_offered?: string;
             /** @description The name or id of a tool whose result is in the conversation; * for any. */
             tool_result?: string;
-            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            /** @description JSON paths into the body with their values: {inferenceConfig.temperature: 0}. */
             json_path?: {
                 [key: string]: unknown;
             };
             /** @description The number of user messages. */
             turn?: number;
-            /** @description Which attempt of one invocation it is, from 1. */
+            /** @description The number of the attempt in its invocation, from 1. */
             attempt?: number;
-            /** @description Which call of its session it is, from 1. */
+            /** @description The number of the call in its session, from 1. */
             call?: number;
             /** @description Globs by header name. */
             header?: {
@@ -752,46 +752,46 @@ export interface components {
             session?: string;
             /** @description A glob over the access key id that signed the request. */
             access_key?: string;
-            /** @description The answer's status; null where a fault kept the client from any. */
+            /** @description The status of the answer; null if a fault prevented an answer. */
             status?: number | null;
-            /** @description The name of the error that was answered. */
+            /** @description The name of the error in the answer. */
             error?: string | null;
-            /** @description In Converse's words. */
+            /** @description The stop reason, with the names of Converse. */
             stop_reason?: string | null;
             /**
-             * @description What answered.
+             * @description The source of the answer.
              * @enum {string}
              */
             source?: "cassette" | "rule" | "fault" | "miss" | "validation" | "overlay" | "control";
-            /** @description The recording's file, or the name of the rule or fault that answered. */
+            /** @description The file of the recording, or the name of the rule or fault that answered. */
             by?: string | null;
-            /** @description The name of a fault that happened to it. */
+            /** @description The name of a fault that applied to the call. */
             fault?: string;
-            /** @description Whether the client went before the answer's end. */
+            /** @description Whether the client closed before the end of the answer. */
             hung_up?: boolean;
-            /** @description The signature's. */
+            /** @description The region in the signature. */
             region?: string | null;
             /** @enum {string} */
             http_version?: "HTTP/1.1" | "HTTP/2";
-            /** @description A case-sensitive part of it. */
+            /** @description A case-sensitive part of the User-Agent header. */
             user_agent_contains?: string;
-            /** @description What groups the attempts of one SDK call. */
+            /** @description The id of one SDK call, which all its attempts share. */
             invocation_id?: string | null;
             /** @description The whole system prompt. */
             system?: string;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             temperature?: number | null;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             top_p?: number | null;
-            /** @description null: the request does not say. */
+            /** @description null: the request does not contain it. */
             max_tokens?: number | null;
-            /** @description All, in order. */
+            /** @description All stop sequences, in order. */
             stop_sequences?: string[];
-            /** @description The names of all that are offered, in any order. */
+            /** @description The names of all offered tools, in any order. */
             tools?: string[];
-            /** @description The last attempt of each SDK call that took so many. */
+            /** @description The number of attempts of an SDK call; selects its last attempt. */
             attempts?: number;
-            /** @description Exactly so many; at least 1 call where nothing is said. */
+            /** @description The exact number of calls. Without any number: at least 1 call. */
             times?: number;
             at_least?: number;
             at_most?: number;
@@ -801,39 +801,39 @@ export interface components {
             status: "ok";
         };
         Error: {
-            /** @description What was expected and what was found. */
+            /** @description The expected and the found value. */
             error: string;
-            /** @description All, one by one. */
+            /** @description All problems. */
             problems?: components["schemas"]["Problem"][];
         };
         Fault: {
-            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            /** @description The name in reports. Default: rule-1, fault-1 and so on. */
             name?: string;
-            /** @description Which calls it is about: all that is named must hold. */
+            /** @description The conditions on calls. A call must meet all of them. */
             when?: components["schemas"]["When"];
-            /** @description At most so many calls (attempts on the wire). */
+            /** @description The greatest number of calls (attempts on the wire) that the layer answers. */
             times?: number;
-            /** @description Not the first so many that match. */
+            /** @description The number of matching calls to skip first. */
             after?: number;
-            /** @description Of the rest the first, then every Nth. */
+            /** @description After the skipped calls, the first call and then every Nth. */
             every?: number;
-            /** @description Of each that is left; seeded by session, layer and call number. */
+            /** @description The probability for each remaining call, seeded by session, layer and call number. */
             probability?: number;
-            /** @description What the error says; Bedrock's own words where there is none. */
+            /** @description The message of the error. Default: Bedrock's own message. */
             message?: string;
-            /** @description The HTTP status, if not its own. */
+            /** @description The HTTP status. Default: the status of the error. */
             status?: number;
-            /** @description More members of its body. */
+            /** @description Additional members of the error's body. */
             members?: {
                 [key: string]: unknown;
             };
-            /** @description What x-amz-retry-after tells, in milliseconds. */
+            /** @description The value of x-amz-retry-after, in milliseconds. */
             retry_after_ms?: number;
-            /** @description In the middle of an event stream, after so many events, as an exception frame. */
+            /** @description The number of events before the error, which is then sent as an exception frame in the stream. */
             after_events?: number;
             /** @description An error by its name. */
             error?: string;
-            /** @description Any status with any body, in place of an error of Bedrock's. */
+            /** @description An answer with any status and body. */
             http?: {
                 /** @description The status. */
                 status: number;
@@ -841,138 +841,140 @@ export interface components {
                 text?: string;
                 /** @description The body as JSON. */
                 json?: unknown;
-                /** @description More headers. */
+                /** @description Additional headers. */
                 headers?: {
                     [key: string]: string;
                 };
             };
-            /** @description Waits. */
+            /** @description Delays in milliseconds. */
             latency?: {
-                /** @description Before the head. */
+                /** @description The delay before the response head. */
                 first_byte_ms?: number;
-                /** @description Between events. */
+                /** @description The delay between events. */
                 between_ms?: number;
-                /** @description Up to so much more of each, seeded. */
+                /** @description The greatest random addition to each delay, seeded. */
                 jitter_ms?: number;
             };
-            /** @description Silence until the client goes: before the head, or after events. */
+            /** @description No more bytes until the client closes: before the head, or after events. */
             stall?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description A frame of type `error`, which no model has, in the middle of an event stream. */
+            /** @description A frame of type `error`, which no service model contains, in an event stream. */
             error_frame?: {
                 /** @description Its code. */
                 code: string;
                 /** @description Its message. */
                 message?: string;
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description An answer that is too short. */
+            /** @description An answer that ends early. */
             truncate?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
-                /** @description Then so many bytes of the next. */
+                /** @description The number of bytes of the next event before it. */
                 bytes_more?: number;
-                /** @description Whether it ends as if that were all (true), or is cut. */
+                /** @description Whether the answer ends in order (true), or the connection closes. */
                 in_order?: boolean;
             };
             /** @description Damaged bytes. */
             corrupt?: {
                 /**
-                 * @description What is wrong.
+                 * @description The kind of damage.
                  * @enum {string}
                  */
                 what: "message_crc" | "prelude_crc" | "json";
-                /** @description In which event, from 1. */
+                /** @description The number of the damaged event, from 1. */
                 event?: number;
             };
-            /** @description Events left out. */
+            /** @description Events to leave out. */
             drop?: {
-                /** @description Which. */
+                /** @description The events, by number. */
                 numbers?: number[];
-                /** @description Which, by type. */
+                /** @description The events, by type. */
                 types?: string[];
             };
-            /** @description Events sent again. */
+            /** @description Events to send again. */
             repeat?: {
-                /** @description Which. */
+                /** @description The events, by number. */
                 numbers?: number[];
-                /** @description Which, by type. */
+                /** @description The events, by type. */
                 types?: string[];
-                /** @description How often. */
+                /** @description The number of repetitions. */
                 times?: number;
             };
-            /** @description Two events in each other's place. */
+            /** @description Two events that change places. */
             swap?: {
+                /** @description The number of the first event. */
                 first: number;
+                /** @description The number of the second event. */
                 second: number;
             };
-            /** @description An event that no model has. */
+            /** @description An event that no service model contains. */
             insert?: {
-                /** @description Its type. */
+                /** @description The type of the event. */
                 type: string;
-                /** @description Its payload. */
+                /** @description The payload of the event. */
                 payload?: {
                     [key: string]: unknown;
                 };
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description The connection breaks: before the head, after events, or inside one. */
+            /** @description The connection breaks: before the head, after events, or inside an event. */
             reset?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
-                /** @description Then so many bytes of the next. */
+                /** @description The number of bytes of the next event before it. */
                 bytes_more?: number;
-                /** @description An error code of HTTP/2, which then ends this answer alone. */
+                /** @description An error code of HTTP/2, which ends this answer but not the connection. */
                 code?: number;
             };
-            /** @description ThrottlingException past so much in a minute of the virtual clock. */
+            /** @description ThrottlingException above a limit per minute of the virtual clock. */
             quota?: {
-                /** @description Requests. */
+                /** @description The limit of requests. */
                 requests_per_minute?: number;
-                /** @description Tokens. */
+                /** @description The limit of tokens. */
                 tokens_per_minute?: number;
             };
-            /** @description The model answers, and not as it should. */
+            /** @description The model answers, but wrongly. */
             misanswer?: ("max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty") | {
                 /**
-                 * @description What goes wrong.
+                 * @description The kind of wrong answer.
                  * @enum {string}
                  */
                 what: "max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty";
-                /** @description What it says then. */
+                /** @description The text of the wrong answer. */
                 text?: string;
-                /** @description The model family, where a model's id does not tell. */
+                /** @description The model family, if the model id does not determine it. */
                 family?: string;
             };
         } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown);
         Finding: {
             /** @enum {string} */
             kind: "no_backoff" | "retried_what_it_must_not" | "ignored_retry_after" | "retry_storm" | "gave_up_early" | "accepted_truncated_stream";
-            /** @description The invocation id, where it is about one SDK call. */
+            /** @description The invocation id, if the finding concerns one SDK call. */
             group: string | null;
             explanation: string;
-            /** @description The numbers of those that show it. */
+            /** @description The numbers of the calls that show the mistake. */
             calls: number[];
         };
         Health: {
             /** @enum {string} */
             status: "ok";
             version: string;
-            /** @description How many. */
+            /** @description The number of cassettes. */
             cassettes: number;
-            /** @description How many can be played. */
+            /** @description The number of interactions that can be played. */
             interactions: number;
-            /** @description How many. */
+            /** @description The number of sessions. */
             sessions: number;
         };
-        /** @description A recorded exchange, as its file has it. */
+        /** @description A recorded exchange, as in its file. */
         Interaction: {
             file: string;
-            /** @description The format's version. */
+            /** @description The version of the format. */
             bedtape: number;
             operation?: string;
             model?: string;
@@ -993,33 +995,33 @@ export interface components {
             };
         };
         LaidFault: {
-            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            /** @description The name in reports. Default: rule-1, fault-1 and so on. */
             name: string;
-            /** @description Which calls it is about: all that is named must hold. */
+            /** @description The conditions on calls. A call must meet all of them. */
             when?: components["schemas"]["When"];
-            /** @description At most so many calls (attempts on the wire). */
+            /** @description The greatest number of calls (attempts on the wire) that the layer answers. */
             times?: number;
-            /** @description Not the first so many that match. */
+            /** @description The number of matching calls to skip first. */
             after?: number;
-            /** @description Of the rest the first, then every Nth. */
+            /** @description After the skipped calls, the first call and then every Nth. */
             every?: number;
-            /** @description Of each that is left; seeded by session, layer and call number. */
+            /** @description The probability for each remaining call, seeded by session, layer and call number. */
             probability?: number;
-            /** @description What the error says; Bedrock's own words where there is none. */
+            /** @description The message of the error. Default: Bedrock's own message. */
             message?: string;
-            /** @description The HTTP status, if not its own. */
+            /** @description The HTTP status. Default: the status of the error. */
             status?: number;
-            /** @description More members of its body. */
+            /** @description Additional members of the error's body. */
             members?: {
                 [key: string]: unknown;
             };
-            /** @description What x-amz-retry-after tells, in milliseconds. */
+            /** @description The value of x-amz-retry-after, in milliseconds. */
             retry_after_ms?: number;
-            /** @description In the middle of an event stream, after so many events, as an exception frame. */
+            /** @description The number of events before the error, which is then sent as an exception frame in the stream. */
             after_events?: number;
             /** @description An error by its name. */
             error?: string;
-            /** @description Any status with any body, in place of an error of Bedrock's. */
+            /** @description An answer with any status and body. */
             http?: {
                 /** @description The status. */
                 status: number;
@@ -1027,138 +1029,140 @@ export interface components {
                 text?: string;
                 /** @description The body as JSON. */
                 json?: unknown;
-                /** @description More headers. */
+                /** @description Additional headers. */
                 headers?: {
                     [key: string]: string;
                 };
             };
-            /** @description Waits. */
+            /** @description Delays in milliseconds. */
             latency?: {
-                /** @description Before the head. */
+                /** @description The delay before the response head. */
                 first_byte_ms?: number;
-                /** @description Between events. */
+                /** @description The delay between events. */
                 between_ms?: number;
-                /** @description Up to so much more of each, seeded. */
+                /** @description The greatest random addition to each delay, seeded. */
                 jitter_ms?: number;
             };
-            /** @description Silence until the client goes: before the head, or after events. */
+            /** @description No more bytes until the client closes: before the head, or after events. */
             stall?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description A frame of type `error`, which no model has, in the middle of an event stream. */
+            /** @description A frame of type `error`, which no service model contains, in an event stream. */
             error_frame?: {
                 /** @description Its code. */
                 code: string;
                 /** @description Its message. */
                 message?: string;
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description An answer that is too short. */
+            /** @description An answer that ends early. */
             truncate?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
-                /** @description Then so many bytes of the next. */
+                /** @description The number of bytes of the next event before it. */
                 bytes_more?: number;
-                /** @description Whether it ends as if that were all (true), or is cut. */
+                /** @description Whether the answer ends in order (true), or the connection closes. */
                 in_order?: boolean;
             };
             /** @description Damaged bytes. */
             corrupt?: {
                 /**
-                 * @description What is wrong.
+                 * @description The kind of damage.
                  * @enum {string}
                  */
                 what: "message_crc" | "prelude_crc" | "json";
-                /** @description In which event, from 1. */
+                /** @description The number of the damaged event, from 1. */
                 event?: number;
             };
-            /** @description Events left out. */
+            /** @description Events to leave out. */
             drop?: {
-                /** @description Which. */
+                /** @description The events, by number. */
                 numbers?: number[];
-                /** @description Which, by type. */
+                /** @description The events, by type. */
                 types?: string[];
             };
-            /** @description Events sent again. */
+            /** @description Events to send again. */
             repeat?: {
-                /** @description Which. */
+                /** @description The events, by number. */
                 numbers?: number[];
-                /** @description Which, by type. */
+                /** @description The events, by type. */
                 types?: string[];
-                /** @description How often. */
+                /** @description The number of repetitions. */
                 times?: number;
             };
-            /** @description Two events in each other's place. */
+            /** @description Two events that change places. */
             swap?: {
+                /** @description The number of the first event. */
                 first: number;
+                /** @description The number of the second event. */
                 second: number;
             };
-            /** @description An event that no model has. */
+            /** @description An event that no service model contains. */
             insert?: {
-                /** @description Its type. */
+                /** @description The type of the event. */
                 type: string;
-                /** @description Its payload. */
+                /** @description The payload of the event. */
                 payload?: {
                     [key: string]: unknown;
                 };
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
             };
-            /** @description The connection breaks: before the head, after events, or inside one. */
+            /** @description The connection breaks: before the head, after events, or inside an event. */
             reset?: {
-                /** @description After so many events. */
+                /** @description The number of events before it. */
                 after_events?: number;
-                /** @description Then so many bytes of the next. */
+                /** @description The number of bytes of the next event before it. */
                 bytes_more?: number;
-                /** @description An error code of HTTP/2, which then ends this answer alone. */
+                /** @description An error code of HTTP/2, which ends this answer but not the connection. */
                 code?: number;
             };
-            /** @description ThrottlingException past so much in a minute of the virtual clock. */
+            /** @description ThrottlingException above a limit per minute of the virtual clock. */
             quota?: {
-                /** @description Requests. */
+                /** @description The limit of requests. */
                 requests_per_minute?: number;
-                /** @description Tokens. */
+                /** @description The limit of tokens. */
                 tokens_per_minute?: number;
             };
-            /** @description The model answers, and not as it should. */
+            /** @description The model answers, but wrongly. */
             misanswer?: ("max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty") | {
                 /**
-                 * @description What goes wrong.
+                 * @description The kind of wrong answer.
                  * @enum {string}
                  */
                 what: "max_tokens" | "model_context_window_exceeded" | "stop_sequence" | "content_filtered" | "guardrail_intervened" | "malformed_tool_use" | "empty";
-                /** @description What it says then. */
+                /** @description The text of the wrong answer. */
                 text?: string;
-                /** @description The model family, where a model's id does not tell. */
+                /** @description The model family, if the model id does not determine it. */
                 family?: string;
             };
-            /** @description How many calls it took. */
+            /** @description The number of calls that the layer answered or changed. */
             fired: number;
         } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown);
         LaidRule: {
-            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            /** @description The name in reports. Default: rule-1, fault-1 and so on. */
             name: string;
-            /** @description Which calls it is about: all that is named must hold. */
+            /** @description The conditions on calls. A call must meet all of them. */
             when?: components["schemas"]["When"];
             answer?: components["schemas"]["Answer"] | {
                 /** @description The name of the Python function that answers. */
                 function: string;
             };
-            /** @description Answers in turn, the last one again and again. */
+            /** @description Answers in order. The last answer repeats. */
             answers?: components["schemas"]["Answer"][];
-            /** @description The model family to render for, where a model's id does not tell. */
+            /** @description The model family to render for, if the model id does not determine it. */
             family?: string;
-            /** @description At most so many calls (attempts on the wire). */
+            /** @description The greatest number of calls (attempts on the wire) that the layer answers. */
             times?: number;
-            /** @description Not the first so many that match. */
+            /** @description The number of matching calls to skip first. */
             after?: number;
-            /** @description Of the rest the first, then every Nth. */
+            /** @description After the skipped calls, the first call and then every Nth. */
             every?: number;
-            /** @description Of each that is left; seeded by session, layer and call number. */
+            /** @description The probability for each remaining call, seeded by session, layer and call number. */
             probability?: number;
-            /** @description How many calls it took. */
+            /** @description The number of calls that the layer answered or changed. */
             fired: number;
         } & (unknown | unknown);
         Layers: {
@@ -1173,11 +1177,11 @@ export interface components {
              * @enum {unknown}
              */
             "bedtape-overlay": 1;
-            /** @description What all chance begins with. */
+            /** @description The seed of all random choices. */
             seed?: number;
-            /** @description The first that matches answers. */
+            /** @description The first rule that matches answers the call. */
             rules?: components["schemas"]["Rule"][];
-            /** @description All that match happen, in order. */
+            /** @description All faults that match apply, in order. */
             faults?: components["schemas"]["Fault"][];
         };
         Problem: {
@@ -1188,45 +1192,45 @@ export interface components {
             fix: string;
         };
         Rule: {
-            /** @description What reports call it; rule-1, fault-1 where it has none. */
+            /** @description The name in reports. Default: rule-1, fault-1 and so on. */
             name?: string;
-            /** @description Which calls it is about: all that is named must hold. */
+            /** @description The conditions on calls. A call must meet all of them. */
             when?: components["schemas"]["When"];
-            /** @description What it answers, rendered for whichever operation and family asks. */
+            /** @description The answer, rendered for the operation and the model family of the call. */
             answer?: components["schemas"]["Answer"];
-            /** @description Answers in turn, the last one again and again. */
+            /** @description Answers in order. The last answer repeats. */
             answers?: components["schemas"]["Answer"][];
-            /** @description The model family to render for, where a model's id does not tell. */
+            /** @description The model family to render for, if the model id does not determine it. */
             family?: string;
-            /** @description At most so many calls (attempts on the wire). */
+            /** @description The greatest number of calls (attempts on the wire) that the layer answers. */
             times?: number;
-            /** @description Not the first so many that match. */
+            /** @description The number of matching calls to skip first. */
             after?: number;
-            /** @description Of the rest the first, then every Nth. */
+            /** @description After the skipped calls, the first call and then every Nth. */
             every?: number;
-            /** @description Of each that is left; seeded by session, layer and call number. */
+            /** @description The probability for each remaining call, seeded by session, layer and call number. */
             probability?: number;
         } & (unknown | unknown);
         Session: {
             name: string;
-            /** @description The cassette that was chosen. */
+            /** @description The cassette that was set. */
             cassette: string | null;
             strict: boolean | null;
-            /** @description Of its own overlay. */
+            /** @description The seed of the session's own overlay. */
             seed: number;
-            /** @description How many its history has. */
+            /** @description The number of calls in the history. */
             calls: number;
-            /** @description How many older ones are gone. */
+            /** @description The number of older calls that the history has dropped. */
             forgotten: number;
-            /** @description How many of its own. */
+            /** @description The number of the session's own rules. */
             rules: number;
-            /** @description How many of its own. */
+            /** @description The number of the session's own faults. */
             faults: number;
         };
         Settings: {
-            /** @description The cassette to play from; null for the usual choice. */
+            /** @description The cassette to play; null for the default. */
             cassette?: string | null;
-            /** @description Play each recording once; null for the server's word. */
+            /** @description Play each recording once; null for the server's value. */
             strict?: boolean | null;
         };
         ToolCall: {
@@ -1251,11 +1255,11 @@ export interface components {
             cache_read: number;
             cache_write: number;
         };
-        /** @description Which calls it is about: all that is named must hold. */
+        /** @description The conditions on calls. A call must meet all of them. */
         When: {
-            /** @description The operation's name, or several, one of which it is. */
+            /** @description The name of the operation, or a list of names. */
             operation?: ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke") | ("AgenticRetrieveStream" | "ApplyGuardrail" | "ChatCompletions" | "Converse" | "ConverseStream" | "CountMessageTokens" | "CountTokens" | "GenerateQuery" | "GetAsyncInvoke" | "GetCustomModel" | "GetFoundationModel" | "GetFoundationModelAvailability" | "GetGuardrail" | "GetImportedModel" | "GetInferenceProfile" | "GetPromptRouter" | "GetProvisionedModelThroughput" | "InvokeAgent" | "InvokeFlow" | "InvokeGuardrailChecks" | "InvokeInlineAgent" | "InvokeModel" | "InvokeModelWithBidirectionalStream" | "InvokeModelWithResponseStream" | "ListAsyncInvokes" | "ListCustomModels" | "ListFoundationModels" | "ListGuardrails" | "ListImportedModels" | "ListInferenceProfiles" | "ListModels" | "Messages" | "OptimizePrompt" | "Rerank" | "Responses" | "Retrieve" | "RetrieveAndGenerate" | "RetrieveAndGenerateStream" | "StartAsyncInvoke")[];
-            /** @description A glob over the model id, as sent or without inference profile: *claude*. */
+            /** @description A glob over the model id, as sent or without the inference profile: *claude*. */
             model?: string;
             /** @description A case-sensitive part of the last user message. */
             prompt_contains?: string;
@@ -1284,15 +1288,15 @@ export interface components {
             tool_offered?: string;
             /** @description The name or id of a tool whose result is in the conversation; * for any. */
             tool_result?: string;
-            /** @description JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}. */
+            /** @description JSON paths into the body with their values: {inferenceConfig.temperature: 0}. */
             json_path?: {
                 [key: string]: unknown;
             };
             /** @description The number of user messages. */
             turn?: number;
-            /** @description Which attempt of one invocation it is, from 1. */
+            /** @description The number of the attempt in its invocation, from 1. */
             attempt?: number;
-            /** @description Which call of its session it is, from 1. */
+            /** @description The number of the call in its session, from 1. */
             call?: number;
             /** @description Globs by header name. */
             header?: {
@@ -1330,7 +1334,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1359,7 +1363,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1388,7 +1392,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1417,7 +1421,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1446,7 +1450,7 @@ export interface operations {
                     "application/json": components["schemas"]["Clock"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1479,7 +1483,7 @@ export interface operations {
                     "application/json": components["schemas"]["Clock"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1508,7 +1512,7 @@ export interface operations {
                     "application/json": components["schemas"]["Cassette"][];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1539,7 +1543,7 @@ export interface operations {
                     "application/json": components["schemas"]["Interaction"][];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1568,7 +1572,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"][];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1599,7 +1603,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1634,7 +1638,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1665,7 +1669,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1700,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1727,7 +1731,7 @@ export interface operations {
                     "application/json": components["schemas"]["Layers"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1762,7 +1766,7 @@ export interface operations {
                     "application/json": components["schemas"]["Layers"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1793,7 +1797,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1828,7 +1832,7 @@ export interface operations {
                     "application/json": components["schemas"]["LaidRule"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1863,7 +1867,7 @@ export interface operations {
                     "application/json": components["schemas"]["LaidFault"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1895,7 +1899,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1959,7 +1963,7 @@ export interface operations {
                     "application/json": components["schemas"]["Calls"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1990,7 +1994,7 @@ export interface operations {
                     "application/json": components["schemas"]["Done"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2022,7 +2026,7 @@ export interface operations {
                     "application/json": components["schemas"]["Call"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2057,7 +2061,7 @@ export interface operations {
                     "application/json": components["schemas"]["Asserted"];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2088,7 +2092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Finding"][];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2119,7 +2123,7 @@ export interface operations {
                     "application/json": string[];
                 };
             };
-            /** @description Refused; the message says what was expected. */
+            /** @description The request is invalid; the message contains the expected value. */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -82,7 +82,7 @@ class Miss:
         if self.exhausted:
             times = "once" if self.exhausted == 1 else f"{self.exhausted} times"
             lines = [
-                f"No recording is left for {self.request}: it was recorded {times}, and --strict plays it no more."
+                f"No recording is left for {self.request}: it was recorded {times}, and --strict does not play it again."
             ]
             return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
         held = format_count(self.recordings, "recording")

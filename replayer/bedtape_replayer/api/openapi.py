@@ -48,7 +48,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {
             "200": {"description": "Done.", "content": _content(route.gives)},
             "default": {
-                "description": "Refused; the message says what was expected.",
+                "description": "The request is invalid; the message contains the expected value.",
                 "content": _content({"$ref": "#/components/schemas/Error"}),
             },
         },

@@ -1,6 +1,6 @@
-"""The JSON Schemas of what the control API takes and gives, each under the name that generated clients call it by.
+"""The JSON Schemas of the requests and responses of the control API, by the names that generated clients use.
 
-Only data. What is taken is checked with these; that what is given is so, tests hold.
+Data only. Requests are checked with these schemas; tests check the responses.
 """
 
 from __future__ import annotations
@@ -79,30 +79,32 @@ HEALTH = _exactly(
     {
         "status": {"type": "string", "enum": ["ok"]},
         "version": _TEXT,
-        "cassettes": _describe("How many.", _WHOLE),
-        "interactions": _describe("How many can be played.", _WHOLE),
-        "sessions": _describe("How many.", _WHOLE),
+        "cassettes": _describe("The number of cassettes.", _WHOLE),
+        "interactions": _describe("The number of interactions that can be played.", _WHOLE),
+        "sessions": _describe("The number of sessions.", _WHOLE),
     }
 )
-CLOCK = _exactly({"now": _describe("Seconds since the server started, as tests have moved it.", _NUMBER)})
+CLOCK = _exactly(
+    {"now": _describe("Seconds of the virtual clock, which starts with the server and which tests advance.", _NUMBER)}
+)
 ADVANCE = _some(
     {"advance": {"type": "number", "minimum": 0, "maximum": 1e9, "description": "Seconds."}}, required=["advance"]
 )
 CASSETTE = _exactly(
     {
         "name": _TEXT,
-        "interactions": _describe("How many.", _WHOLE),
-        "partial": _describe("How many of them were cut when they were recorded, and are never played.", _WHOLE),
+        "interactions": _describe("The number of interactions.", _WHOLE),
+        "partial": _describe("The number of interactions that are incomplete and are not played.", _WHOLE),
         "operations": list_of(_TEXT),
         "models": list_of(_TEXT),
     }
 )
 INTERACTION: Schema = {
     "type": "object",
-    "description": "A recorded exchange, as its file has it.",
+    "description": "A recorded exchange, as in its file.",
     "properties": {
         "file": _TEXT,
-        "bedtape": _describe("The format's version.", _WHOLE),
+        "bedtape": _describe("The version of the format.", _WHOLE),
         "operation": _TEXT,
         "model": _TEXT,
         "exact": _TRUTH,
@@ -128,27 +130,27 @@ INTERACTION: Schema = {
 
 SETTINGS = _some(
     {
-        "cassette": _or_null(_TEXT, "The cassette to play from; null for the usual choice."),
-        "strict": _or_null(_TRUTH, "Play each recording once; null for the server's word."),
+        "cassette": _or_null(_TEXT, "The cassette to play; null for the default."),
+        "strict": _or_null(_TRUTH, "Play each recording once; null for the server's value."),
     }
 )
 SESSION = _exactly(
     {
         "name": _TEXT,
-        "cassette": _or_null(_TEXT, "The cassette that was chosen."),
+        "cassette": _or_null(_TEXT, "The cassette that was set."),
         "strict": _or_null(_TRUTH),
-        "seed": _describe("Of its own overlay.", _WHOLE),
-        "calls": _describe("How many its history has.", _WHOLE),
-        "forgotten": _describe("How many older ones are gone.", _WHOLE),
-        "rules": _describe("How many of its own.", _WHOLE),
-        "faults": _describe("How many of its own.", _WHOLE),
+        "seed": _describe("The seed of the session's own overlay.", _WHOLE),
+        "calls": _describe("The number of calls in the history.", _WHOLE),
+        "forgotten": _describe("The number of older calls that the history has dropped.", _WHOLE),
+        "rules": _describe("The number of the session's own rules.", _WHOLE),
+        "faults": _describe("The number of the session's own faults.", _WHOLE),
     }
 )
-# A component of another document says no dialect of its own.
+# A component of another document has no `$schema`.
 OVERLAY: Schema = {key: value for key, value in OVERLAY_FILE.items() if key != "$schema"}
 _ANSWER: Schema = RULE["properties"]["answers"]["items"]
 _WHEN: Schema = RULE["properties"]["when"]
-_FIRED = _describe("How many calls it took.", _WHOLE)
+_FIRED = _describe("The number of calls that the layer answered or changed.", _WHOLE)
 _FUNCTION = _exactly({"function": _describe("The name of the Python function that answers.", _TEXT)})
 
 
@@ -164,44 +166,44 @@ LAYERS = _exactly({"seed": _WHOLE, "rules": list_of(LAID_RULE), "faults": list_o
 
 # -- calls -----------------------------------------------------------------------------------------------------
 
-_SOURCE: Schema = {"type": "string", "enum": list(get_args(Source)), "description": "What answered."}
+_SOURCE: Schema = {"type": "string", "enum": list(get_args(Source)), "description": "The source of the answer."}
 _PROTOCOL: Schema = {"type": "string", "enum": ["HTTP/1.1", "HTTP/2"]}
-_NOT_SAID = "null: the request does not say."
+_NOT_SAID = "null: the request does not contain it."
 
 # Conditions on calls, as `Calls.filter` has them.
 CONDITIONS: dict[str, Schema] = {
     **WHEN,
     "status": _describe(
-        "The answer's status; null where a fault kept the client from any.", {"type": ["integer", "null"]}
+        "The status of the answer; null if a fault prevented an answer.", {"type": ["integer", "null"]}
     ),
-    "error": _or_null(_TEXT, "The name of the error that was answered."),
-    "stop_reason": _or_null(_TEXT, "In Converse's words."),
+    "error": _or_null(_TEXT, "The name of the error in the answer."),
+    "stop_reason": _or_null(_TEXT, "The stop reason, with the names of Converse."),
     "source": _SOURCE,
-    "by": _or_null(_TEXT, "The recording's file, or the name of the rule or fault that answered."),
-    "fault": _describe("The name of a fault that happened to it.", _TEXT),
-    "hung_up": _describe("Whether the client went before the answer's end.", _TRUTH),
-    "region": _or_null(_TEXT, "The signature's."),
+    "by": _or_null(_TEXT, "The file of the recording, or the name of the rule or fault that answered."),
+    "fault": _describe("The name of a fault that applied to the call.", _TEXT),
+    "hung_up": _describe("Whether the client closed before the end of the answer.", _TRUTH),
+    "region": _or_null(_TEXT, "The region in the signature."),
     "http_version": _PROTOCOL,
-    "user_agent_contains": _describe("A case-sensitive part of it.", _TEXT),
-    "invocation_id": _or_null(_TEXT, "What groups the attempts of one SDK call."),
+    "user_agent_contains": _describe("A case-sensitive part of the User-Agent header.", _TEXT),
+    "invocation_id": _or_null(_TEXT, "The id of one SDK call, which all its attempts share."),
     "system": _describe("The whole system prompt.", _TEXT),
     "temperature": _or_null(_NUMBER, _NOT_SAID),
     "top_p": _or_null(_NUMBER, _NOT_SAID),
     "max_tokens": _or_null(_WHOLE, _NOT_SAID),
-    "stop_sequences": list_of(_TEXT, "All, in order."),
-    "tools": list_of(_TEXT, "The names of all that are offered, in any order."),
+    "stop_sequences": list_of(_TEXT, "All stop sequences, in order."),
+    "tools": list_of(_TEXT, "The names of all offered tools, in any order."),
     "attempts": {
         "type": "integer",
         "minimum": 1,
-        "description": "The last attempt of each SDK call that took so many.",
+        "description": "The number of attempts of an SDK call; selects its last attempt.",
     },
 }
-_CONDITIONS = _some(CONDITIONS, description="All that is named must hold.")
+_CONDITIONS = _some(CONDITIONS, description="A call must meet all conditions.")
 _AMOUNT: Schema = {"type": "integer", "minimum": 0}
 _COUNTED = _some(
     {
         **CONDITIONS,
-        "times": _describe("Exactly so many; at least 1 call where nothing is said.", _AMOUNT),
+        "times": _describe("The exact number of calls. Without any number: at least 1 call.", _AMOUNT),
         "at_least": _AMOUNT,
         "at_most": _AMOUNT,
     },
@@ -212,15 +214,17 @@ ASSERTION = _some(
     {
         "called": _COUNTED,
         "not_called": _CONDITIONS,
-        "sequence": _describe("There are such calls, in this order.", _STEPS),
-        "consecutive": _describe("There are such calls, in this order, and none between them.", _STEPS),
-        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was requested."},
+        "sequence": _describe("Calls that meet these conditions exist in this order.", _STEPS),
+        "consecutive": _describe(
+            "Calls that meet these conditions exist in this order, without other calls between them.", _STEPS
+        ),
+        "all_played": {"type": "boolean", "enum": [True], "description": "Every recording was played."},
     },
-    description="What must be so.",
+    description="An assertion about the calls.",
     oneOf=[{"required": [name]} for name in ("called", "not_called", "sequence", "consecutive", "all_played")],
 )
 ASSERTED = _exactly(
-    {"passed": _TRUTH, "report": _or_null(_TEXT, "What is not so, with the nearest calls; null where all is.")}
+    {"passed": _TRUTH, "report": _or_null(_TEXT, "The failure with the nearest calls; null if the assertion holds.")}
 )
 
 
@@ -238,7 +242,7 @@ def _query_conditions() -> dict[str, Schema]:
 QUERY: dict[str, Schema] = {
     **_query_conditions(),
     "since": _describe("Only calls with a higher number.", _AMOUNT),
-    "limit": _describe("At most so many, the latest; 100 where nothing is said.", _AMOUNT),
+    "limit": _describe("The greatest number of calls to return: the latest calls. Default: 100.", _AMOUNT),
 }
 
 _TOOL_CALL = _exactly({"name": _TEXT, "input": _ANYTHING, "id": _or_null(_TEXT)})
@@ -249,58 +253,58 @@ _USAGE = _exactly({"input": _WHOLE, "output": _WHOLE, "cache_read": _WHOLE, "cac
 CALL = _exactly(
     {
         "session": _TEXT,
-        "number": _describe("Its place among its session's calls, from 1.", _WHOLE),
-        "began": _describe("Seconds since 1970.", _NUMBER),
-        "seconds": _describe("How long answering took.", _NUMBER),
+        "number": _describe("The number of the call in its session, from 1.", _WHOLE),
+        "began": _describe("The start of the call, in seconds since 1970.", _NUMBER),
+        "seconds": _describe("The duration of the answer, in seconds.", _NUMBER),
         "operation": _or_null(_TEXT),
         "model": _or_null(_TEXT),
         "method": _TEXT,
-        "path": _describe("Percent-encoded with its query, less the session prefix.", _TEXT),
+        "path": _describe("The percent-encoded path with the query, without the session prefix.", _TEXT),
         "region": _or_null(_TEXT),
         "access_key_id": _or_null(_TEXT),
         "user_agent": _or_null(_TEXT),
         "http_version": _PROTOCOL,
-        "invocation_id": _or_null(_TEXT, "What groups the attempts of one SDK call."),
-        "attempt": _describe("From 1.", _WHOLE),
-        "headers": list_of(_PAIR, "Names and values in wire order, less secrets."),
+        "invocation_id": _or_null(_TEXT, "The id of one SDK call, which all its attempts share."),
+        "attempt": _describe("The number of the attempt, from 1.", _WHOLE),
+        "headers": list_of(_PAIR, "Names and values in wire order, without secrets."),
         "system": _TEXT,
         "messages": list_of(_TURN),
         "last_prompt": _describe("The text of the last user message.", _TEXT),
-        "tools": list_of(_TEXT, "The names of those that are offered."),
+        "tools": list_of(_TEXT, "The names of the offered tools."),
         "tool_results": list_of(_TOOL_RESULT),
         "temperature": _or_null(_NUMBER),
         "top_p": _or_null(_NUMBER),
         "max_tokens": _or_null(_WHOLE),
         "stop_sequences": list_of(_TEXT),
         "source": _SOURCE,
-        "by": _or_null(_TEXT, "The recording's file, or the name of the rule or fault that answered."),
-        "faults": list_of(_TEXT, "The names of those that happened to it."),
+        "by": _or_null(_TEXT, "The file of the recording, or the name of the rule or fault that answered."),
+        "faults": list_of(_TEXT, "The names of the faults that applied to the call."),
         "miss": _or_null(_TEXT, "The report of a miss."),
         "status": _WHOLE,
-        "error": _or_null(_TEXT, "Its name, of an answer or in the middle of a stream (then the status is 200)."),
-        "message": _or_null(_TEXT, "The error's."),
-        "text": _or_null(_TEXT, "What was answered."),
-        "stop_reason": _or_null(_TEXT, "In Converse's words."),
+        "error": _or_null(_TEXT, "The name of the error, in an answer or in a stream (with status 200)."),
+        "message": _or_null(_TEXT, "The message of the error."),
+        "text": _or_null(_TEXT, "The text of the answer."),
+        "stop_reason": _or_null(_TEXT, "The stop reason, with the names of Converse."),
         "usage": {"anyOf": [_USAGE, {"type": "null"}]},
-        "events": _describe("How many pieces of the body went out: events, where it is a stream.", _WHOLE),
-        "hung_up": _describe("Whether the client went before the answer's end.", _TRUTH),
-        "body": _or_null(_TEXT, "The request's, where it is UTF-8."),
-        "body_base64": _or_null(_TEXT, "The request's, where it is not."),
+        "events": _describe("The number of sent parts of the body; in a stream, the number of events.", _WHOLE),
+        "hung_up": _describe("Whether the client closed before the end of the answer.", _TRUTH),
+        "body": _or_null(_TEXT, "The body of the request, if it is UTF-8."),
+        "body_base64": _or_null(_TEXT, "The body of the request as base64, if it is not UTF-8."),
     }
 )
 CALLS = _exactly(
     {
-        "calls": list_of(CALL, "The latest last."),
-        "total": _describe("How many meet the conditions, whatever the limit.", _WHOLE),
-        "forgotten": _describe("How many older ones the history has let go.", _WHOLE),
+        "calls": list_of(CALL, "The calls, latest last."),
+        "total": _describe("The number of calls that meet the conditions, without the limit.", _WHOLE),
+        "forgotten": _describe("The number of older calls that the history has dropped.", _WHOLE),
     }
 )
 FINDING = _exactly(
     {
         "kind": {"type": "string", "enum": list(get_args(Mistake))},
-        "group": _or_null(_TEXT, "The invocation id, where it is about one SDK call."),
+        "group": _or_null(_TEXT, "The invocation id, if the finding concerns one SDK call."),
         "explanation": _TEXT,
-        "calls": list_of(_WHOLE, "The numbers of those that show it."),
+        "calls": list_of(_WHOLE, "The numbers of the calls that show the mistake."),
     }
 )
 
@@ -309,13 +313,13 @@ FINDING = _exactly(
 _PROBLEM = _exactly({"where": _describe("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "fix": _TEXT})
 _ERROR = _some(
     {
-        "error": _describe("What was expected and what was found.", _TEXT),
-        "problems": list_of(_PROBLEM, "All, one by one."),
+        "error": _describe("The expected and the found value.", _TEXT),
+        "problems": list_of(_PROBLEM, "All problems."),
     },
     required=["error"],
 )
 
-# By the names under which the OpenAPI document has them.
+# The schemas by their names in the OpenAPI document.
 NAMED: dict[str, Schema] = {
     "Advance": ADVANCE,
     "Answer": _ANSWER,

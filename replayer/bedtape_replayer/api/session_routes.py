@@ -55,7 +55,7 @@ def _cassette_named(request: ApiRequest, name: str) -> Cassette:
     for cassette in request.engine.library.cassettes:
         if cassette.name == name:
             return cassette
-    raise NoSuch(f"no cassette is named {name!r}; /_bedtape/cassettes has those there are")
+    raise NoSuch(f"no cassette is named {name!r}; /_bedtape/cassettes lists all cassettes")
 
 
 # -- the server ------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def _set(request: ApiRequest) -> JsonValue:
 
 def _drop(request: ApiRequest) -> JsonValue:
     if not request.engine.sessions.drop(request.parts["session"]):
-        raise NoSuch(f"no session is named {request.parts['session']!r}; /_bedtape/sessions has those there are")
+        raise NoSuch(f"no session is named {request.parts['session']!r}; /_bedtape/sessions lists all sessions")
     return _OK
 
 
@@ -250,20 +250,25 @@ ROUTES = (
     Route(
         "POST", f"{_S}/reset", _restart, "Makes a session new, with the same cassette.", SESSION, name="resetSession"
     ),
-    Route("GET", f"{_S}/overlay", _overlay, "All layers of a session, those of the file too.", LAYERS, name="overlay"),
+    Route(
+        "GET",
+        f"{_S}/overlay",
+        _overlay,
+        "All layers of a session, including the layers of the overlay file.",
+        LAYERS,
+        name="overlay",
+    ),
     Route("PUT", f"{_S}/overlay", _lay, "Replaces its own layers.", LAYERS, OVERLAY, name="setOverlay"),
     Route("DELETE", f"{_S}/overlay", _clear, "Removes its own layers.", DONE, name="clearOverlay"),
     Route("POST", f"{_S}/rules", _add_rule, "Adds a rule.", LAID_RULE, RULE, name="addRule"),
     Route("POST", f"{_S}/faults", _add_fault, "Adds a fault.", LAID_FAULT, FAULT, name="addFault"),
     Route("DELETE", f"{_S}/layers/{{layer}}", _remove, "Removes a rule or fault by name.", DONE, name="removeLayer"),
-    Route("GET", f"{_S}/calls", calls_of, "Its calls, the latest last.", CALLS, query=QUERY, name="calls"),
+    Route("GET", f"{_S}/calls", calls_of, "The calls of a session, latest last.", CALLS, query=QUERY, name="calls"),
     Route("GET", f"{_S}/calls/{{call}}", call_of, "A call by its number.", CALL, name="call"),
     Route("DELETE", f"{_S}/calls", forget, "Forgets its calls.", DONE, name="forgetCalls"),
     Route(
         "POST", f"{_S}/assert", run_assertion, "Whether calls were as they should.", ASSERTED, ASSERTION, name="assert"
     ),
-    Route(
-        "GET", f"{_S}/verdict", verdict_of, "What its clients did wrong in retrying.", list_of(FINDING), name="verdict"
-    ),
+    Route("GET", f"{_S}/verdict", verdict_of, "The mistakes of clients in retrying.", list_of(FINDING), name="verdict"),
     Route("GET", f"{_S}/unplayed", list_unplayed, "Recordings that were never requested.", _TEXTS, name="unplayed"),
 )

@@ -106,7 +106,7 @@ def replay(
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
-                f" {len(control_token)}{'' if control else ' and --no-control'}; take a longer one, or leave one away"
+                f" {len(control_token)}{'' if control else ' and --no-control'}; use a longer token, or remove one of the options"
             )
     engine = Engine(library, strict=strict, overlay=laid, checks=parse_checks(validate.value))
     if control:
@@ -206,7 +206,7 @@ def _teller(level: LogLevel) -> Observer:
     return tell
 
 
-# What is said of an answer before the name of what gave it; a recording's file says enough.
+# The word before the name of the layer that answered. A recording is shown by its file name alone.
 _BY = {
     "rule": "rule ",
     "fault": "fault ",

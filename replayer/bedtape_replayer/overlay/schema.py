@@ -30,10 +30,10 @@ _OPERATION: Schema = {"type": "string", "enum": sorted({operation.name for opera
 
 WHEN: dict[str, Schema] = {
     "operation": {
-        "description": "The operation's name, or several, one of which it is.",
+        "description": "The name of the operation, or a list of names.",
         "anyOf": [_OPERATION, {"type": "array", "items": _OPERATION, "minItems": 1}],
     },
-    "model": _text("A glob over the model id, as sent or without inference profile: *claude*."),
+    "model": _text("A glob over the model id, as sent or without the inference profile: *claude*."),
     "prompt_contains": _text("A case-sensitive part of the last user message."),
     "prompt_regex": _text("A Python regular expression found in the last user message.", format="regex"),
     "prompt_equals": _text("The whole last user message."),
@@ -45,13 +45,13 @@ WHEN: dict[str, Schema] = {
     "tool_result": _text("The name or id of a tool whose result is in the conversation; * for any."),
     "json_path": {
         "type": "object",
-        "description": "JSON paths into the body, and the values found there: {inferenceConfig.temperature: 0}.",
+        "description": "JSON paths into the body with their values: {inferenceConfig.temperature: 0}.",
         "additionalProperties": True,
         "minProperties": 1,
     },
     "turn": _count("The number of user messages."),
-    "attempt": _count("Which attempt of one invocation it is, from 1."),
-    "call": _count("Which call of its session it is, from 1."),
+    "attempt": _count("The number of the attempt in its invocation, from 1."),
+    "call": _count("The number of the call in its session, from 1."),
     "header": {
         "type": "object",
         "description": "Globs by header name.",
@@ -63,22 +63,22 @@ WHEN: dict[str, Schema] = {
 }
 
 SCHEDULE: dict[str, Schema] = {
-    "times": _count("At most so many calls (attempts on the wire)."),
-    "after": _count("Not the first so many that match.", 0),
-    "every": _count("Of the rest the first, then every Nth."),
+    "times": _count("The greatest number of calls (attempts on the wire) that the layer answers."),
+    "after": _count("The number of matching calls to skip first.", 0),
+    "every": _count("After the skipped calls, the first call and then every Nth."),
     "probability": {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
-        "description": "Of each that is left; seeded by session, layer and call number.",
+        "description": "The probability for each remaining call, seeded by session, layer and call number.",
     },
 }
 
 _TOOL = _object(
     {
         "name": _text("The tool's name.", minLength=1),
-        "input": {"description": "Its arguments, any JSON; an empty object where there are none."},
-        "id": _text("The id of the call; made up as the family does where there is none."),
+        "input": {"description": "The arguments, any JSON. Default: an empty object."},
+        "id": _text("The id of the call. Default: an id in the family's form."),
     },
     required=["name"],
 )
@@ -91,14 +91,14 @@ _CITATION = _object(
     required=["source"],
 )
 _REASONING: Schema = {
-    "description": "What the model thought before: its text, or text and signature, or redacted base64.",
+    "description": "The reasoning of the model: its text, or text and signature, or redacted base64.",
     "anyOf": [
         {"type": "string"},
         _object(
             {
-                "text": _text("What it thought."),
+                "text": _text("The text of the reasoning."),
                 "signature": _text("The provider's signature."),
-                "redacted": _text("Base64 that the provider does not open.", format="base64"),
+                "redacted": _text("Reasoning that the provider has encrypted, as base64.", format="base64"),
             },
             minProperties=1,
         ),
@@ -111,7 +111,7 @@ _BLOCK = _object(
         "reasoning": _REASONING,
         "tool": _TOOL,
         "image": _text("A generated image, base64.", format="base64"),
-        "format": {"type": "string", "enum": ["png", "jpeg", "gif", "webp"], "description": "The image's."},
+        "format": {"type": "string", "enum": ["png", "jpeg", "gif", "webp"], "description": "The format of the image."},
     },
     minProperties=1,
 )
@@ -124,22 +124,22 @@ _RAW = _object(
         "chunks": {"type": "array", "description": "The JSON inside each InvokeModel chunk."},
         "events": {
             "type": "array",
-            "description": "Each event as {type: payload}.",
+            "description": "The events, each as {type: payload}.",
             "items": {"type": "object", "minProperties": 1, "additionalProperties": True},
         },
-        "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "200 where there is none."},
-        "headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "More headers."},
+        "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "The HTTP status. Default: 200."},
+        "headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Additional headers."},
     },
     oneOf=[{"required": [name]} for name in ("json", "text", "base64", "chunks", "events")],
-    description="What goes over the wire, for whatever has no neutral form.",
+    description="The body as it is sent, for answers without a neutral form.",
 )
 
 # The keys of an answer. `answers` checks which keys may be combined.
 ANSWER: dict[str, Schema] = {
-    "text": _text("What the model says."),
-    "json": {"description": "Any JSON, said as text."},
+    "text": _text("The text of the answer."),
+    "json": {"description": "Any JSON value, which is sent as text."},
     "tool": {
-        "description": "A tool that the model calls, or several.",
+        "description": "A tool call, or a list of tool calls.",
         "anyOf": [_TOOL, {"type": "array", "items": _TOOL, "minItems": 1}],
     },
     "reasoning": _REASONING,
@@ -148,20 +148,20 @@ ANSWER: dict[str, Schema] = {
         "type": "array",
         "items": _BLOCK,
         "minItems": 1,
-        "description": "Content in order, in place of all that.",
+        "description": "The content blocks in order, instead of the keys above.",
     },
-    "guardrail": _text("A guardrail intervenes, and this is what it lets through."),
+    "guardrail": _text("The text of a guardrail that intervenes."),
     "embedding": {
-        "description": "A vector, or one an input; auto derives it from the text.",
+        "description": "A vector, or one vector per input; auto derives vectors from the text.",
         "anyOf": [
             {"type": "string", "enum": ["auto"]},
             _VECTOR,
             {"type": "array", "items": _VECTOR, "minItems": 1},
         ],
     },
-    "dimension": _count("The dimension of vectors that are derived."),
+    "dimension": _count("The dimension of derived vectors."),
     "image": {
-        "description": "Generated images as base64; auto makes tiny ones.",
+        "description": "Generated images as base64; auto generates tiny images.",
         "anyOf": [
             {"type": "string", "enum": ["auto"]},
             {"type": "string", "format": "base64", "minLength": 8},
@@ -169,54 +169,60 @@ ANSWER: dict[str, Schema] = {
         ],
     },
     "ranking": {
-        "description": "Documents by relevance; auto scores them by shared words.",
+        "description": "Documents with relevance scores; auto scores them by shared words.",
         "anyOf": [
             {"type": "string", "enum": ["auto"]},
             {
                 "type": "array",
                 "minItems": 1,
                 "items": _object(
-                    {"index": _count("The document.", 0), "score": {"type": "number", "minimum": 0, "maximum": 1}},
+                    {
+                        "index": _count("The position of the document.", 0),
+                        "score": {"type": "number", "minimum": 0, "maximum": 1},
+                    },
                     required=["index", "score"],
                 ),
             },
         ],
     },
     "error": _text(
-        f"The name of an error, one of Bedrock's ({', '.join(FAILURES)}), or any with a status.", minLength=1
+        f"The name of an error: one of Bedrock's ({', '.join(FAILURES)}), or any name with a status.", minLength=1
     ),
     **{key: schema for key, schema in BESIDE_ERROR.items() if key != "after_events"},
     "raw": _RAW,
-    "stop_reason": {"type": "string", "enum": list(STOP_REASONS), "description": "Why the model stopped."},
-    "stop_sequence": _text("The sequence at which it stopped."),
+    "stop_reason": {"type": "string", "enum": list(STOP_REASONS), "description": "The reason why the model stopped."},
+    "stop_sequence": _text("The sequence at which the model stopped."),
     "usage": _object(
         {
-            "input": _count("Tokens in.", 0),
-            "output": _count("Tokens out.", 0),
+            "input": _count("Input tokens.", 0),
+            "output": _count("Output tokens.", 0),
             "cache_read": _count("Tokens read from a cache.", 0),
             "cache_write": _count("Tokens written to a cache.", 0),
         },
         minProperties=1,
-        description="Token counts; plausible ones where there are none.",
+        description="Token counts. Default: estimates from the texts.",
     ),
 }
 
-_NAME = _text("What reports call it; rule-1, fault-1 where it has none.", pattern=r"^[\w.:-]{1,80}$")
-_WHEN = _object(WHEN, description="Which calls it is about: all that is named must hold.", minProperties=1)
+_NAME = _text("The name in reports. Default: rule-1, fault-1 and so on.", pattern=r"^[\w.:-]{1,80}$")
+_WHEN = _object(WHEN, description="The conditions on calls. A call must meet all of them.", minProperties=1)
 _ANSWER = _object(ANSWER, minProperties=1)
 
 RULE: Schema = _object(
     {
         "name": _NAME,
         "when": _WHEN,
-        "answer": {**_ANSWER, "description": "What it answers, rendered for whichever operation and family asks."},
+        "answer": {
+            **_ANSWER,
+            "description": "The answer, rendered for the operation and the model family of the call.",
+        },
         "answers": {
             "type": "array",
             "items": _ANSWER,
             "minItems": 1,
-            "description": "Answers in turn, the last one again and again.",
+            "description": "Answers in order. The last answer repeats.",
         },
-        "family": _text("The model family to render for, where a model's id does not tell."),
+        "family": _text("The model family to render for, if the model id does not determine it."),
         **SCHEDULE,
     },
     oneOf=[{"required": ["answer"]}, {"required": ["answers"]}],
@@ -233,9 +239,9 @@ OVERLAY: Schema = {
     **_object(
         {
             "bedtape-overlay": {"enum": [1], "description": "The version of this format."},
-            "seed": {"type": "integer", "description": "What all chance begins with."},
-            "rules": {"type": "array", "items": RULE, "description": "The first that matches answers."},
-            "faults": {"type": "array", "items": FAULT, "description": "All that match happen, in order."},
+            "seed": {"type": "integer", "description": "The seed of all random choices."},
+            "rules": {"type": "array", "items": RULE, "description": "The first rule that matches answers the call."},
+            "faults": {"type": "array", "items": FAULT, "description": "All faults that match apply, in order."},
         },
         required=["bedtape-overlay"],
     ),

@@ -207,4 +207,4 @@ class NameTaken(ValueError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"a layer is named {name!r} already; name this one otherwise, or remove that one")
+        super().__init__(f"a layer has the name {name!r} already; choose another name, or remove that layer")

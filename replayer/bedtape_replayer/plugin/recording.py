@@ -45,7 +45,9 @@ class Recording:
             if line.startswith(_URL):
                 return line.removeprefix(_URL).strip()
         _, said = self._process.communicate()
-        raise RecordingFailed(said.strip() or f"bedtape record ended with {self._process.returncode}, and said nothing")
+        raise RecordingFailed(
+            said.strip() or f"bedtape record ended with {self._process.returncode}, without a message"
+        )
 
     def stop(self) -> tuple[str, int, bool]:
         """Has it write its cassettes; what it says, how many interactions it recorded, and whether all went well.

@@ -621,7 +621,7 @@ def test_names_are_of_one_layer_alone() -> None:
     for name in ("mine", "of-the-file"):
         first = got(gate, "POST", f"{S}/s/rules", {**RULE, "name": "mine"}) if name == "mine" else None
         told = got(gate, "POST", f"{S}/s/faults", {**FAULT, "name": name}, status=409)
-        assert f"a layer is named {name!r} already" in told["error"]
+        assert f"a layer has the name {name!r} already" in told["error"]
         assert first is None or first["name"] == "mine"
     laid = {**LAID, "rules": [{**RULE, "name": "of-the-file"}]}
     assert "'of-the-file'" in got(gate, "PUT", f"{S}/s/overlay", laid, status=409)["error"]

@@ -121,7 +121,7 @@ def test_what_is_wrong_is_refused_at_once(bedrock: Session) -> None:
     with pytest.raises(OverlayInvalid, match="let the function return it"):
         bedrock.respond(lambda _: "x", text="ignored")
     bedrock.respond("a", text="b", name="own")
-    with pytest.raises(ValueError, match="a layer is named 'own' already"):
+    with pytest.raises(ValueError, match="a layer has the name 'own' already"):
         bedrock.respond("a", text="b", name="own")
 
 

@@ -249,6 +249,6 @@ def test_a_name_is_had_by_one_layer() -> None:
     layers = laid(Rule("rule-1", (says("A"),)), shared=Overlay((Rule("file", (says("file"),)),)))
     assert layers.next_id("rule") == "rule-2"  # the first is taken
     for name in ("rule-1", "file"):
-        with pytest.raises(NameTaken, match=f"a layer is named '{name}' already"):
+        with pytest.raises(NameTaken, match=f"a layer has the name '{name}' already"):
             layers.add(refuse(name))
     assert len(layers.own.layers) == 1

@@ -46,7 +46,7 @@ def vectors(content: Content, sources: Sequence[str], requested: JsonValue, defa
         if len(content.vectors) != len(sources):
             raise RenderError(
                 f"expected as many vectors as the request has inputs, {len(sources)}; found {len(content.vectors)};"
-                " give one for each, or none to have them made up"
+                " give one vector for each input, or `auto` to generate them"
             )
         return [[float(number) for number in vector] for vector in content.vectors]
     dimension = default if requested is None else requested

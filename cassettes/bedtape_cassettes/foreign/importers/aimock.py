@@ -108,7 +108,7 @@ def _rule(fixture: Any) -> Rule:
     when = _when(read_object(fixture, "match"), notes)
     answer = _answer(read_object(fixture, "response"), notes)
     if left := sorted(set(fixture) - {"match", "response", "metadata"}):
-        notes.append(f"left out: {', '.join(left)}; faults can say how a stream comes")
+        notes.append(f"left out: {', '.join(left)}; use a fault for the timing of a stream")
     return Rule({"when": when, "answer": answer} if when else {"answer": answer}, tuple(notes))
 
 
@@ -152,7 +152,7 @@ def _answer(response: dict[str, Any], notes: list[str]) -> dict[str, JsonValue]:
     if left := sorted(set(response) - _SUPPORTED - _ENVELOPE):
         raise reject(f"an answer of {', '.join(left)}")
     if left := sorted(set(response) & _ENVELOPE):
-        notes.append(f"left out, for Bedrock gives its own: {', '.join(left)}")
+        notes.append(f"left out, because Bedrock sends its own: {', '.join(left)}")
     if "error" in response:
         return _error(response, notes)
     if "embedding" in response:

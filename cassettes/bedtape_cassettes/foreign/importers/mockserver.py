@@ -62,7 +62,7 @@ def _rule(entry: Any) -> Rule:
     notes: list[str] = []
     when = {**_path(request), **_headers(request.get("headers")), **_body(request.get("body"), notes)}
     if response.get("delay"):
-        notes.append("its delay is left out; a fault `delay` can say it")
+        notes.append("its delay is left out; use a fault with `latency`")
     status = read_number(response, "statusCode") if "statusCode" in response else 200
     answer = render_raw(status, read_headers(response.get("headers")), _read_answer(response.get("body")))
     layer: dict[str, JsonValue] = {"when": when} if when else {}

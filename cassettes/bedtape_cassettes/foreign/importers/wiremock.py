@@ -160,7 +160,7 @@ def _rule(entry: Any, request: dict[str, Any], response: dict[str, Any]) -> Rule
     if "cookies" in request or "queryParameters" in request or "multipartPatterns" in request:
         raise reject("a condition on cookies, queries or parts")
     if "fixedDelayMilliseconds" in response or "delayDistribution" in response:
-        notes.append("its delay is left out; a fault `delay` can say it")
+        notes.append("its delay is left out; use a fault with `latency`")
     answer = render_raw(
         read_number(response, "status"), read_headers(response.get("headers")), _read_answer(response)[0]
     )

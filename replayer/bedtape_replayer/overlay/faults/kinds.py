@@ -42,18 +42,34 @@ def _object(description: str, *required: str, **properties: Schema) -> Schema:
     return {**schema, "additionalProperties": False, **({"required": list(required)} if required else {})}
 
 
-_AFTER = _number("After so many events.")
-_MORE = _number("Then so many bytes of the next.")
-_NUMBERS: Schema = {"type": "array", "items": _number("An event, from 1.", 1), "minItems": 1, "description": "Which."}
-_TYPES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Which, by type."}
+_AFTER = _number("The number of events before it.")
+_MORE = _number("The number of bytes of the next event before it.")
+_NUMBERS: Schema = {
+    "type": "array",
+    "items": _number("An event, from 1.", 1),
+    "minItems": 1,
+    "description": "The events, by number.",
+}
+_TYPES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "The events, by type."}
 
 # The keys that a fault may have beside `error`.
 BESIDE_ERROR: dict[str, Schema] = {
-    "message": {"type": "string", "description": "What the error says; Bedrock's own words where there is none."},
-    "status": {"type": "integer", "minimum": 200, "maximum": 599, "description": "The HTTP status, if not its own."},
-    "members": {"type": "object", "description": "More members of its body.", "additionalProperties": True},
-    "retry_after_ms": _number("What x-amz-retry-after tells, in milliseconds."),
-    "after_events": _number("In the middle of an event stream, after so many events, as an exception frame."),
+    "message": {"type": "string", "description": "The message of the error. Default: Bedrock's own message."},
+    "status": {
+        "type": "integer",
+        "minimum": 200,
+        "maximum": 599,
+        "description": "The HTTP status. Default: the status of the error.",
+    },
+    "members": {
+        "type": "object",
+        "description": "Additional members of the error's body.",
+        "additionalProperties": True,
+    },
+    "retry_after_ms": _number("The value of x-amz-retry-after, in milliseconds."),
+    "after_events": _number(
+        "The number of events before the error, which is then sent as an exception frame in the stream."
+    ),
 }
 
 
@@ -90,37 +106,41 @@ def _build_misanswer(fault: dict[str, Any]) -> FaultKind:
     return Misanswer(given) if isinstance(given, str) else Misanswer(**given)  # type: ignore[arg-type]  # checked by schema
 
 
-_MEANING: Schema = {"type": "string", "enum": list(get_args(Meaning)), "description": "What goes wrong."}
+_MEANING: Schema = {"type": "string", "enum": list(get_args(Meaning)), "description": "The kind of wrong answer."}
 
 KINDS: dict[str, FaultSpec] = {
     "error": FaultSpec({"type": "string", "minLength": 1, "description": "An error by its name."}, _build_error),
     "http": FaultSpec(
         _object(
-            "Any status with any body, in place of an error of Bedrock's.",
+            "An answer with any status and body.",
             "status",
             status={"type": "integer", "minimum": 200, "maximum": 599, "description": "The status."},
             text={"type": "string", "description": "The body as text."},
             json={"description": "The body as JSON."},
-            headers={"type": "object", "additionalProperties": {"type": "string"}, "description": "More headers."},
+            headers={
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Additional headers.",
+            },
         ),
         _build_http,
     ),
     "latency": FaultSpec(
         _object(
-            "Waits.",
-            first_byte_ms=_number("Before the head."),
-            between_ms=_number("Between events."),
-            jitter_ms=_number("Up to so much more of each, seeded."),
+            "Delays in milliseconds.",
+            first_byte_ms=_number("The delay before the response head."),
+            between_ms=_number("The delay between events."),
+            jitter_ms=_number("The greatest random addition to each delay, seeded."),
         ),
         _build_from_keywords("latency", Delay),
     ),
     "stall": FaultSpec(
-        _object("Silence until the client goes: before the head, or after events.", after_events=_AFTER),
+        _object("No more bytes until the client closes: before the head, or after events.", after_events=_AFTER),
         _build_from_keywords("stall", Silence),
     ),
     "error_frame": FaultSpec(
         _object(
-            "A frame of type `error`, which no model has, in the middle of an event stream.",
+            "A frame of type `error`, which no service model contains, in an event stream.",
             "code",
             code={"type": "string", "description": "Its code."},
             message={"type": "string", "description": "Its message."},
@@ -130,10 +150,13 @@ KINDS: dict[str, FaultSpec] = {
     ),
     "truncate": FaultSpec(
         _object(
-            "An answer that is too short.",
+            "An answer that ends early.",
             after_events=_AFTER,
             bytes_more=_MORE,
-            in_order={"type": "boolean", "description": "Whether it ends as if that were all (true), or is cut."},
+            in_order={
+                "type": "boolean",
+                "description": "Whether the answer ends in order (true), or the connection closes.",
+            },
         ),
         _build_from_keywords("truncate", Truncate),
     ),
@@ -141,58 +164,71 @@ KINDS: dict[str, FaultSpec] = {
         _object(
             "Damaged bytes.",
             "what",
-            what={"type": "string", "enum": list(get_args(Damage)), "description": "What is wrong."},
-            event=_number("In which event, from 1.", 1),
+            what={"type": "string", "enum": list(get_args(Damage)), "description": "The kind of damage."},
+            event=_number("The number of the damaged event, from 1.", 1),
         ),
         _build_from_keywords("corrupt", Corrupt),
     ),
-    "drop": FaultSpec(_object("Events left out.", numbers=_NUMBERS, types=_TYPES), _build_from_keywords("drop", Drop)),
+    "drop": FaultSpec(
+        _object("Events to leave out.", numbers=_NUMBERS, types=_TYPES), _build_from_keywords("drop", Drop)
+    ),
     "repeat": FaultSpec(
-        _object("Events sent again.", numbers=_NUMBERS, types=_TYPES, times=_number("How often.", 1)),
+        _object(
+            "Events to send again.", numbers=_NUMBERS, types=_TYPES, times=_number("The number of repetitions.", 1)
+        ),
         _build_from_keywords("repeat", Repeat),
     ),
     "swap": FaultSpec(
-        _object("Two events in each other's place.", "first", "second", first=_number("", 1), second=_number("", 1)),
+        _object(
+            "Two events that change places.",
+            "first",
+            "second",
+            first=_number("The number of the first event.", 1),
+            second=_number("The number of the second event.", 1),
+        ),
         _build_from_keywords("swap", Swap),
     ),
     "insert": FaultSpec(
         _object(
-            "An event that no model has.",
+            "An event that no service model contains.",
             "type",
-            type={"type": "string", "minLength": 1, "description": "Its type."},
-            payload={"type": "object", "additionalProperties": True, "description": "Its payload."},
+            type={"type": "string", "minLength": 1, "description": "The type of the event."},
+            payload={"type": "object", "additionalProperties": True, "description": "The payload of the event."},
             after_events=_AFTER,
         ),
         _build_from_keywords("insert", Insert),
     ),
     "reset": FaultSpec(
         _object(
-            "The connection breaks: before the head, after events, or inside one.",
+            "The connection breaks: before the head, after events, or inside an event.",
             after_events=_AFTER,
             bytes_more=_MORE,
-            code=_number("An error code of HTTP/2, which then ends this answer alone."),
+            code=_number("An error code of HTTP/2, which ends this answer but not the connection."),
         ),
         _build_from_keywords("reset", BreakOff),
     ),
     "quota": FaultSpec(
         _object(
-            "ThrottlingException past so much in a minute of the virtual clock.",
-            requests_per_minute=_number("Requests.", 1),
-            tokens_per_minute=_number("Tokens.", 1),
+            "ThrottlingException above a limit per minute of the virtual clock.",
+            requests_per_minute=_number("The limit of requests.", 1),
+            tokens_per_minute=_number("The limit of tokens.", 1),
         ),
         _build_from_keywords("quota", Quota),
     ),
     "misanswer": FaultSpec(
         {
-            "description": "The model answers, and not as it should.",
+            "description": "The model answers, but wrongly.",
             "anyOf": [
                 _MEANING,
                 _object(
-                    "With more about it.",
+                    "The kind with its parameters.",
                     "what",
                     what=_MEANING,
-                    text={"type": "string", "description": "What it says then."},
-                    family={"type": "string", "description": "The model family, where a model's id does not tell."},
+                    text={"type": "string", "description": "The text of the wrong answer."},
+                    family={
+                        "type": "string",
+                        "description": "The model family, if the model id does not determine it.",
+                    },
                 ),
             ],
         },
