@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from random import Random
 from typing import Any
 
 from bedtape_cassettes.model import Cassette, Interaction
@@ -94,7 +93,7 @@ class Faulty:
 
 def make_context(seed: int = 0, now: float = 0.0) -> FaultContext:
     """A moment for a kind that is tried without an engine."""
-    return FaultContext(Random(seed), now, {})
+    return FaultContext(b"%d" % seed, now, {})
 
 
 def call(operation: str = "converse", body: bytes | None = None) -> Call:

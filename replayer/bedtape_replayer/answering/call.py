@@ -10,6 +10,7 @@ from bedtape_cassettes.addresses import read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
 from bedtape_replayer.answering.head import Head
@@ -38,6 +39,12 @@ class Call:
     @property
     def target(self) -> Target:
         return identify(self.method, self.path)
+
+    @cached_property
+    def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
+        """The parts of the request that an answer may depend on: the key of caches."""
+        headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
+        return self.method, self.path, headers, self.body
 
     @property
     def operation(self) -> str | None:

@@ -14,7 +14,6 @@ from typing import Any
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import MISSING, Change, Place, compare, leaves, render_path
 from bedtape_cassettes.matching.key import (
-    ANSWERING,
     DEFAULT,
     AnswerHeaders,
     Canonical,
@@ -122,11 +121,10 @@ class Index:
 
     def key(self, call: Call) -> bytes:
         """Returns the match key of a call."""
-        headers = answer_headers(call.head.get) if ANSWERING.search(call.head.lowercase) else ()
-        request = (call.method, call.path, headers, call.body)
+        request = call.request
         key = self._keys.get(request)
         if key is None:
-            key = self._read_key(call, headers)
+            key = self._read_key(call, request[2])
             self._keys.keep(request, key, len(call.path) + len(call.body))
         return key
 

@@ -12,24 +12,27 @@ __all__ = ["Memo"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-_LARGEST = 65536
 # The overhead of a key, its tuple and its dictionary entry.
 _ENTRY_BYTES = 512
 
 
 class Memo(dict[K, V]):
-    """A dictionary that is cleared when its keys take too much memory. most_bytes: the limit."""
+    """A dictionary that is cleared when its entries take too much memory. most_bytes: the limit.
 
-    __slots__ = ("_bytes", "_most_bytes")
+    largest: the greatest size of an entry that is stored.
+    """
 
-    def __init__(self, most_bytes: int) -> None:
+    __slots__ = ("_bytes", "_largest", "_most_bytes")
+
+    def __init__(self, most_bytes: int, largest: int = 65536) -> None:
         super().__init__()
         self._most_bytes = most_bytes
+        self._largest = largest
         self._bytes = 0
 
     def keep(self, key: K, value: V, size: int) -> None:
-        """Stores a value, unless the key is too large. size: the size of the key in bytes."""
-        if size > _LARGEST:
+        """Stores a value, unless it is too large. size: the size of the entry in bytes, without its overhead."""
+        if size > self._largest:
             return
         self._bytes += size + _ENTRY_BYTES
         if self._bytes > self._most_bytes:

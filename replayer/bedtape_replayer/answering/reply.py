@@ -14,10 +14,20 @@ from random import Random
 from uuid import UUID
 
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import Body, Events, Headers, Interaction
+from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, Request, Response
 from bedtape_cassettes.operations import identify
+from bedtape_replayer.answering.call import Call
 
-__all__ = ["DATE", "HeaderPairs", "Piece", "Reply", "build_error_reply", "build_reply", "is_date"]
+__all__ = [
+    "DATE",
+    "HeaderPairs",
+    "Piece",
+    "Reply",
+    "build_error_reply",
+    "build_reply",
+    "build_response_reply",
+    "is_date",
+]
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
@@ -134,6 +144,15 @@ def build_reply(interaction: Interaction, key: bytes, number: int) -> Reply:
         headers, pieces, streamed = _remove_framing(headers), (), False
     encoded = tuple((name.encode("latin-1"), value.encode()) for name, value in headers)
     return Reply(response.status, encoded, pieces, streamed, response.after_ms)
+
+
+def build_response_reply(call: Call, response: Response, key: bytes, number: int = 0) -> Reply:
+    """Builds the reply for a response without a recording, with the headers of a recording.
+
+    number: of the call among the calls with this match key, if equal requests get different ids.
+    """
+    interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
+    return build_reply(interaction, key, number)
 
 
 def _build_pieces(body: Body | Events, key: bytes, number: int) -> Iterator[Piece]:

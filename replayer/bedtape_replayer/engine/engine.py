@@ -9,20 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from bedtape_cassettes.model import EMPTY, Interaction, Request, Response
+from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.answer import Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
 from bedtape_replayer.answering.memo import Memo
-from bedtape_replayer.answering.reply import Reply, build_error_reply, build_reply, make_request_id
+from bedtape_replayer.answering.reply import (
+    Reply,
+    build_error_reply,
+    build_reply,
+    build_response_reply,
+    make_request_id,
+)
 from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Refused
+from bedtape_replayer.overlay.session_layers import AppliedFault, Refused, RuleReplies
 
 __all__ = ["ControlApi", "Engine"]
 
@@ -33,6 +39,8 @@ OVERLAY = "OverlayException"
 _CACHED_BYTES = 32 * 1024 * 1024
 # Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
+# Requests whose validation is cached, up to this size.
+_CHECKED_BYTES = 4 * 1024 * 1024
 
 
 class ControlApi(Protocol):
@@ -64,8 +72,9 @@ class Engine:
         self.control: ControlApi | None = None
         self._checks = checks
         self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
-        self._replies: dict[IndexedRecording, Reply] = {}
-        self._cached_bytes = 0
+        self._replies: Memo[IndexedRecording, Reply] = Memo(_CACHED_BYTES, _CACHED_BYTES)
+        self._rule_replies: RuleReplies = Memo(_CACHED_BYTES, _CACHED_BYTES)
+        self._refusals: Memo[object, Response | None] = Memo(_CHECKED_BYTES)
         self._library = library
 
     @property
@@ -76,7 +85,6 @@ class Engine:
     def library(self, library: Library) -> None:
         self._library = library
         self._replies.clear()
-        self._cached_bytes = 0
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """Return the answer to a request. target: the percent-encoded path with the query."""
@@ -87,8 +95,9 @@ class Engine:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
         call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
-        if self._checks.all and (refused := find_refusal(call)) is not None:
-            return self._render_response(session, call, refused, "validation")
+        if self._checks.all and (refused := self._find_refusal(call)) is not None:
+            key = session.index(self._library).key(call)
+            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
         answer = (
             self._answer_with_layers(session, call) if session.layers else self._answer_from_cassette(session, call)
         )
@@ -132,11 +141,7 @@ class Engine:
         reply = self._replies.get(recording)
         if reply is None:
             reply = build_reply(recording.interaction, recording.key, recording.number)
-            self._cached_bytes += reply.size * (2 if reply.streamed else 1) + 1024
-            if self._cached_bytes > _CACHED_BYTES:
-                self._replies.clear()
-                self._cached_bytes = 0
-            self._replies[recording] = reply
+            self._replies.keep(recording, reply, reply.size * (2 if reply.streamed else 1) + 512)
         return reply
 
     # -- the overlay -------------------------------------------------------------------------------------------
@@ -144,42 +149,42 @@ class Engine:
     def _answer_with_layers(self, session: SessionState, call: Call) -> Answer:
         """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
-        among = layers.candidates(call)
+        key = session.index(self._library).key(call)
+        occasion, among = layers.count(call, key), layers.candidates(call)
+        check = self._find_refusal if self._checks.rules else None
         try:
-            if (instead := layers.answer_from_fault(call, now, among)) is not None:
-                answer = self._render_response(session, call, instead.response, "fault", instead.layer)
-            elif (
-                ruled := layers.answer_from_rule(call, find_refusal if self._checks.rules else None, among)
-            ) is not None:
-                source: Source = "rule" if ruled.layer else "validation"
-                answer = self._render_response(session, call, ruled.response, source, ruled.layer or None)
+            if (match := layers.answer_from_fault(occasion, now, among)) is not None:
+                answer = Answer(call, match.reply, "fault", match.layer, match.response)
+            elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
+                source: Source = "rule" if match.layer else "validation"
+                answer = Answer(call, match.reply, source, match.layer or None, match.response)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss has no response to change
                 return answer
-            applied = layers.select_faults(call, answer.response, now, among)
-            return self._apply_faults(session, answer, applied) if applied else answer
+            applied = layers.select_faults(occasion, answer.response, now, among)
+            return self._apply_faults(answer, applied, key) if applied else answer
         except Refused as error:
-            key = session.index(self._library).key(call)
             reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key))
             return Answer(call, reply, "overlay", str(error))
 
-    def _render_response(
-        self, session: SessionState, call: Call, response: Response, source: Source, by: str | None = None
-    ) -> Answer:
-        """Render a response that is not from a recording, with the headers that a recording would have."""
-        key = session.index(self._library).key(call)
-        interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
-        return Answer(call, build_reply(interaction, key, call.number), source, by, response)
+    def _find_refusal(self, call: Call) -> Response | None:
+        """Validate the request. Equal requests are validated once."""
+        request = call.request
+        if request not in self._refusals:
+            refusal = find_refusal(call)
+            self._refusals.keep(request, refusal, len(call.path) + len(call.body))
+            return refusal
+        return self._refusals[request]
 
-    def _apply_faults(self, session: SessionState, answer: Answer, applied: list[AppliedFault]) -> Answer:
+    def _apply_faults(self, answer: Answer, applied: list[AppliedFault], key: bytes) -> Answer:
         call, response, reply = answer.call, answer.response, answer.reply
         assert response is not None
         changed = response
         for applied_fault in applied:
             changed = applied_fault.fault.kind.on_response(changed, call, applied_fault.context)
         if changed is not response:
-            reply = self._render_response(session, call, changed, answer.source).reply
+            reply = build_response_reply(call, changed, key)
         for applied_fault in applied:
             reply = applied_fault.fault.kind.on_reply(reply, call, applied_fault.context)
         edits = tuple(edit for h in applied if (edit := h.fault.kind.on_steps(reply, h.context)) is not None)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
+from bedtape_cassettes.matching.key import AnswerHeaders
 from bedtape_cassettes.redaction.prefix_tree import any_of
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
@@ -26,12 +27,28 @@ _MEMO_BYTES = 1024 * 1024
 _MANY_TEXTS, _MANY_BODIES = 8, 32
 
 
-class Candidates(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidates:
     """Layers in order. answering_faults: replace the answer. changing_faults: change the answer."""
 
     answering_faults: tuple[Fault, ...] = ()
     rules: tuple[Rule, ...] = ()
     changing_faults: tuple[Fault, ...] = ()
+    # Whether the body meets the content conditions of a layer, by its id. All calls of one request share this.
+    _met: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def matches(self, layer: Rule | Fault, call: Call) -> bool:
+        """Returns whether the call meets every condition of one of these layers."""
+        if not layer.when.matches_call(call):
+            return False
+        met = self._met.get(layer.id)
+        if met is None:
+            met = self._met[layer.id] = layer.when.matches_content(call)
+        return met
+
+    def copy(self) -> Candidates:
+        """Returns the same layers for another request."""
+        return Candidates(self.answering_faults, self.rules, self.changing_faults)
 
     def filter(self, predicate: Callable[[Rule | Fault], bool]) -> Candidates:
         """Returns the layers for which the predicate is true."""
@@ -53,16 +70,15 @@ class CandidateFinder:
             tuple(fault for fault in faults if not fault.kind.replaces),
         )
         self._by_path: dict[tuple[str, str], _PathCandidates] = {}
-        self._memo: Memo[tuple[str, str, bytes], Candidates] = Memo(_MEMO_BYTES)
+        self._memo: Memo[tuple[str, str, AnswerHeaders, bytes], Candidates] = Memo(_MEMO_BYTES)
 
     def __call__(self, call: Call) -> Candidates:
         """Returns every layer that matches the call, and few that do not match."""
-        request = (call.method, call.path, call.body)
-        found = self._memo.get(request)
-        if found is None:
-            found = self._find_by_path(call).select(call)
-            self._memo.keep(request, found, len(call.path) + len(call.body))
-        return found
+        candidates = self._memo.get(call.request)
+        if candidates is None:
+            candidates = self._find_by_path(call).select(call)
+            self._memo.keep(call.request, candidates, len(call.path) + len(call.body))
+        return candidates
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
         path = (call.method, call.path)
@@ -82,17 +98,22 @@ class _PathCandidates:
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates
         self._textless = candidates.filter(lambda layer: layer.when.literal is None)
-        self._texts = {layer.when.literal for kind in candidates for layer in kind if layer.when.literal is not None}
+        layers: tuple[Rule | Fault, ...] = (
+            *candidates.answering_faults,
+            *candidates.rules,
+            *candidates.changing_faults,
+        )
+        self._texts = {layer.when.literal for layer in layers if layer.when.literal is not None}
         self._pattern: re.Pattern[bytes] | None = None
         self._bodies = 0
 
     def select(self, call: Call) -> Candidates:
         if not self._texts or not call.is_literal:
-            return self._all
+            return self._all.copy()
         if self._pattern is None and len(self._texts) >= _MANY_TEXTS:
             self._bodies += 1
             if self._bodies == _MANY_BODIES:
                 self._pattern = any_of(self._texts)
         if self._pattern is not None and not self._pattern.search(call.body):
-            return self._textless
+            return self._textless.copy()
         return self._all.filter(lambda layer: layer.when.may_match(call))

@@ -39,26 +39,27 @@ class Rule:
     family: str | None = None
     document: JsonObject = field(default_factory=dict)
 
-    def respond(self, call: Call, turn: int, chance: Random) -> Response | None:
-        """Returns the response to match number `turn` (from 1), or `None` if the rule's function returns `None`.
+    def position(self, fired: int) -> int:
+        """Returns the position of the next answer, from 0, after the rule has answered `fired` calls."""
+        return min(fired, len(self.answers) - 1)
 
-        Raises RenderError if the answer has no form for this operation and model family.
+    def compute(self, position: int, call: Call) -> Content | Failure | Raw | None:
+        """Returns the content of the answer at a position, or `None` if it is a function that returns `None`.
+
+        Raises RenderError if the function raises an exception.
         """
-        given = self.answers[min(turn, len(self.answers)) - 1]
-        if callable(given):
-            return self._call_function(given, call, chance)
-        return self._render(given, call, chance)
-
-    def _call_function(self, function: Computed, call: Call, chance: Random) -> Response | None:
+        given = self.answers[position]
+        if not callable(given):
+            return given
         try:
-            given = _convert_returned(function(call))
+            return _convert_returned(given(call))
         except RenderError:
             raise
         except Exception as error:
             raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
-        return None if given is None else self._render(given, call, chance)
 
-    def _render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
+    def render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
+        """Renders content for the call. Raises RenderError if it has no form for this operation and model family."""
         if isinstance(given, Failure | Raw):
             return given.build_response()
         if call.operation is None:

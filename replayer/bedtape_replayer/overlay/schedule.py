@@ -5,8 +5,8 @@ Counters belong to a session (see `session_layers.Layers`), so parallel tests do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
 __all__ = ["ALWAYS", "Counter", "Schedule"]
 
@@ -16,7 +16,7 @@ class Schedule:
     """times: the maximum number of calls. after: the number of matching calls to skip first. every: of the remaining
     calls the first, then every Nth.
 
-    probability: for each remaining call, seeded by session, layer and call number.
+    probability: for each remaining call, seeded by layer, match key and the number of calls with that key.
     """
 
     times: int | None = None
@@ -37,9 +37,10 @@ class Counter:
         self.matched = 0
         self.fired = 0
 
-    def match(self, schedule: Schedule, chance: Random) -> bool:
+    def match(self, schedule: Schedule, draw: Callable[[], float]) -> bool:
         """Counts a matching call, and returns whether the schedule selects the call.
 
+        draw: returns the call's random number from 0 to 1.
         The caller then calls `record_fired`, or `undo_match` if the layer does not apply to the call after all.
         """
         if schedule.times is not None and self.fired >= schedule.times:
@@ -48,7 +49,7 @@ class Counter:
         beyond = self.matched - schedule.after - 1
         if beyond < 0 or beyond % schedule.every:
             return False
-        return schedule.probability >= 1 or chance.random() < schedule.probability
+        return schedule.probability >= 1 or draw() < schedule.probability
 
     def record_fired(self) -> None:
         self.fired += 1

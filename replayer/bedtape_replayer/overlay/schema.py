@@ -70,7 +70,7 @@ SCHEDULE: dict[str, Schema] = {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
-        "description": "The probability for each remaining call, seeded by session, layer and call number.",
+        "description": "The probability for each remaining call, seeded by layer, match key and the number of calls with that key.",
     },
 }
 

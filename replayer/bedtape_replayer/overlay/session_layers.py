@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from functools import partial
 from random import Random
+from typing import NamedTuple, TypeAlias
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
-from bedtape_replayer.overlay.faults.base import FaultContext
+from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
-__all__ = ["AppliedFault", "Layers", "NameTaken", "Refused", "RuleMatch"]
+__all__ = ["AppliedFault", "Layers", "NameTaken", "Occasion", "Refused", "RuleMatch", "RuleReplies"]
+
+# Sessions count the calls of this number of match keys. Then they begin again, because clients choose the requests.
+_MOST_KEYS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +35,23 @@ class AppliedFault:
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """The response of the layer that answered, and the layer's id. The id is empty if the request check answered."""
+    """The answer of a layer, and the layer's id. The id is empty if the request check answered."""
 
     layer: str
     response: Response
+    reply: Reply
+
+
+class Occasion(NamedTuple):
+    """A call with its match key. seen: how many calls with that key the session has seen; 0 if it does not count them."""
+
+    call: Call
+    key: bytes
+    seen: int
+
+
+# Rendered answers of rules. An entry contains its rule, so that the id in its key belongs to no other object.
+RuleReplies: TypeAlias = Memo[tuple[object, ...], tuple[Rule, RuleMatch]]
 
 
 class Layers:
@@ -46,6 +65,8 @@ class Layers:
         self._made: dict[str, int] = {}
         self._counters: dict[str, Counter] = {}
         self._memory: dict[str, dict[str, object]] = {}
+        self._seen: dict[bytes, int] = {}
+        self._counts_keys = _varies(shared)
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -88,6 +109,7 @@ class Layers:
             overlay.seed or self.shared.seed,
         )
         self._candidates = CandidateFinder(self._all)
+        self._counts_keys = _varies(self._all)
         kept = {
             layer.id for layer in self._all.layers if id(layer) in before
         }  # a new layer may have the name of a removed layer
@@ -120,71 +142,108 @@ class Layers:
         """Finds the layers that may match a call, for the `among` parameter of the methods below."""
         return self._candidates(call)
 
-    def answer_from_fault(self, call: Call, now: float, among: Candidates | None = None) -> RuleMatch | None:
+    def count(self, call: Call, key: bytes) -> Occasion:
+        """Counts the call among the calls with its match key, if a layer varies between equal calls."""
+        if not self._counts_keys:
+            return Occasion(call, key, 0)
+        if len(self._seen) >= _MOST_KEYS:
+            self._seen.clear()
+        seen = self._seen[key] = self._seen.get(key, 0) + 1
+        return Occasion(call, key, seen)
+
+    def answer_from_fault(self, occasion: Occasion, now: float, among: Candidates | None = None) -> RuleMatch | None:
         """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
-        for fault in (among or self._candidates(call)).answering_faults:
-            if (context := self._make_context(fault, call, now)) is not None:
+        call = occasion.call
+        among = among or self._candidates(call)
+        for fault in among.answering_faults:
+            if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
                 if response is not None and self._take(fault, context):
-                    return RuleMatch(fault.id, response)
+                    return RuleMatch(fault.id, response, build_response_reply(call, response, occasion.key))
         return None
 
     def select_faults(
-        self, call: Call, response: Response, now: float, among: Candidates | None = None
+        self, occasion: Occasion, response: Response, now: float, among: Candidates | None = None
     ) -> list[AppliedFault]:
         """Returns the faults that apply to the answer, in order, and counts them."""
         applied = []
-        for fault in (among or self._candidates(call)).changing_faults:
+        among = among or self._candidates(occasion.call)
+        for fault in among.changing_faults:
             if not fault.kind.affects(response):
                 continue
-            if (context := self._make_context(fault, call, now)) is not None and self._take(fault, context):
+            context = self._make_context(fault, occasion, now, among)
+            if context is not None and self._take(fault, context):
                 applied.append(AppliedFault(fault, context))
         return applied
 
-    def _make_context(self, fault: Fault, call: Call, now: float) -> FaultContext | None:
+    def _make_context(self, fault: Fault, occasion: Occasion, now: float, among: Candidates) -> FaultContext | None:
         """Returns the context of the fault, or `None` if the fault does not match the call."""
-        if not fault.when.matches(call) or not fault.kind.applies_to(call):
+        if not among.matches(fault, occasion.call) or not fault.kind.applies_to(occasion.call):
             return None
-        return FaultContext(self._make_chance(call, fault.id), now, self._memory.setdefault(fault.id, {}))
+        seed = derive_seed(self._all.seed, fault.id, occasion.key)
+        return FaultContext(seed, now, self._memory.setdefault(fault.id, {}), occasion.seen)
 
     def _take(self, fault: Fault, context: FaultContext) -> bool:
         counter = self._get_counter(fault.id)
-        due = counter.match(fault.schedule, context.chance)
+        due = counter.match(fault.schedule, context.draw)
         if due:
             counter.record_fired()
         return due
 
     def answer_from_rule(
         self,
-        call: Call,
+        occasion: Occasion,
+        replies: RuleReplies,
         check: Callable[[Call], Response | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches. Raises Refused if the answer has no form for the call.
 
-        check: returns Bedrock's error for an invalid request; the error then replaces the rule's answer.
-        A rule counts the calls that it answers. It does not count calls that it passes on or that the check refuses.
+        replies: the cache of rendered answers. check: returns Bedrock's error for an invalid request; the error then
+        replaces the rule's answer. A rule counts the calls that it answers. It does not count calls that it passes on or
+        that the check refuses.
         """
-        for rule in (among or self._candidates(call)).rules:
-            if not rule.when.matches(call):
+        call = occasion.call
+        among = among or self._candidates(call)
+        for rule in among.rules:
+            if not among.matches(rule, call):
                 continue
-            chance, counter = self._make_chance(call, rule.id), self._get_counter(rule.id)
-            if not counter.match(rule.schedule, chance):
+            counter = self._get_counter(rule.id)
+            if not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
             try:
-                response = rule.respond(call, counter.fired + 1, chance)
+                match = self._answer(rule, rule.position(counter.fired), occasion, replies)
             except RenderError as error:
                 counter.undo_match()
                 raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
-            if response is None:
+            if match is None:
                 counter.undo_match()
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
-                return RuleMatch("", refusal)
+                return RuleMatch("", refusal, build_response_reply(call, refusal, occasion.key))
             counter.record_fired()
-            return RuleMatch(rule.id, response)
+            return match
         return None
+
+    def _draw(self, layer: str, occasion: Occasion) -> float:
+        return draw(derive_seed(self._all.seed, layer, occasion.key), occasion.seen)
+
+    def _answer(self, rule: Rule, position: int, occasion: Occasion, replies: RuleReplies) -> RuleMatch | None:
+        """Returns the rule's answer, from the cache if it is not computed. It depends on rule, request and position."""
+        call, key, _ = occasion
+        entry = (id(rule), position, self._all.seed, key, call.request)
+        if (cached := replies.get(entry)) is not None:
+            return cached[1]
+        content = rule.compute(position, call)
+        if content is None:
+            return None
+        seed = derive_seed(self._all.seed, f"{rule.id}/{position}", key)
+        response = rule.render(content, call, Random(seed))  # noqa: S311 - reproducible
+        match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
+        if content is rule.answers[position]:
+            replies.keep(entry, (rule, match), len(call.path) + len(call.body) + 3 * match.reply.size)
+        return match
 
     def _get_counter(self, layer: str) -> Counter:
         counter = self._counters.get(layer)
@@ -192,10 +251,12 @@ class Layers:
             counter = self._counters[layer] = Counter()
         return counter
 
-    def _make_chance(self, call: Call, layer: str) -> Random:
-        """Seeds random choices for one layer and call, independent of other sessions."""
-        seed = f"{self._all.seed}/{call.session}/{layer}/{call.number}".encode()
-        return Random(blake2b(seed, digest_size=16).digest())  # noqa: S311 - reproducible is what it must be
+
+def _varies(overlay: Overlay) -> bool:
+    """Whether a layer is different for each call with the same match key."""
+    return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
+        fault.kind.varies for fault in overlay.faults
+    )
 
 
 class Refused(Exception):

@@ -51,21 +51,31 @@ class When:
 
     literal: bytes | None = field(init=False, repr=False, compare=False, default=None)
     _target: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
-    _checks: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    _call: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
+    _content: tuple[_Check, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         texts = (self.prompt_contains, self.prompt_equals, self.system_contains, self.text_contains)
         object.__setattr__(self, "literal", next(filter(None, map(_encode_literal, texts)), None))
         object.__setattr__(self, "_target", tuple(self._build_target_checks()))
-        object.__setattr__(self, "_checks", (*self._target, *self._build_call_checks(), *self._build_content_checks()))
+        object.__setattr__(self, "_call", tuple(self._build_call_checks()))
+        object.__setattr__(self, "_content", tuple(self._build_content_checks()))
 
     def matches(self, call: Call) -> bool:
         """Returns whether the call meets every condition. Cheap checks run first, because most layers do not match."""
-        return _pass_all(self._checks, call)
+        return self.matches_target(call) and self.matches_call(call) and self.matches_content(call)
 
     def matches_target(self, call: Call) -> bool:
         """Returns whether operation and model match. The result is the same for all calls of one path."""
         return _pass_all(self._target, call)
+
+    def matches_call(self, call: Call) -> bool:
+        """Returns whether attempt, number, session, access key and headers match. Equal requests may differ in these."""
+        return _pass_all(self._call, call)
+
+    def matches_content(self, call: Call) -> bool:
+        """Returns whether the body matches. The result is the same for all equal requests."""
+        return _pass_all(self._content, call)
 
     def may_match(self, call: Call) -> bool:
         """Returns quickly whether the body may contain the text of a condition, True in doubt (see `Call.is_literal`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -18,7 +20,7 @@ from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.overlay.session_layers import Layers, NameTaken, Refused
+from bedtape_replayer.overlay.session_layers import Layers, NameTaken, Refused, RuleMatch, RuleReplies
 from bedtape_replayer.overlay.when import When
 from support.calls import call
 
@@ -27,9 +29,14 @@ def says(text: str) -> Message:
     return Message((Text(text),))
 
 
+def ask(layers: Layers, asked: Call, check: Callable[[Call], Response | None] | None = None) -> RuleMatch | None:
+    """Returns the answer of the first rule. The call's body is its match key."""
+    return layers.answer_from_rule(layers.count(asked, asked.body), Memo(1024), check)
+
+
 def said(layers: Layers, asked: Call) -> Any:
-    """The text that the first rule gives."""
-    ruled = layers.answer_from_rule(asked)
+    """Returns the text that the first rule gives."""
+    ruled = ask(layers, asked)
     if ruled is None:
         return None
     assert isinstance(ruled.response.body, Body)
@@ -83,32 +90,32 @@ def test_functions_see_the_call() -> None:
 @pytest.mark.parametrize("given", [3, ["a"], object()])
 def test_functions_that_return_something_else_are_told(given: Any) -> None:
     with pytest.raises(Refused, match="a cannot answer Converse: expected its function to return text"):
-        laid(Rule("a", (lambda _: given,))).answer_from_rule(call())
+        ask(laid(Rule("a", (lambda _: given,))), call())
 
 
 def test_content_that_the_family_has_no_form_for_is_refused() -> None:
     with pytest.raises(Refused, match="a cannot answer Converse"):
-        laid(Rule("a", (Embeddings(),))).answer_from_rule(call())
+        ask(laid(Rule("a", (Embeddings(),))), call())
 
 
 def test_an_unknown_family_is_told_of_the_raw_form() -> None:
     asked = Call("s", "POST", "/model/acme.brain-v1/invoke", call().head, b"{}")
     with pytest.raises(Refused, match="raw"):
-        laid(Rule("a", (says("x"),))).answer_from_rule(asked)
-    raw = laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))).answer_from_rule(asked)
+        ask(laid(Rule("a", (says("x"),))), asked)
+    raw = ask(laid(Rule("a", (Raw(b'{"x":1}', headers=(("X-Y", "z"),)),))), asked)
     assert raw is not None
     assert raw.response == Response(200, (("content-type", "application/json"), ("x-y", "z")), Body("json", b'{"x":1}'))
-    assert laid(Rule("a", (says("x"),), family="llama")).answer_from_rule(asked) is not None
+    assert ask(laid(Rule("a", (says("x"),), family="llama")), asked) is not None
 
 
 def test_what_bedrock_would_refuse_is_refused_before_a_rule_counts() -> None:
     layers = laid(Rule("a", (says("x"),), schedule=Schedule(times=1)))
     no = Failure("ValidationException", "no").build_response()
-    ruled = layers.answer_from_rule(call(), lambda _: no)
+    ruled = ask(layers, call(), lambda _: no)
     assert ruled is not None
     assert (ruled.layer, ruled.response, layers.count_fired("a")) == ("", no, 0)
     asked: list[Call] = []
-    assert layers.answer_from_rule(call("nobody"), lambda c: asked.append(c)) is not None
+    assert ask(layers, call("nobody"), lambda c: asked.append(c)) is not None
     assert len(asked) == 1
 
 
@@ -119,22 +126,22 @@ def test_what_a_rule_does_not_answer_it_does_not_count() -> None:
     cannot = laid(Rule("a", (Embeddings(), says("second"))))
     for _ in range(2):
         with pytest.raises(Refused):
-            cannot.answer_from_rule(call())
+            ask(cannot, call())
     assert cannot.count_fired("a") == 0
 
 
 def test_a_function_that_raises_is_told() -> None:
     with pytest.raises(Refused, match="a cannot answer Converse: its function raised KeyError: 'a'"):
-        laid(Rule("a", (lambda _: {}["a"],))).answer_from_rule(call())
+        ask(laid(Rule("a", (lambda _: {}["a"],))), call())
     with pytest.raises(Refused, match="its function raised TypeError"):
-        laid(Rule("a", (lambda _: {"a": object()},))).answer_from_rule(call())
+        ask(laid(Rule("a", (lambda _: {"a": object()},))), call())
 
 
 def test_nothing_is_checked_that_no_rule_answers() -> None:
     def check(_: Call) -> Response | None:
         raise AssertionError("was checked")
 
-    assert laid(Rule("a", (says("x"),), When(prompt_contains="other"))).answer_from_rule(call(), check) is None
+    assert ask(laid(Rule("a", (says("x"),), When(prompt_contains="other"))), call(), check) is None
 
 
 # -- faults ----------------------------------------------------------------------------------------------------
@@ -151,7 +158,7 @@ def test_one_error_answers_at_a_time() -> None:
     """The second waits for its own call: it is not used up by one that the first answered."""
     layers = Layers()
     layers.add(Fault("slow", FaultKind()), refuse("one", times=1), refuse("two", times=1))
-    answers = [layers.answer_from_fault(call(number=number), 0.0) for number in range(1, 4)]
+    answers = [layers.answer_from_fault(layers.count(call(number=number), b""), 0.0) for number in range(1, 4)]
     assert [answer.layer if answer else None for answer in answers] == ["one", "two", None]
     assert layers.count_fired("slow") == 0
 
@@ -159,7 +166,10 @@ def test_one_error_answers_at_a_time() -> None:
 def test_all_harms_happen_to_what_they_reach() -> None:
     layers = Layers()
     layers.add(Fault("one", FaultKind(), schedule=Schedule(times=1)), Fault("late", Delay(5)), refuse("error"))
-    harmed = [[h.fault.id for h in layers.select_faults(call(), response, 0.0)] for response in (NO, OK, OK)]
+    harmed = [
+        [h.fault.id for h in layers.select_faults(layers.count(call(), b""), response, 0.0)]
+        for response in (NO, OK, OK)
+    ]
     assert harmed == [["late"], ["one", "late"], ["late"]]
 
 
@@ -176,35 +186,56 @@ class Remembers(FaultKind):
 def test_memory_and_counts_belong_to_the_session() -> None:
     shared = Overlay(faults=(Fault("f", Remembers()),))
     one, two = Layers(shared), Layers(shared)
-    answered = [layers.answer_from_fault(call(), 0.0) is not None for layers in (one, two, one, two)]
+    answered = [layers.answer_from_fault(layers.count(call(), b""), 0.0) is not None for layers in (one, two, one, two)]
     assert answered == [False, False, True, True]
 
 
 def test_a_fault_that_lets_the_answer_through_did_not_happen() -> None:
     """A quota is asked by every call, and its schedule counts those that it refuses."""
     layers = Layers(Overlay(faults=(Fault("f", Remembers(), schedule=Schedule(times=1)),)))
-    assert [layers.answer_from_fault(call(), 0.0) is None for _ in range(2)] == [True, False]
+    assert [layers.answer_from_fault(layers.count(call(), b""), 0.0) is None for _ in range(2)] == [True, False]
     assert layers.count_fired("f") == 1
 
 
 class Draws(FaultKind):
-    """Shows what chance it is given."""
+    """A fault that is different for each call."""
 
-    def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:
-        return Response(int(context.chance.random() * 1000), (), response.body)
+    varies = True
 
 
-def test_chance_depends_on_seed_session_layer_and_call_alone() -> None:
-    def drawn(seed: int = 0, name: str = "f", session: str = "s", number: int = 1, before: int = 0) -> float:
+def test_chance_depends_on_seed_layer_key_and_the_number_of_equal_calls() -> None:
+    def drawn(seed: int = 0, name: str = "f", key: bytes = b"k", seen: int = 1, session: str = "s") -> float:
         layers = Layers(Overlay(faults=(Fault(name, Draws()),), seed=seed))
-        for _ in range(before):  # what others did meanwhile
-            layers.select_faults(call(session="else"), OK, 0.0)
-        happening = layers.select_faults(call(session=session, number=number), OK, 0.0)
-        return happening[0].context.chance.random()
+        for number in range(1, 6):  # other calls change nothing
+            layers.select_faults(layers.count(call(session="else", number=number), b"other"), OK, 0.0)
+        for number in range(6, 6 + seen):
+            applied = layers.select_faults(layers.count(call(session=session, number=number), key), OK, 0.0)
+        return applied[0].context.draw()
 
-    assert drawn() == drawn() == drawn(before=5)
-    others = [drawn(seed=1), drawn(name="g"), drawn(session="t"), drawn(number=2)]
+    assert drawn() == drawn() == drawn(session="t")
+    others = [drawn(seed=1), drawn(name="g"), drawn(key=b"l"), drawn(seen=2)]
     assert len({drawn(), *others}) == 5
+
+
+def test_an_answer_is_rendered_once_for_equal_requests() -> None:
+    """The cache holds no computed answer, no answer of another rule with the same id, and none of another position."""
+    replies: RuleReplies = Memo(1024 * 1024)
+    calls = []
+
+    def answer(rule: Rule, text: str, times: int = 1) -> list[RuleMatch | None]:
+        layers = laid(rule)
+        return [layers.answer_from_rule(layers.count(call(text), b"k"), replies) for _ in range(times)]
+
+    constant = Rule("a", (says("1"), says("2")))
+    first, second, third = answer(constant, "q", 3)
+    assert second is third
+    assert first is not second
+    assert answer(constant, "q") == [first]
+    assert answer(constant, "another body")[0] is not first
+    assert answer(Rule("a", (says("1"),)), "q")[0] is not first
+    computed = Rule("a", (lambda asked: calls.append(asked) or "text",))
+    answer(computed, "q", 2)
+    assert len(calls) == 2
 
 
 def test_layers_are_removed_and_replaced() -> None:

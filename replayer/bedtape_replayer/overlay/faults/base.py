@@ -7,6 +7,7 @@ A kind replaces the answer (`build_answer`), changes the recorded response (`on_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from random import Random
 
 from bedtape_cassettes.model import Response
@@ -15,7 +16,16 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
 
-__all__ = ["FaultContext", "FaultKind", "check_minimum", "explain_no_stream", "is_framed", "is_streamed"]
+__all__ = [
+    "FaultContext",
+    "FaultKind",
+    "check_minimum",
+    "derive_seed",
+    "draw",
+    "explain_no_stream",
+    "is_framed",
+    "is_streamed",
+]
 
 _STREAMING = frozenset(operation.name for operation in OPERATIONS if operation.streaming)
 # The request of these operations decides whether the answer is a stream. Their streams have no frames.
@@ -26,13 +36,39 @@ _DOORS = frozenset(("ChatCompletions", "Responses", "Messages"))
 class FaultContext:
     """The context of a fault in one call.
 
-    chance: random numbers, seeded by overlay seed, session, layer and call number. now: seconds on the session's virtual clock.
-    memory: kept for the layer between calls of this session; a kind may store any value.
+    seed: of the layer and the match key. seen: how many calls with that key the session has seen; 0 if it does not count
+    them. now: seconds on the session's virtual clock. memory: kept for the layer between calls of this session; a kind
+    may store any value.
     """
 
-    chance: Random
+    seed: bytes
     now: float
     memory: dict[str, object]
+    seen: int = 0
+
+    def draw(self) -> float:
+        """A random number from 0 to 1, another one for each call with the match key."""
+        return draw(self.seed, self.seen)
+
+    @property
+    def chance(self) -> Random:
+        """Random numbers that are the same for all calls with the match key, for the content of an answer."""
+        return Random(self.seed)  # noqa: S311 - reproducible
+
+    @property
+    def call_chance(self) -> Random:
+        """Random numbers for one call: others for the next call with the match key, for the time of an answer."""
+        return Random(b"%b/%d" % (self.seed, self.seen))  # noqa: S311 - reproducible
+
+
+def derive_seed(seed: int, layer: str, key: bytes) -> bytes:
+    """Returns the seed of a layer for all calls with a match key. It is the same in every session and process."""
+    return blake2b(b"%d/%b/%b" % (seed, layer.encode(), key), digest_size=16).digest()
+
+
+def draw(seed: bytes, seen: int) -> float:
+    """Returns a random number from 0 to 1 for the `seen`-th call."""
+    return int.from_bytes(blake2b(b"%b/%d" % (seed, seen), digest_size=8).digest()) / 2**64
 
 
 class FaultKind:
@@ -43,6 +79,11 @@ class FaultKind:
 
     __slots__ = ()
     replaces = False
+
+    @property
+    def varies(self) -> bool:
+        """Whether the fault is different for each call with the same match key."""
+        return False
 
     def applies_to(self, call: Call) -> bool:  # noqa: ARG002 - a seam
         """Returns whether the fault can apply to the call. The fault does not count other calls."""

@@ -29,12 +29,17 @@ class Delay(FaultKind):
         if not (self.first_byte_ms or self.between_ms):
             raise ValueError("expected milliseconds before the first byte, between events, or both; found none")
 
+    @property
+    def varies(self) -> bool:
+        return self.jitter_ms > 0
+
     def affects(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
         return True
 
     def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:
-        first = self._seconds(self.first_byte_ms, context.chance)
-        return AddWaits(first, tuple(self._seconds(self.between_ms, context.chance) for _ in reply.pieces[1:]))
+        chance = context.call_chance
+        first = self._seconds(self.first_byte_ms, chance)
+        return AddWaits(first, tuple(self._seconds(self.between_ms, chance) for _ in reply.pieces[1:]))
 
     def _seconds(self, milliseconds: int, chance: Random) -> float:
         return (milliseconds + chance.uniform(0, self.jitter_ms)) / 1000 if milliseconds else 0.0

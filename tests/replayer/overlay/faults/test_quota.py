@@ -11,7 +11,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.overlay.faults.base import FaultContext
 from bedtape_replayer.overlay.faults.quota import Quota
-from support.faulty import call, make_context
+from support.faulty import call
 
 FOUR_TOKENS = "0123456789abcdef"
 
@@ -32,7 +32,7 @@ class Asker:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": text}]}]}
         if max_tokens is not None:
             body["inferenceConfig"] = {"maxTokens": max_tokens}
-        return self.quota.build_answer(call(body=compact(body)), FaultContext(make_context().chance, now, self.memory))
+        return self.quota.build_answer(call(body=compact(body)), FaultContext(b"", now, self.memory))
 
 
 def test_requests_a_minute_are_those_of_the_last_minute() -> None:

@@ -1,0 +1,126 @@
+"""Equal requests get equal bytes from a rule: in any order, from many clients, in any session, beside any other calls."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bedtape_replayer import Replayer
+from bedtape_replayer.engine.session import Session
+from support.client import Http1
+
+CLIENTS = 16
+MODELS = ("anthropic.claude-3-5-sonnet-20240620-v1:0", "amazon.nova-lite-v1:0", "meta.llama3-8b-instruct-v1:0")
+TEXT = "It is minus four degrees in Oslo, and there will be snow in the evening. " * 4
+
+Wanted = tuple[str, bytes]
+Seen = tuple[int, tuple[tuple[str, str], ...], bytes]
+
+
+def build_requests() -> list[Wanted]:
+    requests = []
+    for model in MODELS:
+        for text in ("weather in Oslo", "a tool for Oslo"):
+            body = json.dumps({"messages": [{"role": "user", "content": [{"text": text}]}]}).encode()
+            requests += [(f"/model/{model}/converse", body), (f"/model/{model}/converse-stream", body)]
+    claude = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "weather in Oslo"}],
+    }
+    body = json.dumps(claude).encode()
+    requests += [(f"/model/{MODELS[0]}/{end}", body) for end in ("invoke", "invoke-with-response-stream")]
+    body = json.dumps({"inputText": "weather in Oslo"}).encode()
+    return [*requests, ("/model/amazon.titan-embed-text-v2:0/invoke", body)]
+
+
+REQUESTS = build_requests()
+OTHER: Wanted = (f"/model/{MODELS[0]}/converse", b'{"messages":[{"role":"user","content":[{"text":"another"}]}]}')
+
+
+def add_rules(session: Session) -> None:
+    session.respond("a tool", tool={"name": "weather", "input": {"city": "Oslo", "days": 7}}, name="tool")
+    session.respond(operation="InvokeModel", model="*embed*", embedding="auto", name="vector")
+    session.respond("weather", reasoning="Think.", text=TEXT, name="text")
+    session.respond("another", text="Other.", name="other")
+
+
+def ask(client: Http1, session: str, wanted: Wanted) -> Seen:
+    path, body = wanted
+    answer = client.request("POST", path, (("content-type", "application/json"),), body, session)
+    headers = tuple(pair for pair in answer.headers if pair[0].lower() != "date")
+    return answer.status, headers, answer.body
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[Wanted, Seen]:
+    """The answers of a server that is asked each request once."""
+    with Replayer(()) as server, Http1(server.url) as client:
+        add_rules(server)
+        answers = {wanted: ask(client, "", wanted) for wanted in REQUESTS}
+    assert {answer[0] for answer in answers.values()} == {200}
+    return answers
+
+
+@settings(max_examples=8)
+@given(st.integers(), st.integers(0, 3))
+def test_order_clients_sessions_and_other_calls_change_no_byte(
+    expected: dict[Wanted, Seen], seed: int, others: int
+) -> None:
+    with Replayer(()) as server:
+        sessions = ["", "one", "two"]
+        for name in sessions:
+            add_rules(server.session(name) if name else server)
+
+        def run(number: int) -> list[tuple[Wanted, Seen]]:
+            chance = Random(f"{seed}/{number}")
+            wanted = [*REQUESTS, *REQUESTS[:4], *[OTHER] * others]
+            chance.shuffle(wanted)
+            with Http1(server.url) as client:
+                return [(each, ask(client, chance.choice(sessions), each)) for each in wanted]
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            answers = [pair for pairs in pool.map(run, range(CLIENTS)) for pair in pairs]
+    for wanted, answer in answers:
+        if wanted != OTHER:
+            assert answer == expected[wanted]
+
+
+def test_different_requests_have_different_ids(expected: dict[Wanted, Seen]) -> None:
+    ids = [dict(headers)["x-amzn-RequestId"] for _, headers, _ in expected.values()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_another_seed_gives_other_values(expected: dict[Wanted, Seen]) -> None:
+    with Replayer((), overlay={"bedtape-overlay": 1, "seed": 7}) as server, Http1(server.url) as client:
+        add_rules(server)
+        assert ask(client, "", REQUESTS[1])[2] != expected[REQUESTS[1]][2]
+
+
+def test_probability_depends_on_the_request_and_its_count_and_not_on_other_calls() -> None:
+    """One call in front of others, or calls side by side, do not change which calls fail."""
+
+    def count_failures(before: int, clients: int) -> dict[Wanted, list[int]]:
+        with Replayer(()) as server:
+            add_rules(server)
+            server.fault(error="ThrottlingException", probability=0.5, name="sometimes")
+            with Http1(server.url) as client:
+                for _ in range(before):
+                    ask(client, "", OTHER)
+
+            def run(wanted: Wanted) -> tuple[Wanted, list[int]]:
+                with Http1(server.url) as client:
+                    return wanted, [ask(client, "", wanted)[0] for _ in range(6)]
+
+            with ThreadPoolExecutor(clients) as pool:
+                return dict(pool.map(run, REQUESTS))
+
+    alone = count_failures(0, 1)
+    assert count_failures(3, 1) == alone
+    assert count_failures(1, 8) == alone
+    assert {status for statuses in alone.values() for status in statuses} == {200, 429}
