@@ -53,7 +53,6 @@ SHORT = {
     "recorder.errors",
     "recorder.gate",
     "recorder.mitmproxy_script.bedtape_addon",
-    "replayer.answering.memo",
     "replayer.cli.doctor.cli",
     "replayer.cli.doctor.render",
     "replayer.engine.clock",

@@ -55,9 +55,9 @@ class Exactly(When):
     contains: str = ""
     single: bool = False
 
-    def matches(self, call: Call) -> bool:
+    def matches_content(self, call: Call) -> bool:
         return (
-            When.matches(self, call)  # `super()` knows no class that slots have made anew
+            When.matches_content(self, call)  # `super()` does not know the class that `slots` creates
             and self.model_id in (None, call.model)
             and (not self.contains or self.contains in (call.prompt.text or call.body.decode(errors="replace")))
         )
