@@ -97,7 +97,11 @@ OPERATIONS = (
     Operation(_MANTLE, "Responses", "POST", "/openai/v1/responses"),
     Operation(_MANTLE, "Messages", "POST", "/anthropic/v1/messages"),
     Operation(_MANTLE, "CountMessageTokens", "POST", "/anthropic/v1/messages/count_tokens"),
+    Operation(_MANTLE, "Embeddings", "POST", "/openai/v1/embeddings"),
     Operation(_MANTLE, "ListModels", "GET", "/v1/models"),
+    Operation(_MANTLE, "ListModels", "GET", "/openai/v1/models"),
+    Operation(_MANTLE, "GetModel", "GET", "/v1/models/{modelId}"),
+    Operation(_MANTLE, "GetModel", "GET", "/openai/v1/models/{modelId}"),
 )
 
 _LABEL = re.compile(r"\{(\w+)\}")
