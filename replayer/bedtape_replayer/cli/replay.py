@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,8 +20,10 @@ from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, Recor
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
+from bedtape_cassettes.operations import identify
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
+from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
@@ -29,7 +32,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.server.loading import load, read_overlay, watch
 from bedtape_replayer.server.loops import new_event_loop
-from bedtape_replayer.server.server import Observer, Outcome, Server
+from bedtape_replayer.server.server import Outcome, Server
 
 __all__ = ["replay"]
 
@@ -146,7 +149,8 @@ async def _serve(
     level: LogLevel,
 ) -> None:
     """Serve until a signal comes."""
-    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else _teller(level))
+    calls = _CallLog(level)
+    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else calls.add)
     stopping = _stop_on_signals(server)
     try:
         await server.start(host, port)
@@ -157,9 +161,11 @@ async def _serve(
 
     def replace_library(library: Library) -> None:
         engine.library = library
+        calls.flush()
         _log(f"cassettes changed: {_summary(library, folders)}", level)
 
     def report_failure(error: CassetteError) -> None:
+        calls.flush()
         report(f"cassettes changed, and cannot be read; the old ones stay\n{error}")
 
     cache = store.cache_folder(os.environ)
@@ -169,6 +175,7 @@ async def _serve(
     await stopping.wait()
     watching.cancel()
     await server.stop()
+    calls.flush()
 
 
 def _stop_on_signals(server: Server) -> asyncio.Event:
@@ -197,14 +204,35 @@ def _log(line: str, level: LogLevel) -> None:
         report(line)
 
 
-def _teller(level: LogLevel) -> Observer:
-    def tell(outcome: Outcome) -> None:
+class _CallLog:
+    """Writes a line for each call to stderr: at once to a terminal, otherwise in batches, because a write costs as much as
+    an answer.
+    """
+
+    def __init__(self, level: LogLevel) -> None:
+        self._level = level
+        self._at_once = sys.stderr.isatty()
+        self._lines: list[str] = []
+
+    def add(self, outcome: Outcome) -> None:
         source = outcome.answer.source
-        if source != "control" and (level is LogLevel.info or source in ("miss", "overlay")):
-            print(_line(outcome), file=sys.stderr, flush=True)
+        if source == "control" or (self._level is not LogLevel.info and source not in ("miss", "overlay")):
+            return
+        self._lines.append(_line(outcome))
+        if self._at_once:
+            self.flush()
+        elif len(self._lines) == 1:
+            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
 
-    return tell
+    def flush(self) -> None:
+        if self._lines:
+            sys.stderr.write("\n".join(self._lines) + "\n")
+            sys.stderr.flush()
+            self._lines.clear()
 
+
+# The log of a process that is killed lacks the calls of this time.
+_BATCH_SECONDS = 0.05
 
 # The word before the name of the layer that answered. A recording is shown by its file name alone.
 _BY = {
@@ -219,17 +247,25 @@ _BY = {
 def _line(outcome: Outcome) -> str:
     """`ConverseStream  us.amazon.nova-lite-v1:0  200  weather/0002-….yaml  1.2 ms`."""
     answer = outcome.answer
-    target = answer.call.target
-    what = target.name or f"{answer.call.method} {target.path}"
-    by = _BY.get(answer.source, "") + (answer.by or "")
-    by = " + ".join((by, *answer.faults)) if answer.source != "fault" else by
-    parts = [what, target.model or "-", str(answer.reply.status), by, f"{outcome.seconds * 1000:.1f} ms"]
-    if answer.call.session != "default":
-        parts.append(f"session {answer.call.session}")
+    call = answer.call
+    described = _describe(call.method, call.path, answer.reply.status, answer.source, answer.by, answer.faults)
+    line = f"{described}  {outcome.seconds * 1000:.1f} ms"
+    if call.session != "default":
+        line += f"  session {escape_controls(call.session)}"
     if not outcome.complete:
-        parts.append("client hung up")
-    line = escape_controls("  ".join(parts))
+        line += "  client hung up"
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
+
+
+@lru_cache(maxsize=1024)
+def _describe(method: str, path: str, status: int, source: Source, by: str | None, faults: tuple[str, ...]) -> str:
+    """Formats the part of a line that is the same for equal calls."""
+    target = identify(method, path)
+    layer = _BY.get(source, "") + (by or "")
+    layers = " + ".join((layer, *faults)) if source != "fault" else layer
+    return escape_controls(
+        "  ".join((target.name or f"{method} {target.path}", target.model or "-", str(status), layers))
+    )
 
 
 def _indent(text: str) -> str:

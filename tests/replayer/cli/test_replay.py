@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,6 +20,11 @@ import pytest
 
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.redaction.scrub import Redaction
+from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head
+from bedtape_replayer.answering.library import Library
+from bedtape_replayer.cli.replay import LogLevel, _CallLog
+from bedtape_replayer.engine.engine import Engine
 from support import folders
 from support.client import Http1
 from support.recordings import converse, path, prompt, stream
@@ -214,6 +220,25 @@ def test_several_folders_and_a_tape(tmp_path: Path, start: Callable[..., Running
     folders.write_tape(tmp_path / "two.tape", [Cassette("y", (converse("b", "2"),))])
     running = start(str(one), str(tmp_path / "two.tape"))
     assert [_ask(running.url, text) for text in "ab"] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("terminal", "at_once"), [(True, 3), (False, 0)])
+def test_a_terminal_gets_each_line_at_once_and_a_file_gets_batches(
+    terminal: bool, at_once: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = Engine(Library([Cassette("made", (converse("Hi", "Hello"),))]))
+    answer = engine.answer("POST", path(), Head(b"\r\n"), prompt("Hi"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+
+    async def log() -> tuple[int, int]:
+        calls = _CallLog(LogLevel.info)
+        for _ in range(3):
+            calls.add(Outcome(answer, began=0.0, seconds=0.001, complete=True, sent=1))
+        before = capsys.readouterr().err.count("\n")
+        calls.flush()
+        return before, capsys.readouterr().err.count("1.0 ms\n")
+
+    assert asyncio.run(log()) == (at_once, 3 - at_once)
 
 
 def test_log_levels(tmp_path: Path, start: Callable[..., Running]) -> None:
