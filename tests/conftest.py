@@ -1,7 +1,5 @@
 """What every test may rely on: nothing but loopback is ever contacted, and no credentials of this machine are used."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """bedtape's engine as an aiohttp application: what aiohttp is measured with. Takes a folder and a port."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

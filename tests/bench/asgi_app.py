@@ -1,7 +1,5 @@
 """bedtape's engine as an ASGI application: what uvicorn is measured with."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """boto3's `converse`, whole: through bedtape, to nginx's constant, with botocore's Stubber, with VCR.py."""
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess

@@ -1,7 +1,5 @@
 """What features cost that do not happen: 20 rules and 5 faults, none of which is about the calls that come."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

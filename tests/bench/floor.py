@@ -1,7 +1,5 @@
 """The floor: uvloop answers whatever it reads with one constant. It reads no request and keeps no history."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """HTTP/2 in cleartext: one connection and sixteen beside nginx; and a session a request with a GOAWAY, as the JS SDK's."""
 
-from __future__ import annotations
-
 import socket
 import statistics
 import subprocess

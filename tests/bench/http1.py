@@ -1,7 +1,5 @@
 """HTTP/1.1: one connection and sixteen, bodies that repeat and bodies that do not, beside nginx and others."""
 
-from __future__ import annotations
-
 import statistics
 import tempfile
 from collections.abc import Iterator

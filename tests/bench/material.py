@@ -1,7 +1,5 @@
 """What the benches replay and send: interactions of the usual size, and the requests that they answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How the benches measure: in turns, so that the machine's moods hit all alike; medians; and what a process has used."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """What the recorder adds. Its upstream is a replay at the recorded pace: a second of events."""
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

@@ -4,8 +4,6 @@
 a test: a shared machine makes absolute times worthless.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

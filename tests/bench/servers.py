@@ -1,7 +1,5 @@
 """The servers that are measured, each in a process of its own: bedtape, nginx, and others in `.venv-bench`."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The cost of size: 10 interactions or 100,000."""
 
-from __future__ import annotations
-
 import statistics
 from itertools import cycle
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A soak: what a server holds after many calls, beside what it held after the first 50,000. BEDTAPE_SOAK says how many."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From the command to the first answer; and loading: cold, from a warm cache, from a `.tape`."""
 
-from __future__ import annotations
-
 import os
 import socket
 import statistics

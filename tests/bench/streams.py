@@ -1,7 +1,5 @@
 """Streams: how fast without their pace, and how punctual at it when there are a thousand."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 from pathlib import Path

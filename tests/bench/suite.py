@@ -1,7 +1,5 @@
 """In pytest: what the fixture costs a test; the spam classifier's two tests; a suite of 500 beside a Stubber and VCR.py."""
 
-from __future__ import annotations
-
 import os
 import re
 import statistics

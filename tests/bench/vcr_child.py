@@ -3,8 +3,6 @@
 Runs in `.venv-bench`, where VCR.py is.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

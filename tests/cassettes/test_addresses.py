@@ -1,7 +1,5 @@
 """Addresses as recorder, replayer and pytest plugin read them, and the environment in which SDKs find a server."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Bedrock's errors as botocore's models have them."""
 
-from __future__ import annotations
-
 import botocore.session
 import pytest
 from botocore.model import OperationModel

@@ -1,7 +1,5 @@
 """The values of a cassette: comparable, frozen, and only what HTTP can carry."""
 
-from __future__ import annotations
-
 from dataclasses import FrozenInstanceError, replace
 
 import pytest

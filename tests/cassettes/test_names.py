@@ -1,7 +1,5 @@
 """What a cassette may be called, and which cassette a session's is."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """The table of operations: against botocore's service models, and against the ways in which clients write a path."""
 
-from __future__ import annotations
-
 import time
 
 import botocore.session

@@ -1,7 +1,5 @@
 """Counts with nouns, and text of recordings made fit for a terminal."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

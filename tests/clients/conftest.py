@@ -1,7 +1,5 @@
 """What the tests of all clients replay from."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path

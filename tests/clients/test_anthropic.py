@@ -1,7 +1,5 @@
 """Anthropic's client for Bedrock gets from a replay what was recorded: every event, and messages member for member."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import json

@@ -1,7 +1,5 @@
 """boto3 gets from a replay what botocore's own parser makes of the recorded response."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """The control API over the wire, asked by what every language has: http.client, HTTP/2, and fetch in Node.js."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

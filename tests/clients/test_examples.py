@@ -3,8 +3,6 @@
 Each runs in a copy. What it needs from outside was fetched by `make test`; nothing is downloaded here.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

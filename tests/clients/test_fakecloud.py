@@ -1,7 +1,5 @@
 """Fakecloud's own published clients, sync and async, drive bedtape; boto3 gets what they configured."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable, Iterator

@@ -1,8 +1,6 @@
 """What clients make of each fault, and how often they ask: boto3 in its default mode and in legacy mode, and the AWS
 SDK for JavaScript over HTTP/2 and HTTP/1.1."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 Each test fails on any error in the browser's console, and on any request that leaves the server.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The AWS SDK for JavaScript gets from a replay what botocore makes of the recorded response, over HTTP/2 and HTTP/1.1."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a rule gives once, every SDK reads in every operation: boto3, the AWS SDK for JavaScript, Anthropic's client."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Verdicts on real clients: none on those that do as they come, and the right one on those that were made to do wrong."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """What became of each framework, read from pytest's JUnit reports, and the page that says it. Only the pins are read."""
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence

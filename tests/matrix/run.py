@@ -4,8 +4,6 @@
 installed. `run.py --pin NAME...` writes them anew, with the newest versions of what the file's first line wants.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import os

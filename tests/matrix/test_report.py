@@ -1,7 +1,5 @@
 """The page of frameworks says what was pinned and what became of it; what pytest reports is read as it means it."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

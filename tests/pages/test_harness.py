@@ -1,7 +1,5 @@
 """The pages' harness fails where a page is wrong: a block that cannot fail would prove nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Every fenced block of every page is run or checked; what is not says why, and is counted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

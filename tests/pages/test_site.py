@@ -1,7 +1,5 @@
 """The site that `make docs` builds: without a warning, whole in itself, and with every page to be found."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The pages on settings name variables that are known, and every key of the plugin. Their tables are generated, their blocks run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The docs name everything there is and nothing else: commands, options, keys, make's targets, the ends of links."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The generated parts of the pages are what `python docs/generate` writes, and its tables leave nothing out."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A model family is one declaration: every reader of answers uses it, and no other room has its member names."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What is inside the wheel, and that it works from there alone."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tomllib

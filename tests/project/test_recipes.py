@@ -3,8 +3,6 @@
 No Docker engine is needed: what the Dockerfile copies is built, and what the image runs is run.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

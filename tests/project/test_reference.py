@@ -1,7 +1,5 @@
 """The reference pages of overlays, Python and errors name everything there is."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import re

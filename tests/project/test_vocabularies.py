@@ -1,7 +1,5 @@
 """Each vocabulary that is written in several places is the same in all of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """The recorders to test with: each an environment of its own, as people install them, for mitmproxy pins a lot."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path

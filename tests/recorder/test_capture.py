@@ -1,7 +1,5 @@
 """What passes becomes records: at once, in order, complete, and with no secret in them wherever one may stand."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64decode, b64encode

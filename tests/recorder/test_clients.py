@@ -1,7 +1,5 @@
 """Recording what real SDKs and large loads say: they see through the recorder what they see without it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

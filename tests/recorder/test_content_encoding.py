@@ -1,7 +1,5 @@
 """Answers that come compressed, as clients in forward mode may ask: kept as if they had not been, passed on as they came."""
 
-from __future__ import annotations
-
 import gzip
 import http.client
 import json

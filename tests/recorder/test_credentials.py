@@ -1,7 +1,5 @@
 """Credentials: found early, in boto3's order, or refused with a word on what to do. No network."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

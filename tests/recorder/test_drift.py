@@ -1,7 +1,5 @@
 """Drift: each kind is reported exactly and alone, and what is wording, chance or time is none."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import replace

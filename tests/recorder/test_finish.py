@@ -1,7 +1,5 @@
 """From a journal to cassettes: all that was answered, in order and time, and what did not change stays to the byte."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What the two modes do with requests: which hosts are opened, whose credentials go on, what is refused on its way."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import signal

@@ -1,7 +1,5 @@
 """The gate: shut unless it says exactly 1, for every command and for whatever can talk to AWS."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import pkgutil

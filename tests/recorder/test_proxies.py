@@ -1,7 +1,5 @@
 """Behind a company's proxy: read as boto3 reads the environment, gone through in every mode, its password never shown."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import ssl

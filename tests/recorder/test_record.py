@@ -1,7 +1,5 @@
 """`bedtape record` as its users run it: real clients, a real mitmproxy, and an upstream that checks every signature."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

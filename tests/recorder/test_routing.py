@@ -1,7 +1,5 @@
 """The recorder sends requests to AWS's hosts alone, whatever a client sends. How it reads addresses: test_addresses."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Where private files are, and what an upstream may be."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Signatures made again: botocore's signer agrees, and so does the algorithm written out here from its specification."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import struct

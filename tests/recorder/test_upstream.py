@@ -1,7 +1,5 @@
 """The upstream that recorder tests use instead of AWS, asked by the AWS SDKs and looked at from a socket."""
 
-from __future__ import annotations
-
 import gc
 import json
 import os

@@ -1,7 +1,5 @@
 """The upstream's check of signatures: what botocore's signer signs is accepted, with any one thing changed it is not."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Asking again: what is asked, what is not, and what the command says and returns. The service is on loopback."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """`bedtape record --verify` from end to end: each kind of drift, made on purpose in an HTTPS upstream, reported alone."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What fakecloud's words mean here: which calls they are about, what a response says, how a call is listed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """The pytest plugin as its users have it: whole runs of pytest in processes of their own, with boto3 as it comes."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Exchanges that are made up for a test, where a recorded one would not show what it is about."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Iterable

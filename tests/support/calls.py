@@ -1,7 +1,5 @@
 """Calls as the engine sees them, made without a socket."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import quote

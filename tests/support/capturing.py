@@ -1,7 +1,5 @@
 """A capture without a proxy: a clock that a test moves, and a journal in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path

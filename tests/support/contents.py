@@ -1,7 +1,5 @@
 """Hypothesis strategies for content, and how a family is asked in tests."""
 
-from __future__ import annotations
-
 from random import Random
 
 from hypothesis import strategies as st

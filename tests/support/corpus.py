@@ -1,7 +1,5 @@
 """The shared corpus of real exchanges, read where it lies; no part of it is in this repository."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

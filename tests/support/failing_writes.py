@@ -5,8 +5,6 @@ that is wrong with the disk afterwards. ROOT holds `cassettes`, and for the impo
 `a.journal`. HOW: killed, full, or two-steps (killed, on a system that cannot exchange two folders in one step).
 """
 
-from __future__ import annotations
-
 import errno
 import itertools
 import json

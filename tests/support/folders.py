@@ -1,7 +1,5 @@
 """Folders and tapes of cassettes made by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Other tools' recordings, as their projects have them; no part of them is in this repository."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Calls that happened without a server: the engine answers them, and the test says when they began and how they ended."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

@@ -3,8 +3,6 @@
 An oracle: nothing of bedtape reads here, but for what puts the bytes on the wire.
 """
 
-from __future__ import annotations
-
 import json
 from functools import lru_cache
 from random import Random

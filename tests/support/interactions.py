@@ -1,7 +1,5 @@
 """Hypothesis strategies for what a cassette holds: interactions as a recorder makes them, and as nobody would."""
 
-from __future__ import annotations
-
 import json
 from random import Random
 

@@ -1,7 +1,5 @@
 """The scripts of tests/clients/javascript, run with JSON to read; skipped, with how to get it, where there is no SDK."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

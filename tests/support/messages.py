@@ -1,7 +1,5 @@
 """Messages for families to write and read again: strategies, and the properties that every family keeps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random

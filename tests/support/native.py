@@ -1,7 +1,5 @@
 """Answers in a family's native form, as InvokeModel would give them, and JSON that no client should send."""
 
-from __future__ import annotations
-
 import json
 from random import Random
 from typing import Any

@@ -1,7 +1,5 @@
 """Every kind of secret and personal data, and every place of an interaction where one may stand."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Interactions made by hand, for tests that say themselves what was recorded."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

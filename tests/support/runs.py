@@ -1,7 +1,5 @@
 """Whole runs of pytest in processes of their own, with bedtape's plugin and no other, in a project that asks Bedrock."""
 
-from __future__ import annotations
-
 import os
 import textwrap
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Botocore's service models and parsers are the oracle here; nothing of bedtape is asked.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64decode, b64encode

@@ -3,8 +3,6 @@
 What is rendered has to have the shape of what Bedrock really sent; `problems` says where it has not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase

@@ -1,7 +1,5 @@
 """Calls that type checkers accept, with a check of what the values are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import assert_type
 

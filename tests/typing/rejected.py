@@ -1,7 +1,5 @@
 """Calls that type checkers reject: each line that ends with `# error`, and no other line."""
 
-from __future__ import annotations
-
 from bedtape_replayer import Bedrock, Session
 
 

@@ -1,7 +1,5 @@
 """The Python of README and docs, and the calls in this folder, under `mypy --strict` and pyright's strict mode."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

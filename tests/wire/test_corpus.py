@@ -1,7 +1,5 @@
 """Every real exchange of the corpus, written as a cassette, loaded, served, asked for again and compared."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Equal requests get equal bytes from a rule: in any order, from many clients, in any session, beside any other calls."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from random import Random

@@ -1,7 +1,5 @@
 """A client that has hung up is in the history at once: whoever asks after it need not wait for it."""
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What is rendered has the shape of what Bedrock really sent: every real answer read, rendered again and compared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Garbage, floods and slowness on real sockets: the server neither dies nor leaks nor answers the next client wrongly."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import gc

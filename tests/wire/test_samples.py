@@ -1,7 +1,5 @@
 """The cassettes that ship: they cover every operation, and each is answered over both HTTPs as its file says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The commands that change cassettes: what they do to a folder, what they show first, what they keep."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The tour names commands that exist, and fits a terminal of 80 columns."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import pytest

@@ -1,7 +1,5 @@
 """`bedtape cassette`: what all its commands have in common, and how the command as a whole behaves in a shell."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

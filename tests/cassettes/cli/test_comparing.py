@@ -1,7 +1,5 @@
 """`bedtape cassette diff` and git's eyes for `.tape` files."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Settings as a user has them: a file, a variable, an option, in a shell; and `bedtape config show`."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

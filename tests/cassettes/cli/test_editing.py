@@ -1,7 +1,5 @@
 """`edit`, driven through a pseudo-terminal with scripted editors, and `set`."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

@@ -1,7 +1,5 @@
 """`scan`, `redact` and `check`: what they print, what they change, how they end."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

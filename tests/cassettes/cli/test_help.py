@@ -1,7 +1,5 @@
 """Help by sections, with whole sentences and values in people's words; and what is told of an unknown command."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

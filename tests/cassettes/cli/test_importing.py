@@ -1,7 +1,5 @@
 """`bedtape cassette import` and `export`, as users run them: what is said, what is written, and what never is."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`bedtape cassette ls`, `show`, `stats`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

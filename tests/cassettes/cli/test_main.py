@@ -1,7 +1,5 @@
 """The command `bedtape` as a whole: the tour, what it imports, what it says of a word that it does not know, completion."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`bedtape cassette pack` and `unpack`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Settings as the command line takes them: for every command, what is set comes to its function, whatever it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The file of settings as it is found: the nearest upwards, one in a folder, none above a repository."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

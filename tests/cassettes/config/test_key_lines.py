@@ -1,7 +1,5 @@
 """Where a key stands: in plain files exactly, in odd ones as near as can be told."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterator
 

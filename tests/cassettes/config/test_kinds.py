@@ -1,7 +1,5 @@
 """Values of each kind, as TOML and as the text of a variable: taken, or refused with what was expected."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_cassettes.config.kinds import (

@@ -1,7 +1,5 @@
 """The table of options is what the commands and the plugin have: every option, its type, choices, bounds, both ways."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from enum import Enum

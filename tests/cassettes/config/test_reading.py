@@ -1,7 +1,5 @@
 """A file and an environment read whole: everything they say, or everything that is wrong, each with place and fix."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Settings to read: TOML that says the same again, and JSON; never a secret."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 

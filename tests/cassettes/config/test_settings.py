@@ -1,7 +1,5 @@
 """What holds: variables before the file, and in each an option's own table before what it shares."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import pytest

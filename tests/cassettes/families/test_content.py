@@ -1,7 +1,5 @@
 """Prompts and answers in neutral words."""
 
-from __future__ import annotations
-
 from bedtape_cassettes.families.content import (
     CitedText,
     Message,

@@ -1,7 +1,5 @@
 """Which family a model belongs to, and what all families share."""
 
-from __future__ import annotations
-
 import math
 from random import Random
 from typing import Any

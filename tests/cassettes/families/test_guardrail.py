@@ -1,7 +1,5 @@
 """The guardrail's assessment; its members are held against a real one in test_rendering."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Requests and responses as content: over everything real, and over anything at all."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from random import Random

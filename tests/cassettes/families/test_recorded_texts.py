@@ -1,7 +1,5 @@
 """What recorded answers say and why they ended, read here by hand, is what the families read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Content as responses: headers, counts, what Bedrock adds to every family's JSON, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from random import Random

@@ -1,7 +1,5 @@
 """Token counts are set under a family's own names, and what depends on them follows."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cassettes as other tools' recordings: what PyYAML and JSON read there is what was recorded, streams by botocore."""
 
-from __future__ import annotations
-
 import base64
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Real projects' recordings, one of every format: each imports whole, and what replays is what the corpus has of it."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Foreign YAML: read as PyYAML's safe loader reads it, and nothing in it builds an object, or takes the machine along."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Foreign recordings: one exchange told in every format is one interaction; what is not sound is named, and nothing guessed."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

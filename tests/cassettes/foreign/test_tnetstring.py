@@ -1,7 +1,5 @@
 """Typed netstrings: every type, and every way of being damaged is a ValueError. mitmproxy's own files: test_importers."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

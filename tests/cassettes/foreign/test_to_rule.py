@@ -1,7 +1,5 @@
 """Fixtures that answer by conditions: as an overlay that its reader takes, and that a served client is answered by."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from base64 import b64encode

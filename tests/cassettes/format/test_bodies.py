@@ -1,7 +1,5 @@
 """Bodies between the wire and the cassette: whatever is opened gives its bytes back."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64encode
 from random import Random

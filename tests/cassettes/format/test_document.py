@@ -1,7 +1,5 @@
 """Interactions as documents: read back as they were written, and refused with every problem, its line and its cure."""
 
-from __future__ import annotations
-
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings

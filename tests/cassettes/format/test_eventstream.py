@@ -1,7 +1,5 @@
 """The frame codec: against botocore's, against bytes written by hand from the specification, and against lies."""
 
-from __future__ import annotations
-
 import struct
 import uuid
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The journal: what is whole comes back, what is torn ends it, and nothing that is not ours is taken for a record."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Values held against schemas: what is accepted is what the jsonschema library accepts; what is said can be fixed."""
 
-from __future__ import annotations
-
 import json
 
 import jsonschema

@@ -1,7 +1,5 @@
 """Leaves, paths and differences of JSON values."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 

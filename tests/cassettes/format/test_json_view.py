@@ -1,7 +1,5 @@
 """Bodies taken apart and put together: the same bytes where nothing changed."""
 
-from __future__ import annotations
-
 from hypothesis import given
 
 from bedtape_cassettes.format import bodies

@@ -1,7 +1,5 @@
 """Packed cassettes: they come back as they were, and whatever else the bytes hold is refused before it is played."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from functools import partial

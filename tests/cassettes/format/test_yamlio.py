@@ -1,7 +1,5 @@
 """The YAML dialect: what is written is read back the same, by us and by PyYAML, and whatever else is refused in words."""
 
-from __future__ import annotations
-
 import math
 import re
 import time

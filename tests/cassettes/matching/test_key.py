@@ -1,7 +1,5 @@
 """The match key: equal for what Bedrock cannot tell apart, different for what it can, and never an exception."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

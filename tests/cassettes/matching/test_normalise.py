@@ -1,7 +1,5 @@
 """From the wire to the cassette: nothing that changes by itself is kept, and nothing that counts is lost."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Match rules of options, and options of match rules: another process compares as this one."""
 
-from __future__ import annotations
-
 import pytest
 import typer
 

@@ -1,7 +1,5 @@
 """What is a secret and what is not, whatever stands before it and however JSON spells it."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode

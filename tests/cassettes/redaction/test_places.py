@@ -1,7 +1,5 @@
 """Every kind in every place: found by the check before a write, by `scan`, and gone after `redact` and `record`."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64decode

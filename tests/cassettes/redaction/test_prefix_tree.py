@@ -1,7 +1,5 @@
 """One pattern for many texts finds what looking for each would find."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

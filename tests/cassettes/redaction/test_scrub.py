@@ -1,7 +1,5 @@
 """Users' patterns: what they match is gone from what is meant, the rest keeps its bytes, and twice is once."""
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64decode, b64encode

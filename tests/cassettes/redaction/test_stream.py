@@ -1,7 +1,5 @@
 """Scrubbers by themselves: without secrets they change no byte, however a body is cut, and they hold as little as can be."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

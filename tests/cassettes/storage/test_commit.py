@@ -1,7 +1,5 @@
 """Changed cassettes put in place: whoever is killed and whatever is full, each cassette is the old one or the new one."""
 
-from __future__ import annotations
-
 import errno
 import json
 import shutil

@@ -1,7 +1,5 @@
 """What git knows of cassettes; and that nothing breaks where there is no git."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Cassettes on disk: all or nothing when read, whole files when written, and a cache that nobody can tell from none."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Edits: the text that is set is the text that boto3 reads, and what depends on it follows."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Bulk edits: what stays, what goes where, and in which file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What is doubtful about cassettes that load."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 

@@ -1,7 +1,5 @@
 """What differs, the answer first and noise last; and which interactions belong together."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

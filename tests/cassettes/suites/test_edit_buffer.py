@@ -1,7 +1,5 @@
 """The text that an editor gets, and what it means afterwards."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Ends of life by model id."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

@@ -1,7 +1,5 @@
 """Cassettes in numbers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from bedtape_cassettes.model import Cassette

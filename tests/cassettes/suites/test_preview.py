@@ -1,7 +1,5 @@
 """What a change would do to files."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from bedtape_cassettes.model import Cassette

@@ -1,7 +1,5 @@
 """Values of a suite listed, and replaced: one placeholder a value, wherever it stands."""
 
-from __future__ import annotations
-
 import re
 import sys
 from base64 import b64decode, b64encode

@@ -1,7 +1,5 @@
 """The selector language: what each term selects, and what is said where nothing is."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """What botocore's models say of requests and answers."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_cassettes.model import JsonValue

@@ -1,7 +1,5 @@
 """The transcript of an interaction: all that was said is in it, and nothing in it steers a terminal."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Times of answers, changed: nothing of them, all of them scaled, or none longer than so much."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

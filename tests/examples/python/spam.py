@@ -1,7 +1,5 @@
 """Files mail: a model says whether it is spam, and a person looks at what the model is unsure of."""
 
-from __future__ import annotations
-
 import json
 
 import boto3

@@ -4,8 +4,6 @@ These tests are run by `make test-matrix`, each file in an environment of its ow
 not collected, for no one environment holds all frameworks.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """aioboto3: the asynchronous boto3, on aiohttp."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Awaitable, Callable

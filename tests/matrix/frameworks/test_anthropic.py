@@ -1,7 +1,5 @@
 """Anthropic's own client for Bedrock, synchronous and asynchronous."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

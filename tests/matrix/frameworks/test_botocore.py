@@ -1,7 +1,5 @@
 """botocore's three ways of retrying, each as far as it goes: what is asked again, how often, and what is not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import boto3

@@ -1,7 +1,5 @@
 """Instructor: a boto3 client and Anthropic's, patched to answer with models of Pydantic's."""
 
-from __future__ import annotations
-
 import boto3
 import instructor
 import pytest

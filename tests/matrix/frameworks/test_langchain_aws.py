@@ -1,7 +1,5 @@
 """langchain-aws: ChatBedrockConverse, ChatBedrock (InvokeModel) and BedrockEmbeddings, as their pages show them."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """LiteLLM: its Converse and InvokeModel routes, which send by httpx and parse event streams by botocore's decoder."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

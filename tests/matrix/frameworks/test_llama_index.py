@@ -1,7 +1,5 @@
 """LlamaIndex: BedrockConverse and BedrockEmbedding, as its pages show them; asynchronous calls go by aioboto3."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Pydantic AI: agents on BedrockConverseModel, as its pages show them, and its embedder."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

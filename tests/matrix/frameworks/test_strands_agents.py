@@ -1,7 +1,5 @@
 """Strands Agents: an agent on BedrockModel, streaming as it does by default, and whole."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a call says of itself."""
 
-from __future__ import annotations
-
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 

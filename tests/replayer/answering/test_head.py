@@ -1,7 +1,5 @@
 """Headers looked up in the raw head are those that a parser finds."""
 
-from __future__ import annotations
-
 from email.parser import BytesParser
 
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Which recordings a session plays from."""
 
-from __future__ import annotations
-
 import re
 
 from bedtape_cassettes.matching.key import MatchRules

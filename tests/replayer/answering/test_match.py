@@ -1,7 +1,5 @@
 """Which recording answers; and what a miss says."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What is remembered by bodies is bounded by what they take."""
 
-from __future__ import annotations
-
 from bedtape_replayer.answering.memo import Memo
 
 

@@ -1,7 +1,5 @@
 """What is put back into a response: Bedrock's names, case and order, padding and ids from the key."""
 
-from __future__ import annotations
-
 import json
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """What goes over the wire when."""
 
-from __future__ import annotations
-
 from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.answering.steps import Finish, Send, Start, Wait, build_paced_steps, build_steps
 

@@ -3,8 +3,6 @@
 That it works in a browser is in tests/clients/test_inspector.py. The oracle for a stream's events is botocore's decoder.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 The oracles are jsonschema and openapi-spec-validator, which read the document as other people's tools do.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`bedtape overlay check` and `schema`, and what `bedtape replay` does with overlays and the control API, as a user sees."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The command `bedtape replay`, as a user starts and stops it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

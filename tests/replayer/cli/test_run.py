@@ -1,7 +1,5 @@
 """The command `bedtape run`, as the tests of any language are run by it; the child is Python, with nothing of ours in it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """When requests are checked, and that the engine does."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The clock that only tests move."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.engine.clock import Clock

@@ -1,7 +1,5 @@
 """The line from request to reply, without a socket."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import fields, replace

@@ -1,7 +1,5 @@
 """A session as a test holds it, over a real server and boto3."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

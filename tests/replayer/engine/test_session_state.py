@@ -1,7 +1,5 @@
 """What a session remembers. How a request names its session: tests/cassettes/test_addresses.py."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_cassettes.families.content import Message, Text

@@ -1,7 +1,5 @@
 """Assertions on calls: what passes, and what a failure tells whoever has to fix it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Calls are looked through in the words in which rules say `when`, and by what came of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

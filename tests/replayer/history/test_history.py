@@ -1,7 +1,5 @@
 """A session's history keeps the last calls within its bounds, and says what it let go."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Which calls are attempts of one SDK call."""
 
-from __future__ import annotations
-
 from bedtape_replayer.history.invocations import group_invocations
 from support.happened import Scene, aws, stainless
 from support.recordings import prompt

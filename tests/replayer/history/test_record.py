@@ -1,7 +1,5 @@
 """What the history says of one call: read from what came over the wire, and nothing of it can break a report."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

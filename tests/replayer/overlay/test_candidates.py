@@ -1,7 +1,5 @@
 """Which layers may take a call: never fewer than those that do, and few that do not."""
 
-from __future__ import annotations
-
 import base64
 import json
 from typing import Any

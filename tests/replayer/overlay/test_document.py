@@ -1,7 +1,5 @@
 """Overlays as documents: what each key makes, and how every problem is told."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which of the calls that a layer is about it takes."""
 
-from __future__ import annotations
-
 from random import Random
 
 import pytest

@@ -1,7 +1,5 @@
 """Layers of a session: order, counting, and what each of them answers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Which calls a layer is about."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Requests of botocore are led elsewhere or refused before they leave, whenever botocore is imported."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

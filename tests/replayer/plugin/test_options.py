@@ -1,7 +1,5 @@
 """The plugin's settings as its users have them: a mark before the command line, a variable, a file, the default."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """What a test asks for and what a run adds up: the parts of the pytest plugin that need no pytest."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

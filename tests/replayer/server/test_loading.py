@@ -1,7 +1,5 @@
 """Loading, and loading again when files change."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The HTTP/1.1 reader and writer: tables of bytes and what comes of them, and h11 as a second opinion."""
 
-from __future__ import annotations
-
 import json
 import re
 import tracemalloc

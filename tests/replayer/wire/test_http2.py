@@ -1,7 +1,5 @@
 """The server's side of HTTP/2, against the h2 library as its client and against frames that no client should send."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise

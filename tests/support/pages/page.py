@@ -1,7 +1,5 @@
 """A page of Markdown as its fenced blocks, each with the notes that stand above it as comments. Nothing is run here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

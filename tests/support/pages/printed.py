@@ -1,7 +1,5 @@
 """Whether a program printed what a page shows. What differs from run to run is made equal, and `…` stands for anything."""
 
-from __future__ import annotations
-
 import re
 
 _STEADY = (

@@ -3,8 +3,6 @@
 Nothing can leave the machine: packages are not fetched, and real Bedrock is a stand-in that answers what it was told.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """Runs a page: its blocks in order, each as its language says. A block without a meaning is refused."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One answer as it is sent: paced, stalled or broken off as it is told, each piece's time kept."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Coroutine
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What the upstream is to answer, and which of its answers a request gets. Pure; the pieces are sent elsewhere."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

@@ -3,8 +3,6 @@
 It trusts its clients to be well-formed, as a server must not, and has no limits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Literal

@@ -1,7 +1,5 @@
 """HTTP/2 as the upstream speaks it, with the h2 library. Sans-io."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 from typing import Literal

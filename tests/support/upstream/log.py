@@ -1,7 +1,5 @@
 """What the upstream saw and did, for tests to read while it runs. Times are `time.monotonic()` seconds."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How the upstream decides: whether a request is signed as it must be, and what it is answered. No sockets."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

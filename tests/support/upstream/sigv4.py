@@ -4,8 +4,6 @@ Written from the specification, not from a signer's code: botocore's signer is w
 is an argument.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -1,7 +1,5 @@
 """The upstream's certificate: of a CA made for it alone, valid for loopback and for Bedrock's hosts in some regions."""
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the two versions of HTTP have in common for the upstream: the events that come, and the calls that answer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 

@@ -1,7 +1,5 @@
 """Jurassic-2: a text and the tokens that it is made of; it does not stream."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from itertools import pairwise

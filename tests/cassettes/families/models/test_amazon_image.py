@@ -1,7 +1,5 @@
 """Nova Canvas and Titan Image: as many images as asked for, or those given."""
 
-from __future__ import annotations
-
 from base64 import b64decode
 from typing import Any
 

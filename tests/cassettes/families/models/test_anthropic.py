@@ -1,7 +1,5 @@
 """Anthropic's messages: what is written is read again, and Anthropic's own SDK understands it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

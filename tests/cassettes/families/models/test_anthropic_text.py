@@ -1,7 +1,5 @@
 """Claude 2 and Instant: a text for a text, and messages for those who ask with messages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Command R: a message and its history, events with names, calls without ids."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

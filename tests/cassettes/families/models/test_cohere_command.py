@@ -1,7 +1,5 @@
 """Cohere Command: generations, streamed only where the request says so."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 from uuid import UUID

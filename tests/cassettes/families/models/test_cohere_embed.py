@@ -1,7 +1,5 @@
 """Cohere's embeddings: v3's and v4's forms, number types, images; real answers come back as they were."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from uuid import UUID

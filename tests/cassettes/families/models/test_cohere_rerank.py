@@ -1,7 +1,5 @@
 """Rankings: the order, how many, and real answers as they were."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

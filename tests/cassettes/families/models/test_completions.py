@@ -1,7 +1,5 @@
 """Models of one's own: OpenAI's text completions, which only a rule can name."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

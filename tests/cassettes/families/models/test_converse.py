@@ -1,7 +1,5 @@
 """Converse and ConverseStream: what is written is read again, and botocore understands it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from random import Random
 from typing import Any

@@ -1,7 +1,5 @@
 """DeepSeek-R1: a text that thinks first."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Jamba: OpenAI's chat with usage in every chunk, and Bedrock's metrics in a chunk of their own."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Llama: one `generation`, a chunk a token that counts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Mistral's chat: the short form of the 2402 models, OpenAI's of the later ones, completions where a prompt asks."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Mistral's completions: `outputs` with a text and a stop reason, and nothing that counts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

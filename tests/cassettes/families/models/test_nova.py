@@ -1,7 +1,5 @@
 """Nova's own JSON: what is written is read again; blocks end after each delta."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

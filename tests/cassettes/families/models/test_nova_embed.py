@@ -1,7 +1,5 @@
 """Nova's embeddings: one input, or a video's pictures and sound apart; real answers come back as they were."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """gpt-oss and those like it: reasoning inline in tags, calls whole in one delta."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Stability's images: seeds told, and the answer to what was filtered."""
 
-from __future__ import annotations
-
 from base64 import b64decode
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Titan's embeddings: each model's form, dimension and types; real answers come back as they were."""
 
-from __future__ import annotations
-
 import json
 from random import Random
 from typing import Any

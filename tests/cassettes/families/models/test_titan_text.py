@@ -1,7 +1,5 @@
 """Titan Text: one result, few long deltas, counts in the first and the last."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Marengo's embeddings: the flat requests of 2.7 and the nested ones of 3.0."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

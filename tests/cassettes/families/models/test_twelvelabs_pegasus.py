@@ -1,7 +1,5 @@
 """Pegasus: a text and one of two words for its end, whole and in chunks."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Palmyra: OpenAI's chat as vLLM writes it, with a word at the end of a stream."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """OpenAI's chat: requests read whatever they hold, answers read in every form that the families write."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

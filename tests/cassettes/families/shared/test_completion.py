@@ -1,7 +1,5 @@
 """What plain families share: words for why an answer ended, deltas, counts."""
 
-from __future__ import annotations
-
 from random import Random
 from uuid import UUID
 

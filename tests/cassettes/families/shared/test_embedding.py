@@ -1,7 +1,5 @@
 """Vectors: unit length, told by their source alone, and the same again after their smaller forms."""
 
-from __future__ import annotations
-
 import math
 import struct
 

@@ -1,7 +1,5 @@
 """Members by path: each as its type, or nothing."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Made-up images are valid PNGs. The oracle is the PNG specification, read here with zlib."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

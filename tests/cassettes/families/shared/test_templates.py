@@ -1,7 +1,5 @@
 """Prompts that hold a chat: every template gives the same conversation, and what is none is one turn."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Which addresses are this machine's, and what of a URL may be shown."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.cli.doctor.addresses import Address, address_of, render_url

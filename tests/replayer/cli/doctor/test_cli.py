@@ -1,7 +1,5 @@
 """The command `bedtape doctor`, as a user runs it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

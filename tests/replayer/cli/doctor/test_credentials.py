@@ -1,7 +1,5 @@
 """Keys, bearer token, region, profile, certificates: what an environment can say, and what is told of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

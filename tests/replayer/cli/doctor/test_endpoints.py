@@ -1,7 +1,5 @@
 """Where calls go: each thing that an environment can say of it, and what is told of that."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.cli.doctor import endpoints

@@ -1,7 +1,5 @@
 """What bedtape runs in, and what is told of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Proxies and the port, and what is told of them."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.cli.doctor import network

@@ -1,7 +1,5 @@
 """What is installed beside bedtape, and what is told of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.cli.doctor import packages

@@ -1,7 +1,5 @@
 """What is found, of files in folders made for it, and of servers on loopback."""
 
-from __future__ import annotations
-
 import json
 import socket
 import sys

@@ -1,7 +1,5 @@
 """AWS's files are read as botocore reads them: it is the oracle."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import botocore.session

@@ -1,7 +1,5 @@
 """Cassettes, gate and token, and what is told of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Lines of what was found, on terminals and in files."""
 
-from __future__ import annotations
-
 from bedtape_replayer.cli.doctor.diagnosis import note, ok, wrong
 from bedtape_replayer.cli.doctor.render import render_lines, summary
 

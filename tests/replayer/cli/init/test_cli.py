@@ -1,7 +1,5 @@
 """The command `bedtape init`, as a user runs it, and the tests that it writes, as their frameworks run them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

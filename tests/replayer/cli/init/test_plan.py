@@ -1,7 +1,5 @@
 """What is planned for a project, and that a pyproject.toml stays what it was, with a table more."""
 
-from __future__ import annotations
-
 import tomllib
 
 import pytest

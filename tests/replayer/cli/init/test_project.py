@@ -1,7 +1,5 @@
 """What a project's tests are, told by what it has."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.cli.init.project import InitRefused, Project, framework_of

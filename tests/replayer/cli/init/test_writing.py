@@ -1,7 +1,5 @@
 """Pieces are written all or none: after every step that fails, or at which Ctrl-C comes, all is as it was."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What is refused, in which words. The oracles are botocore's models and validator, and what Bedrock answered."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What a verdict accuses of, and what not; times are said by hand. Real clients are judged in `clients/test_verdict.py`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from random import Random

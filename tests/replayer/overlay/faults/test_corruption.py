@@ -1,7 +1,5 @@
 """Damaged bytes, as botocore's own decoder and Python's JSON see them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Places in an answer: which steps and bytes come before them."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

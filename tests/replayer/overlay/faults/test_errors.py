@@ -1,7 +1,5 @@
 """Errors before an answer begins, as botocore parses them. How often clients ask again is in tests/clients."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import botocore.session

@@ -1,7 +1,5 @@
 """A stream's events other than they should be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The seams of faults, and every kind as a document names it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Waits that are added to an answer's steps."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.answering.reply import Piece, Reply

@@ -1,7 +1,5 @@
 """Errors in the middle of a stream, as botocore's own event stream reads them."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Quotas by a clock that the test moves."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

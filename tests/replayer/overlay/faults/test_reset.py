@@ -1,7 +1,5 @@
 """Resets as steps; over sockets they are in tests/wire."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.answering.steps import EndAt, Reset

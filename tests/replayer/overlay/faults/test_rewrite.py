@@ -1,7 +1,5 @@
 """Replies with other bytes say how long they are."""
 
-from __future__ import annotations
-
 from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 

@@ -1,7 +1,5 @@
 """Unwelcome answers: each said in every form that a recording has, and read by botocore's models where they know it."""
 
-from __future__ import annotations
-
 from typing import Any, get_args
 
 import pytest

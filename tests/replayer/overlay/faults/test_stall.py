@@ -1,7 +1,5 @@
 """Silence as steps; over sockets it is in tests/wire."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.answering.steps import EndAt, Stall

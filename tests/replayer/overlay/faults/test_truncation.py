@@ -1,7 +1,5 @@
 """Answers that are too short: their bytes, and what their framing says of them."""
 
-from __future__ import annotations
-
 import pytest
 
 from bedtape_replayer.answering.reply import Piece, Reply
