@@ -16,7 +16,7 @@ NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/d
 JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
-# The tests that need Python alone.
+# The tests that need Python alone. `make test` leaves out those that are marked as slow.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
 .PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench clean
@@ -26,12 +26,14 @@ demo: $(BASE)
 	$(BIN)/bedtape demo
 
 test: $(TEST)
-	$(BIN)/pytest $(PYTEST_ARGS) $(PYTHON_TESTS)
+	$(BIN)/pytest $(PYTEST_ARGS) -m "not slow" $(PYTHON_TESTS)
 
-# Everything: the tests above, recorders, other languages, the browser, every page, and the matrix of frameworks.
+# Everything: the tests above, slow tests, recorders, other languages, the browser, every page, and the matrix of
+# frameworks.
 test-all: test test-rest test-matrix
 
 test-rest: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
+	$(BIN)/pytest $(PYTEST_ARGS) -m slow $(PYTHON_TESTS)
 	$(BIN)/pytest $(PYTEST_ARGS) --ignore=tests/cassettes --ignore=tests/replayer --ignore=tests/wire --deselect=tests/clients/test_boto3.py
 
 # All that the targets below need from outside; `make -j4 prepare` fetches it side by side.

@@ -309,6 +309,7 @@ def test_the_fixture_and_the_marks_say_what_they_are(run: Run) -> None:
     assert "@pytest.mark.real_bedrock" in marks
 
 
+@pytest.mark.slow
 def test_it_is_found_where_bedtape_is_installed_and_can_be_turned_off(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -579,6 +580,7 @@ def test_a_failed_assertion_shows_the_tests_own_line_and_none_of_ours(run: Run) 
 # -- recording -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_missing_cassettes_are_recorded_and_then_played(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

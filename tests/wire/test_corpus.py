@@ -212,6 +212,7 @@ def _play(url: str, rows: tuple[Exchange, ...]) -> dict[tuple[str, int], object]
         return {(row.file, row.index): _bytes_of(_ask(client, row)) for row in rows}
 
 
+@pytest.mark.slow
 def test_two_runs_and_sixteen_shuffled_clients_get_the_same_bytes(tmp_path: Path) -> None:
     """Each cassette's requests go in their order, for repeated ones have different answers; cassettes are shuffled."""
     rows = tuple(every())

@@ -40,6 +40,7 @@ ALLOWED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [family.name for family in FAMILIES])
 def test_rendered_answers_have_the_shape_of_real_ones(family: str) -> None:
     found = shapes.problems(family, ALLOWED)

@@ -438,6 +438,7 @@ def test_connections_that_are_never_used(server: Replayer) -> None:
         client.close()
 
 
+@pytest.mark.slow
 def test_requests_behind_a_long_answer_are_not_read_without_end(serving: Callable[..., Replayer]) -> None:
     waiting = stream("s", ["x"], at_ms=[0, 1000, 1000, 1000])
     with serving(converse("a", "one"), waiting, speed=1) as server, connect(server) as client:
@@ -550,6 +551,7 @@ def test_a_flood_is_ended(server: Replayer, frames: Callable[[], Iterable[bytes]
         assert goaway(got) in (None, 1, 5, 11)  # None where the reset overtook it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [*FLOODS.values(), *UNREAD.values()], ids=[*FLOODS, *UNREAD])
 def test_a_flood_from_a_client_that_does_not_read_is_ended(
     server: Replayer, frames: Callable[[], Iterable[bytes]]
@@ -640,6 +642,7 @@ def open_files() -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", [None, 1])
 def test_nothing_is_left_of_a_thousand_rude_clients(
     serving: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch, speed: float | None
@@ -743,6 +746,7 @@ async def most_at_once(server: Server, clients: asyncio.Future[Any]) -> int:
     return most
 
 
+@pytest.mark.slow
 def test_500_paced_streams_at_once(serving: Callable[..., Replayer]) -> None:
     names = [f"stream-{n}" for n in range(25)]
 

@@ -104,6 +104,7 @@ def test_every_tool_call_of_converse_is_found() -> None:
     assert calls > 100
 
 
+@pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
 def test_whatever_else_is_in_the_corpus_does_not_raise() -> None:

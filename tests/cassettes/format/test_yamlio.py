@@ -132,6 +132,7 @@ SOUP = st.lists(
 ).map(lambda parts: "".join(parts).encode())
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=1500)
 @given(SOUP)
 @example(b"a:\tb")

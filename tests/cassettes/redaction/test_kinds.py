@@ -310,6 +310,7 @@ def test_the_words_by_chance_do_match_every_pattern() -> None:
 # -- the corpus ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 @needs_corpus
 def test_the_corpus_has_no_false_positives() -> None:

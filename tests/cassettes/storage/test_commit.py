@@ -248,6 +248,7 @@ def prepare(root: Path, user: str) -> None:
         (root / "a.journal").write_bytes(taken.data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("user", "how"),
     [

@@ -46,6 +46,7 @@ def spoken() -> list[Interaction]:
 _LONG = st.integers(1, 4).flatmap(lambda n: WORDS.map(lambda text: (text + " and so on; ") * n * 8))
 
 
+@pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
 @pytest.mark.timeout(600)
@@ -80,6 +81,7 @@ def kinds(interaction: Interaction) -> set[tuple[str, ...]]:
     return {tuple(event) for event in events_heard(interaction)}
 
 
+@pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
 def test_whole_answers_of_every_family_take_a_text() -> None:

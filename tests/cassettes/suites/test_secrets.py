@@ -191,6 +191,7 @@ def test_real_recordings_are_clean_afterwards_and_still_load() -> None:
         assert all(document.read(document.write(i), "x") == i for i in changed)
 
 
+@pytest.mark.slow
 @needs_corpus
 @pytest.mark.corpus
 def test_what_real_streams_of_every_model_cut_in_pieces_is_found_and_gone() -> None:

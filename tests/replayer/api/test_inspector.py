@@ -381,6 +381,7 @@ def test_whatever_is_sent_can_be_shown(body: bytes, operation: str) -> None:
     assert len(told(Gate(scene.engine), CALLS)["calls"]) == 1
 
 
+@pytest.mark.slow
 @corpus.needs_corpus
 @pytest.mark.corpus
 def test_every_real_exchange_can_be_shown() -> None:

@@ -201,6 +201,7 @@ def test_whatever_is_sent_can_be_told(body: bytes, operation: str) -> None:
         _strict(Scene().send(body, url=f"/model/{model}/{operation}", headers=[("user-agent", "ü")]))
 
 
+@pytest.mark.slow
 @corpus.needs_corpus
 @pytest.mark.corpus
 def test_every_real_exchange_can_be_told() -> None:

@@ -69,6 +69,7 @@ def matching(overlay: Overlay, asked: Call) -> list[Any]:
     return [layer for layer in overlay.layers if layer.when.matches(asked)]
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=500)
 @given(st.lists(WHENS, max_size=6), st.lists(calls(), min_size=1, max_size=3), st.booleans())
 def test_who_takes_a_call_is_among_them(whens: list[When], asked: list[Call], several: bool) -> None:

@@ -58,6 +58,7 @@ def test_any_heap_of_marks_gives_turns_that_say_something_and_nothing_said_is_lo
     assert "".join((system, *(turn.text for turn in turns))).count("x") == prompt.count("x")
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 @needs_corpus
 def test_every_recorded_prompt_has_a_user_who_says_something() -> None:

@@ -34,6 +34,7 @@ def _did(done: subprocess.CompletedProcess[str]) -> list[tuple[str, str]]:
     return [(row[0], next(filter(None, row[1:])).strip()) for row in rows]
 
 
+@pytest.mark.slow
 def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
     wrote = _did(_init(tmp_path))
     assert wrote == [
@@ -48,6 +49,7 @@ def test_in_an_empty_folder_its_test_passes_with_pytest(tmp_path: Path) -> None:
     assert "1 played, 3 from rules and faults, 0 recorded, 0 missed, 0 never played" in tested.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
     """What can only pass is no test."""
     _init(tmp_path)
@@ -59,6 +61,7 @@ def test_a_broken_program_fails_each_of_its_tests(tmp_path: Path) -> None:
     assert "2 failed" in tested.stdout, tested.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["{}", '{"devDependencies": {"typescript": "5.9.3"}}'], ids=["js", "ts"])
 def test_its_test_passes_with_vitest(package: str, tmp_path: Path) -> None:
     if shutil.which("npx") is None:
