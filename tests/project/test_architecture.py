@@ -54,8 +54,6 @@ SHORT = {
     "recorder.gate",
     "recorder.mitmproxy_script.bedtape_addon",
     "replayer.answering.memo",
-    "replayer.cli.doctor.cli",
-    "replayer.cli.doctor.render",
     "replayer.cli.play_options",
     "replayer.engine.clock",
     "replayer.plugin.environment",

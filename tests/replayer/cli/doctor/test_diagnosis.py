@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bedtape_replayer.cli.doctor.diagnosis import note, ok, wrong
-from bedtape_replayer.cli.doctor.render import render_lines, summary
+from bedtape_replayer.cli.doctor.diagnosis import note, ok, render_lines, summary, wrong
 
 DIAGNOSES = (
     ok("port", "free"),
