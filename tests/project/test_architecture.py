@@ -53,8 +53,6 @@ SHORT = {
     "recorder.errors",
     "recorder.gate",
     "recorder.mitmproxy_script.bedtape_addon",
-    "replayer.cli.doctor.cli",
-    "replayer.cli.doctor.render",
     "replayer.engine.clock",
     "replayer.plugin.environment",
     "replayer.server.loops",

@@ -10,7 +10,6 @@ from typing import Any, Literal, Required, Union, get_args, get_origin, get_type
 import pytest
 
 from bedtape_cassettes.failures import FAILURES
-from bedtape_cassettes.families.content import STOP_REASONS
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.api import schemas
@@ -118,7 +117,6 @@ VOCABULARIES: dict[str, tuple[set[str], set[str]]] = {
     "kinds of faults": (set(FAULT["properties"]), {"name", "when", *SCHEDULE, *BESIDE_ERROR, *KINDS}),
     "names of errors": (set(get_args(keywords.ErrorName)), set(FAILURES)),
     "operations": (set(get_args(keywords.OperationName)), {operation.name for operation in OPERATIONS}),
-    "stop reasons": (set(get_args(keywords.StopReason)), set(STOP_REASONS)),
     "faults in the inspector": (_names("layers.js", "FAULTS", r"=> \(\{ (\w+):"), set(KINDS)),
     "sources in the inspector": (_names("words.js", "WHY", r"^  (\w+):"), set(get_args(Source))),
 }

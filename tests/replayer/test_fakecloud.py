@@ -13,8 +13,7 @@ from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.api.fakecloud import Exactly, content
-from bedtape_replayer.api.fakecloud_invocation import invocation
+from bedtape_replayer.api.fakecloud import Exactly, content, render_invocation
 from bedtape_replayer.api.gate import Gate
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
@@ -157,7 +156,7 @@ def _listed(
     """A call as it is listed, that a rule with this content answers."""
     engine = Engine(Library(()), overlay=Overlay((Rule("r", (said or _plain("ham"),)),)))
     answer = engine.answer("POST", _call(last=last).path, Head.of(headers), body)
-    return invocation(Record(Outcome(answer, 1.5, 0.25, True, len(answer.reply.pieces))))
+    return render_invocation(Record(Outcome(answer, 1.5, 0.25, True, len(answer.reply.pieces))))
 
 
 def test_the_time_is_when_it_was_asked() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.model import JsonValue
 
@@ -25,6 +25,7 @@ __all__ = [
     "Prompt",
     "Ranking",
     "Reasoning",
+    "StopReason",
     "Text",
     "ToolResult",
     "ToolUse",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 # Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
-STOP_REASONS = (
+StopReason: TypeAlias = Literal[
     "end_turn",
     "tool_use",
     "max_tokens",
@@ -43,7 +44,8 @@ STOP_REASONS = (
     "malformed_model_output",
     "malformed_tool_use",
     "model_context_window_exceeded",
-)
+]
+STOP_REASONS: tuple[str, ...] = get_args(StopReason)
 
 
 # -- answers ---------------------------------------------------------------------------------------------------

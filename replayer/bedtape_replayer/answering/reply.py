@@ -24,6 +24,7 @@ __all__ = [
     "Piece",
     "Reply",
     "build_error_reply",
+    "build_own_reply",
     "build_reply",
     "build_response_reply",
     "is_date",
@@ -215,16 +216,19 @@ def _remove_framing(headers: Headers) -> Headers:
 
 def build_error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
     """Builds an error of bedtape in the form of Bedrock's errors."""
-    body = bodies.compact({"message": message})
-    headers = (
-        (b"Date", DATE),
-        (b"Content-Type", b"application/json"),
-        (b"Content-Length", b"%d" % len(body)),
-        (b"Connection", b"keep-alive"),
-        (b"x-amzn-RequestId", request_id.encode()),
-        (b"x-amzn-ErrorType", error.encode()),
-    )
-    return Reply(status, headers, (Piece(0, body),), streamed=False)
+    names = ((b"x-amzn-RequestId", request_id.encode()), (b"x-amzn-ErrorType", error.encode()))
+    return build_own_reply(status, bodies.compact({"message": message}), *names)
+
+
+def build_own_reply(
+    status: int,
+    body: bytes,
+    *more: tuple[bytes, bytes],
+    first: tuple[bytes, bytes] = (b"Content-Type", b"application/json"),
+) -> Reply:
+    """Builds a reply of bedtape with one piece. first: the header after the date. more: the last headers."""
+    framing = ((b"Content-Length", b"%d" % len(body)), (b"Connection", b"keep-alive"))
+    return Reply(status, ((b"Date", DATE), first, *framing, *more), (Piece(0, body),), streamed=False)
 
 
 def make_request_id(key: bytes) -> str:

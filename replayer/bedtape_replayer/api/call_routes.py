@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch
+from bedtape_replayer.api.route import ApiRequest, Failed
 from bedtape_replayer.api.schemas import ASSERTION, QUERY
 from bedtape_replayer.history.assertions import (
     CallsMismatch,
@@ -32,10 +32,7 @@ def calls_of(request: ApiRequest) -> JsonValue:
 
 
 def call_of(request: ApiRequest) -> JsonValue:
-    for call in request.peek_session().history.calls:
-        if str(call.number) == request.parts["call"]:
-            return call.as_json()
-    raise NoSuch(f"the session's history has no call numbered {request.parts['call']!r}")
+    return request.find_call().as_json()
 
 
 def forget(request: ApiRequest) -> JsonValue:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -17,15 +18,16 @@ from bedtape_cassettes.families.family import Family, JsonObject, RenderError
 from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
-from bedtape_cassettes.format.bodies import compact, parse
+from bedtape_cassettes.format.bodies import compact, parse, read_value
 from bedtape_cassettes.format.json_schema import Schema, problems
-from bedtape_cassettes.model import Body, JsonValue, Response
+from bedtape_cassettes.model import Body, Event, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.api.fakecloud_invocation import invocation
 from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
+from bedtape_replayer.history.record import Record
+from bedtape_replayer.history.retries.finding import is_failure
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.overlay import Fault
@@ -35,7 +37,7 @@ from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.when import When
 
-__all__ = ["ROUTES", "content"]
+__all__ = ["ROUTES", "content", "render_invocation"]
 
 # What that emulator calls an invocation.
 _INVOKING = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
@@ -67,11 +69,7 @@ class Exactly(When):
 
 
 def _read_body(request: ApiRequest, schema: Schema) -> Any:
-    """The JSON body; `make_json_safe`, for JSON can spell half a character, which no answer can hold."""
-    try:
-        value = make_json_safe(parse(request.body))
-    except ValueError as error:
-        raise Failed(400, {"error": f"expected a JSON body, found {request.body[:40]!r} ({error})"}) from None
+    value = request.json()
     if wrong := problems(value, schema):
         raise Failed(400, {"error": "; ".join(map(str, wrong))})
     return value
@@ -280,7 +278,49 @@ def _count_remaining(layers: Layers, fault: Fault) -> int:
 
 def _invocations(request: ApiRequest) -> JsonValue:
     calls = _session(request).history.calls
-    return {"invocations": [invocation(call) for call in calls if call.operation in _INVOKING]}
+    return {"invocations": [render_invocation(call) for call in calls if call.operation in _INVOKING]}
+
+
+def render_invocation(call: Record) -> JsonValue:
+    """Exactly that emulator's keys; requestMetadata only where the client sent some."""
+    members = {
+        "modelId": call.model or "",
+        "input": call.body.decode(errors="replace"),
+        "output": _output(call),
+        "timestamp": datetime.fromtimestamp(call.began, UTC).isoformat(),
+        "error": f"{call.error or call.status}: {call.message or ''}" if call.error or is_failure(call) else None,
+    }
+    metadata = _metadata(call)
+    return make_json_safe({**members, "requestMetadata": metadata} if metadata else members)
+
+
+def _output(call: Record) -> str:
+    """The answer's body; of a stream the text that was said, or where none was its values, as a list; of errors nothing."""
+    response = call.outcome.answer.response
+    if response is None or is_failure(call):
+        return ""
+    if isinstance(response.body, Body):
+        return response.body.data.decode(errors="replace")
+    return call.text or compact([make_json_safe(_value(event)) for event in response.body.events]).decode()
+
+
+def _value(event: Event) -> JsonValue:
+    try:
+        return read_value(event.form, event.payload)
+    except ValueError:
+        return event.payload.decode(errors="replace")
+
+
+def _metadata(call: Record) -> dict[str, str]:
+    """What the client says about its request: in Converse's body, in InvokeModel's header; empty where it says nothing."""
+    try:
+        header = call.call.head.get("x-amzn-bedrock-request-metadata")
+        metadata = call.json.get("requestMetadata") if isinstance(call.json, dict) else None
+        metadata = parse(header.encode("latin-1")) if header is not None else metadata
+    except ValueError:
+        return {}
+    members = metadata.items() if isinstance(metadata, dict) else ()
+    return {key: value for key, value in members if isinstance(value, str)}
 
 
 _MODEL = "/_fakecloud/bedrock/models/{model...}"

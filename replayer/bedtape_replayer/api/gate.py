@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import DATE, HeaderPairs, Piece, Reply
+from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.feed import ROUTES as INSPECTOR
 from bedtape_replayer.api.inspector.page import page
@@ -107,13 +107,4 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _reply(status: int, value: JsonValue, more: HeaderPairs = ()) -> Reply:
-    body = compact(value)
-    headers = (
-        (b"Date", DATE),
-        (b"Content-Type", b"application/json"),
-        (b"Content-Length", b"%d" % len(body)),
-        (b"Connection", b"keep-alive"),
-        (b"Cache-Control", b"no-store"),
-        *more,
-    )
-    return Reply(status, headers, (Piece(0, body),), streamed=False)
+    return build_own_reply(status, compact(value), (b"Cache-Control", b"no-store"), *more)

@@ -17,6 +17,7 @@ from bedtape_replayer.answering.reply import HeaderPairs
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
+from bedtape_replayer.history.record import Record
 
 __all__ = ["ApiRequest", "Failed", "NoSuch", "Route", "invalid"]
 
@@ -68,6 +69,13 @@ class ApiRequest:
         """Return the session of the path for reading. A session that does not exist is returned as new, but not created."""
         name = self.parts["session"]
         return self.engine.sessions.find(name) or SessionState(name, self.engine.overlay)
+
+    def find_call(self) -> Record:
+        """The call that the path numbers. Raises NoSuch."""
+        for record in self.peek_session().history.calls:
+            if str(record.number) == self.parts["call"]:
+                return record
+        raise NoSuch(f"the session's history has no call numbered {self.parts['call']!r}")
 
     def json(self) -> Any:
         """The body as JSON without lone surrogates. Raises Failed if the body is not JSON."""

@@ -12,7 +12,6 @@ from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.error_response import Failure
 
 __all__ = ["NO_CHECKS", "Checks", "Validate", "find_refusal", "parse_checks"]
 
@@ -42,7 +41,7 @@ def find_refusal(call: Call) -> Response | None:
     """Return the error that Bedrock would answer; None for a request that Bedrock accepts."""
     if call.operation is None:
         return None
-    found = import_module("bedtape_replayer.engine.validation").find_refusal(
+    refusal = import_module("bedtape_replayer.engine.validation").find_refusal(
         call.operation, call.model, call.body, header=call.head.get
     )
-    return None if found is None else Failure(found.error, found.message, found.status).build_response()
+    return None if refusal is None else refusal.build_response()

@@ -12,6 +12,7 @@ from heapq import nlargest
 from typing import Unpack
 
 from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.match import IndexedRecording
 from bedtape_replayer.history.calls import Calls, Condition, ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
@@ -92,13 +93,12 @@ def assert_called(
     found = calls.filter(**conditions)
     if fewest <= len(found) and (most is None or len(found) <= most):
         return found
-    expected = _format_expected(fewest, most, conditions, found, calls)
-    if len(found) > fewest or not conditions:
-        raise CallsMismatch([expected, *_list_calls(found)], forgotten=calls.forgotten)
-    meeting = set(found)
-    others = [record for record in calls if record not in meeting]
+    too_few = len(found) <= fewest and conditions
+    others = set(calls) - set(found) if too_few else ()
     raise CallsMismatch(
-        [expected, *_list_calls(found)], _nearest(others, calls.parse_conditions(conditions)), calls.forgotten
+        [_format_expected(fewest, most, conditions, found, calls), *_list_first(found)],
+        _nearest(others, calls.parse_conditions(conditions)),
+        calls.forgotten,
     )
 
 
@@ -106,9 +106,8 @@ def assert_not_called(calls: Calls, **conditions: Unpack[FilterDict]) -> None:
     """Assert that no call meets the conditions. Raises the same errors as `assert_called`."""
     found = calls.filter(**conditions)
     if found:
-        raise CallsMismatch(
-            [_format_expected(0, 0, conditions, found, calls), *_list_calls(found)], forgotten=calls.forgotten
-        )
+        lines = [_format_expected(0, 0, conditions, found, calls), *_list_first(found)]
+        raise CallsMismatch(lines, forgotten=calls.forgotten)
 
 
 def assert_sequence(calls: Calls, steps: Sequence[FilterDict], *, consecutive: bool = False) -> Calls:
@@ -140,19 +139,12 @@ def assert_all_played(unplayed: Iterable[IndexedRecording]) -> None:
 
     unplayed: the result of `SessionState.unplayed`.
     """
-    left = list(unplayed)
-    if not left:
-        return
-    lines = [f"Expected every recording to be played, found {len(left)} unplayed:"]
-    for recording in left[:_LISTED]:
-        interaction = recording.interaction
-        what = (
-            f"{interaction.operation or interaction.request.method} of {interaction.model or interaction.request.path}"
-        )
-        lines.append(_truncate(f"  {interaction.file}: {what}"))
-    if len(left) > _LISTED:
-        lines.append(f"  … and {len(left) - _LISTED} more")
-    raise CallsMismatch(lines)
+    left = [
+        f"{i.file}: {i.operation or i.request.method} of {i.model or i.request.path}"
+        for i in (recording.interaction for recording in unplayed)
+    ]
+    if left:
+        raise CallsMismatch([f"Expected every recording to be played, found {len(left)} unplayed:", *_list_first(left)])
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -176,29 +168,20 @@ def _amount(fewest: int, most: int | None) -> str:
     if most == 0:
         return "no call"
     if fewest == most:
-        return f"exactly {_count(fewest)}"
+        return f"exactly {format_count(fewest, 'call')}"
     if most is None:
-        return f"at least {_count(fewest)}"
-    return f"{fewest} to {_count(most)}" if fewest else f"at most {_count(most)}"
-
-
-def _count(number: int) -> str:
-    return "1 call" if number == 1 else f"{number} calls"
-
-
-def _of(calls: Calls) -> str:
-    return (
-        _count(len(calls))
-        if calls
-        else "0 calls: this session received no calls (does the client use the endpoint of this session?)"
-    )
+        return f"at least {format_count(fewest, 'call')}"
+    return f"{fewest} to {format_count(most, 'call')}" if fewest else f"at most {format_count(most, 'call')}"
 
 
 def _format_expected(
     fewest: int, most: int | None, conditions: Mapping[str, object], found: Calls, calls: Calls
 ) -> str:
     described = f" with{_terms(conditions)}" if conditions else ""
-    return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {_of(calls)}."
+    all_calls = format_count(len(calls), "call")
+    if not calls:
+        all_calls += ": this session received no calls (does the client use the endpoint of this session?)"
+    return f"Expected {_amount(fewest, most)}{described}, found {len(found)} of {all_calls}."
 
 
 # -- words -----------------------------------------------------------------------------------------
@@ -208,9 +191,9 @@ def _terms(conditions: Mapping[str, object]) -> str:
     return " " + ", ".join(f"{name}={_format_value(value)}" for name, value in conditions.items())
 
 
-def _list_calls(found: Calls) -> list[str]:
-    lines = [f"  {_truncate(str(record))}" for record in found[:_LISTED]]
-    return [*lines, f"  … and {len(found) - _LISTED} more"] if len(found) > _LISTED else lines
+def _list_first(items: Sequence[object]) -> list[str]:
+    lines = [f"  {_truncate(str(item))}" for item in items[:_LISTED]]
+    return [*lines, f"  … and {len(items) - _LISTED} more"] if len(items) > _LISTED else lines
 
 
 def _format_value(value: object) -> str:

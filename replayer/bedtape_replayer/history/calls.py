@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Unpack, overload
 
 from bedtape_cassettes.format.json_schema import Schema, problems
@@ -22,6 +23,27 @@ from bedtape_replayer.overlay.schema import WHEN
 from bedtape_replayer.overlay.when import When
 
 __all__ = ["CONDITIONS", "Calls", "Condition", "ConditionInvalid"]
+
+
+_RECORD_FIELDS = (
+    *("status", "error", "stop_reason", "source", "by", "fault", "hung_up", "region", "http_version"),
+    *("user_agent_contains", "invocation_id"),
+    *("system", "temperature", "top_p", "max_tokens", "stop_sequences", "tools"),
+)
+CONDITIONS = (*WHEN, *_RECORD_FIELDS, "attempts")
+# The attribute of `Record` that a condition tests, if its name is not the name of the condition.
+_ATTRIBUTES = {
+    **dict.fromkeys(("prompt_contains", "prompt_regex", "prompt_equals"), "last_prompt"),
+    **dict.fromkeys(("text_contains", "text_regex"), "prompt.text"),
+    **dict.fromkeys(("system_contains", "system_regex"), "system"),
+    "tool_offered": "tools",
+    "json_path": "json",
+    "turn": "prompt.turn",
+    "call": "number",
+    "access_key": "access_key_id",
+    "fault": "faults",
+    "user_agent_contains": "user_agent",
+}
 
 
 class ConditionInvalid(ValueError):
@@ -87,7 +109,7 @@ class Calls(Sequence[Record]):
         return [self._parse_condition(name, value) for name, value in values.items()]
 
     def _parse_condition(self, name: str, value: object) -> Condition:
-        if name in _WHEN_FIELDS:
+        if name in WHEN:
             when = _parse_when(name, value)
             return Condition(name, value, lambda record: when.matches(record.call), _select_reader(name, value))
         if name == "attempts":
@@ -107,27 +129,6 @@ class Calls(Sequence[Record]):
 
 # -- conditions of a rule's `when` -----------------------------------------------------------------
 
-# The members of `When`, and the value of a call for each member.
-_WHEN_FIELDS: dict[str, Callable[[Record], object]] = {
-    "operation": lambda record: record.operation,
-    "model": lambda record: record.model,
-    "prompt_contains": lambda record: record.last_prompt,
-    "prompt_regex": lambda record: record.last_prompt,
-    "prompt_equals": lambda record: record.last_prompt,
-    "text_contains": lambda record: record.prompt.text,
-    "text_regex": lambda record: record.prompt.text,
-    "system_contains": lambda record: record.system,
-    "system_regex": lambda record: record.system,
-    "tool_offered": lambda record: record.tools,
-    "tool_result": lambda record: [result.name or result.id for result in record.tool_results],
-    "json_path": lambda record: record.json,
-    "turn": lambda record: record.prompt.turn,
-    "attempt": lambda record: record.attempt,
-    "call": lambda record: record.number,
-    "header": lambda record: dict(record.headers),
-    "session": lambda record: record.session,
-    "access_key": lambda record: record.access_key_id,
-}
 _SCHEMA: Schema = {"type": "object", "properties": WHEN}
 
 
@@ -166,7 +167,9 @@ def _select_reader(name: str, value: object) -> Callable[[Record], object]:
         return lambda record: {path: _read_path(record.json, path) for path in value}
     if name == "header" and isinstance(value, Mapping):
         return lambda record: {h: next((v for n, v in record.headers if n.lower() == h.lower()), None) for h in value}
-    return _WHEN_FIELDS[name]
+    if name == "tool_result":
+        return lambda record: [result.name or result.id for result in record.tool_results]
+    return attrgetter(_ATTRIBUTES.get(name, name))
 
 
 def _read_path(body: JsonValue, path: str) -> JsonValue:
@@ -175,26 +178,6 @@ def _read_path(body: JsonValue, path: str) -> JsonValue:
 
 
 # -- conditions on the rest of a call --------------------------------------------------------------
-
-_RECORD_FIELDS: dict[str, Callable[[Record], object]] = {
-    "status": lambda record: record.status,
-    "error": lambda record: record.error,
-    "stop_reason": lambda record: record.stop_reason,
-    "source": lambda record: record.source,
-    "by": lambda record: record.by,
-    "fault": lambda record: record.faults,
-    "hung_up": lambda record: record.hung_up,
-    "region": lambda record: record.region,
-    "http_version": lambda record: record.http_version,
-    "user_agent_contains": lambda record: record.user_agent or "",
-    "invocation_id": lambda record: record.invocation_id,
-    "system": lambda record: record.system,
-    "temperature": lambda record: record.temperature,
-    "top_p": lambda record: record.top_p,
-    "max_tokens": lambda record: record.max_tokens,
-    "stop_sequences": lambda record: record.stop_sequences,
-    "tools": lambda record: record.tools,
-}
 
 
 def _parse_strings(name: str, value: object) -> tuple[str, ...]:
@@ -205,7 +188,7 @@ def _parse_strings(name: str, value: object) -> tuple[str, ...]:
 
 
 def _build_condition(name: str, value: object) -> Condition:
-    read = _RECORD_FIELDS[name]
+    read = _select_reader(name, value)
     match name:
         case "tools":
             names = sorted(_parse_strings(name, value))
@@ -216,9 +199,5 @@ def _build_condition(name: str, value: object) -> Condition:
         case "fault":
             return Condition(name, value, lambda record: value in record.faults, read)
         case "user_agent_contains":
-            text = str(value)
-            return Condition(name, value, lambda record: text in (record.user_agent or ""), read)
+            return Condition(name, value, lambda r: str(value) in (r.user_agent or ""), lambda r: r.user_agent or "")
     return Condition(name, value, lambda record: read(record) == value, read)
-
-
-CONDITIONS = (*_WHEN_FIELDS, *_RECORD_FIELDS, "attempts")

@@ -6,20 +6,28 @@ paths. Bodies are unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar, cast
 
-from bedtape_cassettes.families.content import Content, Message, Prompt, ToolResult, Turn, Usage
+from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
-from bedtape_replayer.answering.answer import Outcome, Source
-from bedtape_replayer.answering.call import Call
+from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 
 __all__ = ["Record"]
+
+_T = TypeVar("_T")
+
+
+def _value(read: Callable[[Record], _T]) -> _T:
+    """Return a property that reads a value of the call. As `dataclasses.field`, it has the type of the value."""
+    return cast(_T, property(read))
 
 
 @dataclass(frozen=True)
@@ -27,95 +35,48 @@ class Record:
     """A completed call.
 
     Values that are missing in the request or the answer are `None` or empty.
+    number: the number of the call in its session, from 1. prompt: the request in the form that all
+    model families share. last_prompt: the text of the last user message. tools: the names of the
+    tools that the request offers. http_version: `HTTP/1.1` also for HTTP/1.0. invocation_id: the
+    id that the attempts of one SDK call share. attempt: from 1. by: the file of the recording, or
+    the id of the rule or fault, that answered. faults: the ids of the applied faults. events: the
+    number of sent pieces of the body; a piece of a stream is an event. began: the time at which
+    the request was complete, in seconds since 1970. seconds: the duration of the answer.
     """
 
     outcome: Outcome
 
     # -- the request -------------------------------------------------------------------------------
 
-    @property
-    def call(self) -> Call:
-        return self.outcome.answer.call
-
-    @property
-    def session(self) -> str:
-        return self.call.session
-
-    @property
-    def number(self) -> int:
-        """The number of the call in its session, from 1."""
-        return self.call.number
-
-    @property
-    def method(self) -> str:
-        return self.call.method
+    call = _value(lambda record: record.outcome.answer.call)
+    session = _value(lambda record: record.call.session)
+    number = _value(lambda record: record.call.number)
+    method = _value(lambda record: record.call.method)
+    operation = _value(lambda record: record.call.operation)
+    model = _value(lambda record: record.call.model)
+    body = _value(lambda record: record.call.body)
+    json = _value(lambda record: record.call.json)
+    prompt = _value(lambda record: record.call.prompt)
+    system = _value(lambda record: record.prompt.system)
+    messages = _value(lambda record: record.prompt.turns)
+    last_prompt = _value(lambda record: record.prompt.last)
+    tools = _value(lambda record: record.prompt.tools)
+    tool_results = _value(lambda record: record.prompt.results)
+    temperature = _value(lambda record: record.prompt.temperature)
+    top_p = _value(lambda record: record.prompt.top_p)
+    max_tokens = _value(lambda record: record.prompt.max_tokens)
+    stop_sequences = _value(lambda record: record.prompt.stop_sequences)
 
     @property
     def path(self) -> str:
         """The percent-encoded path with its query, without the session prefix."""
         return scrub_path(self.call.path)
 
-    @property
-    def operation(self) -> str | None:
-        return self.call.operation
-
-    @property
-    def model(self) -> str | None:
-        return self.call.model
-
-    @property
-    def prompt(self) -> Prompt:
-        """The request in the form that all model families share."""
-        return self.call.prompt
-
-    @property
-    def system(self) -> str:
-        return self.prompt.system
-
-    @property
-    def messages(self) -> tuple[Turn, ...]:
-        return self.prompt.turns
-
-    @property
-    def last_prompt(self) -> str:
-        """The text of the last user message."""
-        return self.prompt.last
-
-    @property
-    def tools(self) -> tuple[str, ...]:
-        """The names of the tools that the request offers."""
-        return self.prompt.tools
-
-    @property
-    def tool_results(self) -> tuple[ToolResult, ...]:
-        return self.prompt.results
-
-    @property
-    def temperature(self) -> float | None:
-        return self.prompt.temperature
-
-    @property
-    def top_p(self) -> float | None:
-        return self.prompt.top_p
-
-    @property
-    def max_tokens(self) -> int | None:
-        return self.prompt.max_tokens
-
-    @property
-    def stop_sequences(self) -> tuple[str, ...]:
-        return self.prompt.stop_sequences
-
-    @property
-    def body(self) -> bytes:
-        """The raw body of the request."""
-        return self.call.body
-
-    @property
-    def json(self) -> JsonValue:
-        return self.call.json
-
     # -- the client --------------------------------------------------------------------------------
+
+    http_version = _value(lambda record: record.call.head.version)
+    invocation_id = _value(lambda record: record.call.invocation_id)
+    attempt = _value(lambda record: record.call.attempt)
 
     @cached_property
     def headers(self) -> Headers:
@@ -142,37 +103,14 @@ class Record:
         agent = self.call.head.get("user-agent")
         return None if agent is None else scrub_text(agent)
 
-    @property
-    def http_version(self) -> str:
-        """`HTTP/1.1` or `HTTP/2`. HTTP/1.0 is reported as `HTTP/1.1`."""
-        return self.call.head.version
-
-    @property
-    def invocation_id(self) -> str | None:
-        """The id that the attempts of one SDK call share."""
-        return self.call.invocation_id
-
-    @property
-    def attempt(self) -> int:
-        """The number of the attempt, from 1."""
-        return self.call.attempt
-
     # -- the answer --------------------------------------------------------------------------------
 
-    @property
-    def source(self) -> Source:
-        """The kind of source that answered."""
-        return self.outcome.answer.source
-
-    @property
-    def by(self) -> str | None:
-        """The file of the recording, or the id of the rule or fault, that answered."""
-        return self.outcome.answer.by
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """The ids of the faults that were applied to the call."""
-        return self.outcome.answer.faults
+    source = _value(lambda record: record.outcome.answer.source)
+    by = _value(lambda record: record.outcome.answer.by)
+    faults = _value(lambda record: record.outcome.answer.faults)
+    events = _value(lambda record: record.outcome.sent)
+    began = _value(lambda record: record.outcome.began)
+    seconds = _value(lambda record: record.outcome.seconds)
 
     @property
     def miss(self) -> str | None:
@@ -219,10 +157,8 @@ class Record:
     @cached_property
     def content(self) -> Content | None:
         """The content of the answer. `None` for errors and for unknown formats."""
-        response = self.outcome.answer.response
-        if response is None or not self.outcome.started:
-            return None
-        return content_of(self.operation, self.model, response)
+        response = self.outcome.answer.response if self.outcome.started else None
+        return None if response is None else content_of(self.operation, self.model, response)
 
     @property
     def text(self) -> str | None:
@@ -236,15 +172,8 @@ class Record:
 
     @cached_property
     def usage(self) -> Usage | None:
-        response = self.outcome.answer.response
-        if response is None or not self.outcome.started:
-            return None
-        return read_usage(self.operation, self.model, response)
-
-    @property
-    def events(self) -> int:
-        """The number of sent pieces of the body. A piece of a stream is an event."""
-        return self.outcome.sent
+        response = self.outcome.answer.response if self.outcome.started else None
+        return None if response is None else read_usage(self.operation, self.model, response)
 
     @property
     def cut(self) -> bool:
@@ -258,16 +187,6 @@ class Record:
     def hung_up(self) -> bool:
         """Whether the client closed the connection before the end of the answer."""
         return not self.outcome.complete
-
-    @property
-    def began(self) -> float:
-        """The time at which the request was complete, in seconds since 1970."""
-        return self.outcome.began
-
-    @property
-    def seconds(self) -> float:
-        """The duration of the answer in seconds."""
-        return self.outcome.seconds
 
     @property
     def ended(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
+from bedtape_cassettes.families.content import StopReason
 from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.overlay.faults.corruption import Damage
 from bedtape_replayer.overlay.faults.semantic import Meaning
@@ -90,17 +91,6 @@ OperationName: TypeAlias = Literal[
     "RetrieveAndGenerate",
     "RetrieveAndGenerateStream",
     "StartAsyncInvoke",
-]
-StopReason: TypeAlias = Literal[
-    "end_turn",
-    "tool_use",
-    "max_tokens",
-    "stop_sequence",
-    "guardrail_intervened",
-    "content_filtered",
-    "malformed_model_output",
-    "malformed_tool_use",
-    "model_context_window_exceeded",
 ]
 # Base64 text, or the bytes that bedtape encodes as base64.
 Base64: TypeAlias = str | bytes

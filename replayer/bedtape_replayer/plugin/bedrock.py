@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment, point_environment, render_prefix
 from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
-from bedtape_replayer.overlay.keywords import CalledDict, FilterDict
 from bedtape_replayer.plugin.environment import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import PlayRequest
@@ -36,7 +35,10 @@ def _sdk() -> Any:
 
 
 class Bedrock(Session):
-    """Amazon Bedrock for one test, with its own cassette, rules, faults and calls. See the `bedrock` fixture."""
+    """Amazon Bedrock for one test, with its own cassette, rules, faults and calls. See the `bedrock` fixture.
+
+    While a test is recorded, assertions on its calls do nothing.
+    """
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Bedrock(Session):
 
         self._do(forget)
 
-    # While a test is recorded, its calls go to the recorder, so that no rule or fault can answer them.
+    # While a test is recorded, its calls go to the recorder: no rule or fault can answer them, and no assertion is run.
 
     def overlay(self, document: Mapping[str, Any]) -> None:
         """Do as `Session.overlay`. A test with layers is replayed, not recorded."""
@@ -117,25 +119,9 @@ class Bedrock(Session):
         self._play_instead()
         return super()._add(make)
 
-    def assert_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[CalledDict]) -> None:
-        """Do as `Session.assert_called`, but nothing while the test is recorded."""
+    def _judge(self, assertion: Callable[[], object]) -> None:
         if not self.recorded:
-            super().assert_called(prompt_contains, **conditions)
-
-    def assert_not_called(self, prompt_contains: str | None = None, /, **conditions: Unpack[FilterDict]) -> None:
-        """Do as `Session.assert_not_called`, but nothing while the test is recorded."""
-        if not self.recorded:
-            super().assert_not_called(prompt_contains, **conditions)
-
-    def assert_sequence(self, steps: Sequence[FilterDict], *, consecutive: bool = False) -> None:
-        """Do as `Session.assert_sequence`, but nothing while the test is recorded."""
-        if not self.recorded:
-            super().assert_sequence(steps, consecutive=consecutive)
-
-    def assert_all_played(self) -> None:
-        """Do as `Session.assert_all_played`, but nothing while the test is recorded."""
-        if not self.recorded:
-            super().assert_all_played()
+            super()._judge(assertion)
 
     # -- for the plugin ----------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from bedtape_replayer.answering.steps import (
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.player import MAX_PART, Player, cut_steps
 from bedtape_replayer.wire import http1, http2
-from bedtape_replayer.wire.http2.frames import CANCEL, NO_ERROR, REFUSED_STREAM
+from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.headers import RequestHead
 from bedtape_replayer.wire.messages import RequestReceived, StreamClosed
 
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
         for received in wire.receive(data):
             match received:
                 case RequestReceived(stream) if self.winding_down:
-                    wire.reset(stream, REFUSED_STREAM)
+                    wire.reset(stream, ErrorCode.REFUSED_STREAM)
                 case RequestReceived(stream, method, target, head, body):
                     self._answer(stream, method, target, head, body)
                 case StreamClosed(stream):
@@ -295,7 +295,7 @@ class Connection(asyncio.Protocol):
         if self.winding_down and not self._players:
             over = True
             if self._http2 is not None:
-                self._http2.abort(NO_ERROR)
+                self._http2.abort(ErrorCode.NO_ERROR)
                 self._write(wire)
         if over:
             self._transport.close()
@@ -335,7 +335,7 @@ class Connection(asyncio.Protocol):
     def end_stalled(self, player: Player) -> None:
         """A stalled player sends nothing more and waits until the client closes, unless the connection ends already."""
         if self._half_closed or self.winding_down:
-            player.end(Reset(CANCEL) if self._http2 is not None else Close())
+            player.end(Reset(ErrorCode.CANCEL) if self._http2 is not None else Close())
 
     def break_off(self, stream: int, how: Close | Reset) -> None:
         """Ends an answer as a fault says. Whatever else the connection carries ends with it, but by RST_STREAM."""

@@ -22,37 +22,25 @@ from bedtape_replayer.wire.http2 import streams as http2_streams
 from bedtape_replayer.wire.http2.connection import Http2Connection
 from bedtape_replayer.wire.http2.frames import (
     ACK,
-    CANCEL,
-    COMPRESSION_ERROR,
     CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
-    ENHANCE_YOUR_CALM,
-    FLOW_CONTROL_ERROR,
-    FRAME_SIZE_ERROR,
     GOAWAY,
     HEADERS,
-    INTERNAL_ERROR,
     MAX_WINDOW,
-    NO_ERROR,
     PADDED,
     PING,
     PREFACE,
     PRIORITY,
     PRIORITY_FLAG,
-    PROTOCOL_ERROR,
     PUSH_PROMISE,
-    REFUSED_STREAM,
     RST_STREAM,
     SETTING,
     SETTINGS,
-    SETTINGS_ENABLE_PUSH,
-    SETTINGS_HEADER_TABLE_SIZE,
-    SETTINGS_INITIAL_WINDOW_SIZE,
-    SETTINGS_MAX_FRAME_SIZE,
-    STREAM_CLOSED,
     WINDOW_UPDATE,
+    ErrorCode,
+    Setting,
     frame,
     pack_number,
 )
@@ -413,21 +401,21 @@ def test_pending_counts_what_nobody_took() -> None:
     connection.send(1, bytes(70000))
     connection.take()
     assert connection.count_pending(1) == 70000 + 5 - 65535
-    connection.receive(frame(RST_STREAM, 0, 1, pack_number(CANCEL)))
+    connection.receive(frame(RST_STREAM, 0, 1, pack_number(ErrorCode.CANCEL)))
     assert connection.count_pending(1) == 0
 
 
 def test_a_shrunk_window_may_be_negative() -> None:
-    connection = greeted(MAX_BODY, (SETTINGS_INITIAL_WINDOW_SIZE, 100))
+    connection = greeted(MAX_BODY, (Setting.INITIAL_WINDOW_SIZE, 100))
     connection.receive(headers(1))
     connection.respond(1, 200, JSON, bytes(250))
     assert len(frames(connection.take())[-1].payload) == 100
-    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 0)))  # now -100
+    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 0)))  # now -100
     connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(100)))
     assert [f.kind for f in frames(connection.take())] == [SETTINGS]
     connection.receive(frame(WINDOW_UPDATE, 0, 1, pack_number(1)))
     assert frames(connection.take()) == [Frame(DATA, 0, 1, b"\0")]
-    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 149)))
+    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 149)))
     assert frames(connection.take())[1:] == [Frame(DATA, END_STREAM, 1, bytes(149))]
 
 
@@ -436,19 +424,19 @@ def test_a_window_that_shrinks_before_the_take_is_respected() -> None:
     connection.receive(headers(1))
     connection.start(1, 200, JSON)
     connection.send(1, bytes(100))
-    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 10)))
+    connection.receive(frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 10)))
     assert frames(connection.take())[-1] == Frame(DATA, 0, 1, bytes(10))
 
 
 def test_frames_are_as_large_as_the_client_allows() -> None:
-    connection = greeted(MAX_BODY, (SETTINGS_MAX_FRAME_SIZE, 40_000))
+    connection = greeted(MAX_BODY, (Setting.MAX_FRAME_SIZE, 40_000))
     connection.receive(headers(1))
     connection.respond(1, 200, JSON, bytes(50_000))
     assert [len(f.payload) for f in frames(connection.take())[1:]] == [40_000, 10_000]
 
 
 def test_the_connection_window_holds_all_streams() -> None:
-    connection = greeted(MAX_BODY, (SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20))
+    connection = greeted(MAX_BODY, (Setting.INITIAL_WINDOW_SIZE, 1 << 20))
     for stream in (1, 3):
         connection.receive(headers(stream))
         connection.respond(stream, 200, JSON, bytes(50_000))
@@ -488,7 +476,7 @@ def test_big_bodies_both_ways_split_at_random() -> None:
 def test_windows_are_reopened_for_streams_that_are_gone() -> None:
     connection = greeted()
     connection.receive(headers(1, flags=0))
-    connection.reset(1, CANCEL)
+    connection.reset(1, ErrorCode.CANCEL)
     connection.take()
     reopened = 0
     for _ in range(3 * CONNECTION_WINDOW // 16384):
@@ -563,9 +551,9 @@ def test_a_client_resets_a_stream_that_is_answered() -> None:
     client.server.start(1, 200, JSON)
     client.server.send(1, b"one")
     client.exchange()
-    client.h2.reset_stream(1, CANCEL)
+    client.h2.reset_stream(1, ErrorCode.CANCEL)
     client.exchange()
-    assert client.received[1:] == [StreamClosed(1, CANCEL)]
+    assert client.received[1:] == [StreamClosed(1, ErrorCode.CANCEL)]
     client.server.send(1, b"two")
     client.server.finish(1)
     client.server.respond(1, 200, JSON, b"{}")
@@ -575,7 +563,7 @@ def test_a_client_resets_a_stream_that_is_answered() -> None:
 
 def test_a_reset_before_the_end_of_the_request_is_nobodys_business() -> None:
     connection = greeted()
-    assert connection.receive(headers(1, flags=0) + frame(RST_STREAM, 0, 1, pack_number(CANCEL))) == []
+    assert connection.receive(headers(1, flags=0) + frame(RST_STREAM, 0, 1, pack_number(ErrorCode.CANCEL))) == []
     assert not connection.closing
 
 
@@ -588,11 +576,11 @@ def test_the_server_resets_a_stream() -> None:
     client.server.reset(1)
     client.exchange()
     (reset,) = client.of(h2.events.StreamReset, 1)
-    assert reset.error_code == INTERNAL_ERROR  # type: ignore[attr-defined]
+    assert reset.error_code == ErrorCode.INTERNAL  # type: ignore[attr-defined]
     assert client.body(1) == b""
 
 
-@pytest.mark.parametrize("error", [NO_ERROR, CANCEL])
+@pytest.mark.parametrize("error", [ErrorCode.NO_ERROR, ErrorCode.CANCEL])
 def test_streams_go_on_after_the_clients_goaway(error: int) -> None:
     connection = greeted()
     assert len(connection.receive(headers(1) + headers(3))) == 2
@@ -603,7 +591,7 @@ def test_streams_go_on_after_the_clients_goaway(error: int) -> None:
     connection.send(1, b"still here")
     assert frames(connection.take()) == [Frame(DATA, 0, 1, b"still here")]
     assert connection.receive(headers(5)) == []  # newer than the GOAWAY
-    assert verdicts(connection.take()) == [("reset", 5, REFUSED_STREAM)]
+    assert verdicts(connection.take()) == [("reset", 5, ErrorCode.REFUSED_STREAM)]
     connection.finish(1)
     connection.take()
     assert not connection.closing
@@ -625,15 +613,15 @@ def test_abort_says_goaway_and_is_final() -> None:
     connection.respond(1, 200, JSON, b"{}")
     connection.start(3, 200, JSON)
     connection.send(3, b"lost")
-    connection.abort(INTERNAL_ERROR, b"why")
-    connection.abort(NO_ERROR)
+    connection.abort(ErrorCode.INTERNAL, b"why")
+    connection.abort(ErrorCode.NO_ERROR)
     assert connection.closing
     assert connection.count_pending(3) == 0
     connection.send(3, b"lost")
     assert connection.receive(headers(5)) == []
     *answers, goaway = frames(connection.take())
     assert [f.kind for f in answers] == [HEADERS, DATA, HEADERS]
-    assert goaway == Frame(GOAWAY, 0, 0, pack_number(3) + pack_number(INTERNAL_ERROR) + b"why")
+    assert goaway == Frame(GOAWAY, 0, 0, pack_number(3) + pack_number(ErrorCode.INTERNAL) + b"why")
     assert connection.take() == b""
 
 
@@ -660,7 +648,7 @@ def test_a_body_that_grows_too_large() -> None:
     assert connection.receive(headers(1, flags=0) + frame(DATA, 0, 1, bytes(10))) == []
     assert connection.take() == b""
     assert connection.receive(frame(DATA, 0, 1, b"!")) == []
-    assert refusal(connection) == (b"413", b"ValidationException", TOO_LARGE, [("reset", 1, NO_ERROR)])
+    assert refusal(connection) == (b"413", b"ValidationException", TOO_LARGE, [("reset", 1, ErrorCode.NO_ERROR)])
     assert connection.receive(frame(DATA, 0, 1, bytes(16384)) * 100 + frame(DATA, END_STREAM, 1)) == []
     assert verdicts(connection.take()) == []
     assert len(connection.receive(headers(3))) == 1, "the connection goes on"
@@ -680,7 +668,7 @@ def test_a_content_length_that_is_too_large_is_refused_before_the_body() -> None
 
 
 def test_a_refusal_waits_for_the_window_and_drops_the_body_meanwhile() -> None:
-    connection = greeted(10, (SETTINGS_INITIAL_WINDOW_SIZE, 0))
+    connection = greeted(10, (Setting.INITIAL_WINDOW_SIZE, 0))
     connection.receive(headers(1, flags=0) + frame(DATA, 0, 1, bytes(11)))
     first = connection.take()
     assert [f.kind for f in frames(first)] == [HEADERS]
@@ -709,7 +697,7 @@ def test_headers_that_are_too_large(flags: int) -> None:
     status, kind, body, errors = refusal(connection)
     assert (status, kind) == (b"431", b"ValidationException")
     assert body == b'{"message":"bedtape: The request\'s headers are longer than %d bytes."}' % MAX_HEADER_LIST_SIZE
-    assert errors == ([] if flags else [("reset", 1, NO_ERROR)])
+    assert errors == ([] if flags else [("reset", 1, ErrorCode.NO_ERROR)])
     assert len(connection.receive(headers(3))) == 1, "the connection goes on"
 
 
@@ -734,103 +722,121 @@ SHORT = frame(HEADERS, 0, 1, block(*REQUEST))
 
 MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     # Requests: section 8
-    "no method": (headers(1, base=without(b":method")), reset(PROTOCOL_ERROR)),
-    "no scheme": (headers(1, base=without(b":scheme")), reset(PROTOCOL_ERROR)),
-    "no path": (headers(1, base=without(b":path")), reset(PROTOCOL_ERROR)),
-    "empty path": (headers(1, (b":path", b""), base=without(b":path")), reset(PROTOCOL_ERROR)),
-    "no headers at all": (frame(HEADERS, END_HEADERS, 1), reset(PROTOCOL_ERROR)),
-    "connect": (headers(1, base=((b":method", b"CONNECT"), (b":authority", b"a:1"))), reset(PROTOCOL_ERROR)),
-    "extended connect": (headers(1, (b":protocol", b"websocket")), reset(PROTOCOL_ERROR)),
-    "pseudo-header twice": (headers(1, (b":path", b"/")), reset(PROTOCOL_ERROR)),
-    "pseudo-header late": (headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")), reset(PROTOCOL_ERROR)),
-    "pseudo-header of a response": (headers(1, (b":status", b"200")), reset(PROTOCOL_ERROR)),
-    "upper case": (headers(1, (b"Accept", b"*/*")), reset(PROTOCOL_ERROR)),
-    "empty name": (headers(1, (b"", b"v")), reset(PROTOCOL_ERROR)),
-    "space in a name": (headers(1, (b"a b", b"v")), reset(PROTOCOL_ERROR)),
-    "line feed in a name": (headers(1, (b"a\n", b"v")), reset(PROTOCOL_ERROR)),
-    "line feed in a value": (headers(1, (b"a", b"v\nb: c")), reset(PROTOCOL_ERROR)),
-    "nul in a value": (headers(1, (b"a", b"\0")), reset(PROTOCOL_ERROR)),
-    "space before a value": (headers(1, (b"a", b" v")), reset(PROTOCOL_ERROR)),
-    "tab after a value": (headers(1, (b"a", b"v\t")), reset(PROTOCOL_ERROR)),
-    "line feed in the path": (headers(1, (b":path", b"/\n"), base=without(b":path")), reset(PROTOCOL_ERROR)),
-    "connection": (headers(1, (b"connection", b"close")), reset(PROTOCOL_ERROR)),
-    "transfer-encoding": (headers(1, (b"transfer-encoding", b"chunked")), reset(PROTOCOL_ERROR)),
-    "te": (headers(1, (b"te", b"gzip")), reset(PROTOCOL_ERROR)),
+    "no method": (headers(1, base=without(b":method")), reset(ErrorCode.PROTOCOL)),
+    "no scheme": (headers(1, base=without(b":scheme")), reset(ErrorCode.PROTOCOL)),
+    "no path": (headers(1, base=without(b":path")), reset(ErrorCode.PROTOCOL)),
+    "empty path": (headers(1, (b":path", b""), base=without(b":path")), reset(ErrorCode.PROTOCOL)),
+    "no headers at all": (frame(HEADERS, END_HEADERS, 1), reset(ErrorCode.PROTOCOL)),
+    "connect": (headers(1, base=((b":method", b"CONNECT"), (b":authority", b"a:1"))), reset(ErrorCode.PROTOCOL)),
+    "extended connect": (headers(1, (b":protocol", b"websocket")), reset(ErrorCode.PROTOCOL)),
+    "pseudo-header twice": (headers(1, (b":path", b"/")), reset(ErrorCode.PROTOCOL)),
+    "pseudo-header late": (
+        headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")),
+        reset(ErrorCode.PROTOCOL),
+    ),
+    "pseudo-header of a response": (headers(1, (b":status", b"200")), reset(ErrorCode.PROTOCOL)),
+    "upper case": (headers(1, (b"Accept", b"*/*")), reset(ErrorCode.PROTOCOL)),
+    "empty name": (headers(1, (b"", b"v")), reset(ErrorCode.PROTOCOL)),
+    "space in a name": (headers(1, (b"a b", b"v")), reset(ErrorCode.PROTOCOL)),
+    "line feed in a name": (headers(1, (b"a\n", b"v")), reset(ErrorCode.PROTOCOL)),
+    "line feed in a value": (headers(1, (b"a", b"v\nb: c")), reset(ErrorCode.PROTOCOL)),
+    "nul in a value": (headers(1, (b"a", b"\0")), reset(ErrorCode.PROTOCOL)),
+    "space before a value": (headers(1, (b"a", b" v")), reset(ErrorCode.PROTOCOL)),
+    "tab after a value": (headers(1, (b"a", b"v\t")), reset(ErrorCode.PROTOCOL)),
+    "line feed in the path": (headers(1, (b":path", b"/\n"), base=without(b":path")), reset(ErrorCode.PROTOCOL)),
+    "connection": (headers(1, (b"connection", b"close")), reset(ErrorCode.PROTOCOL)),
+    "transfer-encoding": (headers(1, (b"transfer-encoding", b"chunked")), reset(ErrorCode.PROTOCOL)),
+    "te": (headers(1, (b"te", b"gzip")), reset(ErrorCode.PROTOCOL)),
     "te: trailers is allowed": (headers(1, (b"te", b"trailers")), []),
-    "two lengths": (headers(1, (b"content-length", b"0"), (b"content-length", b"1")), reset(PROTOCOL_ERROR)),
-    "length of words": (headers(1, (b"content-length", b"+1")), reset(PROTOCOL_ERROR)),
-    "length without body": (headers(1, (b"content-length", b"1")), reset(PROTOCOL_ERROR)),
+    "two lengths": (headers(1, (b"content-length", b"0"), (b"content-length", b"1")), reset(ErrorCode.PROTOCOL)),
+    "length of words": (headers(1, (b"content-length", b"+1")), reset(ErrorCode.PROTOCOL)),
+    "length without body": (headers(1, (b"content-length", b"1")), reset(ErrorCode.PROTOCOL)),
     "body too short": (
         headers(1, (b"content-length", b"2"), flags=0) + frame(DATA, END_STREAM, 1, b"1"),
-        reset(PROTOCOL_ERROR),
+        reset(ErrorCode.PROTOCOL),
     ),
     "body too long": (
         headers(1, (b"content-length", b"2"), flags=0) + frame(DATA, 0, 1, b"123"),
-        reset(PROTOCOL_ERROR),
+        reset(ErrorCode.PROTOCOL),
     ),
-    "trailers that do not end": (OPEN + headers(1, base=((b"a", b"b"),), flags=0), reset(PROTOCOL_ERROR)),
-    "trailers with a pseudo-header": (OPEN + headers(1), reset(PROTOCOL_ERROR)),
+    "trailers that do not end": (OPEN + headers(1, base=((b"a", b"b"),), flags=0), reset(ErrorCode.PROTOCOL)),
+    "trailers with a pseudo-header": (OPEN + headers(1), reset(ErrorCode.PROTOCOL)),
     # Streams: section 5.1
-    "even stream": (headers(2), goaway(PROTOCOL_ERROR)),
-    "stream 0": (headers(0), goaway(PROTOCOL_ERROR)),
-    "a stream that was passed over": (headers(5) + headers(3), goaway(PROTOCOL_ERROR)),
-    "headers after the end": (WHOLE + headers(1, base=((b"a", b"b"),)), reset(STREAM_CLOSED)),
-    "data after the end": (WHOLE + frame(DATA, 0, 1, b"x"), reset(STREAM_CLOSED)),
+    "even stream": (headers(2), goaway(ErrorCode.PROTOCOL)),
+    "stream 0": (headers(0), goaway(ErrorCode.PROTOCOL)),
+    "a stream that was passed over": (headers(5) + headers(3), goaway(ErrorCode.PROTOCOL)),
+    "headers after the end": (WHOLE + headers(1, base=((b"a", b"b"),)), reset(ErrorCode.STREAM_CLOSED)),
+    "data after the end": (WHOLE + frame(DATA, 0, 1, b"x"), reset(ErrorCode.STREAM_CLOSED)),
     "data after a reset": (
         OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + frame(DATA, 0, 1, b"x"),
-        reset(STREAM_CLOSED),
+        reset(ErrorCode.STREAM_CLOSED),
     ),
-    "headers after a reset": (OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + headers(1), goaway(STREAM_CLOSED)),
-    "data before headers": (frame(DATA, 0, 1, b"x"), goaway(PROTOCOL_ERROR)),
-    "data on stream 0": (frame(DATA, 0, 0, b"x"), goaway(PROTOCOL_ERROR)),
-    "reset before headers": (frame(RST_STREAM, 0, 1, pack_number(8)), goaway(PROTOCOL_ERROR)),
-    "reset of stream 0": (frame(RST_STREAM, 0, 0, pack_number(8)), goaway(PROTOCOL_ERROR)),
-    "window before headers": (frame(WINDOW_UPDATE, 0, 1, pack_number(8)), goaway(PROTOCOL_ERROR)),
-    "window of a pushed stream": (WHOLE + frame(WINDOW_UPDATE, 0, 2, pack_number(8)), goaway(PROTOCOL_ERROR)),
+    "headers after a reset": (
+        OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + headers(1),
+        goaway(ErrorCode.STREAM_CLOSED),
+    ),
+    "data before headers": (frame(DATA, 0, 1, b"x"), goaway(ErrorCode.PROTOCOL)),
+    "data on stream 0": (frame(DATA, 0, 0, b"x"), goaway(ErrorCode.PROTOCOL)),
+    "reset before headers": (frame(RST_STREAM, 0, 1, pack_number(8)), goaway(ErrorCode.PROTOCOL)),
+    "reset of stream 0": (frame(RST_STREAM, 0, 0, pack_number(8)), goaway(ErrorCode.PROTOCOL)),
+    "window before headers": (frame(WINDOW_UPDATE, 0, 1, pack_number(8)), goaway(ErrorCode.PROTOCOL)),
+    "window of a pushed stream": (WHOLE + frame(WINDOW_UPDATE, 0, 2, pack_number(8)), goaway(ErrorCode.PROTOCOL)),
     # Frames: sections 4 and 6
-    "frame too large": (frame(DATA, 0, 1, bytes(16385)), goaway(FRAME_SIZE_ERROR)),
-    "unknown frame too large": (frame(99, 0, 1, bytes(16385)), goaway(FRAME_SIZE_ERROR)),
+    "frame too large": (frame(DATA, 0, 1, bytes(16385)), goaway(ErrorCode.FRAME_SIZE)),
+    "unknown frame too large": (frame(99, 0, 1, bytes(16385)), goaway(ErrorCode.FRAME_SIZE)),
     "unknown frame": (frame(99, 255, 7, b"anything"), []),
     "priority update": (frame(16, 0, 0, pack_number(1) + b"u=1"), []),
     "reserved bit": (headers(0x80000001), []),
-    "padding without length": (OPEN + frame(DATA, PADDED, 1), goaway(FRAME_SIZE_ERROR)),
-    "padding too long": (OPEN + frame(DATA, PADDED, 1, b"\x03ab"), goaway(PROTOCOL_ERROR)),
-    "padding too long for headers": (frame(HEADERS, PADDED | 4, 1, b"\x02a"), goaway(PROTOCOL_ERROR)),
-    "headers too short for priority": (frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"), goaway(FRAME_SIZE_ERROR)),
-    "priority": (frame(PRIORITY, 0, 3, bytes(5)), []),
-    "priority of 4 octets": (frame(PRIORITY, 0, 1, bytes(4)), reset(FRAME_SIZE_ERROR)),
-    "priority on stream 0": (frame(PRIORITY, 0, 0, bytes(5)), goaway(PROTOCOL_ERROR)),
-    "reset of 3 octets": (OPEN + frame(RST_STREAM, 0, 1, b"123"), goaway(FRAME_SIZE_ERROR)),
-    "settings on a stream": (frame(SETTINGS, 0, 1), goaway(PROTOCOL_ERROR)),
-    "settings of 5 octets": (frame(SETTINGS, 0, 0, bytes(5)), goaway(FRAME_SIZE_ERROR)),
-    "settings ack with payload": (frame(SETTINGS, ACK, 0, bytes(6)), goaway(FRAME_SIZE_ERROR)),
-    "unknown setting": (frame(SETTINGS, 0, 0, SETTING.pack(999, 1)), []),
-    "push of 2": (frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_ENABLE_PUSH, 2)), goaway(PROTOCOL_ERROR)),
-    "window of 2^31": (
-        frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 1 << 31)),
-        goaway(FLOW_CONTROL_ERROR),
+    "padding without length": (OPEN + frame(DATA, PADDED, 1), goaway(ErrorCode.FRAME_SIZE)),
+    "padding too long": (OPEN + frame(DATA, PADDED, 1, b"\x03ab"), goaway(ErrorCode.PROTOCOL)),
+    "padding too long for headers": (frame(HEADERS, PADDED | 4, 1, b"\x02a"), goaway(ErrorCode.PROTOCOL)),
+    "headers too short for priority": (
+        frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"),
+        goaway(ErrorCode.FRAME_SIZE),
     ),
-    "frames of 16383": (frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_MAX_FRAME_SIZE, 16383)), goaway(PROTOCOL_ERROR)),
-    "frames of 2^24": (frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_MAX_FRAME_SIZE, 1 << 24)), goaway(PROTOCOL_ERROR)),
-    "push promise": (WHOLE + frame(PUSH_PROMISE, 4, 1, pack_number(2)), goaway(PROTOCOL_ERROR)),
-    "ping on a stream": (frame(PING, 0, 1, bytes(8)), goaway(PROTOCOL_ERROR)),
-    "ping of 7 octets": (frame(PING, 0, 0, bytes(7)), goaway(FRAME_SIZE_ERROR)),
+    "priority": (frame(PRIORITY, 0, 3, bytes(5)), []),
+    "priority of 4 octets": (frame(PRIORITY, 0, 1, bytes(4)), reset(ErrorCode.FRAME_SIZE)),
+    "priority on stream 0": (frame(PRIORITY, 0, 0, bytes(5)), goaway(ErrorCode.PROTOCOL)),
+    "reset of 3 octets": (OPEN + frame(RST_STREAM, 0, 1, b"123"), goaway(ErrorCode.FRAME_SIZE)),
+    "settings on a stream": (frame(SETTINGS, 0, 1), goaway(ErrorCode.PROTOCOL)),
+    "settings of 5 octets": (frame(SETTINGS, 0, 0, bytes(5)), goaway(ErrorCode.FRAME_SIZE)),
+    "settings ack with payload": (frame(SETTINGS, ACK, 0, bytes(6)), goaway(ErrorCode.FRAME_SIZE)),
+    "unknown setting": (frame(SETTINGS, 0, 0, SETTING.pack(999, 1)), []),
+    "push of 2": (frame(SETTINGS, 0, 0, SETTING.pack(Setting.ENABLE_PUSH, 2)), goaway(ErrorCode.PROTOCOL)),
+    "window of 2^31": (
+        frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 1 << 31)),
+        goaway(ErrorCode.FLOW_CONTROL),
+    ),
+    "frames of 16383": (
+        frame(SETTINGS, 0, 0, SETTING.pack(Setting.MAX_FRAME_SIZE, 16383)),
+        goaway(ErrorCode.PROTOCOL),
+    ),
+    "frames of 2^24": (
+        frame(SETTINGS, 0, 0, SETTING.pack(Setting.MAX_FRAME_SIZE, 1 << 24)),
+        goaway(ErrorCode.PROTOCOL),
+    ),
+    "push promise": (WHOLE + frame(PUSH_PROMISE, 4, 1, pack_number(2)), goaway(ErrorCode.PROTOCOL)),
+    "ping on a stream": (frame(PING, 0, 1, bytes(8)), goaway(ErrorCode.PROTOCOL)),
+    "ping of 7 octets": (frame(PING, 0, 0, bytes(7)), goaway(ErrorCode.FRAME_SIZE)),
     "ping ack that nobody asked for": (frame(PING, ACK, 0, bytes(8)), []),
-    "goaway on a stream": (frame(GOAWAY, 0, 1, bytes(8)), goaway(PROTOCOL_ERROR)),
-    "goaway of 7 octets": (frame(GOAWAY, 0, 0, bytes(7)), goaway(FRAME_SIZE_ERROR)),
-    "window update of 3 octets": (frame(WINDOW_UPDATE, 0, 0, bytes(3)), goaway(FRAME_SIZE_ERROR)),
-    "window update of 0": (frame(WINDOW_UPDATE, 0, 0, pack_number(0)), goaway(PROTOCOL_ERROR)),
-    "window update of 0 for a stream": (WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(0)), reset(PROTOCOL_ERROR)),
-    "window too large": (frame(WINDOW_UPDATE, 0, 0, pack_number(MAX_WINDOW)), goaway(FLOW_CONTROL_ERROR)),
+    "goaway on a stream": (frame(GOAWAY, 0, 1, bytes(8)), goaway(ErrorCode.PROTOCOL)),
+    "goaway of 7 octets": (frame(GOAWAY, 0, 0, bytes(7)), goaway(ErrorCode.FRAME_SIZE)),
+    "window update of 3 octets": (frame(WINDOW_UPDATE, 0, 0, bytes(3)), goaway(ErrorCode.FRAME_SIZE)),
+    "window update of 0": (frame(WINDOW_UPDATE, 0, 0, pack_number(0)), goaway(ErrorCode.PROTOCOL)),
+    "window update of 0 for a stream": (
+        WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(0)),
+        reset(ErrorCode.PROTOCOL),
+    ),
+    "window too large": (frame(WINDOW_UPDATE, 0, 0, pack_number(MAX_WINDOW)), goaway(ErrorCode.FLOW_CONTROL)),
     "window of a stream too large": (
         WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(MAX_WINDOW)),
-        reset(FLOW_CONTROL_ERROR),
+        reset(ErrorCode.FLOW_CONTROL),
     ),
     "window made too large by settings": (
         WHOLE
         + frame(WINDOW_UPDATE, 0, 1, pack_number(MAX_WINDOW - 65535))
-        + frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 65536)),
-        goaway(FLOW_CONTROL_ERROR),
+        + frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 65536)),
+        goaway(ErrorCode.FLOW_CONTROL),
     ),
     "window update after the end": (
         OPEN + frame(RST_STREAM, 0, 1, pack_number(8)) + frame(WINDOW_UPDATE, 0, 1, pack_number(0)),
@@ -838,27 +844,30 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     ),
     "more data than the first window": (OPEN + frame(DATA, 0, 1, bytes(16384)) * 100, []),
     # Header blocks: sections 4.3 and 6.10
-    "continuation alone": (frame(CONTINUATION, END_HEADERS, 1, b""), goaway(PROTOCOL_ERROR)),
-    "continuation after the end": (WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""), goaway(PROTOCOL_ERROR)),
-    "continuation of another stream": (SHORT + frame(CONTINUATION, END_HEADERS, 3, b""), goaway(PROTOCOL_ERROR)),
-    "ping among continuation": (SHORT + frame(PING, 0, 0, bytes(8)), goaway(PROTOCOL_ERROR)),
-    "headers among continuation": (SHORT + headers(3), goaway(PROTOCOL_ERROR)),
-    "unknown among continuation": (SHORT + frame(99, 0, 1), goaway(PROTOCOL_ERROR)),
-    "index 0": (frame(HEADERS, 5, 1, b"\x80"), goaway(COMPRESSION_ERROR)),
-    "index of nothing": (frame(HEADERS, 5, 1, b"\xff\xff\x03"), goaway(COMPRESSION_ERROR)),
-    "endless integer": (frame(HEADERS, 5, 1, b"\xff" + b"\x80" * 10), goaway(COMPRESSION_ERROR)),
-    "truncated block": (frame(HEADERS, 5, 1, b"\x00\x05ab"), goaway(COMPRESSION_ERROR)),
-    "bad Huffman": (frame(HEADERS, 5, 1, b"\x00\x84\xff\xff\xff\xff\x00"), goaway(COMPRESSION_ERROR)),
-    "table update too late": (frame(HEADERS, 5, 1, b"\x82\x20"), goaway(COMPRESSION_ERROR)),
-    "table too large": (frame(HEADERS, 5, 1, b"\x3f\xe2\x1f"), goaway(COMPRESSION_ERROR)),
-    "table not given up": (TABLE_GONE + headers(1), goaway(COMPRESSION_ERROR)),
+    "continuation alone": (frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
+    "continuation after the end": (WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
+    "continuation of another stream": (
+        SHORT + frame(CONTINUATION, END_HEADERS, 3, b""),
+        goaway(ErrorCode.PROTOCOL),
+    ),
+    "ping among continuation": (SHORT + frame(PING, 0, 0, bytes(8)), goaway(ErrorCode.PROTOCOL)),
+    "headers among continuation": (SHORT + headers(3), goaway(ErrorCode.PROTOCOL)),
+    "unknown among continuation": (SHORT + frame(99, 0, 1), goaway(ErrorCode.PROTOCOL)),
+    "index 0": (frame(HEADERS, 5, 1, b"\x80"), goaway(ErrorCode.COMPRESSION)),
+    "index of nothing": (frame(HEADERS, 5, 1, b"\xff\xff\x03"), goaway(ErrorCode.COMPRESSION)),
+    "endless integer": (frame(HEADERS, 5, 1, b"\xff" + b"\x80" * 10), goaway(ErrorCode.COMPRESSION)),
+    "truncated block": (frame(HEADERS, 5, 1, b"\x00\x05ab"), goaway(ErrorCode.COMPRESSION)),
+    "bad Huffman": (frame(HEADERS, 5, 1, b"\x00\x84\xff\xff\xff\xff\x00"), goaway(ErrorCode.COMPRESSION)),
+    "table update too late": (frame(HEADERS, 5, 1, b"\x82\x20"), goaway(ErrorCode.COMPRESSION)),
+    "table too large": (frame(HEADERS, 5, 1, b"\x3f\xe2\x1f"), goaway(ErrorCode.COMPRESSION)),
+    "table not given up": (TABLE_GONE + headers(1), goaway(ErrorCode.COMPRESSION)),
     "broken block on a stream that we reset": (
         headers(1, base=()) + frame(HEADERS, 5, 1, b"\x80"),
-        [*reset(PROTOCOL_ERROR), *goaway(COMPRESSION_ERROR)],
+        [*reset(ErrorCode.PROTOCOL), *goaway(ErrorCode.COMPRESSION)],
     ),
     "header bomb": (  # one entry of 4,000 octets in the table, then its index 100 times
         frame(HEADERS, 5, 1, b"\x40\x01a\x7f\xa1\x1e" + b"v" * 4000 + b"\xbe" * 100),
-        goaway(ENHANCE_YOUR_CALM),
+        goaway(ErrorCode.ENHANCE_YOUR_CALM),
     ),
 }
 
@@ -902,17 +911,17 @@ def test_a_connection_begins_with_the_preface_and_settings(sent: bytes) -> None:
         connection = Http2Connection(max_body=0)
         for piece in pieces:
             assert connection.receive(piece) == []
-        assert verdicts(connection.take()) == goaway(PROTOCOL_ERROR)
+        assert verdicts(connection.take()) == goaway(ErrorCode.PROTOCOL)
         assert connection.closing
 
 
 def test_a_broken_stream_that_is_being_answered_is_closed() -> None:
     connection = greeted()
     connection.receive(WHOLE)
-    assert connection.receive(frame(DATA, 0, 1, b"late")) == [StreamClosed(1, STREAM_CLOSED)]
+    assert connection.receive(frame(DATA, 0, 1, b"late")) == [StreamClosed(1, ErrorCode.STREAM_CLOSED)]
     assert connection.receive(frame(DATA, 0, 1, b"under way")) == [], "what we reset is dropped"
     assert connection.receive(headers(1)) == []
-    assert verdicts(connection.take()) == reset(STREAM_CLOSED)
+    assert verdicts(connection.take()) == reset(ErrorCode.STREAM_CLOSED)
 
 
 @pytest.mark.parametrize("stream_only", [True, False])
@@ -925,14 +934,14 @@ def test_data_beyond_a_window(stream_only: bool) -> None:
     else:
         connection._receive_window = 100
     connection.receive(frame(DATA, 0, 1, bytes(101)))
-    assert verdicts(connection.take()) == (reset if stream_only else goaway)(FLOW_CONTROL_ERROR)
+    assert verdicts(connection.take()) == (reset if stream_only else goaway)(ErrorCode.FLOW_CONTROL)
 
 
 def test_too_many_streams_are_refused() -> None:
     connection = greeted()
     sent = b"".join(headers(stream) for stream in range(1, 2 * MAX_STREAMS + 3, 2))
     assert len(connection.receive(sent)) == MAX_STREAMS
-    assert verdicts(connection.take()) == reset(REFUSED_STREAM, 2 * MAX_STREAMS + 1)
+    assert verdicts(connection.take()) == reset(ErrorCode.REFUSED_STREAM, 2 * MAX_STREAMS + 1)
 
 
 # Floods
@@ -940,7 +949,7 @@ def test_too_many_streams_are_refused() -> None:
 
 def rapid_reset() -> Iterator[bytes]:
     for stream in range(1, 1 << 20, 2):
-        yield headers(stream) + frame(RST_STREAM, 0, stream, pack_number(CANCEL))
+        yield headers(stream) + frame(RST_STREAM, 0, stream, pack_number(ErrorCode.CANCEL))
 
 
 def made_you_reset() -> Iterator[bytes]:
@@ -994,7 +1003,7 @@ def test_a_flood_is_calmed(case: str) -> None:
             break
         assert count < limit + 20, "the flood goes on"
     assert count >= limit
-    assert verdicts(taken)[-1:] == goaway(ENHANCE_YOUR_CALM)
+    assert verdicts(taken)[-1:] == goaway(ErrorCode.ENHANCE_YOUR_CALM)
 
 
 @pytest.mark.parametrize("sent", [frame(PING, 0, 0, bytes(8)), frame(SETTINGS, 0, 0)])
@@ -1005,16 +1014,16 @@ def test_acknowledgements_that_nobody_takes_are_bounded(sent: bytes) -> None:
         assert not connection.closing
         assert len(frames(connection.take())) == http2_floods.MAX_WAITING_ACKS
     connection.receive(sent * (http2_floods.MAX_WAITING_ACKS + 1))
-    assert verdicts(connection.take()) == goaway(ENHANCE_YOUR_CALM)
+    assert verdicts(connection.take()) == goaway(ErrorCode.ENHANCE_YOUR_CALM)
 
 
 def test_too_many_settings_in_a_frame() -> None:
     connection = greeted()
-    one = SETTING.pack(SETTINGS_HEADER_TABLE_SIZE, 4096)
+    one = SETTING.pack(Setting.HEADER_TABLE_SIZE, 4096)
     connection.receive(frame(SETTINGS, 0, 0, one * MAX_SETTINGS))
     assert not connection.closing
     connection.receive(frame(SETTINGS, 0, 0, one * (MAX_SETTINGS + 1)))
-    assert verdicts(connection.take()) == goaway(ENHANCE_YOUR_CALM)
+    assert verdicts(connection.take()) == goaway(ErrorCode.ENHANCE_YOUR_CALM)
 
 
 def test_a_client_that_works_may_reset_and_update_for_ever() -> None:
@@ -1023,7 +1032,7 @@ def test_a_client_that_works_may_reset_and_update_for_ever() -> None:
     for stream in range(1, 4 * 3 * http2_floods.MAX_RESETS, 4):
         assert len(connection.receive(headers(stream) + updates)) == 1
         connection.respond(stream, 200, JSON, b"{}")
-        connection.receive(headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, pack_number(CANCEL)))
+        connection.receive(headers(stream + 2) + frame(RST_STREAM, 0, stream + 2, pack_number(ErrorCode.CANCEL)))
         connection.take()
     assert not connection.closing
 
@@ -1053,8 +1062,8 @@ def clumsy_frames() -> st.SearchStrategy[bytes]:
             pack_number(MAX_WINDOW),
             bytes(5),
             bytes(8),
-            SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 10),
-            SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, MAX_WINDOW),
+            SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 10),
+            SETTING.pack(Setting.INITIAL_WINDOW_SIZE, MAX_WINDOW),
             block(*REQUEST),
             block(*REQUEST, (b"content-length", b"8")),
             block(*REQUEST, (b"expect", b"100-continue")),
@@ -1128,11 +1137,11 @@ def conversation() -> bytes:
         frame(DATA, END_STREAM, 3, b"of three"),
         frame(0xF0, 3, 3, b"unknown"),
         frame(HEADERS, END_HEADERS | END_STREAM, 5, encoder.encode(REQUEST)),
-        frame(RST_STREAM, 0, 5, pack_number(CANCEL)),
+        frame(RST_STREAM, 0, 5, pack_number(ErrorCode.CANCEL)),
         frame(HEADERS, END_HEADERS, 7, encoder.encode([*REQUEST, (b"content-length", b"4")])),
         frame(DATA, 0, 7, b"four"),
         frame(HEADERS, END_HEADERS | END_STREAM, 7, encoder.encode([(b"x-trailer", b"t")])),
-        frame(SETTINGS, 0, 0, SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, 1000)),
+        frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 1000)),
         TABLE_GONE,
     ]
     encoder.header_table_size = 0

@@ -11,7 +11,7 @@ from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.api.inspector.call_detail import whole
-from bedtape_replayer.api.route import ApiRequest, NoSuch, Route
+from bedtape_replayer.api.route import ApiRequest, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -80,11 +80,7 @@ def _row(record: Record) -> JsonValue:
 
 
 def _call(request: ApiRequest) -> JsonValue:
-    session = request.peek_session()
-    for record in session.history.calls:
-        if str(record.number) == request.parts["call"]:
-            return whole(record, session, request.engine.library)
-    raise NoSuch(f"the session's history has no call numbered {request.parts['call']!r}")
+    return whole(request.find_call(), request.peek_session(), request.engine.library)
 
 
 ROUTES = (

@@ -10,13 +10,19 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from bedtape_replayer.answering.reply import DATE, HeaderPairs, Piece, Reply
+from bedtape_replayer.answering.reply import Reply, build_own_reply
 
 __all__ = ["POLICY", "page"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    (b"Cache-Control", b"no-store"),
+    (b"Content-Security-Policy", POLICY.encode()),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"no-referrer"),
 )
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _ASSET = re.compile(r"/_bedtape/inspector/([a-z]+\.(css|js))")
@@ -29,33 +35,21 @@ def page(method: str, path: str) -> Reply | None:
     plain = path.partition("?")[0]
     if plain == "/_bedtape":
         # Relative, so that a session's prefix stays.
-        return _reply(307, b"", ((b"Location", b"_bedtape/"),))
+        return build_own_reply(307, b"", *_HEADERS, first=(b"Location", b"_bedtape/"))
     if plain == "/_bedtape/":
         return _file("index.html", "html")
-    found = _ASSET.fullmatch(plain)
-    return _file(found[1], found[2]) if found else None
+    asset = _ASSET.fullmatch(plain)
+    return _file(asset[1], asset[2]) if asset else None
 
 
 def _file(name: str, kind: str) -> Reply | None:
     data = _read(name)
-    return None if data is None else _reply(200, data, ((b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode()),))
+    if data is None:
+        return None
+    return build_own_reply(200, data, *_HEADERS, first=(b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode()))
 
 
 @cache
 def _read(name: str) -> bytes | None:
     file = files("bedtape_replayer.api.inspector") / "static" / name
     return file.read_bytes() if file.is_file() else None
-
-
-def _reply(status: int, body: bytes, more: HeaderPairs) -> Reply:
-    headers = (
-        (b"Date", DATE),
-        *more,
-        (b"Content-Length", b"%d" % len(body)),
-        (b"Connection", b"keep-alive"),
-        (b"Cache-Control", b"no-store"),
-        (b"Content-Security-Policy", POLICY.encode()),
-        (b"X-Content-Type-Options", b"nosniff"),
-        (b"Referrer-Policy", b"no-referrer"),
-    )
-    return Reply(status, headers, (Piece(0, body),), streamed=False)

@@ -1,20 +1,56 @@
-"""The command `bedtape doctor`."""
+"""The command `bedtape doctor`, and its checks in the order of the output: what calls meet first comes first."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import typer
 
 from bedtape_cassettes.cli.options import AsJson
 from bedtape_cassettes.cli.output import print_json, print_lines
-from bedtape_replayer.cli.doctor.checks import examine
+from bedtape_replayer.cli.doctor import credentials, endpoints, machine, project
+from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, render_lines, summary
+from bedtape_replayer.cli.doctor.environment import Environment
 from bedtape_replayer.cli.doctor.probe import gather
-from bedtape_replayer.cli.doctor.render import render_lines, summary
 
-__all__ = ["doctor"]
+__all__ = ["CHECKS", "doctor", "examine"]
+
+CHECKS: tuple[Callable[[Environment], Iterator[Diagnosis]], ...] = (
+    machine.check_python,
+    machine.check_environment,
+    machine.check_uvloop,
+    machine.check_open_files,
+    machine.check_cache,
+    machine.check_boto3,
+    machine.check_pytest,
+    machine.check_javascript,
+    machine.check_mitmproxy,
+    endpoints.check_endpoint,
+    endpoints.check_other_endpoints,
+    endpoints.check_ignored,
+    endpoints.check_kinds,
+    endpoints.check_all_services,
+    endpoints.check_other_clients,
+    endpoints.check_port,
+    endpoints.check_proxy,
+    credentials.check_profile,
+    credentials.check_bearer,
+    credentials.check_keys,
+    credentials.check_region,
+    credentials.check_bundles,
+    project.check_settings,
+    project.check_gate,
+    project.check_token,
+    project.check_cassettes,
+)
+
+
+def examine(env: Environment) -> tuple[Diagnosis, ...]:
+    """What all checks say."""
+    return tuple(diagnosis for check in CHECKS for diagnosis in check(env))
 
 
 def doctor(as_json: AsJson = False) -> None:

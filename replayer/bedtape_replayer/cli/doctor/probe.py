@@ -34,7 +34,7 @@ from bedtape_replayer.cli.doctor.environment import (
     Listener,
     Python,
 )
-from bedtape_replayer.cli.doctor.packages import LOOKED_FOR
+from bedtape_replayer.cli.doctor.machine import LOOKED_FOR
 from bedtape_replayer.cli.doctor.profile import Profile
 
 __all__ = ["gather", "listener_at"]

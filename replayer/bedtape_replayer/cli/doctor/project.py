@@ -15,11 +15,11 @@ _TOKEN = "BEDTAPE_CONTROL_TOKEN"  # noqa: S105 -- a name
 _SHORTEST = 16
 
 
-def check_cassettes(found: Environment) -> Iterator[Diagnosis]:
+def check_cassettes(env: Environment) -> Iterator[Diagnosis]:
     """Whether they load."""
-    if not found.shelves:
+    if not env.shelves:
         yield ok("cassettes", "none yet: bedtape replay serves the samples that ship; bedtape init makes a first one")
-    for shelf in found.shelves:
+    for shelf in env.shelves:
         if shelf.problems:
             count = len(shelf.problems)
             first = f"{format_count(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
@@ -30,9 +30,9 @@ def check_cassettes(found: Environment) -> Iterator[Diagnosis]:
             yield ok("cassettes", f"{shelf.folder}: {held}")
 
 
-def check_settings(found: Environment) -> Iterator[Diagnosis]:
+def check_settings(env: Environment) -> Iterator[Diagnosis]:
     """Whether every option that is kept in a file or a variable is one, and can be."""
-    chosen = found.settings
+    chosen = env.settings
     if chosen.problems:
         count = len(chosen.problems)
         first = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
@@ -44,9 +44,9 @@ def check_settings(found: Environment) -> Iterator[Diagnosis]:
         yield ok("settings", chosen.file or "no file: options are as the command line and variables say")
 
 
-def check_gate(found: Environment) -> Iterator[Diagnosis]:
+def check_gate(env: Environment) -> Iterator[Diagnosis]:
     """The gate is for one command, not for a shell."""
-    said = found.environ.get(_GATE)
+    said = env.environ.get(_GATE)
     if not said:
         yield ok("real calls", f"off: {_GATE} is not set")
     elif said == "1":
@@ -58,9 +58,9 @@ def check_gate(found: Environment) -> Iterator[Diagnosis]:
         yield note("real calls", expected=f"{_GATE}=1 or none", found="something else, which opens nothing", fix=fix)
 
 
-def check_token(found: Environment) -> Iterator[Diagnosis]:
+def check_token(env: Environment) -> Iterator[Diagnosis]:
     """The control API's token, which bedtape replay refuses if it is easily guessed."""
-    token = found.environ.get(_TOKEN)
+    token = env.environ.get(_TOKEN)
     if token and len(token) < _SHORTEST:
         fix = "take a longer one, or unset it: bedtape replay does not start with it"
         yield wrong(

@@ -5,7 +5,7 @@ The rules and the texts of the errors come from recorded errors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
@@ -112,11 +112,5 @@ def _objects(value: JsonValue) -> list[JsonObject]:
 
 def _of(message: JsonObject, member: str) -> list[JsonObject]:
     """The message's blocks of one kind: what they hold, text as an object that holds nothing."""
-    return list(_read_members(message, member))
-
-
-def _read_members(message: JsonObject, member: str) -> Iterator[JsonObject]:
-    for block in _objects(message.get("content")):
-        value = block.get(member)
-        if value is not None:
-            yield value if isinstance(value, dict) else {}
+    values = [block.get(member) for block in _objects(message.get("content"))]
+    return [value if isinstance(value, dict) else {} for value in values if value is not None]

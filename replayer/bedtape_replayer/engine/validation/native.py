@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from types import NoneType
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of, strip_profile
@@ -37,6 +38,17 @@ _NOVA_BLOCKS = frozenset(
     ("text", "image", "document", "video", "audio", "toolUse", "toolResult", "cachePoint", "reasoningContent")
 )
 
+# JSON types as the schema's checker names them.
+_JSON_TYPES = {
+    NoneType: "Null",
+    bool: "Boolean",
+    int: "Integer",
+    float: "BigDecimal",
+    str: "String",
+    list: "JSONArray",
+    dict: "JSONObject",
+}
+
 
 def mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
     """What Bedrock says to the mistakes in an InvokeModel body before it answers; None where there are none."""
@@ -59,20 +71,19 @@ def _schema(model: str, name: str, body: JsonValue) -> list[str]:
     if required is None and not nova:
         return []
     if not isinstance(body, dict):
-        return [f"#: expected type: JSONObject, found: {_java(body)}"]
-    problems = [f"#: required key [{key}] not found" for key in _list_missing(required or (), body)]
-    return problems + (list(_nova_blocks(body)) if nova else [])
+        return [f"#: expected type: JSONObject, found: {_JSON_TYPES[type(body)]}"]
+    return _report_missing(required, body) + (list(_nova_blocks(body)) if nova else [])
 
 
 def _check_claude(model: str, body: JsonObject) -> list[str]:
     """The older Claude models take prompts too; messages are what the newer of them take, even under the old names."""
     if "messages" not in body:
-        return [f"#: required key [{key}] not found" for key in _list_missing(_find_required(model) or (), body)]
-    problems = [f"#: required key [{key}] not found" for key in _list_missing(_CLAUDE_MESSAGES, body)]
+        return _report_missing(_find_required(model), body)
+    problems = _report_missing(_CLAUDE_MESSAGES, body)
     for at, message in enumerate(_messages(body)):
         content = message.get("content")
         if not isinstance(content, str | list):
-            place, found = f"#/messages/{at}/content: expected type: ", _java(content)
+            place, found = f"#/messages/{at}/content: expected type: ", _JSON_TYPES[type(content)]
             problems += [f"{place}JSONArray, found: {found}", f"{place}String, found: {found}"]
     return [_NOT_A_PROMPT, *problems] if problems else []
 
@@ -100,6 +111,10 @@ def _find_required(model: str) -> Required | None:
         return None
 
 
+def _report_missing(required: Required | None, body: JsonObject) -> list[str]:
+    return [f"#: required key [{key}] not found" for key in _list_missing(required or (), body)]
+
+
 def _list_missing(required: Required, body: JsonObject) -> Iterator[str]:
     """The keys that are not there; of a choice that nobody made, the first."""
     for entry in required:
@@ -117,21 +132,3 @@ def _format_malformed(problems: list[str]) -> str | None:
 def _messages(body: JsonObject) -> list[JsonObject]:
     messages = body.get("messages")
     return [m if isinstance(m, dict) else {} for m in messages] if isinstance(messages, list) else []
-
-
-def _java(value: JsonValue) -> str:
-    """A JSON type as the schema's checker names it."""
-    match value:
-        case None:
-            return "Null"
-        case bool():
-            return "Boolean"
-        case int():
-            return "Integer"
-        case float():
-            return "BigDecimal"
-        case str():
-            return "String"
-        case list():
-            return "JSONArray"
-    return "JSONObject"

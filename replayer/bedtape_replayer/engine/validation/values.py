@@ -14,7 +14,7 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FINE", "Check", "Violation", "bounds_of", "make_type_violation", "scalar"]
+__all__ = ["Check", "Violation", "bounds_of", "make_type_violation", "scalar"]
 
 # What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
 # own types (unions and documents), which Bedrock checks after these.
@@ -56,11 +56,11 @@ def scalar(shape: Shape, hidden: bool) -> Check:
         case "float" | "double":
             return _number(shape, hidden, "a Float" if shape.type_name == "float" else "a Double", whole=False)
         case "boolean":
-            return _boolean
+            return _check_type("a Boolean", bool)
         case "blob":
             return _blob(shape)
         case "timestamp":
-            return _timestamp
+            return _check_type("a Timestamp", int, float, str)
         case "structure":
             return _document
     return _string(shape, hidden)
@@ -78,7 +78,7 @@ def _string(shape: Shape, hidden: bool) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str:
-            return (make_type_violation(value, f"{_token(value)} can not be converted to a String"),)
+            return (_type_mismatch(value, "a String"),)
         texts = []  # in the order of real messages: too long, pattern, too short
         if members and value not in members:
             texts.append(f"Member must satisfy enum value set: [{', '.join(enum)}]")
@@ -107,7 +107,7 @@ def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not int and type(value) is not float:
-            return (make_type_violation(value, f"{_token(value)} can not be converted to {kind}"),)
+            return (_type_mismatch(value, kind),)
         # A fraction where an integer is wanted is cut, not refused.
         number = int(value) if whole else float(value)
         return [Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
@@ -120,35 +120,23 @@ def _blob(shape: Shape) -> Check:
 
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not str or not _BASE64.fullmatch(value):
-            return (make_type_violation(value, f"{_token(value)} can not be converted to a Blob"),)
+            return (_type_mismatch(value, "a Blob"),)
         return [Violation("bounds", text) for text in bounds(len(value.rstrip("=")) * 3 // 4)]
 
     return check
 
 
-def _boolean(value: JsonValue) -> Sequence[Violation]:
-    return (
-        FINE
-        if type(value) is bool
-        else (make_type_violation(value, f"{_token(value)} can not be converted to a Boolean"),)
-    )
+def _check_type(kind: str, *types: type) -> Check:
+    def check(value: JsonValue) -> Sequence[Violation]:
+        return FINE if type(value) in types else (_type_mismatch(value, kind),)
 
-
-def _timestamp(value: JsonValue) -> Sequence[Violation]:
-    if type(value) in (int, float, str):
-        return FINE
-    return (make_type_violation(value, f"{_token(value)} can not be converted to a Timestamp"),)
+    return check
 
 
 def _document(value: JsonValue) -> Sequence[Violation]:
     # The models let a document be any JSON; Bedrock wants an object wherever it takes one.
-    if type(value) is dict:
-        return FINE
-    return (
-        Violation(
-            "own", "The format of the value at {} is invalid. Provide a json object for the field and try again."
-        ),
-    )
+    text = "The format of the value at {} is invalid. Provide a json object for the field and try again."
+    return FINE if type(value) is dict else (Violation("own", text),)
 
 
 def bounds_of(shape: Shape, what: str) -> Callable[[float], list[str]]:
@@ -174,10 +162,8 @@ def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
     return Violation("type", otherwise)
 
 
-def _token(value: JsonValue) -> str:
-    match value:
-        case bool():
-            return "TRUE_VALUE" if value else "FALSE_VALUE"
-        case str():
-            return "STRING_VALUE"
-    return "NUMBER_VALUE"
+def _type_mismatch(value: JsonValue, kind: str) -> Violation:
+    token = "STRING_VALUE" if isinstance(value, str) else "NUMBER_VALUE"
+    if isinstance(value, bool):
+        token = "TRUE_VALUE" if value else "FALSE_VALUE"
+    return make_type_violation(value, f"{token} can not be converted to {kind}")

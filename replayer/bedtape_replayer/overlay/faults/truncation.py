@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
-from bedtape_replayer.overlay.faults.cut import truncate_pieces
 from bedtape_replayer.overlay.faults.rewrite import replace_pieces
 
-__all__ = ["Truncate"]
+__all__ = ["Truncate", "truncate_pieces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,14 @@ class Truncate(FaultKind):
 
     def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit | None:  # noqa: ARG002
         return None if self.in_order else EndAt(self.after_events, self.bytes_more, Close())
+
+
+def truncate_pieces(pieces: Iterable[Piece], events: int, more: int) -> Iterator[Piece]:
+    """Yields the pieces before the place. A place after the end of the answer is its end."""
+    for piece in pieces:
+        if events:
+            events -= 1
+            yield piece
+        elif more:
+            yield replace(piece, data=piece.data[:more])
+            more -= min(more, len(piece.data))

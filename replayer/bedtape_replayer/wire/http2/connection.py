@@ -14,23 +14,18 @@ from bedtape_replayer.wire.http2.frames import (
     ACK,
     DATA,
     END_STREAM,
-    ENHANCE_YOUR_CALM,
-    FLOW_CONTROL_ERROR,
-    FRAME_SIZE_ERROR,
     GOAWAY,
     HEADERS,
     MAX_WINDOW,
     PADDED,
     PING,
     PRIORITY,
-    PROTOCOL_ERROR,
     PUSH_PROMISE,
-    REFUSED_STREAM,
     RST_STREAM,
     SETTINGS,
-    STREAM_CLOSED,
     WINDOW_UPDATE,
     ConnectionFault,
+    ErrorCode,
     StreamFault,
     expect_size,
     frame,
@@ -170,7 +165,7 @@ class Http2Connection(Http2Responses):
             self._decoder.skip(block)
             self._floods.count_ignored()
         else:
-            error = STREAM_CLOSED if stream in self._closed else PROTOCOL_ERROR  # sections 5.1 and 5.1.1
+            error = ErrorCode.STREAM_CLOSED if stream in self._closed else ErrorCode.PROTOCOL  # sections 5.1 and 5.1.1
             raise ConnectionFault(error, f"expected HEADERS on an odd stream above {self._last}, found {stream}")
 
     def _on_request(self, flags: int, stream: int, block: bytes) -> None:
@@ -181,7 +176,7 @@ class Http2Connection(Http2Responses):
         except HeaderListTooLarge:
             head = None
         if self._client_leaving or len(self._streams) >= MAX_STREAMS:
-            raise StreamFault(REFUSED_STREAM, "expected no more streams")
+            raise StreamFault(ErrorCode.REFUSED_STREAM, "expected no more streams")
         state = Stream(stream, head, self._writer.initial_window, bool(flags & END_STREAM))
         self._streams[stream] = state
         if head is None:
@@ -203,24 +198,24 @@ class Http2Connection(Http2Responses):
                 self._refuse_headers(state)
             return
         if state.ended:
-            raise StreamFault(STREAM_CLOSED, "HEADERS after END_STREAM")
+            raise StreamFault(ErrorCode.STREAM_CLOSED, "HEADERS after END_STREAM")
         if not flags & END_STREAM:
-            raise StreamFault(PROTOCOL_ERROR, "expected END_STREAM with trailers")
+            raise StreamFault(ErrorCode.PROTOCOL, "expected END_STREAM with trailers")
         state.ended = True
         if state.head is not None and not state.refused:
             self._deliver(state, state.head)
 
     def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
         if self._is_idle(stream):
-            raise ConnectionFault(PROTOCOL_ERROR, f"DATA on stream {stream}, which is not open")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"DATA on stream {stream}, which is not open")
         self._consume_window(len(payload))
         state = self._streams.get(stream)
         if state is None:
             if self._closed.was_reset_by_server(stream):
                 return
-            raise StreamFault(STREAM_CLOSED, "DATA after the end of the stream")
+            raise StreamFault(ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")
         if state.ended:
-            raise StreamFault(STREAM_CLOSED, "DATA after END_STREAM")
+            raise StreamFault(ErrorCode.STREAM_CLOSED, "DATA after END_STREAM")
         state.ended = bool(flags & END_STREAM)
         if not state.ended:
             self._consume_stream_window(state, len(payload))
@@ -241,7 +236,7 @@ class Http2Connection(Http2Responses):
         """
         self._receive_window -= size
         if self._receive_window < 0:
-            raise ConnectionFault(FLOW_CONTROL_ERROR, "more DATA than the connection's window")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL, "more DATA than the connection's window")
         if self._receive_window < CONNECTION_WINDOW // 2:
             self._writer.write(frame(WINDOW_UPDATE, 0, 0, pack_number(CONNECTION_WINDOW - self._receive_window)))
             self._receive_window = CONNECTION_WINDOW
@@ -249,7 +244,7 @@ class Http2Connection(Http2Responses):
     def _consume_stream_window(self, state: Stream, size: int) -> None:
         state.receive_window -= size
         if state.receive_window < 0:
-            raise StreamFault(FLOW_CONTROL_ERROR, "more DATA than the stream's window")
+            raise StreamFault(ErrorCode.FLOW_CONTROL, "more DATA than the stream's window")
         if state.receive_window < STREAM_WINDOW // 2 and not state.refused:
             self._writer.write(frame(WINDOW_UPDATE, 0, state.number, pack_number(STREAM_WINDOW - state.receive_window)))
             state.receive_window = STREAM_WINDOW
@@ -260,12 +255,14 @@ class Http2Connection(Http2Responses):
             self._refuse_body(state)
             return
         if 0 <= head.length < size:
-            raise StreamFault(PROTOCOL_ERROR, f"content-length {head.length}, found {size} octets (section 8.1.1)")
+            raise StreamFault(ErrorCode.PROTOCOL, f"content-length {head.length}, found {size} octets (section 8.1.1)")
         if (
             size > UNCHECKED_BODY_SIZE
             and sum(len(s.body) for s in self._streams.values()) + len(data) > self._max_incomplete
         ):
-            raise StreamFault(ENHANCE_YOUR_CALM, f"more than {self._max_incomplete} octets of incomplete requests")
+            raise StreamFault(
+                ErrorCode.ENHANCE_YOUR_CALM, f"more than {self._max_incomplete} octets of incomplete requests"
+            )
         if not state.body:
             state.body = data
             return
@@ -276,7 +273,9 @@ class Http2Connection(Http2Responses):
     def _deliver(self, state: Stream, head: RequestHead) -> None:
         body = bytes(state.body)
         if head.length not in (-1, len(body)):
-            raise StreamFault(PROTOCOL_ERROR, f"content-length {head.length}, found {len(body)} octets (section 8.1.1)")
+            raise StreamFault(
+                ErrorCode.PROTOCOL, f"content-length {head.length}, found {len(body)} octets (section 8.1.1)"
+            )
         state.body = b""
         state.delivered = True
         self._events.append(RequestReceived(state.number, head.method, head.target, head.head, body))
@@ -301,7 +300,7 @@ class Http2Connection(Http2Responses):
     def _on_rst_stream(self, _flags: int, stream: int, payload: bytes) -> None:
         expect_size("RST_STREAM", payload, 4)
         if self._is_idle(stream):
-            raise ConnectionFault(PROTOCOL_ERROR, f"RST_STREAM on stream {stream}, which was never opened")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"RST_STREAM on stream {stream}, which was never opened")
         state = self._streams.get(stream)
         if state is None:
             self._floods.count_ignored()
@@ -313,7 +312,7 @@ class Http2Connection(Http2Responses):
 
     def _on_settings(self, flags: int, stream: int, payload: bytes) -> None:
         if stream:
-            raise ConnectionFault(PROTOCOL_ERROR, f"expected SETTINGS on stream 0, found {stream}")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected SETTINGS on stream 0, found {stream}")
         if flags & ACK:
             expect_size("SETTINGS with ACK", payload, 0)
             self._decoder.disable_table()
@@ -326,7 +325,7 @@ class Http2Connection(Http2Responses):
 
     def _on_ping(self, flags: int, stream: int, payload: bytes) -> None:
         if stream:
-            raise ConnectionFault(PROTOCOL_ERROR, f"expected PING on stream 0, found {stream}")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected PING on stream 0, found {stream}")
         expect_size("PING", payload, 8)
         if flags & ACK:
             self._floods.count_ignored()  # the server sends no PING
@@ -341,9 +340,9 @@ class Http2Connection(Http2Responses):
         reads the rest of the response.
         """
         if stream:
-            raise ConnectionFault(PROTOCOL_ERROR, f"expected GOAWAY on stream 0, found {stream}")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected GOAWAY on stream 0, found {stream}")
         if len(payload) < 8:
-            raise ConnectionFault(FRAME_SIZE_ERROR, f"expected GOAWAY of at least 8 octets, found {len(payload)}")
+            raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected GOAWAY of at least 8 octets, found {len(payload)}")
         self._client_leaving = True
         self._floods.count_ignored()
 
@@ -355,7 +354,7 @@ class Http2Connection(Http2Responses):
             self._writer.widen(increment)
             return
         if self._is_idle(stream):
-            raise ConnectionFault(PROTOCOL_ERROR, f"WINDOW_UPDATE on stream {stream}, which was never opened")
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"WINDOW_UPDATE on stream {stream}, which was never opened")
         state = self._streams.get(stream)
         if state is not None:  # the stream can end while WINDOW_UPDATE is in flight
             self._writer.widen_stream(state, increment)
@@ -363,13 +362,13 @@ class Http2Connection(Http2Responses):
     def _on_priority(self, _flags: int, stream: int, payload: bytes) -> None:
         """Check the size and ignore the priority (section 5.3.2)."""
         if not stream:
-            raise ConnectionFault(PROTOCOL_ERROR, "expected PRIORITY on a stream, found 0")
+            raise ConnectionFault(ErrorCode.PROTOCOL, "expected PRIORITY on a stream, found 0")
         self._floods.count_ignored()
         if len(payload) != 5:
-            raise StreamFault(FRAME_SIZE_ERROR, f"expected PRIORITY of 5 octets, found {len(payload)}")
+            raise StreamFault(ErrorCode.FRAME_SIZE, f"expected PRIORITY of 5 octets, found {len(payload)}")
 
     def _on_push_promise(self, _flags: int, _stream: int, _payload: bytes) -> None:
-        raise ConnectionFault(PROTOCOL_ERROR, "PUSH_PROMISE from a client (section 8.4)")
+        raise ConnectionFault(ErrorCode.PROTOCOL, "PUSH_PROMISE from a client (section 8.4)")
 
     def _on_ignored(self, _flags: int, _stream: int, _payload: bytes) -> None:
         """Ignore a frame of an unknown type (section 5.5), for example PRIORITY_UPDATE."""

@@ -5,47 +5,34 @@ The functions pack a frame and strip the padding of a payload. The module has no
 
 from __future__ import annotations
 
+from enum import IntEnum
 from struct import Struct
 from typing import Final
 
 __all__ = [
     "ACK",
-    "CANCEL",
-    "COMPRESSION_ERROR",
     "CONTINUATION",
     "DATA",
     "END_HEADERS",
     "END_STREAM",
-    "ENHANCE_YOUR_CALM",
-    "FLOW_CONTROL_ERROR",
     "FRAME_HEADER",
-    "FRAME_SIZE_ERROR",
     "GOAWAY",
     "HEADERS",
-    "INTERNAL_ERROR",
     "MAX_WINDOW",
-    "NO_ERROR",
     "PADDED",
     "PING",
     "PREFACE",
     "PRIORITY",
     "PRIORITY_FLAG",
-    "PROTOCOL_ERROR",
     "PUSH_PROMISE",
-    "REFUSED_STREAM",
     "RST_STREAM",
     "SETTING",
     "SETTINGS",
-    "SETTINGS_ENABLE_PUSH",
-    "SETTINGS_HEADER_TABLE_SIZE",
-    "SETTINGS_INITIAL_WINDOW_SIZE",
-    "SETTINGS_MAX_CONCURRENT_STREAMS",
-    "SETTINGS_MAX_FRAME_SIZE",
-    "SETTINGS_MAX_HEADER_LIST_SIZE",
-    "STREAM_CLOSED",
     "WINDOW_UPDATE",
     "ConnectionFault",
+    "ErrorCode",
     "Http2Fault",
+    "Setting",
     "StreamFault",
     "expect_size",
     "frame",
@@ -76,32 +63,38 @@ END_HEADERS: Final = 0x04
 PADDED: Final = 0x08
 PRIORITY_FLAG: Final = 0x20
 
-# Settings, section 6.5.2.
-SETTINGS_HEADER_TABLE_SIZE: Final = 1
-SETTINGS_ENABLE_PUSH: Final = 2
-SETTINGS_MAX_CONCURRENT_STREAMS: Final = 3
-SETTINGS_INITIAL_WINDOW_SIZE: Final = 4
-SETTINGS_MAX_FRAME_SIZE: Final = 5
-SETTINGS_MAX_HEADER_LIST_SIZE: Final = 6
-
-# Error codes, section 7.
-NO_ERROR: Final = 0
-PROTOCOL_ERROR: Final = 1
-INTERNAL_ERROR: Final = 2
-FLOW_CONTROL_ERROR: Final = 3
-STREAM_CLOSED: Final = 5
-FRAME_SIZE_ERROR: Final = 6
-REFUSED_STREAM: Final = 7
-CANCEL: Final = 8
-COMPRESSION_ERROR: Final = 9
-ENHANCE_YOUR_CALM: Final = 11
-
 MAX_WINDOW: Final = (1 << 31) - 1  # section 6.9.1
 
 # Length (24 bits, as 8 and 16), type, flags and stream: section 4.1.
 FRAME_HEADER: Final = Struct(">BHBBI")
 SETTING: Final = Struct(">HI")
 _NUMBER: Final = Struct(">I")
+
+
+class Setting(IntEnum):
+    """The names of SETTINGS, section 6.5.2."""
+
+    HEADER_TABLE_SIZE = 1
+    ENABLE_PUSH = 2
+    MAX_CONCURRENT_STREAMS = 3
+    INITIAL_WINDOW_SIZE = 4
+    MAX_FRAME_SIZE = 5
+    MAX_HEADER_LIST_SIZE = 6
+
+
+class ErrorCode(IntEnum):
+    """The codes of RST_STREAM and GOAWAY, section 7."""
+
+    NO_ERROR = 0
+    PROTOCOL = 1
+    INTERNAL = 2
+    FLOW_CONTROL = 3
+    STREAM_CLOSED = 5
+    FRAME_SIZE = 6
+    REFUSED_STREAM = 7
+    CANCEL = 8
+    COMPRESSION = 9
+    ENHANCE_YOUR_CALM = 11
 
 
 class Http2Fault(Exception):
@@ -145,16 +138,16 @@ def unpack_number(payload: bytes) -> int:
 def expect_size(name: str, payload: bytes, size: int) -> None:
     """Raise `ConnectionFault` if a frame of fixed size has a different size (section 4.2)."""
     if len(payload) != size:
-        raise ConnectionFault(FRAME_SIZE_ERROR, f"expected {name} of {size} octets, found {len(payload)}")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected {name} of {size} octets, found {len(payload)}")
 
 
 def strip_padding(payload: bytes) -> bytes:
     """Return the payload of a frame with the PADDED flag, without its padding (section 6.1)."""
     if not payload:
-        raise ConnectionFault(FRAME_SIZE_ERROR, "expected a pad length, found an empty payload")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE, "expected a pad length, found an empty payload")
     padding = payload[0]
     if padding >= len(payload):
-        raise ConnectionFault(PROTOCOL_ERROR, f"expected padding within {len(payload)} octets, found {padding}")
+        raise ConnectionFault(ErrorCode.PROTOCOL, f"expected padding within {len(payload)} octets, found {padding}")
     return payload[1 : len(payload) - padding]
 
 
@@ -164,5 +157,5 @@ def strip_priority(payload: bytes) -> bytes:
     The server ignores the priority fields (section 5.3.2).
     """
     if len(payload) < 5:
-        raise ConnectionFault(FRAME_SIZE_ERROR, f"expected 5 octets of priority, found {len(payload)}")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected 5 octets of priority, found {len(payload)}")
     return payload[5:]

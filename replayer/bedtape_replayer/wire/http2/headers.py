@@ -19,13 +19,7 @@ from hpack.table import HeaderTable
 
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, is_date
-from bedtape_replayer.wire.http2.frames import (
-    COMPRESSION_ERROR,
-    ENHANCE_YOUR_CALM,
-    PROTOCOL_ERROR,
-    ConnectionFault,
-    StreamFault,
-)
+from bedtape_replayer.wire.http2.frames import ConnectionFault, ErrorCode, StreamFault
 
 __all__ = ["MAX_HEADER_LIST_SIZE", "HeaderListTooLarge", "RequestDecoder", "RequestHead", "encode_response"]
 
@@ -210,9 +204,9 @@ class RequestDecoder:
         try:
             fields: list[tuple[bytes, bytes]] = [(n, v) for n, v in decoder.decode(block, raw=True)]
         except OversizedHeaderListError:
-            raise ConnectionFault(ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets") from None
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"header list over {_MAX_DECODED_SIZE} octets") from None
         except (HPACKError, IndexError, ValueError) as error:
-            raise ConnectionFault(COMPRESSION_ERROR, f"expected HPACK: {error}"[:200]) from None
+            raise ConnectionFault(ErrorCode.COMPRESSION, f"expected HPACK: {error}"[:200]) from None
         # With a table of size 0 that must not grow, the meaning of a block does not depend on
         # earlier blocks.
         self._stateless = decoder.max_allowed_table_size == 0 and decoder.header_table_size == 0
@@ -280,4 +274,4 @@ def _is_invalid_value(value: bytes) -> bool:
 
 
 def _make_fault(reason: str) -> StreamFault:
-    return StreamFault(PROTOCOL_ERROR, f"malformed request: {reason}")
+    return StreamFault(ErrorCode.PROTOCOL, f"malformed request: {reason}")

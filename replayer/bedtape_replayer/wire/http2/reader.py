@@ -13,16 +13,14 @@ from bedtape_replayer.wire.http2.frames import (
     ACK,
     CONTINUATION,
     END_HEADERS,
-    ENHANCE_YOUR_CALM,
     FRAME_HEADER,
-    FRAME_SIZE_ERROR,
     HEADERS,
     PADDED,
     PREFACE,
     PRIORITY_FLAG,
-    PROTOCOL_ERROR,
     SETTINGS,
     ConnectionFault,
+    ErrorCode,
     strip_padding,
     strip_priority,
 )
@@ -99,21 +97,21 @@ class FrameReader:
     def _read_preface(self, data: bytes) -> int:
         """Return the number of octets of the preface, or 0 if the preface is incomplete."""
         if not PREFACE.startswith(data[: len(PREFACE)]):
-            raise ConnectionFault(PROTOCOL_ERROR, "expected the connection preface")
+            raise ConnectionFault(ErrorCode.PROTOCOL, "expected the connection preface")
         self._preface_read = len(data) >= len(PREFACE)
         return len(PREFACE) if self._preface_read else 0
 
     def _check_order(self, kind: int, flags: int, stream: int, length: int) -> None:
         """Check the size of a frame, the first frame, and the frames inside a header block."""
         if length > MAX_FRAME_SIZE:
-            raise ConnectionFault(FRAME_SIZE_ERROR, f"expected at most {MAX_FRAME_SIZE} octets, found {length}")
+            raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected at most {MAX_FRAME_SIZE} octets, found {length}")
         if kind != self._expected_kind or (kind == CONTINUATION and stream != self._block_stream):
             raise ConnectionFault(
-                PROTOCOL_ERROR, f"expected a frame of type {self._expected_kind}, found {kind} on {stream}"
+                ErrorCode.PROTOCOL, f"expected a frame of type {self._expected_kind}, found {kind} on {stream}"
             )
         if kind == SETTINGS:
             if flags & ACK:
-                raise ConnectionFault(PROTOCOL_ERROR, "expected the client's own SETTINGS first")
+                raise ConnectionFault(ErrorCode.PROTOCOL, "expected the client's own SETTINGS first")
             self._expected_kind = None
 
     def _join_block(self, kind: int, flags: int, stream: int, payload: bytes) -> bytes | None:
@@ -131,12 +129,14 @@ class FrameReader:
                 return payload
             self._expected_kind = CONTINUATION
         elif self._expected_kind is None:
-            raise ConnectionFault(PROTOCOL_ERROR, "CONTINUATION without HEADERS")
+            raise ConnectionFault(ErrorCode.PROTOCOL, "CONTINUATION without HEADERS")
         else:
             self._block_frames += 1
         block = self._block + payload
         if self._block_frames > MAX_CONTINUATIONS or len(block) > MAX_BLOCK:
-            raise ConnectionFault(ENHANCE_YOUR_CALM, f"{self._block_frames} CONTINUATION, {len(block)} octets")
+            raise ConnectionFault(
+                ErrorCode.ENHANCE_YOUR_CALM, f"{self._block_frames} CONTINUATION, {len(block)} octets"
+            )
         if flags & END_HEADERS:
             self._block, self._expected_kind = b"", None
             return block

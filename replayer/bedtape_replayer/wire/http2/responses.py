@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.wire.http2.floods import Floods
-from bedtape_replayer.wire.http2.frames import INTERNAL_ERROR, NO_ERROR
+from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.settings import GREETING
 from bedtape_replayer.wire.http2.streams import ClosedStreams, Stream
 from bedtape_replayer.wire.http2.writer import Writer
@@ -94,7 +94,7 @@ class Http2Responses:
         """
         self.respond(stream, reply.status, reply.headers, reply.body, date)
 
-    def reset(self, stream: int, error: int = INTERNAL_ERROR) -> None:
+    def reset(self, stream: int, error: int = ErrorCode.INTERNAL) -> None:
         """End a stream with RST_STREAM. Its queue is discarded."""
         state = self._streams.get(stream)
         if state is not None:
@@ -120,7 +120,7 @@ class Http2Responses:
         else:
             # The response does not depend on the rest of the request, so RST_STREAM makes the
             # client stop sending it (section 8.1).
-            self._writer.write_reset(state.number, NO_ERROR)
+            self._writer.write_reset(state.number, ErrorCode.NO_ERROR)
         self._close(state, reset_by_server=not state.ended)
 
     def _close(self, state: Stream, *, reset_by_server: bool) -> None:

@@ -7,16 +7,12 @@ from typing import Final
 
 from bedtape_replayer.wire.http2.frames import (
     ACK,
-    ENHANCE_YOUR_CALM,
-    FRAME_SIZE_ERROR,
     SETTING,
     SETTINGS,
-    SETTINGS_HEADER_TABLE_SIZE,
-    SETTINGS_INITIAL_WINDOW_SIZE,
-    SETTINGS_MAX_CONCURRENT_STREAMS,
-    SETTINGS_MAX_HEADER_LIST_SIZE,
     WINDOW_UPDATE,
     ConnectionFault,
+    ErrorCode,
+    Setting,
     frame,
     pack_number,
 )
@@ -37,10 +33,10 @@ GREETING: Final = frame(
     SETTINGS,
     0,
     0,
-    SETTING.pack(SETTINGS_HEADER_TABLE_SIZE, 0)
-    + SETTING.pack(SETTINGS_MAX_CONCURRENT_STREAMS, MAX_STREAMS)
-    + SETTING.pack(SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW)
-    + SETTING.pack(SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
+    SETTING.pack(Setting.HEADER_TABLE_SIZE, 0)
+    + SETTING.pack(Setting.MAX_CONCURRENT_STREAMS, MAX_STREAMS)
+    + SETTING.pack(Setting.INITIAL_WINDOW_SIZE, STREAM_WINDOW)
+    + SETTING.pack(Setting.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
 ) + frame(WINDOW_UPDATE, 0, 0, pack_number(CONNECTION_WINDOW - 65535))
 SETTINGS_ACK: Final = frame(SETTINGS, ACK, 0)
 
@@ -51,7 +47,7 @@ def read_settings(payload: bytes) -> Iterator[tuple[int, int]]:
     Raises `ConnectionFault` if the frame is malformed or too long.
     """
     if len(payload) % SETTING.size:
-        raise ConnectionFault(FRAME_SIZE_ERROR, f"expected SETTINGS of 6 octets each, found {len(payload)}")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE, f"expected SETTINGS of 6 octets each, found {len(payload)}")
     if len(payload) > MAX_SETTINGS * SETTING.size:
-        raise ConnectionFault(ENHANCE_YOUR_CALM, f"more than {MAX_SETTINGS} settings in a frame")
+        raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"more than {MAX_SETTINGS} settings in a frame")
     return SETTING.iter_unpack(payload)

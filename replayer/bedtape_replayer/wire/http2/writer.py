@@ -15,17 +15,13 @@ from bedtape_replayer.wire.http2.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
-    FLOW_CONTROL_ERROR,
     FRAME_HEADER,
     HEADERS,
     MAX_WINDOW,
-    PROTOCOL_ERROR,
     RST_STREAM,
-    SETTINGS_ENABLE_PUSH,
-    SETTINGS_HEADER_TABLE_SIZE,
-    SETTINGS_INITIAL_WINDOW_SIZE,
-    SETTINGS_MAX_FRAME_SIZE,
     ConnectionFault,
+    ErrorCode,
+    Setting,
     StreamFault,
     frame,
     pack_number,
@@ -156,18 +152,18 @@ class Writer:
     def widen(self, increment: int) -> None:
         """Apply a WINDOW_UPDATE for the connection."""
         if not increment:
-            raise ConnectionFault(PROTOCOL_ERROR, "expected a WINDOW_UPDATE above 0")
+            raise ConnectionFault(ErrorCode.PROTOCOL, "expected a WINDOW_UPDATE above 0")
         self._window += increment
         if self._window > MAX_WINDOW:
-            raise ConnectionFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}")
 
     def widen_stream(self, stream: Stream, increment: int) -> None:
         """Apply a WINDOW_UPDATE for one stream."""
         if not increment:
-            raise StreamFault(PROTOCOL_ERROR, "expected a WINDOW_UPDATE above 0")
+            raise StreamFault(ErrorCode.PROTOCOL, "expected a WINDOW_UPDATE above 0")
         stream.send_window += increment
         if stream.send_window > MAX_WINDOW:
-            raise StreamFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}")
+            raise StreamFault(ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}")
         self._wake(stream)
 
     def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
@@ -175,21 +171,21 @@ class Writer:
 
         Settings without meaning to a server are ignored.
         """
-        if name == SETTINGS_INITIAL_WINDOW_SIZE:
+        if name == Setting.INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
-        elif name == SETTINGS_MAX_FRAME_SIZE:
+        elif name == Setting.MAX_FRAME_SIZE:
             if not 1 << 14 <= value < 1 << 24:
-                raise ConnectionFault(PROTOCOL_ERROR, f"expected MAX_FRAME_SIZE of 2^14 to 2^24-1, found {value}")
+                raise ConnectionFault(ErrorCode.PROTOCOL, f"expected MAX_FRAME_SIZE of 2^14 to 2^24-1, found {value}")
             self._max_frame = value
-        elif name == SETTINGS_HEADER_TABLE_SIZE:
+        elif name == Setting.HEADER_TABLE_SIZE:
             self._table_size = min(self._table_size, value)
-        elif name == SETTINGS_ENABLE_PUSH and value > 1:
-            raise ConnectionFault(PROTOCOL_ERROR, f"expected ENABLE_PUSH of 0 or 1, found {value}")
+        elif name == Setting.ENABLE_PUSH and value > 1:
+            raise ConnectionFault(ErrorCode.PROTOCOL, f"expected ENABLE_PUSH of 0 or 1, found {value}")
 
     def _set_initial_window(self, value: int, streams: Iterable[Stream]) -> None:
         """Change the windows of all open streams, also below 0 (section 6.9.2)."""
         if value > MAX_WINDOW:
-            raise ConnectionFault(FLOW_CONTROL_ERROR, f"expected a window of at most {MAX_WINDOW}, found {value}")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"expected a window of at most {MAX_WINDOW}, found {value}")
         difference = value - self.initial_window
         self.initial_window = value
         if not difference:
@@ -197,7 +193,7 @@ class Writer:
         for stream in streams:
             stream.send_window += difference
             if stream.send_window > MAX_WINDOW:
-                raise ConnectionFault(FLOW_CONTROL_ERROR, f"the new window of stream {stream.number} is too large")
+                raise ConnectionFault(ErrorCode.FLOW_CONTROL, f"the new window of stream {stream.number} is too large")
             self._wake(stream)
 
     def _wake(self, stream: Stream) -> None:

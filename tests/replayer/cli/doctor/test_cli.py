@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_replayer import Replayer
-from bedtape_replayer.cli.doctor.checks import CHECKS, examine
+from bedtape_replayer.cli.doctor.cli import CHECKS, examine
 from bedtape_replayer.cli.doctor.environment import Environment
 
 COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "doctor"]

@@ -16,7 +16,7 @@ from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.cli.doctor import probe
 from bedtape_replayer.cli.doctor.addresses import Address
-from bedtape_replayer.cli.doctor.checks import examine
+from bedtape_replayer.cli.doctor.cli import examine
 from bedtape_replayer.cli.doctor.environment import Listener
 from bedtape_replayer.cli.doctor.probe import gather, listener_at
 from support import folders

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS, identify
-from bedtape_replayer.engine.validation import Refusal, find_refusal
+from bedtape_replayer.engine.validation import find_refusal
+from bedtape_replayer.overlay.faults.error_response import Failure
 from support.corpus import Exchange, every, needs_corpus
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
@@ -157,7 +158,7 @@ SHAPE_MISTAKES: dict[str, tuple[JsonValue, str]] = {
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
 @pytest.mark.parametrize(("body", "message"), SHAPE_MISTAKES.values(), ids=SHAPE_MISTAKES)
 def test_a_mistake_in_a_shape_is_told_as_bedrock_tells_it(operation: str, body: JsonValue, message: str) -> None:
-    assert find_refusal(operation, CLAUDE, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal(operation, CLAUDE, orjson.dumps(body)) == Failure("ValidationException", message, 400)
 
 
 MISTYPED: dict[str, tuple[JsonValue, str]] = {
@@ -183,7 +184,7 @@ MISTYPED: dict[str, tuple[JsonValue, str]] = {
 
 @pytest.mark.parametrize(("body", "message"), MISTYPED.values(), ids=MISTYPED)
 def test_json_of_another_type_cannot_be_read_and_nothing_else_is_said_of_it(body: JsonValue, message: str) -> None:
-    assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) == Refusal(400, "SerializationException", message)
+    assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) == Failure("SerializationException", message, 400)
 
 
 # The texts of the wire contract's table; where a model is named, others are not asked for it.
@@ -257,7 +258,7 @@ CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
 
 @pytest.mark.parametrize(("model", "body", "message"), CONVERSATION_MISTAKES.values(), ids=CONVERSATION_MISTAKES)
 def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) -> None:
-    assert find_refusal("Converse", model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal("Converse", model, orjson.dumps(body)) == Failure("ValidationException", message, 400)
 
 
 FINE: dict[str, tuple[str, JsonValue]] = {
@@ -303,7 +304,7 @@ def test_what_bedrock_lets_pass(model: str, body: JsonValue) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 3000, b'{"a":NaN}'], ids=repr)
 def test_a_native_body_that_is_not_json(data: bytes) -> None:
     for operation in ("InvokeModel", "InvokeModelWithResponseStream"):
-        assert find_refusal(operation, CLAUDE, data) == Refusal(400, "ValidationException", MALFORMED)
+        assert find_refusal(operation, CLAUDE, data) == Failure("ValidationException", MALFORMED, 400)
 
 
 def _malformed(problems: str) -> str:
@@ -358,7 +359,7 @@ NATIVE_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
 @pytest.mark.parametrize("operation", ["InvokeModel", "InvokeModelWithResponseStream"])
 @pytest.mark.parametrize(("model", "body", "message"), NATIVE_MISTAKES.values(), ids=NATIVE_MISTAKES)
 def test_a_mistake_in_a_native_body(operation: str, model: str, body: JsonValue, message: str) -> None:
-    assert find_refusal(operation, model, orjson.dumps(body)) == Refusal(400, "ValidationException", message)
+    assert find_refusal(operation, model, orjson.dumps(body)) == Failure("ValidationException", message, 400)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +388,7 @@ def test_a_stream_that_is_opened_before_the_model_looks_is_not_refused() -> None
 @pytest.mark.parametrize("model", ["", None, "no spaces!", "ümlaut", "x" * 2049])
 def test_a_model_id_that_cannot_be_one(operation: str, model: str | None) -> None:
     found = find_refusal(operation, model, b"{}")
-    assert found == Refusal(400, "ValidationException", "The provided model identifier is invalid.")
+    assert found == Failure("ValidationException", "The provided model identifier is invalid.", 400)
 
 
 @pytest.mark.parametrize(
@@ -397,21 +398,13 @@ def test_a_model_id_that_somebody_made_up_is_none_of_ours(model: str) -> None:
     assert find_refusal("Converse", model, orjson.dumps(_converse())) is None
 
 
-def test_labels_and_headers_are_checked_by_their_own_shapes() -> None:
-    content: JsonValue = {"source": "INPUT", "content": [{"text": {"text": "a"}}]}
-    labels = {"guardrailIdentifier": "abc", "guardrailVersion": "latest"}
-    found = find_refusal("ApplyGuardrail", None, orjson.dumps(content), labels=labels)
-    assert found is not None
-    assert found.message.startswith("1 validation error detected: Value 'latest' at 'guardrailVersion' failed to")
-    assert not find_refusal(
-        "ApplyGuardrail", None, orjson.dumps(content), labels={**labels, "guardrailVersion": "DRAFT"}
-    )
+def test_headers_are_checked_by_their_own_shapes() -> None:
     traced = {"x-amzn-bedrock-trace": "on"}
-    assert find_refusal("InvokeModel", "my-model", b"{}", header=traced.get) == Refusal(
-        400,
+    assert find_refusal("InvokeModel", "my-model", b"{}", header=traced.get) == Failure(
         "ValidationException",
         "1 validation error detected: Value 'on' at 'trace' failed to satisfy constraint: Member must satisfy enum value"
         " set: [ENABLED, DISABLED, ENABLED_FULL]",
+        400,
     )
     assert find_refusal("InvokeModel", "my-model", b"{}", header={"x-amzn-bedrock-trace": "ENABLED"}.get) is None
 
@@ -649,7 +642,7 @@ def test_filters_within_filters_are_read_while_python_can() -> None:
     assert found is not None
     assert found.message.startswith("101 validation errors detected: ")
     # The JSON can still be parsed at this depth, but not walked.
-    assert find_refusal("Retrieve", None, _filtered(500)) == Refusal(400, "ValidationException", MALFORMED)
+    assert find_refusal("Retrieve", None, _filtered(500)) == Failure("ValidationException", MALFORMED, 400)
 
 
 # -- what Bedrock answered ------------------------------------------------------------------------------------------
@@ -666,7 +659,7 @@ _NOT_OF_SHAPE = (
 )
 
 
-def _recorded(exchange: Exchange) -> Refusal | None:
+def _recorded(exchange: Exchange) -> Failure | None:
     target = identify(exchange.method, exchange.path)
     headers = {name.lower(): value for name, value in exchange.request_headers}
     return find_refusal(target.name or "", target.model, exchange.request_body, header=headers.get)

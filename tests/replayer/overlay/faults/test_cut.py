@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bedtape_replayer.answering.reply import Piece
 from bedtape_replayer.answering.steps import Close, EndAt, Finish, Reset, Send, Stall, Start, Step, Wait, edit
-from bedtape_replayer.overlay.faults.cut import truncate_pieces
+from bedtape_replayer.overlay.faults.truncation import truncate_pieces
 
 STEPS: tuple[Step, ...] = (Wait(1), Start(), Send(b"abc"), Wait(2), Send(b"def"), Finish())
 

@@ -1,7 +1,6 @@
 """Lines of what was found, on terminals and in files."""
 
-from bedtape_replayer.cli.doctor.diagnosis import note, ok, wrong
-from bedtape_replayer.cli.doctor.render import render_lines, summary
+from bedtape_replayer.cli.doctor.diagnosis import note, ok, render_lines, summary, wrong
 
 DIAGNOSES = (
     ok("port", "free"),
