@@ -13,28 +13,6 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-__all__ = [
-    "BEARER",
-    "DEFAULT_SESSION",
-    "HOST_PATTERN",
-    "MANTLE",
-    "RUNTIME",
-    "SERVICES",
-    "Host",
-    "Prefixes",
-    "Scope",
-    "is_region",
-    "isolate_environment",
-    "point_environment",
-    "read_host",
-    "read_scope",
-    "read_service",
-    "read_session_key",
-    "render_host",
-    "render_prefix",
-    "split_prefixes",
-]
-
 DEFAULT_SESSION = "default"
 RUNTIME, MANTLE = "bedrock-runtime", "bedrock-mantle"
 SERVICES = (RUNTIME, "bedrock-agent-runtime", "bedrock-agent", "bedrock", MANTLE)

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from bedtape_cassettes.model import Place, render_path
 
-__all__ = ["CassetteError", "CassetteInvalid", "CassetteMissing", "ConfigInvalid", "Invalid", "Problem", "SecretFound"]
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FAILURES", "KnownFailure", "get_namespace", "stream_member"]
-
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:

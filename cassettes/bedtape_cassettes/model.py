@@ -12,28 +12,6 @@ from typing import Literal, TypeAlias
 
 import msgpack
 
-__all__ = [
-    "EMPTY",
-    "LONGEST_MS",
-    "Body",
-    "BodyForm",
-    "Cassette",
-    "Event",
-    "Events",
-    "Headers",
-    "Interaction",
-    "JsonValue",
-    "PayloadForm",
-    "Request",
-    "Response",
-    "Suite",
-    "event_headers",
-    "exception_headers",
-    "is_header",
-    "is_method",
-    "is_path",
-]
-
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 # The place of a member or item in a JSON value.
 Place: TypeAlias = tuple[str | int, ...]

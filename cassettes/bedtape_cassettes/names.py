@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["cassette_name", "is_safe_name"]
-
 _LONGEST_PART = 200  # bytes: file systems allow 255, and a file has a suffix while it is written
 
 

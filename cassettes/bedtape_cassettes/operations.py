@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-__all__ = ["OPERATIONS", "Operation", "Target", "identify", "kebab"]
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:

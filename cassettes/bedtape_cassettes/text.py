@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Line", "Style", "escape_controls", "format_count", "lines"]
-
 Style: TypeAlias = Literal["plain", "title", "role", "faint", "added", "removed", "warning"]
 
 

@@ -42,8 +42,6 @@ from bedtape_recorder.routing import DEFAULT_REGION, Route, read_route
 from bedtape_recorder.settings import find_state_folder, parse_upstream
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
-__all__ = ["Addon", "Playback", "PlayedAnswer", "Script", "Signer"]
-
 _log = logging.getLogger("bedtape.record")
 
 _BIDIRECTIONAL = "invoke-with-bidirectional-stream"

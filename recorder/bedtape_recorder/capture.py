@@ -15,8 +15,6 @@ from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_headers, scrub_path, scrub_text
 from bedtape_cassettes.redaction.stream import Scrubber, scrubber_for
 
-__all__ = ["Capture", "Counts"]
-
 
 @dataclass(slots=True)
 class Counts:

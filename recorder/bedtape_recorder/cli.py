@@ -30,9 +30,6 @@ from bedtape_recorder.finish import WriteResult, recover_file
 from bedtape_recorder.journal_file import is_in_use
 from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
 
-__all__ = ["record", "recover"]
-
-
 _REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
 
 

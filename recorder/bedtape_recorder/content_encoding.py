@@ -19,8 +19,6 @@ from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 from bedtape_recorder.capture import Capture
 
-__all__ = ["BodyReceiver", "Unpack", "make_receiver"]
-
 _log = logging.getLogger("bedtape.record")
 
 Unpack = Callable[[bytes, str], bytes]

@@ -16,8 +16,6 @@ from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.routing import DEFAULT_REGION, Route
 from bedtape_recorder.signing import EventSigner, sign
 
-__all__ = ["Credentials"]
-
 _FIX = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
 
 # A Bedrock API key, long-term or short-term. Other x-api-key values are placeholders.

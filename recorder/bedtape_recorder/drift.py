@@ -18,8 +18,6 @@ from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Events, Interaction, JsonValue, Response
 
-__all__ = ["Drift", "find_drifts"]
-
 _RETIRED = ("end of its life",)
 
 

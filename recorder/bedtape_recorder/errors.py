@@ -7,8 +7,6 @@ RecorderError
 
 from __future__ import annotations
 
-__all__ = ["ExtraMissing", "GateShut", "RecorderError"]
-
 
 class RecorderError(Exception):
     """Base class of errors that prevent a recording. The message contains the fix."""

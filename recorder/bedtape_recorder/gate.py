@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from bedtape_recorder.errors import GateShut
 
-__all__ = ["VARIABLE", "require"]
-
 VARIABLE = "RUN_REAL_BEDROCK_TESTS"
 
 

@@ -12,8 +12,6 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.finish import WriteResult, recover_file
 
-__all__ = ["JournalFile", "is_in_use"]
-
 
 class JournalFile:
     """A capture whose journal is a private file under `state`. Its name contains the process id.

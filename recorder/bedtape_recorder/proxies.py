@@ -13,8 +13,6 @@ from urllib.parse import unquote, urlsplit
 
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["CompanyProxy", "Proxies", "read_proxies"]
-
 
 @dataclass(frozen=True, slots=True)
 class CompanyProxy:

@@ -12,8 +12,6 @@ from mitmproxy.tools.dump import DumpMaster
 
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["Proxy", "install_graceful_goaway"]
-
 # mitmproxy closes a connection after ten silent minutes, but botocore waits up to an hour.
 _TIMEOUT_S = 4000
 

@@ -20,8 +20,6 @@ from bedtape_cassettes.addresses import (
 )
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["BEDROCK_HOSTS", "DEFAULT_REGION", "Route", "make_host_patterns", "read_route"]
-
 DEFAULT_REGION = "us-east-1"
 # The format of mitmproxy's allow_hosts option.
 BEDROCK_HOSTS = rf"^{HOST_PATTERN}:443$"

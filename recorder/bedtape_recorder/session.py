@@ -34,8 +34,6 @@ from bedtape_recorder.proxy import Proxy
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
 from bedtape_recorder.settings import Settings, find_state_folder
 
-__all__ = ["Recording", "make_child_environment"]
-
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
 # Headers that belong to one connection, or that http.client sets.

@@ -11,8 +11,6 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import Redaction
 from bedtape_recorder.errors import RecorderError
 
-__all__ = ["Settings", "find_state_folder", "parse_upstream"]
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:

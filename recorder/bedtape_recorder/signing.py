@@ -21,8 +21,6 @@ from botocore.credentials import ReadOnlyCredentials
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Headers
 
-__all__ = ["SIGNATURE_HEADERS", "EventSigner", "sign"]
-
 # The headers of a client's signature. botocore would reuse a stale content hash.
 SIGNATURE_HEADERS = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 

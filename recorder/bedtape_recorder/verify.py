@@ -24,9 +24,6 @@ from bedtape_recorder.proxies import CompanyProxy, Proxies, read_proxies
 from bedtape_recorder.routing import Route
 from bedtape_recorder.settings import Settings
 
-__all__ = ["Verdict", "verify"]
-
-
 _ACCOUNT = re.compile(rf"(?<![0-9]){ACCOUNT}(?![0-9])")
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from bedtape_replayer.plugin.bedrock import Bedrock
     from bedtape_replayer.plugin.run import Run
 
-__all__ = ["bedrock"]
-
 _RECORD = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "record"]
 _MARKS = (
     "bedrock(name=None, *, overlay=None, strict=None, speed=None, allow_misses=False): answer this test's Bedrock calls"

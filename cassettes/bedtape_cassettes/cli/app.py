@@ -9,8 +9,6 @@ import typer
 from bedtape_cassettes.cli import changing, comparing, editing, guarding, importing, looking, packing
 from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
-__all__ = ["cassette"]
-
 cassette = typer.Typer(
     cls=SectionedGroup,
     help="Show, change, compare and pack cassettes.",

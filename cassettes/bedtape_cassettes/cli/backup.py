@@ -12,8 +12,6 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.storage.commit import back_up
 
-__all__ = ["make_room", "refuse_existing", "set_aside"]
-
 
 def set_aside(place: Path, files: Sequence[Path]) -> Path | None:
     """Backs up the files of `place` and returns the folder of the copies; `None` if git holds every file."""

@@ -26,21 +26,6 @@ from bedtape_cassettes.suites.timing import Retiming
 from bedtape_cassettes.suites.timing import retime as retime_interaction
 from bedtape_cassettes.text import Line, lines
 
-__all__ = [
-    "change",
-    "copy",
-    "drop",
-    "keep",
-    "merge",
-    "move",
-    "rename",
-    "renumber",
-    "retime",
-    "split",
-    "trim",
-    "truncate_after",
-]
-
 To = Annotated[str, typer.Option("--to", metavar="CASSETTE", help="Name of the target cassette.")]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COMMANDS", "END", "GROUPS", "Command"]
-
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -20,8 +20,6 @@ from bedtape_cassettes.suites import diff as diffing
 from bedtape_cassettes.suites.selector import numbers, pick
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["diff", "git_setup", "textconv"]
-
 _SIDE = "A selector (weather, weather:2), or a .tape file or folder (old.tape, ./other/)."
 
 

@@ -13,8 +13,6 @@ from bedtape_cassettes.cli.output import print_json, print_lines
 from bedtape_cassettes.config import rendering
 from bedtape_cassettes.config.files import find_working_folder, read_settings
 
-__all__ = ["config"]
-
 config = typer.Typer(
     cls=SectionedGroup, help="Show settings from files and variables.", no_args_is_help=True, rich_markup_mode=None
 )

@@ -28,8 +28,6 @@ from bedtape_cassettes.suites.assign import EditResult, assign, parse_assignment
 from bedtape_cassettes.suites.selector import Picked, pick
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["edit", "set_"]
-
 _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, json:$.path=…, request:$.path=…"
 
 

@@ -11,8 +11,6 @@ import typer
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["exit_on_error", "fail", "report"]
-
 
 def report(message: object, *, prefix: str = "bedtape: ") -> None:
     """Prints the message on stderr, with control characters escaped. Only its first line has the prefix."""

@@ -29,8 +29,6 @@ from bedtape_cassettes.suites import checks, secrets
 from bedtape_cassettes.suites.selector import pick
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["check", "redact", "scan"]
-
 Some = Annotated[list[str] | None, typer.Argument(metavar="SELECTOR", help="Interactions to check. Default: all.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help=f"Only these, repeatable: {', '.join(NAMES)}.")]
 Patterns = Annotated[

@@ -13,8 +13,6 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["PlainCommand", "SectionedGroup"]
-
 _LONGEST = 200
 _OFF = re.compile(r"  \[default: no-[a-z-]+]$")
 

@@ -29,8 +29,6 @@ from bedtape_cassettes.redaction.scrub import Redaction, read_patterns
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import commit, list_files, lock
 
-__all__ = ["export", "import_"]
-
 _SUFFIX = re.compile(r"(?i)\.(?:ya?ml|json|har|flows?|mitm|dump)(?:\.gz)?\Z")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 

@@ -22,8 +22,6 @@ from bedtape_cassettes.suites.listing import Row, Total, row, table, totals
 from bedtape_cassettes.suites.selector import find_named, numbers, pick
 from bedtape_cassettes.text import Line
 
-__all__ = ["ls", "show_", "stats"]
-
 _ANY = typer.Argument(metavar="CASSETTE", help="Names of cassettes, or globs. Default: all.")
 _SOME = typer.Argument(metavar="SELECTOR", help="Interactions to count. Default: all.")
 

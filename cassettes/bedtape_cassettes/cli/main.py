@@ -18,8 +18,6 @@ from bedtape_cassettes.config.defaults import Defaults, defaults_of
 from bedtape_cassettes.config.files import find_working_folder, read_settings
 from bedtape_cassettes.errors import ConfigInvalid
 
-__all__ = ["app", "load_all", "main"]
-
 _MODULES = {command.name: command.module for command in COMMANDS}
 # These commands report settings themselves, also invalid ones.
 _REPORTS_SETTINGS = ("config", "doctor")

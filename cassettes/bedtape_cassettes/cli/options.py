@@ -11,19 +11,6 @@ import typer
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.storage import store
 
-__all__ = [
-    "CASSETTES",
-    "AnyProfile",
-    "AsJson",
-    "DryRun",
-    "Folder",
-    "Ignore",
-    "Names",
-    "Placeholder",
-    "RecordedRedact",
-    "Selectors",
-]
-
 CASSETTES = Path("cassettes")
 
 

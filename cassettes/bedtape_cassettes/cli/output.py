@@ -17,13 +17,6 @@ from bedtape_cassettes.model import Suite
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import Line, Style
 
-__all__ = [
-    "load",
-    "print_json",
-    "print_lines",
-    "progress",
-]
-
 # -- printing --------------------------------------------------------------------------------------------------
 
 _COLOURS: dict[Style, dict[str, Any]] = {

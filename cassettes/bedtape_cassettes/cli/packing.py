@@ -18,8 +18,6 @@ from bedtape_cassettes.storage.commit import commit, list_files, lock
 from bedtape_cassettes.suites.selector import find_named
 from bedtape_cassettes.text import format_count
 
-__all__ = ["pack", "unpack"]
-
 Force = Annotated[
     bool, typer.Option("--force/--no-force", help="Replace existing files. Files that git does not hold are backed up.")
 ]

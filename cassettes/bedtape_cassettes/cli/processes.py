@@ -13,8 +13,6 @@ from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError
 
-__all__ = ["edit_text", "run"]
-
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs the command and returns its exit code, or 128 plus the signal. Raises OSError if it cannot be run."""

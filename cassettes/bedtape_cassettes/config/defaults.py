@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 from bedtape_cassettes.config.options import ARGUMENTS, TABLES, TOP, project_key
 from bedtape_cassettes.config.settings import Settings, SettingValue, as_list
 
-__all__ = ["Defaults", "defaults_of", "key_of"]
-
 Defaults: TypeAlias = dict[str, Any]
 
 

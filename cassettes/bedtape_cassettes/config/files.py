@@ -17,8 +17,6 @@ from bedtape_cassettes.config.reading import Source, read_document, read_environ
 from bedtape_cassettes.config.settings import Settings, SettingValue
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 
-__all__ = ["FILE", "find_working_folder", "read_settings"]
-
 FILE = "bedtape.toml"
 _SHARED = "pyproject.toml"
 _TABLE = ("tool", "bedtape")

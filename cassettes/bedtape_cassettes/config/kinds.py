@@ -11,21 +11,6 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-__all__ = [
-    "ChoiceKind",
-    "CommandKind",
-    "Kind",
-    "NumberKind",
-    "PathKind",
-    "PatternKind",
-    "Scalar",
-    "SwitchKind",
-    "TextKind",
-    "Unfit",
-    "Value",
-    "WholeNumberKind",
-]
-
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Scalar, ...]
 

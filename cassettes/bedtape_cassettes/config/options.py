@@ -22,22 +22,6 @@ from bedtape_cassettes.config.kinds import (
     WholeNumberKind,
 )
 
-__all__ = [
-    "ARGUMENTS",
-    "CONFIG",
-    "OTHER_VARIABLES",
-    "PROJECT",
-    "REMOVED",
-    "TABLES",
-    "TOP",
-    "Name",
-    "Option",
-    "project_key",
-    "variable_of",
-    "variables",
-    "without_settings",
-]
-
 # A table and a key in it. `("", "ignore")` is at the top of the file.
 Name: TypeAlias = tuple[str, str]
 

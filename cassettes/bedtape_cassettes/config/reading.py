@@ -13,8 +13,6 @@ from bedtape_cassettes.config.options import OTHER_VARIABLES, REMOVED, TABLES, T
 from bedtape_cassettes.config.settings import SettingValue
 from bedtape_cassettes.errors import Problem
 
-__all__ = ["Source", "read_document", "read_environment", "render_value"]
-
 _GATE = "run-real-bedrock-tests"
 _SHOWN = 80
 _MAY_BE_SECRET = re.compile("(?i)token|secret|passw|credential|key")

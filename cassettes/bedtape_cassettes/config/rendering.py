@@ -10,8 +10,6 @@ from bedtape_cassettes.config.options import TABLES, TOP
 from bedtape_cassettes.config.settings import Settings, SettingValue
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["render_json", "render_toml"]
-
 
 def render_json(settings: Settings) -> dict[str, object]:
     """Returns all settings for programs. A value is null if it selects the default or is a secret."""

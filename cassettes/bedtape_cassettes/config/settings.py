@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from bedtape_cassettes.config.kinds import Scalar, Value
 from bedtape_cassettes.config.options import TABLES, TOP, Name
 
-__all__ = ["NO_SETTINGS", "SettingValue", "Settings", "as_list"]
-
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:

@@ -12,27 +12,6 @@ from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = [
-    "STOP_REASONS",
-    "Block",
-    "Citation",
-    "CitedText",
-    "Content",
-    "Embeddings",
-    "Image",
-    "Images",
-    "Message",
-    "Prompt",
-    "Ranking",
-    "Reasoning",
-    "StopReason",
-    "Text",
-    "ToolResult",
-    "ToolUse",
-    "Turn",
-    "Usage",
-]
-
 # Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
 StopReason: TypeAlias = Literal[
     "end_turn",

@@ -10,8 +10,6 @@ from bedtape_cassettes.families.content import Content, Prompt, Usage
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["GUARDED", "METRICS", "Family", "JsonObject", "ModelRequest", "RenderError", "make_render_error"]
-
 JsonObject = dict[str, JsonValue]
 
 # Members that Bedrock adds to InvokeModel bodies and chunks of every family.

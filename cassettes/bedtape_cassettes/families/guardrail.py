@@ -8,8 +8,6 @@ from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["render_assessment"]
-
 # Characters in a text unit, by which guardrails are billed.
 _UNIT = 1000
 

@@ -13,8 +13,6 @@ from bedtape_cassettes.format import json_values
 from bedtape_cassettes.format.json_values import Place, Plain, at
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["Members", "find_leaves", "find_places"]
-
 Paths = tuple[str, ...]
 
 

@@ -17,8 +17,6 @@ from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, JsonValue, Response
 
-__all__ = ["content_of", "parse_object", "prompt_of"]
-
 _EXCEPTION = (":message-type", "exception")
 
 

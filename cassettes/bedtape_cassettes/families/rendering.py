@@ -18,8 +18,6 @@ from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
 
-__all__ = ["can_render", "render"]
-
 _JSON: Headers = (("content-type", "application/json"),)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))

@@ -36,8 +36,6 @@ from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGA
 from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.matching.key import PROFILE
 
-__all__ = ["APIS", "FAMILIES", "INVOKE", "family_of", "members_of", "strip_profile"]
-
 # The first family with a matching glob is used, so specific globs come before general globs.
 FAMILIES: tuple[Family, ...] = (
     CONVERSE,

@@ -17,8 +17,6 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import read_event, read_values, replace_value, write_values
 from bedtape_cassettes.model import LONGEST_MS, Body, Event, Events, JsonValue
 
-__all__ = ["Slot", "slots", "split_like", "with_text"]
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:

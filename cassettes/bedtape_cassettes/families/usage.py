@@ -15,8 +15,6 @@ from bedtape_cassettes.format.json_values import Place, Plain, at, with_leaf
 from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Interaction, JsonValue, Response
 
-__all__ = ["COUNTS", "read_usage", "with_usage"]
-
 # Converse's names of the counts, which users write (`usage.inputTokens=7`), to fields of `Usage`.
 COUNTS = {
     "inputTokens": "input",

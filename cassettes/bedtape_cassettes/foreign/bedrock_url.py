@@ -8,8 +8,6 @@ from bedtape_cassettes.foreign.exchange import Unusable
 from bedtape_cassettes.model import is_method, is_path
 from bedtape_cassettes.operations import identify
 
-__all__ = ["path_of"]
-
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*))?(?P<path>/[^#]*)?")
 _HOST = re.compile(r"(?i)(?:\A|[.-])bedrock(?:[.-]|\Z)")
 # No other API has paths with these prefixes, so the host may be a proxy, a placeholder or missing.

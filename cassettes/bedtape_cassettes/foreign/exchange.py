@@ -12,23 +12,6 @@ from typing import Any, TypeAlias
 
 from bedtape_cassettes.model import Headers, JsonValue
 
-__all__ = [
-    "Entry",
-    "Exchange",
-    "Rule",
-    "Skipped",
-    "Unusable",
-    "decode_base64",
-    "encode_body",
-    "read_each",
-    "read_headers",
-    "read_list",
-    "read_number",
-    "read_object",
-    "read_text",
-    "render_value",
-]
-
 
 class Unusable(ValueError):
     """An entry that cannot be imported. foreign: it is valid, but not Bedrock's, or no rule can express it."""

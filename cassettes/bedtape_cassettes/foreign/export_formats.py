@@ -11,8 +11,6 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, Interaction
 
-__all__ = ["FORMATS", "ExportFormat"]
-
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:

@@ -15,8 +15,6 @@ from bedtape_cassettes.foreign.foreign_yaml import MAX_DEPTH, load_all
 from bedtape_cassettes.foreign.tnetstring import read
 from bedtape_cassettes.format.bodies import levels
 
-__all__ = ["MAX_BYTES", "FileContent", "inflate", "parse_file"]
-
 MAX_BYTES = 256 * 2**20  # unpacked: the largest of 1,100 foreign cassettes has 4 MB
 
 _GZIP = b"\x1f\x8b"

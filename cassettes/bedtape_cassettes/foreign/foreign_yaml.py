@@ -24,8 +24,6 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Tagged", "load_all"]
-
 MAX_DEPTH = 200  # as in cassettes: libyaml's time grows with the square of the nesting
 MAX_NODES = 2_000_000  # with aliases followed; 100 times the largest cassette that was seen
 

@@ -12,8 +12,6 @@ from bedtape_cassettes.foreign.to_interaction import Doubt, convert
 from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub_text
 
-__all__ = ["ImportResult", "import_file"]
-
 _DOUBTS: dict[Doubt, str] = {
     "rewritten": "re-encoded by their recorder: the JSON is as it was, its bytes need not be",
     "edited": "of a length other than their Content-Length: edited after recording",

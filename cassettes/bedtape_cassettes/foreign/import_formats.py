@@ -21,8 +21,6 @@ from bedtape_cassettes.foreign.importers import (
     wiremock,
 )
 
-__all__ = ["FORMATS", "ForeignInvalid", "ImportFormat", "Reading", "read"]
-
 
 class ForeignInvalid(CassetteError):
     """A file that is not of the expected format, or of an unknown format."""

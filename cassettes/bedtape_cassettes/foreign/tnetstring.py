@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "read"]
-
 MAX_DEPTH = 50
 _LONGEST = 12  # digits: more than any file
 

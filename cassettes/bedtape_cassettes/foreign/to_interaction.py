@@ -19,8 +19,6 @@ from bedtape_cassettes.model import Headers, Interaction, is_header
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 
-__all__ = ["Conversion", "Doubt", "convert"]
-
 Doubt: TypeAlias = Literal["rewritten", "edited"]
 
 _COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")

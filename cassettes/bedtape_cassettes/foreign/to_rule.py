@@ -28,8 +28,6 @@ from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 
-__all__ = ["as_glob", "as_json", "as_regex", "match_body", "match_path", "reject", "render_overlay", "render_raw"]
-
 When = dict[str, JsonValue]
 
 _ANYTHING = re.compile(r"\(?(?:\.|\[\^/\]|\\S|\\w|\[\w-\])[*+]\)?|\{\w+\}")

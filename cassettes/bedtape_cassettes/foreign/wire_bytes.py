@@ -11,8 +11,6 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Cassette, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
 
-__all__ = ["WireExchange", "render_exchanges"]
-
 
 @dataclass(frozen=True, slots=True)
 class WireExchange:

@@ -18,29 +18,6 @@ from typing import TypeGuard
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import EMPTY, Body, Event, Events, JsonValue, PayloadForm
 
-__all__ = [
-    "EVENT_STREAM",
-    "MAX_LEVELS",
-    "PADDING",
-    "SERVER_SENT",
-    "choose_form",
-    "compact",
-    "levels",
-    "open_chunk",
-    "open_data",
-    "pad",
-    "parse",
-    "read_body",
-    "read_events",
-    "read_pieces",
-    "read_request_body",
-    "read_value",
-    "seal_chunk",
-    "seal_data",
-    "unpad",
-    "wire",
-]
-
 _DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 SERVER_SENT = "text/event-stream"

@@ -34,8 +34,6 @@ from bedtape_cassettes.model import (
 )
 from bedtape_cassettes.operations import Target, identify
 
-__all__ = ["VERSION", "build_document", "read", "write"]
-
 VERSION = 1
 MAX_PROBLEMS = 100  # more than anybody fixes in one sitting
 

@@ -18,18 +18,6 @@ from zlib import crc32
 
 from bedtape_cassettes.model import Headers
 
-__all__ = [
-    "Decoder",
-    "Frame",
-    "FrameError",
-    "HeaderType",
-    "HeaderValue",
-    "decode_all",
-    "encode",
-    "encode_all",
-    "encode_strings",
-]
-
 # botocore refuses larger frames (eventstream.py: 128 KiB of headers, 24 MiB of payload) and
 # repeated headers.
 MAX_HEADERS = 128 * 1024

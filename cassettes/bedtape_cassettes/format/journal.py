@@ -20,8 +20,6 @@ import msgpack
 from bedtape_cassettes.errors import CassetteInvalid, Problem
 from bedtape_cassettes.model import Headers
 
-__all__ = ["SUFFIX", "Chunk", "Damaged", "End", "Head", "Opened", "Record", "Sent", "encode", "read"]
-
 SUFFIX = ".journal"
 VERSION = 2
 _WITHOUT_MODE = 1  # this version does not contain the record mode

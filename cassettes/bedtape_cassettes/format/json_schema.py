@@ -19,8 +19,6 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import Place, same
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["Schema", "problems", "render_value"]
-
 Schema: TypeAlias = dict[str, Any]
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -15,8 +15,6 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Plain
 from bedtape_cassettes.model import Body, Event, Events, JsonValue
 
-__all__ = ["read_event", "read_values", "replace_value", "write_values"]
-
 _LINE = re.compile(rb"(?m)^(data: ?)(.*)$")
 
 

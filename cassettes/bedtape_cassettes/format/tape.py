@@ -32,8 +32,6 @@ from bedtape_cassettes.model import (
 from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.operations import identify
 
-__all__ = ["MAGIC", "Row", "from_row", "pack", "pack_rows", "to_row", "unpack", "unpack_rows"]
-
 MAGIC = b"bedtape\x01"
 _DIGEST = 16
 

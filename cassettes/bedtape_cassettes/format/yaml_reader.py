@@ -27,8 +27,6 @@ from yaml.events import (
 from bedtape_cassettes.errors import CassetteInvalid, Problem
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["MAX_DEPTH", "MAX_DIGITS", "Path", "events", "line_of", "read"]
-
 Path: TypeAlias = tuple[str | int, ...]
 
 # libyaml's scanner takes time that grows with the square of the flow nesting (17 s for 100,000

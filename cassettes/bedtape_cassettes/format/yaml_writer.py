@@ -14,8 +14,6 @@ from typing import TypeAlias
 from bedtape_cassettes.format.yaml_reader import MAX_DEPTH, MAX_DIGITS, Path
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["dump"]
-
 Flow: TypeAlias = Callable[[Path, JsonValue], bool]
 Inline: TypeAlias = Callable[[Path, JsonValue], str | None]
 

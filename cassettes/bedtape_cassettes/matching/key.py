@@ -22,21 +22,6 @@ from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
 from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
 
-__all__ = [
-    "ANSWERING",
-    "ANSWER_HEADERS",
-    "DEFAULT",
-    "AnswerHeaders",
-    "Canonical",
-    "MatchRules",
-    "answer_headers",
-    "canonical",
-    "canonicalize_request",
-    "compute_key",
-    "compute_request_key",
-    "compute_unscrubbed_key",
-]
-
 # Request headers that change Bedrock's answer. Accept is one, because some models answer in several
 # types.
 ANSWER_HEADERS = (

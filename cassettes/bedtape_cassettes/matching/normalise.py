@@ -15,8 +15,6 @@ from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 from bedtape_cassettes.redaction.walk import scrub_interaction
 
-__all__ = ["VOLATILE_RESPONSE_HEADERS", "build_interaction", "keep_request_headers"]
-
 # The request headers to keep. This is not a list of headers to drop, because companies put secrets
 # into headers that bedtape cannot list.
 _KEPT_REQUEST_HEADERS = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})

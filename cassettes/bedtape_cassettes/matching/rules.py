@@ -10,8 +10,6 @@ from bedtape_cassettes.format.json_values import parse_path
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import read_patterns
 
-__all__ = ["match_rules", "render_arguments"]
-
 
 def match_rules(
     ignore: Sequence[str] = (),

@@ -18,20 +18,6 @@ from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.prefix_tree import any_of
 
-__all__ = [
-    "ROUNDS",
-    "Find",
-    "Look",
-    "Search",
-    "Span",
-    "Writer",
-    "find_edits",
-    "find_edits_in",
-    "find_pattern",
-    "find_words",
-    "replace_all",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

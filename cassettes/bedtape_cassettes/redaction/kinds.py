@@ -6,20 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = [
-    "ACCESS_KEY",
-    "ACCOUNT",
-    "KINDS",
-    "NAMES",
-    "PLACEHOLDER",
-    "REDACTED",
-    "SCRUBBED",
-    "SECRETS",
-    "SECRET_HEADER",
-    "SecretKind",
-    "is_secret_header",
-]
-
 REDACTED = "REDACTED"
 ACCOUNT = "123456789012"  # the account of AWS's documentation
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"  # the access key id of AWS's documentation

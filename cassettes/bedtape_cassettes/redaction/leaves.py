@@ -14,8 +14,6 @@ from typing import Literal
 
 from bedtape_cassettes.format.json_values import Place
 
-__all__ = ["Edit", "Leaf", "apply", "decode_base64", "encode_like", "read_leaves"]
-
 
 @dataclass(frozen=True, slots=True)
 class Edit:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-__all__ = ["any_of"]
-
 # Deeper than any texts that a person writes; what is left is a list.
 _DEEPEST = 8
 

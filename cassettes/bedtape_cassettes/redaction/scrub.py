@@ -17,21 +17,6 @@ from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Span, find_edits, replace_all
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SCRUBBED, SECRETS, is_secret_header
 
-__all__ = [
-    "ALWAYS",
-    "CHECK",
-    "SCRUB",
-    "Redaction",
-    "find_secrets",
-    "read_patterns",
-    "redact_path",
-    "scrub",
-    "scrub_headers",
-    "scrub_path",
-    "scrub_text",
-    "write_placeholder",
-]
-
 
 @dataclass(frozen=True)
 class Redaction:

@@ -14,8 +14,6 @@ from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.format.eventstream import HeaderType, HeaderValue
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_text
 
-__all__ = ["Scrubber", "scrubber_for"]
-
 _LENGTH = re.compile("[0-9]{1,18}")
 # What secrets and base64 are made of, also where JSON or a URL escapes it. Bounded by what precedes it: one pass.
 _LAST_WORD = re.compile(rb"(?<![\w~+=./%\\-])[\w~+=./%\\-]+\Z")

@@ -19,9 +19,6 @@ from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.scrub import ALWAYS, CHECK, SCRUB, Redaction, redact_path, write_placeholder
 
-__all__ = ["Finding", "rewrite", "scan", "scrub_interaction"]
-
-
 WriteAt: TypeAlias = Callable[[Find, str], str]
 
 

@@ -27,8 +27,6 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
 
-__all__ = ["BACKUPS", "back_up", "commit", "list_changed", "list_files", "lock", "open_backups"]
-
 BACKUPS = ".bedtape-backup"
 _OLD = ".bedtape-old"
 

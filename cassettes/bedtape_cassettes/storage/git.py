@@ -18,17 +18,6 @@ from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage.store import TAPE
 
-__all__ = [
-    "ATTRIBUTES",
-    "configure_diff",
-    "contains",
-    "find_missing_line",
-    "find_repository",
-    "read_commit_times",
-    "read_revision",
-    "set_up",
-]
-
 ATTRIBUTES = ".gitattributes"
 _ATTRIBUTE = "*.tape diff=bedtape"
 

@@ -21,19 +21,6 @@ from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.operations import kebab
 
-__all__ = [
-    "NEW",
-    "TAPE",
-    "Fingerprint",
-    "cache_folder",
-    "fingerprint",
-    "name_file",
-    "number_files",
-    "read",
-    "replace_file",
-    "samples",
-]
-
 _SUFFIXES = (".yaml", ".yml")
 TAPE = ".tape"
 NEW = ".bedtape-new"  # ends the names of files and folders that are not finished yet

@@ -26,17 +26,6 @@ from bedtape_cassettes.format.json_values import Place, Plain, find_places, pars
 from bedtape_cassettes.format.json_view import read_values, write_values
 from bedtape_cassettes.model import Body, Events, Interaction, JsonValue, Response
 
-__all__ = [
-    "Assignment",
-    "EditResult",
-    "answer_text",
-    "assign",
-    "parse_assignments",
-    "reconcile",
-    "with_length",
-    "with_members",
-]
-
 _KEYS = ("answer.text", "stop_reason", "status", *(f"usage.{name}" for name in COUNTS))
 # The error that clients most often receive with a status.
 _ERRORS = {

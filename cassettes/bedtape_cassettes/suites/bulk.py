@@ -19,23 +19,6 @@ from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file, number_files
 from bedtape_cassettes.suites.selector import Picked, cassettes
 
-__all__ = [
-    "BY",
-    "append",
-    "copy",
-    "drop",
-    "each",
-    "keep",
-    "merge",
-    "move",
-    "rename",
-    "renumber",
-    "split",
-    "trim",
-    "truncate_after",
-]
-
-
 # -- one by one ------------------------------------------------------------------------------------------------
 
 

@@ -19,8 +19,6 @@ from bedtape_cassettes.operations import identify
 from bedtape_cassettes.suites.lifecycle import find_end_of_life
 from bedtape_cassettes.suites.selector import find_duplicates, marks, numbers
 
-__all__ = ["CheckResult", "Drifts", "Facts", "check"]
-
 Level: TypeAlias = Literal["wrong", "note"]
 
 

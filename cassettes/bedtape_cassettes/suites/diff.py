@@ -33,8 +33,6 @@ from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonVal
 from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
 
-__all__ = ["Comparison", "Difference", "compare", "difference_lines", "differences", "render"]
-
 Section: TypeAlias = Literal["answer", "request", "headers", "noise"]
 _Facts: TypeAlias = dict[str, str]
 

@@ -15,8 +15,6 @@ from bedtape_cassettes.format import document, yamlio
 from bedtape_cassettes.model import Interaction, JsonValue
 from bedtape_cassettes.suites.assign import Assignment, EditResult, answer_text, assign, reconcile
 
-__all__ = ["read", "render"]
-
 _HEAD = """\
 # The answer. Changes here are written into the body or the events below, with the same cuts between events. Token
 # counts are updated. Changes below are kept as written. An empty file changes nothing.

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import date
 from fnmatch import fnmatchcase
 
-__all__ = ["ENDS", "find_end_of_life"]
-
 # Globs of bare model ids (no inference profile, no ARN).
 ENDS = {
     "anthropic.claude-v1*": date(2024, 2, 28),

@@ -11,8 +11,6 @@ from bedtape_cassettes.model import Cassette, Events, Interaction
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, escape_controls, lines
 
-__all__ = ["Row", "Total", "row", "table", "totals"]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -9,8 +9,6 @@ from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["Plan", "plan", "render"]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

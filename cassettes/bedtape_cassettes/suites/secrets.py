@@ -18,8 +18,6 @@ from bedtape_cassettes.suites import bulk
 from bedtape_cassettes.suites.assign import with_length
 from bedtape_cassettes.suites.selector import Picked, numbers
 
-__all__ = ["Found", "Names", "load_detectors", "redact", "redact_suite", "scan"]
-
 
 class Names:
     """Placeholders by value, numbered by kind in the order of their finds, above the numbers that exist.

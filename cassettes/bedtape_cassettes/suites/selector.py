@@ -21,8 +21,6 @@ from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.text import escape_controls
 
-__all__ = ["Picked", "Selector", "cassettes", "find_duplicates", "find_named", "numbers", "parse", "pick", "read_text"]
-
 # The places (from 0) of the selected interactions, by cassette.
 Picked: TypeAlias = dict[str, tuple[int, ...]]
 

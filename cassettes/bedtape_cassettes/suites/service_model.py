@@ -25,8 +25,6 @@ from botocore.validate import ParamValidator
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["VERSION", "Drift", "find_answer_drift", "find_event_drift", "find_request_drift", "has_operation"]
-
 VERSION = f"botocore {botocore_version}"
 
 

@@ -30,8 +30,6 @@ from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, J
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
-__all__ = ["render_heading", "render_raw", "render_transcript"]
-
 _INDENT = "  "
 _LONGEST = 76  # of a text in the timeline
 

@@ -8,8 +8,6 @@ from itertools import accumulate, pairwise
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import LONGEST_MS, Body, Events, Interaction, Response
 
-__all__ = ["Retiming", "retime"]
-
 
 @dataclass(frozen=True, slots=True)
 class Retiming:

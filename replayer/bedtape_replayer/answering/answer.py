@@ -11,8 +11,6 @@ from bedtape_replayer.answering.match import Miss
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
 
-__all__ = ["Answer", "Outcome", "Source"]
-
 # The source of an answer. miss: nothing answered. validation: the request check. overlay: a layer that cannot answer.
 # control: bedtape's own routes.
 Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]

@@ -15,8 +15,6 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
 from bedtape_replayer.answering.head import Head
 
-__all__ = ["Call"]
-
 
 # Nothing assigns a call's fields. It is not `frozen`, because a frozen call takes five times as long to make.
 @dataclass(eq=False)

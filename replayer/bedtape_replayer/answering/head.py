@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-__all__ = ["Head"]
-
 
 class Head:
     """The headers of a request. raw: CR LF, then the header lines, each with CR LF at its end.

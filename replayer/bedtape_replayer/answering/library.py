@@ -10,8 +10,6 @@ from bedtape_cassettes.names import cassette_name
 from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_replayer.answering.match import Index
 
-__all__ = ["Library"]
-
 
 class Library:
     """The cassettes of a server. A session plays from the cassette with its name, or else from all in name order."""

@@ -30,8 +30,6 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 
-__all__ = ["FieldDifference", "Index", "IndexedRecording", "Miss", "Near", "find_differences"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexedRecording:

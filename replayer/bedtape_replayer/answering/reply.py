@@ -18,18 +18,6 @@ from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, R
 from bedtape_cassettes.operations import identify
 from bedtape_replayer.answering.call import Call
 
-__all__ = [
-    "DATE",
-    "HeaderPairs",
-    "Piece",
-    "Reply",
-    "build_error_reply",
-    "build_own_reply",
-    "build_reply",
-    "build_response_reply",
-    "is_date",
-]
-
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 # A placeholder for the current date. A recorded date would shift the clock by which JavaScript clients sign.

@@ -13,23 +13,6 @@ from typing import TypeAlias
 
 from bedtape_replayer.answering.reply import Reply
 
-__all__ = [
-    "AddWaits",
-    "Close",
-    "EndAt",
-    "Finish",
-    "Reset",
-    "Send",
-    "Stall",
-    "Start",
-    "Step",
-    "StepEdit",
-    "Wait",
-    "build_paced_steps",
-    "build_steps",
-    "edit",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Wait:

@@ -16,8 +16,6 @@ from bedtape_replayer.history.calls import ConditionInvalid
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.retries.verdict import judge_retries
 
-__all__ = ["call_of", "calls_of", "forget", "list_unplayed", "run_assertion", "verdict_of"]
-
 # A page of calls, if the asker does not say: what a person reads at a time.
 _PAGE = 100
 

@@ -37,8 +37,6 @@ from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.when import When
 
-__all__ = ["ROUTES", "content", "render_invocation"]
-
 # What that emulator calls an invocation.
 _INVOKING = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 _SERVICES = ("bedrock", "bedrock-runtime")

@@ -18,8 +18,6 @@ from bedtape_replayer.api.route import ApiRequest, Failed, Route
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
 
-__all__ = ["Gate"]
-
 _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
 _LOOPBACK = re.compile(
     r"(?:localhost|[a-z0-9.-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE

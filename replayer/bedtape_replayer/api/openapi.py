@@ -10,8 +10,6 @@ from typing import Any
 from bedtape_cassettes.format.json_schema import Schema
 from bedtape_replayer.api.route import Route
 
-__all__ = ["openapi"]
-
 _TOKEN = {"type": "apiKey", "in": "header", "name": "x-bedtape-token"}
 _BEARER = {"type": "http", "scheme": "bearer"}
 

@@ -19,8 +19,6 @@ from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 
-__all__ = ["ApiRequest", "Failed", "NoSuch", "Route", "invalid"]
-
 
 class Failed(Exception):
     """A request that fails: its status, the reason as JSON, and the headers of that status."""

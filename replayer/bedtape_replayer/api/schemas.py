@@ -13,30 +13,6 @@ from bedtape_replayer.history.retries.finding import Mistake
 from bedtape_replayer.overlay.schema import FAULT, RULE, WHEN
 from bedtape_replayer.overlay.schema import OVERLAY as OVERLAY_FILE
 
-__all__ = [
-    "ADVANCE",
-    "ASSERTED",
-    "ASSERTION",
-    "CALL",
-    "CALLS",
-    "CASSETTE",
-    "CLOCK",
-    "CONDITIONS",
-    "DONE",
-    "FINDING",
-    "HEALTH",
-    "INTERACTION",
-    "LAID_FAULT",
-    "LAID_RULE",
-    "LAYERS",
-    "NAMED",
-    "OVERLAY",
-    "QUERY",
-    "SESSION",
-    "SETTINGS",
-    "list_of",
-]
-
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
 _NUMBER: Schema = {"type": "number"}

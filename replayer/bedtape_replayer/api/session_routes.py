@@ -46,8 +46,6 @@ from bedtape_replayer.overlay.schema import FAULT, RULE
 from bedtape_replayer.overlay.schema import OVERLAY as OVERLAY_FILE
 from bedtape_replayer.overlay.session_layers import Layers, NameTaken
 
-__all__ = ["ROUTES"]
-
 _OK: JsonValue = {"status": "ok"}
 
 

@@ -11,8 +11,6 @@ from bedtape_replayer.server.thread import Replayer
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
 
-__all__ = ["demo"]
-
 _MODEL = "us.amazon.nova-lite-v1:0"
 _QUESTION = "In one sentence: why do teams record their model calls?"
 _OTHER_QUESTION = "In one sentence: why do teams guess?"

@@ -15,8 +15,6 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.overlay.schema import OVERLAY
 from bedtape_replayer.server.loading import read_overlay
 
-__all__ = ["overlay"]
-
 overlay = typer.Typer(
     cls=SectionedGroup,
     help="Check overlay files, which contain rules and faults.",

@@ -9,8 +9,6 @@ import typer
 
 from bedtape_cassettes.errors import CassetteError
 
-__all__ = ["Speed", "Validate", "Validating", "check_speed"]
-
 
 class Validating(StrEnum):
     """When requests are checked as Bedrock checks them."""

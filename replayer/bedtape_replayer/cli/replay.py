@@ -34,8 +34,6 @@ from bedtape_replayer.server.loading import load, read_overlay, watch
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Outcome, Server
 
-__all__ = ["replay"]
-
 DEFAULT_FOLDER = Path("cassettes")
 
 

@@ -24,8 +24,6 @@ from bedtape_replayer.answering.answer import Outcome, Source
 from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
 from bedtape_replayer.server.thread import Replayer
 
-__all__ = ["run"]
-
 DEFAULT_FOLDER = Path("cassettes")
 _REPORTED = 10
 # How the summary calls what answered.

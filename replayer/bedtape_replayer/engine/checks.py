@@ -13,8 +13,6 @@ from typing import Literal, TypeAlias, get_args
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 
-__all__ = ["NO_CHECKS", "Checks", "Validate", "find_refusal", "parse_checks"]
-
 # `rules`: before a rule answers, because a recording proves that its request was valid. `always`: before any answer.
 Validate: TypeAlias = Literal["always", "rules", "never"]
 

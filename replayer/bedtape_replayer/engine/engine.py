@@ -30,8 +30,6 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import AppliedFault, Refused, RuleReplies
 
-__all__ = ["ControlApi", "Engine"]
-
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
 

@@ -23,8 +23,6 @@ from bedtape_replayer.overlay.keywords import CalledDict, ErrorDict, ErrorName, 
 from bedtape_replayer.overlay.rule import Computed, Rule
 from bedtape_replayer.overlay.schema import SCHEDULE, WHEN
 
-__all__ = ["Session"]
-
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 _T = TypeVar("_T")
 

@@ -17,8 +17,6 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
 
-__all__ = ["SessionState", "Sessions", "read_session"]
-
 # Clients choose the names of sessions. Without a limit, a loop of new names would use all memory.
 _MOST = 10_000
 # Unique in the process, because a new session with the name of a dropped session must not get that session's calls.

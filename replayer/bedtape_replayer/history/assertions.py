@@ -19,16 +19,6 @@ from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 from bedtape_replayer.overlay.keywords import FilterDict
 
-__all__ = [
-    "CallsMismatch",
-    "Difference",
-    "NearCall",
-    "assert_all_played",
-    "assert_called",
-    "assert_not_called",
-    "assert_sequence",
-]
-
 __tracebackhide__ = True  # pytest then shows the line of the test instead of a line of this module
 _WIDTH = 120
 _NEAREST = 3

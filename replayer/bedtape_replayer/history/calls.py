@@ -22,9 +22,6 @@ from bedtape_replayer.overlay.keywords import FilterDict
 from bedtape_replayer.overlay.schema import WHEN
 from bedtape_replayer.overlay.when import When
 
-__all__ = ["CONDITIONS", "Calls", "Condition", "ConditionInvalid"]
-
-
 _RECORD_FIELDS = (
     *("status", "error", "stop_reason", "source", "by", "fault", "hung_up", "region", "http_version"),
     *("user_agent_contains", "invocation_id"),

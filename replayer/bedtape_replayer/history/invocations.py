@@ -9,8 +9,6 @@ from itertools import pairwise
 
 from bedtape_replayer.history.record import Record
 
-__all__ = ["Invocation", "group_invocations"]
-
 _RETRY_COUNT = "x-stainless-retry-count"
 
 

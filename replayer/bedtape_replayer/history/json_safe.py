@@ -10,8 +10,6 @@ from math import isfinite
 from bedtape_cassettes.families.content import ToolResult, Turn, Usage
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["make_json_safe", "render_body"]
-
 
 def make_json_safe(value: object) -> JsonValue:
     """Convert a value to a JSON value.

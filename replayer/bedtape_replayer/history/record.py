@@ -20,8 +20,6 @@ from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_t
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 
-__all__ = ["Record"]
-
 _T = TypeVar("_T")
 
 

@@ -30,8 +30,6 @@ from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Given
 
-__all__ = ["find_answer_problems", "read_answer"]
-
 JsonObject = dict[str, Any]
 
 # Keys to kinds of answers. An answer has one kind.

@@ -17,8 +17,6 @@ from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.overlay import Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 
-__all__ = ["CandidateFinder", "Candidates"]
-
 # A path contains a model id, and a suite uses few models.
 _MOST_PATHS = 1024
 # A thousand bodies of the usual size; each session has its own.

@@ -24,8 +24,6 @@ from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.schema import FAULT, OVERLAY, RULE, SCHEDULE
 from bedtape_replayer.overlay.when import When
 
-__all__ = ["OverlayInvalid", "parse_fault", "parse_overlay", "parse_rule", "read"]
-
 __tracebackhide__ = True  # pytest shows the test's own line, not ours
 
 JsonObject = dict[str, Any]

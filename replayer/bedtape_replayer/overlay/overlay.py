@@ -10,8 +10,6 @@ from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
 
-__all__ = ["NOTHING", "Fault", "Overlay"]
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Event, Events, Headers, JsonValue, Response, event_headers, is_header
 
-__all__ = ["Raw"]
-
 # A response with one of these statuses has no body.
 _BODYLESS = (204, 304)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)

@@ -18,8 +18,6 @@ from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
 
-__all__ = ["Computed", "Given", "Rule"]
-
 # A user's function returns text, a JSON object (sent as text), content, an error, or None to pass the call on.
 Computed: TypeAlias = Callable[[Call], Content | Failure | Raw | str | dict[str, Any] | None]
 Given: TypeAlias = Content | Failure | Raw | Computed

@@ -11,8 +11,6 @@ from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
 
-__all__ = ["ANSWER", "FAULT", "OVERLAY", "RULE", "SCHEDULE", "WHEN"]
-
 
 def _text(description: str, **more: object) -> Schema:
     return {"type": "string", "description": description, **more}

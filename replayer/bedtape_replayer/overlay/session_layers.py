@@ -19,8 +19,6 @@ from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
-__all__ = ["AppliedFault", "Layers", "NameTaken", "Occasion", "Refused", "RuleMatch", "RuleReplies"]
-
 # Sessions count the calls of this number of match keys. Then they begin again, because clients choose the requests.
 _MOST_KEYS = 1_000_000
 

@@ -13,8 +13,6 @@ from bedtape_cassettes.format.json_values import find, same
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
 
-__all__ = ["ANY", "When"]
-
 _Check = Callable[[Call], bool]
 
 

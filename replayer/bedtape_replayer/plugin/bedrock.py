@@ -21,8 +21,6 @@ from bedtape_replayer.plugin.summary import Summary
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
 
-__all__ = ["Bedrock"]
-
 __tracebackhide__ = True  # so that pytest shows the line of the test
 _MOST = 5
 _NOTHING = Library(())

@@ -16,8 +16,6 @@ from urllib.parse import urlsplit
 
 from bedtape_cassettes.addresses import RUNTIME, read_service, render_prefix, split_prefixes
 
-__all__ = ["Guard", "RealBedrockBlocked", "redirect"]
-
 
 class RealBedrockBlocked(RuntimeError):
     """A test was about to call real Amazon Bedrock."""

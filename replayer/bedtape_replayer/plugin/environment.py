@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-__all__ = ["PatchedEnvironment"]
-
 
 class PatchedEnvironment:
     """Variables that are changed together. wanted: the complete environment during the test."""

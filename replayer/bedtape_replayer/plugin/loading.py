@@ -13,8 +13,6 @@ from bedtape_cassettes.storage import store
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.loading import load
 
-__all__ = ["load_library"]
-
 # Tests can share a cassette by name. The cache is bounded, because a suite can have thousands of cassettes.
 _KEPT = 64
 

@@ -13,8 +13,6 @@ from typing import Any
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.names import cassette_name, is_safe_name
 
-__all__ = ["MarkInvalid", "PlayRequest", "read_marks"]
-
 FOLDER = "cassettes"
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 _USAGE = '@pytest.mark.bedrock("name", overlay=..., strict=..., speed=..., allow_misses=...)'

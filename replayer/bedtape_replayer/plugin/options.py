@@ -17,8 +17,6 @@ from bedtape_cassettes.config.files import read_settings
 from bedtape_cassettes.config.settings import Settings
 from bedtape_cassettes.errors import ConfigInvalid
 
-__all__ = ["GATE", "add_to", "blocks_of", "command_of", "mode_of", "settings_of"]
-
 GATE = "RUN_REAL_BEDROCK_TESTS"
 _TABLE = "pytest"
 # The value of an option that pytest's configuration does not contain. pytest replaces None by its own default.

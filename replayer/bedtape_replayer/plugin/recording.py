@@ -10,8 +10,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Recording", "RecordingFailed"]
-
 _URL = "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME="
 _COUNT = re.compile(r"recorded (\d+) interactions?\b")
 _BEGINS = re.compile(r"^bedtape: recording;.*\n", re.MULTILINE)

@@ -25,8 +25,6 @@ from bedtape_replayer.plugin.summary import Summary
 from bedtape_replayer.server.loading import read_overlay
 from bedtape_replayer.server.thread import Replayer
 
-__all__ = ["Run"]
-
 
 class CannotBegin(CassetteError):
     """A test's cassette, overlay, mark or recorder is invalid. The message contains the fix."""

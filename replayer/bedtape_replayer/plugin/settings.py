@@ -14,8 +14,6 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_replayer.engine.checks import Validate
 from bedtape_replayer.history.history import History
 
-__all__ = ["RunSettings", "run_settings"]
-
 # The plugin passes these options to a recorder itself, or they make no sense beside tests: each test has its own
 # cassette, and the recorder must print the endpoint variables.
 _NOT_ITS_OWN = ("to", "name", "mode", "record", "port", "verify", "print-addon")

@@ -29,8 +29,6 @@ from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.headers import RequestHead
 from bedtape_replayer.wire.messages import RequestReceived, StreamClosed
 
-__all__ = ["Connection", "Observer"]
-
 # Above this much unread of pipelined requests, the connection is not read.
 _PIPELINED = 1024 * 1024
 # SO_LINGER on, for 0 seconds: closing then sends RST instead of FIN, and drops what is unsent.

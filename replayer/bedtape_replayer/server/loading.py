@@ -13,8 +13,6 @@ from bedtape_replayer.answering.library import Library
 from bedtape_replayer.overlay.document import read
 from bedtape_replayer.overlay.overlay import Overlay
 
-__all__ = ["load", "read_overlay", "watch"]
-
 # Looking at 5,000 files takes 15 ms, so a look every half second at the least and never more than a fiftieth of the time.
 _INTERVAL = 0.5
 _SHARE = 50

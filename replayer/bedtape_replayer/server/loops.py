@@ -9,8 +9,6 @@ try:
 except ImportError:  # uvloop does not support Windows and PyPy
     uvloop = None  # type: ignore[assignment]
 
-__all__ = ["new_event_loop"]
-
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()

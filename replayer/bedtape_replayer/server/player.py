@@ -26,8 +26,6 @@ from bedtape_replayer.answering.steps import (
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
-__all__ = ["MAX_PART", "Player", "cut_steps"]
-
 # With more unsent bytes than this, an answer waits until the client reads.
 _HIGH_WATER = 256 * 1024
 # A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.

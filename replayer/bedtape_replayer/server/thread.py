@@ -25,8 +25,6 @@ from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import Observer, Server
 
-__all__ = ["Replayer"]
-
 __tracebackhide__ = True  # so that pytest shows the line of the test
 
 _T = TypeVar("_T")

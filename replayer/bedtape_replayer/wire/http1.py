@@ -36,8 +36,6 @@ from bedtape_replayer.wire.http1_grammar import (
 from bedtape_replayer.wire.http1_head import encode_head
 from bedtape_replayer.wire.messages import RequestReceived, render_refusal
 
-__all__ = ["Http1Connection"]
-
 # After a refusal, this many bytes of the request are read and discarded. If the server closed at
 # once, the kernel would reset the connection, and the client would see the reset instead of the
 # answer.

@@ -8,25 +8,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "CHUNK_LINE",
-    "COMPLETE_HEAD",
-    "FIELDS",
-    "FRAMING",
-    "MAX_CHUNK_LINE",
-    "MAX_HEAD",
-    "MAX_TRAILERS",
-    "REQUEST_LINE",
-    "RequestError",
-    "is_chunked",
-    "keeps_alive",
-    "make_head_size_error",
-    "make_request_line_error",
-    "parse_content_length",
-    "parse_framing",
-    "strip_origin",
-]
-
 # nginx accepts 32 KiB of headers by default, Node 16 KiB, AWS's own load balancers 64 KiB.
 MAX_HEAD = 64 * 1024
 MAX_TRAILERS = 16 * 1024

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from bedtape_replayer.answering.reply import HeaderPairs, is_date
 
-__all__ = ["EncodedHead", "encode_head"]
-
 
 class EncodedHead(NamedTuple):
     """The encoded head of a response.

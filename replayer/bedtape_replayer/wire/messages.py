@@ -8,8 +8,6 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs
 
-__all__ = ["Received", "RequestReceived", "StreamClosed", "render_refusal"]
-
 
 class RequestReceived(NamedTuple):
     """A complete request.

@@ -14,8 +14,6 @@ from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["AI21_J2"]
-
 _NAME = "ai21_j2"
 _STOPS = {"end_turn": "endoftext", "max_tokens": "length", "stop_sequence": "stop"}
 _WORDS = re.compile(r"\n|[^\S\n]?[^\s]+|[^\S\n]")

@@ -9,8 +9,6 @@ from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.shared import json_access, picture
 
-__all__ = ["AMAZON_IMAGE"]
-
 _CONFIG = "imageGenerationConfig"
 _MOST_IMAGES = 5  # as documented for both models
 _BLOCKED = "All of the generated images have been blocked by our content filters."

@@ -29,8 +29,6 @@ from bedtape_cassettes.families.shared.anthropic_blocks import read_block, rende
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["ANTHROPIC"]
-
 # Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas of thinking, 0..8
 # in 510 deltas of tool arguments, whose first delta is empty.
 _TEXT, _THINKING, _ARGUMENTS = (2, 17), (2, 11), (2, 8)

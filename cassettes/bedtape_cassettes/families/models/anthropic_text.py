@@ -15,8 +15,6 @@ from bedtape_cassettes.families.shared import completion, json_access, synthesis
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["ANTHROPIC_TEXT"]
-
 _NAME = "anthropic_text"
 # Characters per delta, 5th to 90th percentile of 62 deltas.
 _TEXT = (1, 9)

@@ -13,8 +13,6 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["COHERE_CHAT"]
-
 _NAME = "cohere_chat"
 # An answer with tool calls ends with COMPLETE too.
 _STOPS = {

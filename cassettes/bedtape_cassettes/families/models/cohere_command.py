@@ -16,8 +16,6 @@ from bedtape_cassettes.families.shared.synthesis import deltas
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["COHERE_COMMAND"]
-
 _NAME = "cohere_command"
 _STOPS = {
     "end_turn": "COMPLETE",

@@ -12,8 +12,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["COHERE_EMBED"]
-
 
 def _prompt(body: JsonObject) -> Prompt:
     mixed_texts = (_read_texts(each) for each in json_access.items(body, "inputs"))

@@ -13,8 +13,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, 
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["AMAZON_RERANK", "COHERE_RERANK"]
-
 _WORD = re.compile(r"\w+")
 # Real scores are between 0 and 1, and reach neither.
 _LEAST, _MOST = 0.01, 0.99

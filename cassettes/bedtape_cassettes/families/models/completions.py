@@ -25,8 +25,6 @@ from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["COMPLETIONS"]
-
 _NAME = "completions"
 _LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 

@@ -37,8 +37,6 @@ from bedtape_cassettes.families.shared.converse_blocks import (
 )
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["CONVERSE"]
-
 # Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10 in 628 deltas of Nova.
 _TEXT = (2, 14)
 # 0..11 in 84 deltas of Claude's tool arguments. The first delta is empty. (Nova sends all arguments in one delta.)

@@ -15,8 +15,6 @@ from bedtape_cassettes.families.shared.completion import FINISH, message_of, pie
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["DEEPSEEK"]
-
 _NAME = "deepseek"
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 _LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings

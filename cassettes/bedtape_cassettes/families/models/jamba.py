@@ -13,8 +13,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import chat, completion, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["JAMBA"]
-
 _NAME = "jamba"
 _HEX = "0123456789abcdef"
 _MODEL = re.compile(r"jamba-[a-z0-9-]*?(?=-v\d|$)")

@@ -14,8 +14,6 @@ from bedtape_cassettes.families.shared import chat, completion, readers, synthes
 from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["MISTRAL_CHAT"]
-
 _NAME = "mistral_chat"
 _LEAST, _MOST = 1, 7  # one token per delta, as in the recordings of mistral_text
 

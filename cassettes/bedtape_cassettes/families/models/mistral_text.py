@@ -23,8 +23,6 @@ from bedtape_cassettes.families.shared.completion import (
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["MISTRAL_TEXT"]
-
 _NAME = "mistral_text"
 # One token per delta. Characters in 113 recorded deltas: median 4, 90 % have 1 to 7, the longest 12.
 _LEAST, _MOST = 1, 7

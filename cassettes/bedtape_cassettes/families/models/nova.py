@@ -15,8 +15,6 @@ from bedtape_cassettes.families.shared import completion, json_access, readers, 
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["NOVA"]
-
 # Characters per delta, 25th to 90th percentile of 433 deltas of text. Tool arguments come in one delta.
 _TEXT = (3, 15)
 _SUPPORTED = "text, reasoning or tool use (Message)"

@@ -10,8 +10,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["NOVA_EMBED"]
-
 _PARAMS = "singleEmbeddingParams"
 _DEFAULT = 3072
 _MEDIA = ("image", "video", "audio")

@@ -16,8 +16,6 @@ from bedtape_cassettes.families.shared import chat, completion, json_access, syn
 from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["OPENAI"]
-
 _NAME = "openai"
 _HEX = "0123456789abcdef"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)

@@ -8,8 +8,6 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["RESPONSES"]
-
 
 def _prompt(body: JsonObject) -> Prompt:
     """Convert the request to a Chat Completions request, and read that."""

@@ -10,8 +10,6 @@ from bedtape_cassettes.families.content import Content, Images, Prompt, Turn
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import json_access, picture
 
-__all__ = ["STABILITY"]
-
 _LARGEST_SEED = 4_294_967_294  # as documented
 _FILTERED = "Filter reason: prompt"
 

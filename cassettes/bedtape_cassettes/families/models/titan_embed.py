@@ -11,8 +11,6 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["TITAN_EMBED"]
-
 # The number types of v2. `binary` holds 0 or 1 per dimension.
 _TYPES = ("float", "binary")
 

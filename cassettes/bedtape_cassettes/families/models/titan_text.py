@@ -13,8 +13,6 @@ from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["TITAN_TEXT"]
-
 _NAME = "titan_text"
 _STOPS = {
     "end_turn": "FINISH",

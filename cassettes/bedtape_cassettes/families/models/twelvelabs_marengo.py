@@ -11,8 +11,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.shared import embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["TWELVELABS_MARENGO"]
-
 
 def _input(body: JsonObject) -> JsonValue:
     """The object that holds the input: the member named by `inputType` in 3.0, the body in 2.7."""

@@ -13,8 +13,6 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["TWELVELABS_PEGASUS"]
-
 _LEAST, _MOST = 1, 12  # characters per delta; an estimate, because there are no recordings
 # The family has two words. Every stop reason other than a limit becomes `stop`.
 _STOPS = {"stop": "end_turn", "length": "max_tokens"}

@@ -13,8 +13,6 @@ from bedtape_cassettes.families.shared import chat, completion, synthesis
 from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["WRITER"]
-
 _NAME = "writer"
 _HEX = "0123456789abcdef"
 _LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings

@@ -10,8 +10,6 @@ from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_ren
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["read_block", "read_citation", "render_block", "render_citation"]
-
 _SUPPORTED = "text, cited text, reasoning or tool use (Message)"
 # A citation's location in Converse (kind, index) and in Anthropic's API (type, index, start, end).
 _LOCATIONS = (

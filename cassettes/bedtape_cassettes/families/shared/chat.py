@@ -26,8 +26,6 @@ from bedtape_cassettes.families.shared import completion, json_access, readers
 from bedtape_cassettes.families.shared.synthesis import json_text
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["MEMBERS", "STOPS", "arguments", "call", "gather", "parts", "prompt", "read", "usage"]
-
 # Two stop reasons have the word `stop`. It is read as the first, `end_turn`.
 STOPS = {**completion.FINISH, "tool_use": "tool_calls", "content_filtered": "content_filter"}
 _SYSTEM = ("system", "developer")

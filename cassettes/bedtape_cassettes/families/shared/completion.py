@@ -14,19 +14,6 @@ from bedtape_cassettes.families.family import GUARDED, RenderError, make_render_
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = [
-    "FINISH",
-    "choose_creation_time",
-    "make_message",
-    "message_of",
-    "pieces",
-    "stop_of",
-    "strings",
-    "text_of",
-    "uuid",
-    "word_of",
-]
-
 # The words of Llama, Mistral and OpenAI. A word is read back as the first stop reason that has it.
 FINISH = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
 

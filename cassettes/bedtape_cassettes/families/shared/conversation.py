@@ -9,8 +9,6 @@ from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.shared import json_access, readers
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["call", "conversation", "system", "tool_names"]
-
 
 def system(body: JsonObject) -> str:
     """The system prompt: a list of blocks, or a string, which some clients send."""

@@ -13,18 +13,6 @@ from bedtape_cassettes.families.shared import json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call
 from bedtape_cassettes.model import JsonValue
 
-__all__ = [
-    "is_newer",
-    "performance",
-    "read_block",
-    "read_citation",
-    "render_block",
-    "render_citation",
-    "render_usage",
-    "tier",
-    "tool_id",
-]
-
 # Claude models without cache counts and typed tool use. Whole answers of later models have both.
 _OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
 

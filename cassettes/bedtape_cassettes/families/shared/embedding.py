@@ -14,8 +14,6 @@ from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["FORMS", "dequantise", "floats", "image", "input_tokens", "prompt_of", "quantise", "vectors"]
-
 # Larger than the dimension of any model, and small enough that a wrong request cannot fill the memory.
 _LARGEST_DIMENSION = 16_384
 # Cohere's number types. `binary` and `ubinary` hold eight dimensions per byte.

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["integer", "items", "member", "number", "text", "texts"]
-
 # JSON can hold numbers that a float cannot: 1e999, or a thousand digits.
 _LARGEST = 1e308
 

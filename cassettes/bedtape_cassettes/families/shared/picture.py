@@ -14,8 +14,6 @@ from bedtape_cassettes.families.content import Images
 from bedtape_cassettes.families.shared import synthesis
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["encode_images", "images", "png"]
-
 _SIDE = 4
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Eight bits per channel, RGB, no interlacing.

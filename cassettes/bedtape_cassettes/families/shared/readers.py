@@ -11,8 +11,6 @@ from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["arguments", "binary", "objects", "read_text", "to_text"]
-
 
 def objects(value: JsonValue, *path: str) -> list[JsonObject]:
     """The objects in the list at the path."""

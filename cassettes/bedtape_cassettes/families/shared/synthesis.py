@@ -12,8 +12,6 @@ from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolU
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["ALPHABET", "base64_text", "deltas", "identifier", "json_text", "latency", "tokens", "usage_of", "vector"]
-
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # English prose has about four characters per token in the tokenizers of Bedrock's models.
 _CHARACTERS_A_TOKEN = 4

@@ -13,8 +13,6 @@ from bedtape_cassettes.families.family import JsonObject
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.families.shared.completion import strings
 
-__all__ = ["conversation", "prompt_in"]
-
 # DeepSeek's own bars are full-width. langchain-aws writes ASCII bars, and adds a role for the system prompt.
 _TOKENS = re.compile(
     r"<\|start_header_id\|>(?P<llama3>\w*)<\|end_header_id\|>"

@@ -14,8 +14,6 @@ from bedtape_cassettes.foreign.wire_bytes import WireExchange, render_exchanges
 from bedtape_cassettes.format.document import VERSION
 from bedtape_cassettes.model import Cassette, Headers
 
-__all__ = ["render_har"]
-
 _UNKNOWN = "1970-01-01T00:00:00.000Z"
 
 

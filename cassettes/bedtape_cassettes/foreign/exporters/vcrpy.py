@@ -9,8 +9,6 @@ import yaml
 from bedtape_cassettes.foreign.wire_bytes import WireExchange, render_exchanges
 from bedtape_cassettes.model import Cassette, Headers
 
-__all__ = ["render_vcrpy"]
-
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

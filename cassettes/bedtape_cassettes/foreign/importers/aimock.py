@@ -11,8 +11,6 @@ from bedtape_cassettes.foreign.exchange import Entry, Rule, Skipped, Unusable, r
 from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, reject
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`fixtures`"
 
 _ENDPOINTS = (None, "chat", "embedding")

@@ -17,8 +17,6 @@ from bedtape_cassettes.foreign.exchange import (
     read_text,
 )
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "one `request` with a `url` and one `response` with `status.code`"
 
 _BASE64 = "base64:"

@@ -17,8 +17,6 @@ from bedtape_cassettes.foreign.exchange import (
     read_text,
 )
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`interactions` whose requests have a `url`"
 
 

@@ -22,8 +22,6 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`log.entries`"
 
 

@@ -19,8 +19,6 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "flows as `mitmdump -w` writes them"
 
 

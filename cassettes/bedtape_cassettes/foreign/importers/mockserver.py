@@ -28,8 +28,6 @@ from bedtape_cassettes.foreign.to_rule import (
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`httpRequest` and `httpResponse`, one expectation or a list"
 
 _UNSUPPORTED = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")

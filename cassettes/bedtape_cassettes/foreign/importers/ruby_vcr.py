@@ -19,8 +19,6 @@ from bedtape_cassettes.foreign.exchange import (
     read_text,
 )
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`http_interactions`"
 
 

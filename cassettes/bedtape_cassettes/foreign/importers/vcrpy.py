@@ -23,8 +23,6 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.format.bodies import compact
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`interactions` whose requests have a `uri`, or `requests` and `responses`"
 
 

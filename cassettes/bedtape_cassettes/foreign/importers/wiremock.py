@@ -36,8 +36,6 @@ from bedtape_cassettes.foreign.to_rule import (
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
 EXPECTED = "`mappings`, or one mapping of `request` and `response.status`"
 
 _EXACT = ("url", "urlPath")

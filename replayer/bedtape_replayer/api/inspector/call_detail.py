@@ -16,8 +16,6 @@ from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 from bedtape_replayer.history.record import Record
 
-__all__ = ["whole"]
-
 # More than a picture can show; the rest is counted.
 _EVENTS = 2000
 _PAYLOAD = 4000

@@ -16,8 +16,6 @@ from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 
-__all__ = ["ROUTES"]
-
 # So many at a time: to read them takes the server some 40 ms (a stream's end is decoded), in which it answers nobody else.
 _PAGE = 200
 # What fits a row.

@@ -12,8 +12,6 @@ from importlib.resources import files
 
 from bedtape_replayer.answering.reply import Reply, build_own_reply
 
-__all__ = ["POLICY", "page"]
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -10,18 +10,6 @@ from urllib.parse import urlsplit
 
 from bedtape_replayer.cli.doctor.profile import Profile
 
-__all__ = [
-    "CLIENTS",
-    "NAMING",
-    "SERVICES",
-    "Address",
-    "Endpoint",
-    "address_of",
-    "endpoints",
-    "render_url",
-    "runtime_endpoint",
-]
-
 _RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 SERVICES = "AWS_ENDPOINT_URL"
 # What clients that are not AWS's read, and the Python package that reads it.

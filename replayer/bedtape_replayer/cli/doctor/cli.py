@@ -16,8 +16,6 @@ from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, render_lines, summa
 from bedtape_replayer.cli.doctor.environment import Environment
 from bedtape_replayer.cli.doctor.probe import gather
 
-__all__ = ["CHECKS", "doctor", "examine"]
-
 CHECKS: tuple[Callable[[Environment], Iterator[Diagnosis]], ...] = (
     machine.check_python,
     machine.check_environment,

@@ -10,8 +10,6 @@ from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment
 from bedtape_replayer.cli.doctor.profile import find_profile
 
-__all__ = ["BUNDLES", "check_bearer", "check_bundles", "check_keys", "check_profile", "check_region"]
-
 _ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 # Variables that stand for credentials which something else gives.
 _ELSEWHERE = {

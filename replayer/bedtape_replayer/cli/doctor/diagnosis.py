@@ -10,8 +10,6 @@ from typing import Literal, TypeAlias
 
 from bedtape_cassettes.text import Line, Style, escape_controls, format_count
 
-__all__ = ["Diagnosis", "note", "ok", "render_lines", "summary", "wrong"]
-
 Level: TypeAlias = Literal["ok", "note", "wrong"]
 
 

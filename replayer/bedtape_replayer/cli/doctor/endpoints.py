@@ -11,17 +11,6 @@ from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment, Listener
 from bedtape_replayer.cli.doctor.profile import KINDS
 
-__all__ = [
-    "check_all_services",
-    "check_endpoint",
-    "check_ignored",
-    "check_kinds",
-    "check_other_clients",
-    "check_other_endpoints",
-    "check_port",
-    "check_proxy",
-]
-
 _IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 _START = "start it with bedtape replay, or unset it: bedtape run and the fixture bedrock set their own"
 _HERE = "127.0.0.1"

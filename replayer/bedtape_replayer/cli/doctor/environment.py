@@ -9,8 +9,6 @@ from typing import Literal, TypeAlias
 from bedtape_replayer.cli.doctor.addresses import Address, Endpoint, runtime_endpoint
 from bedtape_replayer.cli.doctor.profile import Profile
 
-__all__ = ["DEFAULT_PORT", "CassetteFolder", "ChosenSettings", "Environment", "Listener", "Python"]
-
 DEFAULT_PORT = 4566
 
 Kind: TypeAlias = Literal["bedtape", "localstack", "http", "silent", "nobody"]

@@ -8,19 +8,6 @@ from collections.abc import Iterator
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment
 
-__all__ = [
-    "LOOKED_FOR",
-    "check_boto3",
-    "check_cache",
-    "check_environment",
-    "check_javascript",
-    "check_mitmproxy",
-    "check_open_files",
-    "check_pytest",
-    "check_python",
-    "check_uvloop",
-]
-
 OLDEST_PYTHON = (3, 11)
 # A connection takes one, and a test run in parallel opens some hundreds.
 FEW_FILES = 1024

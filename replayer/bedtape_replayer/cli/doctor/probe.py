@@ -37,8 +37,6 @@ from bedtape_replayer.cli.doctor.environment import (
 from bedtape_replayer.cli.doctor.machine import LOOKED_FOR
 from bedtape_replayer.cli.doctor.profile import Profile
 
-__all__ = ["gather", "listener_at"]
-
 # Where replay and run look for cassettes, and where the tests of the plugin have theirs.
 _FOLDERS = ("cassettes", "tests/cassettes")
 # Whoever listens on loopback answers at once, or not at all: for one answer, from first to last byte.

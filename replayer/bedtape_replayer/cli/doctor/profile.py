@@ -10,8 +10,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["FILES", "KINDS", "Profile", "find_profile", "read"]
-
 # Where AWS has them, if no variable names others.
 FILES = ("~/.aws/config", "~/.aws/credentials")
 # What a profile has that credentials come of, and how it is called here.

@@ -8,8 +8,6 @@ from bedtape_cassettes.text import format_count
 from bedtape_replayer.cli.doctor.diagnosis import Diagnosis, note, ok, wrong
 from bedtape_replayer.cli.doctor.environment import Environment
 
-__all__ = ["check_cassettes", "check_gate", "check_settings", "check_token"]
-
 _GATE = "RUN_REAL_BEDROCK_TESTS"
 _TOKEN = "BEDTAPE_CONTROL_TOKEN"  # noqa: S105 -- a name
 _SHORTEST = 16

@@ -15,8 +15,6 @@ from bedtape_replayer.cli.init import writing
 from bedtape_replayer.cli.init.plan import Plan, PlannedFile, plan_of
 from bedtape_replayer.cli.init.project import Framework, InitRefused, framework_of
 
-__all__ = ["init"]
-
 
 def init(
     pytest: Annotated[

@@ -10,8 +10,6 @@ from bedtape_cassettes.errors import Problem
 from bedtape_replayer.cli.init import pytest_files, vitest_files
 from bedtape_replayer.cli.init.project import PYPROJECT, Framework, InitRefused, Project
 
-__all__ = ["CASSETTE", "Plan", "PlannedFile", "plan_of"]
-
 # The sample that the tests play.
 CASSETTE = "hello"
 _SETTINGS = "bedtape.toml"

@@ -11,8 +11,6 @@ from typing import Any, Literal, TypeAlias
 
 from bedtape_cassettes.errors import Invalid, Problem
 
-__all__ = ["Framework", "InitRefused", "Project", "framework_of"]
-
 Framework: TypeAlias = Literal["pytest", "vitest"]
 
 PYPROJECT, PACKAGE = "pyproject.toml", "package.json"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["NAME", "TEST"]
-
 NAME = "bedrock.test"
 
 TEST = """\

@@ -17,8 +17,6 @@ from bedtape_cassettes.storage import git, store
 from bedtape_replayer.cli.init.plan import CASSETTE, PlannedFile
 from bedtape_replayer.cli.init.project import PACKAGE, PYPROJECT, InitRefused, Project
 
-__all__ = ["attributes", "is_there", "look", "obstacles", "sample", "write"]
-
 _Undo = Callable[[], object]
 
 

@@ -12,8 +12,6 @@ from itertools import pairwise
 from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["empty_message", "mistake"]
-
 JsonObject = dict[str, JsonValue]
 
 # Claude merges turns of one role, and Titan takes them (recorded); of a model that is not known nothing is asked.

@@ -15,8 +15,6 @@ from bedtape_cassettes.families.table import family_of, strip_profile
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.engine.validation.conversation import empty_message
 
-__all__ = ["MALFORMED", "mistake"]
-
 MALFORMED = "Malformed input request, please reformat your input and try again."
 
 JsonObject = dict[str, JsonValue]

@@ -24,8 +24,6 @@ from botocore.model import (
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar
 
-__all__ = ["Input", "input_of"]
-
 # What is inside of these is not repeated in messages: `Value at 'messages.1.member.role'`, where all else is shown as
 # `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'` (seen in traces of 2025 and 2026; the models do not say it).
 _HIDDEN = {"Messages"}

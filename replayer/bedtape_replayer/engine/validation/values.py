@@ -14,8 +14,6 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["Check", "Violation", "bounds_of", "make_type_violation", "scalar"]
-
 # What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
 # own types (unions and documents), which Bedrock checks after these.
 Kind = Literal["type", "bounds", "own"]

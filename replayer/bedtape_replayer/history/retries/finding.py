@@ -11,8 +11,6 @@ from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.history.invocations import Invocation
 from bedtape_replayer.history.record import Record
 
-__all__ = ["AWS_HEADER", "THROTTLING", "Finding", "Mistake", "group_by_client", "is_failure"]
-
 # A header of AWS's SDKs. Other clients do not send it.
 AWS_HEADER = "amz-sdk-request"
 # The throttling errors of botocore and the JavaScript SDK. After these errors, both SDKs draw their

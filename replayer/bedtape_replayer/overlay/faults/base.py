@@ -16,17 +16,6 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
 
-__all__ = [
-    "FaultContext",
-    "FaultKind",
-    "check_minimum",
-    "derive_seed",
-    "draw",
-    "explain_no_stream",
-    "is_framed",
-    "is_streamed",
-]
-
 _STREAMING = frozenset(operation.name for operation in OPERATIONS if operation.streaming)
 # The request of these operations decides whether the answer is a stream. Their streams have no frames.
 _DOORS = frozenset(("ChatCompletions", "Responses", "Messages"))

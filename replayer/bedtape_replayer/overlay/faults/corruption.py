@@ -13,8 +13,6 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
 from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 
-__all__ = ["Corrupt", "Damage"]
-
 Damage: TypeAlias = Literal["message_crc", "prelude_crc", "json"]
 
 

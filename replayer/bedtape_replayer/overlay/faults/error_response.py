@@ -13,8 +13,6 @@ from bedtape_cassettes.failures import FAILURES, get_namespace
 from bedtape_cassettes.format.bodies import compact, read_body
 from bedtape_cassettes.model import JsonValue, Response, is_header
 
-__all__ = ["Failure"]
-
 _BODYLESS = (204, 304)
 
 

@@ -9,8 +9,6 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 
-__all__ = ["Refuse"]
-
 
 @dataclass(frozen=True, slots=True)
 class Refuse(FaultKind):

@@ -20,8 +20,6 @@ from bedtape_replayer.overlay.faults.base import (
     is_streamed,
 )
 
-__all__ = ["Drop", "Insert", "Repeat", "Swap"]
-
 
 @dataclass(frozen=True, slots=True)
 class _EventFault(FaultKind):

@@ -22,8 +22,6 @@ from bedtape_replayer.overlay.faults.semantic import Meaning, Misanswer
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
 
-__all__ = ["BESIDE_ERROR", "KINDS", "FaultSpec"]
-
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:

@@ -10,8 +10,6 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import AddWaits, StepEdit
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 
-__all__ = ["Delay"]
-
 
 @dataclass(frozen=True, slots=True)
 class Delay(FaultKind):

@@ -18,8 +18,6 @@ from bedtape_replayer.answering.reply import Piece, Reply
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
 from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
 
-__all__ = ["Raise", "RaiseUnmodelled"]
-
 # The length of a frame's header value is a signed 16-bit number.
 _LONGEST = 0x7FFF
 

@@ -17,8 +17,6 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 from bedtape_replayer.overlay.faults.error_response import Failure
 
-__all__ = ["Quota"]
-
 _SECONDS = 60.0
 _REQUESTS = "Too many requests, please wait before trying again."
 _TOKENS = "Too many tokens, please wait before trying again."

@@ -9,8 +9,6 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import EndAt, Reset, StepEdit
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 
-__all__ = ["BreakOff"]
-
 
 @dataclass(frozen=True, slots=True)
 class BreakOff(FaultKind):

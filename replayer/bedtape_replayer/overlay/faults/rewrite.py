@@ -7,8 +7,6 @@ from dataclasses import replace
 from bedtape_cassettes.format.bodies import EVENT_STREAM
 from bedtape_replayer.answering.reply import Piece, Reply
 
-__all__ = ["is_event_stream", "replace_pieces"]
-
 
 def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
     """Returns the reply with other pieces. An existing content length is set to their size."""

@@ -20,8 +20,6 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.session_layers import Refused
 
-__all__ = ["Meaning", "Misanswer"]
-
 Meaning: TypeAlias = Literal[
     "max_tokens",
     "model_context_window_exceeded",

@@ -11,8 +11,6 @@ from bedtape_replayer.answering.steps import Close, EndAt, StepEdit
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
 from bedtape_replayer.overlay.faults.rewrite import replace_pieces
 
-__all__ = ["Truncate", "truncate_pieces"]
-
 
 @dataclass(frozen=True, slots=True)
 class Truncate(FaultKind):

@@ -40,8 +40,6 @@ from bedtape_replayer.wire.http2.settings import CONNECTION_WINDOW, MAX_STREAMS,
 from bedtape_replayer.wire.http2.streams import STREAM_WINDOW, Stream
 from bedtape_replayer.wire.messages import Received, RequestReceived, StreamClosed, render_refusal
 
-__all__ = ["Http2Connection"]
-
 # Incomplete bodies stay in memory, and 1,000 bodies of the largest size would take 25 GB. The limit
 # is a multiple of the largest size. It is not checked for small bodies, because the sum over all
 # streams costs time.

@@ -11,8 +11,6 @@ from typing import Final
 
 from bedtape_replayer.wire.http2.frames import ConnectionFault, ErrorCode
 
-__all__ = ["Floods"]
-
 # PING and SETTINGS floods (CVE-2019-9512, CVE-2019-9515): acknowledgements that wait for the
 # writer. nghttp2 keeps 1,000.
 MAX_WAITING_ACKS: Final = 1000

@@ -9,39 +9,6 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
-__all__ = [
-    "ACK",
-    "CONTINUATION",
-    "DATA",
-    "END_HEADERS",
-    "END_STREAM",
-    "FRAME_HEADER",
-    "GOAWAY",
-    "HEADERS",
-    "MAX_WINDOW",
-    "PADDED",
-    "PING",
-    "PREFACE",
-    "PRIORITY",
-    "PRIORITY_FLAG",
-    "PUSH_PROMISE",
-    "RST_STREAM",
-    "SETTING",
-    "SETTINGS",
-    "WINDOW_UPDATE",
-    "ConnectionFault",
-    "ErrorCode",
-    "Http2Fault",
-    "Setting",
-    "StreamFault",
-    "expect_size",
-    "frame",
-    "pack_number",
-    "strip_padding",
-    "strip_priority",
-    "unpack_number",
-]
-
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 # Frame types, section 6.

@@ -21,8 +21,6 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, is_date
 from bedtape_replayer.wire.http2.frames import ConnectionFault, ErrorCode, StreamFault
 
-__all__ = ["MAX_HEADER_LIST_SIZE", "HeaderListTooLarge", "RequestDecoder", "RequestHead", "encode_response"]
-
 # The size that the server announces. nginx, Apache and Node accept between 8 and 64 KiB; SDKs send
 # 1 to 3 KiB.
 MAX_HEADER_LIST_SIZE: Final = 64 * 1024

@@ -26,8 +26,6 @@ from bedtape_replayer.wire.http2.frames import (
 )
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE
 
-__all__ = ["MAX_BLOCK", "MAX_CONTINUATIONS", "MAX_FRAME_SIZE", "FrameReader"]
-
 MAX_FRAME_SIZE: Final = 16384  # the default (section 4.2); larger frames only take longer
 # CONTINUATION flood (CVE-2024-27316): nghttp2 accepts 8 frames, Envoy any number within its header
 # limit.

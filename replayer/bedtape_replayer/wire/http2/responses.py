@@ -11,8 +11,6 @@ from bedtape_replayer.wire.http2.settings import GREETING
 from bedtape_replayer.wire.http2.streams import ClosedStreams, Stream
 from bedtape_replayer.wire.http2.writer import Writer
 
-__all__ = ["Http2Responses"]
-
 
 class Http2Responses:
     """The responses of one connection. A call for a stream that is not open has no effect."""

@@ -19,8 +19,6 @@ from bedtape_replayer.wire.http2.frames import (
 from bedtape_replayer.wire.http2.headers import MAX_HEADER_LIST_SIZE
 from bedtape_replayer.wire.http2.streams import STREAM_WINDOW
 
-__all__ = ["CONNECTION_WINDOW", "GREETING", "MAX_SETTINGS", "MAX_STREAMS", "SETTINGS_ACK", "read_settings"]
-
 # The limit is far above an SDK's connection pool, and low enough that all open requests of a
 # connection fit in memory. nghttp2 uses 100.
 MAX_STREAMS: Final = 1000

@@ -10,8 +10,6 @@ from typing import Final
 
 from bedtape_replayer.wire.http2.headers import RequestHead
 
-__all__ = ["MAX_CLOSED", "STREAM_WINDOW", "ClosedStreams", "Stream"]
-
 # The server reads bodies as they arrive, so the window must only be large enough not to stall a
 # local client.
 STREAM_WINDOW: Final = 1 << 20

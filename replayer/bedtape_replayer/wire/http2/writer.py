@@ -29,8 +29,6 @@ from bedtape_replayer.wire.http2.frames import (
 from bedtape_replayer.wire.http2.headers import encode_response
 from bedtape_replayer.wire.http2.streams import Stream
 
-__all__ = ["Writer"]
-
 # The values that apply until the client sends SETTINGS (section 6.5.2).
 _DEFAULT_HEADER_TABLE: Final = 4096
 _DEFAULT_WINDOW: Final = 65535
