@@ -1,8 +1,7 @@
 """Addresses of Bedrock: endpoint variables, path prefixes, host names and credential scopes.
 
-The recorder, the replayer and the pytest plugin read every address with this module, so that a
-request that was recorded into a session is replayed from that session. Nothing here sets a variable
-or opens a connection.
+The recorder, the replayer and the pytest plugin read every address with this module, so that a request that was
+recorded into a session is replayed from that session. Nothing here sets a variable or opens a connection.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ _PREFIX = re.compile(r"/+(?:s/([^/?]+)|service/([^/?]+))(?=/)")
 class Prefixes(NamedTuple):
     """A request path and the names that its prefixes contain.
 
-    session and service: percent-decoded once; None without such a prefix. path: the rest, still
-    percent-encoded.
+    session and service: percent-decoded once; None without such a prefix. path: the rest, still percent-encoded.
     """
 
     session: str | None
@@ -162,10 +160,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 
 def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
-    """Return the environment in which Bedrock calls go to `url`.
-
-    Credentials and region stay as they are.
-    """
+    """Return the environment in which Bedrock calls go to `url`. Credentials and region stay as they are."""
     pointed = {**environ, **_endpoints(url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))

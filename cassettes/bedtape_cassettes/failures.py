@@ -13,11 +13,9 @@ from dataclasses import dataclass
 class KnownFailure:
     """An error that Bedrock is known to return.
 
-    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of
-    agents are 409).
-    members: the members of the body other than `message`. unmodelled: AWS returns the error before
-    the request reaches the service. streams: the operations whose event streams can contain the
-    error as an exception.
+    status: the status of bedrock-runtime if it has the error (its conflicts are 400, conflicts of agents are 409).
+    members: the members of the body other than `message`. unmodelled: AWS returns the error before the request reaches
+    the service. streams: the operations whose event streams can contain the error as an exception.
     """
 
     status: int
@@ -56,9 +54,7 @@ FAILURES = {
         500, "The system encountered an unexpected error during processing. Try your request again.", streams=_ALL
     ),
     "ModelErrorException": KnownFailure(
-        424,
-        "The request failed due to an error while processing the model.",
-        ("originalStatusCode", "resourceName"),
+        424, "The request failed due to an error while processing the model.", ("originalStatusCode", "resourceName")
     ),
     "ModelNotReadyException": KnownFailure(
         429, "Model is not ready for inference. Wait and try your request again.", streams=("InvokeAgent",)

@@ -41,10 +41,7 @@ def is_path(text: str) -> bool:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether the name and value can be a header of HTTP.
-
-    Headers of event frames are less restricted.
-    """
+    """Whether the name and value can be a header of HTTP. Headers of event frames are less restricted."""
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
 
 
@@ -52,8 +49,7 @@ def is_header(name: str, value: str) -> bool:
 class Body:
     """A whole body. data: the bytes on the wire. form: the representation in the file.
 
-    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`,
-    `data` is UTF-8.
+    If the form is `json`, writing the parsed value compactly gives `data` again. If it is `text`, `data` is UTF-8.
     """
 
     form: BodyForm
@@ -146,11 +142,9 @@ class Response:
 class Interaction:
     """One request and its response: one file of a cassette.
 
-    operation, model: the operation and model in the request's path (see `operations.identify`), or
-    None.
-    exact: the response has its recorded bytes and headers. Replay adds the header `Date`.
-    partial: the recording is incomplete. Replay does not use it.
-    file: the path of its file, relative to the folder of cassettes; empty before it is written.
+    operation, model: the operation and model in the request's path (see `operations.identify`), or None. exact: the
+    response has its recorded bytes and headers. Replay adds the header `Date`. partial: the recording is incomplete.
+    Replay does not use it. file: the path of its file, relative to the folder of cassettes; empty before it is written.
     """
 
     operation: str | None
@@ -164,10 +158,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class Cassette:
-    """Recorded interactions with one name, in recorded order.
-
-    The parts of the name are joined by `/`.
-    """
+    """Recorded interactions with one name, in recorded order. The parts of the name are joined by `/`."""
 
     name: str
     interactions: tuple[Interaction, ...]

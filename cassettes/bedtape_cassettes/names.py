@@ -16,8 +16,7 @@ def is_safe_name(name: str) -> bool:
 
 
 def cassette_name(session: str) -> str:
-    """Returns the name of a session's cassette: the session's name with invalid characters
-    replaced, shortened.
+    """Returns the name of a session's cassette: the session's name with invalid characters replaced, shortened.
 
     The cassette of the session `tests/test_a.py::test_b` is `tests/test_a.py-test_b`.
     """

@@ -1,8 +1,7 @@
 """The mitmproxy addon that records. Supports mitmproxy 11.0.2 to 12.x.
 
-The addon routes reverse-proxied requests by their signature, signs them again, and passes the
-traffic to `capture`. Streams pass event by event. Two shims support Node's default HTTP/2:
-cleartext HTTP/2 and a graceful GOAWAY.
+The addon routes reverse-proxied requests by their signature, signs them again, and passes the traffic to `capture`.
+Streams pass event by event. Two shims support Node's default HTTP/2: cleartext HTTP/2 and a graceful GOAWAY.
 """
 
 from __future__ import annotations

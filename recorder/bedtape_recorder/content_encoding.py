@@ -1,10 +1,9 @@
 """Decompresses answers for the recording. The client still receives the compressed answer.
 
-Answers are compressed in forward mode, because the client chooses the encoding. The recording
-contains the decompressed body and no encoding headers. A stream in gzip or deflate is decompressed
-while it arrives, any other body when it is complete. An undecodable body might contain a secret, so
-it is not recorded, and an error is logged. Without sockets and mitmproxy: the caller passes the
-decoder for Brotli and Zstandard.
+Answers are compressed in forward mode, because the client chooses the encoding. The recording contains the decompressed
+body and no encoding headers. A stream in gzip or deflate is decompressed while it arrives, any other body when it is
+complete. An undecodable body might contain a secret, so it is not recorded, and an error is logged. Without sockets and
+mitmproxy: the caller passes the decoder for Brotli and Zstandard.
 """
 
 from __future__ import annotations

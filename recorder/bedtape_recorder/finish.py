@@ -237,9 +237,8 @@ def write(
 ) -> WriteResult:
     """Commits the cassettes to `folder`. Raises CassetteError after every cassette that can be written is written.
 
-    keep: recordings of requests that were not made this time stay (record mode `new`, and after a
-    crash). They also stay if an exchange was cut, because the program might have made the other
-    requests later.
+    keep: recordings of requests that were not made this time stay (record mode `new`, and after a crash). They also
+    stay if an exchange was cut, because the program might have made the other requests later.
     """
     keep = keep or any(recorded.partial for recorded in exchanges)
     cassettes, failed = build_cassettes(opened, exchanges)

@@ -19,9 +19,8 @@ _TIMEOUT_S = 4000
 def install_graceful_goaway() -> None:
     """Keeps streams open after a client's GOAWAY without an error (RFC 9113 section 6.8).
 
-    The h2 library closes the connection instead. The AWS SDK for JavaScript sends GOAWAY after the
-    response's head, so it would lose the rest of every stream. Raises RecorderError if mitmproxy
-    lacks the private method that is patched.
+    The h2 library closes the connection instead. The AWS SDK for JavaScript sends GOAWAY after the response's head, so
+    it would lose the rest of every stream. Raises RecorderError if mitmproxy lacks the private method that is patched.
     """
     connection: Any = _http_h2.BufferedH2Connection
     original = getattr(connection, "_receive_goaway_frame", None)

@@ -1,8 +1,7 @@
 """Signs forwarded requests again, because the client signed them for another host.
 
-botocore signs requests. `EventSigner` signs the events of a bidirectional stream: each signature
-depends on the previous signature (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens are valid for any host
-and are not changed.
+botocore signs requests. `EventSigner` signs the events of a bidirectional stream: each signature depends on the
+previous signature (AWS4-HMAC-SHA256-PAYLOAD). Bearer tokens are valid for any host and are not changed.
 """
 
 from __future__ import annotations
@@ -28,14 +27,7 @@ _STREAMING = "STREAMING-AWS4-HMAC-SHA256-EVENTS"
 
 
 def sign(
-    method: str,
-    url: str,
-    headers: Headers,
-    body: bytes,
-    *,
-    credentials: ReadOnlyCredentials,
-    service: str,
-    region: str,
+    method: str, url: str, headers: Headers, body: bytes, *, credentials: ReadOnlyCredentials, service: str, region: str
 ) -> Mapping[str, str]:
     """Returns the headers that sign a request. They replace SIGNATURE_HEADERS.
 

@@ -9,7 +9,7 @@ from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.loading import load
-from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import new_event_loop
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import sys
 
 import material
 
-from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import new_event_loop
 
 BODY = material.answer(0)
 HEAD = (

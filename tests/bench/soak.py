@@ -27,5 +27,5 @@ def measure(work: Path) -> list[Row]:
         (
             f"memory after {done:,} calls, no body repeating, beside that after {SETTLED:,} (target: within 5 %)",
             f"{held:.0f} MB instead of {settled:.0f}, {grown:+.1f} %",
-        ),
+        )
     ]

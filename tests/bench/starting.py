@@ -55,10 +55,7 @@ def _starting(folder: Path, cache: Path, packed: Path) -> list[Row]:
     first = "`bedtape replay`, from the command to the first answer and the end"
     return [
         ("`import bedtape_replayer`, over a bare Python", f"{(times['import'] - times['python']) * 1000:.0f} ms"),
-        (
-            "`from bedtape_replayer import Replayer`, the same",
-            f"{(times['use'] - times['python']) * 1000:.0f} ms",
-        ),
+        ("`from bedtape_replayer import Replayer`, the same", f"{(times['use'] - times['python']) * 1000:.0f} ms"),
         (f"{first}: the samples", f"{times['samples']:.2f} s"),
         (f"the same with {COUNT:,} interactions, warm cache (target: 0.7 s)", f"{times['cached']:.2f} s"),
         (f"the same with {COUNT:,} interactions in a `.tape` (target: 0.7 s)", f"{times['packed']:.2f} s"),

@@ -9,7 +9,7 @@ from measuring import Load, Row, cpu, median, pinned, script, wrk
 from servers import bedtape
 
 from bedtape_cassettes.model import Cassette
-from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import new_event_loop
 
 EVENTS, EVERY = 40, 0.05
 STREAMS = 1000

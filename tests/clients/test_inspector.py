@@ -488,8 +488,7 @@ def test_every_kind_that_the_form_offers_is_one(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
-    [('{"answer": {"text": 1}, "times": 0}', ("answer.text", "times")), ("{", ("expected JSON",))],
+    ("document", "said"), [('{"answer": {"text": 1}, "times": 0}', ("answer.text", "times")), ("{", ("expected JSON",))]
 )
 def test_what_is_no_rule_is_said(page: Page, bedrock: Replayer, document: str, said: tuple[str, ...]) -> None:
     """With every problem; a refusal is an answer, which browsers still log as an error."""

@@ -35,7 +35,7 @@ OUTSIDE = {
 LIBRARIES = {
     "boto3": {"replayer.cli.demo"},
     "mitmproxy": {"recorder.addon", "recorder.proxy"},
-    "uvloop": {"replayer.server.loops"},
+    "uvloop": {"replayer.server.server"},
 }
 MOST_ENTRIES, MOST_ROOMS = 18, 9
 FEWEST_LINES, MOST_LINES = 40, 450
@@ -46,16 +46,15 @@ ONE_EACH = ("families/models", "faults", "importers", "exporters")
 # Short modules that are a value, an entry point, or the boundary to another program.
 SHORT = {
     "cassettes.cli.errors",
-    "cassettes.foreign.bedrock_url",
-    "cassettes.foreign.export_formats",
     "cassettes.names",
     "cassettes.text",
     "recorder.errors",
     "recorder.gate",
     "recorder.mitmproxy_script.bedtape_addon",
+    "replayer.answering.memo",
+    "replayer.cli.init.pytest_files",
+    "replayer.cli.play_options",
     "replayer.engine.clock",
-    "replayer.plugin.environment",
-    "replayer.server.loops",
 }
 
 

@@ -144,11 +144,7 @@ def _damaged_inside(data: bytes) -> bytes:
     return bytes(packed)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [WORDS, _bad_checksum(WORDS)],
-    ids=["not compressed at all", "a wrong checksum"],
-)
+@pytest.mark.parametrize("data", [WORDS, _bad_checksum(WORDS)], ids=["not compressed at all", "a wrong checksum"])
 def test_what_is_damaged_is_kept_as_it_came_where_all_of_it_can_be_searched(data: bytes) -> None:
     found = taken(encoded("gzip"), cut(data, range(0, 200, 7)))
     assert (found.body, end_of(found)) == (data, None)

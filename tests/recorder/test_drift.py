@@ -262,10 +262,7 @@ SAME: dict[str, tuple[Interaction, Interaction]] = {
     "how many pieces": (streamed(ROWS), streamed(LONGER)),
     "how many chunks": (chunked(CHUNKS), chunked([CHUNKS[0], *CHUNKS[1:2] * 9, *CHUNKS[2:]])),
     "pings": (chunked(CHUNKS), chunked([CHUNKS[0], {"type": "ping"}, CHUNKS[1], {"type": "ping"}, *CHUNKS[2:]])),
-    "times": (
-        plain(ANSWER),
-        replace(plain(ANSWER), response=replace(plain(ANSWER).response, after_ms=999)),
-    ),
+    "times": (plain(ANSWER), replace(plain(ANSWER), response=replace(plain(ANSWER).response, after_ms=999))),
     "text that is no JSON": (plain(b"<html>a</html>"), plain(b"<html>b, longer</html>")),
     "no body": (plain(b""), plain(b"")),
 }

@@ -98,26 +98,14 @@ def _usage(**changed: Any) -> dict[str, Any]:
 
 # What is recorded, what is answered now, and the one line that says so.
 DRIFTS: dict[str, tuple[Said, Said, str]] = {
-    "field gained": (
-        PLAIN,
-        says({**BODY, "trace": "x"}),
-        "field gained trace: recorded not there, now text",
-    ),
+    "field gained": (PLAIN, says({**BODY, "trace": "x"}), "field gained trace: recorded not there, now text"),
     "field gained within": (
         PLAIN,
         says(_usage(cacheReadInputTokens=0)),
         "field gained usage.cacheReadInputTokens: recorded not there, now number",
     ),
-    "field lost": (
-        says({**BODY, "trace": "x"}),
-        PLAIN,
-        "field lost trace: recorded text, now not there",
-    ),
-    "type": (
-        PLAIN,
-        says(_usage(inputTokens="1")),
-        "type usage.inputTokens: recorded number, now text",
-    ),
+    "field lost": (says({**BODY, "trace": "x"}), PLAIN, "field lost trace: recorded text, now not there"),
+    "type": (PLAIN, says(_usage(inputTokens="1")), "type usage.inputTokens: recorded number, now text"),
     "event order": (
         WHOLE,
         streams(START, DELTA, BLOCK, METADATA, STOP),
@@ -174,11 +162,7 @@ DRIFTS: dict[str, tuple[Said, Said, str]] = {
         says(BODY, headers=(("Content-Type", "application/x-amz-json-1.1"), *JSON[1:])),
         "content type: recorded application/json, now application/x-amz-json-1.1",
     ),
-    "a stream no more": (
-        WHOLE,
-        says(BODY, operation="converse-stream"),
-        "body: recorded a stream, now no stream",
-    ),
+    "a stream no more": (WHOLE, says(BODY, operation="converse-stream"), "body: recorded a stream, now no stream"),
 }
 # Wording, pace and ids: whatever a service says differently every time.
 SAME: dict[str, tuple[Said, Said]] = {

@@ -25,12 +25,7 @@ class Taken:
     """A capture, the time it goes by, and what it wrote."""
 
     def __init__(
-        self,
-        *,
-        name: str | None = None,
-        exact: bool = False,
-        mode: str | None = None,
-        redaction: Redaction = ALWAYS,
+        self, *, name: str | None = None, exact: bool = False, mode: str | None = None, redaction: Redaction = ALWAYS
     ) -> None:
         self.now = 100.0
         self._written = bytearray()

@@ -48,11 +48,7 @@ def run_recorder(root: Path) -> None:
     recover_file(root / "a.journal", root / "cassettes", keep=False)
 
 
-USERS: dict[str, Callable[[Path], None]] = {
-    "command": run_command,
-    "importer": run_importer,
-    "recorder": run_recorder,
-}
+USERS: dict[str, Callable[[Path], None]] = {"command": run_command, "importer": run_importer, "recorder": run_recorder}
 
 
 def run(user: Callable[[Path], None], root: Path) -> int:

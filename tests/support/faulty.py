@@ -16,8 +16,7 @@ from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.overlay import Fault, Overlay
-from bedtape_replayer.server.loops import new_event_loop
-from bedtape_replayer.server.server import Server
+from bedtape_replayer.server.server import Server, new_event_loop
 from support.recordings import path, prompt
 
 EMPTY = Reply(200, (), (), streamed=False)

@@ -24,7 +24,7 @@ from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.when import When
-from bedtape_replayer.server.loops import new_event_loop
+from bedtape_replayer.server.server import new_event_loop
 from support.faulty import WAIT, Faulty
 from support.recordings import converse, path, prompt, stream
 

@@ -17,7 +17,7 @@ ROUNDS = 50
 def bedrock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replayer]:
     """Answers every stream with its first event, and then nothing."""
     if request.param == "asyncio":
-        monkeypatch.setattr("bedtape_replayer.server.loops.uvloop", None)
+        monkeypatch.setattr("bedtape_replayer.server.server.uvloop", None)
     with Replayer(()) as replayer:
         replayer.respond(text="hello")
         replayer.fault(stall={"after_events": 1})

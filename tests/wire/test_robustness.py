@@ -33,9 +33,8 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.connection import Connection
-from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.player import Player
-from bedtape_replayer.server.server import Server
+from bedtape_replayer.server.server import Server, new_event_loop
 from bedtape_replayer.wire.http1 import Http1Connection
 from bedtape_replayer.wire.http2 import PREFACE, Http2Connection
 from bedtape_replayer.wire.http2.frames import (

@@ -33,8 +33,7 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
-from bedtape_replayer.server.loops import new_event_loop
-from bedtape_replayer.server.server import MAX_BODY, Outcome, Server
+from bedtape_replayer.server.server import MAX_BODY, Outcome, Server, new_event_loop
 from support.client import Http1, Http2
 from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
@@ -598,9 +597,7 @@ def test_what_a_broken_connection_had_left_is_incomplete(
 
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_a_large_answer_is_complete_when_it_was_read(
-    replayer_of_large: Callable[..., Replayer],
-    outcomes: queue.SimpleQueue[Outcome],
-    client: type[Http1] | type[Http2],
+    replayer_of_large: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome], client: type[Http1] | type[Http2]
 ) -> None:
     with replayer_of_large(large(), observer=outcomes.put) as server:
         with client(server.url) as connection:

@@ -10,10 +10,7 @@ from bedtape_cassettes.cli import changing, comparing, editing, guarding, import
 from bedtape_cassettes.cli.help import PlainCommand, SectionedGroup
 
 cassette = typer.Typer(
-    cls=SectionedGroup,
-    help="Show, change, compare and pack cassettes.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+    cls=SectionedGroup, help="Show, change, compare and pack cassettes.", no_args_is_help=True, rich_markup_mode=None
 )
 
 # The other modules of this room define plain functions, so that they need not import this one.

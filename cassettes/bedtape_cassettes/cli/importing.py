@@ -18,8 +18,7 @@ from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
-from bedtape_cassettes.foreign import export_formats as export_formats
-from bedtape_cassettes.foreign import import_formats
+from bedtape_cassettes.foreign import exporters, import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay
@@ -90,7 +89,7 @@ def export(
         list[Path] | None, typer.Argument(metavar="FOLDER", help="Cassettes: folders or .tape files.")
     ] = None,
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(export_formats.FORMATS)}.")
+        str, typer.Option("--to", metavar="FORMAT", help=f"The format: one of {', '.join(exporters.FORMATS)}.")
     ] = "jsonl",
     into: Annotated[
         Path, typer.Option("--into", metavar="DIR", help="Folder to write into, one file per cassette.")
@@ -108,9 +107,9 @@ def export(
       bedtape cassette export cassettes --to har
     """
     with exit_on_error():
-        form = export_formats.FORMATS.get(to)
+        form = exporters.FORMATS.get(to)
         if form is None:
-            raise CassetteError(f"--to: expected one of {', '.join(export_formats.FORMATS)}; found {to!r}")
+            raise CassetteError(f"--to: expected one of {', '.join(exporters.FORMATS)}; found {to!r}")
         if not _REGION.fullmatch(region):
             raise CassetteError(f"--region: expected a region such as us-east-1, found {region!r}")
         # Some versions of typer ignore a default map for arguments.

@@ -25,9 +25,8 @@ class RenderError(ValueError):
 class ModelRequest:
     """A request to render an answer for.
 
-    model: the model id in the path. body: the parsed body. prompt: the content of the body.
-    chance: seeded by the caller, because equal requests must get equal bytes. Ids, sizes of deltas and latencies
-    come from it.
+    model: the model id in the path. body: the parsed body. prompt: the content of the body. chance: seeded by the
+    caller, because equal requests must get equal bytes. Ids, sizes of deltas and latencies come from it.
     """
 
     model: str

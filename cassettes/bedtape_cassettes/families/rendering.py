@@ -149,10 +149,7 @@ def _metrics(family: Family, request: ModelRequest, usage: Usage) -> JsonObject:
         "firstByteLatency": request.chance.randint(100, min(whole, 400)),
     }
     if family.counts_cache(request, usage):
-        metrics |= {
-            "cacheReadInputTokenCount": usage.cache_read,
-            "cacheWriteInputTokenCount": usage.cache_write,
-        }
+        metrics |= {"cacheReadInputTokenCount": usage.cache_read, "cacheWriteInputTokenCount": usage.cache_write}
     return metrics
 
 

@@ -62,8 +62,7 @@ def split_like(text: str, pieces: Sequence[str]) -> list[str]:
 def with_text(body: Body | Events, members: Members, old: str, new: str) -> Body | Events | None:
     """Replace the answer's text `old` by `new`. Returns None if the body's text does not end with `old`.
 
-    Text before `old` in the same places (reasoning between tags) stays. Members that repeat the whole text change
-    too.
+    Text before `old` in the same places (reasoning between tags) stays. Members that repeat the whole text change too.
     """
     values = read_values(body)
     places = slots(values, members)

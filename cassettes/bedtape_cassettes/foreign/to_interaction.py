@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from bedtape_cassettes.foreign.bedrock_url import path_of
-from bedtape_cassettes.foreign.exchange import Exchange, Unusable
+from bedtape_cassettes.foreign.exchange import Exchange, Unusable, path_of
 from bedtape_cassettes.foreign.file_reader import inflate
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.matching.normalise import build_interaction

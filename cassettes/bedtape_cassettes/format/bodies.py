@@ -1,8 +1,7 @@
 """Converts bodies from bytes to JSON, text, base64 or events, and back.
 
-A body is stored as JSON or as events if encoding that form again gives the recorded bytes.
-Otherwise it is stored as text or base64. This module makes that check once, when a body is
-recorded.
+A body is stored as JSON or as events if encoding that form again gives the recorded bytes. Otherwise it is stored as
+text or base64. This module makes that check once, when a body is recorded.
 """
 
 from __future__ import annotations
@@ -58,10 +57,7 @@ def levels(value: JsonValue) -> int:
 
 
 def parse(data: bytes) -> JsonValue:
-    """Parses JSON strictly: UTF-8, no duplicate keys, no NaN, at most MAX_LEVELS levels.
-
-    Raises ValueError.
-    """
+    """Parses JSON strictly: UTF-8, no duplicate keys, no NaN, at most MAX_LEVELS levels. Raises ValueError."""
     try:
         value: JsonValue = json.loads(
             data.decode(), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
@@ -190,10 +186,7 @@ def seal_chunk(value: JsonValue) -> bytes:
 
 
 def open_data(piece: bytes) -> JsonValue:
-    """Returns the JSON of a server-sent event that is one `data:` line.
-
-    Raises ValueError for every other event.
-    """
+    """Returns the JSON of a server-sent event that is one `data:` line. Raises ValueError for every other event."""
     if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")):
         raise ValueError("not one `data: ` line and an empty one")
     value = parse(piece[6:-2])
@@ -267,10 +260,7 @@ def _without_padding(events: list[Event]) -> Events:
 
 
 def _remove_padding(event: Event) -> Event | None:
-    """Returns the event without padding; None for an event frame without padding.
-
-    Exceptions have none.
-    """
+    """Returns the event without padding; None for an event frame without padding. Exceptions have none."""
     if not _is_event(event):
         return event
     payload, had = unpad(event.payload)

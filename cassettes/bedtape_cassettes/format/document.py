@@ -137,10 +137,7 @@ def _event_document(event: Event) -> Document:
 
 
 def read(data: bytes, file: str) -> Interaction:
-    """Returns the interaction in a file's bytes.
-
-    Raises CassetteInvalid with every problem and its line.
-    """
+    """Returns the interaction in a file's bytes. Raises CassetteInvalid with every problem and its line."""
     value = yamlio.load(data, file)
     reader = _Reader()
     interaction = reader.interaction(value, file)
@@ -181,10 +178,7 @@ def _shorten(text: str) -> str:
 
 
 class _Reader:
-    """Converts a document to values and collects problems.
-
-    `None` replaces a value that cannot be read.
-    """
+    """Converts a document to values and collects problems. `None` replaces a value that cannot be read."""
 
     def __init__(self) -> None:
         self.problems: list[tuple[Path, str, str, str]] = []

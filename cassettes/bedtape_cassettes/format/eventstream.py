@@ -1,8 +1,7 @@
 """Encodes and decodes AWS event-stream frames.
 
-A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers,
-the payload, and the CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32.
-`bodies` interprets the payloads.
+A frame consists of the total length, the headers' length, the CRC of these 8 bytes, the headers, the payload, and the
+CRC of all bytes before it. Numbers are big endian; the CRC is zlib's CRC-32. `bodies` interprets the payloads.
 """
 
 from __future__ import annotations
@@ -145,10 +144,7 @@ def _encode_string_headers(headers: Headers) -> bytes:
 
 
 def encode_strings(headers: Headers, payload: bytes) -> bytes:
-    """Returns the bytes of a frame with string headers, as all frames of Bedrock have.
-
-    Raises FrameError.
-    """
+    """Returns the bytes of a frame with string headers, as all frames of Bedrock have. Raises FrameError."""
     return _seal(_encode_string_headers(headers), payload)
 
 
@@ -211,8 +207,7 @@ class Decoder:
     def feed(self, data: bytes) -> list[Frame]:
         """Returns the frames that `data` completes.
 
-        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not
-        returned.
+        Raises FrameError if the bytes are not frames; `rest` then contains all bytes that were not returned.
         """
         self._buffer += data
         frames, at = [], 0
@@ -248,10 +243,7 @@ class Decoder:
 
 
 def decode_all(data: bytes) -> list[Frame]:
-    """Returns all frames of a whole body.
-
-    Raises FrameError if it contains anything but whole frames.
-    """
+    """Returns all frames of a whole body. Raises FrameError if it contains anything but whole frames."""
     decoder = Decoder()
     frames = decoder.feed(data)
     if decoder.rest:

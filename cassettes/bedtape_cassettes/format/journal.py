@@ -34,8 +34,7 @@ _LONGEST = 256 * 1024 * 1024
 class Opened:
     """The first record: the format's version and the options of the recording.
 
-    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was
-    given.
+    mode: the record mode (`once`, `new`, `all`), which decides how to merge; None if no mode was given.
     """
 
     version: int
@@ -87,10 +86,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Unreadable bytes, from the offset `at` to the next record.
-
-    `read` yields it; it cannot be encoded.
-    """
+    """Unreadable bytes, from the offset `at` to the next record. `read` yields it; it cannot be encoded."""
 
     at: int
 
@@ -106,10 +102,7 @@ _BEGINS = re.compile(
 
 
 def encode(record: Record) -> bytes:
-    """Returns the bytes to append.
-
-    The first record must be `Opened`, because its bytes contain the magic word.
-    """
+    """Returns the bytes to append. The first record must be `Opened`, because its bytes contain the magic word."""
     values = [getattr(record, field.name) for field in fields(record)]
     data: bytes = msgpack.packb([_NUMBERS[type(record)], *values])
     begin = _MAGIC if isinstance(record, Opened) else b""
@@ -119,8 +112,7 @@ def encode(record: Record) -> bytes:
 def read(data: bytes, file: str) -> Iterator[Record]:
     """Yields the whole records of a journal, and `Damaged` for unreadable bytes between them.
 
-    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode`
-    writes.
+    Raises CassetteInvalid if the file is not a journal, or if a record is not one that `encode` writes.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise _make_error(file, "a journal", "something else", "name the file that `bedtape record` left")
@@ -154,10 +146,7 @@ def _read_packed(data: bytes, at: int) -> bytes | None:
 
 
 def _find_next(data: bytes, damaged: int) -> int | None:
-    """Returns where the next whole record begins.
-
-    Searches for it, because the length may be damaged.
-    """
+    """Returns where the next whole record begins. Searches for it, because the length may be damaged."""
     for begin in _BEGINS.finditer(data, damaged + 1 + _FRAME.size):
         at = begin.start() - _FRAME.size
         if _read_packed(data, at) is not None:
@@ -173,10 +162,7 @@ def _is_torn(data: bytes, at: int) -> bool:
 
 
 def _decode(packed: bytes, number: int, file: str) -> Record:
-    """Decodes a record.
-
-    Its CRC is right, so another program wrote a record that cannot be decoded.
-    """
+    """Decodes a record. Its CRC is right, so another program wrote a record that cannot be decoded."""
     try:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):

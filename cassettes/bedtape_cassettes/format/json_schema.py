@@ -1,8 +1,7 @@
 """Validates JSON against a JSON Schema. Its messages contain a fix.
 
-It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it
-with the jsonschema library. An unknown keyword in a schema raises an error, so that no keyword is
-ignored.
+It implements the keywords of JSON Schema 2020-12 that bedtape's schemas use. A test compares it with the jsonschema
+library. An unknown keyword in a schema raises an error, so that no keyword is ignored.
 """
 
 from __future__ import annotations
@@ -150,10 +149,7 @@ def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator
 
 
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Checks that a value has exactly one of some keys.
-
-    Each branch must contain `required` alone.
-    """
+    """Checks that a value has exactly one of some keys. Each branch must contain `required` alone."""
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:

@@ -1,8 +1,7 @@
 """JSON values: their leaves, lookup and replacement by path, and differences of two values.
 
-A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for
-any member or item, and `messages.*.content[0].text` and `$.messages[*].content.0.text` are the same
-path.
+A place is a tuple of member names and item numbers. A path is its spelling. Paths accept `*` for any member or item,
+and `messages.*.content[0].text` and `$.messages[*].content.0.text` are the same path.
 """
 
 from __future__ import annotations
@@ -71,8 +70,7 @@ def is_within(place: Place, parts: Sequence[str]) -> bool:
 def leaves(
     value: JsonValue | Plain, place: Place = (), *, is_leaf: Callable[[Place, JsonValue], bool] | None = None
 ) -> list[tuple[Place, JsonValue]]:
-    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is
-    one leaf.
+    """Every scalar and every empty object or list with its place, in order. The text of `Plain` is one leaf.
 
     is_leaf: returns whether a value counts as a leaf although it has members.
     """
@@ -163,10 +161,7 @@ def _below(value: JsonValue | Plain, part: str) -> Sequence[tuple[str | int, Jso
 
 
 def with_leaf(value: JsonValue | Plain, place: Place, leaf: JsonValue) -> JsonValue | Plain:
-    """A copy of the value with another value at a place.
-
-    The objects and lists around the place exist.
-    """
+    """A copy of the value with another value at a place. The objects and lists around the place exist."""
     if isinstance(value, Plain):
         return Plain(leaf if isinstance(leaf, str) else None)
     if not place:
@@ -201,10 +196,7 @@ MISSING: Final = Missing.MISSING
 
 
 class Change(NamedTuple):
-    """A place in which two values differ.
-
-    One side is `MISSING` if only the other value has the place.
-    """
+    """A place in which two values differ. One side is `MISSING` if only the other value has the place."""
 
     place: Place
     before: JsonValue | Missing

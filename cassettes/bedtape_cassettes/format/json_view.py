@@ -1,8 +1,6 @@
-"""Reads the JSON values of a body and writes changed values back. Commands that change recordings
-use it.
+"""Reads the JSON values of a body and writes changed values back. Commands that change recordings use it.
 
-A whole body has one value; a stream has one value for each event. An unchanged value keeps its
-bytes.
+A whole body has one value; a stream has one value for each event. An unchanged value keeps its bytes.
 """
 
 from __future__ import annotations
@@ -58,10 +56,7 @@ def replace_value(event: Event, value: JsonValue | Plain) -> Event:
 
 
 def _is_same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
-    """Whether two values are equal and have the same spelling.
-
-    For Python, 1, 1.0 and true are equal.
-    """
+    """Whether two values are equal and have the same spelling. For Python, 1, 1.0 and true are equal."""
     return one == other and repr(one) == repr(other)
 
 

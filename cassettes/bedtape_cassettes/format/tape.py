@@ -98,10 +98,7 @@ def _read_response(
 
 
 def _read_body(form: Any, data: object) -> Body:
-    """Reads a body.
-
-    Does not check that `json` is JSON, because every reader of JSON parses it again.
-    """
+    """Reads a body. Does not check that `json` is JSON, because every reader of JSON parses it again."""
     _check(form in _FORMS and type(data) is bytes and (form != "text" or _is_text(data)), "body")
     return Body(form, cast(bytes, data))
 
@@ -145,10 +142,7 @@ def _seal(content: bytes) -> bytes:
 
 
 def _unseal(data: bytes, file: str) -> memoryview:
-    """Returns the content without magic and digest.
-
-    Raises CassetteInvalid if the digest is wrong.
-    """
+    """Returns the content without magic and digest. Raises CassetteInvalid if the digest is wrong."""
     if data[:7] != MAGIC[:7]:
         raise _make_error(file, "a .tape file", "something else", "pack the cassettes again")
     if data[7:8] > MAGIC[7:]:

@@ -108,20 +108,14 @@ def read(data: bytes, text: str, file: str) -> JsonValue:
 
 
 def events(data: bytes, text: str) -> Callable[[], Any]:
-    """Returns a function that returns the next parser event.
-
-    Uses libyaml if available, which is faster.
-    """
+    """Returns a function that returns the next parser event. Uses libyaml if available, which is faster."""
     if yaml.__with_libyaml__:
         return yaml.CSafeLoader(data).get_event
     return _slow_events(text)
 
 
 def _slow_events(text: str) -> Callable[[], Any]:
-    """Returns the events of PyYAML's parser.
-
-    Refuses surrogate escapes, which PyYAML itself accepts.
-    """
+    """Returns the events of PyYAML's parser. Refuses surrogate escapes, which PyYAML itself accepts."""
     loader = yaml.SafeLoader(text)
     get_event: Callable[[], Any] = loader.get_event
 

@@ -75,10 +75,7 @@ def _by_default(path: Path, value: JsonValue) -> str | None:
 
 
 def _is_name(value: JsonValue) -> bool:
-    """Whether the value is a number or word.
-
-    Prose gets a line of its own, because people read and edit it.
-    """
+    """Whether the value is a number or word. Prose gets a line of its own, because people read and edit it."""
     if isinstance(value, str):
         return len(value) <= MAX_COLUMNS and " " not in value and "\n" not in value
     return not isinstance(value, dict | list)
@@ -100,10 +97,7 @@ def _is_number(value: JsonValue) -> bool:
 
 
 class _Writer:
-    """Collects the pieces of the document.
-
-    A piece does not end its line; the next piece continues there.
-    """
+    """Collects the pieces of the document. A piece does not end its line; the next piece continues there."""
 
     def __init__(self, inline: Inline) -> None:
         self.inline = inline

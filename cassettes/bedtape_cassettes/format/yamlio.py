@@ -27,10 +27,7 @@ _BOMS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def load(data: bytes, file: str) -> JsonValue:
-    """Returns the value of the file's document.
-
-    Raises CassetteInvalid with every problem of one pass.
-    """
+    """Returns the value of the file's document. Raises CassetteInvalid with every problem of one pass."""
     return read(data, _decode(data, file), file)
 
 
@@ -62,10 +59,7 @@ def locate(data: bytes) -> dict[Path, int]:
 
 
 def _decode(data: bytes, file: str) -> str:
-    """Returns the file's text.
-
-    Raises CassetteInvalid if YAML readers would interpret the text differently.
-    """
+    """Returns the file's text. Raises CassetteInvalid if YAML readers would interpret the text differently."""
     if len(data) > MAX_BYTES:
         raise _make_error(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
     for mark, encoding in _BOMS.items():

@@ -1,8 +1,7 @@
 """Computes the match key. Two requests are the same if their match keys are equal.
 
-The key covers operation and model, the request headers that change an answer, and the body as
-canonical JSON without ignored members. The same functions serve recordings and calls. They are the
-hot path of replay.
+The key covers operation and model, the request headers that change an answer, and the body as canonical JSON without
+ignored members. The same functions serve recordings and calls. They are the hot path of replay.
 """
 
 from __future__ import annotations
@@ -45,11 +44,10 @@ PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)"
 class MatchRules:
     """The parts of recordings and requests that the match key leaves out.
 
-    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any
-    (`messages.*.cachePoint`).
-    placeholders: patterns whose matches in text count as equal (dates, uuids).
-    any_profile: whether `us.`, `eu.`, `global.` and the like before a model id are left out.
-    redact: the patterns that the recording was made with (`bedtape record --redact`).
+    ignore: JSON paths of members to leave out, parts joined by dots, `*` for any (`messages.*.cachePoint`).
+    placeholders: patterns whose matches in text count as equal (dates, uuids). any_profile: whether `us.`, `eu.`,
+    `global.` and the like before a model id are left out. redact: the patterns that the recording was made with
+    (`bedtape record --redact`).
     """
 
     ignore: tuple[str, ...] = ("anthropic_version",)
@@ -84,10 +82,7 @@ AnswerHeaders: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
-    """The parts of a request that its match key covers, without secrets.
-
-    `body`: JSON, else text.
-    """
+    """The parts of a request that its match key covers, without secrets. `body`: JSON, else text."""
 
     operation: str
     model: str | None
@@ -145,8 +140,7 @@ def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
 def _canonicalize_body(body: bytes, rules: MatchRules) -> bytes | None:
     """Returns the body as `_sort_body` does, without secrets.
 
-    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body
-    then.
+    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then.
     """
     data = _sort_body(body, rules)
     return None if data is None else scrub(data, rules.redaction)
@@ -173,8 +167,7 @@ def _redact(
 ) -> tuple[Target, AnswerHeaders, bytes]:
     """Returns the request as the recorder would have recorded it with the same redaction.
 
-    The user's patterns are applied to the client's spelling of the body, because the recorder does
-    the same.
+    The user's patterns are applied to the client's spelling of the body, because the recorder does the same.
     """
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:

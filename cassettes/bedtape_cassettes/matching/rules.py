@@ -18,8 +18,7 @@ def match_rules(
     *,
     any_profile: bool = False,
 ) -> MatchRules:
-    """Returns the rules of `--ignore`, `--placeholder`, `--redact` and `--any-profile`, and the
-    default rules.
+    """Returns the rules of `--ignore`, `--placeholder`, `--redact` and `--any-profile`, and the default rules.
 
     Raises ConfigInvalid with a line for each malformed pattern or path.
     """

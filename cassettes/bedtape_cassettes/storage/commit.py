@@ -1,9 +1,8 @@
 """Writes changed cassettes. The recorder, the importers and the commands all write with `commit`.
 
-A changed cassette is built in a hidden folder beside the old one. Then the two folders change
-places in one step of the file system. A killed process or a full disk therefore leaves the old
-cassette or the new cassette, never a part of it. Files that do not change keep their bytes. The
-caller holds `lock` from before it reads until `commit` returns.
+A changed cassette is built in a hidden folder beside the old one. Then the two folders change places in one step of the
+file system. A killed process or a full disk therefore leaves the old cassette or the new cassette, never a part of it.
+Files that do not change keep their bytes. The caller holds `lock` from before it reads until `commit` returns.
 """
 
 from __future__ import annotations
@@ -32,11 +31,9 @@ _OLD = ".bedtape-old"
 
 
 def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
-    """Returns the names of the cassettes that differ in content or in file names; growing cassettes
-    come first.
+    """Returns the names of the cassettes that differ in content or in file names; growing cassettes come first.
 
-    A process that is killed between two cassettes then leaves a moved interaction in both
-    cassettes, never in neither.
+    A process that is killed between two cassettes then leaves a moved interaction in both cassettes, never in neither.
     """
     old, new = ({c.name: [(i.file, i) for i in c.interactions] for c in suite} for suite in (before, after))
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
@@ -44,8 +41,7 @@ def list_changed(before: Suite, after: Suite) -> tuple[str, ...]:
 
 
 def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, ...]:
-    """Returns the files that hold these cassettes: the `.tape` file, or the file of each
-    interaction.
+    """Returns the files that hold these cassettes: the `.tape` file, or the file of each interaction.
 
     Interactions from a `.tape` file inside the folder have no file of their own and are left out.
     """
@@ -130,10 +126,7 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 
 def open_backups(place: Path) -> Path:
-    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores.
-
-    Raises OSError.
-    """
+    """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
     backups = (place if place.is_dir() else place.parent) / BACKUPS
     backups.mkdir(exist_ok=True)
     (backups / ".gitignore").write_text("*\n")
@@ -141,10 +134,7 @@ def open_backups(place: Path) -> Path:
 
 
 def back_up(place: Path, files: Sequence[Path], stamp: str) -> Path:
-    """Copies the files into `.bedtape-backup/STAMP` and returns that folder.
-
-    Raises CassetteError.
-    """
+    """Copies the files into `.bedtape-backup/STAMP` and returns that folder. Raises CassetteError."""
     root = place if place.is_dir() else place.parent
     try:
         backups = open_backups(place)
@@ -179,14 +169,12 @@ def commit(
     redaction: Redaction = ALWAYS,
     report: Callable[[str], object] | None = None,
 ) -> None:
-    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes
-    `after`.
+    """Replaces the cassettes `before`, which the folder or `.tape` file holds, by the cassettes `after`.
 
-    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a
-    file name. What is written is scrubbed, and checked for secrets before the first change. An
-    interaction that `before` contains keeps the bytes of its file, comments included. report:
-    called with the name of each written cassette. Raises SecretFound or CassetteError; each
-    cassette is then either old or new.
+    A folder may hold other cassettes as well; they do not change. Each interaction of `after` has a file name. What is
+    written is scrubbed, and checked for secrets before the first change. An interaction that `before` contains keeps
+    the bytes of its file, comments included. report: called with the name of each written cassette. Raises SecretFound
+    or CassetteError; each cassette is then either old or new.
     """
     if place.suffix == TAPE and not place.is_dir():
         _commit_tape(place, after, redaction)
@@ -241,10 +229,7 @@ _Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to t
 def _render_all(
     place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
 ) -> dict[str, _Contents]:
-    """Returns the contents of each cassette's folder.
-
-    An interaction that only moves is taken from its old file.
-    """
+    """Returns the contents of each cassette's folder. An interaction that only moves is taken from its old file."""
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     files = {i: place / i.file for c in before for i in c.interactions}
     contents: dict[str, _Contents] = {}
@@ -266,10 +251,7 @@ def _render_all(
 
 
 def _render(path: Path, interaction: Interaction) -> bytes:
-    """Returns the bytes of the file.
-
-    Raises CassetteError if reading them would give another interaction.
-    """
+    """Returns the bytes of the file. Raises CassetteError if reading them would give another interaction."""
     try:
         data = document.write(interaction)
     except ValueError as error:
@@ -347,10 +329,7 @@ def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -
 
 
 def _carry(source: Path, target: Path) -> None:
-    """Puts the same file, or the folder with its files, into the new folder.
-
-    Times do not change.
-    """
+    """Puts the same file, or the folder with its files, into the new folder. Times do not change."""
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True, copy_function=_link)
     else:

@@ -1,8 +1,7 @@
 """Runs git to find committed cassettes, their versions and the times of their commits.
 
-`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other
-functions read. Without git or outside a repository, git contains no file. `read_revision` raises an
-error then.
+`set_up` and `configure_diff`, which `git-setup` and `init` call, write to the repository; all other functions read.
+Without git or outside a repository, git contains no file. `read_revision` raises an error then.
 """
 
 from __future__ import annotations
@@ -140,10 +139,7 @@ def configure_diff(top: Path) -> None:
 
 
 def set_up(folder: Path) -> Path:
-    """Makes `git diff` show `.tape` files as text in this repository.
-
-    Returns the path of its .gitattributes.
-    """
+    """Makes `git diff` show `.tape` files as text in this repository. Returns the path of its .gitattributes."""
     top = find_repository(folder)
     if top is None:
         raise CassetteError(f"{folder}: expected a git repository, found none; run git init, or name one with --in")

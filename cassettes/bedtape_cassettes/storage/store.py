@@ -1,7 +1,6 @@
 """Reads cassettes from folders and `.tape` files, with a load cache; names their files.
 
-`read` returns every cassette or raises one error with every problem of every file. `commit` writes
-cassettes.
+`read` returns every cassette or raises one error with every problem of every file. `commit` writes cassettes.
 """
 
 from __future__ import annotations
@@ -48,10 +47,7 @@ class _File:
 
 
 def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
-    """Yields every folder with the sorted names of its files.
-
-    Follows links to folders, and visits a folder once.
-    """
+    """Yields every folder with the sorted names of its files. Follows links to folders, and visits a folder once."""
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         real = os.path.realpath(folder)
@@ -74,10 +70,7 @@ def _ignore(_: OSError) -> None:
 
 
 def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> tuple[list[_File], list[Path]]:
-    """Returns the interaction files and the tapes under a folder.
-
-    Files directly in it are a cassette of its name.
-    """
+    """Returns the interaction files and the tapes under a folder. Files directly in it are a cassette of its name."""
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, unreadable):
@@ -189,9 +182,8 @@ def _read_file(path: Path, limit: int) -> bytes:
 class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
-    File times are not used, because a checkout sets all times to now. Each folder has one cache
-    file, which contains the interactions of the last load. If the cache cannot be read or written,
-    files are parsed without it.
+    File times are not used, because a checkout sets all times to now. Each folder has one cache file, which contains
+    the interactions of the last load. If the cache cannot be read or written, files are parsed without it.
     """
 
     def __init__(self, root: Path, cache: Path | None) -> None:
@@ -248,10 +240,7 @@ def cache_folder(environ: dict[str, str] | os._Environ[str]) -> Path | None:
 
 
 def fingerprint(paths: Sequence[Path]) -> Fingerprint:
-    """Returns the path, time and size of each file, which differ after a cassette on disk changes.
-
-    Opens no file.
-    """
+    """Returns the path, time and size of each file, which differ after a cassette on disk changes. Opens no file."""
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
         files, tapes = _find_files(path)

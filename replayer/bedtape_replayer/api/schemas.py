@@ -288,10 +288,7 @@ FINDING = _exactly(
 
 _PROBLEM = _exactly({"where": _describe("rules[0].when.turn", _TEXT), "expected": _TEXT, "found": _TEXT, "fix": _TEXT})
 _ERROR = _some(
-    {
-        "error": _describe("The expected and the found value.", _TEXT),
-        "problems": list_of(_PROBLEM, "All problems."),
-    },
+    {"error": _describe("The expected and the found value.", _TEXT), "problems": list_of(_PROBLEM, "All problems.")},
     required=["error"],
 )
 

@@ -31,8 +31,7 @@ from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
 from bedtape_replayer.server.loading import load, read_overlay, watch
-from bedtape_replayer.server.loops import new_event_loop
-from bedtape_replayer.server.server import Outcome, Server
+from bedtape_replayer.server.server import Outcome, Server, new_event_loop
 
 DEFAULT_FOLDER = Path("cassettes")
 
@@ -69,8 +68,7 @@ def replay(
     any_profile: AnyProfile = False,
     redact: RecordedRedact = None,
     overlay: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Overlay file: rules and faults for every session."),
+        Path | None, typer.Option(metavar="FILE", help="Overlay file: rules and faults for every session.")
     ] = None,
     validate: Validate = Validating.rules,
     control_token: Annotated[

@@ -48,8 +48,7 @@ def run(
     overlay: Annotated[Path | None, typer.Option(metavar="FILE", help="Overlay file: rules and faults.")] = None,
     session: Annotated[str, typer.Option(help="Play the cassette with this name, if there is one.")] = DEFAULT_SESSION,
     strict: Annotated[
-        bool,
-        typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 if a call missed."),
+        bool, typer.Option("--strict/--no-strict", help="Play each recording once, and exit with 1 if a call missed.")
     ] = False,
     speed: Speed = None,
     ignore: Ignore = None,

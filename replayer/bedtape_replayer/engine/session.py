@@ -58,11 +58,7 @@ class Session:
     # -- answers and faults ------------------------------------------------------------------------------------
 
     def respond(
-        self,
-        prompt_contains: str | Computed | None = None,
-        text: str | None = None,
-        /,
-        **rule: Unpack[RuleDict],
+        self, prompt_contains: str | Computed | None = None, text: str | None = None, /, **rule: Unpack[RuleDict]
     ) -> str:
         """Adds a rule: respond("spam", "yes"), respond("spam", json={...}), respond(text="hi", times=2).
 

@@ -48,8 +48,7 @@ class NearCall:
 class CallsMismatch(AssertionError):
     """The calls of the session do not match the expected calls.
 
-    nearest: the calls with the smallest differences.
-    forgotten: the number of older calls that the history has removed.
+    nearest: the calls with the smallest differences. forgotten: the number of older calls that the history has removed.
     """
 
     def __init__(self, lines: Iterable[str], nearest: Iterable[NearCall] = (), forgotten: int = 0) -> None:
@@ -74,9 +73,8 @@ def assert_called(
 ) -> Calls:
     """Assert how many calls meet the conditions; at least one by default.
 
-    `Calls.filter` describes the conditions.
-    Every attempt of an SDK is a call. With `attempts=`, each SDK call counts once. Returns the
-    calls that meet the conditions. Raises `CallsMismatch`, or `ConditionInvalid` for an unknown
+    `Calls.filter` describes the conditions. Every attempt of an SDK is a call. With `attempts=`, each SDK call counts
+    once. Returns the calls that meet the conditions. Raises `CallsMismatch`, or `ConditionInvalid` for an unknown
     condition or invalid numbers.
     """
     fewest, most = _range(times, at_least, at_most)
@@ -239,9 +237,6 @@ _WORD = re.compile(r"\w+")
 
 
 def _share(one: object, other: object) -> float:
-    """Return the share of the words of `one` that `other` contains.
-
-    Only the start of a long text counts.
-    """
+    """Return the share of the words of `one` that `other` contains. Only the start of a long text counts."""
     mine, others = set(_WORD.findall(str(one)[:2_000])), set(_WORD.findall(str(other)[:20_000]))
     return len(mine & others) / max(1, len(mine))

@@ -1,7 +1,6 @@
 """Filters the calls of a session by the conditions of a rule's `when`, and by their answers.
 
-A condition contains a test and a reader of the tested value, so that a failing assertion can show
-the difference.
+A condition contains a test and a reader of the tested value, so that a failing assertion can show the difference.
 """
 
 from __future__ import annotations
@@ -62,10 +61,7 @@ class Condition:
 
 @dataclass(frozen=True, repr=False)
 class Calls(Sequence[Record]):
-    """Calls in the order in which they were sent.
-
-    forgotten: the number of older calls that the history has removed.
-    """
+    """Calls in the order in which they were sent. forgotten: the number of older calls that the history has removed."""
 
     records: tuple[Record, ...] = ()
     forgotten: int = 0
@@ -99,10 +95,7 @@ class Calls(Sequence[Record]):
         return Calls(tuple(r for r in self.records if all(c.holds(r) for c in tests)), self.forgotten)
 
     def parse_conditions(self, values: Mapping[str, object]) -> list[Condition]:
-        """Return the conditions for values by name.
-
-        Raises `ConditionInvalid` for the first invalid condition.
-        """
+        """Return the conditions for values by name. Raises `ConditionInvalid` for the first invalid condition."""
         return [self._parse_condition(name, value) for name, value in values.items()]
 
     def _parse_condition(self, name: str, value: object) -> Condition:

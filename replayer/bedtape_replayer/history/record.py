@@ -32,14 +32,13 @@ def _value(read: Callable[[Record], _T]) -> _T:
 class Record:
     """A completed call.
 
-    Values that are missing in the request or the answer are `None` or empty.
-    number: the number of the call in its session, from 1. prompt: the request in the form that all
-    model families share. last_prompt: the text of the last user message. tools: the names of the
-    tools that the request offers. http_version: `HTTP/1.1` also for HTTP/1.0. invocation_id: the
-    id that the attempts of one SDK call share. attempt: from 1. by: the file of the recording, or
-    the id of the rule or fault, that answered. faults: the ids of the applied faults. events: the
-    number of sent pieces of the body; a piece of a stream is an event. began: the time at which
-    the request was complete, in seconds since 1970. seconds: the duration of the answer.
+    Values that are missing in the request or the answer are `None` or empty. number: the number of the call in its
+    session, from 1. prompt: the request in the form that all model families share. last_prompt: the text of the last
+    user message. tools: the names of the tools that the request offers. http_version: `HTTP/1.1` also for HTTP/1.0.
+    invocation_id: the id that the attempts of one SDK call share. attempt: from 1. by: the file of the recording, or
+    the id of the rule or fault, that answered. faults: the ids of the applied faults. events: the number of sent pieces
+    of the body; a piece of a stream is an event. began: the time at which the request was complete, in seconds since
+    1970. seconds: the duration of the answer.
     """
 
     outcome: Outcome
@@ -88,10 +87,7 @@ class Record:
 
     @property
     def access_key_id(self) -> str | None:
-        """The access key id in the signature.
-
-        An example id replaces a real id, as in recordings.
-        """
+        """The access key id in the signature. An example id replaces a real id, as in recordings."""
         key = self.call.scope[0]
         return None if key is None else scrub_text(key)
 
@@ -129,10 +125,7 @@ class Record:
 
     @property
     def error(self) -> str | None:
-        """The name of the error, for example ThrottlingException.
-
-        An error in the middle of a stream has status 200.
-        """
+        """The name of the error, for example ThrottlingException. An error in the middle of a stream has status 200."""
         return self._failure[0]
 
     @property

@@ -151,11 +151,7 @@ ANSWER: dict[str, Schema] = {
     "guardrail": _text("The text of a guardrail that intervenes."),
     "embedding": {
         "description": "A vector, or one vector per input; auto derives vectors from the text.",
-        "anyOf": [
-            {"type": "string", "enum": ["auto"]},
-            _VECTOR,
-            {"type": "array", "items": _VECTOR, "minItems": 1},
-        ],
+        "anyOf": [{"type": "string", "enum": ["auto"]}, _VECTOR, {"type": "array", "items": _VECTOR, "minItems": 1}],
     },
     "dimension": _count("The dimension of derived vectors."),
     "image": {

@@ -13,7 +13,6 @@ from bedtape_cassettes.addresses import DEFAULT_SESSION, isolate_environment, po
 from bedtape_replayer.answering.answer import Answer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.session import Running, Session
-from bedtape_replayer.plugin.environment import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import PlayRequest
 from bedtape_replayer.plugin.summary import Summary
@@ -205,3 +204,32 @@ class Bedrock(Session):
             self._recorder = None
             self.enter()
             self._do(lambda: self._hold(self._library or _NOTHING))
+
+
+# -- the environment of a test ---------------------------------------------------------------------------------
+
+
+class PatchedEnvironment:
+    """Variables that are changed together. wanted: the complete environment during the test."""
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        before = dict(os.environ)
+        changed = {name for name in wanted.keys() | before.keys() if wanted.get(name) != before.get(name)}
+        self._before = {name: before.get(name) for name in changed}
+        self._wanted = {name: wanted.get(name) for name in changed}
+
+    def enter(self) -> None:
+        """Set the variables. Call this again to set variables that were changed since."""
+        _set(self._wanted)
+
+    def leave(self) -> None:
+        """Restore the variables."""
+        _set(self._before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -23,9 +23,8 @@ _NOT_ITS_OWN = ("to", "name", "mode", "record", "port", "verify", "print-addon")
 class RunSettings:
     """The settings of one run.
 
-    mode: the value of `--bedtape`. command: the command that records. environ: the recorder's
-    environment. marks: the defaults of marks, by the fields of `PlayRequest`. match, overlay,
-    validate, history: the arguments of `Replayer`.
+    mode: the value of `--bedtape`. command: the command that records. environ: the recorder's environment. marks: the
+    defaults of marks, by the fields of `PlayRequest`. match, overlay, validate, history: the arguments of `Replayer`.
     """
 
     mode: str = "none"
@@ -39,12 +38,7 @@ class RunSettings:
 
 
 def run_settings(
-    settings: Settings = NO_SETTINGS,
-    *,
-    mode: str,
-    command: Sequence[str],
-    environ: Mapping[str, str],
-    here: Path,
+    settings: Settings = NO_SETTINGS, *, mode: str, command: Sequence[str], environ: Mapping[str, str], here: Path
 ) -> RunSettings:
     """Return the settings of a run from the table `pytest`. here: the base of relative paths in variables."""
     said: dict[str, Any] = settings.of("pytest")

@@ -22,8 +22,7 @@ from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.document import parse_overlay
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.server.loading import load, read_overlay
-from bedtape_replayer.server.loops import new_event_loop
-from bedtape_replayer.server.server import Observer, Server
+from bedtape_replayer.server.server import Observer, Server, new_event_loop
 
 __tracebackhide__ = True  # so that pytest shows the line of the test
 

@@ -1,10 +1,9 @@
 """The server side of an HTTP/1.1 connection, sans-io.
 
-Bytes in, requests out; answers in, bytes out.
-The connection answers one request at a time, in order. A pipelined request waits in the buffer
-until the previous request is answered. The parser is strict wherever two lenient readers could see
-two different requests (RFC 9112, sections 2.2, 5.1 and 6.3). The connection writes refusals itself.
-It opens no socket and reads no clock.
+Bytes in, requests out; answers in, bytes out. The connection answers one request at a time, in order. A pipelined
+request waits in the buffer until the previous request is answered. The parser is strict wherever two lenient readers
+could see two different requests (RFC 9112, sections 2.2, 5.1 and 6.3). The connection writes refusals itself. It opens
+no socket and reads no clock.
 """
 
 from __future__ import annotations
@@ -112,8 +111,7 @@ class Http1Connection:
     def receive(self, data: bytes) -> list[RequestReceived]:
         """Return the request that is now complete, or an empty list.
 
-        After the answer to a request, call `receive` with no data to get the next pipelined
-        request.
+        After the answer to a request, call `receive` with no data to get the next pipelined request.
         """
         if self.closing:
             return []
@@ -155,8 +153,7 @@ class Http1Connection:
     def _keep_rest(self) -> None:
         """Remove the parsed bytes from the buffer.
 
-        The rest becomes a bytearray, which grows at its end and shrinks at its start without a
-        copy.
+        The rest becomes a bytearray, which grows at its end and shrinks at its start without a copy.
         """
         if self._at == len(self._buffer):
             self._buffer = b""
@@ -220,8 +217,7 @@ class Http1Connection:
     def _check_unfinished_head(self, buffer: bytes | bytearray, at: int) -> None:
         """Raise `RequestError` if the start of a head is invalid or too long.
 
-        The check runs before the head is complete, because the limits must not depend on how the
-        bytes were split.
+        The check runs before the head is complete, because the limits must not depend on how the bytes were split.
         """
         line_end = buffer.find(b"\n", at + self._searched)
         if buffer.startswith(b"\x16", at) or (line_end >= 0 and not REQUEST_LINE.match(buffer, at)):

@@ -38,10 +38,7 @@ Received = RequestReceived | StreamClosed
 
 
 def render_refusal(message: str) -> tuple[HeaderPairs, bytes]:
-    """Return the headers and the body of a refusal, in the form of a Bedrock error.
-
-    The caller chooses the status.
-    """
+    """Return the headers and the body of a refusal, in the form of a Bedrock error. The caller chooses the status."""
     body = compact({"message": f"bedtape: {message}"})
     headers = (
         (b"Content-Type", b"application/json"),

@@ -190,10 +190,7 @@ def test_variables_that_say_what_cannot_be_are_all_told() -> None:
                 ("BEDTAPE_DOCTOR_JSON", "doctor"),
             )
         ),
-        (
-            "BEDTAPE_REPLAY_WORKERS",
-            "; it no longer exists: start several processes, each with a --port of its own",
-        ),
+        ("BEDTAPE_REPLAY_WORKERS", "; it no longer exists: start several processes, each with a --port of its own"),
     ],
 )
 def test_a_variable_that_nothing_reads_is_told(variable: str, more: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from botocore.eventstream import EventStreamBuffer
 
-from bedtape_cassettes.foreign.export_formats import FORMATS
+from bedtape_cassettes.foreign.exporters import FORMATS
 from bedtape_cassettes.foreign.import_file import import_file
 from bedtape_cassettes.format import document
 from bedtape_cassettes.model import Body, Cassette, Event, Events, Interaction, Request, Response, event_headers

@@ -114,9 +114,7 @@ BY_HAND = [
 def by_hand(headers: bytes, payload: bytes, total: int | None = None, length: int | None = None) -> bytes:
     """A frame with right checksums, whatever its lengths and headers say."""
     lengths = struct.pack(
-        ">II",
-        len(headers) + len(payload) + 16 if total is None else total,
-        len(headers) if length is None else length,
+        ">II", len(headers) + len(payload) + 16 if total is None else total, len(headers) if length is None else length
     )
     message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
     return message + struct.pack(">I", crc32(message))

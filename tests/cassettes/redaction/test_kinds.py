@@ -47,11 +47,7 @@ SECRETS: dict[str, tuple[str, str, str]] = {
         "ab12",
     ),
     "an access key id": (KEY_ID, ACCESS_KEY, KEY_ID),
-    "an account id under its name": (
-        f'"bucketOwner":"{OTHER_ACCOUNT}"',
-        f'"bucketOwner":"{ACCOUNT}"',
-        OTHER_ACCOUNT,
-    ),
+    "an account id under its name": (f'"bucketOwner":"{OTHER_ACCOUNT}"', f'"bucketOwner":"{ACCOUNT}"', OTHER_ACCOUNT),
     "an account id in an ARN": (
         f"arn:aws:bedrock:us-east-1:{OTHER_ACCOUNT}:inference-profile/x",
         f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/x",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid, SecretFound
-from bedtape_cassettes.foreign.export_formats import FORMATS
+from bedtape_cassettes.foreign.exporters import FORMATS
 from bedtape_cassettes.model import Body, Cassette, Suite
 from bedtape_cassettes.storage import commit, store
 from bedtape_cassettes.suites import bulk

@@ -48,10 +48,7 @@ def held(suite: Suite) -> dict[str, list[str]]:
         (lambda s: bulk.rename(s, "b", "0"), {"0": ["0001=4"], "a": ["0001=1", "0002=2", "0003=3"]}),
         (lambda s: bulk.merge(s, ["b", "a"], "a"), {"a": ["0001=4", "0002=1", "0003=2", "0004=3"]}),
         (lambda s: bulk.merge(s, ["*"], "c"), {"c": ["0001=1", "0002=2", "0003=3", "0004=4"]}),
-        (
-            lambda s: bulk.renumber(bulk.drop(s, pick(s, ["a:2"])), ["a"]),
-            {"a": ["0001=1", "0002=3"], "b": ["0001=4"]},
-        ),
+        (lambda s: bulk.renumber(bulk.drop(s, pick(s, ["a:2"])), ["a"]), {"a": ["0001=1", "0002=3"], "b": ["0001=4"]}),
     ],
 )
 def test_an_edit_leaves(change: Callable[[Suite], Suite], after: dict[str, list[str]]) -> None:
@@ -122,11 +119,7 @@ def test_a_session_is_a_conversation_or_an_agents_session() -> None:
     agent = recorded(b'{"inputText":"x"}', b"{}", url="/agents/A/agentAliases/B/sessions/s-42/text")
     assert _parts(
         "session", turns("one"), turns("two"), agent, turns("one", "yes", "more"), turns("two", "no", "so")
-    ) == {
-        "a/session-1": [0, 3],
-        "a/session-2": [1, 4],
-        "a/s-42": [2],
-    }
+    ) == {"a/session-1": [0, 3], "a/session-2": [1, 4], "a/s-42": [2]}
 
 
 def test_a_part_that_exists_is_not_written_over() -> None:

@@ -30,10 +30,7 @@ ONE_PIECE = ["titan-invoke", "kimi-invoke"]
 # It has no decoder for these chunks, recorded or rendered: what it gives is empty.
 UNSTREAMED = ["gpt-oss-invoke"]
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
-ASKED: list[dict[str, Any]] = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "why record?"},
-]
+ASKED: list[dict[str, Any]] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why record?"}]
 WEATHER = {
     "type": "function",
     "function": {

@@ -83,10 +83,7 @@ def test_the_memo_of_bodies_never_mixes_requests() -> None:
 
 def test_a_miss_names_the_nearest_recording_and_every_field_that_differs() -> None:
     body = json.loads(prompt("What is the capital of France?")) | {"inferenceConfig": {"temperature": 0.5}}
-    index = _index(
-        converse("Sing a song about tape.", "la"),
-        recorded(json.dumps(body).encode(), b"{}"),
-    )
+    index = _index(converse("Sing a song about tape.", "la"), recorded(json.dumps(body).encode(), b"{}"))
     sent = {"messages": body["messages"], "system": [{"text": "Be brief."}], "inferenceConfig": {"temperature": 0.7}}
     miss = index.report_miss(_call(json.dumps(sent).encode()))
     assert [(d.field, d.recorded, d.sent) for d in miss.nearest[0].differences] == [

@@ -351,7 +351,7 @@ def test_a_stream_is_told_event_by_event() -> None:
     scene.send(authored.ask("a"), operation="converse-stream", sent=3, complete=False)
     answer = call(scene, 1)["answer"]
     assert [(each["at_ms"], each["sent"]) for each in answer["events"]] == [
-        *((0, True), (10, True), (30, True), (31, False), (32, False)),
+        *((0, True), (10, True), (30, True), (31, False), (32, False))
     ]
     assert (answer["after_ms"], answer["streamed"], answer["body"]) == (7, True, None)
     assert json.loads(answer["events"][1]["payload"])["delta"] == {"text": "1"}

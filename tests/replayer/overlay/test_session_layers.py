@@ -72,8 +72,7 @@ def test_a_rule_that_is_used_up_lets_the_next_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
-    [("text", "text"), ({"a": 1}, '{"a":1}'), (says("content"), "content"), (None, "passed")],
+    ("given", "text"), [("text", "text"), ({"a": 1}, '{"a":1}'), (says("content"), "content"), (None, "passed")]
 )
 def test_functions_answer_or_pass(given: Any, text: str) -> None:
     layers = laid(Rule("a", (lambda _: given,)), Rule("b", (says("passed"),)))

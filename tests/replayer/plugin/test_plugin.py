@@ -12,7 +12,7 @@ from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.names import cassette_name, is_safe_name
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.plugin.environment import PatchedEnvironment
+from bedtape_replayer.plugin.bedrock import PatchedEnvironment
 from bedtape_replayer.plugin.loading import load_library
 from bedtape_replayer.plugin.marks import MarkInvalid, read_marks
 from bedtape_replayer.plugin.summary import Summary

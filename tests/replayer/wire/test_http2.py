@@ -730,10 +730,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "connect": (headers(1, base=((b":method", b"CONNECT"), (b":authority", b"a:1"))), reset(ErrorCode.PROTOCOL)),
     "extended connect": (headers(1, (b":protocol", b"websocket")), reset(ErrorCode.PROTOCOL)),
     "pseudo-header twice": (headers(1, (b":path", b"/")), reset(ErrorCode.PROTOCOL)),
-    "pseudo-header late": (
-        headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")),
-        reset(ErrorCode.PROTOCOL),
-    ),
+    "pseudo-header late": (headers(1, (b"a", b"b"), REQUEST[2], base=without(b":path")), reset(ErrorCode.PROTOCOL)),
     "pseudo-header of a response": (headers(1, (b":status", b"200")), reset(ErrorCode.PROTOCOL)),
     "upper case": (headers(1, (b"Accept", b"*/*")), reset(ErrorCode.PROTOCOL)),
     "empty name": (headers(1, (b"", b"v")), reset(ErrorCode.PROTOCOL)),
@@ -790,10 +787,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "padding without length": (OPEN + frame(DATA, PADDED, 1), goaway(ErrorCode.FRAME_SIZE)),
     "padding too long": (OPEN + frame(DATA, PADDED, 1, b"\x03ab"), goaway(ErrorCode.PROTOCOL)),
     "padding too long for headers": (frame(HEADERS, PADDED | 4, 1, b"\x02a"), goaway(ErrorCode.PROTOCOL)),
-    "headers too short for priority": (
-        frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"),
-        goaway(ErrorCode.FRAME_SIZE),
-    ),
+    "headers too short for priority": (frame(HEADERS, PRIORITY_FLAG | 4, 1, b"abc"), goaway(ErrorCode.FRAME_SIZE)),
     "priority": (frame(PRIORITY, 0, 3, bytes(5)), []),
     "priority of 4 octets": (frame(PRIORITY, 0, 1, bytes(4)), reset(ErrorCode.FRAME_SIZE)),
     "priority on stream 0": (frame(PRIORITY, 0, 0, bytes(5)), goaway(ErrorCode.PROTOCOL)),
@@ -807,10 +801,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
         frame(SETTINGS, 0, 0, SETTING.pack(Setting.INITIAL_WINDOW_SIZE, 1 << 31)),
         goaway(ErrorCode.FLOW_CONTROL),
     ),
-    "frames of 16383": (
-        frame(SETTINGS, 0, 0, SETTING.pack(Setting.MAX_FRAME_SIZE, 16383)),
-        goaway(ErrorCode.PROTOCOL),
-    ),
+    "frames of 16383": (frame(SETTINGS, 0, 0, SETTING.pack(Setting.MAX_FRAME_SIZE, 16383)), goaway(ErrorCode.PROTOCOL)),
     "frames of 2^24": (
         frame(SETTINGS, 0, 0, SETTING.pack(Setting.MAX_FRAME_SIZE, 1 << 24)),
         goaway(ErrorCode.PROTOCOL),
@@ -823,10 +814,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     "goaway of 7 octets": (frame(GOAWAY, 0, 0, bytes(7)), goaway(ErrorCode.FRAME_SIZE)),
     "window update of 3 octets": (frame(WINDOW_UPDATE, 0, 0, bytes(3)), goaway(ErrorCode.FRAME_SIZE)),
     "window update of 0": (frame(WINDOW_UPDATE, 0, 0, pack_number(0)), goaway(ErrorCode.PROTOCOL)),
-    "window update of 0 for a stream": (
-        WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(0)),
-        reset(ErrorCode.PROTOCOL),
-    ),
+    "window update of 0 for a stream": (WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(0)), reset(ErrorCode.PROTOCOL)),
     "window too large": (frame(WINDOW_UPDATE, 0, 0, pack_number(MAX_WINDOW)), goaway(ErrorCode.FLOW_CONTROL)),
     "window of a stream too large": (
         WHOLE + frame(WINDOW_UPDATE, 0, 1, pack_number(MAX_WINDOW)),
@@ -846,10 +834,7 @@ MALFORMED: dict[str, tuple[bytes, list[tuple[str, int, int]]]] = {
     # Header blocks: sections 4.3 and 6.10
     "continuation alone": (frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
     "continuation after the end": (WHOLE + frame(CONTINUATION, END_HEADERS, 1, b""), goaway(ErrorCode.PROTOCOL)),
-    "continuation of another stream": (
-        SHORT + frame(CONTINUATION, END_HEADERS, 3, b""),
-        goaway(ErrorCode.PROTOCOL),
-    ),
+    "continuation of another stream": (SHORT + frame(CONTINUATION, END_HEADERS, 3, b""), goaway(ErrorCode.PROTOCOL)),
     "ping among continuation": (SHORT + frame(PING, 0, 0, bytes(8)), goaway(ErrorCode.PROTOCOL)),
     "headers among continuation": (SHORT + headers(3), goaway(ErrorCode.PROTOCOL)),
     "unknown among continuation": (SHORT + frame(99, 0, 1), goaway(ErrorCode.PROTOCOL)),

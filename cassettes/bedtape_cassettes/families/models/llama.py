@@ -78,10 +78,7 @@ LLAMA = Family(
     render=_render,
     read=_read,
     members=Members(
-        text=("generation",),
-        stop=("stop_reason",),
-        input=("prompt_token_count",),
-        output=("generation_token_count",),
+        text=("generation",), stop=("stop_reason",), input=("prompt_token_count",), output=("generation_token_count",)
     ),
     stream=_stream,
     gather=_gather,

@@ -75,8 +75,7 @@ def _read(body: JsonObject) -> Message:
         raise ValueError("expected `output.message`, found none: not an answer of Nova")
     blocks = (_read_block(block) for block in readers.objects(message, "content"))
     return Message(
-        tuple(block for block in blocks if block is not None),
-        completion.stop_of(_STOPS, body.get("stopReason"), body),
+        tuple(block for block in blocks if block is not None), completion.stop_of(_STOPS, body.get("stopReason"), body)
     )
 
 

@@ -58,14 +58,7 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
             return {"text": text}
         case ToolUse():
             kind: JsonObject = {"type": "tool_use"} if is_newer(request) else {}
-            return {
-                "toolUse": {
-                    "input": block.input,
-                    "name": block.name,
-                    "toolUseId": tool_id(block, request),
-                    **kind,
-                }
-            }
+            return {"toolUse": {"input": block.input, "name": block.name, "toolUseId": tool_id(block, request), **kind}}
         case Reasoning(redacted=bytes(data)):
             return {"reasoningContent": {"redactedContent": synthesis.base64_text(data)}}
         case Reasoning(text=text, signature=signature):

@@ -1,4 +1,36 @@
-"""Renders cassettes as recordings of other tools, one module per format. No module touches the disk.
+"""Writes cassettes as files of other tools. `FORMATS` contains the formats by name."""
 
-Cassettes do not contain hosts, dates, request ids and lengths. Exports contain a host, because the formats need it.
-"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bedtape_cassettes.foreign.exporters.har import render_har
+from bedtape_cassettes.foreign.exporters.vcrpy import render_vcrpy
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.format.document import build_document
+from bedtape_cassettes.model import Cassette, Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """suffix: the suffix of its files. export: converts a cassette and the region of the host to a file's bytes."""
+
+    suffix: str
+    export: Callable[[Cassette, str], bytes]
+
+
+def _jsonl(cassette: Cassette, _region: str) -> bytes:
+    """Renders JSON Lines: a line for each interaction, with the keys of its file and decoded stream events."""
+    return b"".join(_line(cassette.name, interaction) for interaction in cassette.interactions)
+
+
+def _line(name: str, interaction: Interaction) -> bytes:
+    return compact({"cassette": name, "file": interaction.file, **build_document(interaction)}) + b"\n"
+
+
+FORMATS = {
+    "vcrpy": ExportFormat(".yaml", render_vcrpy),
+    "har": ExportFormat(".har", render_har),
+    "jsonl": ExportFormat(".jsonl", _jsonl),
+}

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
     Unusable,
     decode_base64,
     encode_body,
+    path_of,
     read_each,
     read_headers,
     read_list,

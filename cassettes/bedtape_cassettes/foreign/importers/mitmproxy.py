@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
     Unusable,
     encode_body,
+    path_of,
     read_each,
     read_headers,
     read_number,

@@ -22,7 +22,7 @@ _PAGE = 200
 _SHOWN = 160
 _MICRO = 1_000_000
 _QUERY: dict[str, Schema] = {
-    "since": {"type": "integer", "minimum": 0, "description": "Calls that ended later; microseconds since 1970."},
+    "since": {"type": "integer", "minimum": 0, "description": "Calls that ended later; microseconds since 1970."}
 }
 
 

@@ -35,10 +35,7 @@ def check_environment(env: Environment) -> Iterator[Diagnosis]:
     else:
         fix = "pip install bedtape there, if its tests use the fixture bedrock"
         yield note(
-            "environment",
-            expected=f"bedtape in {active}, which is active",
-            found=f"it in {env.python.prefix}",
-            fix=fix,
+            "environment", expected=f"bedtape in {active}, which is active", found=f"it in {env.python.prefix}", fix=fix
         )
 
 

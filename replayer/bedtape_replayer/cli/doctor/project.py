@@ -62,10 +62,7 @@ def check_token(env: Environment) -> Iterator[Diagnosis]:
     if token and len(token) < _SHORTEST:
         fix = "take a longer one, or unset it: bedtape replay does not start with it"
         yield wrong(
-            "control token",
-            expected=f"{_TOKEN} of {_SHORTEST} characters or more",
-            found=str(len(token)),
-            fix=fix,
+            "control token", expected=f"{_TOKEN} of {_SHORTEST} characters or more", found=str(len(token)), fix=fix
         )
     else:
         yield ok("control token", f"{_TOKEN} is set" if token else "none: the control API answers this machine alone")

@@ -27,11 +27,7 @@ _INVALID_MODEL = "The provided model identifier is invalid."
 
 
 def find_refusal(
-    operation: str,
-    model: str | None,
-    body: bytes,
-    *,
-    header: Callable[[str], str | None] = lambda _: None,
+    operation: str, model: str | None, body: bytes, *, header: Callable[[str], str | None] = lambda _: None
 ) -> Failure | None:
     """Return the error that Bedrock would answer; None for a valid request, and for an operation with unknown rules.
 

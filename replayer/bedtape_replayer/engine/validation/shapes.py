@@ -12,14 +12,7 @@ from functools import lru_cache
 
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
-from botocore.model import (
-    ListShape,
-    MapShape,
-    OperationNotFoundError,
-    ServiceModel,
-    Shape,
-    StructureShape,
-)
+from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar

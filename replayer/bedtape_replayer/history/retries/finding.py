@@ -38,8 +38,7 @@ Mistake: TypeAlias = Literal[
 class Finding:
     """A mistake of a client.
 
-    calls: the calls that prove the mistake.
-    group: the invocation id, if the mistake concerns one SDK call with an id.
+    calls: the calls that prove the mistake. group: the invocation id, if the mistake concerns one SDK call with an id.
     """
 
     kind: Mistake

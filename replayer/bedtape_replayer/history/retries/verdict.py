@@ -1,9 +1,8 @@
 """Judges the retries of clients by their calls: missing waits, early ends and retry storms.
 
-A false accusation is worse than a missed mistake. Each rule therefore reports behaviour that no SDK
-shows with its defaults, and explains its threshold. The rules use the times of the calls and no
-clock. Judge the calls after the code under test has ended, because a client that still waits looks
-like a client that has given up.
+A false accusation is worse than a missed mistake. Each rule therefore reports behaviour that no SDK shows with its
+defaults, and explains its threshold. The rules use the times of the calls and no clock. Judge the calls after the code
+under test has ended, because a client that still waits looks like a client that has given up.
 """
 
 from __future__ import annotations

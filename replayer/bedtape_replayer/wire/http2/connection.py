@@ -130,8 +130,7 @@ class Http2Connection(Http2Responses):
     def _reset_for_fault(self, stream: int, error: int) -> None:
         """Answer a `StreamFault` with RST_STREAM.
 
-        The reset is counted, because a client could otherwise make the server reset streams without
-        end.
+        The reset is counted, because a client could otherwise make the server reset streams without end.
         """
         state = self._streams.get(stream)
         self._writer.write_reset(stream, error)
@@ -144,10 +143,7 @@ class Http2Connection(Http2Responses):
         self._floods.count_reset()
 
     def _is_idle(self, stream: int) -> bool:
-        """Whether the stream was not opened.
-
-        Streams of even number are never opened (section 5.1.1).
-        """
+        """Whether the stream was not opened. Streams of even number are never opened (section 5.1.1)."""
         return stream > self._last or not stream & 1
 
     # Requests
@@ -229,8 +225,7 @@ class Http2Connection(Http2Responses):
     def _consume_window(self, size: int) -> None:
         """Count received octets against the connection's window, and reopen the window.
 
-        Discarded octets are counted too, because the window would otherwise stay closed (section
-        6.9).
+        Discarded octets are counted too, because the window would otherwise stay closed (section 6.9).
         """
         self._receive_window -= size
         if self._receive_window < 0:

@@ -67,9 +67,8 @@ class ErrorCode(IntEnum):
 class Http2Fault(Exception):
     """A protocol error of the client. error: the error code of the answer. reason: an explanation.
 
-    Http2Fault
-    ├── ConnectionFault   ends the connection with GOAWAY (section 5.4.1)
-    └── StreamFault       ends one stream with RST_STREAM (section 5.4.2)
+    Http2Fault ├── ConnectionFault ends the connection with GOAWAY (section 5.4.1) └── StreamFault ends one stream with
+    RST_STREAM (section 5.4.2)
     """
 
     def __init__(self, error: int, reason: str) -> None:

@@ -1,8 +1,7 @@
 """Encodes response headers to HPACK and decodes HPACK to request heads.
 
-RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads.
-The encoder uses neither the dynamic table nor Huffman coding, so an encoded block is valid on every
-connection.
+RFC 7541 defines HPACK, and RFC 9113, section 8, the rules for request heads. The encoder uses neither the dynamic table
+nor Huffman coding, so an encoded block is valid on every connection.
 """
 
 from __future__ import annotations
@@ -253,10 +252,7 @@ def _parse_content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def _check_field(name: bytes, value: bytes) -> None:
-    """Check a regular field (sections 8.2.1 and 8.2.2).
-
-    An unknown pseudo-header fails this check.
-    """
+    """Check a regular field (sections 8.2.1 and 8.2.2). An unknown pseudo-header fails this check."""
     if not _NAME.fullmatch(name) or _is_invalid_value(value):
         raise _make_fault(f"header {name[:80]!r}")
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):

@@ -24,13 +24,7 @@ class Http2Responses:
         self._closed = ClosedStreams()
 
     def start(
-        self,
-        stream: int,
-        status: int,
-        headers: Sequence[tuple[bytes, bytes]],
-        date: bytes = b"",
-        *,
-        end: bool = False,
+        self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], date: bytes = b"", *, end: bool = False
     ) -> None:
         """Start the response of a stream.
 
@@ -69,10 +63,7 @@ class Http2Responses:
     def respond(
         self, stream: int, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, date: bytes = b""
     ) -> None:
-        """Send a complete response.
-
-        It takes two frames and no queue if the windows are large enough.
-        """
+        """Send a complete response. It takes two frames and no queue if the windows are large enough."""
         state = self._streams.get(stream)
         if state is None:
             return
@@ -86,10 +77,7 @@ class Http2Responses:
             self.finish(stream)
 
     def respond_stream(self, stream: int, reply: Reply, date: bytes = b"") -> None:
-        """Send a complete streamed response.
-
-        Its events share frames, because a client joins the frames of a stream.
-        """
+        """Send a complete streamed response. Its events share frames, because a client joins the frames of a stream."""
         self.respond(stream, reply.status, reply.headers, reply.body, date)
 
     def reset(self, stream: int, error: int = ErrorCode.INTERNAL) -> None:

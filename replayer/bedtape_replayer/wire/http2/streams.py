@@ -82,7 +82,6 @@ class ClosedStreams:
     def was_reset_by_server(self, stream: int) -> bool:
         """Whether the server reset the stream.
 
-        The client's frames in flight are then ignored, because the client may not have received the
-        reset.
+        The client's frames in flight are then ignored, because the client may not have received the reset.
         """
         return self._reset_by_server.get(stream, False)

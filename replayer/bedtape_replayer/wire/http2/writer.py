@@ -38,10 +38,7 @@ _TABLE_SIZE_ZERO: Final = b"\x20"  # RFC 7541, section 6.3
 
 
 class Writer:
-    """The sending direction of one connection.
-
-    Streams wait in the writer for an open window.
-    """
+    """The sending direction of one connection. Streams wait in the writer for an open window."""
 
     __slots__ = ("_max_frame", "_out", "_ready", "_table_size", "_window", "data_frames", "initial_window")
 
@@ -67,13 +64,7 @@ class Writer:
         self._out.append(frame(RST_STREAM, 0, stream, pack_number(error)))
 
     def write_head(
-        self,
-        stream: int,
-        status: int,
-        headers: Iterable[tuple[bytes, bytes]],
-        date: bytes = b"",
-        *,
-        end: bool = False,
+        self, stream: int, status: int, headers: Iterable[tuple[bytes, bytes]], date: bytes = b"", *, end: bool = False
     ) -> None:
         """Write HEADERS, and CONTINUATION above the client's frame size (section 6.10)."""
         block = encode_response(status, headers, date)
@@ -165,10 +156,7 @@ class Writer:
         self._wake(stream)
 
     def apply_setting(self, name: int, value: int, streams: Iterable[Stream]) -> None:
-        """Apply a setting of the client (section 6.5.2).
-
-        Settings without meaning to a server are ignored.
-        """
+        """Apply a setting of the client (section 6.5.2). Settings without meaning to a server are ignored."""
         if name == Setting.INITIAL_WINDOW_SIZE:
             self._set_initial_window(value, streams)
         elif name == Setting.MAX_FRAME_SIZE:

@@ -219,10 +219,7 @@ CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
     "too many results": (
         CLAUDE,
         _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t1")),
-            _turn("user", *_result("t1", "t2")),
-            toolConfig=TOOLS,
+            _turn("user", "a"), _turn("assistant", *_use("t1")), _turn("user", *_result("t1", "t2")), toolConfig=TOOLS
         ),
         "The number of toolResult blocks at messages.2.content exceeds the number of toolUse blocks of previous turn.",
     ),

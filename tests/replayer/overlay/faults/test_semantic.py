@@ -170,11 +170,7 @@ MODELS = {
 
 WITHOUT_FILTER = ("us.meta.llama3-1-8b-instruct-v1:0", "mistral.mistral-7b-instruct-v0:2")
 
-NO_WORD_OF_ITS_OWN = {
-    "model_context_window_exceeded": "max_tokens",
-    "stop_sequence": "end_turn",
-    "empty": "end_turn",
-}
+NO_WORD_OF_ITS_OWN = {"model_context_window_exceeded": "max_tokens", "stop_sequence": "end_turn", "empty": "end_turn"}
 
 
 @pytest.mark.parametrize("operation", ["invoke", "invoke-with-response-stream"])
