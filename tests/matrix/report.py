@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["REQUIREMENTS", "Case", "Result", "page", "pins", "read", "wants"]
-
 REQUIREMENTS = Path(__file__).parent / "requirements"
 # What points a framework at the server, where it is not the variable of all AWS SDKs.
 _VARIABLE = {"litellm": "AWS_BEDROCK_RUNTIME_ENDPOINT", "anthropic": "ANTHROPIC_BEDROCK_BASE_URL"}

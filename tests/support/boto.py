@@ -10,8 +10,6 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
 
-__all__ = ["boto3_client"]
-
 
 def boto3_client(url: str, **config: Any) -> BedrockRuntimeClient:
     """A client whose keys win over a bearer token that the environment may hold."""

@@ -7,8 +7,6 @@ from urllib.parse import quote
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 
-__all__ = ["CLAUDE", "call", "converse_body", "head", "model_path"]
-
 CLAUDE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 _SIGNED = "AWS4-HMAC-SHA256 Credential={key}/20261122/{region}/bedrock/aws4_request, SignedHeaders=host, Signature=00"
 

@@ -16,8 +16,6 @@ from botocore.parsers import EventStreamJSONParser
 from bedtape_cassettes.format.bodies import wire
 from bedtape_cassettes.model import Events, Interaction
 
-__all__ = ["events_heard", "text_heard"]
-
 
 @lru_cache(maxsize=1)
 def _service() -> ServiceModel:

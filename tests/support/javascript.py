@@ -9,8 +9,6 @@ from typing import Any, TypeAlias
 
 import pytest
 
-__all__ = ["HERE", "Job", "Result", "run_jobs", "run_script"]
-
 HERE = Path(__file__).parents[1] / "clients" / "javascript"
 
 Job: TypeAlias = dict[str, Any]

@@ -13,18 +13,6 @@ from bedtape_cassettes.families.family import Family, ModelRequest, RenderError
 from bedtape_cassettes.format.bodies import compact
 from support.native import withstands
 
-__all__ = [
-    "CALLS",
-    "TEXTS",
-    "USAGES",
-    "messages",
-    "model_request",
-    "read_again",
-    "refuses",
-    "streamed",
-    "withstands_all",
-]
-
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS

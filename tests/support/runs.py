@@ -9,8 +9,6 @@ import pytest
 
 from support.recordings import MODEL
 
-__all__ = ["Run", "runs"]
-
 # What each of these projects has.
 _ASKING = f"""
 import boto3, functools

@@ -13,8 +13,8 @@ from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.rendering import render
 from support.corpus import needs_corpus
-from support.messages import NO_TEXT, TEXTS, messages, model_request, read_again, refuses, withstands_all
-from support.native import json_objects, recorded
+from support.messages import NO_TEXT, TEXTS, messages, model_request, read_again, refuses
+from support.native import recorded
 
 MODEL = "ai21.j2-ultra-v1"
 REQUEST = {"prompt": "Say\nhi  you", "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}
@@ -92,8 +92,3 @@ def test_the_request_is_read() -> None:
     prompt = AI21_J2.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say\nhi  you", 9, 0.5, 0.9)
     assert prompt.stop_sequences == ("|",)
-
-
-@given(json_objects("prompt", "completions", "data", "finishReason", "text", "reason"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(AI21_J2, value)

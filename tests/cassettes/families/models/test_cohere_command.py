@@ -9,8 +9,7 @@ from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text
 from bedtape_cassettes.families.models.cohere_command import COHERE_COMMAND
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
 
 MODEL = "cohere.command-light-text-v14"
 REQUEST = {"prompt": "Say hi", "max_tokens": 9, "temperature": 0.5, "p": 0.9, "stop_sequences": ["|"]}
@@ -67,8 +66,3 @@ def test_the_request_is_read() -> None:
     prompt = COHERE_COMMAND.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
     assert prompt.stop_sequences == ("|",)
-
-
-@given(json_objects("prompt", "generations", "text", "finish_reason", "is_finished", "index", "num_generations"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(COHERE_COMMAND, value)

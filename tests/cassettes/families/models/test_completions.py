@@ -1,7 +1,6 @@
 """Models of one's own: OpenAI's text completions, which only a rule can name."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +8,7 @@ from hypothesis import given
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.completions import COMPLETIONS
 from bedtape_cassettes.families.table import FAMILIES, family_of
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
 
 MODEL = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefgh1234"
 REQUEST = {"prompt": "Say hi", "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": "|"}
@@ -55,8 +53,3 @@ def test_the_request_is_read() -> None:
     prompt = COMPLETIONS.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
     assert prompt.stop_sequences == ("|",)
-
-
-@given(json_objects("prompt", "choices", "text", "finish_reason", "usage", "prompt_tokens"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(COMPLETIONS, value)

@@ -1,15 +1,13 @@
 """Llama: one `generation`, a chunk a token that counts."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.llama import LLAMA
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
 
 MODEL = "us.meta.llama3-1-70b-instruct-v1:0"
 REQUEST = {"prompt": "Say hi", "max_gen_len": 9, "temperature": 0.5, "top_p": 0.9}
@@ -48,11 +46,6 @@ def test_what_it_cannot_say_is_refused() -> None:
 def test_the_request_is_read() -> None:
     prompt = LLAMA.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-
-
-@given(json_objects("prompt", "generation", "stop_reason", "max_gen_len", "temperature"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(LLAMA, value)
 
 
 def test_what_is_none_of_its_answers_is_an_error() -> None:

@@ -1,15 +1,13 @@
 """Mistral's completions: `outputs` with a text and a stop reason, and nothing that counts."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Turn
 from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
 
 MODEL = "mistral.mistral-7b-instruct-v0:2"
 REQUEST = {"prompt": "<s>[INST] Say hi [/INST]", "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["|"]}
@@ -43,8 +41,3 @@ def test_the_request_is_read() -> None:
     prompt = MISTRAL_TEXT.prompt(REQUEST)
     assert prompt.turns == (Turn("user", "Say hi"),)
     assert (prompt.max_tokens, prompt.temperature, prompt.top_p, prompt.stop_sequences) == (9, 0.5, 0.9, ("|",))
-
-
-@given(json_objects("prompt", "outputs", "text", "stop_reason", "stop"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(MISTRAL_TEXT, value)

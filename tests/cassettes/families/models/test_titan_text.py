@@ -1,15 +1,13 @@
 """Titan Text: one result, few long deltas, counts in the first and the last."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
 
 MODEL = "amazon.titan-text-express-v1"
 REQUEST = {
@@ -63,8 +61,3 @@ def test_the_request_is_read() -> None:
     prompt = TITAN_TEXT.prompt(REQUEST)
     assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
     assert prompt.stop_sequences == ("|",)
-
-
-@given(json_objects("inputText", "textGenerationConfig", "results", "outputText", "completionReason"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(TITAN_TEXT, value)
