@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["cassette_name", "is_safe_name"]
+from bedtape_cassettes.errors import CassetteError
+
+__all__ = ["cassette_name", "check_name", "is_safe_name"]
 
 _LONGEST_PART = 200  # bytes: file systems allow 255, and a file has a suffix while it is written
 
@@ -15,6 +17,13 @@ def is_safe_name(name: str) -> bool:
         part and part[0] != "." and part.isprintable() and not set(part) & set('\\:*?"<>|') and part[-1] not in ". "
         for part in name.split("/")
     )
+
+
+def check_name(name: str) -> str:
+    """Returns the name of a cassette. Raises CassetteError if it is not safe."""
+    if not is_safe_name(name):
+        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
+    return name
 
 
 def cassette_name(session: str) -> str:

@@ -48,7 +48,6 @@ SHORT = {
     "cassettes.cli.errors",
     "cassettes.foreign.bedrock_url",
     "cassettes.foreign.export_formats",
-    "cassettes.names",
     "cassettes.text",
     "recorder.errors",
     "recorder.gate",

@@ -22,7 +22,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
-from bedtape_cassettes.names import is_safe_name
+from bedtape_cassettes.names import check_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
@@ -196,7 +196,7 @@ def commit(
     new = {cassette.name: cassette for cassette in after}
     names = list_changed(before, after)
     for name in new.keys() & set(names):
-        _check_name(name)
+        check_name(name)
     contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
     for name in names:
         try:
@@ -211,7 +211,7 @@ def commit(
 def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
     clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
     for cassette in clean:
-        _check_name(cassette.name)
+        check_name(cassette.name)
     _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
@@ -219,11 +219,6 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
         replace_file(path, data)
     except OSError as error:
         raise _make_error(path, error) from None
-
-
-def _check_name(name: str) -> None:
-    if not is_safe_name(name):
-        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:

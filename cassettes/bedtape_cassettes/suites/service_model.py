@@ -6,7 +6,6 @@ This is the module that imports botocore. It uses botocore's own validator on JS
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from botocore import __version__ as botocore_version
@@ -24,18 +23,11 @@ from botocore.model import (
 from botocore.validate import ParamValidator
 
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.suites.checks import Drift
 
-__all__ = ["VERSION", "Drift", "find_answer_drift", "find_event_drift", "find_request_drift", "has_operation"]
+__all__ = ["VERSION", "find_answer_drift", "find_event_drift", "find_request_drift", "has_operation"]
 
 VERSION = f"botocore {botocore_version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One difference from the model. certain: the value is wrong; otherwise the model may be out of date."""
-
-    message: str
-    certain: bool
 
 
 @lru_cache(maxsize=8)
