@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 import msgpack
 
@@ -30,6 +30,7 @@ __all__ = [
     "event_headers",
     "exception_headers",
     "is_header",
+    "is_headers",
     "is_method",
     "is_path",
 ]
@@ -68,6 +69,11 @@ def is_header(name: str, value: str) -> bool:
     Headers of event frames are less restricted.
     """
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
+
+
+def is_headers(value: object) -> TypeGuard[Headers]:
+    """Whether the value is a tuple of pairs of texts."""
+    return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
 
 
 @dataclass(frozen=True, slots=True)

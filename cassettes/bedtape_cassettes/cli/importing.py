@@ -18,8 +18,7 @@ from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
 from bedtape_cassettes.errors import CassetteError, SecretFound
-from bedtape_cassettes.foreign import export_formats as export_formats
-from bedtape_cassettes.foreign import import_formats
+from bedtape_cassettes.foreign import export_formats, import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.to_rule import render_overlay

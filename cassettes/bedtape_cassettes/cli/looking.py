@@ -90,7 +90,6 @@ def _some(words: tuple[str, ...]) -> str:
 
 
 def _age(seconds: int) -> str:
-    """Renders the age in its largest whole unit."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"

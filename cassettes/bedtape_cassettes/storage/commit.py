@@ -238,10 +238,7 @@ _Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to t
 def _render_all(
     place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
 ) -> dict[str, _Contents]:
-    """Returns the contents of each cassette's folder.
-
-    An interaction that only moves is taken from its old file.
-    """
+    """An interaction that only moves is taken from its old file."""
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     files = {i: place / i.file for c in before for i in c.interactions}
     contents: dict[str, _Contents] = {}
@@ -263,10 +260,7 @@ def _render_all(
 
 
 def _render(path: Path, interaction: Interaction) -> bytes:
-    """Returns the bytes of the file.
-
-    Raises CassetteError if reading them would give another interaction.
-    """
+    """Raises CassetteError if reading the bytes would give another interaction."""
     try:
         data = document.write(interaction)
     except ValueError as error:
@@ -344,10 +338,7 @@ def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -
 
 
 def _carry(source: Path, target: Path) -> None:
-    """Puts the same file, or the folder with its files, into the new folder.
-
-    Times do not change.
-    """
+    """Links the file, or each file of the folder, so that its time does not change."""
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True, copy_function=_link)
     else:

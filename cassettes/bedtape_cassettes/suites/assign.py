@@ -200,7 +200,6 @@ def _render(interaction: Interaction, message: Message, expected: str) -> Respon
 
 
 def _update_token_count(interaction: Interaction, old: str, new: str) -> Interaction:
-    """Sets the output tokens to an estimate for the new text."""
     usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
         return interaction

@@ -19,7 +19,6 @@ from bedtape_cassettes.storage.store import name_file, number_files
 from bedtape_cassettes.suites.selector import Picked, cassettes
 
 __all__ = [
-    "BY",
     "append",
     "copy",
     "drop",
@@ -186,11 +185,8 @@ def _sessions(interactions: Sequence[Interaction]) -> list[str]:
     return names
 
 
-BY = ("model", "operation", "session")
-
-
 def split(suite: Suite, name: str, by: str) -> Suite:
-    """Splits the cassette into `NAME/PART`, by model, operation or session (one of BY). Order is kept."""
+    """Splits the cassette into `NAME/PART`, by `model`, `operation` or `session`. Order is kept."""
     cassette = _find_one(suite, name)
     match by:
         case "model":

@@ -133,7 +133,6 @@ def _request(interaction: Interaction) -> _Facts:
 
 
 def _noise(interaction: Interaction) -> _Facts:
-    """Returns times, token counts and the number of events."""
     response = interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
     facts = {

@@ -72,7 +72,6 @@ def read(text: str, interaction: Interaction) -> EditResult | None:
 
 
 def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignment, ...]:
-    """Returns the changes under the key `answer`."""
     old = _read_answer(interaction)
     value = yamlio.load(head, name) if _has_words(head) else None
     if old is None or value is None:

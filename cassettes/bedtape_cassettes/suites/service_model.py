@@ -25,7 +25,7 @@ from botocore.validate import ParamValidator
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.suites.checks import Drift
 
-__all__ = ["VERSION", "find_answer_drift", "find_event_drift", "find_request_drift", "has_operation"]
+__all__ = ["VERSION", "find_answer_drift", "find_event_drift", "find_request_drift"]
 
 VERSION = f"botocore {botocore_version}"
 
@@ -41,11 +41,6 @@ def _operation(service: str, name: str) -> OperationModel | None:
         return _service(service).operation_model(name)
     except (OperationNotFoundError, UnknownServiceError):
         return None
-
-
-def has_operation(service: str, operation: str) -> bool:
-    """Returns whether this botocore has the operation."""
-    return _operation(service, operation) is not None
 
 
 def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:
