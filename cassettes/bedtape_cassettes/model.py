@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 import msgpack
 
@@ -43,6 +43,11 @@ def is_path(text: str) -> bool:
 def is_header(name: str, value: str) -> bool:
     """Whether the name and value can be a header of HTTP. Headers of event frames are less restricted."""
     return _HEADER_NAME.fullmatch(name) is not None and _HEADER_VALUE.fullmatch(value) is not None
+
+
+def is_headers(value: object) -> TypeGuard[Headers]:
+    """Whether the value is a tuple of pairs of texts."""
+    return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
 
 
 @dataclass(frozen=True, slots=True)

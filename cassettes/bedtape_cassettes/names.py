@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bedtape_cassettes.errors import CassetteError
+
 _LONGEST_PART = 200  # bytes: file systems allow 255, and a file has a suffix while it is written
 
 
@@ -13,6 +15,13 @@ def is_safe_name(name: str) -> bool:
         part and part[0] != "." and part.isprintable() and not set(part) & set('\\:*?"<>|') and part[-1] not in ". "
         for part in name.split("/")
     )
+
+
+def check_name(name: str) -> str:
+    """Returns the name of a cassette. Raises CassetteError if it is not safe."""
+    if not is_safe_name(name):
+        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
+    return name
 
 
 def cassette_name(session: str) -> str:

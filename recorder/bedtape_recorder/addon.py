@@ -70,28 +70,20 @@ Playback = Callable[[str, str, str, Headers, bytes], PlayedAnswer | None]
 """(session, method, path, headers, body) to an answer from a cassette, or `None`. May block."""
 
 
+@dataclass(eq=False)
 class Addon:
-    """The mitmproxy addon. Its public methods are mitmproxy hooks."""
+    """The mitmproxy addon. Its public methods are mitmproxy hooks.
 
-    def __init__(
-        self,
-        capture: Capture,
-        *,
-        signer: Signer | None,
-        upstream: tuple[str, str, int] | None,
-        playback: Playback,
-        region: str,
-        proxies: Proxies,
-        redaction: Redaction = ALWAYS,
-    ) -> None:
-        """signer: `None` in forward mode, because clients sign their own requests."""
-        self._redaction = redaction
-        self._capture = capture
-        self._proxies = proxies
-        self._region = region
-        self._signer = signer
-        self._upstream = upstream
-        self._playback = playback
+    signer: `None` in forward mode, because clients sign their own requests.
+    """
+
+    capture: Capture
+    signer: Signer | None
+    upstream: tuple[str, str, int] | None
+    playback: Playback
+    region: str
+    proxies: Proxies
+    redaction: Redaction = ALWAYS
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -123,19 +115,19 @@ class Addon:
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         """Adds the proxy's password to a CONNECT request. Replaces a Bedrock host by the upstream."""
         request, proxy = flow.request, flow.server_conn.address
-        if proxy is not None and (authorization := self._proxies.find_authorization(proxy[:2])):
+        if proxy is not None and (authorization := self.proxies.find_authorization(proxy[:2])):
             request.headers["Proxy-Authorization"] = authorization
         request.host, request.port = self._find_address((request.host, request.port))
 
     def _find_address(self, address: tuple[str, int]) -> tuple[str, int]:
         """Returns the address to connect to: the upstream for a Bedrock host."""
-        if self._upstream is not None and read_host(address[0]):
-            return self._upstream[1:]
+        if self.upstream is not None and read_host(address[0]):
+            return self.upstream[1:]
         return address
 
     def _find_via(self, scheme: str, address: tuple[Any, ...]) -> Any:
         """Returns the company proxy for an address, in mitmproxy's format."""
-        proxy = self._proxies.find_proxy(scheme, *self._find_address((address[0], address[1])))
+        proxy = self.proxies.find_proxy(scheme, *self._find_address((address[0], address[1])))
         return proxy and (proxy.scheme, (proxy.host, proxy.port))
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
@@ -161,7 +153,7 @@ class Addon:
             flow.response = _make_refusal(error)
 
     def _is_recorded(self, host: str) -> bool:
-        return read_host(host) is not None or (self._upstream is not None and host == self._upstream[1])
+        return read_host(host) is not None or (self.upstream is not None and host == self.upstream[1])
 
     def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
         """Reads the route of a request. In reverse mode, also sends the request to that host."""
@@ -171,14 +163,14 @@ class Addon:
             request.headers.pop("x-bedtape-session", None),
             request.data.path.decode("latin-1"),
             host=None if reverse else request.pretty_host,
-            default_region=self._region,
-            upstream=self._upstream and self._upstream[1],
+            default_region=self.region,
+            upstream=self.upstream and self.upstream[1],
         )
         flow.metadata["bedtape"] = live = _FlowState(route, reverse)
         request.data.path = route.path.encode("latin-1")
         if reverse:
             request.headers["accept-encoding"] = "identity"  # compressed bodies cannot be scrubbed
-            request.scheme, request.host, request.port = self._upstream or ("https", route.host, 443)
+            request.scheme, request.host, request.port = self.upstream or ("https", route.host, 443)
             request.host_header = route.host
         if route.path.split("?")[0].endswith(_BIDIRECTIONAL):
             self._begin_bidirectional(flow, live)
@@ -199,7 +191,7 @@ class Addon:
         request, route = flow.request, live.route
         body = request.raw_content or b""
         headers = _to_pairs(request.headers)
-        played = self._playback(route.session, request.method, route.path, headers, body)
+        played = self.playback(route.session, request.method, route.path, headers, body)
         if played is not None:
             fields = [(name.encode(), value.encode()) for name, value in played.headers]
             flow.response = http.Response.make(played.status, played.body, http.Headers(fields))
@@ -215,13 +207,13 @@ class Addon:
             request.headers[name] = value
 
     def _require_signer(self) -> Signer:
-        if self._signer is None:
+        if self.signer is None:
             raise RecorderError("this recorder was started for forward mode: it has no credentials to sign with")
-        return self._signer
+        return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
         route = live.route
-        live.exchange = self._capture.add_request(
+        live.exchange = self.capture.add_request(
             route.session, flow.request.method, route.path, _to_pairs(flow.request.headers), body
         )
 
@@ -243,12 +235,7 @@ class Addon:
             return
         exchange = live.exchange
         live.answer = answer = make_receiver(
-            self._capture,
-            exchange,
-            flow.response.status_code,
-            _to_pairs(flow.response.headers),
-            _unpack,
-            self._redaction,
+            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack, self.redaction
         )
 
         def tap(data: bytes) -> bytes:
@@ -265,7 +252,7 @@ class Addon:
 
     def _end_cut(self, exchange: int, error: Exception) -> None:
         with suppress(OSError):  # a full disk; without an end, the exchange also counts as cut
-            self._capture.end(exchange, f"not recorded to its end: {error}")
+            self.capture.end(exchange, f"not recorded to its end: {error}")
 
     def response(self, flow: http.HTTPFlow) -> None:
         self._end(flow, None)
@@ -280,17 +267,15 @@ class Addon:
         if live.answer is not None:
             live.answer.end(error)
         else:
-            self._capture.end(live.exchange, error)
+            self.capture.end(live.exchange, error)
 
     def done(self) -> None:
         """Ends open exchanges as cut. mitmproxy calls this hook before the hooks of open flows."""
-        self._capture.end_all("the recorder stopped")
+        self.capture.end_all("the recorder stopped")
 
 
 @dataclass(slots=True)
 class _FlowState:
-    """State of one flow."""
-
     route: Route
     reverse: bool
     exchange: int | None = None
@@ -341,8 +326,8 @@ class Script(Addon):
 
     def __init__(self) -> None:
         self._journal: JournalFile | None = None
-        self._upstream = None
-        self._proxies = Proxies()
+        self.upstream = None
+        self.proxies = Proxies()
 
     def load(self, loader: Loader) -> None:
         loader.add_option("bedtape_to", str, "cassettes", "Folder of cassettes to record into.")

@@ -6,7 +6,7 @@ Data is scrubbed before it is written. A chunk is written before the client rece
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.normalise import keep_request_headers
@@ -27,6 +27,7 @@ class Counts:
     models: set[str] = field(default_factory=set)
 
 
+@dataclass(eq=False)
 class Capture:
     """The journal of one recorder.
 
@@ -34,24 +35,19 @@ class Capture:
     `bedtape recover`. redaction: patterns to replace besides secrets.
     """
 
-    def __init__(
-        self,
-        write: Callable[[bytes], object],
-        clock: Callable[[], float],
-        *,
-        name: str | None = None,
-        exact: bool = False,
-        mode: str | None = None,
-        redaction: Redaction = ALWAYS,
-    ) -> None:
-        self._write = write
-        self._clock = clock
-        self._exact = exact
-        self._redaction = redaction
-        self._next = 0
-        self._live: dict[int, Scrubber | None] = {}
-        self.counts = Counts()
-        self._append(journal.Opened(journal.VERSION, name, exact, mode))
+    write: Callable[[bytes], object]
+    clock: Callable[[], float]
+    _: KW_ONLY
+    name: str | None = None
+    exact: bool = False
+    mode: str | None = None
+    redaction: Redaction = ALWAYS
+    counts: Counts = field(default_factory=Counts, init=False)
+    _next: int = field(default=0, init=False)
+    _live: dict[int, Scrubber | None] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._append(journal.Opened(journal.VERSION, self.name, self.exact, self.mode))
 
     @property
     def live(self) -> int:
@@ -61,12 +57,12 @@ class Capture:
     def add_request(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
         """Records a complete request. Returns the number of its exchange."""
         self._next += 1
-        mine = self._redaction
+        mine = self.redaction
         path = scrub_path(path, mine)
         target = identify(method, path)
-        kept = scrub_headers(keep_request_headers(headers, exact=self._exact), mine)
+        kept = scrub_headers(keep_request_headers(headers, exact=self.exact), mine)
         session, body = scrub_text(session, mine), scrub(body, mine)
-        self._append(journal.Sent(self._next, self._clock(), session, method, path, kept, body))
+        self._append(journal.Sent(self._next, self.clock(), session, method, path, kept, body))
         self._live[self._next] = None
         self.counts.requests += 1
         if target.model:
@@ -79,8 +75,8 @@ class Capture:
             return
         by_name = {name.lower(): value for name, value in reversed(headers)}  # the first value wins
         kind, length = by_name.get("content-type", ""), by_name.get("content-length")
-        self._live[exchange] = scrubber_for(kind, length, self._redaction)
-        self._append(journal.Head(exchange, self._clock(), status, scrub_headers(headers, self._redaction)))
+        self._live[exchange] = scrubber_for(kind, length, self.redaction)
+        self._append(journal.Head(exchange, self.clock(), status, scrub_headers(headers, self.redaction)))
 
     def add_chunk(self, exchange: int, data: bytes) -> None:
         """Records a piece of a response's body. Ends the exchange if the body is complete."""
@@ -89,7 +85,7 @@ class Capture:
             return
         self.counts.bytes += len(data)
         if clean := scrubber.feed(data):
-            self._append(journal.Chunk(exchange, self._clock(), clean))
+            self._append(journal.Chunk(exchange, self.clock(), clean))
         if scrubber.complete:  # the client may close before mitmproxy reports the end
             self.end(exchange)
 
@@ -99,10 +95,10 @@ class Capture:
             return
         scrubber = self._live.pop(exchange)
         if scrubber is not None and (rest := scrubber.close(cut=error is not None)):
-            self._append(journal.Chunk(exchange, self._clock(), rest))
+            self._append(journal.Chunk(exchange, self.clock(), rest))
         if error is None and scrubber is not None and scrubber.lost:
             error = "the event stream was broken"
-        self._append(journal.End(exchange, self._clock(), error and scrub_text(error, self._redaction)))
+        self._append(journal.End(exchange, self.clock(), error and scrub_text(error, self.redaction)))
         if error is None:
             self.counts.responses += 1
         else:
@@ -114,4 +110,4 @@ class Capture:
             self.end(exchange, error)
 
     def _append(self, record: journal.Record) -> None:
-        self._write(journal.encode(record))
+        self.write(journal.encode(record))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bedtape_cassettes.format import bodies
@@ -42,119 +43,19 @@ def make_receiver(
     by_name = {name.lower(): value for name, value in reversed(headers)}
     coding = by_name.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
-        return _Plain(capture, exchange, status, headers)
+        capture.add_head(exchange, status, headers)
+        return _Plain(capture, exchange)
     kind = by_name.get("content-type", "").split(";")[0].strip().lower()
     if coding in _ZLIB and kind in _STREAMS:
-        return _Stream(capture, exchange, status, headers, coding)
-    return _Whole(capture, exchange, status, headers, coding, unpack, redaction)
+        capture.add_head(exchange, status, _strip_encoding_headers(headers))
+        return _Stream(capture, exchange, coding)
+    size = by_name.get("content-length", "")
+    length = int(size) if size.isascii() and size.isdecimal() else None
+    return _Whole(capture, exchange, status, headers, coding, length, unpack, redaction)
 
 
 def _strip_encoding_headers(headers: Headers) -> Headers:
     return tuple((name, value) for name, value in headers if name.lower() not in _ENCODING_HEADERS)
-
-
-class _Plain:
-    def __init__(self, capture: Capture, exchange: int, status: int, headers: Headers) -> None:
-        self._capture = capture
-        self._exchange = exchange
-        capture.add_head(exchange, status, headers)
-
-    def feed(self, data: bytes) -> None:
-        self._capture.add_chunk(self._exchange, data)
-
-    def end(self, error: str | None) -> None:
-        self._capture.end(self._exchange, error)
-
-
-class _Stream:
-    """A stream in gzip or deflate. Each event is recorded when it arrives."""
-
-    def __init__(self, capture: Capture, exchange: int, status: int, headers: Headers, coding: str) -> None:
-        self._capture = capture
-        self._exchange = exchange
-        self._coding = coding
-        self._inflater = _Inflater()
-        self._over = False
-        capture.add_head(exchange, status, _strip_encoding_headers(headers))
-
-    def feed(self, data: bytes) -> None:
-        if self._over:
-            return
-        try:
-            self._capture.add_chunk(self._exchange, self._inflater.feed(data))
-        except zlib.error as error:
-            self._handle_damage(str(error))
-
-    def end(self, error: str | None) -> None:
-        if error is None and not self._over and not self._inflater.whole:
-            self._handle_damage("it ends too early")
-        self._capture.end(self._exchange, error)
-
-    def _handle_damage(self, why: str) -> None:
-        self._over = True
-        why = f"its {self._coding} is damaged: {why}"
-        _log.error("an answer was not recorded to its end: %s", why)
-        self._capture.end(self._exchange, why)
-
-
-class _Whole:
-    """Any other body. It is decoded when complete, so that a damaged body can be checked first."""
-
-    def __init__(
-        self,
-        capture: Capture,
-        exchange: int,
-        status: int,
-        headers: Headers,
-        coding: str,
-        unpack: Unpack,
-        redaction: Redaction,
-    ) -> None:
-        self._capture = capture
-        self._exchange = exchange
-        self._status = status
-        self._headers = headers
-        self._coding = coding
-        self._unpack = unpack
-        self._redaction = redaction
-        self._raw = bytearray()
-        length = next((value for name, value in headers if name.lower() == "content-length"), "")
-        self._length = int(length) if length.isascii() and length.isdecimal() else None
-        self._over = False
-
-    def feed(self, data: bytes) -> None:
-        self._raw += data
-        if self._length is not None and len(self._raw) >= self._length:  # the client may close now
-            self.end(None)
-
-    def end(self, error: str | None) -> None:
-        if self._over:
-            return
-        self._over = True
-        raw = bytes(self._raw)
-        self._raw.clear()
-        if error is not None:
-            self._capture.end(self._exchange, error)
-            return
-        try:
-            data = _inflate_whole(raw) if self._coding in _ZLIB else self._unpack(raw, self._coding)
-        except (ValueError, zlib.error) as problem:
-            self._handle_damage(raw, f"its {self._coding} is damaged: {problem}")
-        else:
-            self._keep(_strip_encoding_headers(self._headers), data)
-
-    def _handle_damage(self, raw: bytes, why: str) -> None:
-        read = _read_damaged(raw)
-        if read is not None and not any(_has_secret(data, self._redaction) for data in (raw, read)):
-            self._keep(self._headers, raw)
-            return
-        _log.error("an answer was not recorded: %s, so that it cannot be searched for secrets", why)
-        self._capture.end(self._exchange, why)
-
-    def _keep(self, headers: Headers, data: bytes) -> None:
-        self._capture.add_head(self._exchange, self._status, headers)
-        self._capture.add_chunk(self._exchange, data)
-        self._capture.end(self._exchange)
 
 
 # -- gzip and deflate ------------------------------------------------------------------------------------------
@@ -195,6 +96,101 @@ def _inflate_whole(raw: bytes) -> bytes:
     if not inflater.whole:
         raise zlib.error("it ends too early")
     return data
+
+
+# -- receivers --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Plain:
+    capture: Capture
+    exchange: int
+
+    def feed(self, data: bytes) -> None:
+        self.capture.add_chunk(self.exchange, data)
+
+    def end(self, error: str | None) -> None:
+        self.capture.end(self.exchange, error)
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream in gzip or deflate. Each event is recorded when it arrives."""
+
+    capture: Capture
+    exchange: int
+    coding: str
+    inflater: _Inflater = field(default_factory=_Inflater)
+    over: bool = False
+
+    def feed(self, data: bytes) -> None:
+        if self.over:
+            return
+        try:
+            self.capture.add_chunk(self.exchange, self.inflater.feed(data))
+        except zlib.error as error:
+            self._handle_damage(str(error))
+
+    def end(self, error: str | None) -> None:
+        if error is None and not self.over and not self.inflater.whole:
+            self._handle_damage("it ends too early")
+        self.capture.end(self.exchange, error)
+
+    def _handle_damage(self, why: str) -> None:
+        self.over = True
+        why = f"its {self.coding} is damaged: {why}"
+        _log.error("an answer was not recorded to its end: %s", why)
+        self.capture.end(self.exchange, why)
+
+
+@dataclass(slots=True)
+class _Whole:
+    """Any other body. It is decoded when complete, so that a damaged body can be checked first."""
+
+    capture: Capture
+    exchange: int
+    status: int
+    headers: Headers
+    coding: str
+    length: int | None
+    unpack: Unpack
+    redaction: Redaction
+    raw: bytearray = field(default_factory=bytearray)
+    over: bool = False
+
+    def feed(self, data: bytes) -> None:
+        self.raw += data
+        if self.length is not None and len(self.raw) >= self.length:  # the client may close now
+            self.end(None)
+
+    def end(self, error: str | None) -> None:
+        if self.over:
+            return
+        self.over = True
+        raw = bytes(self.raw)
+        self.raw.clear()
+        if error is not None:
+            self.capture.end(self.exchange, error)
+            return
+        try:
+            data = _inflate_whole(raw) if self.coding in _ZLIB else self.unpack(raw, self.coding)
+        except (ValueError, zlib.error) as problem:
+            self._handle_damage(raw, f"its {self.coding} is damaged: {problem}")
+        else:
+            self._keep(_strip_encoding_headers(self.headers), data)
+
+    def _handle_damage(self, raw: bytes, why: str) -> None:
+        read = _read_damaged(raw)
+        if read is not None and not any(_has_secret(data, self.redaction) for data in (raw, read)):
+            self._keep(self.headers, raw)
+            return
+        _log.error("an answer was not recorded: %s, so that it cannot be searched for secrets", why)
+        self.capture.end(self.exchange, why)
+
+    def _keep(self, headers: Headers, data: bytes) -> None:
+        self.capture.add_head(self.exchange, self.status, headers)
+        self.capture.add_chunk(self.exchange, data)
+        self.capture.end(self.exchange)
 
 
 # -- damaged bodies --------------------------------------------------------------------------------

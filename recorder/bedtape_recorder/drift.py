@@ -106,19 +106,15 @@ def _compare_bodies(before: Body | Events, after: Body | Events, members: Member
 # -- shapes ----------------------------------------------------------------------------------------------------
 
 
-def _name_type(value: JsonValue) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case list():
-            return "list"
-    return "mapping"
+_TYPES = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "text",
+    list: "list",
+    dict: "mapping",
+}
 
 
 def _read_body_shape(value: JsonValue, members: Members) -> dict[str, str]:
@@ -129,7 +125,7 @@ def _read_body_shape(value: JsonValue, members: Members) -> dict[str, str]:
         for depth in range(1, len(place)):
             shape[_render_field(place[:depth])] = "list" if isinstance(place[depth], int) else "mapping"
         if place:
-            shape[_render_field(place)] = _name_type(leaf)
+            shape[_render_field(place)] = _TYPES[type(leaf)]
     return shape
 
 

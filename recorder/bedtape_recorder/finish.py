@@ -79,8 +79,10 @@ def read_exchanges(records: Iterable[journal.Record]) -> tuple[journal.Opened | 
                 opened = record
             case journal.Sent():
                 exchanges[record.exchange] = RecordedExchange(record)
-            case journal.Damaged():
-                _end_all(exchanges.values())
+            case journal.Damaged():  # the damaged part may contain the ends of open exchanges
+                for recorded in exchanges.values():
+                    sent = recorded.sent
+                    recorded.end = recorded.end or journal.End(sent.exchange, sent.at, "the journal is damaged")
             case _ if record.exchange in exchanges and exchanges[record.exchange].end is None:
                 _add(exchanges[record.exchange], record)
     return opened, list(exchanges.values())
@@ -96,13 +98,6 @@ def _add(recorded: RecordedExchange, record: journal.Head | journal.Chunk | jour
             recorded.end = record
 
 
-def _end_all(exchanges: Iterable[RecordedExchange]) -> None:
-    """Ends open exchanges as cut, because the damaged part may contain their records."""
-    for recorded in exchanges:
-        if recorded.end is None:
-            recorded.end = journal.End(recorded.sent.exchange, recorded.sent.at, "the journal is damaged")
-
-
 def _to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: bool) -> Interaction:
     sent = recorded.sent
     interaction = build_interaction(
@@ -115,17 +110,10 @@ def _to_interaction(recorded: RecordedExchange, head: journal.Head, *, exact: bo
         response_body=b"".join(chunk.data for chunk in recorded.chunks),
         exact=exact,
         after_ms=_compute_ms(sent.at, head.at),
-        at_ms=_compute_times(recorded, head),
+        # The time of each event, because the scrubber emits chunks of whole events.
+        at_ms=[_compute_ms(head.at, chunk.at) for chunk in recorded.chunks for _ in range(_count_events(chunk.data))],
     )
     return replace(interaction, partial=recorded.partial)
-
-
-def _compute_times(recorded: RecordedExchange, head: journal.Head) -> list[int]:
-    """Returns the time of each event in ms. The scrubber emits chunks of whole events."""
-    times: list[int] = []
-    for chunk in recorded.chunks:
-        times += [_compute_ms(head.at, chunk.at)] * _count_events(chunk.data)
-    return times
 
 
 def _compute_ms(one: float, other: float) -> int:
@@ -218,7 +206,6 @@ def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
 
 
 def _number_by_key(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
-    """Yields each interaction with its match key and its number within this key."""
     seen: dict[bytes, int] = {}
     for interaction in interactions:
         key = compute_request_key(interaction.request)

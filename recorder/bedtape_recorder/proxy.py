@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import mitmproxy.proxy.server
@@ -38,38 +40,29 @@ def install_graceful_goaway() -> None:
     connection._receive_goaway_frame = graceful
 
 
+@dataclass
 class Proxy:
     """mitmproxy in this process, on loopback ports. Run it in a separate thread and event loop."""
 
-    def __init__(
-        self,
-        addon: object,
-        *,
-        confdir: str,
-        modes: list[str],
-        ready: Callable[[], None],
-        trusted: str | None,
-        only: list[str],
-    ) -> None:
-        self._addon = addon
-        self._confdir = confdir
-        self._modes = modes
-        self._ready = ready
-        self._trusted = trusted
-        self._only = only
-        self._master: DumpMaster | None = None
+    addon: object
+    confdir: str
+    modes: list[str]
+    ready: Callable[[], None]
+    trusted: str | None
+    only: list[str]
+    _master: DumpMaster | None = field(default=None, init=False)
 
     async def run(self) -> None:
         """Runs until `shutdown`. Raises SystemExit if mitmproxy cannot start."""
         self._master = master = DumpMaster(
-            Options(confdir=self._confdir, mode=self._modes), with_termlog=False, with_dumper=False
+            Options(confdir=self.confdir, mode=self.modes), with_termlog=False, with_dumper=False
         )
-        master.addons.add(self._addon, _Ready(self._ready))
+        master.addons.add(self.addon, SimpleNamespace(running=self.ready))
         settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
-        if self._only:  # other connections are blind tunnels with the server's certificate
-            settings["allow_hosts"] = self._only
-        if self._trusted:
-            settings["ssl_verify_upstream_trusted_ca"] = self._trusted
+        if self.only:  # other connections are blind tunnels with the server's certificate
+            settings["allow_hosts"] = self.only
+        if self.trusted:
+            settings["ssl_verify_upstream_trusted_ca"] = self.trusted
         if "tcp_timeout" in master.options:
             settings["tcp_timeout"] = _TIMEOUT_S
         else:
@@ -87,11 +80,3 @@ class Proxy:
         """Ends `run`. May be called from any thread."""
         if self._master is not None:
             self._master.shutdown()
-
-
-class _Ready:
-    def __init__(self, ready: Callable[[], None]) -> None:
-        self._on_ready = ready
-
-    def running(self) -> None:
-        self._on_ready()

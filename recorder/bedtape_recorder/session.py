@@ -69,7 +69,9 @@ class Recording:
         gate.require(self.environ)
         self.state = find_state_folder(self.environ)
         self._proxies = read_proxies(self.environ)
-        self._signer = self._make_credentials()
+        # In forward mode, clients sign their own requests.
+        forward, settings = self.settings.mode == "forward", self.settings
+        self._signer = None if forward else Credentials(settings.profile, settings.region, self.environ)
         self._region = self._signer.region if self._signer else DEFAULT_REGION
         self.written: finish.WriteResult | None = None
         self._ready = threading.Event()
@@ -78,12 +80,6 @@ class Recording:
         self._replay: subprocess.Popen[str] | None = None
         self._replay_at: tuple[str, int] | None = None
         self._existing: frozenset[str] = frozenset()
-
-    def _make_credentials(self) -> Credentials | None:
-        """Returns `None` in forward mode, because clients sign their own requests."""
-        if self.settings.mode == "forward":
-            return None
-        return Credentials(self.settings.profile, self.settings.region, self.environ)
 
     # -- start and stop ----------------------------------------------------------------------------
 

@@ -11,13 +11,13 @@ import hmac
 import struct
 from collections.abc import Mapping
 from datetime import datetime
-from zlib import crc32
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from bedtape_cassettes.format import eventstream
+from bedtape_cassettes.format.eventstream import Frame, HeaderType, HeaderValue
 from bedtape_cassettes.model import Headers
 
 # The headers of a client's signature. botocore would reuse a stale content hash.
@@ -71,13 +71,12 @@ class EventSigner:
         return b"".join(self._sign(frame.payload, now) for frame in self._decoder.feed(data))
 
     def _sign(self, payload: bytes, now: datetime) -> bytes:
-        date = b"\x05:date\x08" + struct.pack(">q", int(now.timestamp() * 1000))
-        signature = self._compute_signature(date, payload, now)
+        ms = int(now.timestamp() * 1000)
+        signature = self._compute_signature(b"\x05:date\x08" + struct.pack(">q", ms), payload, now)
         self._prior = signature.hex()
-        headers = date + b"\x10:chunk-signature\x06" + struct.pack(">H", len(signature)) + signature
-        lengths = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
-        message = lengths + struct.pack(">I", crc32(lengths)) + headers + payload
-        return message + struct.pack(">I", crc32(message))
+        signed = HeaderValue(HeaderType.BYTES, signature)
+        headers = ((":date", HeaderValue(HeaderType.TIMESTAMP, ms)), (":chunk-signature", signed))
+        return eventstream.encode(Frame(headers, payload))
 
     def _compute_signature(self, date: bytes, payload: bytes, now: datetime) -> bytes:
         day = now.strftime("%Y%m%d")

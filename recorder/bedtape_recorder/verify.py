@@ -89,7 +89,6 @@ def _check(interaction: Interaction, settings: Settings, credentials: Credential
 
 
 def _find_skip_reason(interaction: Interaction) -> str | None:
-    """Returns why the request cannot be sent again, or `None`."""
     request = interaction.request
     if interaction.partial:
         return "it is partial"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,7 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder
 from bedtape_cassettes.cli.output import load, print_json, print_lines
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
-from bedtape_cassettes.model import Cassette, Interaction, Suite
+from bedtape_cassettes.model import Cassette, Suite
 from bedtape_cassettes.storage import git, store
 from bedtape_cassettes.suites import diff as diffing
 from bedtape_cassettes.suites.selector import numbers, pick
@@ -68,15 +67,14 @@ def _side(side: str, folder: Path) -> Suite:
 
 def _part(suite: Suite, selector: str) -> Suite:
     """Returns the selected interactions as cassettes with the original names."""
+    parts = []
     picked = pick(suite, [selector])
-    return tuple(Cassette(c.name, tuple(_with_numbers(c, picked[c.name]))) for c in suite if c.name in picked)
-
-
-def _with_numbers(cassette: Cassette, places: tuple[int, ...]) -> Iterator[Interaction]:
-    """Yields the interactions, with a file name that is the number in the whole cassette."""
-    every = numbers(cassette)
-    for place in places:
-        yield replace(cassette.interactions[place], file=f"{cassette.name}/{every[place]}")
+    for cassette in (cassette for cassette in suite if cassette.name in picked):
+        every, places = numbers(cassette), picked[cassette.name]
+        # The file name is the number in the whole cassette.
+        part = (replace(cassette.interactions[place], file=f"{cassette.name}/{every[place]}") for place in places)
+        parts.append(Cassette(cassette.name, tuple(part)))
+    return tuple(parts)
 
 
 def _against_git(side: str, folder: Path, rev: str) -> tuple[Suite, Suite]:

@@ -31,11 +31,6 @@ from bedtape_cassettes.text import escape_controls
 _WORDS = "answer.text=…, stop_reason=…, status=…, usage.outputTokens=…, json:$.path=…, request:$.path=…"
 
 
-def _print_notes(notes: tuple[str, ...]) -> None:
-    for note in notes:
-        report(note)
-
-
 # -- set -------------------------------------------------------------------------------------------------------
 
 
@@ -67,7 +62,8 @@ def set_(
         return result.interaction
 
     change(folder, lambda s: bulk.each(s, pick(s, [selector]), one), dry_run=dry_run, as_json=as_json)
-    _print_notes(tuple(notes))
+    for note in notes:
+        report(note)
 
 
 # -- edit ------------------------------------------------------------------------------------------------------
@@ -92,7 +88,7 @@ def edit(
     with exit_on_error():
         before = load(folder)
         place = _one(pick(before, [selector]), selector)
-        interaction = _find(before, place)
+        interaction = next(c.interactions[place[1]] for c in before if c.name == place[0])
         text, result = _edit_until_valid(interaction, folder)
     if result is None:
         change(folder, lambda suite: suite, dry_run=dry_run, as_json=as_json)
@@ -102,7 +98,8 @@ def edit(
     except typer.Exit:
         _keep(folder, interaction, text)
         raise
-    _print_notes(result.notes)
+    for note in result.notes:
+        report(note)
 
 
 def _one(picked: Picked, selector: str) -> tuple[str, int]:
@@ -111,10 +108,6 @@ def _one(picked: Picked, selector: str) -> tuple[str, int]:
         fix = "name one by its number, such as weather:2"
         raise CassetteError(f"{escape_controls(selector)}: expected one interaction, found {len(places)}; {fix}")
     return places[0]
-
-
-def _find(suite: Suite, place: tuple[str, int]) -> Interaction:
-    return next(c.interactions[place[1]] for c in suite if c.name == place[0])
 
 
 def _replace_if_unchanged(place: tuple[str, int], old: Interaction, result: EditResult) -> Callable[[Suite], Suite]:

@@ -247,15 +247,12 @@ def _list_played(history: Path) -> frozenset[str]:
     except OSError as error:
         fix = "name what the control API or the test run wrote"
         raise CassetteError(f"{history}: expected a history, found: {error.strerror}; {fix}") from None
+    values: list[JsonValue]
     try:
-        values: list[JsonValue] = [json.loads(data)]
-    except ValueError:
-        values = _lines_of(data, history)
-    return frozenset(leaf for value in values for _, leaf in leaves(value) if isinstance(leaf, str))
-
-
-def _lines_of(data: bytes, history: Path) -> list[JsonValue]:
-    try:
-        return [json.loads(line) for line in data.splitlines() if line.strip()]
+        try:
+            values = [json.loads(data)]
+        except ValueError:
+            values = [json.loads(line) for line in data.splitlines() if line.strip()]
     except ValueError:
         raise CassetteError(f"{history}: expected JSON or JSON lines, found neither; write the history again") from None
+    return frozenset(leaf for value in values for _, leaf in leaves(value) if isinstance(leaf, str))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,7 @@ from bedtape_cassettes.matching.key import compute_request_key
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import show
-from bedtape_cassettes.suites.listing import Row, Total, row, table, totals
+from bedtape_cassettes.suites.listing import Row, Total, add_up, row, table, totals
 from bedtape_cassettes.suites.selector import find_named, numbers, pick
 from bedtape_cassettes.text import Line
 
@@ -89,7 +88,6 @@ def _some(words: tuple[str, ...]) -> str:
 
 
 def _age(seconds: int) -> str:
-    """Renders the age in its largest whole unit."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length} {unit}"
@@ -155,7 +153,7 @@ def stats(
     if as_json:
         print_json([asdict(total) for total in found])
     else:
-        print_lines(table([_COLUMNS, *map(_numbers, found), _sum(found)], right=(2, 3, 4, 5, 6)))
+        print_lines(table([_COLUMNS, *map(_numbers, [*found, add_up(found)])], right=(2, 3, 4, 5, 6)))
 
 
 _COLUMNS = ("operation", "model", "interactions", "errors", "tokens in", "tokens out", "recorded")
@@ -164,18 +162,3 @@ _COLUMNS = ("operation", "model", "interactions", "errors", "tokens in", "tokens
 def _numbers(total: Total) -> tuple[str, ...]:
     counts = (total.interactions, total.errors, total.tokens_in, total.tokens_out)
     return (total.operation, total.model, *map(str, counts), f"{total.waited_ms / 1000:.1f} s")
-
-
-def _sum(found: Iterable[Total]) -> tuple[str, ...]:
-    every = list(found)
-    return _numbers(
-        Total(
-            "all",
-            "",
-            sum(total.interactions for total in every),
-            sum(total.errors for total in every),
-            sum(total.tokens_in for total in every),
-            sum(total.tokens_out for total in every),
-            sum(total.waited_ms for total in every),
-        )
-    )

@@ -24,7 +24,6 @@ _REPORTS_SETTINGS = ("config", "doctor")
 
 
 def _load(name: str) -> Any:
-    """Imports the command."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback()(lambda: None)
     command = getattr(import_module(_MODULES[name]), name)

@@ -61,11 +61,8 @@ def _source(file: Path, text: str, here: Path | None) -> Source:
     folder = file.parent
     prefix = ".".join(_TABLE) if file.name == _SHARED else ""
     name = file.name if folder == here else str(file)
-    return Source(name, prefix, KeyLines(text).line_of, _make_path_resolver(folder, here))
-
-
-def _make_path_resolver(folder: Path, here: Path | None) -> Callable[[str], str]:
-    return str if folder == here else lambda text: str(folder / text)
+    resolve: Callable[[str], str] = str if folder == here else lambda text: str(folder / text)
+    return Source(name, prefix, KeyLines(text).line_of, resolve)
 
 
 # -- which file ------------------------------------------------------------------------------------------------
@@ -77,11 +74,9 @@ def _read_named(path: str) -> _Found | None:
     file = Path(path).absolute()
     if (data := _read_bytes(file)) is None:
         raise _invalid(file, 0, "a file", "none", f"fix {CONFIG}, which names it, or leave it empty for none")
-    text = _decode(file, data)
-    document = _find_table(file, _parse(file, text))
-    if document is None:
+    if (found := _read_table(file, data)) is None:
         raise _invalid(file, 0, "a table [tool.bedtape]", "none", f"fix {CONFIG}, which names it")
-    return file, text, document
+    return found
 
 
 def _read_nearest(start: Path) -> _Found | None:
@@ -102,6 +97,10 @@ def _read_file(file: Path) -> _Found | None:
     # Most projects' pyproject.toml has no bedtape settings. It is not parsed, and may be invalid TOML.
     if (data := _read_bytes(file)) is None or (file.name == _SHARED and b"bedtape" not in data):
         return None
+    return _read_table(file, data)
+
+
+def _read_table(file: Path, data: bytes) -> _Found | None:
     text = _decode(file, data)
     document = _find_table(file, _parse(file, text))
     return None if document is None else (file, text, document)
@@ -136,7 +135,6 @@ def _parse(file: Path, text: str) -> Mapping[str, object]:
 
 
 def _find_table(file: Path, document: Mapping[str, object]) -> Mapping[str, object] | None:
-    """Returns the bedtape settings of the document, or `None` if it has none."""
     if file.name != _SHARED:
         return document
     tool = document.get(_TABLE[0])

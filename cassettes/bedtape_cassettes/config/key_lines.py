@@ -39,7 +39,6 @@ class KeyLines:
 
 
 def _read_keys(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields every table and key in order, with its line."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if (match := _LINE.match(line)) is None:

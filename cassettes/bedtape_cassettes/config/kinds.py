@@ -109,21 +109,19 @@ def _text(value: object, expected: str) -> str:
 class TextKind:
     """Any text."""
 
+    expected = "a text"
+
     def of_toml(self, value: object) -> Scalar:
-        return _text(value, "a text")
+        return _text(value, self.expected)
 
     def of_text(self, text: str) -> Scalar:
         return text
 
 
-class PathKind:
+class PathKind(TextKind):
     """A path. In a file it is relative to the folder of the file, in a variable to the working directory."""
 
-    def of_toml(self, value: object) -> Scalar:
-        return _text(value, "a path")
-
-    def of_text(self, text: str) -> Scalar:
-        return text
+    expected = "a path"
 
 
 @dataclass(frozen=True, slots=True)

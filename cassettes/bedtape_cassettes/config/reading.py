@@ -38,8 +38,6 @@ class Source:
 
 @dataclass(slots=True)
 class _Reading:
-    """The values and problems read so far."""
-
     source: Source
     values: dict[Name, SettingValue] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -79,7 +77,6 @@ def _read_key(reading: _Reading, table: str, key: str, value: object) -> None:
 
 
 def _hide_secrets(key: str, value: object) -> object:
-    """Replaces values of keys that may contain a secret."""
     if _MAY_BE_SECRET.search(key):
         return "…"
     if isinstance(value, list):
@@ -133,18 +130,14 @@ def _suggest_fix(source: Source, table: str, key: str) -> str:
         return "the gate is an environment variable only, so that no file can open it"
     if table == TOP and key == "tool" and not source.prefix:
         return "tables stand here by themselves: [replay]"
-    if secret := next((name for name in _secrets() if spelled == name[1]), None):
-        return f"take it out, change it if it was seen, and set {variable_of(secret)}"
+    if homes := [other for other, options in TABLES.items() if spelled in options and options[spelled].secret]:
+        return f"take it out, change it if it was seen, and set {variable_of((homes[0], spelled))}"
     here = (*TABLES[table], *(filter(None, TABLES) if table == TOP else ()))
     if near := get_close_matches(spelled, here, 1):
         return f"did you mean {near[0]}?"
     if homes := [source.table(other) for other, options in TABLES.items() if spelled in options and other]:
         return f"it is a key of {_join((f'[{home}]' for home in homes), 4)}"
     return f"known are {_join(here)}"
-
-
-def _secrets() -> Iterator[Name]:
-    return ((table, key) for table, options in TABLES.items() for key, option in options.items() if option.secret)
 
 
 def _join(words: Iterable[str], most: int = 12) -> str:
@@ -192,7 +185,6 @@ def _find_unknown(environ: Mapping[str, str], known: Mapping[str, Name]) -> Iter
 
 
 def _suggest_variable(variable: str, known: Mapping[str, Name]) -> str:
-    """Returns the fix for an unknown variable, or an empty text."""
     for (table, key), fix in REMOVED.items():
         name = "_".join(filter(None, ("bedtape", table, key))).upper()
         if variable == name or (table == TOP and variable.startswith(f"{name}_")):

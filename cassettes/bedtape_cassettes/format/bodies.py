@@ -11,11 +11,12 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain, repeat
 from random import Random
 from typing import TypeGuard
 
 from bedtape_cassettes.format import eventstream
-from bedtape_cassettes.model import EMPTY, Body, Event, Events, JsonValue, PayloadForm
+from bedtape_cassettes.model import EMPTY, Body, BodyForm, Event, Events, JsonValue, PayloadForm
 
 _DATA = re.compile(rb"^data: ?(.*)$", re.MULTILINE)
 EVENT_STREAM = "application/vnd.amazon.eventstream"
@@ -85,13 +86,17 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
+def _choose_plain_form(data: bytes) -> BodyForm:
+    return "text" if _is_text(data) else "base64"
+
+
 def read_body(data: bytes) -> Body:
     """Returns the body in the most readable form that gives the same bytes back."""
     if not data:
         return EMPTY
     if _is_compact(data):
         return Body("json", data)
-    return Body("text" if _is_text(data) else "base64", data)
+    return Body(_choose_plain_form(data), data)
 
 
 def read_request_body(data: bytes) -> Body:
@@ -151,11 +156,8 @@ def _is_padding(value: JsonValue) -> TypeGuard[str]:
 
 def read_value(form: str, data: bytes) -> JsonValue:
     """Returns the JSON of a body or of an event's payload, else its text."""
-    match form:
-        case "bytes":
-            return open_chunk(data)
-        case "data":
-            return open_data(data)
+    if form in ("bytes", "data"):
+        return READERS[form](data)
     lines = _DATA.findall(data)  # a server-sent event can have other lines too
     try:
         return parse(b"\n".join(lines) if lines and form == "text" else data)
@@ -200,6 +202,11 @@ def seal_data(value: JsonValue) -> bytes:
     return b"data: " + compact(value) + b"\n\n"
 
 
+# The JSON of a payload by its form, and back. The forms `text` and `base64` have none.
+READERS: dict[str, Callable[[bytes], JsonValue]] = {"json": parse, "bytes": open_chunk, "data": open_data}
+WRITERS: dict[str, Callable[[JsonValue], bytes]] = {"json": compact, "bytes": seal_chunk, "data": seal_data}
+
+
 def choose_form(payload: bytes, *, framed: bool = True) -> PayloadForm:
     """Returns the most readable form that gives the same bytes back.
 
@@ -220,10 +227,6 @@ def _can_open(opener: Callable[[bytes], JsonValue], payload: bytes) -> bool:
     return True
 
 
-def _choose_plain_form(payload: bytes) -> PayloadForm:
-    return "text" if _is_text(payload) else "base64"
-
-
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
@@ -238,19 +241,12 @@ def read_events(data: bytes, *, exact: bool = False, at_ms: Iterable[int] = ()) 
             return read_body(data)
     except eventstream.FrameError:
         return read_body(data)
-    times = [*at_ms, *[0] * len(frames)]
-    converted = [_read_frame(frame, time) for frame, time in zip(frames, times, strict=False)]
-    events = [event for event in converted if event is not None]
-    if len(events) < len(converted):
-        return read_body(data)
+    events = []
+    for frame, time in zip(frames, chain(at_ms, repeat(0)), strict=False):
+        if not (headers := frame.strings()):
+            return read_body(data)
+        events.append(Event(time, headers, frame.payload, choose_form(frame.payload)))
     return Events.of(events, padded=False) if exact else _without_padding(events)
-
-
-def _read_frame(frame: eventstream.Frame, at_ms: int) -> Event | None:
-    headers = frame.strings()
-    if not headers:
-        return None
-    return Event(at_ms, headers, frame.payload, choose_form(frame.payload))
 
 
 def _without_padding(events: list[Event]) -> Events:
@@ -260,7 +256,7 @@ def _without_padding(events: list[Event]) -> Events:
 
 
 def _remove_padding(event: Event) -> Event | None:
-    """Returns the event without padding; None for an event frame without padding. Exceptions have none."""
+    """Returns None for an event frame without padding. Exceptions have none."""
     if not _is_event(event):
         return event
     payload, had = unpad(event.payload)
@@ -278,10 +274,8 @@ def read_pieces(data: bytes, *, at_ms: Iterable[int] = ()) -> Body | Events:
     pieces = [piece for piece in pieces if piece]
     if not pieces or not _is_text(data):
         return read_body(data)
-    times = [*at_ms, *[0] * len(pieces)]
-    return Events.of(
-        [Event(t, (), p, choose_form(p, framed=False)) for p, t in zip(pieces, times, strict=False)], padded=False
-    )
+    timed = zip(pieces, chain(at_ms, repeat(0)), strict=False)
+    return Events.of([Event(time, (), p, choose_form(p, framed=False)) for p, time in timed], padded=False)
 
 
 def wire(event: Event, padded: bool, chance: Random) -> bytes:

@@ -24,6 +24,7 @@ from bedtape_cassettes.model import (
     Interaction,
     JsonValue,
     PayloadForm,
+    Place,
     Request,
     Response,
     event_headers,
@@ -37,7 +38,6 @@ from bedtape_cassettes.operations import Target, identify
 VERSION = 1
 MAX_PROBLEMS = 100  # more than anybody fixes in one sitting
 
-Path = tuple[str | int, ...]
 Document = dict[str, JsonValue]
 
 _TOP = ("bedtape", "operation", "model", "exact", "partial", "request", "response")
@@ -103,17 +103,9 @@ def _headers_document(headers: Headers, *, as_list: bool) -> Document:
 
 
 def _render_payload(form: str, data: bytes) -> JsonValue:
-    match form:
-        case "json":
-            return bodies.parse(data)
-        case "bytes":
-            return bodies.open_chunk(data)
-        case "data":
-            return bodies.open_data(data)
-        case "text":
-            return data.decode()
-        case _:
-            return b64encode(data).decode()
+    if form in bodies.READERS:
+        return bodies.READERS[form](data)
+    return data.decode() if form == "text" else b64encode(data).decode()
 
 
 def _body_document(body: Body) -> Document:
@@ -151,7 +143,7 @@ def read(data: bytes, file: str) -> Interaction:
     return interaction
 
 
-def _find_line(lines: dict[Path, int], path: Path) -> int:
+def _find_line(lines: dict[Place, int], path: Place) -> int:
     """Returns the line of a path, or of the nearest path above it that is in the file."""
     while path and path not in lines:
         path = path[:-1]
@@ -178,12 +170,12 @@ def _shorten(text: str) -> str:
 
 
 class _Reader:
-    """Converts a document to values and collects problems. `None` replaces a value that cannot be read."""
+    """Collects problems. `None` replaces a value that cannot be read."""
 
     def __init__(self) -> None:
-        self.problems: list[tuple[Path, str, str, str]] = []
+        self.problems: list[tuple[Place, str, str, str]] = []
 
-    def problem(self, path: Path, expected: str, found: str, fix: str) -> None:
+    def problem(self, path: Place, expected: str, found: str, fix: str) -> None:
         self.problems.append((path, expected, found, fix))
 
     def interaction(self, value: JsonValue, file: str) -> Interaction | None:
@@ -268,7 +260,7 @@ class _Reader:
         framed = any(event is not None and event.headers for event in read)
         return Events.of([event for event in read if event is not None], padded=padding and framed and not exact)
 
-    def event(self, path: Path, value: JsonValue) -> Event | None:
+    def event(self, path: Place, value: JsonValue) -> Event | None:
         document = self.check_mapping(path, value, _EVENT)
         if document is None:
             return None
@@ -287,7 +279,7 @@ class _Reader:
             self.problem(path, "an event that fits into a frame", f"one that does not ({error})", "fix or shorten it")
         return Event(at_ms, headers, payload, forms[0])
 
-    def event_headers(self, path: Path, document: Document) -> Headers:
+    def event_headers(self, path: Place, document: Document) -> Headers:
         named = [key for key in ("type", "exception", "headers") if key in document]
         if len(named) > 1:
             self.one_of(path, named)
@@ -299,7 +291,7 @@ class _Reader:
                 return make(name or "")
         return ()
 
-    def body(self, path: Path, document: Document) -> Body | None:
+    def body(self, path: Place, document: Document) -> Body | None:
         forms = [form for form in _BODY_FORMS if form in document]
         if not forms:
             return EMPTY
@@ -309,14 +301,9 @@ class _Reader:
         data = self.data(path, forms[0], document[forms[0]])
         return None if data is None else Body(forms[0], data)
 
-    def data(self, path: Path, form: str, value: JsonValue) -> bytes | None:
-        seals: dict[str, Callable[[JsonValue], bytes]] = {
-            "json": bodies.compact,
-            "bytes": bodies.seal_chunk,
-            "data": bodies.seal_data,
-        }
-        if form in seals:
-            return self.seal((*path, form), seals[form], value)
+    def data(self, path: Place, form: str, value: JsonValue) -> bytes | None:
+        if form in bodies.WRITERS:
+            return self.seal((*path, form), bodies.WRITERS[form], value)
         text = self.text((*path, form), value, "text")
         if text is None or form == "text":
             return None if text is None else text.encode()
@@ -326,7 +313,7 @@ class _Reader:
             self.problem((*path, form), "base64", f"text that is not ({error})", "write the bytes in base64")
             return None
 
-    def seal(self, path: Path, seal: Callable[[JsonValue], bytes], value: JsonValue) -> bytes | None:
+    def seal(self, path: Place, seal: Callable[[JsonValue], bytes], value: JsonValue) -> bytes | None:
         if bodies.levels(value) > bodies.MAX_LEVELS:
             self.problem(path, f"JSON of at most {bodies.MAX_LEVELS} levels", "a deeper one", "keep it as `text`")
             return None
@@ -336,9 +323,9 @@ class _Reader:
             self.problem(path, "a value that JSON can hold", f"one it cannot ({error})", "fix the value")
             return None
 
-    def headers(self, path: Path, value: JsonValue, *, framed: bool = False) -> Headers:
+    def headers(self, path: Place, value: JsonValue, *, framed: bool = False) -> Headers:
         if isinstance(value, dict):
-            pairs: Iterable[tuple[Path, JsonValue]] = (((*path, name), [name, v]) for name, v in value.items())
+            pairs: Iterable[tuple[Place, JsonValue]] = (((*path, name), [name, v]) for name, v in value.items())
         elif isinstance(value, list):
             pairs = (((*path, number), pair) for number, pair in enumerate(value))
         else:
@@ -349,7 +336,7 @@ class _Reader:
         read = [self.header(where, pair, framed=framed) for where, pair in pairs]
         return tuple(pair for pair in read if pair is not None)
 
-    def header(self, path: Path, pair: JsonValue, *, framed: bool) -> tuple[str, str] | None:
+    def header(self, path: Place, pair: JsonValue, *, framed: bool) -> tuple[str, str] | None:
         match pair:
             case [str() as name, str() as value] if framed or is_header(name, value):
                 return name, value
@@ -365,7 +352,7 @@ class _Reader:
                 self.problem(path, "a pair, [name, value]", _describe(pair), "write both in brackets")
         return None
 
-    def check_mapping(self, path: Path, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
+    def check_mapping(self, path: Place, value: JsonValue, keys: tuple[str, ...]) -> Document | None:
         what = ".".join(map(str, path)) or "the file"
         if not isinstance(value, dict):
             fix = f"write {keys[0]}: … below it" if path else "is this a cassette? move it out of the folder if not"
@@ -378,11 +365,11 @@ class _Reader:
                 self.problem((*path, key), f"one of {', '.join(keys)}", f"the key `{_shorten(key)}`", fix)
         return value
 
-    def one_of(self, path: Path, found: Sequence[str], of: Sequence[str] = ()) -> None:
+    def one_of(self, path: Place, found: Sequence[str], of: Sequence[str] = ()) -> None:
         expected = f"exactly one of {', '.join(of or found)}"
         self.problem((*path, *found[-1:]), expected, " and ".join(found) or "none", "keep one")
 
-    def text(self, path: Path, value: JsonValue, required: str | None) -> str | None:
+    def text(self, path: Place, value: JsonValue, required: str | None) -> str | None:
         if isinstance(value, str) and (value or path[-1] in ("text", "base64")):
             return value
         if value is None and required is None:
@@ -392,14 +379,14 @@ class _Reader:
         self.problem(path, required or "text", found, fix)
         return None
 
-    def number(self, path: Path, value: JsonValue, least: int, most: int) -> int:
+    def number(self, path: Place, value: JsonValue, least: int, most: int) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
         found = "nothing" if value is None else _describe(value)
         self.problem(path, f"a whole number from {least} to {most}", found, "write such a number")
         return least
 
-    def flag(self, path: Path, value: JsonValue) -> bool:
+    def flag(self, path: Place, value: JsonValue) -> bool:
         if isinstance(value, bool):
             return value
         self.problem(path, "true or false", _describe(value), "write true or false")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -170,26 +170,18 @@ def _decode_value(data: bytes, at: int) -> tuple[HeaderValue, int]:
             return HeaderValue(kind, number.unpack_from(data, at)[0]), at + number.size
 
 
-def _decode_headers(data: bytes) -> Iterator[tuple[str, HeaderValue]]:
+def _decode_headers(data: bytes) -> tuple[tuple[str, HeaderValue], ...]:
+    headers: dict[str, HeaderValue] = {}
     at = 0
     while at < len(data):
         length = data[at]
         name = data[at + 1 : at + 1 + length]
         if not 0 < length == len(name):
             raise ValueError("name is empty or runs past the headers")
-        value, at = _decode_value(data, at + 1 + length)
-        yield name.decode(), value
-
-
-def _read_headers(data: bytes) -> tuple[tuple[str, HeaderValue], ...]:
-    headers = tuple(_decode_headers(data))
-    if len({name for name, _ in headers}) != len(headers):
-        raise ValueError("a name stands twice")
-    return headers
-
-
-def _is_possible(total: int, headers: int) -> bool:
-    return headers <= MAX_HEADERS and 0 <= total - headers - 16 <= MAX_PAYLOAD
+        if (key := name.decode()) in headers:
+            raise ValueError("a name stands twice")
+        headers[key], at = _decode_value(data, at + 1 + length)
+    return tuple(headers.items())
 
 
 class Decoder:
@@ -225,7 +217,7 @@ class Decoder:
         total, headers_length, prelude_crc = _PRELUDE.unpack_from(self._buffer, at)
         if crc32(self._buffer[at : at + 8]) != prelude_crc:
             raise self._make_error(at, "the prelude's checksum does not match")
-        if not _is_possible(total, headers_length):
+        if headers_length > MAX_HEADERS or not 0 <= total - headers_length - 16 <= MAX_PAYLOAD:
             raise self._make_error(at, f"lengths of {total} and {headers_length} bytes cannot be")
         return int(total) if len(self._buffer) - at >= total else None
 
@@ -234,7 +226,7 @@ class Decoder:
             raise self._make_error(at, "the message's checksum does not match")
         end = 12 + _LENGTHS.unpack_from(message)[1]
         try:
-            return Frame(_read_headers(message[12:end]), message[end:-4])
+            return Frame(_decode_headers(message[12:end]), message[end:-4])
         except (ValueError, struct.error) as error:
             raise self._make_error(at, f"a header cannot be read: {error}") from None
 

@@ -18,7 +18,7 @@ from zlib import crc32
 import msgpack
 
 from bedtape_cassettes.errors import CassetteInvalid, Problem
-from bedtape_cassettes.model import Headers
+from bedtape_cassettes.model import Headers, is_headers
 
 SUFFIX = ".journal"
 VERSION = 2
@@ -146,7 +146,7 @@ def _read_packed(data: bytes, at: int) -> bytes | None:
 
 
 def _find_next(data: bytes, damaged: int) -> int | None:
-    """Returns where the next whole record begins. Searches for it, because the length may be damaged."""
+    """Searches for the next whole record, because the length may be damaged."""
     for begin in _BEGINS.finditer(data, damaged + 1 + _FRAME.size):
         at = begin.start() - _FRAME.size
         if _read_packed(data, at) is not None:
@@ -162,7 +162,7 @@ def _is_torn(data: bytes, at: int) -> bool:
 
 
 def _decode(packed: bytes, number: int, file: str) -> Record:
-    """Decodes a record. Its CRC is right, so another program wrote a record that cannot be decoded."""
+    """The CRC is right, so another program wrote a record that cannot be decoded."""
     try:
         kind, *values = msgpack.unpackb(packed, use_list=False, raw=False)
     except (ValueError, TypeError, msgpack.UnpackException):
@@ -186,12 +186,6 @@ def _is_time(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def _is_pairs(value: object) -> bool:
-    return isinstance(value, tuple) and all(
-        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in value
-    )
-
-
 # By the field's annotation. A bool does not count as an int.
 _CHECKS: dict[str, Callable[[object], bool]] = {
     "int": lambda value: type(value) is int,
@@ -200,7 +194,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "str | None": lambda value: value is None or isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "bytes": lambda value: isinstance(value, bytes),
-    "Headers": _is_pairs,
+    "Headers": is_headers,
 }
 _FIELDS = [[_CHECKS[str(field.type)] for field in fields(kind)] for kind in _KINDS]
 

@@ -6,6 +6,7 @@ library. An unknown keyword in a schema raises an error, so that no keyword is i
 
 from __future__ import annotations
 
+import operator
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -51,6 +52,9 @@ class _Place:
     schema: Schema
     root: Schema
     path: Place
+
+
+_Check: TypeAlias = Callable[[JsonValue, Any, _Place], Iterator[Problem]]
 
 
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
@@ -149,7 +153,7 @@ def _check_required(value: JsonValue, wanted: list[str], at: _Place) -> Iterator
 
 
 def _one_of(value: JsonValue, wanted: list[Schema], at: _Place) -> Iterator[Problem]:
-    """Checks that a value has exactly one of some keys. Each branch must contain `required` alone."""
+    """Each branch contains `required` alone, with one key."""
     names = [branch["required"][0] for branch in wanted]
     there = [name for name in names if isinstance(value, dict) and name in value]
     if isinstance(value, dict) and len(there) != 1:
@@ -174,23 +178,12 @@ def _min_properties(value: JsonValue, wanted: int, at: _Place) -> Iterator[Probl
         )
 
 
-def _number(value: JsonValue) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _limit(breaks: Callable[[float, float], bool], words: str) -> _Check:
+    def check(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
+        if isinstance(value, int | float) and not isinstance(value, bool) and breaks(value, wanted):
+            yield Problem.at(at.path, f"a number {words} {wanted}", render_value(value))
 
-
-def _minimum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
-    if (number := _number(value)) is not None and number < wanted:
-        yield Problem.at(at.path, f"a number from {wanted}", render_value(value))
-
-
-def _maximum(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
-    if (number := _number(value)) is not None and number > wanted:
-        yield Problem.at(at.path, f"a number up to {wanted}", render_value(value))
-
-
-def _above(value: JsonValue, wanted: float, at: _Place) -> Iterator[Problem]:
-    if (number := _number(value)) is not None and number <= wanted:
-        yield Problem.at(at.path, f"a number above {wanted}", render_value(value))
+    return check
 
 
 def _length(value: JsonValue, wanted: int, at: _Place) -> Iterator[Problem]:
@@ -217,7 +210,7 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
         )
 
 
-_KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Problem]]] = {
+_KEYWORDS: dict[str, _Check] = {
     "anyOf": _any_of,
     "enum": _enum,
     "properties": _properties,
@@ -227,9 +220,9 @@ _KEYWORDS: dict[str, Callable[[JsonValue, Any, _Place], Iterator[Problem]]] = {
     "items": _items,
     "minItems": _min_items,
     "minProperties": _min_properties,
-    "minimum": _minimum,
-    "maximum": _maximum,
-    "exclusiveMinimum": _above,
+    "minimum": _limit(operator.lt, "from"),
+    "maximum": _limit(operator.gt, "up to"),
+    "exclusiveMinimum": _limit(operator.le, "above"),
     "minLength": _length,
     "pattern": _pattern,
     "format": _format,

@@ -20,7 +20,7 @@ def read_values(body: Body | Events) -> list[JsonValue | Plain]:
     """Returns the value of the body, or of each event: JSON, or `Plain` if it is not JSON."""
     if isinstance(body, Body):
         return [_json_or_text(body.form, body.data)]
-    return [_json_or_text(event.form, event.payload) for event in body.events]
+    return [read_event(event) for event in body.events]
 
 
 def read_event(event: Event) -> JsonValue | Plain:
@@ -29,10 +29,8 @@ def read_event(event: Event) -> JsonValue | Plain:
 
 
 def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
-    if form == "bytes":
-        return bodies.open_chunk(data)
-    if form == "data":
-        return bodies.open_data(data)
+    if form in ("bytes", "data"):
+        return bodies.READERS[form](data)
     lines = _LINE.findall(data) if form == "text" else []
     try:
         return bodies.parse(lines[0][1] if len(lines) == 1 else data)
@@ -49,27 +47,23 @@ def _json_or_text(form: str, data: bytes) -> JsonValue | Plain:
 
 def replace_value(event: Event, value: JsonValue | Plain) -> Event:
     """Returns the event with another value; the same event if the value is equal."""
-    if _is_same(value, _json_or_text(event.form, event.payload)):
+    if _is_same(value, read_event(event)):
         return event
     payload = _write_value(event.form, event.payload, value)
     return replace(event, payload=payload, form=bodies.choose_form(payload, framed=bool(event.headers)))
 
 
 def _is_same(one: JsonValue | Plain, other: JsonValue | Plain) -> bool:
-    """Whether two values are equal and have the same spelling. For Python, 1, 1.0 and true are equal."""
+    """Compares the spelling too, because 1, 1.0 and true are equal for Python."""
     return one == other and repr(one) == repr(other)
 
 
 def _write_value(form: str, old: bytes, value: JsonValue | Plain) -> bytes:
     if isinstance(value, Plain):
         return old if value.text is None else value.text.encode(errors="replace")
-    if form == "bytes":
-        return bodies.seal_chunk(value)
-    if form == "data":
-        return bodies.seal_data(value)
     if form == "text" and len(_LINE.findall(old)) == 1:  # a server-sent event with a name
         return _LINE.sub(lambda line: line[1] + bodies.compact(value), old)
-    return bodies.compact(value)
+    return bodies.WRITERS.get(form, bodies.compact)(value)
 
 
 def write_values(body: Body | Events, values: Sequence[JsonValue | Plain]) -> Body | Events:

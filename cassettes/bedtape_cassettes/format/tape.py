@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from io import BytesIO
 from sys import intern
 from typing import Any, TypeAlias, cast
 
@@ -26,6 +27,7 @@ from bedtape_cassettes.model import (
     Request,
     Response,
     is_header,
+    is_headers,
     is_method,
     is_path,
 )
@@ -98,7 +100,7 @@ def _read_response(
 
 
 def _read_body(form: Any, data: object) -> Body:
-    """Reads a body. Does not check that `json` is JSON, because every reader of JSON parses it again."""
+    """Does not check that `json` is JSON, because every reader of JSON parses it again."""
     _check(form in _FORMS and type(data) is bytes and (form != "text" or _is_text(data)), "body")
     return Body(form, cast(bytes, data))
 
@@ -110,12 +112,8 @@ def _is_text(data: bytes) -> bool:
 @lru_cache(maxsize=1024)
 def _read_headers(headers: Any) -> Headers:
     """Checks headers. Returns the same object for equal headers, because they are common."""
-    _check(_are_pairs(headers) and all(is_header(name, value) for name, value in headers), "headers")
+    _check(is_headers(headers) and all(is_header(name, value) for name, value in headers), "headers")
     return cast(Headers, headers)
-
-
-def _are_pairs(value: Any) -> bool:
-    return type(value) is tuple and all(type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in value)
 
 
 def _read_events(packed: object, padded: bool) -> Events:
@@ -130,7 +128,7 @@ def _read_events(packed: object, padded: bool) -> Events:
 
 @lru_cache(maxsize=1024)
 def _is_frame(headers: Any) -> bool:
-    return _are_pairs(headers) and bool(encode_strings(headers, b""))
+    return is_headers(headers) and bool(encode_strings(headers, b""))
 
 
 def _unpack(data: bytes | memoryview) -> Any:
@@ -142,7 +140,7 @@ def _seal(content: bytes) -> bytes:
 
 
 def _unseal(data: bytes, file: str) -> memoryview:
-    """Returns the content without magic and digest. Raises CassetteInvalid if the digest is wrong."""
+    """Raises CassetteInvalid if the magic word or the digest is wrong."""
     if data[:7] != MAGIC[:7]:
         raise _make_error(file, "a .tape file", "something else", "pack the cassettes again")
     if data[7:8] > MAGIC[7:]:
@@ -165,9 +163,9 @@ def pack(cassettes: Iterable[Cassette]) -> bytes:
 
 def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
     """Returns the cassettes in a `.tape` file's bytes. Raises CassetteInvalid."""
-    content = _unseal(data, file)
+    _unseal(data, file)
     try:
-        cassettes = tuple(_read_cassettes(content))
+        cassettes = tuple(_read_cassettes(data))
         names = [name for c in cassettes for name in (c.name, *(i.file for i in c.interactions))]
         bad = next((name for name in names if not is_safe_name(name)), None)
     except (TypeError, ValueError, AttributeError, msgpack.UnpackException) as error:
@@ -177,32 +175,18 @@ def unpack(data: bytes, file: str) -> tuple[Cassette, ...]:
     return cassettes
 
 
-def _read_cassettes(content: memoryview) -> Iterator[Cassette]:
+def _read_cassettes(data: bytes) -> Iterator[Cassette]:
     """Yields cassettes, unpacked row by row so that equal values of rows are in memory once."""
-    unpacker = msgpack.Unpacker(
-        _Source(content), use_list=False, strict_map_key=False, max_buffer_size=max(len(content), 1)
-    )
+    # `BytesIO` shares the bytes. The digest behind the content is not unpacked, because `tell` is compared.
+    file = BytesIO(data)
+    file.seek(len(MAGIC))
+    unpacker = msgpack.Unpacker(file, use_list=False, strict_map_key=False, max_buffer_size=len(data))
     for _ in range(unpacker.read_array_header()):
         _check(unpacker.read_array_header() == 2, "cassette")
         name = unpacker.unpack()
-        interactions = []
-        for _ in range(unpacker.read_array_header()):
-            file, row = unpacker.unpack()
-            interactions.append(from_row(row, file))
-        yield Cassette(name, tuple(interactions))
-    _check(unpacker.tell() == len(content), "end")
-
-
-class _Source:
-    """A readable file object for bytes."""
-
-    def __init__(self, content: memoryview) -> None:
-        self._content = content
-        self._at = 0
-
-    def read(self, size: int) -> bytes:
-        start, self._at = self._at, self._at + size
-        return bytes(self._content[start : self._at])
+        rows = (unpacker.unpack() for _ in range(unpacker.read_array_header()))
+        yield Cassette(name, tuple(from_row(row, path) for path, row in rows))
+    _check(unpacker.tell() == len(data) - len(MAGIC) - _DIGEST, "end")
 
 
 def pack_rows(rows: dict[bytes, Row]) -> bytes:

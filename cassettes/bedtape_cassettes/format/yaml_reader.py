@@ -115,7 +115,7 @@ def events(data: bytes, text: str) -> Callable[[], Any]:
 
 
 def _slow_events(text: str) -> Callable[[], Any]:
-    """Returns the events of PyYAML's parser. Refuses surrogate escapes, which PyYAML itself accepts."""
+    """Refuses surrogate escapes, which PyYAML's own parser accepts."""
     loader = yaml.SafeLoader(text)
     get_event: Callable[[], Any] = loader.get_event
 
@@ -331,7 +331,6 @@ class _Reading:
             self._report(self.text.count("\n", 0, start + found) + 1, *_NO_TABS)
 
     def _translate_error(self, error: yaml.YAMLError) -> None:
-        """Replaces a parser's error by a problem with a fix."""
         mark = getattr(error, "problem_mark", None)
         if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
             self._note(0, "YAML", _excerpt(str(error)), "restore the file")

@@ -75,7 +75,7 @@ def _by_default(path: Path, value: JsonValue) -> str | None:
 
 
 def _is_name(value: JsonValue) -> bool:
-    """Whether the value is a number or word. Prose gets a line of its own, because people read and edit it."""
+    """Prose is no name. It gets a line of its own, because people read and edit it."""
     if isinstance(value, str):
         return len(value) <= MAX_COLUMNS and " " not in value and "\n" not in value
     return not isinstance(value, dict | list)
@@ -97,7 +97,7 @@ def _is_number(value: JsonValue) -> bool:
 
 
 class _Writer:
-    """Collects the pieces of the document. A piece does not end its line; the next piece continues there."""
+    """A piece of the document does not end its line; the next piece continues there."""
 
     def __init__(self, inline: Inline) -> None:
         self.inline = inline
@@ -126,25 +126,27 @@ class _Writer:
         pad = "\n" + " " * indent
         between = ""
         for key, value in mapping.items():
-            spelt = _key(key)
+            spelt = _key(key, False)
             if len(spelt) > MAX_PLAIN_KEY:
                 spelt = f"? {spelt}{pad}"
             self.add(f"{between}{spelt}:")
             between = pad
             if isinstance(value, dict | list):
-                self._add_below_key(value, indent, (*path, key))
+                self._add_below(value, indent, (*path, key), dash=False)
             else:
                 self._add_leaf(value, indent)
 
-    def _add_below_key(self, value: JsonValue, indent: int, path: Path) -> None:
+    def _add_below(self, value: JsonValue, indent: int, path: Path, *, dash: bool) -> None:
+        """Adds a mapping or sequence after its key or dash. Its first entry follows a dash, and is below a key."""
         if (line := self._line(path, value)) is not None:
             self.add(" " + line.replace("\n", "\n" + " " * (indent + 2)))
-        elif isinstance(value, dict):
-            self.add("\n" + " " * (indent + 2))
-            self._add_mapping(value, indent + 2, path)
+            return
+        below = indent + 2 if dash or isinstance(value, dict) else indent
+        self.add(" " if dash else "\n" + " " * below)
+        if isinstance(value, dict):
+            self._add_mapping(value, below, path)
         elif isinstance(value, list):
-            self.add("\n" + " " * indent)
-            self._add_sequence(value, indent, path)
+            self._add_sequence(value, below, path)
 
     def _add_sequence(self, sequence: list[JsonValue], indent: int, path: Path) -> None:
         between, pad = "-", "\n" + " " * indent + "-"
@@ -152,18 +154,9 @@ class _Writer:
             self.add(between)
             between = pad
             if isinstance(value, dict | list):
-                self._add_below_dash(value, indent, (*path, number))
+                self._add_below(value, indent, (*path, number), dash=True)
             else:
                 self._add_leaf(value, indent)
-
-    def _add_below_dash(self, value: JsonValue, indent: int, path: Path) -> None:
-        self.add(" ")
-        if (line := self._line(path, value)) is not None:
-            self.add(line.replace("\n", "\n" + " " * (indent + 2)))
-        elif isinstance(value, dict):
-            self._add_mapping(value, indent + 2, path)
-        elif isinstance(value, list):
-            self._add_sequence(value, indent + 2, path)
 
     def _add_leaf(self, value: JsonValue, indent: int) -> None:
         if isinstance(value, str) and _is_block(value):
@@ -196,7 +189,7 @@ def _one_line(value: JsonValue, depth: int) -> str:
 
 
 def _flow_pair(key: str, value: JsonValue, depth: int) -> str:
-    spelt = _flow_key(key)
+    spelt = _key(key, True)
     return f"{'? ' if len(spelt) > MAX_PLAIN_KEY else ''}{spelt}: {_one_line(value, depth)}"
 
 
@@ -225,16 +218,6 @@ def _float(value: float) -> str:
     return spelt if "." in spelt else spelt.replace("e", ".0e")
 
 
-@lru_cache(maxsize=4096)
-def _key(key: str) -> str:
-    return _text(key, False)
-
-
-@lru_cache(maxsize=4096)
-def _flow_key(key: str) -> str:
-    return _text(key, True)
-
-
 def _text(text: str, in_flow: bool) -> str:
     """Returns the text on one line: plain if every reader reads it as a text, else in quotes."""
     if not isinstance(text, str):
@@ -244,6 +227,9 @@ def _text(text: str, in_flow: bool) -> str:
     if _is_plain(text) and not (in_flow and _FLOW_SIGNS.search(text)):
         return text
     return "'" + text.replace("'", "''") + "'"
+
+
+_key = lru_cache(maxsize=8192)(_text)  # keys repeat; texts do not
 
 
 def _is_plain(text: str) -> bool:

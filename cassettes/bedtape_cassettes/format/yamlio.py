@@ -59,7 +59,7 @@ def locate(data: bytes) -> dict[Path, int]:
 
 
 def _decode(data: bytes, file: str) -> str:
-    """Returns the file's text. Raises CassetteInvalid if YAML readers would interpret the text differently."""
+    """Raises CassetteInvalid if YAML readers would interpret the text differently."""
     if len(data) > MAX_BYTES:
         raise _make_error(file, 0, f"at most {MAX_BYTES} bytes", f"{len(data)}", "split the cassette")
     for mark, encoding in _BOMS.items():

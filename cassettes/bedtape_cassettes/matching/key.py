@@ -138,10 +138,7 @@ def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
 
 
 def _canonicalize_body(body: bytes, rules: MatchRules) -> bytes | None:
-    """Returns the body as `_sort_body` does, without secrets.
-
-    Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then.
-    """
+    """Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then."""
     data = _sort_body(body, rules)
     return None if data is None else scrub(data, rules.redaction)
 
@@ -165,10 +162,7 @@ _scrub_cached = lru_cache(maxsize=1024)(scrub)
 def _redact(
     method: str, target: Target, headers: AnswerHeaders, body: bytes, rules: MatchRules
 ) -> tuple[Target, AnswerHeaders, bytes]:
-    """Returns the request as the recorder would have recorded it with the same redaction.
-
-    The user's patterns are applied to the client's spelling of the body, because the recorder does the same.
-    """
+    """The user's patterns are applied to the client's spelling of the body, as the recorder applies them."""
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
         return target, headers, body

@@ -45,16 +45,16 @@ VOLATILE_RESPONSE_HEADERS = frozenset(
 )
 
 
-def _is_kept_request_header(name: str) -> bool:
-    return name in _KEPT_REQUEST_HEADERS or name.startswith(_KEPT_REQUEST_PREFIXES)
-
-
 def keep_request_headers(headers: Headers, *, exact: bool = False) -> Headers:
     """Returns the request headers to record, in lower case; if exact, all headers unchanged."""
     if exact:
         return headers
     lowered = ((name.lower(), value) for name, value in headers)
-    return tuple((name, value) for name, value in lowered if _is_kept_request_header(name))
+    return tuple(
+        (name, value)
+        for name, value in lowered
+        if name in _KEPT_REQUEST_HEADERS or name.startswith(_KEPT_REQUEST_PREFIXES)
+    )
 
 
 def _keep_response_headers(headers: Headers, *, exact: bool) -> Headers:

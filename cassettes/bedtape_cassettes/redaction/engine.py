@@ -10,13 +10,15 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
 from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.prefix_tree import any_of
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Search:
 _ESCAPED = re.compile(rb"\\(?:/|u00)")
 _ESCAPED_BYTE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
+_ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
 _DEEPEST = 8
 # A shorter word of base64 holds fewer than 18 bytes, and no secret is that short.
 _RUN = b"a" * 24
@@ -131,14 +133,18 @@ def find_edits(text: str, search: Search, write: Writer) -> list[Edit]:
     return _Reader(search, write).read(text, "", _At())
 
 
-def replace_all(text: str, search: Search, write: Writer) -> str:
-    """The document without anything that the search finds, however often replacing makes more to find."""
-    for _ in range(ROUNDS):
-        edits = find_edits(text, search, write)
-        if not edits:
+def settle(value: _T, change: Callable[[_T], _T]) -> _T:
+    """The value after `change` is repeated until it changes nothing, because replacing a find may make another."""
+    for _ in range(_ROUNDS):
+        before, value = value, change(value)
+        if value == before:
             break
-        text = apply(text, edits)
-    return text
+    return value
+
+
+def replace_all(text: str, search: Search, write: Writer) -> str:
+    """The document without anything that the search finds."""
+    return settle(text, lambda now: apply(now, find_edits(now, search, write)))
 
 
 def find_edits_in(leaf: Leaf, text: str, place: Place, search: Search, write: Writer) -> list[Edit]:
@@ -227,19 +233,15 @@ class _Reader:
     def _read_encoded(self, text: str, at: _At) -> Iterator[Edit]:
         for match in _PERCENT.finditer(text) if "%" in text else ():
             inner = unquote(match[0], errors="replace")
-            yield from self._read_inner(match[0], match.start(), inner, _quote, at.within(how="percent-encoded"))
+            within = at.within(how="percent-encoded")
+            yield from self._read_inner(match[0], match.start(), inner, lambda _, new: quote(new, safe=""), within)
         for match in _BASE64.finditer(text):
-            decoded = decode_base64(match[0])
-            if decoded is not None:
+            if (decoded := decode_base64(match[0])) is not None:
                 yield from self._read_inner(match[0], match.start(), decoded, encode_like, at.within(how="in base64"))
 
     def _read_inner(self, word: str, start: int, inner: str, encode: Callable[[str, str], str], at: _At) -> list[Edit]:
         found = self.read(inner, "", at)
         return [Edit(start, start + len(word), encode(word, apply(inner, found)))] if found else []
-
-
-def _quote(_word: str, text: str) -> str:
-    return quote(text, safe="")
 
 
 def _add(found: list[Edit], more: Iterable[Edit]) -> None:
@@ -261,8 +263,7 @@ def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
 
 def find_pattern(pattern: re.Pattern[str], kind: str = "pattern") -> Look:
     """A look that finds the matches of a pattern: of its first group, if it has one."""
-    group = 1 if pattern.groups else 0
-    return lambda text: (Span(*match.span(group), kind) for match in pattern.finditer(text))
+    return lambda text: (Span(*match.span(min(1, pattern.groups)), kind) for match in pattern.finditer(text))
 
 
 def find_words(values: dict[str, str]) -> Look:

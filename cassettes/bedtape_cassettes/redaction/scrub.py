@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from urllib.parse import quote, unquote
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Span, find_edits, replace_all
+from bedtape_cassettes.redaction.engine import Find, Search, Span, find_edits, replace_all, settle
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SCRUBBED, SECRETS, is_secret_header
 
 
@@ -126,13 +126,11 @@ def _placeholder(text: str, at: int) -> int:
 
 def _redact(text: str, redaction: Redaction) -> str:
     """A body, a header's value, or an event's payload without what the patterns match."""
-    for _ in range(ROUNDS):
-        before = text
-        for search in redaction.searches:
-            text = replace_all(text, search, lambda _: REDACTED)
-        if text == before:
-            break
-    return text
+
+    def redact(text: str) -> str:
+        return reduce(lambda now, search: replace_all(now, search, lambda _: REDACTED), redaction.searches, text)
+
+    return settle(text, redact)
 
 
 def redact_path(path: str, redaction: Redaction, *, decoded: bool = False) -> str:
@@ -141,14 +139,11 @@ def redact_path(path: str, redaction: Redaction, *, decoded: bool = False) -> st
     decoded: the path before the query is not percent-encoded, as in `operations.Target`.
     """
     raw, mark, query = path.partition("?")
-    meant = raw if decoded else unquote(raw)
-    clean = _redact(meant, redaction)
-    if clean != meant:
-        raw = clean if decoded else quote(clean, safe="/:")
-    return raw + mark + "".join(_redact_part(part, redaction) for part in re.split("([&=])", query))
+    raw = _redact(raw, redaction) if decoded else _redact_encoded(raw, redaction, safe="/:")
+    return raw + mark + "".join(_redact_encoded(part, redaction) for part in re.split("([&=])", query))
 
 
-def _redact_part(part: str, redaction: Redaction) -> str:
-    meant = unquote(part)
+def _redact_encoded(text: str, redaction: Redaction, safe: str = "") -> str:
+    meant = unquote(text)
     clean = _redact(meant, redaction)
-    return part if clean == meant else quote(clean, safe="")
+    return text if clean == meant else quote(clean, safe=safe)

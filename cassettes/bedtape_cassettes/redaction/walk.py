@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +15,7 @@ from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place, render_path
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.redaction.engine import ROUNDS, Find, Search, Writer, find_edits, find_edits_in
+from bedtape_cassettes.redaction.engine import Find, Search, Writer, find_edits, find_edits_in, settle
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.scrub import ALWAYS, CHECK, SCRUB, Redaction, redact_path, write_placeholder
@@ -48,13 +49,11 @@ def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -
     if not redaction.patterns:
         return clean
     clean = _with_path(clean, redact_path(clean.request.path, redaction))
-    for _ in range(ROUNDS):
-        before = clean
-        for search in redaction.searches:
-            clean = rewrite(clean, search, lambda *_: REDACTED)
-        if clean == before:
-            break
-    return clean
+
+    def redact(interaction: Interaction) -> Interaction:
+        return reduce(lambda now, search: rewrite(now, search, lambda *_: REDACTED), redaction.searches, interaction)
+
+    return settle(clean, redact)
 
 
 def rewrite(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:
@@ -62,11 +61,7 @@ def rewrite(interaction: Interaction, search: Search, write: WriteAt) -> Interac
 
     write: called with the find, and with its place in the interaction as people write it.
     """
-    for _ in range(ROUNDS):  # replacing a find may uncover another
-        before, interaction = interaction, _rewrite_once(interaction, search, write)
-        if interaction == before:
-            break
-    return interaction
+    return settle(interaction, lambda now: _rewrite_once(now, search, write))
 
 
 def _rewrite_once(interaction: Interaction, search: Search, write: WriteAt) -> Interaction:

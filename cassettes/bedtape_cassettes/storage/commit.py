@@ -21,7 +21,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
-from bedtape_cassettes.names import is_safe_name
+from bedtape_cassettes.names import check_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
@@ -182,7 +182,7 @@ def commit(
     new = {cassette.name: cassette for cassette in after}
     names = list_changed(before, after)
     for name in new.keys() & set(names):
-        _check_name(name)
+        check_name(name)
     contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
     for name in names:
         try:
@@ -197,7 +197,7 @@ def commit(
 def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
     clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
     for cassette in clean:
-        _check_name(cassette.name)
+        check_name(cassette.name)
     _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
@@ -205,11 +205,6 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
         replace_file(path, data)
     except OSError as error:
         raise _make_error(path, error) from None
-
-
-def _check_name(name: str) -> None:
-    if not is_safe_name(name):
-        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
@@ -229,7 +224,7 @@ _Contents = dict[str, Path | bytes]  # by file name: the bytes, or the file to t
 def _render_all(
     place: Path, before: Suite, cassettes: Sequence[Cassette], redaction: Redaction
 ) -> dict[str, _Contents]:
-    """Returns the contents of each cassette's folder. An interaction that only moves is taken from its old file."""
+    """An interaction that only moves is taken from its old file."""
     by_file = {(c.name, i.file): i for c in before for i in c.interactions}
     files = {i: place / i.file for c in before for i in c.interactions}
     contents: dict[str, _Contents] = {}
@@ -251,7 +246,7 @@ def _render_all(
 
 
 def _render(path: Path, interaction: Interaction) -> bytes:
-    """Returns the bytes of the file. Raises CassetteError if reading them would give another interaction."""
+    """Raises CassetteError if reading the bytes would give another interaction."""
     try:
         data = document.write(interaction)
     except ValueError as error:
@@ -329,7 +324,7 @@ def _fill(ready: Path, folder: Path, contents: _Contents, old: frozenset[str]) -
 
 
 def _carry(source: Path, target: Path) -> None:
-    """Puts the same file, or the folder with its files, into the new folder. Times do not change."""
+    """Links the file, or each file of the folder, so that its time does not change."""
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True, copy_function=_link)
     else:

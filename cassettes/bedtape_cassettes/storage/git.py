@@ -6,7 +6,6 @@ Without git or outside a repository, git contains no file. `read_revision` raise
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction
-from bedtape_cassettes.storage.store import TAPE
+from bedtape_cassettes.storage.store import TAPE, order_of
 
 ATTRIBUTES = ".gitattributes"
 _ATTRIBUTE = "*.tape diff=bedtape"
@@ -83,7 +82,9 @@ def read_revision(place: Path, revision: str) -> tuple[Cassette, ...]:
 
 def _read_folder(folder: Path, revision: str) -> tuple[Cassette, ...]:
     names = _names(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", ".")
-    wanted = sorted((name for name in names if _is_interaction(name)), key=_order)
+    wanted = sorted(
+        filter(_is_interaction, names), key=lambda name: (name.rpartition("/")[0], order_of(Path(name).name))
+    )
     request = "".join(f"{revision}:./{name}\n" for name in wanted)
     printed = _git(folder, "cat-file", "--batch", data=request.encode(errors="surrogateescape")) or b""
     by_cassette: dict[str, list[Interaction]] = {}
@@ -96,13 +97,6 @@ def _read_folder(folder: Path, revision: str) -> tuple[Cassette, ...]:
 def _is_interaction(name: str) -> bool:
     """Whether `store` would read the file: YAML, not hidden, no line break in its name."""
     return name.endswith((".yaml", ".yml")) and "\n" not in name and not any(p[0] == "." for p in name.split("/"))
-
-
-def _order(name: str) -> tuple[str, int, str]:
-    """Returns the sort key of a path, as in `store`: folder, leading number, name."""
-    folder, _, base = name.rpartition("/")
-    number = re.match(r"[0-9]{1,18}", base)
-    return folder, int(number[0]) if number else 0, base
 
 
 def _batch(printed: bytes) -> Iterator[bytes]:

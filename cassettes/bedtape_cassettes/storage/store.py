@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -46,8 +47,8 @@ class _File:
     name: str  # relative to the folder, for messages and history
 
 
-def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
-    """Yields every folder with the sorted names of its files. Follows links to folders, and visits a folder once."""
+def _walk(root: Path, unreadable: Callable[[OSError], None] | None) -> Iterator[tuple[Path, list[str]]]:
+    """Follows links to folders, and visits a folder once."""
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         real = os.path.realpath(folder)
@@ -56,21 +57,17 @@ def _walk(root: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[P
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=_get_order)
+        yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=order_of)
 
 
-def _get_order(name: str) -> tuple[int, str]:
+def order_of(name: str) -> tuple[int, str]:
     """Returns the sort key of a file name: leading number (0002 before 10000), then name."""
     number = re.match(r"[0-9]{1,18}", name)
     return (int(number[0]) if number else 0, name)
 
 
-def _ignore(_: OSError) -> None:
-    """Ignores a folder that cannot be read."""
-
-
-def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> tuple[list[_File], list[Path]]:
-    """Returns the interaction files and the tapes under a folder. Files directly in it are a cassette of its name."""
+def _find_files(root: Path, unreadable: Callable[[OSError], None] | None = None) -> tuple[list[_File], list[Path]]:
+    """Files directly in the folder are a cassette of its name."""
     files: list[_File] = []
     tapes: list[Path] = []
     for folder, names in _walk(root, unreadable):
@@ -85,13 +82,9 @@ def _find_files(root: Path, unreadable: Callable[[OSError], None] = _ignore) -> 
     return files, tapes
 
 
-def _make_problem(path: Path, expected: str, found: str, fix: str) -> Problem:
-    return Problem(str(path), 0, expected, found, fix)
-
-
 def _make_unreadable(path: Path, error: OSError) -> Problem:
     fix = "restore or remove it" if isinstance(error, FileNotFoundError) else "fix the file or its permissions"
-    return _make_problem(path, "a readable file", error.strerror or type(error).__name__, fix)
+    return Problem(str(path), 0, "a readable file", error.strerror or type(error).__name__, fix)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -117,11 +110,11 @@ def read(paths: Sequence[Path], *, cache: Path | None = None) -> tuple[Cassette,
 
 
 def _find_clashes(cassettes: list[Cassette]) -> list[Problem]:
-    seen: set[str] = set()
-    duplicates = {c.name for c in cassettes if c.name in seen or seen.add(c.name)}  # type: ignore[func-returns-value]
+    counts = Counter(cassette.name for cassette in cassettes)
     return [
         Problem(name, 0, "one cassette of a name", "two", "rename one, or give only one of the folders")
-        for name in sorted(duplicates)
+        for name in sorted(counts)
+        if counts[name] > 1
     ]
 
 
@@ -170,10 +163,10 @@ def _read_file(path: Path, limit: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
-            raise CassetteInvalid([_make_problem(path, "a file", "a device, pipe or socket", "remove it")])
+            raise CassetteInvalid([Problem(str(path), 0, "a file", "a device, pipe or socket", "remove it")])
         if status.st_size > limit:
             found = f"{status.st_size / 2**20:.1f} MiB"
-            raise CassetteInvalid([_make_problem(path, f"at most {limit >> 20} MiB", found, "split or shorten it")])
+            raise CassetteInvalid([Problem(str(path), 0, f"at most {limit >> 20} MiB", found, "split or shorten it")])
         return path.read_bytes()
     except OSError as error:
         raise CassetteInvalid([_make_unreadable(path, error)]) from None

@@ -144,25 +144,24 @@ def _with_text(interaction: Interaction, text: str, notes: list[str]) -> Interac
         raise CassetteError(f"{file}: expected text that UTF-8 can hold, found half of a surrogate pair") from None
     content = _content(interaction)
     if content is None and interaction.response.body == _NO_BODY:
-        return replace(interaction, response=_render_answer(interaction, text))
+        rendered = _render(interaction, Message((Text(text),)), "an answer that can be made, found")
+        return replace(interaction, response=replace(rendered, after_ms=response.after_ms))
     if not isinstance(content, Message):
-        fix = "set members of its body or events: json:$.path=value"
-        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {fix}")
+        raise CassetteError(f"{file}: expected an answer whose form is known, with a text, found none; {_SET_MEMBERS}")
     members = members_of(interaction.operation, interaction.model)
     body = with_text(response.body, members, content.text, text)
     changed = None if body is None else replace(interaction, response=replace(response, body=body))
     new_content = changed and _content(changed)
     if changed is None or not isinstance(new_content, Message) or new_content.text != text:
-        fix = "set members of its body or events: json:$.path=value"
-        raise CassetteError(
-            f"{file}: expected a place for the answer's text, found none (the answer may consist of tool calls); {fix}"
-        )
+        found = "none (the answer may consist of tool calls)"
+        raise CassetteError(f"{file}: expected a place for the answer's text, found {found}; {_SET_MEMBERS}")
     if content.text != text:
         notes += _find_doubts(file, content)
     return _update_token_count(changed, content.text, text)
 
 
 _NO_BODY = Body("text", b"")
+_SET_MEMBERS = "set members of its body or events: json:$.path=value"
 
 
 def _find_doubts(file: str, content: Message) -> list[str]:
@@ -175,24 +174,21 @@ def _find_doubts(file: str, content: Message) -> list[str]:
     return notes
 
 
-def _render_answer(interaction: Interaction, text: str) -> Response:
-    """Renders a new answer in the form of the model's family."""
-    request = interaction.request
+def _render(interaction: Interaction, message: Message, expected: str) -> Response:
+    """Renders an answer in the form of the model's family. expected: for the message of an error."""
     try:
-        rendered = render(
-            Message((Text(text),)),
+        return render(
+            message,
             operation=interaction.operation or "",
             model=interaction.model,
-            body=request.body.data,
+            body=interaction.request.body.data,
             chance=Random(0),  # noqa: S311 -- the same edit gives the same bytes
         )
     except RenderError as error:
-        raise CassetteError(f"{interaction.file}: expected an answer that can be made, found: {error}") from None
-    return replace(rendered, after_ms=interaction.response.after_ms)
+        raise CassetteError(f"{interaction.file}: expected {expected}: {error}") from None
 
 
 def _update_token_count(interaction: Interaction, old: str, new: str) -> Interaction:
-    """Sets the output tokens to an estimate for the new text."""
     usage = _usage(interaction)
     if usage is None or usage.output == 0 or old == new:
         return interaction
@@ -229,16 +225,8 @@ def _stops(interaction: Interaction, values: Sequence[JsonValue | Plain]) -> lis
 
 def _stop_word(interaction: Interaction, stop: str) -> str | None:
     """Returns the stop reason as the model's family writes it."""
-    try:
-        rendered = render(
-            Message((Text("."),), stop=stop, usage=Usage(1, 1)),
-            operation=interaction.operation or "",
-            model=interaction.model,
-            body=interaction.request.body.data,
-            chance=Random(0),  # noqa: S311 -- the answer is discarded
-        )
-    except RenderError as error:
-        raise CassetteError(f"{interaction.file}: expected a stop reason that the model can give: {error}") from None
+    message = Message((Text("."),), stop=stop, usage=Usage(1, 1))
+    rendered = _render(interaction, message, "a stop reason that the model can give")
     return next((word for _, _, word in _stops(interaction, read_values(rendered.body))), None)
 
 
@@ -276,8 +264,7 @@ def _with_member(interaction: Interaction, path: str, value: str, notes: list[st
     response = interaction.response
     body = with_members(response.body, path, value, interaction.file)
     if _content(interaction) is None:
-        only = "only this member is changed"
-        notes.append(f"{interaction.file}: the form of this answer is not known: {only}")
+        notes.append(f"{interaction.file}: the form of this answer is not known: only this member is changed")
     return replace(response, body=body)
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from bedtape_cassettes.errors import CassetteError
-from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
-from bedtape_cassettes.names import cassette_name, is_safe_name
+from bedtape_cassettes.names import cassette_name, check_name
 from bedtape_cassettes.operations import kebab
 from bedtape_cassettes.storage.store import name_file, number_files
 from bedtape_cassettes.suites.selector import Picked, cassettes
@@ -82,18 +81,12 @@ def _collect(suite: Suite, picked: Picked) -> list[Interaction]:
     return [c.interactions[place] for c in suite for place in picked.get(c.name, ())]
 
 
-def _check_name(name: str) -> str:
-    if not is_safe_name(name):
-        raise CassetteError(f"expected a cassette name of plain parts joined by /, found {name!r}; choose another")
-    return name
-
-
 def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
     """Appends the interactions to a cassette, which is created if it does not exist."""
-    old = next((cassette for cassette in suite if cassette.name == name), Cassette(_check_name(name), ()))
+    old = next((cassette for cassette in suite if cassette.name == name), Cassette(check_name(name), ()))
     first = _highest(old) + 1
     folder = old.interactions[0].file.rpartition("/")[0] if old.interactions else name
-    new = tuple(_name_interaction(folder, number, interaction) for number, interaction in enumerate(added, first))
+    new = (replace(i, file=f"{folder}/{name_file(number, i)}".lstrip("/")) for number, i in enumerate(added, first))
     return _with(suite, Cassette(name, (*old.interactions, *new)))
 
 
@@ -101,11 +94,6 @@ def _highest(cassette: Cassette) -> int:
     """Returns a number such that files with higher numbers have new names."""
     named = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
     return max([int(found[0]) for found in named if found] + [len(cassette.interactions)])
-
-
-def _name_interaction(folder: str, number: int, interaction: Interaction) -> Interaction:
-    name = name_file(number, interaction)
-    return replace(interaction, file=f"{folder}/{name}" if folder else name)
 
 
 def _with(suite: Suite, *changed: Cassette) -> Suite:
@@ -129,22 +117,22 @@ def copy(suite: Suite, picked: Picked, to: str) -> Suite:
 def _absent(suite: Suite, name: str, fix: str) -> str:
     if any(cassette.name == name for cassette in suite):
         raise CassetteError(f"{name}: expected a new cassette name, found the name of a cassette; {fix}")
-    return _check_name(name)
+    return check_name(name)
 
 
 def rename(suite: Suite, old: str, new: str) -> Suite:
     """Renames the cassette. Its files keep their names."""
-    (cassette,) = _one(suite, old)
+    cassette = _find_one(suite, old)
     _absent(suite, new, "drop or rename that one first, or merge the two")
     files = tuple(replace(i, file=f"{new}/{i.file.rpartition('/')[2]}") for i in cassette.interactions)
     return _with(suite, Cassette(old, ()), Cassette(new, files))
 
 
-def _one(suite: Suite, name: str) -> tuple[Cassette]:
+def _find_one(suite: Suite, name: str) -> Cassette:
     found = cassettes(suite, name)
     if len(found) != 1:
         raise CassetteError(f"{name}: expected one cassette, found {len(found)}; name one")
-    return (found[0],)
+    return found[0]
 
 
 def renumber(suite: Suite, names: Iterable[str]) -> Suite:
@@ -159,14 +147,6 @@ def renumber(suite: Suite, names: Iterable[str]) -> Suite:
 
 
 # -- several of one, one of several ----------------------------------------------------------------------------
-
-
-def _model(interaction: Interaction) -> str:
-    return interaction.model or "no-model"
-
-
-def _operation(interaction: Interaction) -> str:
-    return kebab(interaction.operation or interaction.request.method)
 
 
 _AGENT_SESSION = re.compile(r"/sessions/([^/?]+)/")
@@ -184,25 +164,19 @@ def _sessions(interactions: Sequence[Interaction]) -> list[str]:
             names.append(found[1])
             continue
         prompt = prompt_of(interaction.operation, interaction.model, interaction.request.body.data)
-        names.append(sessions.setdefault(_find_start(prompt, interaction), f"session-{len(sessions) + 1}"))
+        start = (prompt.system, prompt.turns[0].text) if prompt.turns else interaction.request
+        names.append(sessions.setdefault(start, f"session-{len(sessions) + 1}"))
     return names
 
 
-def _find_start(prompt: Prompt, interaction: Interaction) -> object:
-    return (prompt.system, prompt.turns[0].text) if prompt.turns else interaction.request
-
-
-BY = ("model", "operation", "session")
-
-
 def split(suite: Suite, name: str, by: str) -> Suite:
-    """Splits the cassette into `NAME/PART`, by model, operation or session (one of BY). Order is kept."""
-    (cassette,) = _one(suite, name)
+    """Splits the cassette into `NAME/PART`, by `model`, `operation` or `session`. Order is kept."""
+    cassette = _find_one(suite, name)
     match by:
         case "model":
-            parts = [_model(i) for i in cassette.interactions]
+            parts = [i.model or "no-model" for i in cassette.interactions]
         case "operation":
-            parts = [_operation(i) for i in cassette.interactions]
+            parts = [kebab(i.operation or i.request.method) for i in cassette.interactions]
         case _:
             parts = _sessions(cassette.interactions)
     if len(set(parts)) == 1:

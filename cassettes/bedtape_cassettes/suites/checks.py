@@ -33,11 +33,12 @@ class CheckResult:
     fix: str
 
 
-class _Drift(Protocol):
-    @property
-    def message(self) -> str: ...
-    @property
-    def certain(self) -> bool: ...
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference from the model. certain: the value is wrong; otherwise the model may be out of date."""
+
+    message: str
+    certain: bool
 
 
 class Drifts(Protocol):
@@ -45,9 +46,9 @@ class Drifts(Protocol):
 
     VERSION: str
 
-    def find_request_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
-    def find_answer_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[_Drift]: ...
-    def find_event_drift(self, service: str, operation: str, event: str, payload: JsonValue) -> Sequence[_Drift]: ...
+    def find_request_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[Drift]: ...
+    def find_answer_drift(self, service: str, operation: str, body: JsonValue) -> Sequence[Drift]: ...
+    def find_event_drift(self, service: str, operation: str, event: str, payload: JsonValue) -> Sequence[Drift]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterat
             "note", "unknown-path", where, f"{request.path} is no operation of Bedrock's", "look at its path"
         )
         return
-    drift_by_side: list[tuple[str, _Drift]] = []
+    drift_by_side: list[tuple[str, Drift]] = []
     value = read_values(request.body)[0]
     # A request that Bedrock rejected may be wrong on purpose.
     if request.body.data and not isinstance(value, Plain) and response.status < 400:
@@ -151,7 +152,7 @@ def _check_drift(where: str, interaction: Interaction, drifts: Drifts) -> Iterat
         yield CheckResult(level, f"{side}-drift", where, f"{drifts.VERSION}: {drift.message}", fix)
 
 
-def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[_Drift]:
+def _answer(service: str, operation: str, body: Body | Events, drifts: Drifts) -> Iterator[Drift]:
     if isinstance(body, Body):
         value = read_values(body)[0]
         if body.data and not isinstance(value, Plain):

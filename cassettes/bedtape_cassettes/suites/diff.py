@@ -131,7 +131,6 @@ def _request(interaction: Interaction) -> _Facts:
 
 
 def _noise(interaction: Interaction) -> _Facts:
-    """Returns times, token counts and the number of events."""
     response = interaction.response
     usage = read_usage(interaction.operation, interaction.model, response)
     facts = {
@@ -173,7 +172,7 @@ def _body(body: Body | Events) -> _Facts:
 
 def _value(form: str, data: bytes) -> JsonValue:
     try:
-        return f"{len(data)} bytes, {data[:12].hex()}…" if form == "base64" else bodies.read_value(form, data)
+        return _picture(data) if form == "base64" else bodies.read_value(form, data)
     except ValueError:
         return data.decode(errors="replace")
 
@@ -199,9 +198,8 @@ def compare(before: Suite, after: Suite, *, noise: bool = True) -> tuple[Compari
 
 
 def _cassettes(before: Cassette, after: Cassette, *, noise: bool) -> Iterator[Comparison]:
-    pairs = _pairs(before, after)
     olds, news = numbers(before), numbers(after)
-    for old, new in pairs:
+    for old, new in _pairs(before, after):
         one = None if old is None else f"{before.name}:{olds[old]}"
         other = None if new is None else f"{after.name}:{news[new]}"
         if old is None or new is None:

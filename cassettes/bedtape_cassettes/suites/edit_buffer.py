@@ -70,7 +70,6 @@ def read(text: str, interaction: Interaction) -> EditResult | None:
 
 
 def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignment, ...]:
-    """Returns the changes under the key `answer`."""
     old = _read_answer(interaction)
     value = yamlio.load(head, name) if _has_words(head) else None
     if old is None or value is None:
@@ -79,31 +78,25 @@ def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignme
     if not isinstance(new, dict) or not isinstance(new.get("usage", {}), dict):
         fix = "restore it, or remove all of it"
         raise CassetteInvalid([Problem(name, 1, f"answer: with {', '.join(old)}", "something else", fix)])
-    found = [
-        _assignment(key, member, name)
-        for key, before, member in _pairs(old, new)
-        if member is not None and member != before
-    ]
+    before, after = _flatten(old), _flatten(new)
+    changed = [key for key in before if after.get(key) is not None and after[key] != before[key]]
+    found = tuple(_assignment(key, after[key], name) for key in changed)
     if unknown := [key for key in new if key not in old]:
         raise CassetteInvalid(
             [Problem(name, 1, f"answer: with {', '.join(old)}", f"the key {unknown[0]}", "take it out")]
         )
-    return tuple(found)
+    return found
 
 
 def _has_words(head: bytes) -> bool:
     return any(line.strip() and not line.lstrip().startswith(b"#") for line in head.splitlines())
 
 
-def _pairs(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> list[tuple[str, JsonValue, JsonValue]]:
-    found: list[tuple[str, JsonValue, JsonValue]] = [
-        ("answer.text", old.get("text"), new.get("text")),
-        ("stop_reason", old.get("stop_reason"), new.get("stop_reason")),
-    ]
-    before, after = old.get("usage"), new.get("usage")
-    if isinstance(before, dict) and isinstance(after, dict):
-        found += [(f"usage.{name}", before.get(name), after.get(name)) for name in COUNTS]
-    return found
+def _flatten(answer: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Returns the parts of the answer by the keys of assignments."""
+    usage = answer.get("usage")
+    counts = {f"usage.{name}": usage.get(name) for name in COUNTS} if isinstance(usage, dict) else {}
+    return {"answer.text": answer.get("text"), "stop_reason": answer.get("stop_reason"), **counts}
 
 
 def _assignment(key: str, value: JsonValue, name: str) -> Assignment:

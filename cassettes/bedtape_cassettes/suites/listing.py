@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.model import Cassette, Events, Interaction
@@ -78,6 +78,11 @@ def _total(operation: str, model: str, group: list[Interaction]) -> Total:
         sum(usage.output for usage in usages),
         sum(_measure_wait(i) for i in group),
     )
+
+
+def add_up(every: Iterable[Total]) -> Total:
+    """Returns the sum of the totals, of which there is at least one, as the operation `all`."""
+    return Total("all", "", *map(sum, zip(*(astuple(total)[2:] for total in every), strict=True)))
 
 
 def _measure_wait(interaction: Interaction) -> int:

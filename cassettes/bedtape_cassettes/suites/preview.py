@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bedtape_cassettes.model import Interaction, Suite
 from bedtape_cassettes.suites.diff import Difference, difference_lines, differences
@@ -23,13 +23,7 @@ class Plan:
     @property
     def summary(self) -> str:
         """`2 files removed, 1 changed`."""
-        counts = {
-            "removed": len(self.removed),
-            "added": len(self.added),
-            "moved": len(self.moved),
-            "copied": len(self.copied),
-            "changed": len(self.changed),
-        }
+        counts = {field.name: len(getattr(self, field.name)) for field in fields(self)}
         parts = [f"{count} {what}" for what, count in counts.items() if count]
         return f"interactions: {', '.join(parts)}" if parts else "nothing changes"
 

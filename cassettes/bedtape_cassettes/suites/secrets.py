@@ -5,13 +5,14 @@ Listing and replacing search the same texts in the same way, so that what is lis
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
 from bedtape_cassettes.model import Interaction, Suite
-from bedtape_cassettes.redaction.engine import Find, Look, Search, Span, find_words
+from bedtape_cassettes.redaction.engine import Find, Look, Search, Span, find_pattern, find_words
 from bedtape_cassettes.redaction.kinds import ACCESS_KEY, PLACEHOLDER, REDACTED, SECRET_HEADER
 from bedtape_cassettes.redaction.walk import rewrite
 from bedtape_cassettes.suites import bulk
@@ -153,18 +154,7 @@ def load_detectors() -> Look | None:
         for plugin in plugins:
             for value in dict.fromkeys(plugin.analyze_string(text)):
                 if value and value != ACCESS_KEY and REDACTED not in value:
-                    yield from _spans(text, value, _kind(plugin))
+                    kind = "-".join(re.findall("[a-z]+", plugin.secret_type.lower()))
+                    yield from find_pattern(re.compile(re.escape(value)), kind)(text)
 
     return look
-
-
-def _kind(plugin: _Plugin) -> str:
-    """`secret-keyword`."""
-    return "-".join("".join(c if c.isalpha() else " " for c in plugin.secret_type.lower()).split())
-
-
-def _spans(text: str, value: str, kind: str) -> Iterator[Span]:
-    start = text.find(value)
-    while start >= 0:
-        yield Span(start, start + len(value), kind)
-        start = text.find(value, start + len(value))

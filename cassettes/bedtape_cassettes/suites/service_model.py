@@ -6,7 +6,6 @@ This is the module that imports botocore. It uses botocore's own validator on JS
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from botocore import __version__ as botocore_version
@@ -24,16 +23,9 @@ from botocore.model import (
 from botocore.validate import ParamValidator
 
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.suites.checks import Drift
 
 VERSION = f"botocore {botocore_version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One difference from the model. certain: the value is wrong; otherwise the model may be out of date."""
-
-    message: str
-    certain: bool
 
 
 @lru_cache(maxsize=8)
@@ -47,11 +39,6 @@ def _operation(service: str, name: str) -> OperationModel | None:
         return _service(service).operation_model(name)
     except (OperationNotFoundError, UnknownServiceError):
         return None
-
-
-def has_operation(service: str, operation: str) -> bool:
-    """Returns whether this botocore has the operation."""
-    return _operation(service, operation) is not None
 
 
 def find_request_drift(service: str, operation: str, body: JsonValue) -> list[Drift]:

@@ -26,7 +26,7 @@ from bedtape_cassettes.families.reading import content_of, prompt_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.matching.key import compute_request_key
-from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction, JsonValue
+from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
 from bedtape_cassettes.suites.selector import marks
 from bedtape_cassettes.text import Line, lines
 
@@ -150,12 +150,15 @@ def _unread(body: Body | Events, status: int) -> Iterator[Line]:
         yield from lines(f"{event.type or 'event'}: {_short(event)}", indent=_INDENT)
 
 
-def _pretty(form: str, data: bytes) -> str:
-    """Renders JSON on several lines, text unchanged, and the number of other bytes."""
+def _pretty(form: str, data: bytes, indent: int | None = 2) -> str:
+    """Renders JSON on several lines (on one without `indent`), text unchanged, and the number of other bytes."""
     if form == "base64":
         return f"{len(data)} bytes"
-    value = bodies.read_value(form, data)
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        value = bodies.read_value(form, data)
+    except ValueError:
+        return data.decode(errors="replace")
+    return value if isinstance(value, str) else json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 # -- times, usage --------------------------------------------------------------------------------
@@ -214,24 +217,9 @@ def _frames(body: Body | Events) -> Iterator[Line]:
     for number, event in enumerate(body.events, 1):
         yield Line(f"event {number} at {event.at_ms} ms, {len(event.payload)} bytes", "role")
         yield from _headers(event.headers, _INDENT)
-        yield from lines(_payload(event), indent=_INDENT)
-
-
-def _payload(event: Event) -> str:
-    return f"{len(event.payload)} bytes" if event.form == "base64" else _compact(_value(event))
-
-
-def _value(event: Event) -> JsonValue:
-    try:
-        return bodies.read_value(event.form, event.payload)
-    except ValueError:
-        return event.payload.decode(errors="replace")
-
-
-def _compact(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield from lines(_pretty(event.form, event.payload, None), indent=_INDENT)
 
 
 def _short(event: Event) -> str:
-    text = _payload(event)
+    text = _pretty(event.form, event.payload, None)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

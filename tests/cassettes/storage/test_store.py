@@ -100,7 +100,7 @@ def test_recorded_order_is_by_number_not_by_letter(tmp_path: Path) -> None:
 
 def test_ten_thousand_and_one_interactions_keep_their_order() -> None:
     names = [store.name_file(number, some.small()) for number in (2, 9999, 10000, 10001)]
-    assert sorted(names, key=store._get_order) == names
+    assert sorted(names, key=store.order_of) == names
     assert sorted(names) != names
 
 

@@ -8,7 +8,7 @@ import pytest
 from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.storage.store import name_file
 from bedtape_cassettes.suites import checks, service_model
-from bedtape_cassettes.suites.checks import Facts, check
+from bedtape_cassettes.suites.checks import Drift, Facts, check
 from support.recordings import converse, recorded, stream
 
 TODAY = Facts(date(2026, 11, 22))
@@ -87,14 +87,14 @@ def test_each_thing_is_told_once() -> None:
 class _Strange:
     VERSION = "test"
 
-    def find_request_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
+    def find_request_drift(self, service: str, operation: str, body: object) -> list[Drift]:
         return []
 
-    def find_answer_drift(self, service: str, operation: str, body: object) -> list[service_model.Drift]:
+    def find_answer_drift(self, service: str, operation: str, body: object) -> list[Drift]:
         return []
 
-    def find_event_drift(self, service: str, operation: str, event: str, payload: object) -> list[service_model.Drift]:
-        return [service_model.Drift("the same", certain=False)]
+    def find_event_drift(self, service: str, operation: str, event: str, payload: object) -> list[Drift]:
+        return [Drift("the same", certain=False)]
 
 
 def test_progress_is_told() -> None:

@@ -4,13 +4,9 @@ import pytest
 
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS
-from bedtape_cassettes.suites.service_model import (
-    Drift,
-    find_answer_drift,
-    find_event_drift,
-    find_request_drift,
-    has_operation,
-)
+from bedtape_cassettes.suites import service_model
+from bedtape_cassettes.suites.checks import Drift
+from bedtape_cassettes.suites.service_model import find_answer_drift, find_event_drift, find_request_drift
 
 RUNTIME = "bedrock-runtime"
 
@@ -58,8 +54,8 @@ def test_events_are_held_against_their_own_shape() -> None:
 def test_bodies_that_no_model_describes_are_not_judged() -> None:
     assert find_request_drift(RUNTIME, "InvokeModel", {"anything": 1}) == []
     assert find_request_drift("bedrock-mantle", "Responses", {"anything": 1}) == []
-    assert not has_operation("bedrock-mantle", "Responses")
+    assert service_model._operation("bedrock-mantle", "Responses") is None
 
 
 def test_every_operation_of_aws_is_known() -> None:
-    assert all(has_operation(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")
+    assert all(service_model._operation(op.service, op.name) for op in OPERATIONS if op.service != "bedrock-mantle")
