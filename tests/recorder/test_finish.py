@@ -194,8 +194,8 @@ def test_what_was_never_answered_is_reported_and_not_recorded(folder: Path) -> N
     assert written.failed == (
         f"POST {path()}: connection refused",
         "GET /foundation-models: the recorder was killed",
-        "POST /not a path: no cassette can hold such a method or path",
-        f"get {path()}: no cassette can hold such a method or path",
+        "POST /not a path: a cassette cannot contain this method or path",
+        f"get {path()}: a cassette cannot contain this method or path",
     )
 
 

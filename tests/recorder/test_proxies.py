@@ -280,7 +280,7 @@ def test_verify_goes_through_the_proxy(
     assert (ended.returncode, ended.stdout, len(company.asked)) == (0, "", asked), ended.stderr
     ended = _verified(recorder, upstream, tmp_path / "tapes", **_behind(company, login="alice:s3cr3t-and-wrong"))
     assert ended.returncode == 2
-    assert "could not be asked again" in ended.stderr
+    assert "could not be sent again" in ended.stderr
     assert "s3cr3t" not in ended.stderr + ended.stdout
 
 
