@@ -8,7 +8,7 @@ error then.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ __all__ = [
     "contains",
     "find_missing_line",
     "find_repository",
+    "read_change_times",
     "read_commit_times",
     "read_revision",
     "set_up",
@@ -70,6 +71,19 @@ def read_commit_times(folder: Path) -> dict[str, int]:
         for name in filter(None, names):
             times.setdefault(name.decode(errors="surrogateescape"), int(time))
     return {name: time for name, time in times.items() if name not in changed}
+
+
+def read_change_times(place: Path, files: Iterable[str]) -> dict[str, float]:
+    """Returns the time of each file's last change, in seconds since 1970: of its commit, else on the disk.
+
+    place: the folder of the files, or the `.tape` file that contains all of them. Files that are not
+    in the folder are left out.
+    """
+    if not place.is_dir():
+        return dict.fromkeys(files, place.stat().st_mtime)
+    committed = read_commit_times(place)
+    on_disk = ((file, place / file) for file in files)
+    return {file: committed.get(file, path.stat().st_mtime) for file, path in on_disk if path.is_file()}
 
 
 # -- committed versions ----------------------------------------------------------------------------------------
