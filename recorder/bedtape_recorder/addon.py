@@ -245,14 +245,11 @@ class Addon:
                     answer.feed(data)
             except Exception as error:  # noqa: BLE001 - must not raise; the recording is cut
                 _log.exception("an answer was not recorded to its end")
-                self._end_cut(exchange, error)
+                with suppress(OSError):  # a full disk; without an end, the exchange also counts as cut
+                    self.capture.end(exchange, f"not recorded to its end: {error}")
             return data
 
         flow.response.stream = tap
-
-    def _end_cut(self, exchange: int, error: Exception) -> None:
-        with suppress(OSError):  # a full disk; without an end, the exchange also counts as cut
-            self.capture.end(exchange, f"not recorded to its end: {error}")
 
     def response(self, flow: http.HTTPFlow) -> None:
         self._end(flow, None)

@@ -21,8 +21,6 @@ class Counts:
     """Totals of a running recording. bytes: of response bodies."""
 
     requests: int = 0
-    responses: int = 0
-    failures: int = 0
     bytes: int = 0
     models: set[str] = field(default_factory=set)
 
@@ -99,10 +97,6 @@ class Capture:
         if error is None and scrubber is not None and scrubber.lost:
             error = "the event stream was broken"
         self._append(journal.End(exchange, self.clock(), error and scrub_text(error, self.redaction)))
-        if error is None:
-            self.counts.responses += 1
-        else:
-            self.counts.failures += 1
 
     def end_all(self, error: str) -> None:
         """Ends every open exchange as cut."""

@@ -42,12 +42,19 @@ def find_drifts(recorded: Interaction, now: Interaction) -> list[Drift]:
     before, after = recorded.response, now.response
     if before.status != after.status:
         return [Drift("status", "", str(before.status), f"{after.status} {_read_error_type(after)}".strip())]
-    drifts = [*_compare_error_types(before, after), *_compare_headers(before, after)]
+    error_types = _compare("error type", _read_error_type(before), _read_error_type(after))
+    drifts = [*error_types, *_compare_headers(before, after)]
     if isinstance(before.body, Events) != isinstance(after.body, Events):  # implies content types
         return [*drifts, Drift("body", "", _describe_form(before), _describe_form(after))]
     members = members_of(recorded.operation, recorded.model)
     bodies_drift = _compare_bodies(before.body, after.body, members)
-    return [*drifts, *_compare_content_types(before, after), *bodies_drift, *_compare_stops(before, after, members)]
+    stops = _compare("stop reason", _read_stop_reasons(before, members), _read_stop_reasons(after, members))
+    return [*drifts, *_compare_content_types(before, after), *bodies_drift, *stops]
+
+
+def _compare(kind: str, before: str, after: str) -> Iterator[Drift]:
+    if before != after:
+        yield Drift(kind, "", before or "none", after or "none")
 
 
 def _describe_form(response: Response) -> str:
@@ -75,11 +82,6 @@ def _read_error_type(response: Response) -> str:
     return _index_headers(response).get("x-amzn-errortype", "").split(":")[0]
 
 
-def _compare_error_types(before: Response, after: Response) -> Iterator[Drift]:
-    if _read_error_type(before) != _read_error_type(after):
-        yield Drift("error type", "", _read_error_type(before) or "none", _read_error_type(after) or "none")
-
-
 def _compare_headers(before: Response, after: Response) -> Iterator[Drift]:
     one, other = _index_headers(before), _index_headers(after)
     for name in sorted(one.keys() - other.keys()):
@@ -90,8 +92,8 @@ def _compare_headers(before: Response, after: Response) -> Iterator[Drift]:
 
 def _compare_content_types(before: Response, after: Response) -> Iterator[Drift]:
     one, other = (_index_headers(response).get("content-type") for response in (before, after))
-    if one is not None and other is not None and one != other:
-        yield Drift("content type", "", one, other)
+    if one is not None and other is not None:
+        yield from _compare("content type", one, other)
 
 
 def _compare_bodies(before: Body | Events, after: Body | Events, members: Members) -> Iterator[Drift]:
@@ -182,13 +184,6 @@ def _compare_shapes(before: dict[str, str], after: dict[str, str]) -> Iterator[D
             yield Drift("type", path, one, other)
 
 
-def _compare_stops(before: Response, after: Response, members: Members) -> Iterator[Drift]:
-    one, other = (_read_stop_reasons(response, members) for response in (before, after))
-    if one != other:
-        yield Drift("stop reason", "", ", ".join(one) or "none", ", ".join(other) or "none")
-
-
-def _read_stop_reasons(response: Response, members: Members) -> list[str]:
-    return sorted(
-        {leaf for _, _, leaf in find_leaves(read_values(response.body), members.stop) if isinstance(leaf, str)}
-    )
+def _read_stop_reasons(response: Response, members: Members) -> str:
+    stops = find_leaves(read_values(response.body), members.stop)
+    return ", ".join(sorted({leaf for _, _, leaf in stops if isinstance(leaf, str)}))

@@ -13,7 +13,7 @@ from pathlib import Path
 from bedtape_cassettes.errors import CassetteError, SecretFound
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.key import compute_turn_keys
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
@@ -189,8 +189,10 @@ def merge(before: Cassette | None, now: Cassette, *, keep: bool, add: bool = Fal
     keep: keep recordings of requests that were not made this time. add: do not replace existing
     whole recordings. A partial recording does not replace a whole recording.
     """
-    old = {} if before is None else dict(_number_by_key(before.interactions))
-    new = dict(_number_by_key(now.interactions))
+    old, new = (
+        dict(zip(compute_turn_keys(i.request for i in interactions), interactions, strict=True))
+        for interactions in (before.interactions if before else (), now.interactions)
+    )
     places = {key: place for place, key in enumerate([*old, *(key for key in new if key not in old)])}
     chosen = {key: interaction for key, interaction in old.items() if keep or key in new}
     for key, interaction in new.items():
@@ -203,15 +205,6 @@ def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
     if not before.partial and (add or now.partial):
         return False
     return _strip_volatile(before) != _strip_volatile(now)
-
-
-def _number_by_key(interactions: Iterable[Interaction]) -> Iterable[tuple[tuple[bytes, int], Interaction]]:
-    seen: dict[bytes, int] = {}
-    for interaction in interactions:
-        key = compute_request_key(interaction.request)
-        number = seen.get(key, 0)
-        seen[key] = number + 1
-        yield (key, number), interaction
 
 
 def write(

@@ -37,7 +37,6 @@ class Route:
     service: str
     region: str
     path: str
-    access_key: str | None = None
 
     def __post_init__(self) -> None:
         if self.service not in SERVICES or not is_region(self.region):
@@ -88,4 +87,4 @@ def read_route(
         raise RecorderError(f"expected one of Bedrock's hosts, found {host!r}")
     name = session or read_session_key(authorization) or session_header or DEFAULT_SESSION
     region = default_region if region is None else region
-    return Route(name, service or RUNTIME, region, path, scope.access_key if scope else None)
+    return Route(name, service or RUNTIME, region, path)

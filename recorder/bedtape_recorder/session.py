@@ -96,19 +96,21 @@ class Recording:
         addon = Addon(
             self.capture,
             signer=self._signer,
-            upstream=self.settings.upstream,
+            upstream=settings.upstream,
             playback=self._play,
             region=self._region,
             proxies=self._proxies,
             redaction=settings.redaction,
         )
+        forward = settings.mode == "forward"
+        mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, self._region)}"
         self._proxy = Proxy(
             addon,
             confdir=str(confdir),
-            modes=[self._make_mode()],
+            modes=[f"{mode}@127.0.0.1:{settings.port}"],
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
-            only=make_host_patterns(self.settings.upstream) if self.settings.mode == "forward" else [],
+            only=make_host_patterns(settings.upstream) if forward else [],
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
@@ -119,15 +121,9 @@ class Recording:
             raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
         self.url = f"http://127.0.0.1:{self._proxy.port()}"
         self.ca = confdir / "mitmproxy-ca-cert.pem"
-        if self.settings.mode == "forward":
+        if forward:
             self._write_bundle()
         return self
-
-    def _make_mode(self) -> str:
-        port = self.settings.port
-        if self.settings.mode == "forward":
-            return f"regular@127.0.0.1:{port}"
-        return f"reverse:https://{render_host(RUNTIME, self._region)}@127.0.0.1:{port}"
 
     def _run(self) -> None:
         logs = _ErrorCollector(self.errors, self._ending)

@@ -214,20 +214,11 @@ def _check(folder: Path, oldest: int | None, played: frozenset[str] | None, *, d
     # Loading botocore takes most of a second, so only who wants it pays.
     model = import_module("bedtape_cassettes.suites.service_model") if drift else None
     today = datetime.now(UTC)
-    facts = checks.Facts(today.date(), played, _ages(folder, suite, today), oldest, model)
+    changed = git.read_change_times(folder, (i.file for c in suite for i in c.interactions))
+    days = {file: int((today.timestamp() - time) // 86400) for file, time in changed.items()}
+    facts = checks.Facts(today.date(), played, days, oldest, model)
     with progress(len(suite), "checking") as tick:
         return checks.check(suite, facts, tick)
-
-
-def _ages(folder: Path, suite: Suite, now: datetime) -> dict[str, int]:
-    """Days since each file changed: git's where git holds it as it is."""
-    if not folder.is_dir():
-        days = int((now.timestamp() - folder.stat().st_mtime) // 86400)
-        return {i.file: days for c in suite for i in c.interactions}
-    committed = git.read_commit_times(folder)
-    paths = {i.file: folder / i.file for c in suite for i in c.interactions}
-    times = {file: committed.get(file, path.stat().st_mtime) for file, path in paths.items() if path.is_file()}
-    return {file: int((now.timestamp() - time) // 86400) for file, time in times.items()}
 
 
 _UNITS = {"d": 1, "w": 7, "m": 30, "y": 365}

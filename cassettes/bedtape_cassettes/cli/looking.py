@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, Folder, Selectors
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.format import document
 from bedtape_cassettes.matching.key import compute_request_key
-from bedtape_cassettes.model import Cassette, Interaction
+from bedtape_cassettes.model import Interaction
 from bedtape_cassettes.storage import git
 from bedtape_cassettes.suites import show
 from bedtape_cassettes.suites.listing import Row, Total, add_up, row, table, totals
@@ -39,31 +38,21 @@ def ls(names: Annotated[list[str] | None, _ANY] = None, folder: Folder = CASSETT
     with exit_on_error():
         suite = load(folder)
         chosen = find_named(suite, names or ())
-        committed = git.read_commit_times(folder) if folder.is_dir() else {}
+        changed = git.read_change_times(folder, (i.file for c in chosen for i in c.interactions))
         now = time.time()
         rows = []
         with progress(len(chosen), "looking") as tick:
             for cassette in chosen:
-                rows.append(row(cassette, *_size_and_age(folder, cassette, committed, now)))
+                # Without files of its own, the cassette is in a .tape file of the folder.
+                files = [i.file for i in cassette.interactions if i.file in changed]
+                size = sum((folder / file).stat().st_size for file in files) if folder.is_dir() and files else None
+                age = max(0, int(now - max(changed[file] for file in files))) if files else None
+                rows.append(row(cassette, size, age))
                 tick(cassette.name)
     if as_json:
         print_json([asdict(each) for each in rows])
     else:
         print_lines(table([_TITLES, *map(_cells, rows)], right=(1, 4, 5)))
-
-
-def _size_and_age(
-    folder: Path, cassette: Cassette, committed: dict[str, int], now: float
-) -> tuple[int | None, int | None]:
-    """Returns the bytes on disk and the seconds since the last change of a file; `None` if unknown."""
-    if not folder.is_dir():
-        return None, int(now - folder.stat().st_mtime)
-    paths = {i.file: folder / i.file for i in cassette.interactions}
-    found = {name: path.stat() for name, path in paths.items() if path.is_file()}
-    if not found:  # the cassette is in a .tape file of the folder
-        return None, None
-    changed = max(committed.get(name, status.st_mtime) for name, status in found.items())
-    return sum(status.st_size for status in found.values()), max(0, int(now - changed))
 
 
 _TITLES = ("cassette", "interactions", "operations", "models", "size", "age", "marks")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 from typing import Final, NamedTuple, TypeVar
 
 from bedtape_cassettes.model import JsonValue, Place, render_path
@@ -203,28 +204,19 @@ class Change(NamedTuple):
     after: JsonValue | Missing
 
 
-def compare(before: JsonValue, after: JsonValue, place: Place = ()) -> Iterator[Change]:
+def compare(before: JsonValue | Missing, after: JsonValue | Missing, place: Place = ()) -> Iterator[Change]:
     """Every difference between two values, in order; 1, 1.0 and true differ.
 
     A subtree that is missing is one change.
     """
     if isinstance(before, dict) and isinstance(after, dict):
         for key, one, other in compare_members(before, after, MISSING):
-            yield from _compare((*place, key), one, other)
+            yield from compare(one, other, (*place, key))
     elif isinstance(before, list) and isinstance(after, list):
-        for number in range(max(len(before), len(after))):
-            one = before[number] if number < len(before) else MISSING
-            other = after[number] if number < len(after) else MISSING
-            yield from _compare((*place, number), one, other)
+        for number, (one, other) in enumerate(zip_longest(before, after, fillvalue=MISSING)):
+            yield from compare(one, other, (*place, number))
     elif before != after or type(before) is not type(after):
         yield Change(place, before, after)
-
-
-def _compare(place: Place, before: JsonValue | Missing, after: JsonValue | Missing) -> Iterator[Change]:
-    if before is MISSING or after is MISSING:
-        yield Change(place, before, after)
-    else:
-        yield from compare(before, after, place)
 
 
 def compare_members(

@@ -7,7 +7,8 @@ ignored members. The same functions serve recordings and calls. They are the hot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from hashlib import blake2b
@@ -214,6 +215,17 @@ def compute_request_key(request: Request, rules: MatchRules = DEFAULT) -> bytes:
     """Returns the match key of a recorded request."""
     target = identify(request.method, request.path)
     return compute_key(request.method, target, _pick_headers(request), request.body.data, rules)
+
+
+def compute_turn_keys(requests: Iterable[Request]) -> list[tuple[bytes, int]]:
+    """Returns for each request its match key, and the number of earlier requests with this key."""
+    keys = []
+    seen: Counter[bytes] = Counter()
+    for request in requests:
+        key = compute_request_key(request)
+        keys.append((key, seen[key]))
+        seen[key] += 1
+    return keys
 
 
 def canonical(

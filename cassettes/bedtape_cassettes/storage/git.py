@@ -7,7 +7,7 @@ Without git or outside a repository, git contains no file. `read_revision` raise
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +58,19 @@ def read_commit_times(folder: Path) -> dict[str, int]:
         for name in filter(None, names):
             times.setdefault(name.decode(errors="surrogateescape"), int(time))
     return {name: time for name, time in times.items() if name not in changed}
+
+
+def read_change_times(place: Path, files: Iterable[str]) -> dict[str, float]:
+    """Returns the time of each file's last change, in seconds since 1970: of its commit, else on the disk.
+
+    place: the folder of the files, or the `.tape` file that contains all of them. Files that are not
+    in the folder are left out.
+    """
+    if not place.is_dir():
+        return dict.fromkeys(files, place.stat().st_mtime)
+    committed = read_commit_times(place)
+    on_disk = ((file, place / file) for file in files)
+    return {file: committed.get(file, path.stat().st_mtime) for file, path in on_disk if path.is_file()}
 
 
 # -- committed versions ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.model import Cassette, Events, Interaction, Suite
 from bedtape_cassettes.names import cassette_name, check_name
 from bedtape_cassettes.operations import kebab
-from bedtape_cassettes.storage.store import name_file, number_files
+from bedtape_cassettes.storage.store import name_file, number_files, order_of
 from bedtape_cassettes.suites.selector import Picked, cassettes
 
 # -- one by one ------------------------------------------------------------------------------------------------
@@ -84,16 +84,11 @@ def _collect(suite: Suite, picked: Picked) -> list[Interaction]:
 def append(suite: Suite, name: str, added: Iterable[Interaction]) -> Suite:
     """Appends the interactions to a cassette, which is created if it does not exist."""
     old = next((cassette for cassette in suite if cassette.name == name), Cassette(check_name(name), ()))
-    first = _highest(old) + 1
+    # The numbers of the files that exist are not given again.
+    first = max([len(old.interactions), *(order_of(i.file.rpartition("/")[2])[0] for i in old.interactions)]) + 1
     folder = old.interactions[0].file.rpartition("/")[0] if old.interactions else name
     new = (replace(i, file=f"{folder}/{name_file(number, i)}".lstrip("/")) for number, i in enumerate(added, first))
     return _with(suite, Cassette(name, (*old.interactions, *new)))
-
-
-def _highest(cassette: Cassette) -> int:
-    """Returns a number such that files with higher numbers have new names."""
-    named = [re.match("[0-9]{1,18}", interaction.file.rpartition("/")[2]) for interaction in cassette.interactions]
-    return max([int(found[0]) for found in named if found] + [len(cassette.interactions)])
 
 
 def _with(suite: Suite, *changed: Cassette) -> Suite:

@@ -28,7 +28,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import compare_members, leaves, render_path
-from bedtape_cassettes.matching.key import compute_request_key
+from bedtape_cassettes.matching.key import compute_turn_keys
 from bedtape_cassettes.model import Body, Cassette, Events, Interaction, JsonValue, Suite
 from bedtape_cassettes.suites.selector import numbers
 from bedtape_cassettes.text import Line, Style, lines
@@ -213,7 +213,10 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
     """Pairs places with the same request, in order, then the remaining places with the same number."""
     if len(before.interactions) == len(after.interactions) == 1:
         return [(0, 0)]
-    olds, news = _index_by_key(before), _index_by_key(after)
+    olds, news = (
+        {key: place for place, key in enumerate(compute_turn_keys(i.request for i in side.interactions))}
+        for side in (before, after)
+    )
     both = [(olds[key], news[key]) for key in olds if key in news]
     old_numbers, new_numbers = numbers(before), numbers(after)
     left = {old_numbers[place]: place for key, place in olds.items() if key not in news}
@@ -222,17 +225,6 @@ def _pairs(before: Cassette, after: Cassette) -> list[tuple[int | None, int | No
     gone: list[tuple[int | None, int | None]] = [(place, None) for place in left.values()]
     come: list[tuple[int | None, int | None]] = [(None, place) for place in right.values()]
     return [*sorted([*both, *gone], key=lambda pair: pair[0] or 0), *come]
-
-
-def _index_by_key(cassette: Cassette) -> dict[tuple[bytes, int], int]:
-    """Maps the match key and its count of earlier occurrences to each place."""
-    seen: dict[bytes, int] = {}
-    found = {}
-    for place, interaction in enumerate(cassette.interactions):
-        key = compute_request_key(interaction.request)
-        found[key, seen.get(key, 0)] = place
-        seen[key] = seen.get(key, 0) + 1
-    return found
 
 
 # -- rendering ---------------------------------------------------------------------------------------------------

@@ -71,7 +71,8 @@ def read(text: str, interaction: Interaction) -> EditResult | None:
 
 def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignment, ...]:
     old = _read_answer(interaction)
-    value = yamlio.load(head, name) if _has_words(head) else None
+    written = any(line.strip() and not line.lstrip().startswith(b"#") for line in head.splitlines())
+    value = yamlio.load(head, name) if written else None
     if old is None or value is None:
         return ()
     new = value.get("answer") if isinstance(value, dict) else None
@@ -86,10 +87,6 @@ def _changes(head: bytes, name: str, interaction: Interaction) -> tuple[Assignme
             [Problem(name, 1, f"answer: with {', '.join(old)}", f"the key {unknown[0]}", "take it out")]
         )
     return found
-
-
-def _has_words(head: bytes) -> bool:
-    return any(line.strip() and not line.lstrip().startswith(b"#") for line in head.splitlines())
 
 
 def _flatten(answer: dict[str, JsonValue]) -> dict[str, JsonValue]:
