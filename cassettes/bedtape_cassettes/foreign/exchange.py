@@ -15,6 +15,7 @@ from bedtape_cassettes.model import Headers, JsonValue
 __all__ = [
     "Entry",
     "Exchange",
+    "ImportFormat",
     "Rule",
     "Skipped",
     "Unusable",
@@ -76,6 +77,16 @@ class Skipped:
 
 
 Entry: TypeAlias = Exchange | Rule | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFormat:
+    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
+
+    tool: str
+    expected: str
+    recognises: Callable[[Any], bool]
+    exchanges: Callable[[list[Any]], Iterator[Entry]]
 
 
 def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:

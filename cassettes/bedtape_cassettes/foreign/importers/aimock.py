@@ -7,13 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Entry, Rule, Skipped, Unusable, read_list, read_object, render_value
+from bedtape_cassettes.foreign.exchange import (
+    Entry,
+    ImportFormat,
+    Rule,
+    Skipped,
+    Unusable,
+    read_list,
+    read_object,
+    render_value,
+)
 from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, reject
 from bedtape_cassettes.model import JsonValue
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
-EXPECTED = "`fixtures`"
+__all__ = ["AIMOCK"]
 
 _ENDPOINTS = (None, "chat", "embedding")
 _CONTENT = ("content", "toolCalls", "blocks", "reasoning", "reasoningSignature", "redactedThinking")
@@ -34,11 +41,11 @@ _ERRORS = {
 }
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("fixtures"), list)
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         for group in _groups(read_list(document, "fixtures")):
             yield from _rules(group)
@@ -241,3 +248,6 @@ def _usage(usage: Any) -> dict[str, JsonValue]:
     known = {"input": sent, "output": received}
     counts: dict[str, JsonValue] = {key: count for key, count in known.items() if count is not None}
     return {"usage": counts} if counts else {}
+
+
+AIMOCK = ImportFormat("aimock", "`fixtures`", _recognise, _read_exchanges)

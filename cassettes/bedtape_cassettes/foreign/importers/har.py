@@ -10,6 +10,7 @@ from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
+    ImportFormat,
     Unusable,
     decode_base64,
     encode_body,
@@ -22,19 +23,17 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
-EXPECTED = "`log.entries`"
+__all__ = ["HAR"]
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     match document:
         case {"log": {"entries": list()}}:
             return True
     return False
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         yield from read_each(read_list(read_object(document, "log"), "entries"), _exchange)
 
@@ -113,3 +112,6 @@ def _read_delay(timings: Any) -> int:
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_MS:
         return 0
     return round(wait)
+
+
+HAR = ImportFormat("Polly.js, browsers", "`log.entries`", _recognise, _read_exchanges)

@@ -9,6 +9,7 @@ from bedtape_cassettes.foreign.bedrock_url import path_of
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
+    ImportFormat,
     Unusable,
     encode_body,
     read_each,
@@ -19,19 +20,17 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-__all__ = ["EXPECTED", "read_exchanges", "recognise"]
-
-EXPECTED = "flows as `mitmdump -w` writes them"
+__all__ = ["MITMPROXY"]
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     match document:
         case {"version": int(), "type": str() | bytes(), "client_conn": _}:
             return True
     return False
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     yield from read_each(documents, _exchange)
 
 
@@ -74,3 +73,6 @@ def _read_delay(request: dict[str, Any], response: dict[str, Any]) -> int:
         case float(sent), float(came) if 0 <= came - sent <= LONGEST_MS / 1000:
             return round((came - sent) * 1000)
     return 0
+
+
+MITMPROXY = ImportFormat("mitmproxy", "flows as `mitmdump -w` writes them", _recognise, _read_exchanges)
