@@ -63,6 +63,16 @@ class Skipped:
 Entry: TypeAlias = Exchange | Rule | Skipped
 
 
+@dataclass(frozen=True, slots=True)
+class ImportFormat:
+    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
+
+    tool: str
+    expected: str
+    recognises: Callable[[Any], bool]
+    exchanges: Callable[[list[Any]], Iterator[Entry]]
+
+
 def read_each(entries: Iterable[Any], take: Callable[[Any], Exchange | Rule]) -> Iterator[Entry]:
     """Converts each entry with `take`. An unusable entry becomes a Skipped and does not stop the others."""
     for count, entry in enumerate(entries, 1):

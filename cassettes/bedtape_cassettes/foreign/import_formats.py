@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.foreign.exchange import Entry, Skipped, render_value
 from bedtape_cassettes.foreign.file_reader import parse_file
-from bedtape_cassettes.foreign.importers import (
-    aimock,
-    datadog,
-    go_vcr,
-    har,
-    mitmproxy,
-    mockserver,
-    ruby_vcr,
-    vcrpy,
-    wiremock,
-)
+from bedtape_cassettes.foreign.importers import aimock, har, mitmproxy, mockserver, vcr, wiremock
 
 
 class ForeignInvalid(CassetteError):
     """A file that is not of the expected format, or of an unknown format."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportFormat:
-    """A foreign format. tool: the program that writes it. expected: its characteristic keys, for messages."""
-
-    tool: str
-    expected: str
-    recognises: Callable[[Any], bool]
-    exchanges: Callable[[list[Any]], Iterator[Entry]]
-
-
 FORMATS = {
-    "vcrpy": ImportFormat("VCR.py", vcrpy.EXPECTED, vcrpy.recognise, vcrpy.read_exchanges),
-    "ruby-vcr": ImportFormat("Ruby VCR", ruby_vcr.EXPECTED, ruby_vcr.recognise, ruby_vcr.read_exchanges),
-    "go-vcr": ImportFormat("go-vcr", go_vcr.EXPECTED, go_vcr.recognise, go_vcr.read_exchanges),
-    "har": ImportFormat("Polly.js, browsers", har.EXPECTED, har.recognise, har.read_exchanges),
-    "mitmproxy": ImportFormat("mitmproxy", mitmproxy.EXPECTED, mitmproxy.recognise, mitmproxy.read_exchanges),
-    "datadog": ImportFormat("the Datadog test agent", datadog.EXPECTED, datadog.recognise, datadog.read_exchanges),
-    "wiremock": ImportFormat("WireMock", wiremock.EXPECTED, wiremock.recognise, wiremock.read_exchanges),
-    "aimock": ImportFormat("aimock", aimock.EXPECTED, aimock.recognise, aimock.read_exchanges),
-    "mockserver": ImportFormat("MockServer", mockserver.EXPECTED, mockserver.recognise, mockserver.read_exchanges),
+    "vcrpy": vcr.VCRPY,
+    "ruby-vcr": vcr.RUBY_VCR,
+    "go-vcr": vcr.GO_VCR,
+    "har": har.HAR,
+    "mitmproxy": mitmproxy.MITMPROXY,
+    "datadog": vcr.DATADOG,
+    "wiremock": wiremock.WIREMOCK,
+    "aimock": aimock.AIMOCK,
+    "mockserver": mockserver.MOCKSERVER,
 }
 
 

@@ -11,7 +11,7 @@ from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import make_message, message_of, stop_of, text_of, uuid, word_of
+from bedtape_cassettes.families.shared.completion import join_texts, make_message, split_message, stop_of, uuid
 from bedtape_cassettes.families.shared.synthesis import deltas
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -39,7 +39,7 @@ def _generations(request: ModelRequest) -> int:
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
-    text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
+    _, text, stop = split_message(content, _NAME, _STOPS)
     generations: list[JsonValue] = [
         {"id": uuid(request.chance), "text": text, "finish_reason": stop} for _ in range(_generations(request))
     ]
@@ -50,7 +50,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     if request.body.get("stream") is not True:
         yield _render(content, request)
         return
-    text, stop = text_of(content, _NAME), word_of(_STOPS, message_of(content, _NAME).stop, _NAME)
+    _, text, stop = split_message(content, _NAME, _STOPS)
     several = _generations(request)
     for index in range(several):
         numbered: JsonObject = {"index": index} if several > 1 else {}
@@ -60,11 +60,8 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 
 
 def _read(body: JsonObject) -> Message:
-    generations = readers.objects(body, "generations")
-    if not generations:
-        raise ValueError(f"expected `generations`, as Command answers, found {', '.join(body) or 'nothing'}")
-    stop = stop_of(_STOPS, generations[0].get("finish_reason"))
-    return make_message(json_access.text(generations[0], "text"), stop)
+    expected = f"`generations`, as Command answers, found {', '.join(body) or 'nothing'}"
+    return join_texts(readers.objects(body, "generations")[:1], "text", "finish_reason", _STOPS, expected)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:

@@ -7,20 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bedtape_cassettes.families.content import Content, Message, Usage
+from bedtape_cassettes.families.content import Content, Message
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
-from bedtape_cassettes.families.shared import chat, json_access, readers
-from bedtape_cassettes.families.shared.completion import (
-    FINISH,
-    choose_creation_time,
-    make_message,
-    message_of,
-    pieces,
-    stop_of,
-    text_of,
-    word_of,
-)
+from bedtape_cassettes.families.shared import chat, readers
+from bedtape_cassettes.families.shared.completion import FINISH, choose_creation_time, join_texts, pieces, split_message
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -40,25 +31,18 @@ def _answer(when: int, piece: str, stop: str | None) -> JsonObject:
     }
 
 
-def _usage(usage: Usage) -> JsonObject:
-    prompt_tokens = usage.total - usage.output
-    return {"prompt_tokens": prompt_tokens, "completion_tokens": usage.output, "total_tokens": usage.total}
-
-
 def _render(content: Content, request: ModelRequest) -> JsonObject:
-    message = message_of(content, _NAME)
-    stop = word_of(FINISH, message.stop, _NAME)
-    answer = _answer(choose_creation_time(request.chance), text_of(content, _NAME), stop)
-    return {**answer, "usage": _usage(usage_of(message, request.prompt))}
+    message, text, stop = split_message(content, _NAME, FINISH)
+    answer = _answer(choose_creation_time(request.chance), text, stop)
+    return {**answer, "usage": chat.usage(usage_of(message, request.prompt))}
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    message = message_of(content, _NAME)
-    stop, when = word_of(FINISH, message.stop, _NAME), choose_creation_time(request.chance)
-    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for piece in deltas[:-1]:
-        yield _answer(when, piece, None)
-    yield {**_answer(when, deltas[-1], stop), "usage": _usage(usage_of(message, request.prompt))}
+    message, text, stop = split_message(content, _NAME, FINISH)
+    when = choose_creation_time(request.chance)
+    for piece, is_last in pieces(text, request.chance, _LEAST, _MOST, last=stop == "stop"):
+        usage: JsonObject = {"usage": chat.usage(usage_of(message, request.prompt))} if is_last else {}
+        yield {**_answer(when, piece, stop if is_last else None), **usage}
 
 
 def _read(body: JsonObject) -> Message:
@@ -67,10 +51,8 @@ def _read(body: JsonObject) -> Message:
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     choices = [choice for chunk in chunks for choice in readers.objects(chunk, "choices")[:1] if "text" in choice]
-    if not choices:
-        raise ValueError("expected `choices` with a `text`, as completions have, found none")
-    stop = stop_of(FINISH, choices[-1].get("finish_reason"))
-    return make_message("".join(json_access.text(choice, "text") for choice in choices), stop)
+    expected = "`choices` with a `text`, as completions have, found none"
+    return join_texts(choices, "text", "finish_reason", FINISH, expected)
 
 
 COMPLETIONS = Family(

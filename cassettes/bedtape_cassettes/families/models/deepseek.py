@@ -39,10 +39,9 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     stop = word_of(FINISH, message_of(content, _NAME).stop, _NAME)
-    deltas = list(pieces(_render_text(content, request), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(deltas):
-        last = index == len(deltas) - 1
-        yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if last else None}]}
+    text = _render_text(content, request)
+    for piece, is_last in pieces(text, request.chance, _LEAST, _MOST, last=stop == "stop"):
+        yield {"choices": [{"text": piece, "index": 0, "stop_reason": stop if is_last else None}]}
 
 
 def _read(body: JsonObject) -> Message:

@@ -8,15 +8,7 @@ from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import json_access
-from bedtape_cassettes.families.shared.completion import (
-    FINISH,
-    make_message,
-    message_of,
-    pieces,
-    stop_of,
-    text_of,
-    word_of,
-)
+from bedtape_cassettes.families.shared.completion import FINISH, join_texts, pieces, split_message
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -31,13 +23,13 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
-    message = message_of(content, _NAME)
+    message, text, stop = split_message(content, _NAME, FINISH)
     usage = usage_of(message, request.prompt)
     return {
-        "generation": text_of(content, _NAME),
+        "generation": text,
         "prompt_token_count": usage.input,
         "generation_token_count": usage.output,
-        "stop_reason": word_of(FINISH, message.stop, _NAME),
+        "stop_reason": stop,
     }
 
 
@@ -45,29 +37,25 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     """One chunk per token, with the count so far. The chunk with `stop` has no text; the chunk with `length` has text."""
     whole = _render(content, request)
     stop, output = whole["stop_reason"], json_access.integer(whole, "generation_token_count") or 0
-    deltas = list(pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop"))
-    for index, piece in enumerate(deltas):
-        last = index == len(deltas) - 1
+    deltas = pieces(json_access.text(whole, "generation"), request.chance, _LEAST, _MOST, last=stop == "stop")
+    for index, (piece, is_last) in enumerate(deltas):
         yield {
             "generation": piece,
             "prompt_token_count": None if index else whole["prompt_token_count"],
-            "generation_token_count": output if last else min(index + 1, output),
-            "stop_reason": stop if last else None,
+            "generation_token_count": output if is_last else min(index + 1, output),
+            "stop_reason": stop if is_last else None,
         }
 
 
 def _read(body: JsonObject) -> Message:
-    if "generation" not in body:
-        raise ValueError(f"expected a `generation`, as Llama answers, found {', '.join(body) or 'nothing'}")
-    return make_message(json_access.text(body, "generation"), stop_of(FINISH, body.get("stop_reason")))
+    expected = f"a `generation`, as Llama answers, found {', '.join(body) or 'nothing'}"
+    return join_texts([body] if "generation" in body else [], "generation", "stop_reason", FINISH, expected)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and "generation" in chunk]
-    if not answer_chunks:
-        raise ValueError("expected chunks with a `generation`, as Llama streams, found none")
-    stop = stop_of(FINISH, answer_chunks[-1].get("stop_reason"))
-    return make_message("".join(json_access.text(chunk, "generation") for chunk in answer_chunks), stop)
+    expected = "chunks with a `generation`, as Llama streams, found none"
+    return join_texts(answer_chunks, "generation", "stop_reason", FINISH, expected)
 
 
 LLAMA = Family(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from bedtape_cassettes.families.content import Content, Message, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
-from bedtape_cassettes.families.shared import json_access, readers
-from bedtape_cassettes.families.shared.completion import make_message, message_of, pieces, stop_of, text_of, word_of
+from bedtape_cassettes.families.shared import readers
+from bedtape_cassettes.families.shared.completion import join_texts, pieces, split_message
 from bedtape_cassettes.families.shared.synthesis import usage_of
 from bedtape_cassettes.families.shared.templates import prompt_in
 from bedtape_cassettes.model import JsonValue
@@ -36,48 +36,36 @@ def _prompt(body: JsonObject) -> Prompt:
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
-    message = message_of(content, _NAME)
+    message, text, stop = split_message(content, _NAME, _STOPS)
     usage = usage_of(message, request.prompt)
     return {
         "inputTextTokenCount": usage.input,
-        "results": [
-            {
-                "tokenCount": usage.output,
-                "outputText": text_of(content, _NAME),
-                "completionReason": word_of(_STOPS, message.stop, _NAME),
-            }
-        ],
+        "results": [{"tokenCount": usage.output, "outputText": text, "completionReason": stop}],
     }
 
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
-    message = message_of(content, _NAME)
-    usage, word = usage_of(message, request.prompt), word_of(_STOPS, message.stop, _NAME)
-    deltas = list(pieces(text_of(content, _NAME), request.chance, _LEAST, _MOST, last=False))
-    for index, piece in enumerate(deltas):
-        last = index == len(deltas) - 1
+    message, text, stop = split_message(content, _NAME, _STOPS)
+    usage = usage_of(message, request.prompt)
+    for index, (piece, is_last) in enumerate(pieces(text, request.chance, _LEAST, _MOST, last=False)):
         yield {
             "outputText": piece,
             "index": 0,
-            "totalOutputTextTokenCount": usage.output if last else None,
-            "completionReason": word if last else None,
+            "totalOutputTextTokenCount": usage.output if is_last else None,
+            "completionReason": stop if is_last else None,
             "inputTextTokenCount": None if index else usage.input,
         }
 
 
 def _read(body: JsonObject) -> Message:
-    results = readers.objects(body, "results")
-    if not results:
-        raise ValueError(f"expected `results`, as Titan answers, found {', '.join(body) or 'nothing'}")
-    return make_message(json_access.text(results[0], "outputText"), stop_of(_STOPS, results[0].get("completionReason")))
+    expected = f"`results`, as Titan answers, found {', '.join(body) or 'nothing'}"
+    return join_texts(readers.objects(body, "results")[:1], "outputText", "completionReason", _STOPS, expected)
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
     answer_chunks = [chunk for chunk in chunks if isinstance(chunk, dict) and "outputText" in chunk]
-    if not answer_chunks:
-        raise ValueError("expected chunks with an `outputText`, as Titan streams, found none")
-    stop = stop_of(_STOPS, answer_chunks[-1].get("completionReason"))
-    return make_message("".join(json_access.text(chunk, "outputText") for chunk in answer_chunks), stop)
+    expected = "chunks with an `outputText`, as Titan streams, found none"
+    return join_texts(answer_chunks, "outputText", "completionReason", _STOPS, expected)
 
 
 TITAN_TEXT = Family(

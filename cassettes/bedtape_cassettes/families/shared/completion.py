@@ -5,12 +5,12 @@ Rendering raises RenderError for content that a family does not support.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from uuid import UUID
 
 from bedtape_cassettes.families.content import STOP_REASONS, Content, Message, Text
-from bedtape_cassettes.families.family import GUARDED, RenderError, make_render_error
+from bedtape_cassettes.families.family import GUARDED, JsonObject, RenderError, make_render_error
 from bedtape_cassettes.families.shared import json_access, synthesis
 from bedtape_cassettes.model import JsonValue
 
@@ -62,6 +62,23 @@ def make_message(text: str, stop: str) -> Message:
     return Message((Text(text),) if text else (), stop=stop)
 
 
+def split_message(content: Content, family: str, words: Mapping[str, str]) -> tuple[Message, str, str]:
+    """Return the message, its text and the family's word for its stop reason. Raises RenderError, as the parts do."""
+    message = message_of(content, family)
+    return message, text_of(content, family), word_of(words, message.stop, family)
+
+
+def join_texts(parts: Sequence[JsonObject], text: str, stop: str, words: Mapping[str, str], expected: str) -> Message:
+    """Read the parts of one answer: the member `text` of each part, and the member `stop` of the last part.
+
+    Raises ValueError with `expected`, the form of the family, if there are no parts.
+    """
+    if not parts:
+        raise ValueError(f"expected {expected}")
+    joined = "".join(json_access.text(part, text) for part in parts)
+    return make_message(joined, stop_of(words, parts[-1].get(stop)))
+
+
 # -- stop reasons ----------------------------------------------------------------------------------------------
 
 
@@ -102,12 +119,16 @@ def stop_of(words: Mapping[str, str], word: JsonValue, *bodies: JsonValue) -> st
 # -- streams ---------------------------------------------------------------------------------------------------
 
 
-def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> Iterator[str]:
-    """Split the text into deltas. last: end with an empty delta, because `stop` comes in a chunk without text."""
+def pieces(text: str, chance: Random, least: int, most: int, *, last: bool) -> Iterator[tuple[str, bool]]:
+    """Split the text into deltas, each with whether it is the last.
+
+    last: end with an empty delta, because `stop` comes in a chunk without text.
+    """
     parts = list(synthesis.deltas(text, chance, least, most))
-    yield from parts
     if last or not parts:
-        yield ""
+        parts.append("")
+    for count, part in enumerate(parts, 1):
+        yield part, count == len(parts)
 
 
 def strings(value: JsonValue, *path: str) -> tuple[str, ...]:

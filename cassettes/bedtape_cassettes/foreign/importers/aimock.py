@@ -7,11 +7,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bedtape_cassettes.foreign.exchange import Entry, Rule, Skipped, Unusable, read_list, read_object, render_value
+from bedtape_cassettes.foreign.exchange import (
+    Entry,
+    ImportFormat,
+    Rule,
+    Skipped,
+    Unusable,
+    read_list,
+    read_object,
+    render_value,
+)
 from bedtape_cassettes.foreign.to_rule import When, as_glob, as_json, reject
 from bedtape_cassettes.model import JsonValue
-
-EXPECTED = "`fixtures`"
 
 _ENDPOINTS = (None, "chat", "embedding")
 _CONTENT = ("content", "toolCalls", "blocks", "reasoning", "reasoningSignature", "redactedThinking")
@@ -32,11 +39,11 @@ _ERRORS = {
 }
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("fixtures"), list)
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         for group in _groups(read_list(document, "fixtures")):
             yield from _rules(group)
@@ -239,3 +246,6 @@ def _usage(usage: Any) -> dict[str, JsonValue]:
     known = {"input": sent, "output": received}
     counts: dict[str, JsonValue] = {key: count for key, count in known.items() if count is not None}
     return {"usage": counts} if counts else {}
+
+
+AIMOCK = ImportFormat("aimock", "`fixtures`", _recognise, _read_exchanges)

@@ -9,6 +9,7 @@ from typing import Any
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
+    ImportFormat,
     Unusable,
     decode_base64,
     encode_body,
@@ -22,17 +23,15 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-EXPECTED = "`log.entries`"
 
-
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     match document:
         case {"log": {"entries": list()}}:
             return True
     return False
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     for document in documents:
         yield from read_each(read_list(read_object(document, "log"), "entries"), _exchange)
 
@@ -111,3 +110,6 @@ def _read_delay(timings: Any) -> int:
     if not isinstance(wait, int | float) or not 0 <= wait <= LONGEST_MS:
         return 0
     return round(wait)
+
+
+HAR = ImportFormat("Polly.js, browsers", "`log.entries`", _recognise, _read_exchanges)

@@ -8,6 +8,7 @@ from typing import Any
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
+    ImportFormat,
     Unusable,
     encode_body,
     path_of,
@@ -19,17 +20,15 @@ from bedtape_cassettes.foreign.exchange import (
 )
 from bedtape_cassettes.model import LONGEST_MS, Headers
 
-EXPECTED = "flows as `mitmdump -w` writes them"
 
-
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     match document:
         case {"version": int(), "type": str() | bytes(), "client_conn": _}:
             return True
     return False
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     yield from read_each(documents, _exchange)
 
 
@@ -72,3 +71,6 @@ def _read_delay(request: dict[str, Any], response: dict[str, Any]) -> int:
         case float(sent), float(came) if 0 <= came - sent <= LONGEST_MS / 1000:
             return round((came - sent) * 1000)
     return 0
+
+
+MITMPROXY = ImportFormat("mitmproxy", "flows as `mitmdump -w` writes them", _recognise, _read_exchanges)

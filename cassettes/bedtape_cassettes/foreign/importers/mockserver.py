@@ -7,6 +7,7 @@ from typing import Any
 
 from bedtape_cassettes.foreign.exchange import (
     Entry,
+    ImportFormat,
     Rule,
     decode_base64,
     encode_body,
@@ -28,18 +29,16 @@ from bedtape_cassettes.foreign.to_rule import (
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-EXPECTED = "`httpRequest` and `httpResponse`, one expectation or a list"
-
 _UNSUPPORTED = ("cookies", "queryStringParameters", "pathParameters", "socketAddress", "specUrlOrPayload", "not")
 _REGULAR = set("\\()[]{}|+*?^$")
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     first = document[0] if isinstance(document, list) and document else document
     return isinstance(first, dict) and "httpRequest" in first
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     entries = [entry for document in documents for entry in (document if isinstance(document, list) else [document])]
     yield from read_each(sorted(entries, key=_priority), _rule)
 
@@ -130,3 +129,8 @@ def _times(times: Any) -> dict[str, JsonValue]:
         case {"remainingTimes": int(count)} if count is not True and count > 0:
             return {"times": count}
     return {}
+
+
+MOCKSERVER = ImportFormat(
+    "MockServer", "`httpRequest` and `httpResponse`, one expectation or a list", _recognise, _read_exchanges
+)

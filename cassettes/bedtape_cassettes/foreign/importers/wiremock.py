@@ -12,6 +12,7 @@ from typing import Any
 from bedtape_cassettes.foreign.exchange import (
     Entry,
     Exchange,
+    ImportFormat,
     Rule,
     Unusable,
     decode_base64,
@@ -36,14 +37,12 @@ from bedtape_cassettes.foreign.to_rule import (
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
-EXPECTED = "`mappings`, or one mapping of `request` and `response.status`"
-
 _EXACT = ("url", "urlPath")
 _PATTERNS = ("urlPattern", "urlPathPattern", "urlPathTemplate")
 _USUAL_PRIORITY = 5
 
 
-def recognise(document: Any) -> bool:
+def _recognise(document: Any) -> bool:
     match document:
         case {"mappings": list()}:
             return True
@@ -52,7 +51,7 @@ def recognise(document: Any) -> bool:
     return False
 
 
-def read_exchanges(documents: list[Any]) -> Iterator[Entry]:
+def _read_exchanges(documents: list[Any]) -> Iterator[Entry]:
     yield from read_each(_in_order(list(_mappings(documents))), _read_mapping)
 
 
@@ -211,3 +210,8 @@ def _more(when: When, found: When) -> When:
     now = found["json_path"]
     assert isinstance(now, dict)
     return {"json_path": {**before, **now} if isinstance(before, dict) else now}
+
+
+WIREMOCK = ImportFormat(
+    "WireMock", "`mappings`, or one mapping of `request` and `response.status`", _recognise, _read_exchanges
+)

@@ -70,9 +70,9 @@ def test_only_messages_of_text_have_a_text() -> None:
 
 @given(st.text(max_size=99), st.integers(1, 9), st.integers(0, 9), st.booleans(), st.integers())
 def test_pieces_are_the_text_and_there_is_always_one(text: str, least: int, more: int, last: bool, seed: int) -> None:
-    found = list(completion.pieces(text, Random(seed), least, least + more, last=last))
+    found, ends = zip(*completion.pieces(text, Random(seed), least, least + more, last=last), strict=True)
+    assert ends == (*(False for _ in found[1:]), True)
     assert "".join(found) == text
-    assert found
     assert (found[-1] == "") == (last or not text)
     assert all(least <= len(piece) <= least + more for piece in found[: -2 if last else -1])
 
