@@ -1,16 +1,13 @@
 """The upstream that recorder tests use instead of AWS, asked by the AWS SDKs and looked at from a socket."""
 
-import gc
 import json
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,42 +148,6 @@ def test_a_request_is_kept_as_it_came(upstream: Upstream) -> None:
     assert request.at <= request.ended
 
 
-def test_over_http2_the_pseudo_headers_are_kept_too(upstream: Upstream) -> None:
-    with streams(upstream) as connection:
-        connection.ask(CONVERSE, PROMPT)
-        connection.until(h2.events.StreamEnded)
-    (request,) = upstream.requests
-    assert (request.version, request.host, request.target, request.body) == ("2", RUNTIME, CONVERSE, PROMPT)
-    assert request.headers[:2] == ((":method", "POST"), (":scheme", "https"))
-
-
-def test_connections_are_counted(upstream: Upstream) -> None:
-    upstream.add(Answer(CONVERSE))
-    with plain(upstream) as connection:
-        for _ in range(2):
-            connection.send("POST", CONVERSE, signed(CONVERSE, PROMPT), PROMPT)
-            connection.response()
-    ask(upstream)
-    first, second, third = (request.connection for request in upstream.requests)
-    assert first == second == third - 1
-
-
-def test_the_times_of_frames_are_kept(upstream: Upstream) -> None:
-    upstream.add(replace(STREAM, after=0.02, delays=0.01))
-    ask(upstream, CONVERSE_STREAM)
-    (request,), (sent,) = upstream.requests, upstream.sent
-    upstream.wait_for(lambda: sent.end == "whole")
-    assert sent.head_at is not None
-    assert sent.head_at - request.ended >= 0.019  # the loop's clock may tick a little early
-    assert len(sent.frames) == len(FRAMES)
-    assert all(later - earlier >= 0.009 for earlier, later in pairwise([sent.head_at, *sent.frames]))
-
-
-def test_delays_may_differ(upstream: Upstream) -> None:
-    answer = Answer(CONVERSE, frames=(b"a", b"b", b"c"), delays=(0.5, 0.25))
-    assert list(answer.paced()) == [(0.5, b"a"), (0.25, b"b"), (0, b"c")]
-
-
 # How it goes wrong
 
 
@@ -304,31 +265,7 @@ def test_a_client_that_leaves_is_noticed(upstream: Upstream, version: str) -> No
     upstream.wait_for(lambda: upstream.open_connections == 0)
 
 
-def test_a_stream_that_its_client_resets_is_dropped(upstream: Upstream) -> None:
-    upstream.add(replace(STREAM, stall_after=[1]), Answer(CONVERSE))
-    with streams(upstream) as connection:
-        stream = connection.ask(CONVERSE_STREAM, PROMPT)
-        connection.until(h2.events.DataReceived)
-        connection.h2.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
-        connection.flush()
-        upstream.wait_for(lambda: upstream.sent[0].end == "dropped")
-        connection.ask(CONVERSE, PROMPT)
-        assert pieces(connection.until(h2.events.StreamEnded)) == (b"{}",)
-
-
 # HTTP
-
-
-def test_a_goaway_ends_no_stream_that_runs(upstream: Upstream) -> None:
-    upstream.add(replace(STREAM, stall_after=[1]))
-    with streams(upstream) as connection:
-        connection.ask(CONVERSE_STREAM, PROMPT)
-        events = connection.until(h2.events.DataReceived)
-        # As Node's http2 does when a session is closed. The h2 library would then take no more itself.
-        connection.send_raw(b"\0\0\x08\x07\0\0\0\0\0" + bytes(8))
-        upstream.resume()
-        events += connection.until(h2.events.StreamEnded)
-    assert pieces(events) == FRAMES
 
 
 @pytest.mark.parametrize("chunked", [True, False])
@@ -344,45 +281,6 @@ def test_a_body_may_wait_for_the_upstream_to_ask_for_it(upstream: Upstream, chun
     assert upstream.requests[0].body == PROMPT
 
 
-def test_large_bodies_go_both_ways_over_http2(upstream: Upstream) -> None:
-    large = b"x" * 300_000
-    upstream.add(Answer(CONVERSE, frames=(large,)))
-    with streams(upstream) as connection:
-        stream = connection.begin(CONVERSE, signed(CONVERSE, large))
-        connection.until(h2.events.WindowUpdated)  # the settings, and with them windows that hold it
-        for at in range(0, len(large), 16384):
-            connection.h2.send_data(stream, large[at : at + 16384])
-        connection.h2.end_stream(stream)
-        connection.flush()
-        assert b"".join(pieces(connection.until(h2.events.StreamEnded))) == large
-    assert upstream.requests[0].body == large
-
-
-def test_two_hundred_streams_on_one_connection(upstream: Upstream) -> None:
-    upstream.add(replace(STREAM, stall_after=[1]))
-    with streams(upstream) as connection:
-        connection.until(h2.events.RemoteSettingsChanged)
-        for _ in range(200):
-            connection.ask(CONVERSE_STREAM, PROMPT)
-        upstream.wait_for(lambda: sum(len(sent.frames) == 1 for sent in list(upstream.sent)) == 200)
-        upstream.resume(200)
-        received = b"".join(pieces(connection.until(h2.events.StreamEnded, 200)))
-    assert len(received) == 200 * len(b"".join(FRAMES))
-
-
-def test_two_hundred_connections(upstream: Upstream) -> None:
-    upstream.add(replace(STREAM, stall_after=[1]))
-    headers = signed(CONVERSE_STREAM, PROMPT)
-    connections = [plain(upstream) for _ in range(200)]
-    for connection in connections:
-        connection.send("POST", CONVERSE_STREAM, headers, PROMPT)
-    upstream.wait_for(lambda: sum(len(sent.frames) == 1 for sent in list(upstream.sent)) == 200)
-    upstream.resume(200)
-    for connection in connections:
-        with connection:
-            assert connection.response().chunks == FRAMES
-
-
 def test_without_tls_it_speaks_both_versions() -> None:
     with Upstream([Answer(CONVERSE)], tls=False) as upstream:
         for kind in (client.Http1, client.Http2):
@@ -392,11 +290,6 @@ def test_without_tls_it_speaks_both_versions() -> None:
         assert [request.version for request in upstream.requests] == ["1.1", "2"]
 
 
-def test_what_it_offers_may_be_less() -> None:
-    with Upstream(alpn=["http/1.1"]) as upstream, secured(upstream.port, upstream.ca, "h2", "http/1.1") as connection:
-        assert connection.selected_alpn_protocol() == "http/1.1"
-
-
 # TLS and its end
 
 
@@ -404,37 +297,6 @@ def test_what_it_offers_may_be_less() -> None:
 def test_the_certificate_is_valid_for_the_host(upstream: Upstream, host: str) -> None:
     with secured(upstream.port, upstream.ca, host=host) as connection:
         assert connection.version() in ("TLSv1.2", "TLSv1.3")
-
-
-def test_it_is_not_valid_for_others(upstream: Upstream) -> None:
-    with pytest.raises(ssl.SSLCertVerificationError):
-        secured(upstream.port, upstream.ca, host="bedrock-runtime.example.com")
-    upstream.wait_for(lambda: len(upstream.handshakes_failed) == 1)
-
-
-def test_it_closes_whatever_its_clients_are_doing() -> None:
-    with Upstream([replace(STREAM, stall_after=[1])]) as upstream:
-        silent = socket.create_connection(("127.0.0.1", upstream.port))  # never begins a handshake
-        idle = secured(upstream.port, upstream.ca)
-        busy = streams(upstream)
-        busy.ask(CONVERSE_STREAM, PROMPT)
-        upstream.wait_for(lambda: bool(upstream.sent) and len(upstream.sent[0].frames) == 1)
-        upstream.wait_for(lambda: upstream.open_connections == 3)
-    assert upstream.sent[0].end == "dropped"
-    assert not upstream.ca.exists()
-    for connection in (silent, idle, busy):
-        connection.close()
-    gc.collect()  # what was left open would warn now
-
-
-def test_what_breaks_it_is_told_at_its_end() -> None:
-    upstream = Upstream(tls=False)
-    upstream.start()
-    with socket.create_connection(("127.0.0.1", upstream.port)) as connection:
-        connection.sendall(b"no HTTP at all\r\n\r\n")
-        assert tcp_end(connection) == "closed"
-        with pytest.raises(BaseExceptionGroup, match="in the upstream"):
-            upstream.close()
 
 
 # Signatures, end to end; test_upstream_signatures.py has every way in which they may be wrong
