@@ -1,11 +1,10 @@
 """Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 import h2.config
@@ -51,7 +50,7 @@ class Http1:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> Http1:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +127,7 @@ class Http2:
     def close(self) -> None:
         self._socket.close()
 
-    def __enter__(self) -> Http2:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,12 +1,11 @@
 """A company's proxy on loopback: it knows CONNECT alone, may want a password, and keeps what it was asked."""
 
-from __future__ import annotations
-
 import socket
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class CompanyProxy:
         self._begin(_carry, server, client)
         _carry(client, server)
 
-    def __enter__(self) -> CompanyProxy:
+    def __enter__(self) -> Self:
         self._accepting.start()
         return self
 

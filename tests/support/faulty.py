@@ -1,11 +1,9 @@
 """A server whose answers are harmed, in a thread of its own; after its `with` block, all that it saw."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer.answering.answer import Outcome
@@ -75,7 +73,7 @@ class Faulty:
         """Waits for every answer in flight, however long that takes: what hangs, fails."""
         self._run(self._server.stop())
 
-    def __enter__(self) -> Faulty:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._run(self._server.start("127.0.0.1", 0))
         return self

@@ -1,14 +1,12 @@
 """A `bedtape record` that runs beside the test, as a user runs it, and what it leaves behind."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import IO
+from typing import IO, Self
 
 from support.upstream import Upstream
 
@@ -114,7 +112,7 @@ class Running:
             if pipe is not None:
                 pipe.close()
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

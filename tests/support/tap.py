@@ -1,10 +1,9 @@
 """A tap on a connection: carries bytes between a client and a server, and remembers who said what when."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Self
 
 _PREFACE = len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 _GOAWAY = 7
@@ -50,7 +49,7 @@ class Tap:
         except OSError:
             pass  # the other side is gone, and with it all that could be said
 
-    def __enter__(self) -> Tap:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

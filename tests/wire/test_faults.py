@@ -1,13 +1,11 @@
 """What faults do to the wire, over real sockets: silence, an end without its end, a reset; and what they leave alone."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import h2.config
 import h2.connection
@@ -300,7 +298,7 @@ class Session:
                     return event
             assert self.read(), "the server hung up"
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

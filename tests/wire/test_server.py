@@ -1,7 +1,5 @@
 """The server over real sockets: what a client of HTTP/1.1, of HTTP/1.0 and of HTTP/2 sees."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json
@@ -19,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import h2.config
 import h2.connection
@@ -155,7 +153,7 @@ class Line:
         self.file.close()
         self.socket.close()
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

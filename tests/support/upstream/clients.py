@@ -3,14 +3,12 @@
 They take a port and the CA to trust, so that they talk to an upstream or to what stands before it.
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import h2.config
 import h2.connection
@@ -128,7 +126,7 @@ class Plain:
     def close(self) -> None:
         self._socket.close()
 
-    def __enter__(self) -> Plain:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,7 +189,7 @@ class Streams:
     def close(self) -> None:
         self._socket.close()
 
-    def __enter__(self) -> Streams:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """The upstream's thread: listens on loopback, on a port that the system chooses. The only file here that opens one."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import tempfile
@@ -10,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 from support.upstream.answers import Answer, Answers, Recorded, answer_of
 from support.upstream.connection import Connection
@@ -114,7 +113,7 @@ class Upstream:
         self._thread.start()
         self.port = self._listening.result()
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
