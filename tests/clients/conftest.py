@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
+import boto3
 import pytest
 
 from support import corpus
@@ -25,3 +26,9 @@ def corpus_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not tape.exists():
             write_tape(tape, corpus.cassettes(tuple(corpus.every())))
     return tape
+
+
+@pytest.fixture(scope="module")
+def aws() -> boto3.Session:
+    """One session for all clients, because it loads the service models once."""
+    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")

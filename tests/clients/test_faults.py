@@ -52,12 +52,6 @@ def faulty(*harms: FaultKind) -> Faulty:
 # -- boto3 -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def aws() -> boto3.Session:
-    """One session for all clients: it loads the service models once."""
-    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
-
-
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that botocore would have made between attempts."""

@@ -1,8 +1,10 @@
 """Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
 
 import http.client
+import json
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, urlsplit
@@ -132,3 +134,17 @@ class Http2:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def said(body: bytes) -> str:
+    """The text of a Converse answer."""
+    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
+    return text
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another thread brings about."""
+    end = time.monotonic() + 30  # seconds until a test that hangs fails; nothing is measured by it
+    while not condition():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.001)

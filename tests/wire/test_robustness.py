@@ -52,7 +52,7 @@ from bedtape_replayer.wire.http2.frames import (
     frame,
     pack_number,
 )
-from support.client import Http1, Http2
+from support.client import Http1, Http2, said, until
 from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -105,11 +105,6 @@ def impatient(serving: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch)
 # -- what must still be so afterwards --------------------------------------------------------------------------
 
 
-def said(body: bytes) -> str:
-    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
-    return text
-
-
 def answers_rightly(server: Replayer) -> None:
     """The next client, of either protocol, is answered as ever."""
     for client in (Http1, Http2):
@@ -121,14 +116,6 @@ def answers_rightly(server: Replayer) -> None:
 def running(server: Replayer) -> Server:
     assert server._running is not None
     return server._running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what the server's thread brings about."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.001)
 
 
 def is_empty(server: Replayer) -> None:

@@ -32,7 +32,7 @@ from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.server import MAX_BODY, Outcome, Server, new_event_loop
-from support.client import Http1, Http2
+from support.client import Http1, Http2, said, until
 from support.folders import write
 from support.recordings import converse, path, prompt, recorded, stream
 
@@ -88,12 +88,6 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         return dict(self.headers).get(name)
-
-
-def said(body: bytes) -> str:
-    """The text of a Converse answer."""
-    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
-    return text
 
 
 def told(body: bytes) -> list[str]:
@@ -438,14 +432,6 @@ def h2_take(connection: socket.socket, client: h2.connection.H2Connection, least
         got += sum(len(event.data or b"") for event in events if isinstance(event, h2.events.DataReceived))
         connection.sendall(client.data_to_send())
     return got
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another thread brings about."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.001)
 
 
 @pytest.mark.parametrize("requests", [1, 40])
