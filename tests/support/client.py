@@ -26,7 +26,22 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Http1:
+class Connection:
+    """Has a socket, which the end of a `with` block closes."""
+
+    _socket: socket.socket
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Http1(Connection):
     """A keep-alive connection that sends exactly the headers it is given, besides host and content-length."""
 
     def __init__(self, url: str) -> None:
@@ -52,12 +67,6 @@ class Http1:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 _OWN = {"host", "content-length", "connection", "transfer-encoding", "expect", "http2-settings", "upgrade"}
 
@@ -67,7 +76,7 @@ def prefixed(path: str, session: str) -> str:
     return f"/s/{quote(session, safe='')}{path}" if session else path
 
 
-class Http2:
+class Http2(Connection):
     """A connection with prior knowledge, one request at a time."""
 
     def __init__(self, url: str) -> None:
@@ -125,15 +134,6 @@ class Http2:
         if not data:
             raise ConnectionError("the server hung up")
         return list(self._h2.receive_data(data))
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def said(body: bytes) -> str:
