@@ -139,6 +139,13 @@ def test_headers_are_a_mapping_where_they_can_be() -> None:
 EVENT_1 = "{at_ms: 0, type: messageStart, json: {role: assistant}}"
 
 # What is changed into what; the line, what was expected, what was found, what fixes it.
+HEADERS = "{content-type: application/json}"
+BODY = "  json:\n    messages: []"
+REQUEST, RESPONSE, EVENTS = (
+    RIGHT[RIGHT.index(start) : RIGHT.index(end) if end else None]
+    for start, end in (("request:", "response:"), ("response:", ""), ("  events:", ""))
+)
+
 WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
     "an unknown key": ("after_ms: 312", "aftr_ms: 312", 12, "one of status, after_ms", "`aftr_ms`", "mean `after_ms`?"),
     "a key nothing like any": ("after_ms: 312", "zzz: 312", 12, "one of status", "the key `zzz`", "take it out"),
@@ -190,47 +197,19 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "write {name: value}",
     ),
     "a header that is a number": (
-        "{content-type: application/json}",
+        HEADERS,
         "{content-length: 12}",
         7,
         "text for header content-length",
         "12",
         "write it in quotes: '12'",
     ),
-    "a header that is true": (
-        "{content-type: application/json}",
-        "{a: true}",
-        7,
-        "text for header a",
-        "true",
-        "'true'",
-    ),
-    "a header that is null": (
-        "{content-type: application/json}",
-        "{a: null}",
-        7,
-        "text for header a",
-        "null",
-        "'null'",
-    ),
-    "a header that is a list": (
-        "{content-type: application/json}",
-        "{a: [b]}",
-        7,
-        "text for header a",
-        "a list",
-        "write",
-    ),
-    "a header that is no pair": (
-        "{content-type: application/json}",
-        "[[a, b], [c]]",
-        7,
-        "a pair",
-        "a list",
-        "brackets",
-    ),
+    "a header that is true": (HEADERS, "{a: true}", 7, "text for header a", "true", "'true'"),
+    "a header that is null": (HEADERS, "{a: null}", 7, "text for header a", "null", "'null'"),
+    "a header that is a list": (HEADERS, "{a: [b]}", 7, "text for header a", "a list", "write"),
+    "a header that is no pair": (HEADERS, "[[a, b], [c]]", 7, "a pair", "a list", "brackets"),
     "a header with a blank in its name": (
-        "{content-type: application/json}",
+        HEADERS,
         "{a b: c}",
         7,
         "a header that HTTP can carry",
@@ -238,21 +217,14 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "as sent",
     ),
     "a header on two lines": (
-        "{content-type: application/json}",
+        HEADERS,
         '{a: "b\\r\\nset-cookie: c"}',
         7,
         "on one line",
         "'a': 'b\\r\\nset-cookie: c'",
         "as sent",
     ),
-    "two bodies": (
-        "  json:\n    messages: []",
-        "  json: 1\n  text: a",
-        9,
-        "exactly one of",
-        "json and text",
-        "keep one",
-    ),
+    "two bodies": (BODY, "  json: 1\n  text: a", 9, "exactly one of", "json and text", "keep one"),
     "a body and events": (
         "  after_ms: 312",
         "  json: {}",
@@ -261,33 +233,19 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
         "events and json",
         "keep one",
     ),
-    "text that is a number": ("  json:\n    messages: []", "  text: 12", 8, "text", "12", "write it in quotes: '12'"),
-    "bad base64": ("  json:\n    messages: []", "  base64: ab!d", 8, "base64", "text that is not", "write the bytes"),
+    "text that is a number": (BODY, "  text: 12", 8, "text", "12", "write it in quotes: '12'"),
+    "bad base64": (BODY, "  base64: ab!d", 8, "base64", "text that is not", "write the bytes"),
     "json that is too deep": (
-        "  json:\n    messages: []",
+        BODY,
         "  json: " + "[" * (MAX_LEVELS + 1) + "]" * (MAX_LEVELS + 1),
         8,
         f"at most {MAX_LEVELS} levels",
         "a deeper one",
         "keep it as `text`",
     ),
-    "no request": (
-        RIGHT[RIGHT.index("request:") : RIGHT.index("response:")],
-        "",
-        1,
-        "request to be",
-        "nothing",
-        "write method",
-    ),
-    "no response": (RIGHT[RIGHT.index("response:") :], "", 1, "response to be a mapping", "nothing", "write status"),
-    "a request that is a list": (
-        RIGHT[RIGHT.index("request:") : RIGHT.index("response:")],
-        "request: []\n",
-        4,
-        "mapping",
-        "a list",
-        "write",
-    ),
+    "no request": (REQUEST, "", 1, "request to be", "nothing", "write method"),
+    "no response": (RESPONSE, "", 1, "response to be a mapping", "nothing", "write status"),
+    "a request that is a list": (REQUEST, "request: []\n", 4, "mapping", "a list", "write"),
     "no status": ("  status: 200\n", "", 10, "a whole number from 200 to 599", "nothing", "write such a number"),
     "a status of text": ("status: 200", "status: '200'", 11, "a whole number from 200 to 599", "'200'", "write such"),
     "too small a status": ("status: 200", "status: 199", 11, "from 200 to 599", "199", "write such"),
@@ -297,22 +255,8 @@ WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
     "more than a day": ("after_ms: 312", "after_ms: 86400001", 12, "to 86400000", "86400001", "write such"),
     "a time of an event": ("at_ms: 0", "at_ms: 0.5", 15, "a whole number from 0 to 86400000", "0.5", "write such"),
     "padding that is a number": ("after_ms: 312", "padding: 1", 12, "true or false", "1", "write true or false"),
-    "no events": (
-        RIGHT[RIGHT.index("  events:") :],
-        "  events: []\n",
-        14,
-        "a list of events",
-        "a list",
-        "at least one",
-    ),
-    "events that are null": (
-        RIGHT[RIGHT.index("  events:") :],
-        "  events: null\n",
-        14,
-        "a list of events",
-        "null",
-        "at least",
-    ),
+    "no events": (EVENTS, "  events: []\n", 14, "a list of events", "a list", "at least one"),
+    "events that are null": (EVENTS, "  events: null\n", 14, "a list of events", "null", "at least"),
     "an event that is text": (EVENT_1, "hello", 15, "response.events.0 to be a mapping", "'hello'", "write at_ms"),
     "an event without payload": (
         EVENT_1,
@@ -425,24 +369,11 @@ def test_messages_stay_short_and_few() -> None:
 # -- whatever else a file may hold -------------------------------------------------------------------------------------
 
 _KEYS = ["bedtape", "operation", "model", "exact", "partial", "request", "response"]
-_MORE = [
-    "method",
-    "path",
-    "headers",
-    "json",
-    "text",
-    "base64",
-    "status",
-    "after_ms",
-    "padding",
-    "events",
-    "at_ms",
-    "type",
-]
+_MORE = "method path headers json text base64 status after_ms padding events at_ms type exception bytes data"
 _PARTS = st.recursive(
     st.one_of(some.json_values, st.sampled_from([1, "POST", "/model/a/converse", 200, "", "e30=", True])),
     lambda inner: st.one_of(
-        st.dictionaries(st.sampled_from([*_MORE, "exception", "bytes", "data"]), inner, max_size=5),
+        st.dictionaries(st.sampled_from(_MORE.split()), inner, max_size=5),
         st.lists(inner, max_size=3),
     ),
     max_leaves=10,
