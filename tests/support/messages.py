@@ -10,22 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import Block, Message, Text, ToolUse, Usage
 from bedtape_cassettes.families.family import Family, ModelRequest, RenderError
 from bedtape_cassettes.format.bodies import compact
-from support.native import withstands
-
-__all__ = [
-    "CALLS",
-    "TEXTS",
-    "USAGES",
-    "messages",
-    "model_request",
-    "read_again",
-    "refuses",
-    "streamed",
-    "withstands_all",
-]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
@@ -79,18 +66,3 @@ def refuses(family: Family, model: str, request: dict[str, Any], *blocks: Block,
         if family.stream:
             with pytest.raises(RenderError, match=f"the {family.name} family .*found {found}"):
                 streamed(family, model, request, message)
-
-
-def withstands_all(family: Family, value: dict[str, Any]) -> None:
-    """`withstands`, and the same of chunks."""
-    withstands(family, value)
-    if family.gather is None:
-        return
-    try:
-        found = family.gather([value, "[DONE]", value, None])
-    except ValueError:
-        return
-    assert isinstance(found, family.answers)
-
-
-NO_TEXT: tuple[Block, ...] = (ToolUse("add", {}), Reasoning("Hm."), Image(b""))

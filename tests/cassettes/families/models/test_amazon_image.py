@@ -6,12 +6,11 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Images
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
-from support.native import invoked, json_objects, withstands
+from support.native import invoked
 
 CANVAS, TITAN = "amazon.nova-canvas-v1:0", "amazon.titan-image-generator-v2:0"
 
@@ -58,8 +57,3 @@ def test_no_image_at_all_is_an_error() -> None:
 @pytest.mark.parametrize("task", ["textToImageParams", "inPaintingParams", "colorGuidedGenerationParams"])
 def test_every_task_s_text_is_what_the_user_says(task: str) -> None:
     assert AMAZON_IMAGE.prompt({"taskType": "…", task: {"text": "a dog"}}).last == "a dog"
-
-
-@given(json_objects("textToImageParams", "text", "images", "error", "imageGenerationConfig"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(AMAZON_IMAGE, value)

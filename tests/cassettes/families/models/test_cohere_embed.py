@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.cohere_embed import COHERE_EMBED
 from support.corpus import needs_corpus
-from support.native import invoked, json_objects, recorded, withstands
+from support.native import invoked, recorded
 
 V3, V4 = "cohere.embed-english-v3", "us.cohere.embed-v4:0"
 TEXTS = {"input_type": "search_document", "texts": ["Hello World!", "Bye"]}
@@ -97,8 +95,3 @@ def test_texts_are_what_the_user_says() -> None:
 def test_half_a_character_is_answered() -> None:
     """JSON can say half of a surrogate pair, UTF-8 cannot."""
     assert invoked(V4, {"texts": ["\ud800!"]}, Embeddings())["texts"] == ["?!"]
-
-
-@given(json_objects("texts", "images", "inputs", "content", "image_url", "text", "embeddings", "float", "binary"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(COHERE_EMBED, value)

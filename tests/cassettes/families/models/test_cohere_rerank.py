@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,7 @@ from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.cohere_rerank import AMAZON_RERANK, COHERE_RERANK
 from bedtape_cassettes.families.table import family_of
 from support.corpus import needs_corpus
-from support.native import invoked, json_objects, recorded, withstands
+from support.native import invoked, recorded
 
 COHERE, AMAZON = "cohere.rerank-v3-5:0", "amazon.rerank-v1:0"
 DOCUMENTS = ["Nothing of it", "The capital city", {"text": "What is the CAPITAL of France?"}, "of the capital"]
@@ -82,8 +81,3 @@ def test_the_query_is_what_the_user_asks() -> None:
 def test_only_cohere_s_requires_a_version() -> None:
     assert family_of("InvokeModel", AMAZON) is AMAZON_RERANK
     assert set(COHERE_RERANK.required) - set(AMAZON_RERANK.required) == {"api_version"}
-
-
-@given(json_objects("query", "documents", "text", "results", "index", "relevance_score"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(COHERE_RERANK, value)

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Message, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.content import Message, Reasoning, Text
 from bedtape_cassettes.families.models.deepseek import DEEPSEEK
-from support.messages import model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import model_request, read_again, streamed
 
 MODEL = "us.deepseek.r1-v1:0"
 ASKED = "<｜begin▁of▁sentence｜>Be kind.<｜User｜>Say hi<｜Assistant｜>"
@@ -49,17 +48,7 @@ def test_only_the_last_chunk_says_why() -> None:
     assert made[-1] == {"text": "", "index": 0, "stop_reason": "stop"}
 
 
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(DEEPSEEK, MODEL, REQUEST, ToolUse("add", {}))
-    refuses(DEEPSEEK, MODEL, REQUEST, stop="tool_use")
-
-
 def test_the_request_is_read() -> None:
     prompt = DEEPSEEK.prompt(OPENED)
     assert (prompt.system, prompt.last, prompt.turn) == ("Be kind.", "Say hi", 1)
     assert (prompt.max_tokens, prompt.temperature, prompt.stop_sequences) == (9, 0.5, ("|",))
-
-
-@given(json_objects("prompt", "choices", "text", "stop_reason", "stop"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(DEEPSEEK, value)

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
 from support.corpus import needs_corpus
-from support.native import invoked, json_objects, recorded, withstands
+from support.native import invoked, recorded
 
 MODEL = "amazon.nova-2-multimodal-embeddings-v1:0"
 
@@ -83,8 +82,3 @@ def test_a_video_in_two_wants_two_vectors() -> None:
 
 def test_the_text_is_what_the_user_says() -> None:
     assert NOVA_EMBED.prompt(_asked(text={"value": "hello"})).last == "hello"
-
-
-@given(json_objects("singleEmbeddingParams", "text", "value", "video", "source", "embeddings", "embedding"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(NOVA_EMBED, value)

@@ -6,13 +6,12 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Images
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.stability import STABILITY
 from bedtape_cassettes.families.table import family_of
-from support.native import invoked, json_objects, withstands
+from support.native import invoked
 
 MODEL = "stability.stable-image-core-v1:1"
 
@@ -68,8 +67,3 @@ def test_no_image_at_all_is_what_was_filtered() -> None:
 def test_the_prompt_is_what_the_user_says() -> None:
     assert STABILITY.prompt({"prompt": "a dog"}).last == "a dog"
     assert STABILITY.prompt({"image": "AAAA"}).turns == ()
-
-
-@given(json_objects("prompt", "seed", "images", "seeds", "finish_reasons"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(STABILITY, value)

@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings, Usage
 from bedtape_cassettes.families.family import RenderError
@@ -15,7 +14,7 @@ from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from support.corpus import Exchange, needs_corpus
-from support.native import invoked, json_objects, recorded, withstands
+from support.native import invoked, recorded
 
 V1, V2, IMAGE = "amazon.titan-embed-text-v1", "amazon.titan-embed-text-v2:0", "amazon.titan-embed-image-v1"
 
@@ -103,8 +102,3 @@ def test_the_header_counts_the_tokens_that_the_body_tells() -> None:
 def test_the_text_is_what_the_user_says() -> None:
     assert TITAN_EMBED.prompt({"inputText": "hello"}).last == "hello"
     assert TITAN_EMBED.prompt({"inputImage": "AAAA"}).turns == ()
-
-
-@given(json_objects("inputText", "inputImage", "embedding", "inputTextTokenCount"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(TITAN_EMBED, value)

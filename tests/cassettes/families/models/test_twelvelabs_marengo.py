@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Embeddings
 from bedtape_cassettes.families.models.twelvelabs_marengo import TWELVELABS_MARENGO
-from support.native import invoked, json_objects, withstands
+from support.native import invoked
 
 SECOND, THIRD = "us.twelvelabs.marengo-embed-2-7-v1:0", "twelvelabs.marengo-embed-3-0-v1:0"
 FLAT = {"inputType": "text", "inputText": "a dog"}
@@ -42,8 +41,3 @@ def test_given_vectors_are_kept() -> None:
     content = Embeddings(vectors=((0.5, -0.5),))
     assert TWELVELABS_MARENGO.read(invoked(THIRD, NESTED, content)) == content
     assert TWELVELABS_MARENGO.read({"data": {"embedding": [0.5, -0.5]}}) == content
-
-
-@given(json_objects("inputType", "text", "inputText", "mediaSource", "mediaSources", "data", "embedding"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(TWELVELABS_MARENGO, value)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.content import STOP_REASONS, Message, Reasoning, Text, ToolUse
 from bedtape_cassettes.families.family import ModelRequest, RenderError
 from bedtape_cassettes.families.models.twelvelabs_pegasus import TWELVELABS_PEGASUS
-from support.native import invoked, json_objects, withstands
+from support.native import invoked
 
 MODEL = "us.twelvelabs.pegasus-1-2-v1:0"
 REQUEST = {"inputPrompt": "What is it?", "temperature": 0.5, "maxOutputTokens": 99}
@@ -59,8 +59,3 @@ def test_chunks_are_many() -> None:
 def test_the_request_is_read() -> None:
     prompt = TWELVELABS_PEGASUS.prompt(dict(REQUEST))
     assert (prompt.last, prompt.temperature, prompt.max_tokens) == ("What is it?", 0.5, 99)
-
-
-@given(json_objects("inputPrompt", "temperature", "maxOutputTokens", "message", "finishReason"))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands(TWELVELABS_PEGASUS, value)

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import Message, Reasoning, Text, Usage
 from bedtape_cassettes.families.models.writer import WRITER
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Events
-from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, refuses, streamed
+from support.messages import model_request, streamed
 
 MODEL = "us.writer.palmyra-x5-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": {"text": "Say hi"}}]}
-STOPS = ["end_turn", "max_tokens", "tool_use"]
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@given(thought=TEXTS, text=TEXTS, calls=st.lists(CALLS, max_size=2), stop=st.sampled_from(STOPS), usage=USAGES)
-def test_what_is_written_is_read_again(
-    whole: bool, thought: str, text: str, calls: list[ToolUse], stop: str, usage: Usage | None
-) -> None:
-    said = (*((Reasoning(thought),) if thought else ()), *((Text(text),) if text else ()))
-    message = Message((*said, *calls), stop=stop, usage=usage)
-    found = read_again(WRITER, MODEL, REQUEST, message, whole=whole)
-    assert found == replace(message, usage=None)
 
 
 def test_a_whole_answer() -> None:
@@ -67,8 +50,3 @@ def test_only_one_chunk_says_why_and_one_counts() -> None:
     reasons = [choice["finish_reason"] for chunk in made for choice in chunk["choices"]]
     assert reasons == [None] * (len(reasons) - 1) + ["length"]
     assert [chunk["usage"]["total_tokens"] for chunk in made if "usage" in chunk] == [9]
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(WRITER, MODEL, REQUEST, Image(b""), Reasoning(redacted=b"x"))
-    refuses(WRITER, MODEL, REQUEST, stop="malformed_tool_use")
