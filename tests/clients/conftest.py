@@ -6,10 +6,17 @@ import fcntl
 import os
 from pathlib import Path
 
+import boto3
 import pytest
 
 from support import corpus
 from support.folders import write_tape
+
+
+@pytest.fixture(scope="module")
+def aws() -> boto3.Session:
+    """One session for all clients of a module: it loads the service models once."""
+    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
 
 
 @pytest.fixture(scope="session")

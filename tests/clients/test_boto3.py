@@ -36,12 +36,6 @@ THE_FOUR = {"Converse", "ConverseStream", "InvokeModel", "InvokeModelWithRespons
 ONCE = Config(retries={"total_max_attempts": 1})
 
 
-@pytest.fixture
-def aws() -> boto3.Session:
-    """One session for all clients of a test: it loads the service models once."""
-    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
-
-
 @pytest.fixture(scope="module")
 def corpus_replayed(corpus_tape: Path) -> Iterator[Replayer]:
     """One server for all sources: each has its own cassettes, thus sessions."""

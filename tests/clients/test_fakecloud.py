@@ -84,12 +84,6 @@ def bedrock(tmp_path: Path) -> Iterator[Replayer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def aws() -> boto3.Session:
-    """One for all tests: it loads the service models once."""
-    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
-
-
 @pytest.fixture
 def client(aws: boto3.Session, bedrock: Replayer) -> Iterator[Any]:
     with closing(aws.client("bedrock-runtime", endpoint_url=bedrock.url, config=ONCE)) as runtime:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -133,3 +134,11 @@ class Http2:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Waits for what another thread brings about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.001)

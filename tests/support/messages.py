@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from bedtape_cassettes.families.content import Block, Message, Text, ToolUse, Usage
 from bedtape_cassettes.families.family import Family, ModelRequest, RenderError
-from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.format.bodies import compact, read_value
+from bedtape_cassettes.model import Events
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
@@ -39,6 +41,14 @@ def streamed(family: Family, model: str, request: dict[str, Any], message: Messa
     """The values of the chunks."""
     assert family.stream
     return list(family.stream(message, model_request(family, model, request, seed)))
+
+
+def payloads(model: str, request: dict[str, Any], message: Message) -> list[Any]:
+    """The values of the events of InvokeModelWithResponseStream, with Bedrock's metrics."""
+    operation = "InvokeModelWithResponseStream"
+    response = render(message, operation=operation, model=model, body=compact(request), chance=Random(0))
+    assert isinstance(response.body, Events)
+    return [read_value("bytes", event.payload) for event in response.body.events]
 
 
 def read_again(family: Family, model: str, request: dict[str, Any], message: Message, *, whole: bool) -> Message:

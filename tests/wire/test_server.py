@@ -35,9 +35,9 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.loops import new_event_loop
 from bedtape_replayer.server.server import MAX_BODY, Outcome, Server
-from support.client import Http1, Http2
+from support.client import Http1, Http2, until
 from support.folders import write
-from support.recordings import converse, path, prompt, recorded, stream
+from support.recordings import converse, path, prompt, recorded, stream, text_of, texts_of
 
 Make = Callable[..., Replayer]
 Client = type[Http1] | type[Http2]
@@ -89,22 +89,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return said(self.body)
+        return text_of(self.body)
 
     def header(self, name: str) -> str | None:
         return dict(self.headers).get(name)
-
-
-def said(body: bytes) -> str:
-    """The text of a Converse answer."""
-    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
-    return text
-
-
-def told(body: bytes) -> list[str]:
-    """The texts of a ConverseStream answer, in order."""
-    payloads = [json.loads(frame.payload) for frame in eventstream.decode_all(body)]
-    return [payload["delta"]["text"] for payload in payloads if "delta" in payload]
 
 
 class Line:
@@ -185,7 +173,7 @@ def test_a_connection_is_kept(replayer: Make) -> None:
             line.send(ask("a"))
             assert line.answer().text == "one"
             line.send(ask("s", STREAM))
-            assert told(line.answer().body) == ["x", "y"]
+            assert texts_of(line.answer().body) == ["x", "y"]
             line.send(ask("b"))
             assert line.answer().text == "two"
             line.send(ask("nobody recorded this"))
@@ -203,10 +191,10 @@ def test_pipelined_requests_are_answered_in_order(replayer: Make, speed: float |
         line.send((ask("a") + ask("s", STREAM) + ask("b") + ask("unknown") + ask("s", STREAM) + ask("a")) * 5)
         for _ in range(5):
             assert line.answer().text == "one"
-            assert told(line.answer().body) == ["x", "y", "z"]
+            assert texts_of(line.answer().body) == ["x", "y", "z"]
             assert line.answer().text == "two"
             assert line.answer().status == 400
-            assert told(line.answer().body) == ["x", "y", "z"]
+            assert texts_of(line.answer().body) == ["x", "y", "z"]
             assert line.answer().text == "one"
 
 
@@ -254,8 +242,8 @@ def test_a_body_of_24_megabytes(replayer: Make, client: Client) -> None:
     body = padded(24_000_000)
     assert len(body) == 24_000_000
     with replayer(converse("a", "one"), match=IGNORING) as server, client(server.url) as connection:
-        assert said(connection.request("POST", CONVERSE, JSON, body).body) == "one"
-        assert said(connection.request("POST", CONVERSE, JSON, padded(1000)).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, body).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, padded(1000)).body) == "one"
 
 
 def test_a_body_of_24_megabytes_in_chunks(replayer: Make) -> None:
@@ -265,7 +253,7 @@ def test_a_body_of_24_megabytes_in_chunks(replayer: Make) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT)
         with closing(connection):
             connection.request("POST", CONVERSE, body=pieces, headers=dict(JSON), encode_chunked=True)
-            assert said(connection.getresponse().read()) == "one"
+            assert text_of(connection.getresponse().read()) == "one"
 
 
 def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Make) -> None:
@@ -329,7 +317,7 @@ def test_http_1_0_closes_unless_asked_otherwise(replayer: Make) -> None:
             assert line.answer().text == "one"
             line.send(ask("s", STREAM, "Connection: keep-alive", version="1.0"))
             answer = line.answer()  # to the end: it knows no chunks
-            assert (answer.header("Connection"), told(answer.body)) == ("close", ["x", "y"])
+            assert (answer.header("Connection"), texts_of(answer.body)) == ("close", ["x", "y"])
 
 
 @pytest.mark.parametrize("speed", [None, 1000])
@@ -362,8 +350,8 @@ def test_both_protocols_on_one_port(replayer: Make) -> None:
     ):
         for _ in range(3):
             for connection in (two, one, other):
-                assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert told(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
+                assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
 
 
 def test_a_preface_in_pieces(replayer: Make) -> None:
@@ -456,14 +444,6 @@ class Streams:
         self.socket.close()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another thread brings about."""
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it never came about"
-        time.sleep(0.001)
-
-
 @pytest.mark.parametrize("requests", [1, 40])
 def test_a_slow_reader_holds_little_and_stalls_nobody(replayer_of_large: Make, requests: int) -> None:
     with replayer_of_large(large(), converse("a", "one")) as server, Line(server) as slow:
@@ -471,8 +451,8 @@ def test_a_slow_reader_holds_little_and_stalls_nobody(replayer_of_large: Make, r
         assert slow.head()[0] == 200  # and then it reads no more
         with Http1(server.url) as one, Http2(server.url) as two:
             for _ in range(20):
-                assert said(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
                 assert held(server) < 1_000_000
         if requests == 1:
             assert slow.file.read(LARGE) == TEXT
@@ -488,8 +468,8 @@ def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(replayer_of_larg
         assert client.socket.recv(1)
         with Http1(server.url) as one, Http2(server.url) as two:
             for _ in range(20):
-                assert said(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
                 assert held(server) < 40 * 500_000  # of 40 answers of 20 MB
 
 
@@ -498,7 +478,7 @@ def test_a_large_answer_is_whole(replayer_of_large: Make, client: Client) -> Non
     with replayer_of_large(large(), converse("a", "one")) as server, client(server.url) as connection:
         for _ in range(2):
             assert connection.request("POST", CONVERSE, JSON, prompt("large")).body == TEXT
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
 
 
 def test_a_stream_needs_no_window_update_where_the_window_is_wide(replayer_of_large: Make) -> None:
@@ -510,7 +490,7 @@ def test_a_stream_needs_no_window_update_where_the_window_is_wide(replayer_of_la
         client.ask(1, "s", STREAM)
         client.ask(3, "large")
         bodies = client.read(2)
-        assert told(bodies[1]) == texts
+        assert texts_of(bodies[1]) == texts
         assert len(bodies[3]) == 1_000_000
 
 
@@ -556,7 +536,7 @@ def test_a_client_that_hangs_up_in_a_stream_is_noticed(
         assert server._running is not None
         until(lambda: not server._running.connections)
         with Http1(server.url) as connection:
-            assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+            assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         assert outcomes.get(timeout=WAIT).complete
 
 
@@ -578,7 +558,7 @@ def test_a_client_of_http_2_that_hangs_up_in_a_stream_is_noticed(
         client.h2.reset_stream(1)
         client.ask(3, "a")
         assert [outcomes.get(timeout=WAIT).complete for _ in range(2)] == [False, True]
-        assert said(client.read(1)[3]) == "one"
+        assert text_of(client.read(1)[3]) == "one"
 
 
 @pytest.mark.parametrize("text", ["s", "large"])
@@ -645,7 +625,7 @@ def test_an_error_of_the_engine_is_an_answer(
         assert (answer.status, answer.header("x-amzn-ErrorType")) == (500, "InternalServerException")
         assert answer.header("Date")
         assert "RuntimeError: a\\x1b[31m\\nb" in json.loads(answer.body)["message"]
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"bedtape: POST {CONVERSE} was answered with 500")
     assert "RuntimeError" in line
@@ -662,7 +642,7 @@ def test_an_error_of_the_observer_takes_no_answer_away(replayer: Make, capfd: py
     with replayer(*interactions, observer=broken) as server, Line(server) as line:
         line.send(ask("a") + ask("s", STREAM) + ask("a"))
         assert line.answer().text == "one"
-        assert told(line.answer().body) == ["x"]
+        assert texts_of(line.answer().body) == ["x"]
         assert line.answer().text == "one"
     assert [line[:29] for line in capfd.readouterr().err.splitlines()] == ["bedtape: the observer failed:"] * 3
 
@@ -674,7 +654,7 @@ def test_a_method_that_is_not_text(replayer: Make) -> None:
         client.ask(3, "a")
         bodies = client.read(2)
         assert "message" in json.loads(bodies[1])
-        assert said(bodies[3]) == "one"
+        assert text_of(bodies[3]) == "one"
 
 
 # -- pace ------------------------------------------------------------------------------------------------------
@@ -739,7 +719,7 @@ def test_the_pace_is_the_recorded_one_to_the_millisecond(
     at_ms = [0, 0, 60_000, 60_001, 3_600_000]
     interaction = stream("s", ["x", "y"], at_ms=at_ms, after_ms=7000)
     with replayer(interaction, speed=speed) as server, client(server.url) as connection:
-        assert told(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
+        assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
     expected = [7.0, 67.0, 67.001, 3607.0]
     began = hurried.due[0] - expected[0] / speed
     assert [(due - began) * speed for due in hurried.due[:4]] == pytest.approx(expected, abs=1e-6)
@@ -761,11 +741,11 @@ def test_streams_are_paced_independently(replayer: Make) -> None:
             one.send(ask("slow", STREAM))
             assert one.head()[0] == 200
             other.send(ask("fast", STREAM))
-            assert told(other.answer().body) == ["y"]
+            assert texts_of(other.answer().body) == ["y"]
         with closing(Streams(server)) as client:
             client.ask(1, "slow", STREAM)
             client.ask(3, "fast", STREAM)
-            assert told(client.read(1)[3]) == ["y"]
+            assert texts_of(client.read(1)[3]) == ["y"]
 
 
 # -- what every answer has -------------------------------------------------------------------------------------
@@ -823,7 +803,7 @@ def test_an_answer_in_flight_is_finished(replayer: Make, client: Client) -> None
         until(lambda: any(connection._players for connection in running.connections))
         port = server.port
         server.stop()
-        assert told(answer.result(WAIT).body) == texts
+        assert texts_of(answer.result(WAIT).body) == texts
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=WAIT)
 
@@ -905,7 +885,7 @@ def test_stopping_closes_idle_and_unfinished_connections(replayer: Make) -> None
             line.send(sent)
         assert lines[3].answer().text == "one"
         two = Http2(server.url)
-        assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         until(lambda: len(running.connections) == 5)
         stop_without_haste(server)
         for line in lines:
@@ -922,7 +902,7 @@ def test_a_pipelined_request_is_not_begun_any_more(replayer: Make) -> None:
         line.send(ask("s", STREAM) * 2)
         assert line.head()[0] == 200
         stop_without_haste(server)
-        assert told(b"".join(iter(line.chunk, b""))) == ["x"]
+        assert texts_of(b"".join(iter(line.chunk, b""))) == ["x"]
         assert line.ends()
 
 
@@ -970,7 +950,7 @@ def test_async_with(replayer: Make) -> None:
             answer = await reader.read()
             writer.close()
             await writer.wait_closed()
-            return said(answer.partition(b"\r\n\r\n")[2])
+            return text_of(answer.partition(b"\r\n\r\n")[2])
 
     with asyncio.Runner() as runner:
         assert runner.run(use()) == "one"
@@ -981,7 +961,7 @@ def test_on_ipv6(replayer: Make) -> None:
         pytest.skip("this machine has no IPv6")
     with replayer(converse("a", "one"), host="::1") as server, Http1(server.url) as connection:
         assert server.url.startswith("http://[::1]:")
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
 
 
 def test_errors_of_use(replayer: Make, tmp_path: Path) -> None:

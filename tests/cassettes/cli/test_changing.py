@@ -8,21 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette, Events
 from bedtape_cassettes.storage import store
 from support import folders
+from support.commands import run
 from support.recordings import converse, stream
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cassette, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -11,15 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.cli.processes import edit_text
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import answer_text
 from support import folders
+from support.commands import run
 from support.heard import text_heard
 from support.recordings import converse, stream
 
@@ -39,12 +38,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def held(root: Path, number: int) -> Interaction:
     return store.read([root])[0].interactions[number - 1]
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cassette, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 # -- edit ------------------------------------------------------------------------------------------------------

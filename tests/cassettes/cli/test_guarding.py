@@ -15,6 +15,7 @@ from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from support import folders
+from support.commands import run
 from support.heard import text_heard
 from support.recordings import converse, stream
 
@@ -29,12 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "cassettes"
     folders.write(root, Cassette("a", (converse(EMAIL, "hello"), stream("2", ["Write to ada@anal", "ytical.io."]))))
     return root
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cassette, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def told(*arguments: str, code: int = 0) -> Any:

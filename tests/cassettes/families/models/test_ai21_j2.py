@@ -76,9 +76,3 @@ def test_it_does_not_stream() -> None:
             body=b"{}",
             chance=model_request(AI21_J2, MODEL, REQUEST).chance,
         )
-
-
-def test_the_request_is_read() -> None:
-    prompt = AI21_J2.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say\nhi  you", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

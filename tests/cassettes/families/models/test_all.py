@@ -100,6 +100,25 @@ def test_what_it_has_no_form_for_is_refused(case: Case) -> None:
     refuses(BY_NAME[case.family], case.model, case.request, stop=case.refused)
 
 
+COUNTED = {"temperature": 0.5, "top_p": 0.9}
+TITAN = {"maxTokenCount": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}
+REQUESTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "ai21_j2": ({**PROMPT, "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}, ("|",)),
+    "cohere_command": ({**PROMPT, "max_tokens": 9, "temperature": 0.5, "p": 0.9, "stop_sequences": ["|"]}, ("|",)),
+    "completions": ({**PROMPT, **COUNTED, "max_tokens": 9, "stop": "|"}, ("|",)),
+    "llama": ({**PROMPT, **COUNTED, "max_gen_len": 9}, ()),
+    "titan_text": ({"inputText": "Say hi", "textGenerationConfig": TITAN}, ("|",)),
+}
+
+
+@pytest.mark.parametrize("family", REQUESTS)
+def test_a_request_is_read(family: str) -> None:
+    request, stops = REQUESTS[family]
+    prompt = BY_NAME[family].prompt(request)
+    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
+    assert prompt.stop_sequences == stops
+
+
 # The members of the family's requests and answers.
 MEMBERS = {
     "ai21_j2": "prompt completions data finishReason text reason",

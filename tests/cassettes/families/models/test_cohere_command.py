@@ -40,9 +40,3 @@ def test_chunks_are_numbered_where_there_are_several() -> None:
         assert "".join(chunk["text"] for chunk in made if chunk["index"] == index) == "Hi, all of you."
     assert last == {"finish_reason": "MAX_TOKENS", "is_finished": True}
     assert "index" not in streamed(COHERE_COMMAND, MODEL, STREAMS, message)[0]
-
-
-def test_the_request_is_read() -> None:
-    prompt = COHERE_COMMAND.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

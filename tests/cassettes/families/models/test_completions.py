@@ -30,9 +30,3 @@ def test_only_the_last_chunk_says_why_and_counts() -> None:
 def test_no_model_id_tells_it_but_a_rule_may() -> None:
     assert COMPLETIONS in FAMILIES
     assert family_of("InvokeModel", MODEL, "completions") is COMPLETIONS
-
-
-def test_the_request_is_read() -> None:
-    prompt = COMPLETIONS.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

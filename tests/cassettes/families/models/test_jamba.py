@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -10,10 +9,7 @@ import pytest
 
 from bedtape_cassettes.families.content import Message, Text, ToolUse, Usage
 from bedtape_cassettes.families.models.jamba import JAMBA
-from bedtape_cassettes.families.rendering import render
-from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import Events
-from support.messages import model_request, streamed
+from support.messages import model_request, payloads, streamed
 
 MODEL = "us.ai21.jamba-1-5-mini-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
@@ -50,15 +46,7 @@ def test_every_chunk_counts_and_the_last_says_why(stop: str, token: int | None) 
 
 
 def test_metrics_stand_alone() -> None:
-    response = render(
-        Message((Text("Hi."),), usage=Usage(7, 2)),
-        operation="InvokeModelWithResponseStream",
-        model=MODEL,
-        body=json.dumps(REQUEST).encode(),
-        chance=model_request(JAMBA, MODEL, REQUEST).chance,
-    )
-    assert isinstance(response.body, Events)
-    last: Any = bodies.read_value("bytes", response.body.events[-1].payload)
+    *_, last = payloads(MODEL, REQUEST, Message((Text("Hi."),), usage=Usage(7, 2)))
     assert list(last) == ["amazon-bedrock-invocationMetrics"]
     assert last["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 2
 

@@ -29,11 +29,6 @@ def test_chunks_count_and_only_the_last_says_why(stop: str, last: str) -> None:
     assert bool(made[-1]["generation"]) == bool(last)
 
 
-def test_the_request_is_read() -> None:
-    prompt = LLAMA.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-
-
 def test_what_is_none_of_its_answers_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"expected a `generation`.*found message"):
         LLAMA.read({"message": "Validation Error"})

@@ -42,9 +42,3 @@ def test_chunks_are_long_and_the_first_and_last_count() -> None:
 def test_a_short_answer_is_one_chunk() -> None:
     (made,) = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)))
     assert (made["inputTextTokenCount"], made["totalOutputTextTokenCount"]) == (7, 2)
-
-
-def test_the_request_is_read() -> None:
-    prompt = TITAN_TEXT.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from bedtape_cassettes.families.content import Message, Reasoning, Text, Usage
 from bedtape_cassettes.families.models.writer import WRITER
-from bedtape_cassettes.families.rendering import render
-from bedtape_cassettes.format import bodies
-from bedtape_cassettes.model import Events
-from support.messages import model_request, streamed
+from support.messages import model_request, payloads, streamed
 
 MODEL = "us.writer.palmyra-x5-v1:0"
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": {"text": "Say hi"}}]}
@@ -31,17 +27,8 @@ def test_the_request_s_content_may_be_a_part() -> None:
 
 
 def test_a_stream_ends_with_a_word_after_the_metrics() -> None:
-    response = render(
-        Message((Text("Hi."),), usage=Usage(7, 2)),
-        operation="InvokeModelWithResponseStream",
-        model=MODEL,
-        body=json.dumps(REQUEST).encode(),
-        chance=model_request(WRITER, MODEL, REQUEST).chance,
-    )
-    assert isinstance(response.body, Events)
-    *_, before, last = [bodies.read_value("bytes", event.payload) for event in response.body.events]
+    *_, before, last = payloads(MODEL, REQUEST, Message((Text("Hi."),), usage=Usage(7, 2)))
     assert last == "[DONE]"
-    assert isinstance(before, dict)
     assert "amazon-bedrock-invocationMetrics" in before
 
 

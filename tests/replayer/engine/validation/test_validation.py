@@ -188,62 +188,50 @@ def test_json_of_another_type_cannot_be_read_and_nothing_else_is_said_of_it(body
     assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) == Refusal(400, "SerializationException", message)
 
 
+TOO_MANY = (
+    "The number of toolResult blocks at messages.{}.content exceeds the number of toolUse blocks of previous turn."
+)
+HELLO, RESULT_1 = _turn("user", "a"), _turn("user", *_result("t1"))
+USE, USES = _turn("assistant", *_use("t")), _turn("assistant", *_use("t1", "t2"))
 # The texts of the wire contract's table; where a model is named, others are not asked for it.
 CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
-    "users in a row": (NOVA, _converse(_turn("user", "a"), _turn("user", "b")), ALTERNATE),
+    "users in a row": (NOVA, _converse(HELLO, _turn("user", "b")), ALTERNATE),
     "assistants in a row": (
         LLAMA,
-        _converse(_turn("user", "a"), _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
+        _converse(HELLO, _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
         ALTERNATE,
     ),
     "no result": (
         CLAUDE,
-        _converse(_turn("user", "a"), _turn("assistant", *_use("t1", "t2")), _turn("user", "b"), toolConfig=TOOLS),
+        _converse(HELLO, USES, _turn("user", "b"), toolConfig=TOOLS),
         "Expected toolResult blocks at messages.2.content for the following Ids: t1, t2",
     ),
     "results in two turns": (
         CLAUDE,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t1", "t2")),
-            _turn("user", *_result("t1")),
-            _turn("user", *_result("t2")),
-            toolConfig=TOOLS,
-        ),
+        _converse(HELLO, USES, RESULT_1, _turn("user", *_result("t2")), toolConfig=TOOLS),
         "Expected toolResult blocks at messages.2.content for the following Ids: t2",
     ),
-    "results of nothing": (
-        CLAUDE,
-        _converse(_turn("user", *_result("t1")), toolConfig=TOOLS),
-        "The number of toolResult blocks at messages.0.content exceeds the number of toolUse blocks of previous turn.",
-    ),
+    "results of nothing": (CLAUDE, _converse(RESULT_1, toolConfig=TOOLS), TOO_MANY.format(0)),
     "too many results": (
         CLAUDE,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t1")),
-            _turn("user", *_result("t1", "t2")),
-            toolConfig=TOOLS,
-        ),
-        "The number of toolResult blocks at messages.2.content exceeds the number of toolUse blocks of previous turn.",
+        _converse(HELLO, _turn("assistant", *_use("t1")), _turn("user", *_result("t1", "t2")), toolConfig=TOOLS),
+        TOO_MANY.format(2),
     ),
     "results beside text": (
         LLAMA,
-        _converse(
-            _turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"), "b"), toolConfig=TOOLS
-        ),
+        _converse(HELLO, USE, _turn("user", *_result("t"), "b"), toolConfig=TOOLS),
         "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
     ),
     "tools that are not offered": (
         CLAUDE,
-        _converse(_turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"))),
+        _converse(HELLO, USE, _turn("user", *_result("t"))),
         "The toolConfig field must be defined when using toolUse and toolResult content blocks.",
     ),
     "an error that says nothing": (
         CLAUDE,
         _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t")),
+            HELLO,
+            USE,
             _turn("user", {"toolResult": {"toolUseId": "t", "status": "error", "content": []}}),
             toolConfig=TOOLS,
         ),
@@ -265,18 +253,16 @@ def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) 
 FINE: dict[str, tuple[str, JsonValue]] = {
     "nothing at all": (CLAUDE, {}),
     "members that the model does not know": (CLAUDE, _converse(future={"x": 1})),
-    "users in a row, merged": (CLAUDE, _converse(_turn("user", "a"), _turn("user", "b"))),
-    "users in a row, for a model that nobody knows": ("my-model", _converse(_turn("user", "a"), _turn("user", "b"))),
+    "users in a row, merged": (CLAUDE, _converse(HELLO, _turn("user", "b"))),
+    "users in a row, for a model that nobody knows": ("my-model", _converse(HELLO, _turn("user", "b"))),
     "text beside tools": (
         CLAUDE,
-        _converse(
-            _turn("user", "a"), _turn("assistant", "b", *_use("t")), _turn("user", "c", *_result("t")), toolConfig=TOOLS
-        ),
+        _converse(HELLO, _turn("assistant", "b", *_use("t")), _turn("user", "c", *_result("t")), toolConfig=TOOLS),
     ),
     "a server's tool, which the server answers": (
         NOVA,
         _converse(
-            _turn("user", "a"),
+            HELLO,
             _turn("assistant", *_use("t", type="server_tool_use"), *_result("t"), "b"),
             _turn("user", "c"),
             toolConfig=TOOLS,
@@ -285,13 +271,10 @@ FINE: dict[str, tuple[str, JsonValue]] = {
     "a use with the type that Claude gives it": (
         CLAUDE,
         _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t", type="tool_use")),
-            _turn("user", *_result("t")),
-            toolConfig=TOOLS,
+            HELLO, _turn("assistant", *_use("t", type="tool_use")), _turn("user", *_result("t")), toolConfig=TOOLS
         ),
     ),
-    "an empty last message of the assistant": (CLAUDE, _converse(_turn("user", "a"), _turn("assistant"))),
+    "an empty last message of the assistant": (CLAUDE, _converse(HELLO, _turn("assistant"))),
     "a whole number as a fraction": (CLAUDE, _converse(inferenceConfig={"maxTokens": 5.0, "temperature": 1})),
     "members that are null": (CLAUDE, _converse(system=None, toolConfig=None, inferenceConfig={"topP": None})),
 }
@@ -435,15 +418,8 @@ class Place:
     body: Callable[[JsonValue], JsonValue]
 
 
-_WORDS = (
-    "a",
-    "1",
-    "s3://bucket",
-    "123456789012",
-    "DRAFT",
-    "A1B2C3D4E5",
-    "arn:aws:kms:us-east-1:123456789012:key/" + "a" * 36,
-)
+_KEY = "arn:aws:kms:us-east-1:123456789012:key/" + "a" * 36
+_WORDS = ("a", "1", "s3://bucket", "123456789012", "DRAFT", "A1B2C3D4E5", _KEY)
 
 
 def _sample(shape: Shape) -> JsonValue:
