@@ -1,7 +1,6 @@
 """Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
 
 import http.client
-import json
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -136,15 +135,9 @@ class Http2(Connection):
         return list(self._h2.receive_data(data))
 
 
-def said(body: bytes) -> str:
-    """The text of a Converse answer."""
-    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
-    return text
-
-
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for what another thread brings about."""
-    end = time.monotonic() + 30  # seconds until a test that hangs fails; nothing is measured by it
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.001)
