@@ -195,7 +195,7 @@ def test_a_service_that_is_not_there_is_said(tmp_path: Path) -> None:
     (verdict,) = verdicts(folder, dead)
     assert verdict.drifts == ()
     assert verdict.skipped is not None
-    assert "could not be asked again" in verdict.skipped
+    assert "could not be sent again" in verdict.skipped
 
 
 def test_one_cassette_by_its_name(service: Service, tmp_path: Path) -> None:
