@@ -15,6 +15,7 @@ from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Headers, Interaction
 from support import folders
+from support.commands import run_program
 from support.recorder import environment
 from support.recordings import answer, path, prompt
 from support.upstream import Answer, Upstream
@@ -136,13 +137,9 @@ def verified(bedrock: Upstream, before: Said, now: Said, folder: Path) -> subpro
     folders.write(folder / "tapes", Cassette("a", (before.recorded(),)))
     code = "from bedtape_cassettes.cli.main import main; main()"
     arguments = ["record", "--verify", "--to", str(folder / "tapes"), "--upstream", bedrock.url]
-    ended = subprocess.run(
+    ended = run_program(
         [sys.executable, "-c", code, *arguments],
-        env=environment(bedrock, folder, NO_PROXY="localhost", no_proxy="localhost"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        environment(bedrock, folder, NO_PROXY="localhost", no_proxy="localhost"),
     )
     assert not bedrock.failures
     assert len(bedrock.requests) == 1
