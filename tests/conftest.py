@@ -3,17 +3,20 @@
 import ipaddress
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
-from hypothesis import settings
 
 from bedtape_cassettes.config.options import CONFIG, variables
 
-# A slow or loaded machine must not fail a test.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+# A slow or loaded machine must not fail a test. The environments of tests/matrix have no Hypothesis.
+with suppress(ImportError):
+    from hypothesis import settings
+
+    settings.register_profile("no-deadline", deadline=None)
+    settings.load_profile("no-deadline")
 
 _AWS = (
     "AWS_ACCESS_KEY_ID",

@@ -23,8 +23,11 @@ def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
 
 
 def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
-    """Split the text into pieces of `least` to `most` characters. An empty text has no piece."""
-    at = 0
+    """Split the text into pieces of `least` to `most` characters. An empty text has no piece.
+
+    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them.
+    """
+    at, most = 0, min(most, max(least, len(text) // 2))
     while at < len(text):
         size = chance.randint(least, most)
         yield text[at : at + size]
