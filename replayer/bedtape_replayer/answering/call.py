@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from bedtape_cassettes.addresses import read_scope
+from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.operations import Dialect, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
 
 
@@ -23,7 +23,7 @@ class Call:
 
     path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
     generation: the generation of the session. A session that is reset, or made anew under the same name, has another
-    generation, and so another history. 0 for a call that no history keeps.
+    generation, and so another history. 0 for a call that no history keeps. prefix: the service in the prefix of the path.
     """
 
     session: str
@@ -33,6 +33,7 @@ class Call:
     body: bytes
     number: int = 1
     generation: int = 0
+    prefix: str | None = None
 
     @property
     def target(self) -> Target:
@@ -40,19 +41,43 @@ class Call:
 
     @cached_property
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
-        """The parts of the request that an answer may depend on: the key of caches."""
+        """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        return self.method, self.path, headers, self.body
+        method = self.method if self.dialect == "aws" else f"{self.method} {self.service}"
+        return method, self.path, headers, self.body
 
     @property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
-    @property
+    @cached_property
     def model(self) -> str | None:
-        """The model id, percent-decoded, ARNs whole."""
-        return self.target.model
+        """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
+        return self.target.model or find_body_model(self.target, self.body)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
+        return self.target.dialect
+
+    @cached_property
+    def service(self) -> str:
+        """bedrock-runtime or bedrock-mantle: both have OpenAI's and Anthropic's APIs.
+
+        The prefix of the path or the host of the request name it. Otherwise the path decides: only bedrock-mantle has
+        paths that begin with `/v1/`.
+        """
+        host = read_host((self.head.get("host") or "").partition(":")[0])
+        return self.prefix or (host.service if host else MANTLE if self.path.startswith("/v1/") else RUNTIME)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the client expects a stream: by the operation or, in OpenAI's and Anthropic's APIs, by the body."""
+        operation = self.target.operation
+        if operation is None or self.dialect == "aws":
+            return operation is not None and operation.streaming
+        return isinstance(self.json, dict) and self.json.get("stream") is True
 
     @cached_property
     def json(self) -> JsonValue:

@@ -201,6 +201,7 @@ class AnswerDict(TypedDict, total=False):
 
     text: str
     json: Any
+    refusal: str
     tool: ToolDict | Sequence[ToolDict]
     reasoning: str | ReasoningDict
     citations: Sequence[CitationDict]

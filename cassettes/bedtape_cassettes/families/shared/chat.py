@@ -14,6 +14,7 @@ from bedtape_cassettes.families.content import (
     Message,
     Prompt,
     Reasoning,
+    Refusal,
     Text,
     ToolResult,
     ToolUse,
@@ -60,6 +61,7 @@ def prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens") or json_access.integer(body, "max_completion_tokens"),
         stop_sequences=completion.strings(body, "stop"),
+        forced_tool=readers.forced_tool(body.get("tool_choice")),
     )
 
 
@@ -122,8 +124,7 @@ def call(use: ToolUse, new_id: str) -> JsonObject:
 
 def usage(counts: Usage) -> JsonObject:
     """Token counts in the common form. Cached tokens count as prompt tokens."""
-    prompt_tokens = counts.total - counts.output
-    return {"prompt_tokens": prompt_tokens, "completion_tokens": counts.output, "total_tokens": counts.total}
+    return {"prompt_tokens": counts.total_input, "completion_tokens": counts.output, "total_tokens": counts.total}
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -155,12 +156,16 @@ def _gather_choices(chunks: Sequence[JsonValue], member: str, expected: str) -> 
     return Message(blocks, stop=completion.stop_of(STOPS, word))
 
 
+# The members that hold text, to kinds of blocks. bedrock-mantle's name of reasoning is not vLLM's older one.
+_KINDS = {"reasoning": "thought", "reasoning_content": "thought", "content": "text", "refusal": "refusal"}
+
+
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
     """Join the deltas of reasoning, of text and of each tool call, in the order in which each block began."""
     runs: list[tuple[str, list[JsonValue]]] = []
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:
-        for kind, name in (("thought", "reasoning_content"), ("text", "content")):
+        for name, kind in _KINDS.items():
             if text := readers.read_text(delta, name):
                 if not runs or runs[-1][0] != kind:
                     runs.append((kind, []))
@@ -184,4 +189,4 @@ def _block(kind: str, deltas: list[JsonValue]) -> Block:
         text = "".join(json_access.text(piece, "function", "arguments") for piece in deltas)
         return ToolUse(whole.name, readers.arguments(text), whole.id)
     text = "".join(piece for piece in deltas if isinstance(piece, str))
-    return Reasoning(text) if kind == "thought" else Text(text)
+    return Reasoning(text) if kind == "thought" else Refusal(text) if kind == "refusal" else Text(text)
