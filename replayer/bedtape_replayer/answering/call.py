@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
@@ -24,6 +24,7 @@ class Call:
     path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
     generation: the generation of the session. A session that is reset, or made anew under the same name, has another
     generation, and so another history. 0 for a call that no history keeps. prefix: the service in the prefix of the path.
+    earlier: the conversation that the call continues by an id (`previous_response_id`).
     """
 
     session: str
@@ -34,6 +35,7 @@ class Call:
     number: int = 1
     generation: int = 0
     prefix: str | None = None
+    earlier: Prompt | None = None
 
     @property
     def target(self) -> Target:
@@ -62,14 +64,18 @@ class Call:
         return self.target.dialect
 
     @cached_property
+    def named_service(self) -> str | None:
+        """The service that the prefix of the path or the host of the request names; None if neither does."""
+        host = read_host((self.head.get("host") or "").partition(":")[0])
+        return self.prefix or (host.service if host else None)
+
+    @property
     def service(self) -> str:
         """bedrock-runtime or bedrock-mantle: both have OpenAI's and Anthropic's APIs.
 
-        The prefix of the path or the host of the request name it. Otherwise the path decides: only bedrock-mantle has
-        paths that begin with `/v1/`.
+        If the request names neither, the path decides: only bedrock-mantle has paths that begin with `/v1/`.
         """
-        host = read_host((self.head.get("host") or "").partition(":")[0])
-        return self.prefix or (host.service if host else MANTLE if self.path.startswith("/v1/") else RUNTIME)
+        return self.named_service or (MANTLE if self.path.startswith("/v1/") else RUNTIME)
 
     @property
     def is_streamed(self) -> bool:
@@ -99,7 +105,8 @@ class Call:
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
-        return read(self.operation, self.model, self.body)
+        prompt = read(self.operation, self.model, self.body)
+        return replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
 
     @cached_property
     def attempt(self) -> int:

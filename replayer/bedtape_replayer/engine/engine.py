@@ -7,6 +7,7 @@ has no sockets and no clock. An answer's `steps` are the parts to send and their
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
@@ -150,13 +151,19 @@ class Engine:
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
         occasion, among = layers.count(call, key), layers.candidates(call)
-        check = self._find_refusal if self._checks.rules else None
+        check = partial(self._check, session) if self._checks.rules else None
+        if call.dialect == "openai":
+            session.responses.continue_conversation(call)
+            if (kept := session.responses.answer(call)) is not None:
+                return Answer(call, build_response_reply(call, kept[1], key), "rule", kept[0], kept[1])
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)
             elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
+                if call.operation == "Responses" and match.layer:
+                    answer = _keep_response(session, answer, key)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss has no response to change
@@ -167,6 +174,9 @@ class Engine:
             reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect)
             return Answer(call, reply, "overlay", str(error))
 
+    def _check(self, session: SessionState, call: Call) -> Response | None:
+        return self._find_refusal(call) or session.responses.find_refusal(call)
+
     def _find_refusal(self, call: Call) -> Response | None:
         """Validate the request. Equal requests are validated once."""
         request = call.request
@@ -175,6 +185,15 @@ class Engine:
             self._refusals.keep(request, refusal, len(call.path) + len(call.body))
             return refusal
         return self._refusals[request]
+
+
+def _keep_response(session: SessionState, answer: Answer, key: bytes) -> Answer:
+    """Keeps a rule's answer of the Responses API, which a client may read again, and returns the answer to send."""
+    assert answer.response is not None
+    response = session.responses.keep(answer.call, answer.response, answer.by or "")
+    if response is answer.response:
+        return answer
+    return replace(answer, response=response, reply=build_response_reply(answer.call, response, key))
 
 
 def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], key: bytes) -> Answer:

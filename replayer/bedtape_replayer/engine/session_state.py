@@ -13,6 +13,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
+from bedtape_replayer.engine.responses import Responses
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
@@ -56,10 +57,11 @@ class SessionState:
         self.reset()
 
     def reset(self) -> None:
-        """Remove layers, positions and history; cassettes and settings stay. Calls in flight will be in no history."""
+        """Remove layers, positions, kept answers and history; cassettes and settings stay. Calls in flight will be in no history."""
         self.generation = next(_GENERATIONS)
         self.layers = Layers(self._shared)
         self.history = History(self._limit)
+        self.responses = Responses()
         self._calls = 0
         self._played: dict[bytes, int] = {}
 

@@ -16,7 +16,6 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, 
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.models.openai import render_inline, split_reasoning
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.citations import read_url_citation, render_url_citation
 from bedtape_cassettes.families.shared.server_sent import is_hosted
 from bedtape_cassettes.model import JsonValue
 
@@ -66,10 +65,10 @@ def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
     return dict(sorted(chat.call(use, new_id).items()))
 
 
-def _cited(block: CitedText, start: int) -> list[JsonValue]:
+def _render_annotations(block: CitedText, start: int) -> list[JsonValue]:
     end = start + len(block.text)
     return [
-        {"type": "url_citation", "url_citation": render_url_citation(citation, start, end)}
+        {"type": "url_citation", "url_citation": chat.render_url_citation(citation, start, end)}
         for citation in block.citations
     ]
 
@@ -92,7 +91,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
                 calls.append(_call(block, request))
             case _:
                 if isinstance(block, CitedText):
-                    annotations += _cited(block, len(text))
+                    annotations += _render_annotations(block, len(text))
                 text += _inline(block)
     answer: JsonObject = {
         **({"annotations": annotations} if annotations else {}),
@@ -156,7 +155,7 @@ def _deltas(message: Message, request: ModelRequest, *, inline: bool) -> Iterato
             case CitedText(text=text):
                 for piece in synthesis.deltas(text, chance, *_TEXT):
                     yield {"content": piece}
-                yield {"annotations": _cited(block, length)}
+                yield {"annotations": _render_annotations(block, length)}
                 length += len(text)
 
 
@@ -189,7 +188,7 @@ def _with_citations(message: Message, bodies: Sequence[JsonValue], member: str) 
     """Give the annotations to the last text, because they do not say which block they belong to."""
     choices = [choice for body in bodies for choice in readers.objects(body, "choices")]
     annotations = [each for choice in choices for each in readers.objects(choice, member, "annotations")]
-    citations = tuple(read_url_citation(each.get("url_citation")) for each in annotations)
+    citations = tuple(chat.read_url_citation(each.get("url_citation")) for each in annotations)
     last = max((at for at, block in enumerate(message.blocks) if isinstance(block, Text)), default=None)
     if not citations or last is None:
         return message

@@ -56,7 +56,7 @@ def _prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "inferenceConfig", "topP"),
         max_tokens=json_access.integer(body, "inferenceConfig", "maxTokens"),
         stop_sequences=json_access.texts(body, "inferenceConfig", "stopSequences"),
-        forced_tool=readers.forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
+        forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
     )
 
 

@@ -23,7 +23,6 @@ from bedtape_cassettes.families.content import (
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError, make_render_error
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
-from bedtape_cassettes.families.shared.citations import read_url_citation, render_url_citation
 from bedtape_cassettes.families.shared.server_sent import is_hosted
 from bedtape_cassettes.model import JsonValue
 
@@ -148,7 +147,7 @@ def _part(block: Block, model: str) -> JsonObject:
 
 def _annotations(block: CitedText) -> Iterator[JsonObject]:
     for citation in block.citations:
-        yield {**render_url_citation(citation, 0, len(block.text)), "type": "url_citation"}
+        yield {**chat.render_url_citation(citation, 0, len(block.text)), "type": "url_citation"}
 
 
 # -- the response object ---------------------------------------------------------------------------------------
@@ -372,7 +371,7 @@ def _read_item(item: JsonObject) -> Iterator[Block]:
                 if part.get("type") == "refusal":
                     yield Refusal(json_access.text(part, "refusal"))
                 elif annotations := readers.objects(part, "annotations"):
-                    yield CitedText(text, tuple(map(read_url_citation, annotations)))
+                    yield CitedText(text, tuple(map(chat.read_url_citation, annotations)))
                 elif text:
                     yield Text(text)
         case {"type": "function_call"}:
@@ -412,7 +411,7 @@ RESPONSES = Family(
         text_types=("output_text", "response.output_text.delta"),
         copies=("text", "part.text", "item.content.*.text", "response.output.*.content.*.text"),
         sequence=("sequence_number",),
-        stop=("status", "response.status"),
+        stop=("incomplete_details.reason", "response.incomplete_details.reason"),
         input=("usage.input_tokens", "response.usage.input_tokens"),
         output=("usage.output_tokens", "response.usage.output_tokens"),
         cache_read=("usage.input_tokens_details.cached_tokens", "response.usage.input_tokens_details.cached_tokens"),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bedtape_cassettes.families.content import (
     Block,
+    Citation,
     Content,
     Message,
     Prompt,
@@ -61,7 +62,7 @@ def prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens") or json_access.integer(body, "max_completion_tokens"),
         stop_sequences=completion.strings(body, "stop"),
-        forced_tool=readers.forced_tool(body.get("tool_choice")),
+        forced_tool=readers.read_forced_tool(body.get("tool_choice")),
     )
 
 
@@ -125,6 +126,18 @@ def call(use: ToolUse, new_id: str) -> JsonObject:
 def usage(counts: Usage) -> JsonObject:
     """Token counts in the common form. Cached tokens count as prompt tokens."""
     return {"prompt_tokens": counts.total_input, "completion_tokens": counts.output, "total_tokens": counts.total}
+
+
+def render_url_citation(citation: Citation, start: int, end: int) -> JsonObject:
+    """A citation of the characters from `start` to `end`. Without a URL, the cited text stands in its place."""
+    url = citation.origin or json_access.text(citation.location, "web", "url") or citation.source
+    return {"end_index": end, "start_index": start, "title": citation.title or "", "url": url}
+
+
+def read_url_citation(annotation: JsonValue) -> Citation:
+    """The inverse of `render_url_citation`."""
+    url = json_access.text(annotation, "url")
+    return Citation("", json_access.text(annotation, "title") or None, {"web": {"url": url}}, url)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------

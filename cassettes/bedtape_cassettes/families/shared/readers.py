@@ -40,7 +40,7 @@ def arguments(text: str) -> JsonValue:
         return text
 
 
-def forced_tool(choice: JsonValue) -> str | None:
+def read_forced_tool(choice: JsonValue) -> str | None:
     """The tool that a request forces, as its `tool_choice` says; empty for any tool, None if the model may choose."""
     match choice:
         case "required" | "any" | {"type": "any"} | {"any": {}}:

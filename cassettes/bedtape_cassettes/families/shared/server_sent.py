@@ -39,9 +39,14 @@ def write_messages(values: Iterable[JsonValue], request: ModelRequest) -> Iterat
         yield b"event: %b\ndata: %b\n\n" % (json_access.text(value, "type").encode(), compact(value))
 
 
-def write_event(operation: str, name: str, value: dict[str, JsonValue]) -> bytes:
-    """One event outside the stream of an answer: a new kind of event, or an error. Chat Completions has no types."""
-    if operation == "ChatCompletions":
-        return seal_data(value)
-    typed = {"type": name, **value}
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), compact(typed)) if operation == "Messages" else seal_data(typed)
+def write_event(operation: str, name: str, value: dict[str, JsonValue], number: int) -> bytes:
+    """One event outside the stream of an answer: a new kind of event, or an error. Chat Completions has no types.
+
+    number: of the event in its stream, from 0.
+    """
+    match operation:
+        case "ChatCompletions":
+            return seal_data(value)
+        case "Messages":
+            return b"event: %b\ndata: %b\n\n" % (name.encode(), compact({"type": name, **value}))
+    return seal_data({"type": name, "sequence_number": number, **value})

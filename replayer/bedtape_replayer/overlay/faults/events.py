@@ -124,13 +124,13 @@ class Insert(_EventFault):
     def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:
         at = min(self.after_events, len(events))
         when = events[at - 1].at_ms if at else 0
-        return (*events[:at], self._build_event(call, when), *events[at:])
+        return (*events[:at], self._build_event(call, when, at), *events[at:])
 
-    def _build_event(self, call: Call, when: int) -> Event:
+    def _build_event(self, call: Call, when: int, number: int) -> Event:
         payload = dict(self.payload)
         if call.dialect == "aws":
             return Event(when, event_headers(self.type), compact(payload), "json")
-        data = write_event(call.operation or "", self.type, payload)
+        data = write_event(call.operation or "", self.type, payload, number)
         return Event(when, (), data, choose_form(data, framed=False))
 
 

@@ -114,9 +114,8 @@ def _end_with_frame(reply: Reply, after: int, headers: Headers, payload: bytes) 
 def _end_with_event(reply: Reply, after: int, call: Call, error: str, status: int, message: str) -> Reply:
     """Keeps the first server-sent events, and adds an error as the API of the call sends it."""
     value = render_error(call.dialect, error, status, message, make_request_id(call.body))
-    if call.operation == "Responses":
-        value["sequence_number"] = min(after, len(reply.pieces))
-    return _end_with(reply, after, write_event(call.operation or "", "error", value))
+    number = min(after, len(reply.pieces))
+    return _end_with(reply, after, write_event(call.operation or "", "error", value, number))
 
 
 def _end_with(reply: Reply, after: int, data: bytes) -> Reply:
