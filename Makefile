@@ -23,7 +23,7 @@ PYTEST_ARGS ?= -n auto
 # The tests that need Python alone. `make test` leaves out those that are marked as slow.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
-.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench lock clean
+.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench fuzz lock clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -66,6 +66,11 @@ docs: $(CHECK)
 # Topics can be chosen: make bench TOPICS="http1 h2". Only a run of all writes the page.
 bench: $(TEST) .venv-bench/.installed
 	$(BIN)/python tests/bench/run.py $(TOPICS)
+
+# Damaged inputs for every reader of what others write.
+SECONDS ?= 60
+fuzz: $(TEST)
+	$(BIN)/python tests/fuzz/run.py $(SECONDS)
 
 # Versions and hashes of all that is installed, for every Python and platform: needs uv.
 lock:
