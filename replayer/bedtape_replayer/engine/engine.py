@@ -120,7 +120,7 @@ class Engine:
         key = index.key(call)
         recording = session.next(index, key, strict=self._strict(session))
         if recording is None:
-            return self._render_miss(call, index, key)
+            return self._render_miss(session, call, index, key)
         return self._render_recording(call, recording)
 
     def _strict(self, session: SessionState) -> bool:
@@ -130,9 +130,10 @@ class Engine:
         interaction = recording.interaction
         return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
-    def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
+    def _render_miss(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
+        miss = replace(miss, layers=session.layers.explain(call))
         return Answer(
             call, build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect), "miss", miss=miss
         )

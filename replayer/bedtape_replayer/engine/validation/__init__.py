@@ -42,6 +42,8 @@ def find_refusal(
     path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
     if operation not in _SERVICES:
+        if operation not in openai_apis.REQUIRED:
+            return None
         try:
             mistake = openai_apis.find_mistake(operation, path, service, orjson.loads(body or b"null"))
         except orjson.JSONDecodeError:
