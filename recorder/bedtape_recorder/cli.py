@@ -17,7 +17,7 @@ import typer
 
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
@@ -95,6 +95,14 @@ def record(
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
+    allow_host: AllowHost = None,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown/--no-allow-unknown",
+            help="Also send operations that bedtape does not know, such as CreateGuardrail.",
+        ),
+    ] = False,
 ) -> None:
     """Record a program's calls to real Amazon Bedrock. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
@@ -115,7 +123,18 @@ def record(
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
-            to, name, mode.value, record.value, region, profile, port, exact, parse_upstream(upstream), match
+            to,
+            name,
+            mode.value,
+            record.value,
+            region,
+            profile,
+            port,
+            exact,
+            parse_upstream(upstream),
+            match,
+            tuple(allow_host or ()),
+            allow_unknown,
         )
         if verify:
             raise typer.Exit(_verify(settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import secrets
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
+from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import render_arguments
@@ -73,6 +75,8 @@ class Recording:
         forward, settings = self.settings.mode == "forward", self.settings
         self._signer = None if forward else Credentials(settings.profile, settings.region, self.environ)
         self._region = self._signer.region if self._signer else DEFAULT_REGION
+        self._secret = secrets.token_hex(16)  # known to the recorded program alone
+        self._admission = Admission.at("127.0.0.1", settings.allow_host)
         self.written: finish.WriteResult | None = None
         self._ready = threading.Event()
         self._ending = threading.Event()
@@ -100,9 +104,14 @@ class Recording:
             playback=self._play,
             region=self._region,
             proxies=self._proxies,
+            secret=self._secret,
+            admission=self._admission,
+            tunnels=self._admission.hosts,
+            allow_unknown=settings.allow_unknown,
             redaction=settings.redaction,
         )
         forward = settings.mode == "forward"
+        login = f"bedtape:{self._secret}"
         mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, self._region)}"
         self._proxy = Proxy(
             addon,
@@ -111,6 +120,7 @@ class Recording:
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
             only=make_host_patterns(settings.upstream) if forward else [],
+            login=login if forward else None,
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
@@ -119,7 +129,8 @@ class Recording:
             self._journal.discard()
             self._stop_replay()
             raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
-        self.url = f"http://127.0.0.1:{self._proxy.port()}"
+        port = self._proxy.port()
+        self.url = f"http://{login}@127.0.0.1:{port}" if forward else f"http://127.0.0.1:{port}/{self._secret}"
         self.ca = confdir / "mitmproxy-ca-cert.pem"
         if forward:
             self._write_bundle()

@@ -17,7 +17,9 @@ class Settings:
     """Settings of a recording.
 
     upstream: (scheme, host, port) in place of Bedrock's own endpoints. match: rules that decide
-    which calls are equal. The rules also contain the patterns to redact besides secrets.
+    which calls are equal. The rules also contain the patterns to redact besides secrets. allow_host:
+    names besides loopback, in forward mode besides AWS's hosts. allow_unknown: whether operations
+    that bedtape does not know are sent.
     """
 
     folder: Path
@@ -30,6 +32,8 @@ class Settings:
     exact: bool = False
     upstream: tuple[str, str, int] | None = None
     match: MatchRules = DEFAULT
+    allow_host: tuple[str, ...] = ()
+    allow_unknown: bool = False
 
     @property
     def redaction(self) -> Redaction:

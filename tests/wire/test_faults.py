@@ -65,7 +65,7 @@ def connected(server: Faulty) -> socket.socket:
 
 def request(text: str, url: str = CONVERSE) -> bytes:
     body = prompt(text)
-    return f"POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def to_the_end(connection: socket.socket) -> Got:
@@ -267,7 +267,7 @@ class Session:
 
     def ask(self, text: str, url: str = STREAM) -> int:
         stream = self._h2.get_next_available_stream_id()
-        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "a")]
+        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
         self._h2.send_headers(stream, head)
         self._h2.send_data(stream, prompt(text), end_stream=True)
         self.socket.sendall(self._h2.data_to_send())

@@ -211,7 +211,7 @@ def test_each_event_is_a_chunk(replayer: Callable[..., Replayer]) -> None:
 def test_a_request_in_chunks(replayer: Callable[..., Replayer], size: int) -> None:
     body = prompt("a")
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
-    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head)
         for piece in pieces:
@@ -270,7 +270,7 @@ def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Callable[...,
 
 
 def test_a_body_too_large_for_a_client_that_waits(replayer: Callable[..., Replayer]) -> None:
-    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
+    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head.encode())
         assert line.answer().status == 413
@@ -663,7 +663,12 @@ def test_a_method_that_is_not_text(replayer: Callable[..., Replayer]) -> None:
     with replayer(converse("a", "one")) as server:
         connection, client = h2_client(server)
         with closing(connection):
-            pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"a")]
+            pseudo = [
+                (b":method", b"\xff\xfe"),
+                (b":scheme", b"http"),
+                (b":path", b"/\xff"),
+                (b":authority", b"localhost"),
+            ]
             client.send_headers(1, pseudo, end_stream=True)
             h2_ask(client, 3, "a")
             connection.sendall(client.data_to_send())

@@ -59,7 +59,7 @@ class Running:
         for pump in self._pumps:
             pump.start()
         first = self.stdout.get(timeout=_DEADLINE)
-        found = re.fullmatch(r"bedtape: listening on (http://127\.0\.0\.1:\d+)", first or "")
+        found = re.fullmatch(r"bedtape: listening on (http://(?:127\.0\.0\.1|0\.0\.0\.0):\d+)", first or "")
         assert found, (first, self.errors())
         self.url = found[1]
 
@@ -124,6 +124,30 @@ def _refused(*arguments: str, cwd: Path) -> list[str]:
     return result.stderr.splitlines()
 
 
+def test_names_besides_loopback_are_allowed_one_by_one(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))), "--allow-host", "bedtape.internal")
+    running.line()
+    with Http1(running.url) as client:
+        client.host = "bedtape.internal:80"
+        assert client.request("POST", path(), (), prompt("a")).status == 200
+        running.line()
+        client.host = "evil.example"
+        assert client.request("POST", path(), (), prompt("a")).status == 403
+    refused = f"bedtape: POST {path()} was refused: expected a Host on loopback, found 'evil.example'; "
+    assert running.line() == f"{refused}start with --allow-host evil.example if it is yours"
+
+
+def test_a_server_for_other_machines_warns_once_and_replays(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))), "--host", "0.0.0.0")
+    told = [running.line(), running.line()]
+    assert [line for line in told if "control API is off" in line and "--control-token" in line] == told[:1]
+    url = running.url.replace("0.0.0.0", "127.0.0.1")
+    assert _ask(url, "a") == "one"
+    with Http1(url) as client:
+        assert client.request("GET", "/_bedtape/health").status == 200
+        assert client.request("POST", "/_bedtape/reset").status == 403
+
+
 def test_a_line_a_call_and_a_report_for_a_miss(tmp_path: Path, start: Callable[..., Running]) -> None:
     running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
     assert running.line() == f"bedtape: 1 interaction in 1 cassette from {tmp_path / 'tapes'}"
@@ -148,7 +172,7 @@ def test_a_signal_ends_it_after_the_answer_in_flight(
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
         body = prompt("a")
-        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
         received = client.recv(1)
         running.process.send_signal(number)
@@ -176,7 +200,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Callable[..., Ru
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
         body = prompt("a")
-        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
         client.recv(1)
         running.process.send_signal(signal.SIGINT)
