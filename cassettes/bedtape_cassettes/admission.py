@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bedtape_cassettes.addresses import read_host
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 
 ALLOW_HOST = "--allow-host"
@@ -32,7 +33,7 @@ def is_loopback(host: str) -> bool:
 class Admission:
     """The host names under which a port accepts requests.
 
-    hosts: lower-case names besides those of loopback, without a port; None for every name.
+    hosts: lower-case names besides those of loopback and of Bedrock's endpoints, without a port; None for every name.
     """
 
     hosts: frozenset[str] | None = frozenset()
@@ -56,7 +57,8 @@ class Admission:
         if self.hosts is not None:
             found = _HOST.fullmatch(host or "")
             name = found[1].lower() if found else None
-            if name is None or not (is_loopback(name) or name in self.hosts):
+            # A recorder with `--upstream` keeps the name of Bedrock's endpoint, which no page can have.
+            if name is None or not (is_loopback(name) or name in self.hosts or read_host(name)):
                 fix = f"start with {ALLOW_HOST} {name} if it is yours" if name else "send one"
                 return f"expected a Host on loopback, found {host!r}; {fix}"
         if origin is not None and origin.partition("://")[2] != host:

@@ -35,7 +35,7 @@ from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.content_encoding import BodyReceiver, make_receiver
-from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.credentials import Credentials, check_transport
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import Proxies, read_proxies
@@ -223,10 +223,10 @@ class Addon:
             return
         try:
             await asyncio.to_thread(self._prepare, flow, live)
-        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out unsigned
+            if flow.response is None:
+                self._begin(flow, live, flow.request.raw_content or b"")
+        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
             flow.response = _make_refusal(error)
-        if flow.response is None:
-            self._begin(flow, live, flow.request.raw_content or b"")
 
     def _prepare(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         request, route = flow.request, live.route
@@ -253,20 +253,20 @@ class Addon:
         return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
-        route = live.route
-        live.exchange = self.capture.add_request(
-            route.session, flow.request.method, route.path, _to_pairs(flow.request.headers), body
-        )
+        """Records a request right before it is sent. Raises RecorderError if it must not be sent."""
+        request, route, headers = flow.request, live.route, _to_pairs(flow.request.headers)
+        check_transport(headers, request.scheme, self._find_address((request.host, request.port))[0])
+        live.exchange = self.capture.add_request(route.session, request.method, route.path, headers, body)
 
     def _begin_bidirectional(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         """Signs the events of a bidirectional request. Records the request without its body."""
-        if not live.reverse:
-            flow.request.stream = True
-        else:
+        stream: bool | _Events = True
+        if live.reverse:
             self._sign(flow, live, _to_pairs(flow.request.headers), b"")
             signature = flow.request.headers.get("authorization", "").rpartition("Signature=")[2]
-            flow.request.stream = _Events(self._require_signer().make_event_signer(live.route, signature))
+            stream = _Events(self._require_signer().make_event_signer(live.route, signature))
         self._begin(flow, live, b"")
+        flow.request.stream = stream
 
     # -- responses ---------------------------------------------------------------------------------------------
 

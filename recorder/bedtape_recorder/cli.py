@@ -138,7 +138,9 @@ def record(
         )
         if verify:
             raise typer.Exit(_verify(settings))
-        recording = _import_session().Recording(settings, os.environ).start()
+        recording = _import_session().Recording(settings, os.environ)
+        report(recording.describe())
+        recording.start()
     code, problem = 0, None
     try:
         with _show_progress(recording):
@@ -185,7 +187,7 @@ def recover(
 def _verify(settings: Settings) -> int:
     """Print every drift. Return 1 if there is a drift, otherwise 0."""
     drifted = sent = 0
-    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ):
+    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ, report):
         sent += verdict.skipped is None
         drifted += bool(verdict.drifts)
         if verdict.skipped:

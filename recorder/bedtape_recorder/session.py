@@ -73,7 +73,9 @@ class Recording:
         self._proxies = read_proxies(self.environ)
         # In forward mode, clients sign their own requests.
         forward, settings = self.settings.mode == "forward", self.settings
-        self._signer = None if forward else Credentials(settings.profile, settings.region, self.environ)
+        self._signer = (
+            None if forward else Credentials(settings.profile, settings.region, self.environ, settings.upstream)
+        )
         self._region = self._signer.region if self._signer else DEFAULT_REGION
         self._secret = secrets.token_hex(16)  # known to the recorded program alone
         self._admission = Admission.at("127.0.0.1", settings.allow_host)
@@ -84,6 +86,12 @@ class Recording:
         self._replay: subprocess.Popen[str] | None = None
         self._replay_at: tuple[str, int] | None = None
         self._existing: frozenset[str] = frozenset()
+
+    def describe(self) -> str:
+        """Return where requests are sent and who signs them, as one line."""
+        if self._signer is None:
+            return "recording the program's own requests to Bedrock, in every region; the program signs them"
+        return f"recording from {self._signer.describe(self.settings.upstream)}"
 
     # -- start and stop ----------------------------------------------------------------------------
 

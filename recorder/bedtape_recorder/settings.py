@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import Redaction
 from bedtape_recorder.errors import RecorderError
+
+# Scheme, host and port.
+Upstream: TypeAlias = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Settings:
     profile: str | None = None
     port: int = 0
     exact: bool = False
-    upstream: tuple[str, str, int] | None = None
+    upstream: Upstream | None = None
     match: MatchRules = DEFAULT
     allow_host: tuple[str, ...] = ()
     allow_unknown: bool = False
@@ -48,7 +52,7 @@ def find_state_folder(environ: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"
 
 
-def parse_upstream(url: str | None) -> tuple[str, str, int] | None:
+def parse_upstream(url: str | None) -> Upstream | None:
     """Returns (scheme, host, port) of a URL. Raises RecorderError for an invalid URL."""
     if url is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
@@ -17,7 +17,7 @@ from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import ACCOUNT
 from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
-from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.credentials import Credentials, check_transport
 from bedtape_recorder.drift import Drift, find_drifts
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import CompanyProxy, Proxies, read_proxies
@@ -45,16 +45,20 @@ _TIMEOUT = (60, 3600)
 _BIDIRECTIONAL = "InvokeModelWithBidirectionalStream"
 
 
-def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
+def verify(
+    settings: Settings, environ: Mapping[str, str], report: Callable[[str], object] = print
+) -> Iterator[Verdict]:
     """Sends every recorded request again, in order, and yields one verdict per interaction.
 
+    report: is called with one line, before anything is sent: where to, and with which credentials.
     If `settings.name` is set, reads that cassette. Raises GateShut, RecorderError or CassetteError.
     """
     gate.require(environ)
     cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
     if not cassettes:
         raise RecorderError(f"expected cassettes to verify, found none in {settings.folder}; fix --to or --name")
-    credentials = Credentials(settings.profile, settings.region, environ)
+    credentials = Credentials(settings.profile, settings.region, environ, settings.upstream)
+    report(f"sending to {credentials.describe(settings.upstream)}")
     sessions = _Sessions(read_proxies(environ), environ.get("AWS_CA_BUNDLE"))
     return (_check(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)
 
@@ -122,6 +126,7 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     kept = keep_request_headers(request.headers)  # without an old signature
     signed = credentials.sign_headers(route, request.method, request.path, kept, request.body.data)
     scheme, host, port = settings.upstream or ("https", route.host, 443)
+    check_transport(tuple(signed.items()), scheme, host)
     headers = HeadersDict()
     for name, value in {**dict(kept), **signed, "Host": route.host, "Accept-Encoding": "identity"}.items():
         headers[name] = value

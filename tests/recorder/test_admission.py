@@ -118,6 +118,40 @@ def test_a_program_keeps_its_own_credentials(recorder: Path, says_one: Upstream,
     assert run.stdout.split() == [says_one.credentials.access_key, says_one.credentials.secret_key]
 
 
+def test_secrets_go_nowhere_by_http(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
+    """A session token, to a host that is not this machine: refused before the program runs."""
+    sent = environment(upstream, tmp_path, AWS_SESSION_TOKEN="a-session-token")
+    program = [sys.executable, "-c", "print('ran')"]
+    run = subprocess.run(
+        [recorder / "bedtape", "record", "--upstream", "http://bedrock.corp.example", "--", *program],
+        env=sent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "expected https:// to bedrock.corp.example" in run.stderr
+
+
+@pytest.mark.parametrize("key", ['upstream = "http://evil.example"', 'profile = "admin"', "allow-unknown = true"])
+def test_a_repositorys_file_does_not_say_where_requests_go(
+    key: str, recorder: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    (tmp_path / "bedtape.toml").write_text(f"[record]\n{key}\n")
+    run = subprocess.run(
+        [recorder / "bedtape", "record", "--", sys.executable, "-c", "print('ran')"],
+        cwd=tmp_path,
+        env=environment(upstream, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    name = key.split()[0]
+    assert f"bedtape.toml:2: expected no {name} in a file" in run.stderr
+    assert f"BEDTAPE_RECORD_{name.upper().replace('-', '_')}" in run.stderr
+
+
 # -- forward ---------------------------------------------------------------------------------------------------
 
 
