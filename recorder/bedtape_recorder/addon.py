@@ -11,7 +11,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -286,8 +285,7 @@ class Addon:
                     answer.feed(data)
             except Exception as error:  # noqa: BLE001 - must not raise; the recording is cut
                 _log.exception("an answer was not recorded to its end")
-                with suppress(OSError):  # a full disk; without an end, the exchange also counts as cut
-                    self.capture.end(exchange, f"not recorded to its end: {error}")
+                self.capture.end(exchange, f"not recorded to its end: {error}")
             return data
 
         flow.response.stream = tap
@@ -410,4 +408,6 @@ class Script(Addon):
     def done(self) -> None:
         if self._journal is not None:
             super().done()
-            self._journal.finish(self._to, keep=True)
+            if failure := self.capture.describe_failure():
+                _log.error(failure)
+            self._journal.finish(self._to)

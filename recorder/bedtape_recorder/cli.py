@@ -157,6 +157,9 @@ def record(
 def recover(
     to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
+    record: Annotated[
+        Record | None, typer.Option(help="How to merge with existing cassettes, if not as the recording would have.")
+    ] = None,
 ) -> None:
     """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial.
 
@@ -176,7 +179,9 @@ def recover(
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
-            report(_render_summary(recover_file(path, to, redaction=redaction)), prefix="")
+            report(
+                _render_summary(recover_file(path, to, mode=record and record.value, redaction=redaction)), prefix=""
+            )
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
             failed = True
@@ -260,6 +265,8 @@ def _finish(recording: Any) -> None:
     try:
         written = recording.stop()
     except (CassetteError, OSError) as error:
+        if failure := recording.capture.describe_failure():
+            report(failure)
         fail(f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover")
     for line in recording.errors:
         report(line)
@@ -274,6 +281,8 @@ def _finish(recording: Any) -> None:
         tokens_in, tokens_out = written.tokens
         size = f"{counts.bytes / 1000:.1f} kB received"
         report(f"models: {', '.join(sorted(counts.models))}; {tokens_in} tokens in, {tokens_out} out; {size}")
+    if failure := recording.capture.describe_failure():
+        fail(failure)
 
 
 def _render_summary(written: WriteResult) -> str:

@@ -99,6 +99,7 @@ class Recording:
         """Opens the journal and starts the proxy. Raises RecorderError if it cannot start."""
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._before = finish.read_state(self.settings.folder)
         self._start_replay()
         settings = self.settings
         self._journal = JournalFile(
@@ -175,7 +176,7 @@ class Recording:
         self._proxy.shutdown()
         self._thread.join()
         self._stop_replay()
-        self.written = self._journal.finish(self.settings.folder, keep=self.settings.record == "new")
+        self.written = self._journal.finish(self.settings.folder, self._before)
         return self.written
 
     def _stop_replay(self) -> None:

@@ -107,6 +107,10 @@ class Running:
     def stop(self, number: int = signal.SIGINT) -> str:
         """Ends it as Ctrl-C does; what it said at the end."""
         self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> str:
+        """What it said at the end, once it has ended."""
         self.process.wait(_DEADLINE)
         return self._rest()
 
@@ -116,9 +120,9 @@ class Running:
         self.process.wait(_DEADLINE)
         self._rest()
 
-    def recover(self) -> str:
+    def recover(self, *options: str) -> str:
         """What `bedtape recover` says."""
-        arguments = [str(self.recorder / "bedtape"), "recover", "--to", str(self.to)]
+        arguments = [str(self.recorder / "bedtape"), "recover", "--to", str(self.to), *options]
         done = subprocess.run(arguments, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stderr

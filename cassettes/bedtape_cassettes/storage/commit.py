@@ -55,11 +55,12 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 
 
 @contextmanager
-def lock(place: Path, *, create: bool = False) -> Iterator[None]:
+def lock(place: Path, *, create: bool = False, wait: bool = False) -> Iterator[None]:
     """Locks the folder (of the `.tape` file) and removes the files of a killed process.
 
     create: makes a missing folder and the folders above it, and removes them at the end if they are
-    still empty. Raises CassetteError if another process holds the lock, or if there is no folder.
+    still empty. wait: waits for another process that holds the lock. Raises CassetteError if another
+    process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -68,7 +69,7 @@ def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     except OSError as error:
         raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
     try:
-        _lock_handle(handle, folder)
+        _lock_handle(handle, folder, wait=wait)
         try:
             if folder == place:
                 _clean_up(folder.resolve())
@@ -95,9 +96,9 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _lock_handle(handle: int, folder: Path) -> None:
+def _lock_handle(handle: int, folder: Path, *, wait: bool) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             return  # a file system without locks

@@ -172,6 +172,11 @@ def _read_file(path: Path, limit: int) -> bytes:
         raise CassetteInvalid([_make_unreadable(path, error)]) from None
 
 
+def read_interaction(path: Path) -> Interaction:
+    """Returns the interaction in one file. Raises CassetteInvalid."""
+    return document.read(_read_file(path, yamlio.MAX_BYTES), str(path))
+
+
 class _Cache:
     """The load cache of one folder: parsed interactions by the digest of their file's content.
 
