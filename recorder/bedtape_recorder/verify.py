@@ -13,7 +13,7 @@ from botocore.httpsession import URLLib3Session
 from bedtape_cassettes.addresses import DEFAULT_SESSION, RUNTIME
 from bedtape_cassettes.matching.normalise import build_interaction, keep_request_headers
 from bedtape_cassettes.model import Interaction, Request
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_operation, identify
 from bedtape_cassettes.redaction.kinds import ACCOUNT
 from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
@@ -42,6 +42,8 @@ class Verdict:
 
 # Seconds to connect and between two reads. A long answer may send nothing for minutes.
 _TIMEOUT = (60, 3600)
+# Operations that start a job, or run what an agent or a flow is connected to.
+_ACTING = ("StartAsyncInvoke", "InvokeAgent", "InvokeInlineAgent", "InvokeFlow")
 _BIDIRECTIONAL = "InvokeModelWithBidirectionalStream"
 
 
@@ -93,12 +95,18 @@ def _check(interaction: Interaction, settings: Settings, credentials: Credential
 
 
 def _find_skip_reason(interaction: Interaction) -> str | None:
+    """Returns why a request is not sent. A cassette can come with a branch, so it does not decide what is called."""
     request = interaction.request
+    operation = identify(request.method, request.path).operation
+    if operation is None or find_operation(operation.service, request.method, request.path) is None:
+        return "it is no operation that bedtape knows"
+    if operation.name in _ACTING:
+        return f"{operation.name} can change something"
     if interaction.partial:
         return "it is partial"
     if interaction.response.status in _BUSY:
         return f"a {interaction.response.status} comes when it comes"
-    if interaction.operation == _BIDIRECTIONAL:
+    if operation.name == _BIDIRECTIONAL:
         return "both sides of a bidirectional stream would have to be there"
     places = (request.path, request.body.data.decode(errors="replace"), *(value for _, value in request.headers))
     return "its account id was redacted" if any(_ACCOUNT.search(place) for place in places) else None

@@ -24,7 +24,7 @@ from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import check_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
-from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
+from bedtape_cassettes.storage.store import NEW, TAPE, is_inside, replace_file
 
 BACKUPS = ".bedtape-backup"
 _OLD = ".bedtape-old"
@@ -128,7 +128,9 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 def open_backups(place: Path) -> Path:
     """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
-    backups = (place if place.is_dir() else place.parent) / BACKUPS
+    root = place if place.is_dir() else place.parent
+    backups = root / BACKUPS
+    _refuse_link(root, backups)
     backups.mkdir(exist_ok=True)
     (backups / ".gitignore").write_text("*\n")
     return backups
@@ -270,11 +272,22 @@ def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
 def _find_folder(place: Path, name: str, before: Suite) -> Path:
     """Returns the folder of the cassette's files; `place` if it contains the files directly."""
     first = next((i.file for c in before if c.name == name for i in c.interactions), None)
-    folder = (place / name if first is None else (place / first).parent).resolve()
+    path = place / name if first is None else (place / first).parent
+    _refuse_link(place, path)
+    folder = path.resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
         fix = "go to a folder above, and name the folder with --in"
         raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
     return folder
+
+
+def _refuse_link(place: Path, path: Path) -> None:
+    """Raises CassetteError if a link leads out of the folder of cassettes, because a branch can contain links."""
+    if not is_inside(place, path):
+        found = f"a link to {path.resolve()}"
+        raise CassetteError(
+            f"{path}: expected a folder below {place}, found {found}; remove the link, or name its folder"
+        )
 
 
 # -- one folder ------------------------------------------------------------------------------------------------
