@@ -87,6 +87,7 @@ TABLES: Mapping[str, _Options] = {
         "allow-host": _ALLOW_HOST,
         "control": _SWITCH,
         "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
+        "grace": Option(NumberKind()),
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
     },
     "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},

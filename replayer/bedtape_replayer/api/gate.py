@@ -14,7 +14,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.feed import ROUTES as INSPECTOR
-from bedtape_replayer.api.inspector.page import page
+from bedtape_replayer.api.inspector.page import page, read_files
 from bedtape_replayer.api.route import ApiRequest, Failed, Route
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
@@ -44,6 +44,7 @@ class Gate:
         self._token = token
         self.is_off = token is None and not is_loopback(address)
         self._routes = tuple(routes)
+        read_files()
 
     def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None:
         if not _OURS.match(path):

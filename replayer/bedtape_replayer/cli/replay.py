@@ -82,6 +82,9 @@ def replay(
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
     allow_host: AllowHost = None,
+    grace: Annotated[
+        float, typer.Option(min=0, max=86400, help="Seconds that answers in flight get after SIGTERM or Ctrl-C.")
+    ] = 10.0,
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -119,7 +122,7 @@ def replay(
             )
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(engine, host, port, admission, chosen, seen, rules, speed, log_level))
+        runner.run(_serve(engine, host, port, admission, chosen, seen, rules, speed, grace, log_level))
 
 
 def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
@@ -150,6 +153,7 @@ async def _serve(
     seen: store.Fingerprint,
     rules: MatchRules,
     speed: float | None,
+    grace: float,
     level: LogLevel,
 ) -> None:
     """Serve until a signal comes."""
@@ -178,7 +182,7 @@ async def _serve(
     )
     await stopping.wait()
     watching.cancel()
-    await server.stop()
+    await server.stop(grace)
     calls.flush()
 
 

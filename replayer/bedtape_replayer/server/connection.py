@@ -189,12 +189,12 @@ class Connection(asyncio.Protocol):
         wire, verb, path = self.wire, method.decode("latin-1"), target.decode("latin-1")
         assert wire is not None
         if (problem := self.server.find_problem(head)) is not None:
-            self._respond(stream, method, self._refuse(f"{verb} {path}", problem))
+            self.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
             return
         try:
             answer = self.server.engine.answer(verb, path, head, body)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
-            self._respond(stream, method, self._fail(f"{verb} {path}", error))
+            self.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
@@ -221,18 +221,23 @@ class Connection(asyncio.Protocol):
         self.server.complain(f"{ascii(what)[1:-1]} was refused: {problem}")
         return build_refusal_reply(problem)
 
-    def _fail(self, what: str, error: Exception) -> Reply:
-        """Report an error in bedtape itself: status 500 in Bedrock's form to the client, and a line on stderr."""
+    def fail(self, what: str, error: Exception, *, started: bool = False) -> Reply:
+        """Report an error in bedtape itself as a line on stderr. Return status 500 in Bedrock's form for the client.
+
+        started: whether the head of the answer was sent, so that the answer can only be broken off.
+        """
+        result = "broken off" if started else "answered with 500"
         self.server.complain(
-            f"{ascii(what)[1:-1]} was answered with 500 because of an error in bedtape: {_format_error(error)}"
+            f"{ascii(what)[1:-1]} was {result} because of an error in bedtape: {_format_error(error)}"
             f" ({_locate_error(error)})"
         )
         message = f"bedtape: an error in bedtape itself, {_format_error(error)}; its stderr shows the place."
         return build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
 
-    def _respond(self, stream: int, method: bytes, reply: Reply) -> None:
+    def respond(self, stream: int, method: str, reply: Reply) -> None:
+        """Answer with a reply of bedtape itself."""
         assert self.wire is not None
-        body = b"" if method == b"HEAD" else reply.body
+        body = b"" if method == "HEAD" else reply.body
         self.wire.respond(stream, reply.status, reply.headers, body, self.server.date())
 
     def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
