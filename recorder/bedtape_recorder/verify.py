@@ -43,7 +43,7 @@ class Verdict:
 # Seconds to connect and between two reads. A long answer may send nothing for minutes.
 _TIMEOUT = (60, 3600)
 # Operations that start a job, or run what an agent or a flow is connected to.
-_ACTING = ("StartAsyncInvoke", "InvokeAgent", "InvokeInlineAgent", "InvokeFlow")
+_ACTING = ("StartAsyncInvoke", "InvokeAgent", "InvokeInlineAgent", "InvokeFlow", "CancelResponse")
 _BIDIRECTIONAL = "InvokeModelWithBidirectionalStream"
 
 
@@ -100,7 +100,7 @@ def _find_skip_reason(interaction: Interaction) -> str | None:
     operation = identify(request.method, request.path).operation
     if operation is None or find_operation(operation.service, request.method, request.path) is None:
         return "it is no operation that bedtape knows"
-    if operation.name in _ACTING:
+    if operation.name in _ACTING or request.method not in ("GET", "POST"):
         return f"{operation.name} can change something"
     if interaction.partial:
         return "it is partial"

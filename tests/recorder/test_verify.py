@@ -162,6 +162,8 @@ UNASKABLE = {
     "StartAsyncInvoke can change something": recorded(b"{}", b"{}", url="/async-invoke"),
     "InvokeAgent can change something": recorded(b"{}", b"{}", url="/agents/a/agentAliases/b/sessions/c/text"),
     "InvokeInlineAgent can change something": recorded(b"{}", b"{}", url="/agents/a"),
+    "DeleteResponse can change something": recorded(b"", b"{}", url="/v1/responses/a", method="DELETE"),
+    "CancelResponse can change something": recorded(b"", b"{}", url="/openai/v1/responses/a/cancel"),
     "InvokeFlow can change something": recorded(b"{}", b"{}", url="/flows/a/aliases/b"),
 }
 # What a branch's cassette may contain to have it sent with somebody's credentials.
