@@ -182,10 +182,10 @@ class Addon:
             return
         try:
             await asyncio.to_thread(self._prepare, flow, live)
-        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out unsigned
+            if flow.response is None:
+                self._begin(flow, live, flow.request.raw_content or b"")
+        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
             flow.response = _make_refusal(error)
-        if flow.response is None:
-            self._begin(flow, live, flow.request.raw_content or b"")
 
     def _prepare(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         request, route = flow.request, live.route

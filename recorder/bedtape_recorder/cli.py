@@ -205,8 +205,13 @@ def _wait_until_stopped(recording: Any) -> int:
         print(f"export {name}={value}", flush=True)
     report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+
+    def stop(*_: object) -> None:
+        processes.die_at_next_signal()  # the journal stays
+        stopped.set()
+
+    for number in processes.ENDING:
+        signal.signal(number, stop)
     stopped.wait()
     return 0
 

@@ -134,6 +134,7 @@ _WITHIN = {
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
     "RequestError": "becomes an HTTP status",
+    "SlowPattern": "becomes an OverlayException, or is told by the command",
     "StreamFault": "becomes a RST_STREAM",
     "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",

@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
+from botocore.exceptions import ClientError
 
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction
@@ -307,6 +308,15 @@ def test_nothing_private_is_left_in_the_clear(upstream: Upstream, start: Start, 
     assert not (tmp_path / "home" / ".mitmproxy").exists()
     (ca,) = (tmp_path / "home").rglob("mitmproxy-ca.pem")
     assert ca.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_request_that_a_slow_pattern_cannot_search_is_not_sent(upstream: Upstream, start: Start) -> None:
+    running = start("--redact", "(x+x+)+y")
+    with pytest.raises(ClientError, match=r"found '\(x\+x\+\)\+y', which was stopped") as caught:
+        _converse(running.url, "x" * 30_000)
+    assert caught.value.response["Error"]["Code"] == "RecorderException"
+    assert upstream.requests == []
+    running.stop()
 
 
 def _every_byte(*folders: Path) -> bytes:

@@ -19,6 +19,7 @@ from bedtape_cassettes.format.bodies import compact, parse
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.patterns import compile_pattern
 from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
 
@@ -43,8 +44,8 @@ def as_regex(pattern: str) -> str:
     """Converts a pattern for the whole text to one for a search. The dialect of both tools is Java's."""
     found = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
-        re.compile(found)
-    except (re.error, RecursionError, OverflowError):
+        compile_pattern(found)
+    except ValueError:
         raise reject(f"the pattern {pattern[:60]!r}, which is not a pattern of Python,") from None
     return found
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
+from bedtape_cassettes.patterns import find_spans
 from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 from bedtape_cassettes.redaction.prefix_tree import any_of
@@ -263,7 +264,9 @@ def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
 
 def find_pattern(pattern: re.Pattern[str], kind: str = "pattern") -> Look:
     """A look that finds the matches of a pattern: of its first group, if it has one."""
-    return lambda text: (Span(*match.span(min(1, pattern.groups)), kind) for match in pattern.finditer(text))
+    return lambda text: (
+        Span(*span, kind) for span in find_spans(pattern, text, min(1, pattern.groups)) if span[0] >= 0
+    )
 
 
 def find_words(values: dict[str, str]) -> Look:

@@ -138,7 +138,9 @@ _TABLE = (
     _secret("an OpenAI or Anthropic key", "sk-", _START + r"sk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}"),
     _secret("a Google API key", "aiza", _START + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _secret("a Stripe key", "k_live_", _START + r"[rs]k_live_[A-Za-z0-9]{20,}"),
-    _secret("a JSON web token", "eyj", _START + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
+    _secret(
+        "a JSON web token", "eyj", _START + r"eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
+    ),
     _personal(
         "email",
         "@",

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.model import Headers
+from bedtape_cassettes.patterns import compile_pattern, find_spans
 from bedtape_cassettes.redaction.engine import Find, Search, Span, find_edits, replace_all, settle
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SCRUBBED, SECRETS, is_secret_header
 
@@ -93,8 +94,8 @@ def read_patterns(sources: Iterable[str]) -> Redaction:
     patterns, problems = [], []
     for source in sources:
         try:
-            pattern = re.compile(source)
-        except (re.error, RecursionError, OverflowError) as error:
+            pattern = compile_pattern(source)
+        except ValueError as error:
             fix = "fix it there, or put a backslash before what is meant as it stands"
             problems.append(Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix))
             continue
@@ -112,8 +113,7 @@ def _spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
 
     So every round leaves less to match, and the rounds end.
     """
-    for found in pattern.finditer(text):
-        start, end = found.span()
+    for start, end in find_spans(pattern, text):
         first, last = _placeholder(text, start), _placeholder(text, end - 1)
         if start < end and (first != last or first < 0):
             yield Span(start if first < 0 else first, end if last < 0 else last + len(REDACTED), "pattern")

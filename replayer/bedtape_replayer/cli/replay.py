@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
@@ -147,7 +147,7 @@ async def _serve(
     """Serve until a signal comes."""
     calls = _CallLog(level)
     server = Server(engine, speed=speed, observer=None if level is LogLevel.error else calls.add)
-    stopping = _stop_on_signals(server)
+    stopping = _stop_on_signals()
     try:
         await server.start(host, port)
     except OSError as error:
@@ -174,18 +174,18 @@ async def _serve(
     calls.flush()
 
 
-def _stop_on_signals(server: Server) -> asyncio.Event:
-    """The first signal ends the server in order, the second at once."""
+def _stop_on_signals() -> asyncio.Event:
+    """The first signal ends the server in order. The second kills the process, even if this loop does not run."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
     def stop() -> None:
-        if stopping.is_set():
-            for connection in list(server.connections):
-                connection.abort()
         stopping.set()
+        for number in processes.ENDING:
+            loop.remove_signal_handler(number)
+        processes.die_at_next_signal()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in processes.ENDING:
         loop.add_signal_handler(number, stop)
     return stopping
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.patterns import SlowPattern
 from bedtape_replayer.answering.answer import Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
@@ -27,8 +28,9 @@ from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Refused, RuleReplies
+from bedtape_replayer.overlay.session_layers import AppliedFault, RuleReplies
 
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
@@ -93,12 +95,11 @@ class Engine:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
         call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
-        if self._checks.all and (refused := self._find_refusal(call)) is not None:
-            key = session.index(self._library).key(call)
-            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
-        answer = (
-            self._answer_with_layers(session, call) if session.layers else self._answer_from_cassette(session, call)
-        )
+        try:
+            answer = self._answer_call(session, call)
+        except (Refused, SlowPattern) as error:
+            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(body))
+            return Answer(call, reply, "overlay", str(error))
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def finish(self, outcome: Outcome) -> None:
@@ -112,6 +113,14 @@ class Engine:
         if body:
             self._bodies.keep(body, body, len(body))
         return body
+
+    def _answer_call(self, session: SessionState, call: Call) -> Answer:
+        if self._checks.all and (refused := self._find_refusal(call)) is not None:
+            key = session.index(self._library).key(call)
+            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
+        if session.layers:
+            return self._answer_with_layers(session, call)
+        return self._answer_from_cassette(session, call)
 
     # -- recordings --------------------------------------------------------------------------------------------
 
@@ -150,21 +159,17 @@ class Engine:
         key = session.index(self._library).key(call)
         occasion, among = layers.count(call, key), layers.candidates(call)
         check = self._find_refusal if self._checks.rules else None
-        try:
-            if (match := layers.answer_from_fault(occasion, now, among)) is not None:
-                answer = Answer(call, match.reply, "fault", match.layer, match.response)
-            elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
-                source: Source = "rule" if match.layer else "validation"
-                answer = Answer(call, match.reply, source, match.layer or None, match.response)
-            else:
-                answer = self._answer_from_cassette(session, call)
-            if answer.response is None:  # a miss has no response to change
-                return answer
-            applied = layers.select_faults(occasion, answer.response, now, among)
-            return self._apply_faults(answer, applied, key) if applied else answer
-        except Refused as error:
-            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key))
-            return Answer(call, reply, "overlay", str(error))
+        if (match := layers.answer_from_fault(occasion, now, among)) is not None:
+            answer = Answer(call, match.reply, "fault", match.layer, match.response)
+        elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
+            source: Source = "rule" if match.layer else "validation"
+            answer = Answer(call, match.reply, source, match.layer or None, match.response)
+        else:
+            answer = self._answer_from_cassette(session, call)
+        if answer.response is None:  # a miss has no response to change
+            return answer
+        applied = layers.select_faults(occasion, answer.response, now, among)
+        return self._apply_faults(answer, applied, key) if applied else answer
 
     def _find_refusal(self, call: Call) -> Response | None:
         """Validate the request. Equal requests are validated once."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.matching.key import AnswerHeaders
+from bedtape_cassettes.patterns import SlowPattern
 from bedtape_cassettes.redaction.prefix_tree import any_of
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
@@ -25,6 +26,10 @@ _MEMO_BYTES = 1024 * 1024
 _MANY_TEXTS, _MANY_BODIES = 8, 32
 
 
+class Refused(Exception):
+    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Layers in order. answering_faults: replace the answer. changing_faults: change the answer."""
@@ -36,12 +41,15 @@ class Candidates:
     _met: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def matches(self, layer: Rule | Fault, call: Call) -> bool:
-        """Returns whether the call meets every condition of one of these layers."""
+        """Returns whether the call meets every condition of one of these layers. Raises Refused for a slow pattern."""
         if not layer.when.matches_call(call):
             return False
         met = self._met.get(layer.id)
         if met is None:
-            met = self._met[layer.id] = layer.when.matches_content(call)
+            try:
+                met = self._met[layer.id] = layer.when.matches_content(call)
+            except SlowPattern as error:
+                raise Refused(f"{layer.id}: {error}") from None
         return met
 
     def copy(self) -> Candidates:

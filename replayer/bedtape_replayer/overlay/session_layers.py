@@ -13,7 +13,7 @@ from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.reply import Reply, build_response_reply
-from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -255,10 +255,6 @@ def _varies(overlay: Overlay) -> bool:
     return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
         fault.kind.varies for fault in overlay.faults
     )
-
-
-class Refused(Exception):
-    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
 
 
 class NameTaken(ValueError):
