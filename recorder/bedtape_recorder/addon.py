@@ -28,7 +28,6 @@ from mitmproxy.proxy.layers.http import _upstream_proxy
 from bedtape_cassettes.addresses import read_host
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.content_encoding import BodyReceiver, make_receiver
@@ -60,8 +59,10 @@ class PlayedAnswer:
 
 
 class Signer(Protocol):
-    """Signs requests to the real service, like `Credentials`."""
+    """Signs requests to the real service, like `Credentials`. secrets: what it has signed with."""
 
+    @property
+    def secrets(self) -> frozenset[str]: ...
     def sign_headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]: ...
     def make_event_signer(self, route: Route, signature: str) -> EventSigner: ...
 
@@ -83,7 +84,6 @@ class Addon:
     playback: Playback
     region: str
     proxies: Proxies
-    redaction: Redaction = ALWAYS
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -212,6 +212,8 @@ class Addon:
         return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
+        if self.signer is not None:
+            self.capture.keep_out(self.signer.secrets)
         route = live.route
         live.exchange = self.capture.add_request(
             route.session, flow.request.method, route.path, _to_pairs(flow.request.headers), body
@@ -235,7 +237,7 @@ class Addon:
             return
         exchange = live.exchange
         live.answer = answer = make_receiver(
-            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack, self.redaction
+            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack
         )
 
         def tap(data: bytes) -> bytes:

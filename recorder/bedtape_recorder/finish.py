@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.matching.key import compute_turn_keys
@@ -248,17 +248,13 @@ def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redact
     """Commits one cassette with its files numbered anew, and returns the files."""
     home = old.interactions[0].file.rpartition("/")[0] if old and old.interactions else None
     numbered = store.number_files(new, home)
-    try:
-        commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
-    except SecretFound as error:
-        fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
-        raise SecretFound(replace(problem, fix=fix) for problem in error.problems) from None
+    commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
     return [folder / interaction.file for interaction in numbered.interactions]
 
 
 def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """Replaces matches of the user's patterns, so that recordings made before and after a pattern was set match."""
-    if not redaction.patterns:
+    """Replaces what the redaction names, so that recordings made before and after it was set match."""
+    if redaction == ALWAYS:
         return cassette
     return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
 

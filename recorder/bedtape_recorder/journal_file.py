@@ -28,7 +28,6 @@ class JournalFile:
         handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)  # stops `bedtape recover` from reading it
         self._handle = handle
-        self._redaction = redaction
         self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
 
     def _write(self, data: bytes) -> None:
@@ -43,7 +42,7 @@ class JournalFile:
         Raises CassetteError or OSError. If it raises, the journal stays.
         """
         try:
-            return recover_file(self.path, folder, keep=keep, redaction=self._redaction)
+            return recover_file(self.path, folder, keep=keep, redaction=self.capture.redaction)
         finally:
             os.close(self._handle)
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import read_proxies
 from bedtape_recorder.proxy import Proxy
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
-from bedtape_recorder.settings import Settings, find_state_folder
+from bedtape_recorder.settings import Settings, find_state_folder, read_own_secrets
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
@@ -89,8 +89,9 @@ class Recording:
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._start_replay()
         settings = self.settings
+        redaction = replace(settings.redaction, own=read_own_secrets(self.environ))
         self._journal = JournalFile(
-            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=settings.redaction
+            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=redaction
         )
         self.journal, self.capture = self._journal.path, self._journal.capture
         addon = Addon(
@@ -100,7 +101,6 @@ class Recording:
             playback=self._play,
             region=self._region,
             proxies=self._proxies,
-            redaction=settings.redaction,
         )
         forward = settings.mode == "forward"
         mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, self._region)}"

@@ -11,6 +11,7 @@ import pytest
 from bedtape_cassettes.families.family import Family
 from bedtape_cassettes.families.models.converse import CONVERSE
 from bedtape_cassettes.families.table import FAMILIES
+from bedtape_cassettes.redaction.kinds import SECRETS
 from bedtape_replayer.engine import engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.calls import CONDITIONS
@@ -111,6 +112,12 @@ def test_every_argument_and_condition_is_on_the_page() -> None:
     text = page("python")
     arguments = Replayer.__init__.__annotations__.keys() - {"return"}
     assert not [name for name in (*arguments, *(set(CONDITIONS) - set(WHEN))) if f"`{name}`" not in text]
+
+
+def test_readme_lists_every_kind_of_secret() -> None:
+    text = " ".join((DOCS.parents[1] / "README.md").read_text().split())
+    listed = text.partition("what has the form of: ")[2].partition(". ")[0]
+    assert listed.split(", ") == [re.sub("^an? ", "", kind.title) for kind in SECRETS]
 
 
 # -- errors ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.answer import Source
@@ -247,7 +248,7 @@ def _line(outcome: Outcome) -> str:
     described = _describe(call.method, call.path, answer.reply.status, answer.source, answer.by, answer.faults)
     line = f"{described}  {outcome.seconds * 1000:.1f} ms"
     if call.session != "default":
-        line += f"  session {escape_controls(call.session)}"
+        line += f"  session {escape_controls(scrub_text(call.session))}"
     if not outcome.complete:
         line += "  client hung up"
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
@@ -256,7 +257,7 @@ def _line(outcome: Outcome) -> str:
 @lru_cache(maxsize=1024)
 def _describe(method: str, path: str, status: int, source: Source, by: str | None, faults: tuple[str, ...]) -> str:
     """Formats the part of a line that is the same for equal calls."""
-    target = identify(method, path)
+    target = identify(method, scrub_path(path))
     layer = _BY.get(source, "") + (by or "")
     layers = " + ".join((layer, *faults)) if source != "fault" else layer
     return escape_controls(

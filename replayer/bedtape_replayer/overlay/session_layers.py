@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.reply import Reply, build_response_reply
@@ -213,7 +214,7 @@ class Layers:
                 match = self._answer(rule, rule.position(counter.fired), occasion, replies)
             except RenderError as error:
                 counter.undo_match()
-                raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
+                raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
             if match is None:
                 counter.undo_match()
                 continue

@@ -186,6 +186,20 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Callable[..., Ru
         assert running.process.wait(_DEADLINE) == -signal.SIGINT
 
 
+@pytest.mark.parametrize("option", [(), ("--strict",)])
+def test_a_miss_shows_no_secret(option: tuple[str, ...], tmp_path: Path, start: Callable[..., Running]) -> None:
+    token = "ghp_" + "a1B2" * 9
+    tapes = _write(tmp_path / "tapes", converse("a REDACTED", "one"))
+    running = start(str(tapes), *option)
+    messages = []
+    for body in (prompt(f"a {token}"), prompt(f"a {token}"), prompt(f"b {token}")):
+        with Http1(running.url) as client:
+            messages.append(client.request("POST", f"/s/{token}{path('converse', token)}", (), body).body.decode())
+    assert "REDACTED" in messages[-1]
+    running.stop()
+    assert not [text for text in (*messages, *running.errors()) if token in text]
+
+
 # Python's engine takes hours for this pattern and text.
 _SLOW, _TEXT = "(x+x+)+y", "x" * 30_000
 
