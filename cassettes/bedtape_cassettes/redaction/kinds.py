@@ -18,8 +18,6 @@ PLACEHOLDER = re.compile(rf"{REDACTED}-([a-z-]+)-([0-9]+)")
 _SECRET_HEADER = re.compile(
     r"(?i)(?:.*[-_])?(?:authorization|token|secret|api-?key|access-?key|password|cookie|credential)"
 )
-
-
 _CREDENTIAL_VALUE = re.compile(r"(?i)\s*(?:basic|bearer|digest|negotiate) +(?!REDACTED$)\S.*", re.DOTALL)
 
 
@@ -268,7 +266,7 @@ def make_own_kind(values: Iterable[str]) -> SecretKind:
     forms = [
         form for value in sorted(values, key=len, reverse=True) if len(value) >= _SHORTEST for form in _spell(value)
     ]
-    hints = tuple(max(re.findall("[a-z0-9]+", form.lower()), key=len) for form in forms)
+    hints = tuple(max(re.findall("[a-z0-9]+", form.lower()), key=len, default="") for form in forms)
     pattern = re.compile("|".join("".join(map(_match_character, form)) for form in forms) or "(?!)")
     return SecretKind(OWN, KINDS[OWN].title, hints, tuple(hint.encode() for hint in hints), pattern, short=True)
 
