@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from bedtape_cassettes.matching.key import AnswerHeaders
 from bedtape_cassettes.patterns import SlowPattern
-from bedtape_cassettes.redaction.prefix_tree import any_of
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.overlay import Fault, Overlay
+from bedtape_replayer.overlay.prefix_tree import any_of
 from bedtape_replayer.overlay.rule import Rule
 
 # A path contains a model id, and a suite uses few models.
