@@ -30,7 +30,6 @@ from bedtape_cassettes.admission import LOOPBACK, Admission
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.operations import find_operation
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.content_encoding import BodyReceiver, make_receiver
@@ -62,8 +61,10 @@ class PlayedAnswer:
 
 
 class Signer(Protocol):
-    """Signs requests to the real service, like `Credentials`."""
+    """Signs requests to the real service, like `Credentials`. secrets: what it has signed with."""
 
+    @property
+    def secrets(self) -> frozenset[str]: ...
     def sign_headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]: ...
     def make_event_signer(self, route: Route, signature: str) -> EventSigner: ...
 
@@ -91,7 +92,6 @@ class Addon:
     admission: Admission = LOOPBACK
     tunnels: Collection[str] | None = None
     allow_unknown: bool = False
-    redaction: Redaction = ALWAYS
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -255,6 +255,8 @@ class Addon:
         """Records a request right before it is sent. Raises RecorderError if it must not be sent."""
         request, route, headers = flow.request, live.route, _to_pairs(flow.request.headers)
         check_transport(headers, request.scheme, self._find_address((request.host, request.port))[0])
+        if self.signer is not None:
+            self.capture.keep_out(self.signer.secrets)
         live.exchange = self.capture.add_request(route.session, request.method, route.path, headers, body)
 
     def _begin_bidirectional(self, flow: http.HTTPFlow, live: _FlowState) -> None:
@@ -275,7 +277,7 @@ class Addon:
             return
         exchange = live.exchange
         live.answer = answer = make_receiver(
-            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack, self.redaction
+            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack
         )
 
         def tap(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ Data is scrubbed before it is written. A chunk is written before the client rece
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.normalise import keep_request_headers
@@ -56,6 +56,11 @@ class Capture:
     def live(self) -> int:
         """The number of exchanges that have not ended."""
         return len(self._live)
+
+    def keep_out(self, own: frozenset[str]) -> None:
+        """Takes these credentials out of everything that is recorded from now on."""
+        if not own <= self.redaction.own:
+            self.redaction = replace(self.redaction, own=self.redaction.own | own)
 
     def add_request(self, session: str, method: str, path: str, headers: Headers, body: bytes) -> int:
         """Records a complete request. Returns the number of its exchange. Raises RecorderError if it cannot be written."""

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -22,13 +23,13 @@ from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import is_safe_name
-from bedtape_cassettes.redaction.scrub import read_patterns
+from bedtape_cassettes.redaction.scrub import find_secrets, read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import WriteResult, recover_file
 from bedtape_recorder.journal_file import is_in_use
-from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
+from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream, read_own_secrets
 
 _REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
 
@@ -121,6 +122,8 @@ def record(
         gate.require(os.environ)
         if name is not None and not is_safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
+        if name is not None and (kinds := find_secrets(name.encode())):
+            raise RecorderError(f"--name: expected a name without a secret, found {kinds[0]}; choose another name")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
             to,
@@ -168,7 +171,7 @@ def recover(
       bedtape recover --to tests/cassettes
     """
     with exit_on_error():
-        redaction = read_patterns(redact or [])
+        redaction = replace(read_patterns(redact or []), own=read_own_secrets(os.environ))
     folder = find_state_folder(os.environ) / "journals"
     journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not journals:
@@ -231,8 +234,13 @@ def _wait_until_stopped(recording: Any) -> int:
         print(f"export {name}={value}", flush=True)
     report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+
+    def stop(*_: object) -> None:
+        processes.die_at_next_signal()  # the journal stays
+        stopped.set()
+
+    for number in processes.ENDING:
+        signal.signal(number, stop)
     stopped.wait()
     return 0
 

@@ -15,7 +15,7 @@ from bedtape_cassettes.model import Headers
 from bedtape_recorder import gate
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.routing import DEFAULT_REGION, Route
-from bedtape_recorder.settings import Upstream
+from bedtape_recorder.settings import Upstream, read_own_secrets
 from bedtape_recorder.signing import EventSigner, sign
 
 _FIX = f"configure them as for boto3 (profile, SSO, environment), or set {BEARER}"
@@ -68,6 +68,7 @@ class Credentials:
         gate.require(environ)
         session = botocore.session.Session(profile=profile)
         self.bearer = environ.get(BEARER) or None
+        self.secrets = read_own_secrets(environ)
         try:
             self._credentials = None if self.bearer else session.get_credentials()
             self.region = region or environ.get("AWS_REGION") or session.get_config_variable("region") or DEFAULT_REGION
@@ -91,9 +92,11 @@ class Credentials:
                 "a bidirectional stream is signed event by event: it needs access keys, not a bearer token"
             )
         try:
-            return self._credentials.get_frozen_credentials()
+            keys = self._credentials.get_frozen_credentials()
         except (BotoCoreError, OSError) as error:  # such as an expired SSO login
             raise _make_error(error) from None
+        self.secrets |= {secret for secret in (keys.secret_key, keys.token) if secret}
+        return keys
 
     def describe(self, upstream: Upstream | None) -> str:
         """Return the host and region of requests that name no other region, and who signs them, as one line."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
 from bedtape_cassettes.matching.key import compute_request_key, compute_turn_keys
@@ -272,11 +272,7 @@ def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redact
     """Commits one cassette with its files numbered anew, and returns the files."""
     home = old.interactions[0].file.rpartition("/")[0] if old and old.interactions else None
     numbered = store.number_files(new, home)
-    try:
-        commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
-    except SecretFound as error:
-        fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
-        raise SecretFound(replace(problem, fix=fix) for problem in error.problems) from None
+    commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
     return [_check_written(folder / interaction.file, interaction) for interaction in numbered.interactions]
 
 
@@ -288,8 +284,8 @@ def _check_written(path: Path, interaction: Interaction) -> Path:
 
 
 def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """Replaces matches of the user's patterns, so that recordings made before and after a pattern was set match."""
-    if not redaction.patterns:
+    """Replaces what the redaction names, so that recordings made before and after it was set match."""
+    if redaction == ALWAYS:
         return cassette
     return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
 

@@ -29,7 +29,6 @@ class JournalFile:
         fcntl.flock(handle, fcntl.LOCK_EX)  # stops `bedtape recover` from reading it
         self._handle = handle
         self._size = 0
-        self._redaction = redaction
         self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
 
     def _write(self, data: bytes) -> None:
@@ -50,7 +49,7 @@ class JournalFile:
         """
         keep = self.capture.failure is not None
         try:
-            return recover_file(self.path, folder, keep=keep, redaction=self._redaction, start=start)
+            return recover_file(self.path, folder, keep=keep, redaction=self.capture.redaction, start=start)
         finally:
             os.close(self._handle)
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import read_proxies
 from bedtape_recorder.proxy import Proxy
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
-from bedtape_recorder.settings import Settings, find_state_folder
+from bedtape_recorder.settings import Settings, find_state_folder, read_own_secrets
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
@@ -102,8 +102,9 @@ class Recording:
         self._before = finish.read_state(self.settings.folder)
         self._start_replay()
         settings = self.settings
+        redaction = replace(settings.redaction, own=read_own_secrets(self.environ))
         self._journal = JournalFile(
-            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=settings.redaction
+            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=redaction
         )
         self.journal, self.capture = self._journal.path, self._journal.capture
         addon = Addon(
@@ -117,7 +118,6 @@ class Recording:
             admission=self._admission,
             tunnels=self._admission.hosts,
             allow_unknown=settings.allow_unknown,
-            redaction=settings.redaction,
         )
         forward = settings.mode == "forward"
         login = f"bedtape:{self._secret}"

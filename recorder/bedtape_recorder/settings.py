@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from bedtape_cassettes.addresses import BEARER
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import Redaction
 from bedtape_recorder.errors import RecorderError
@@ -50,6 +51,11 @@ def find_state_folder(environ: Mapping[str, str]) -> Path:
         return Path(named)
     base = environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "bedtape"
+
+
+def read_own_secrets(environ: Mapping[str, str]) -> frozenset[str]:
+    """The credentials that the environment contains."""
+    return frozenset(filter(None, map(environ.get, ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", BEARER))))
 
 
 def parse_upstream(url: str | None) -> Upstream | None:

@@ -56,7 +56,7 @@ def test_the_inspectors_page_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 def test_the_base_install_stays_small(wheel: zipfile.ZipFile) -> None:
     required = [line for line in _metadata(wheel)["Requires-Dist"] if "extra ==" not in line]
     names = {line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].strip().lower() for line in required}
-    assert names == {"boto3", "hpack", "msgpack", "orjson", "pyyaml", "typer", "uvloop"}
+    assert names == {"boto3", "hpack", "msgpack", "orjson", "pyyaml", "regex", "typer", "uvloop"}
     # mitmproxy pins msgpack from above, so the base must not pin it from below: they share an environment.
     assert any(line.replace(" ", "").startswith("msgpack<2,>=1.0") for line in required)
 

@@ -58,9 +58,9 @@ def taken(
     redaction: Redaction = ALWAYS,
 ) -> Taken:
     """What is in the journal of an answer with these headers and pieces."""
-    taken = Taken(exact=exact)
+    taken = Taken(exact=exact, redaction=redaction)
     number = taken.capture.add_request("default", "POST", path, (JSON,), prompt("a"))
-    answer = make_receiver(taken.capture, number, 200, headers, _no_unpack, redaction)
+    answer = make_receiver(taken.capture, number, 200, headers, _no_unpack)
     for piece in pieces:
         answer.feed(piece)
     answer.end(error)

@@ -18,6 +18,7 @@ from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import Place, same
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.patterns import compile_pattern
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -219,10 +220,10 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
         return
     try:
         if wanted == "regex":
-            re.compile(value)
+            compile_pattern(value)
         elif wanted == "base64":
             b64decode(value, validate=True)
-    except (re.error, ValueError) as error:
+    except ValueError as error:
         yield Problem.at(
             at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{render_value(value)} ({error})"
         )

@@ -20,6 +20,7 @@ import orjson
 from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.patterns import replace_all
 from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
 
 # Request headers that change Bedrock's answer. Accept is one, because some models answer in several
@@ -113,7 +114,7 @@ def _normalise_leaf(value: JsonValue, placeholders: tuple[re.Pattern[str], ...])
         return int(value)
     if isinstance(value, str):
         for pattern in placeholders:
-            value = pattern.sub("<*>", value)
+            value = replace_all(pattern, "<*>", value)
     return value
 
 

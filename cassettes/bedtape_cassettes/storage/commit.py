@@ -22,7 +22,7 @@ from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import check_name
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub_text
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
 from bedtape_cassettes.storage.store import NEW, TAPE, is_inside, replace_file
 
@@ -184,8 +184,7 @@ def commit(
         return
     new = {cassette.name: cassette for cassette in after}
     names = list_changed(before, after)
-    for name in new.keys() & set(names):
-        check_name(name)
+    _check_names(name for name in names if name in new)
     contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
     for name in names:
         try:
@@ -199,8 +198,7 @@ def commit(
 
 def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
     clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
-    for cassette in clean:
-        check_name(cassette.name)
+    _check_names(cassette.name for cassette in clean)
     _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
@@ -208,6 +206,16 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
         replace_file(path, data)
     except OSError as error:
         raise _make_error(path, error) from None
+
+
+def _check_names(names: Iterable[str]) -> None:
+    problems = [
+        Problem(scrub_text(name), 0, "a name without a secret", kind, "choose another name")
+        for name in map(check_name, names)
+        for kind in find_secrets(name.encode())
+    ]
+    if problems:
+        raise SecretFound(problems)
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:

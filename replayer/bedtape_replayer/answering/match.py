@@ -26,6 +26,7 @@ from bedtape_cassettes.matching.key import (
     compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
@@ -154,12 +155,20 @@ class Index:
         sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
         nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
         report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
-        return Miss(_describe_request(call), call.session, len(self.interactions), report)
+        return Miss(self._describe_request(call), self._scrub(call.session), len(self.interactions), report)
 
     def report_exhausted(self, call: Call, queue: list[IndexedRecording]) -> Miss:
         """Builds the report on a call whose recordings have all been played."""
         played = tuple(Near(recording.interaction.file, ()) for recording in queue[:_SHOWN])
-        return Miss(_describe_request(call), call.session, len(self.interactions), played, len(queue))
+        return Miss(self._describe_request(call), self._scrub(call.session), len(self.interactions), played, len(queue))
+
+    def _describe_request(self, call: Call) -> str:
+        target = call.target
+        name = target.name or call.method
+        return self._scrub(f"{name} of {target.model}" if target.model else f"{name} {target.path}")
+
+    def _scrub(self, text: str) -> str:
+        return scrub_text(text, self._rules.redaction)
 
     def _rank_recordings(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
         """Yields recordings of the same operation, each with its similarity to the call."""
@@ -174,12 +183,6 @@ class Index:
                 words, _collect_words(recorded.body)
             )
             yield alike, interaction.file, recorded
-
-
-def _describe_request(call: Call) -> str:
-    target = call.target
-    name = target.name or call.method
-    return f"{name} of {target.model}" if target.model else f"{name} {target.path}"
 
 
 def _build_tree(request: Canonical) -> JsonValue:

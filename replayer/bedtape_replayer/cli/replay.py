@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -16,12 +15,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from bedtape_cassettes.admission import Admission
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
 from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.answer import Source
@@ -159,7 +160,7 @@ async def _serve(
     """Serve until a signal comes."""
     calls = _CallLog(level)
     server = Server(engine, admission=admission, speed=speed, observer=None if level is LogLevel.error else calls.add)
-    stopping = _stop_on_signals(server)
+    stopping = _stop_on_signals()
     try:
         await server.start(host, port)
     except OSError as error:
@@ -186,18 +187,18 @@ async def _serve(
     calls.flush()
 
 
-def _stop_on_signals(server: Server) -> asyncio.Event:
-    """The first signal ends the server in order, the second at once."""
+def _stop_on_signals() -> asyncio.Event:
+    """The first signal ends the server in order. The second kills the process, even if this loop does not run."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
     def stop() -> None:
-        if stopping.is_set():
-            for connection in list(server.connections):
-                connection.abort()
         stopping.set()
+        for number in processes.ENDING:
+            loop.remove_signal_handler(number)
+        processes.die_at_next_signal()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in processes.ENDING:
         loop.add_signal_handler(number, stop)
     return stopping
 
@@ -259,7 +260,7 @@ def _line(outcome: Outcome) -> str:
     described = _describe(call.method, call.path, answer.reply.status, answer.source, answer.by, answer.faults)
     line = f"{described}  {outcome.seconds * 1000:.1f} ms"
     if call.session != "default":
-        line += f"  session {escape_controls(call.session)}"
+        line += f"  session {escape_controls(scrub_text(call.session))}"
     if not outcome.complete:
         line += "  client hung up"
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
@@ -268,7 +269,7 @@ def _line(outcome: Outcome) -> str:
 @lru_cache(maxsize=1024)
 def _describe(method: str, path: str, status: int, source: Source, by: str | None, faults: tuple[str, ...]) -> str:
     """Formats the part of a line that is the same for equal calls."""
-    target = identify(method, path)
+    target = identify(method, scrub_path(path))
     layer = _BY.get(source, "") + (by or "")
     layers = " + ".join((layer, *faults)) if source != "fault" else layer
     return escape_controls(

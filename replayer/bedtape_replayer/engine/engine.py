@@ -12,6 +12,7 @@ from typing import Protocol
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.patterns import SlowPattern
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
@@ -29,8 +30,9 @@ from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Layers, Refused, RuleReplies
+from bedtape_replayer.overlay.session_layers import AppliedFault, Layers, RuleReplies
 
 # Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
@@ -93,12 +95,11 @@ class Engine:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
         call = session.call(method, path, head, self._bodies.get(body) or self._remember(body), prefix)
-        if self._checks.all and (refused := self._find_refusal(call)) is not None:
-            key = session.index(self._library).key(call)
-            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
-        answer = (
-            self._answer_with_layers(session, call) if session.layers else self._answer_from_cassette(session, call)
-        )
+        try:
+            answer = self._answer_call(session, call)
+        except SlowPattern as error:
+            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(body), call.dialect)
+            return Answer(call, reply, "overlay", str(error))
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def finish(self, outcome: Outcome) -> None:
@@ -112,6 +113,14 @@ class Engine:
         if body:
             self._bodies.keep(body, body, len(body))
         return body
+
+    def _answer_call(self, session: SessionState, call: Call) -> Answer:
+        if self._checks.all and (refused := self._find_refusal(call)) is not None:
+            key = session.index(self._library).key(call)
+            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
+        if session.layers:
+            return self._answer_with_layers(session, call)
+        return self._answer_from_cassette(session, call)
 
     # -- recordings --------------------------------------------------------------------------------------------
 

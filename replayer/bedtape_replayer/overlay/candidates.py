@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bedtape_cassettes.matching.key import AnswerHeaders
-from bedtape_cassettes.redaction.prefix_tree import any_of
+from bedtape_cassettes.patterns import SlowPattern
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.overlay import Fault, Overlay
+from bedtape_replayer.overlay.prefix_tree import any_of
 from bedtape_replayer.overlay.rule import Rule
 
 # A path contains a model id, and a suite uses few models.
@@ -23,6 +24,10 @@ _MOST_PATHS = 1024
 _MEMO_BYTES = 1024 * 1024
 # Compiling one pattern for many texts is slow. It pays off after this number of bodies.
 _MANY_TEXTS, _MANY_BODIES = 8, 32
+
+
+class Refused(Exception):
+    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,15 @@ class Candidates:
     _met: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def matches(self, layer: Rule | Fault, call: Call) -> bool:
-        """Returns whether the call meets every condition of one of these layers."""
+        """Returns whether the call meets every condition of one of these layers. Raises Refused for a slow pattern."""
         if not layer.when.matches_call(call):
             return False
         met = self._met.get(layer.id)
         if met is None:
-            met = self._met[layer.id] = layer.when.matches_content(call)
+            try:
+                met = self._met[layer.id] = layer.when.matches_content(call)
+            except SlowPattern as error:
+                raise Refused(f"{layer.id}: {error}") from None
         return met
 
     def copy(self) -> Candidates:

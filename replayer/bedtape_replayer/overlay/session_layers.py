@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeAlias
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.reply import Reply, build_response_reply
-from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
 from bedtape_replayer.overlay.explain import explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
@@ -224,7 +225,7 @@ class Layers:
                 match = self._answer(rule, rule.position(counter.fired), occasion, replies)
             except RenderError as error:
                 counter.undo_match()
-                raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
+                raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
             if match is None:
                 counter.undo_match()
                 continue
@@ -266,10 +267,6 @@ def _varies(overlay: Overlay) -> bool:
     return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
         fault.kind.varies for fault in overlay.faults
     )
-
-
-class Refused(Exception):
-    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
 
 
 class NameTaken(ValueError):

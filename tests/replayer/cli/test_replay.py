@@ -203,7 +203,40 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Callable[..., Ru
         while _lets_in(host, int(port)):  # the first is taken when nobody is let in any more
             pass
         running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(_DEADLINE) == 0
+        assert running.process.wait(_DEADLINE) == -signal.SIGINT
+
+
+@pytest.mark.parametrize("option", [(), ("--strict",)])
+def test_a_miss_shows_no_secret(option: tuple[str, ...], tmp_path: Path, start: Callable[..., Running]) -> None:
+    token = "ghp_" + "a1B2" * 9
+    tapes = _write(tmp_path / "tapes", converse("a REDACTED", "one"))
+    running = start(str(tapes), *option)
+    messages = []
+    for body in (prompt(f"a {token}"), prompt(f"a {token}"), prompt(f"b {token}")):
+        with Http1(running.url) as client:
+            messages.append(client.request("POST", f"/s/{token}{path('converse', token)}", (), body).body.decode())
+    assert "REDACTED" in messages[-1]
+    running.stop()
+    assert not [text for text in (*messages, *running.errors()) if token in text]
+
+
+# Python's engine takes hours for this pattern and text.
+_SLOW, _TEXT = "(x+x+)+y", "x" * 30_000
+
+
+@pytest.mark.parametrize("option", ["--overlay", "--placeholder", "--redact"])
+def test_a_slow_pattern_is_stopped_and_named_and_the_server_goes_on(
+    option: str, tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    tapes = _write(tmp_path / "tapes", converse("a", "one"))
+    layer = {"name": "loud", "when": {"prompt_regex": _SLOW}, "answer": {"text": "never"}}
+    (tmp_path / "overlay.json").write_text(json.dumps({"bedtape-overlay": 1, "rules": [layer]}))
+    running = start(str(tapes), option, str(tmp_path / "overlay.json") if option == "--overlay" else _SLOW)
+    message = _ask(running.url, _TEXT)
+    assert message.startswith("bedtape: loud: expected" if option == "--overlay" else "bedtape: expected")
+    assert f"characters, found {_SLOW!r}" in message
+    assert _ask(running.url, "a") == "one"
+    assert running.stop() == 0
 
 
 @pytest.mark.parametrize("reads", [True, False])

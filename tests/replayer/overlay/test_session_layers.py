@@ -10,6 +10,7 @@ from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -18,7 +19,7 @@ from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.overlay.session_layers import Layers, NameTaken, Refused, RuleMatch, RuleReplies
+from bedtape_replayer.overlay.session_layers import Layers, NameTaken, RuleMatch, RuleReplies
 from bedtape_replayer.overlay.when import When
 from support.calls import call
 
