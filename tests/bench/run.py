@@ -16,6 +16,7 @@ import features
 import h2
 import http1
 import recording
+import rules
 import size
 import soak
 import starting
@@ -31,6 +32,7 @@ TOPICS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "streams": ("Streams", streams.measure),
     "size": ("Size", size.measure),
     "features": ("Features", features.measure),
+    "rules": ("Answers from rules", rules.measure),
     "soak": ("A soak", soak.measure),
     "starting": ("Starting and loading", starting.measure),
     "boto": ("boto3", boto.measure),
