@@ -10,6 +10,7 @@ from dataclasses import replace
 from random import Random
 
 from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Usage
+from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.guardrail import render_assessment
 from bedtape_cassettes.families.reading import parse_object, prompt_of
@@ -38,12 +39,20 @@ def can_render(operation: str | None) -> bool:
 
 
 def render(
-    content: Content, *, operation: str, model: str | None, body: bytes, chance: Random, family: str | None = None
+    content: Content,
+    *,
+    operation: str,
+    model: str | None,
+    body: bytes,
+    chance: Random,
+    family: str | None = None,
+    reads: Reads | None = None,
 ) -> Response:
     """Return the response to a request whose body is `body`.
 
-    family: the family's name, if the model id does not determine the family. Raises RenderError if the operation,
-    the family or the model cannot answer with this kind of content.
+    family: the family's name, if the model id does not determine the family. reads: notes the parts of the body that the
+    response depends on. Raises RenderError if the operation, the family or the model cannot answer with this kind of
+    content.
     """
     if not can_render(operation):
         raise RenderError(
@@ -51,6 +60,8 @@ def render(
         )
     if operation in ("CountTokens", "ApplyGuardrail"):
         prompt = prompt_of(operation, model, body, family=family)
+        if reads is not None:
+            reads.whole = True
         return _json(
             _render_token_count(content, prompt)
             if operation == "CountTokens"
@@ -63,7 +74,10 @@ def render(
         raise RenderError(
             f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
         )
-    request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance)
+    prompt = model_family.prompt(request_body)
+    if reads is not None:
+        request_body, prompt = reads.watch(request_body, prompt)
+    request = ModelRequest(model or "", request_body, prompt, chance)
     match operation:
         case "Converse":
             return _json(model_family.render(content, request))
@@ -120,7 +134,7 @@ def _find_usage(content: Content, request: ModelRequest) -> Usage:
             return synthesis.usage_of(content, request.prompt)
         case Embeddings(usage=usage) if usage is not None:
             return usage
-    return Usage(max(1, synthesis.tokens(request.prompt.text)), 0)
+    return Usage(max(1, request.prompt.tokens), 0)
 
 
 def _chunks(family: Family, content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -172,4 +186,4 @@ def _render_event(value: JsonValue) -> Event:
 def _render_token_count(content: Content, prompt: Prompt) -> JsonObject:
     """Render the answer of CountTokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Message | Embeddings) else None
-    return {"inputTokens": usage.input if usage else max(1, synthesis.tokens(prompt.text))}
+    return {"inputTokens": usage.input if usage else max(1, prompt.tokens)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from bedtape_cassettes.addresses import read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.format.bodies import parse_request
+from bedtape_cassettes.lazy import lazy
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
@@ -34,17 +35,17 @@ class Call:
     number: int = 1
     generation: int = 0
 
-    @property
+    @lazy
     def target(self) -> Target:
         return identify(self.method, self.path)
 
-    @cached_property
+    @lazy
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
         """The parts of the request that an answer may depend on: the key of caches."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
         return self.method, self.path, headers, self.body
 
-    @property
+    @lazy
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
@@ -54,15 +55,15 @@ class Call:
         """The model id, percent-decoded, ARNs whole."""
         return self.target.model
 
-    @cached_property
+    @lazy
     def json(self) -> JsonValue:
         """The parsed body, or `None` if the body is not JSON."""
         try:
-            return parse(self.body)
+            return parse_request(self.body)
         except ValueError:
             return None
 
-    @property
+    @lazy
     def is_literal(self) -> bool:
         """Whether the body contains the prompt's texts literally, except for characters that JSON must escape.
 
@@ -70,13 +71,19 @@ class Call:
         """
         return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
 
-    @cached_property
+    @lazy
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
         return read(self.operation, self.model, self.body)
 
-    @cached_property
+    def pack(self) -> None:
+        """Free what was read from the request, because a history keeps ten thousand calls. It is read again on access."""
+        self.head.pack()
+        for name in ("json", "prompt"):
+            self.__dict__.pop(name, None)
+
+    @lazy
     def attempt(self) -> int:
         """The number of the attempt in its invocation, from 1, from the SDK's headers."""
         if match := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
@@ -89,7 +96,7 @@ class Call:
         """The id that the attempts of one SDK call share, or `None` if the SDK does not send an id."""
         return self.head.get("amz-sdk-invocation-id")
 
-    @cached_property
+    @lazy
     def scope(self) -> tuple[str | None, str | None]:
         """Access key id and region of the signature; None for each that the request does not contain."""
         scope = read_scope(self.head.get("authorization") or "")

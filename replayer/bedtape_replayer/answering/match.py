@@ -23,7 +23,6 @@ from bedtape_cassettes.matching.key import (
     canonicalize_request,
     compute_key,
     compute_request_key,
-    compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.text import format_count
@@ -122,14 +121,9 @@ class Index:
         request = call.request
         key = self._keys.get(request)
         if key is None:
-            key = self._read_key(call, request[2])
+            key = compute_key(call.method, call.target, request[2], call.body, self._rules, self._queues)
             self._keys.keep(request, key, len(call.path) + len(call.body))
         return key
-
-    def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
-        """Tries the key without redaction first, because most calls are recorded and contain no secret."""
-        key = compute_unscrubbed_key(call.method, call.target, headers, call.body, self._rules)
-        return key if key in self._queues else compute_key(call.method, call.target, headers, call.body, self._rules)
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
         """Returns the recordings with this key in playback order. Empty for a miss."""

@@ -28,7 +28,8 @@ from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Refused, RuleReplies
+from bedtape_replayer.overlay.rendered import RuleAnswers
+from bedtape_replayer.overlay.session_layers import AppliedFault, Refused
 
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
@@ -71,7 +72,7 @@ class Engine:
         self._checks = checks
         self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
         self._replies: Memo[IndexedRecording, Reply] = Memo(_CACHED_BYTES, _CACHED_BYTES)
-        self._rule_replies: RuleReplies = Memo(_CACHED_BYTES, _CACHED_BYTES)
+        self._rule_answers = RuleAnswers()
         self._refusals: Memo[object, Response | None] = Memo(_CHECKED_BYTES)
         self._library = library
 
@@ -153,7 +154,7 @@ class Engine:
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)
-            elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
+            elif (match := layers.answer_from_rule(occasion, self._rule_answers, check, among)) is not None:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
             else:

@@ -8,7 +8,9 @@ from random import Random
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
+from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import JsonObject, RenderError
+from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
@@ -56,14 +58,29 @@ class Rule:
         except Exception as error:
             raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
 
-    def render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
-        """Renders content for the call. Raises RenderError if it has no form for this operation and model family."""
+    def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
+        """Returns the parts of a call that the rule's answer reads, or None if it cannot serve another call."""
+        if self.family is None:
+            return reads.take(call.json, call.prompt)
+        return reads.take(call.json, prompt_of(call.operation, call.model, call.body, family=self.family))
+
+    def render(self, given: Content | Failure | Raw, call: Call, chance: Random, reads: Reads) -> Response:
+        """Renders content for the call. Raises RenderError if it has no form for this operation and model family.
+
+        reads: notes the parts of the call that the answer depends on.
+        """
         if isinstance(given, Failure | Raw):
             return given.build_response()
         if call.operation is None:
             raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
         return render(
-            given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
+            given,
+            operation=call.operation,
+            model=call.model,
+            body=call.body,
+            chance=chance,
+            family=self.family,
+            reads=reads,
         )
 
 

@@ -15,10 +15,10 @@ from typing import Protocol, cast
 
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_error_reply, make_request_id
+from bedtape_replayer.answering.reply import MAX_PART, HeaderPairs, Reply, build_error_reply, make_request_id
 from bedtape_replayer.answering.steps import Close, Finish, Reset, Step
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.player import MAX_PART, Player, cut_steps
+from bedtape_replayer.server.player import Player, cut_steps
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.headers import RequestHead

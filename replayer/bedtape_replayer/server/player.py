@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bedtape_replayer.answering.answer import Answer
-from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.reply import MAX_PART, Reply
 from bedtape_replayer.answering.steps import (
     Close,
     Finish,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 # With more unsent bytes than this, an answer waits until the client reads.
 _HIGH_WATER = 256 * 1024
-# A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.
-MAX_PART = 128 * 1024
 
 
 class Player:

@@ -4,21 +4,59 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from random import Random
 
-from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage
+from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage, tokens
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.text import format_uuid
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# English prose has about four characters per token in the tokenizers of Bedrock's models.
-_CHARACTERS_A_TOKEN = 4
+
+
+class IdSlots(Random):
+    """Random numbers for an answer whose ids are filled in later, because they depend on more than the rest.
+
+    lengths, alphabets: of each id. An id without an alphabet is a UUID.
+    """
+
+    def __init__(self, seed: bytes) -> None:
+        super().__init__(seed)
+        self.slots: list[tuple[int, str]] = []
+
+    def reserve(self, length: int, alphabet: str = "") -> str:
+        """Return the text that stands for the next id."""
+        self.slots.append((length, alphabet))
+        return _SLOT % (len(self.slots) - 1)
+
+
+# No other text contains these digits, which are of a random UUID.
+SLOT_MARK = "b55c5ba0-2f5f-4b4c-9f32-0a5f5d0b9d6e"
+_SLOT = SLOT_MARK + "-%04d"
+
+
+def fill_slots(text: bytes, slots: Sequence[tuple[int, str]], seed: bytes) -> bytes:
+    """Replace what stands for ids in the text of an answer. The ids depend on the seed and on their number."""
+    for number, (length, alphabet) in enumerate(slots):
+        digest = blake2b(b"%b/%d" % (seed, number), digest_size=length).digest()
+        new = digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode()
+        text = text.replace((_SLOT % number).encode(), new)
+    return text
+
+
+@lru_cache(maxsize=16)
+def _table(alphabet: str) -> bytes:
+    """The table that maps each byte to a character."""
+    return (alphabet * (256 // len(alphabet) + 1))[:256].encode()
 
 
 def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
     """`length` random characters of the alphabet."""
+    if isinstance(chance, IdSlots):
+        return chance.reserve(length, alphabet)
     return "".join(chance.choices(alphabet, k=length))
 
 
@@ -39,18 +77,13 @@ def json_text(value: JsonValue) -> str:
     return compact(value).decode()
 
 
-def tokens(text: str) -> int:
-    """Estimate the number of tokens. An empty text has 0 tokens."""
-    return math.ceil(len(text) / _CHARACTERS_A_TOKEN)
-
-
 def usage_of(message: Message, prompt: Prompt) -> Usage:
     """The message's usage, or an estimate. A guardrail that blocked the request costs no tokens."""
     if message.usage is not None:
         return message.usage
     if message.stop == "guardrail_intervened":
         return Usage(0, 0)
-    return Usage(max(1, tokens(prompt.text)), max(1, sum(map(_block_tokens, message.blocks))))
+    return Usage(max(1, prompt.tokens), max(1, sum(map(_block_tokens, message.blocks))))
 
 
 def _block_tokens(block: object) -> int:
