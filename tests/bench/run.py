@@ -15,6 +15,7 @@ import boto
 import features
 import h2
 import http1
+import large
 import recording
 import rules
 import size
@@ -33,6 +34,7 @@ TOPICS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "size": ("Size", size.measure),
     "features": ("Features", features.measure),
     "rules": ("Answers from rules", rules.measure),
+    "large": ("Large bodies", large.measure),
     "soak": ("A soak", soak.measure),
     "starting": ("Starting and loading", starting.measure),
     "boto": ("boto3", boto.measure),

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
+from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
 from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
@@ -59,6 +60,11 @@ class MatchRules:
     @cached_property
     def redaction(self) -> Redaction:
         return Redaction(self.redact)
+
+    @cached_property
+    def has_patterns(self) -> bool:
+        """Whether patterns of the user are searched for in bodies."""
+        return bool(self.placeholders or self.redact)
 
     @cached_property
     def paths(self) -> tuple[tuple[str, ...], ...]:
@@ -172,31 +178,37 @@ def compute_key(
     method: str,
     target: Target,
     headers: AnswerHeaders,
-    body: bytes,
+    body: bytes | Outline,
     rules: MatchRules = DEFAULT,
     known: Container[bytes] = (),
 ) -> bytes:
-    """Returns the match key, 16 bytes.
+    """Returns the match key, 16 bytes. The key of an outline is the key of its body.
 
-    known: the keys of recordings. If the key without a search for secrets, which takes a third of the time, is one of
+    The rules of an outline have no patterns, because a pattern may match binary data. known: the keys of recordings. If the key without a search for secrets, which takes a third of the time, is one of
     these, it is the match key: a recording contains no secrets, so an equal request contains no secrets either.
     """
-    target, headers, body = _redact(method, target, headers, body, rules)
+    outline = body if isinstance(body, Outline) else Outline(body)
+    target, headers, body = _redact(method, target, headers, outline.data, rules)
     data, address = _sort_body(body, rules), _render_address(target, method, rules)
-    key = _digest(address, headers, body if data is None else data)
+    key = _digest(address, headers, outline.split(body if data is None else data))
     if not rules.redact and key in known:
         return key
     # Secrets are removed last, because every spelling of the same JSON is equal to the recorded body then.
     clean, clean_address = scrub(body) if data is None else scrub(data, rules.redaction), _scrub_cached(address)
-    return key if clean is (data or body) and clean_address == address else _digest(clean_address, headers, clean)
+    return (
+        key
+        if clean is (data or body) and clean_address == address
+        else _digest(clean_address, headers, outline.split(clean))
+    )
 
 
-def _digest(address: bytes, headers: AnswerHeaders, body: bytes) -> bytes:
+def _digest(address: bytes, headers: AnswerHeaders, body: Iterable[bytes]) -> bytes:
     digest = blake2b(address, digest_size=16)
     for name, value in headers:
         digest.update(f"\n{name}: {value}".encode())
     digest.update(b"\n\n")
-    digest.update(body)
+    for part in body:
+        digest.update(part)
     return digest.digest()
 
 
@@ -236,6 +248,6 @@ def canonical(
 
 
 def canonicalize_request(request: Request, rules: MatchRules = DEFAULT) -> Canonical:
-    """Returns the fields of a recorded request that `compute_request_key` digests."""
+    """Returns the fields of a recorded request that `compute_request_key` digests, with digests of large binary data."""
     target = identify(request.method, request.path)
-    return canonical(request.method, target, _pick_headers(request), request.body.data, rules)
+    return canonical(request.method, target, _pick_headers(request), read_outline(request.body.data).data, rules)

@@ -12,6 +12,7 @@ from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse_request
 from bedtape_cassettes.lazy import lazy
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
+from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Target, identify
 from bedtape_replayer.answering.head import Head
@@ -40,10 +41,20 @@ class Call:
         return identify(self.method, self.path)
 
     @lazy
+    def outline(self) -> Outline:
+        """The body, with digests in place of large binary data."""
+        return read_outline(self.body)
+
+    @lazy
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
         """The parts of the request that an answer may depend on: the key of caches."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        return self.method, self.path, headers, self.body
+        return self.method, self.path, headers, self.outline.data
+
+    @property
+    def request_size(self) -> int:
+        """The size of `request`, in bytes."""
+        return len(self.path) + len(self.outline.data)
 
     @lazy
     def operation(self) -> str | None:
@@ -58,10 +69,12 @@ class Call:
     @lazy
     def json(self) -> JsonValue:
         """The parsed body, or `None` if the body is not JSON."""
-        try:
-            return parse_request(self.body)
-        except ValueError:
-            return None
+        return _parse(self.body) if self.outline.blobs else self.outline_json
+
+    @lazy
+    def outline_json(self) -> JsonValue:
+        """The parsed outline, or `None` if the body is not JSON."""
+        return _parse(self.outline.data)
 
     @lazy
     def is_literal(self) -> bool:
@@ -69,18 +82,19 @@ class Call:
 
         Converse's texts are joined by line breaks. Other formats contain texts in templates or in base64.
         """
-        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
+        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.outline.data
 
     @lazy
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
-        read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
-        return read(self.operation, self.model, self.body)
+        body = self.outline.data
+        read = _read_cached_prompt if len(body) <= _LARGEST_CACHED else prompt_of
+        return read(self.operation, self.model, body)
 
     def pack(self) -> None:
         """Free what was read from the request, because a history keeps ten thousand calls. It is read again on access."""
         self.head.pack()
-        for name in ("json", "prompt"):
+        for name in ("json", "outline_json", "prompt", "outline"):
             self.__dict__.pop(name, None)
 
     @lazy
@@ -101,6 +115,13 @@ class Call:
         """Access key id and region of the signature; None for each that the request does not contain."""
         scope = read_scope(self.head.get("authorization") or "")
         return (scope.access_key, scope.region or None) if scope else (None, None)
+
+
+def _parse(body: bytes) -> JsonValue:
+    try:
+        return parse_request(body)
+    except ValueError:
+        return None
 
 
 # Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.

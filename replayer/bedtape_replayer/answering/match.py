@@ -121,8 +121,9 @@ class Index:
         request = call.request
         key = self._keys.get(request)
         if key is None:
-            key = compute_key(call.method, call.target, request[2], call.body, self._rules, self._queues)
-            self._keys.keep(request, key, len(call.path) + len(call.body))
+            body = call.body if self._rules.has_patterns else call.outline
+            key = compute_key(call.method, call.target, request[2], body, self._rules, self._queues)
+            self._keys.keep(request, key, call.request_size)
         return key
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
@@ -135,7 +136,7 @@ class Index:
 
     def report_miss(self, call: Call) -> Miss:
         """Builds the report on a call that no recording answers."""
-        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
+        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.outline.data, self._rules)
         nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
         report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
         return Miss(_describe_request(call), call.session, len(self.interactions), report)

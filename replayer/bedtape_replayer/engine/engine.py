@@ -38,6 +38,7 @@ OVERLAY = "OverlayException"
 _CACHED_BYTES = 32 * 1024 * 1024
 # Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
+_LARGEST_SHARED = 64 * 1024
 # Requests whose validation is cached, up to this size.
 _CHECKED_BYTES = 4 * 1024 * 1024
 
@@ -93,7 +94,7 @@ class Engine:
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
+        call = session.call(method, path, head, self._share(body))
         if self._checks.all and (refused := self._find_refusal(call)) is not None:
             key = session.index(self._library).key(call)
             return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
@@ -108,11 +109,15 @@ class Engine:
         if history is not None:
             history.add(outcome)
 
-    def _remember(self, body: bytes) -> bytes:
-        """Cache and return the body. Later equal bodies use this object, because a history keeps thousands of them."""
-        if body:
+    def _share(self, body: bytes) -> bytes:
+        """Return the object that all equal bodies use, because a history keeps thousands of them."""
+        if not 0 < len(body) <= _LARGEST_SHARED:
+            return body
+        known = self._bodies.get(body)
+        if known is None:
             self._bodies.keep(body, body, len(body))
-        return body
+            return body
+        return known
 
     # -- recordings --------------------------------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ class Engine:
         request = call.request
         if request not in self._refusals:
             refusal = find_refusal(call)
-            self._refusals.keep(request, refusal, len(call.path) + len(call.body))
+            self._refusals.keep(request, refusal, call.request_size)
             return refusal
         return self._refusals[request]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import ClassVar
 
 from bedtape_cassettes.model import Events
 from bedtape_replayer.answering.answer import Answer, Outcome
@@ -27,8 +28,8 @@ class History:
     forgotten: the number of older calls that were removed.
     """
 
-    LIMIT = 10_000
-    MAX_BYTES = 256 * 1024 * 1024
+    LIMIT: ClassVar[int] = 10_000
+    MAX_BYTES: ClassVar[int] = 256 * 1024 * 1024
 
     def __init__(self, limit: int = LIMIT, max_bytes: int = MAX_BYTES) -> None:
         if limit < 1 or max_bytes < 1:

@@ -75,7 +75,7 @@ class CandidateFinder:
         candidates = self._memo.get(call.request)
         if candidates is None:
             candidates = self._find_by_path(call).select(call)
-            self._memo.keep(call.request, candidates, len(call.path) + len(call.body))
+            self._memo.keep(call.request, candidates, call.request_size)
         return candidates
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
@@ -113,7 +113,7 @@ class _PathCandidates:
             self._bodies += 1
             if self._bodies == _MANY_BODIES:
                 self._pattern = any_of(self._texts)
-        body = call.body
+        body = call.outline.data
         if self._pattern is not None and not self._pattern.search(body):
             return self._choose(()).copy()
         return self._choose(tuple([text for text in self._texts if text in body])).copy()

@@ -60,7 +60,7 @@ class RuleAnswers:
         id_seed = derive_seed(seed, f"{rule.id}/{position}", key) if template.slots else b""
         match = RuleMatch(rule.id, *template.fill(id_seed, key))
         if is_fixed:
-            self._by_request.keep(entry, (rule, match), len(call.path) + len(call.body) + 3 * match.reply.size)
+            self._by_request.keep(entry, (rule, match), call.request_size + 3 * match.reply.size)
         return match
 
     def _find_template(

@@ -61,8 +61,10 @@ class Rule:
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
         """Returns the parts of a call that the rule's answer reads, or None if it cannot serve another call."""
         if self.family is None:
-            return reads.take(call.json, call.prompt)
-        return reads.take(call.json, prompt_of(call.operation, call.model, call.body, family=self.family))
+            return reads.take(call.outline_json, call.prompt)
+        return reads.take(
+            call.outline_json, prompt_of(call.operation, call.model, call.outline.data, family=self.family)
+        )
 
     def render(self, given: Content | Failure | Raw, call: Call, chance: Random, reads: Reads) -> Response:
         """Renders content for the call. Raises RenderError if it has no form for this operation and model family.

@@ -26,8 +26,8 @@ from bedtape_replayer.answering.steps import (
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
-# With more unsent bytes than this, an answer waits until the client reads.
-_HIGH_WATER = 256 * 1024
+# With more unsent bytes than this, an answer waits until the client reads, and until other clients have had their turn.
+_HIGH_WATER = 64 * 1024
 
 
 class Player:

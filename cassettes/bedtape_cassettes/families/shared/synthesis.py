@@ -14,6 +14,8 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.text import format_uuid
 
+# About as many pieces as the longest answers of models have.
+MOST_DELTAS = 4096
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -63,9 +65,12 @@ def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
 def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
     """Split the text into pieces of `least` to `most` characters. An empty text has no piece.
 
-    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them.
+    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them. A very
+    long text has longer pieces, because rendering a million pieces would block the server for a minute.
     """
     at, most = 0, min(most, max(least, len(text) // 2))
+    longer = max(1, 2 * len(text) // ((least + most) * MOST_DELTAS))
+    least, most = longer * least, longer * most
     while at < len(text):
         size = chance.randint(least, most)
         yield text[at : at + size]

@@ -106,7 +106,7 @@ class FaultKind:
 def is_streamed(call: Call) -> bool:
     """Returns whether the answer is a stream, by the operation or by the request's `stream`."""
     if call.operation in _DOORS:
-        return isinstance(call.json, dict) and call.json.get("stream") is True
+        return isinstance(call.outline_json, dict) and call.outline_json.get("stream") is True
     return is_framed(call)
 
 
