@@ -16,10 +16,12 @@ NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/d
 JAVA := tests/examples/java/target/.fetched
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?= -n auto
+# The same source, with the modules of a call's path compiled by mypyc. It needs a C compiler.
+COMPILED := .venv-compiled/.installed
 # The tests that need Python alone. `make test` leaves out those that are marked as slow.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
-.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench clean
+.PHONY: demo prepare test test-all test-rest test-matrix test-compiled check fix docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -43,6 +45,11 @@ prepare: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
 test-matrix: $(BASE)
 	$(BIN)/python tests/matrix/run.py
 
+# The compiled build in an environment of its own.
+test-compiled: $(COMPILED)
+	.venv-compiled/bin/bedtape --version | grep compiled
+	.venv-compiled/bin/pytest $(PYTEST_ARGS) -m "not slow and not corpus" tests/wire tests/replayer
+
 check: $(CHECK)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -64,7 +71,7 @@ bench: $(TEST) .venv-bench/.installed
 	$(BIN)/python tests/bench/run.py $(TOPICS)
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -86,6 +93,11 @@ $(CHECK): $(TEST)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest -r tests/bench/opponents.txt || echo "not all of tests/bench/opponents.txt can be had"
 	if command -v npm >/dev/null; then npm install --no-save --silent --prefix $(@D) @copilotkit/aimock || echo "aimock cannot be had"; fi
+	touch $@
+
+$(COMPILED): pyproject.toml hatch_build.py $(shell find cassettes replayer -name '*.py')
+	$(PYTHON) -m venv $(@D)
+	BEDTAPE_COMPILE=1 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'
 	touch $@
 
 .venv-record/.installed: pyproject.toml
