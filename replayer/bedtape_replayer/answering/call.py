@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from bedtape_cassettes.addresses import read_scope
+from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse_request
@@ -14,7 +14,7 @@ from bedtape_cassettes.lazy import lazy
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.operations import Dialect, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
 
 
@@ -25,7 +25,8 @@ class Call:
 
     path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
     generation: the generation of the session. A session that is reset, or made anew under the same name, has another
-    generation, and so another history. 0 for a call that no history keeps.
+    generation, and so another history. 0 for a call that no history keeps. prefix: the service in the prefix of the path.
+    earlier: the conversation that the call continues by an id (`previous_response_id`).
     """
 
     session: str
@@ -35,6 +36,8 @@ class Call:
     body: bytes
     number: int = 1
     generation: int = 0
+    prefix: str | None = None
+    earlier: Prompt | None = None
 
     @lazy
     def target(self) -> Target:
@@ -47,9 +50,10 @@ class Call:
 
     @lazy
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
-        """The parts of the request that an answer may depend on: the key of caches."""
+        """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        return self.method, self.path, headers, self.outline.data
+        method = self.method if self.dialect == "aws" else f"{self.method} {self.service}"
+        return method, self.path, headers, self.outline.data
 
     @property
     def request_size(self) -> int:
@@ -61,10 +65,37 @@ class Call:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
-    @property
+    @lazy
     def model(self) -> str | None:
-        """The model id, percent-decoded, ARNs whole."""
-        return self.target.model
+        """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
+        return self.target.model or find_body_model(self.target, self.outline.data)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
+        return self.target.dialect
+
+    @lazy
+    def named_service(self) -> str | None:
+        """The service that the prefix of the path or the host of the request names; None if neither does."""
+        host = read_host((self.head.get("host") or "").partition(":")[0])
+        return self.prefix or (host.service if host else None)
+
+    @property
+    def service(self) -> str:
+        """bedrock-runtime or bedrock-mantle: both have OpenAI's and Anthropic's APIs.
+
+        If the request names neither, the path decides: only bedrock-mantle has paths that begin with `/v1/`.
+        """
+        return self.named_service or (MANTLE if self.path.startswith("/v1/") else RUNTIME)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the client expects a stream: by the operation or, in OpenAI's and Anthropic's APIs, by the body."""
+        operation = self.target.operation
+        if operation is None or self.dialect == "aws":
+            return operation is not None and operation.streaming
+        return isinstance(self.outline_json, dict) and self.outline_json.get("stream") is True
 
     @lazy
     def json(self) -> JsonValue:
@@ -89,7 +120,8 @@ class Call:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         body = self.outline.data
         read = _read_cached_prompt if len(body) <= _LARGEST_CACHED else prompt_of
-        return read(self.operation, self.model, body)
+        prompt = read(self.operation, self.model, body)
+        return replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
 
     def pack(self) -> None:
         """Free what was read from the request, because a history keeps ten thousand calls. It is read again on access."""

@@ -46,5 +46,7 @@ def find_refusal(call: Call) -> Response | None:
     """Return the error that Bedrock would answer; None for a request that Bedrock accepts."""
     if call.operation is None:
         return None
-    refusal = _import_validation().find_refusal(call.operation, call.model, call.outline.data, header=call.head.get)
-    return None if refusal is None else refusal.build_response()
+    refusal = _import_validation().find_refusal(
+        call.operation, call.model, call.outline.data, header=call.head.get, path=call.path, service=call.service
+    )
+    return None if refusal is None else refusal.build_response(call.dialect, call.service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 from bedtape_cassettes.families.content import Content
 from bedtape_cassettes.families.dependencies import Reads
@@ -52,22 +53,21 @@ class RuleAnswers:
         if content is None:
             return None
         is_fixed = content is rule.answers[position]
-        template = (
-            self._find_template(rule, position, content, call, seed)
-            if is_fixed
-            else _render(rule, position, content, call, seed, Reads())
-        )
-        id_seed = derive_seed(seed, f"{rule.id}/{position}", key) if template.slots else b""
-        match = RuleMatch(rule.id, *template.fill(id_seed, key))
+        if isinstance(content, Failure | Raw):  # their request ids may also be in the body
+            response = rule.render(content, call, Random(0), Reads())  # noqa: S311 - nothing is random
+            match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
+        else:
+            template = self._find_template(rule, position, content, call, seed) if is_fixed else None
+            template = template or _render(rule, position, content, call, seed, Reads())
+            id_seed = derive_seed(seed, f"{rule.id}/{position}", key) if template.slots else b""
+            match = RuleMatch(rule.id, *template.fill(id_seed, key))
         if is_fixed:
             self._by_request.keep(entry, (rule, match), call.request_size + 3 * match.reply.size)
         return match
 
-    def _find_template(
-        self, rule: Rule, position: int, content: Content | Failure | Raw, call: Call, seed: int
-    ) -> Template:
+    def _find_template(self, rule: Rule, position: int, content: Content, call: Call, seed: int) -> Template:
         """Return the kept template for the call, or render it."""
-        family = (id(rule), position, seed, call.method, call.path)
+        family = (id(rule), position, seed, call.method, call.path, call.model, call.service)
         if (kept := self._reads.get(family)) is None:
             kept = (rule, Reads())
             self._reads.keep(family, kept, len(call.path))
@@ -81,9 +81,7 @@ class RuleAnswers:
         return template
 
 
-def _render(
-    rule: Rule, position: int, content: Content | Failure | Raw, call: Call, overlay_seed: int, reads: Reads
-) -> Template:
+def _render(rule: Rule, position: int, content: Content, call: Call, overlay_seed: int, reads: Reads) -> Template:
     seed = derive_seed(overlay_seed, f"{rule.id}/{position}", b"")
     chance = IdSlots(seed)
     response = rule.render(content, call, chance, reads)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
-from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
+from bedtape_cassettes.families.content import Content, Embeddings, Images, Json, Message, Ranking, Text
 from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.families.reading import prompt_of
@@ -60,7 +60,7 @@ class Rule:
 
     def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
         """Returns the parts of a call that the rule's answer reads, or None if it cannot serve another call."""
-        if self.family is None:
+        if self.family is None and call.earlier is None:
             return reads.take(call.outline_json, call.prompt)
         return reads.take(
             call.outline_json, prompt_of(call.operation, call.model, call.outline.data, family=self.family)
@@ -71,7 +71,9 @@ class Rule:
 
         reads: notes the parts of the call that the answer depends on.
         """
-        if isinstance(given, Failure | Raw):
+        if isinstance(given, Failure):
+            return given.build_response(call.dialect, call.service)
+        if isinstance(given, Raw):
             return given.build_response()
         if call.operation is None:
             raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
@@ -82,6 +84,7 @@ class Rule:
             body=call.body,
             chance=chance,
             family=self.family,
+            service=call.service,
             reads=reads,
         )
 
@@ -95,7 +98,8 @@ def _convert_returned(returned: object) -> Content | Failure | Raw | None:
         case str():
             return Message((Text(returned),))
         case dict():
-            return Message((Text(compact(returned).decode()),))
+            compact(returned)  # raises TypeError
+            return Message((Json(returned),))
         case None | Message() | Embeddings() | Images() | Ranking() | Failure() | Raw():
             return returned
     raise RenderError(f"expected its function to return text, an object, content or None, found {returned!r}")

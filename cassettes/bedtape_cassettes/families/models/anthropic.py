@@ -26,6 +26,7 @@ from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.anthropic_blocks import read_block, render_block, render_citation
+from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import JsonValue
 
 # Characters per delta, 5th to 75th percentile: 2..17 in 2,640 deltas of text, 2..11 in 157 deltas of thinking, 0..8
@@ -67,15 +68,7 @@ def _prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens"),
         stop_sequences=json_access.texts(body, "stop_sequences"),
-        has_cache_point="cache_control" in body
-        or any(_has_cache_point(body.get(name)) for name in ("system", "tools", "messages")),
-    )
-
-
-def _has_cache_point(blocks: JsonValue) -> bool:
-    return isinstance(blocks, list) and any(
-        isinstance(block, dict) and ("cache_control" in block or _has_cache_point(block.get("content")))
-        for block in blocks
+        forced_tool=readers.read_forced_tool(body.get("tool_choice")),
     )
 
 
@@ -242,7 +235,11 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
 
 def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
     """Cached tokens are counted if the request has a cache point. 758 answers without a cache point have no counts."""
-    return bool(usage.cache_read or usage.cache_write) or request.prompt.has_cache_point
+    return bool(usage.cache_read or usage.cache_write) or request.derive(_has_cache_point)
+
+
+def _has_cache_point(body: JsonObject) -> bool:
+    return b'"cache_control":' in bodies.compact(body)
 
 
 ANTHROPIC = Family(

@@ -8,11 +8,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from bedtape_cassettes.families.content import Block, Citation, CitedText, Image, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import JsonObject, ModelRequest
+from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call
 from bedtape_cassettes.model import JsonValue
 
+SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 # Claude models without cache counts and typed tool use. Whole answers of later models have both.
 _OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
 
@@ -32,11 +33,22 @@ def tier(request: ModelRequest) -> JsonObject:
     return {"serviceTier": {"type": tier}} if tier else {}
 
 
-def render_usage(usage: Usage, *, counts_cache: bool) -> JsonObject:
+def find_cache_lifetime(body: JsonObject) -> str | None:
+    """The lifetime of the first cache point of a request, by default 5m; None if the request has no cache point."""
+    messages = readers.objects(body, "messages")
+    places = (*[message.get("content") for message in messages], body.get("system"), body.get("toolConfig"))
+    blocks = (block for place in places for block in readers.objects(place) or readers.objects(place, "tools"))
+    point = next((block["cachePoint"] for block in blocks if "cachePoint" in block), None)
+    return None if point is None else json_access.text(point, "ttl") or "5m"
+
+
+def render_usage(usage: Usage, request: ModelRequest, *, counts_cache: bool) -> JsonObject:
+    """Token counts. Cached tokens are counted if the request has a cache point. counts_cache: always."""
     cache: JsonObject = {}
+    lifetime = request.derive(find_cache_lifetime)
     if usage.cache_write:
-        cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": "5m"}]
-    if counts_cache or usage.cache_read or usage.cache_write:
+        cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": lifetime or "5m"}]
+    if counts_cache or lifetime or usage.cache_read or usage.cache_write:
         cache |= {
             "cacheReadInputTokenCount": usage.cache_read,
             "cacheReadInputTokens": usage.cache_read,
@@ -69,6 +81,7 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
             return {"citationsContent": {"citations": sources, "content": [{"text": text}]}}
         case Image(data=data, format=kind_of):
             return {"image": {"format": kind_of, "source": {"bytes": synthesis.base64_text(data)}}}
+    raise make_render_error("converse", block, SUPPORTED)
 
 
 def tool_id(block: ToolUse, request: ModelRequest) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
 from random import Random
 
 from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage, tokens
@@ -16,6 +17,7 @@ from bedtape_cassettes.text import format_uuid
 
 # About as many pieces as the longest answers of models have.
 MOST_DELTAS = 4096
+HEX = "0123456789abcdef"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -37,16 +39,19 @@ class IdSlots(Random):
 
 # No other text contains these digits, which are of a random UUID.
 SLOT_MARK = "b55c5ba0-2f5f-4b4c-9f32-0a5f5d0b9d6e"
-_SLOT = SLOT_MARK + "-%04d"
+_SLOT = SLOT_MARK + "-%d-"
+_SLOTS = re.compile(rb"%b-([0-9]+)-" % SLOT_MARK.encode())
 
 
 def fill_slots(text: bytes, slots: Sequence[tuple[int, str]], seed: bytes) -> bytes:
     """Replace what stands for ids in the text of an answer. The ids depend on the seed and on their number."""
-    for number, (length, alphabet) in enumerate(slots):
-        digest = blake2b(b"%b/%d" % (seed, number), digest_size=length).digest()
-        new = digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode()
-        text = text.replace((_SLOT % number).encode(), new)
-    return text
+
+    def make_id(slot: re.Match[bytes]) -> bytes:
+        length, alphabet = slots[int(slot[1])]
+        digest = shake_128(b"%b/%b" % (seed, slot[1])).digest(length)
+        return digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode()
+
+    return _SLOTS.sub(make_id, text)
 
 
 @lru_cache(maxsize=16)
@@ -56,9 +61,12 @@ def _table(alphabet: str) -> bytes:
 
 
 def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
-    """`length` random characters of the alphabet."""
-    if isinstance(chance, IdSlots):
-        return chance.reserve(length, alphabet)
+    """An id of `length` random characters of the alphabet."""
+    return chance.reserve(length, alphabet) if isinstance(chance, IdSlots) else letters(chance, length, alphabet)
+
+
+def letters(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
+    """`length` random characters of the alphabet that identify nothing."""
     return "".join(chance.choices(alphabet, k=length))
 
 
