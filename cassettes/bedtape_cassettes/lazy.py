@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 T = TypeVar("T")
 
 
-class lazy(Generic[T]):  # noqa: N801 - used as a decorator
+class lazy_property(Generic[T]):  # noqa: N801 - used as a decorator
     """A property whose value replaces it in the object, for objects that are made for each request.
 
     `functools.cached_property` does the same with a lock, which costs a microsecond before Python 3.12. Without the lock,
@@ -23,10 +23,10 @@ class lazy(Generic[T]):  # noqa: N801 - used as a decorator
         self._name = name
 
     @overload
-    def __get__(self, instance: None, owner: type) -> lazy[T]: ...
+    def __get__(self, instance: None, owner: type) -> lazy_property[T]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> lazy[T] | T:
+    def __get__(self, instance: object | None, owner: type) -> lazy_property[T] | T:
         """Compute the value and keep it. Later reads of the attribute do not come here."""
         if instance is None:
             return self

@@ -28,11 +28,21 @@ def _claude(prompt: str) -> dict[str, object]:
     return {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 300, "messages": messages}
 
 
+def _chat(prompt: str) -> dict[str, object]:
+    return {"model": "openai.gpt-oss-20b-1:0", "messages": [{"role": "user", "content": prompt}]}
+
+
+def _chat_stream(prompt: str) -> dict[str, object]:
+    return {**_chat(prompt), "stream": True}
+
+
 # The name of an API, its path, and the body that sends a prompt.
 APIS = (
     ("Converse", material.PATH, _converse),
     ("ConverseStream", f"{material.PATH}-stream", _converse),
     ("InvokeModel (Claude)", f"/model/{CLAUDE}/invoke", _claude),
+    ("Chat Completions", "/openai/v1/chat/completions", _chat),
+    ("Chat Completions, a stream", "/openai/v1/chat/completions", _chat_stream),
 )
 
 
@@ -41,16 +51,16 @@ def measure(work: Path) -> list[Row]:
     others = [{"when": {"prompt_contains": f"order {n}"}, "answer": {"text": "no"}} for n in range(9)]
     last = {"when": {"prompt_contains": "in Oslo?"}, "answer": {"text": material.words(material.ANSWERED, 3)}}
     overlay.write_text(json.dumps({"bedtape-overlay": 1, "rules": [*others, last]}))
-    sent = {path: [_request(body, n) for n in range(BODIES)] for _, path, body in APIS}
+    sent = {(name, path): [_request(body, n) for n in range(BODIES)] for name, path, body in APIS}
     packed, other = work / "rules.tape", work / "other.tape"
     material.write_tape(other, material.plain(1))
     with bedtape(str(other), "--overlay", str(overlay), log=True) as rules:
-        answers = [_record(rules.url, path, body) for path, bodies in sent.items() for body in bodies]
+        answers = [_record(rules.url, path, body) for (_, path), bodies in sent.items() for body in bodies]
         material.write_tape(packed, [Cassette("rules", tuple(answers))])
         with bedtape(str(packed), log=True) as cassette:
             loads: dict[tuple[str, bool, int], list[Load]] = {}
             for _ in range(ROUNDS):
-                for path, bodies in sent.items():
+                for (name, path), bodies in sent.items():
                     for vary in (False, True):
                         for server in (rules, cassette):
                             # A cassette answers the recorded prompts, so its bodies vary in blanks.
@@ -60,11 +70,11 @@ def measure(work: Path) -> list[Row]:
                             load = wrk(server.url + path, server.pid, lua)
                             if load.failed:
                                 raise RuntimeError(f"{load.failed} answers of {server.url}{path} were errors")
-                            loads.setdefault((path, vary, server.pid), []).append(load)
+                            loads.setdefault((name, vary, server.pid), []).append(load)
     costs = {key: median(found).cost for key, found in loads.items()}
     return [
-        _row(name, costs[path, vary, rules.pid], costs[path, vary, cassette.pid], vary=vary)
-        for name, path, _ in APIS
+        _row(name, costs[name, vary, rules.pid], costs[name, vary, cassette.pid], vary=vary)
+        for name, _, _ in APIS
         for vary in (False, True)
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from bedtape_cassettes.lazy import lazy
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import JsonValue
 
 # Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
@@ -222,14 +222,14 @@ class Prompt:
             return self.tools[0]
         return self.forced_tool or None
 
-    @lazy
+    @lazy_property
     def last(self) -> str:
         """The text of the last user message, or an empty string if tool results come after that message."""
         # Some families give tool results a role of their own, others put them into user messages.
         inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
         return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
 
-    @lazy
+    @lazy_property
     def text(self) -> str:
         """The system prompt and the text of all messages."""
         return "\n".join(filter(None, (self.system, *(turn.text for turn in self.turns))))
@@ -239,7 +239,7 @@ class Prompt:
         """An estimate of the number of tokens."""
         return tokens(self.text)
 
-    @lazy
+    @lazy_property
     def turn(self) -> int:
         """The number of the current turn, from 1. A user message and a run of tool results count as one turn each."""
         roles = [turn.role for turn in self.turns]
@@ -248,7 +248,7 @@ class Prompt:
             for role, before in zip(roles, [None, *roles], strict=False)
         )
 
-    @lazy
+    @lazy_property
     def results(self) -> tuple[ToolResult, ...]:
         """All tool results. A result without a tool name gets the name from the call with the same id."""
         names = {use.id: use.name for turn in self.turns for use in turn.calls}

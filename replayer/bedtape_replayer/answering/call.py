@@ -10,7 +10,7 @@ from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse_request
-from bedtape_cassettes.lazy import lazy
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue
@@ -39,16 +39,16 @@ class Call:
     prefix: str | None = None
     earlier: Prompt | None = None
 
-    @lazy
+    @lazy_property
     def target(self) -> Target:
         return identify(self.method, self.path)
 
-    @lazy
+    @lazy_property
     def outline(self) -> Outline:
         """The body, with digests in place of large binary data."""
         return read_outline(self.body)
 
-    @lazy
+    @lazy_property
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
         """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
@@ -60,12 +60,12 @@ class Call:
         """The size of `request`, in bytes."""
         return len(self.path) + len(self.outline.data)
 
-    @lazy
+    @lazy_property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
-    @lazy
+    @lazy_property
     def model(self) -> str | None:
         """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
         return self.target.model or find_body_model(self.target, self.outline.data)
@@ -75,7 +75,7 @@ class Call:
         """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
         return self.target.dialect
 
-    @lazy
+    @lazy_property
     def named_service(self) -> str | None:
         """The service that the prefix of the path or the host of the request names; None if neither does."""
         host = read_host((self.head.get("host") or "").partition(":")[0])
@@ -97,17 +97,17 @@ class Call:
             return operation is not None and operation.streaming
         return isinstance(self.outline_json, dict) and self.outline_json.get("stream") is True
 
-    @lazy
+    @lazy_property
     def json(self) -> JsonValue:
         """The parsed body, or `None` if the body is not JSON."""
         return _parse(self.body) if self.outline.blobs else self.outline_json
 
-    @lazy
+    @lazy_property
     def outline_json(self) -> JsonValue:
         """The parsed outline, or `None` if the body is not JSON."""
         return _parse(self.outline.data)
 
-    @lazy
+    @lazy_property
     def is_literal(self) -> bool:
         """Whether the body contains the prompt's texts literally, except for characters that JSON must escape.
 
@@ -115,7 +115,7 @@ class Call:
         """
         return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.outline.data
 
-    @lazy
+    @lazy_property
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         body = self.outline.data
@@ -129,7 +129,7 @@ class Call:
         for name in ("json", "outline_json", "prompt", "outline"):
             self.__dict__.pop(name, None)
 
-    @lazy
+    @lazy_property
     def attempt(self) -> int:
         """The number of the attempt in its invocation, from 1, from the SDK's headers."""
         if match := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
@@ -142,7 +142,7 @@ class Call:
         """The id that the attempts of one SDK call share, or `None` if the SDK does not send an id."""
         return self.head.get("amz-sdk-invocation-id")
 
-    @lazy
+    @lazy_property
     def scope(self) -> tuple[str | None, str | None]:
         """Access key id and region of the signature; None for each that the request does not contain."""
         scope = read_scope(self.head.get("authorization") or "")

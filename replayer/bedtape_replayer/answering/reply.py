@@ -13,7 +13,7 @@ from random import Random
 
 from bedtape_cassettes.failures import REQUEST_ID, render_error
 from bedtape_cassettes.format import bodies
-from bedtape_cassettes.lazy import lazy
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, Request, Response
 from bedtape_cassettes.operations import Dialect, identify
 from bedtape_cassettes.text import format_uuid
@@ -52,7 +52,7 @@ class Reply:
     streamed: bool
     after_ms: int = 0
 
-    @lazy
+    @lazy_property
     def size(self) -> int:
         """The size of the body in bytes."""
         return sum(len(piece.data) for piece in self.pieces)
@@ -76,7 +76,7 @@ class Reply:
         reply.__dict__.update(self.__dict__, headers=tuple(headers))  # the cached properties too
         return reply
 
-    @lazy
+    @lazy_property
     def _request_ids(self) -> tuple[tuple[int, bytes], ...]:
         """The positions and names of the headers that contain request ids."""
         return tuple((at, name) for at, (name, _) in enumerate(self.headers) if name in _REQUEST_ID_HEADERS)
@@ -86,7 +86,7 @@ class Reply:
         """The body as one bytes object."""
         return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
 
-    @lazy
+    @lazy_property
     def http1_chunks(self) -> bytes:
         """The body in HTTP/1.1 chunks: one for each piece, and the final empty chunk."""
         chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
