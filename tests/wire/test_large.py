@@ -12,8 +12,8 @@ import pytest
 
 from bedtape_cassettes.families.shared.synthesis import MOST_DELTAS
 from bedtape_replayer import Replayer
-from support.client import Http1, said
-from support.recordings import path, prompt
+from support.client import Http1
+from support.recordings import path, prompt, text_of
 
 TEXT = "It is cold. " * 700_000  # 8 MiB
 IMAGE = b64encode(Random(1).randbytes(6 * 1024 * 1024)).decode()
@@ -51,7 +51,7 @@ def test_a_client_is_answered_while_others_receive_a_long_stream(server: Replaye
             clients.append(stack.enter_context(client))
             client.sendall(request)
             assert client.recv(12) == b"HTTP/1.1 200"
-        assert said(other.request("POST", path(), (), prompt("short")).body) == "Yes."
+        assert text_of(other.request("POST", path(), (), prompt("short")).body) == "Yes."
         assert [call.prompt.last for call in server.calls] == ["short"]  # the streams have not ended
         assert len(set(map(read_all, clients))) == 1
     (stream,) = {call.outcome.answer.reply for call in server.calls if call.operation == "ConverseStream"}
@@ -65,10 +65,10 @@ def test_a_client_is_answered_while_another_sends_a_large_image(server: Replayer
     client, request = connect(server, path(), body)
     with client, Http1(server.url) as other:
         client.sendall(request[:-1])
-        assert said(other.request("POST", path(), (), prompt("short")).body) == "Yes."
+        assert text_of(other.request("POST", path(), (), prompt("short")).body) == "Yes."
         client.sendall(request[-1:])
         assert b"HTTP/1.1 200" in client.recv(12)
         assert read_all(client)
-        assert said(other.request("POST", path(), (), body).body) == "Yes."
+        assert text_of(other.request("POST", path(), (), body).body) == "Yes."
     assert [call.json for call in server.calls[1:]] == [json.loads(body)] * 2
     assert [call.source for call in server.calls] == ["rule"] * 3
