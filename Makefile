@@ -20,12 +20,10 @@ PIP = -m pip install --quiet --disable-pip-version-check
 # install(python, extra, lock)
 install = $(if $(LOCKED),$(1) $(PIP) --require-hashes -r .ci/locks/build.txt -r .ci/locks/$(3).txt && $(1) $(PIP) --no-deps --no-build-isolation -e .,$(1) $(PIP) -e '.$(2)')
 PYTEST_ARGS ?= -n auto
-# The same source, with the modules of a call's path compiled by mypyc. It needs a C compiler.
-COMPILED := .venv-compiled/.installed
 # The tests that need Python alone. `make test` leaves out those that are marked as slow.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
-.PHONY: demo prepare test test-all test-rest test-matrix test-compiled check fix docs bench fuzz lock clean
+.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench fuzz lock clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -48,11 +46,6 @@ prepare: $(CHECK) $(RECORD) $(RECORD_NEWER) examples
 # Frameworks' own code against the server, each in an environment of its own: writes docs/reference/compatibility.md.
 test-matrix: $(BASE)
 	$(BIN)/python tests/matrix/run.py
-
-# The compiled build in an environment of its own.
-test-compiled: $(COMPILED)
-	.venv-compiled/bin/bedtape --version | grep compiled
-	.venv-compiled/bin/pytest $(PYTEST_ARGS) -m "not slow and not corpus" tests/wire tests/replayer
 
 check: $(CHECK)
 	$(BIN)/ruff format --check .
@@ -88,7 +81,7 @@ lock:
 	done
 
 clean:
-	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench .venv-compiled docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
+	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -110,11 +103,6 @@ $(CHECK): $(TEST)
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e . pytest -r tests/bench/opponents.txt || echo "not all of tests/bench/opponents.txt can be had"
 	if command -v npm >/dev/null; then npm install --no-save --silent --prefix $(@D) @copilotkit/aimock || echo "aimock cannot be had"; fi
-	touch $@
-
-$(COMPILED): pyproject.toml hatch_build.py $(shell find cassettes replayer -name '*.py')
-	$(PYTHON) -m venv $(@D)
-	BEDTAPE_COMPILE=1 $(@D)/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'
 	touch $@
 
 .venv-record/.installed: pyproject.toml

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import takewhile
 from typing import Annotated, Any
 
@@ -87,17 +86,10 @@ app = typer.Typer(
 )
 
 
-def _is_compiled() -> bool:
-    """Whether the modules of a call's path are compiled; see hatch_build.py."""
-    spec = find_spec("bedtape_replayer.engine.engine")
-    return spec is not None and spec.origin is not None and not spec.origin.endswith(".py")
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         metadata: Any = import_module("importlib.metadata")  # takes 20 ms, so it is imported on demand
-        build = "compiled" if _is_compiled() else "pure Python"
-        typer.echo(f"bedtape {metadata.version('bedtape')} ({build})")
+        typer.echo(f"bedtape {metadata.version('bedtape')}")
         raise typer.Exit
 
 
