@@ -23,7 +23,6 @@ from bedtape_cassettes.matching.key import (
     canonicalize_request,
     compute_key,
     compute_request_key,
-    compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_text
@@ -133,14 +132,10 @@ class Index:
         request = call.request
         key = self._keys.get(request)
         if key is None:
-            key = self._read_key(call, request[2])
-            self._keys.keep(request, key, len(call.path) + len(call.body))
+            body = call.body if self._rules.has_patterns else call.outline
+            key = compute_key(call.method, call.target, request[2], body, self._rules, self._queues)
+            self._keys.keep(request, key, call.request_size)
         return key
-
-    def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
-        """Tries the key without redaction first, because most calls are recorded and contain no secret."""
-        key = compute_unscrubbed_key(call.method, call.target, headers, call.body, self._rules)
-        return key if key in self._queues else compute_key(call.method, call.target, headers, call.body, self._rules)
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
         """Returns the recordings with this key in playback order. Empty for a miss."""
@@ -152,7 +147,7 @@ class Index:
 
     def report_miss(self, call: Call) -> Miss:
         """Builds the report on a call that no recording answers."""
-        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
+        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.outline.data, self._rules)
         nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
         report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
         return Miss(self._describe_request(call), self._scrub(call.session), len(self.interactions), report)

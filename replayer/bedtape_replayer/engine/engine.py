@@ -32,12 +32,14 @@ from bedtape_replayer.engine.session_state import Sessions, SessionState, read_s
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Layers, RuleReplies
+from bedtape_replayer.overlay.rendered import RuleAnswers
+from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
 
 # Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
 # Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
+_LARGEST_SHARED = 64 * 1024
 # Requests whose validation is cached, up to this size.
 _CHECKED_BYTES = 4 * 1024 * 1024
 
@@ -72,7 +74,7 @@ class Engine:
         self._checks = checks
         self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
         self._replies: Memo[IndexedRecording, Reply] = Memo(_CACHED_BYTES, _CACHED_BYTES)
-        self._rule_replies: RuleReplies = Memo(_CACHED_BYTES, _CACHED_BYTES)
+        self._rule_answers = RuleAnswers()
         self._refusals: Memo[object, Response | None] = Memo(_CHECKED_BYTES)
         self._library = library
 
@@ -94,7 +96,7 @@ class Engine:
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body), prefix)
+        call = session.call(method, path, head, self._share(body), prefix)
         try:
             answer = self._answer_call(session, call)
         except SlowPattern as error:
@@ -108,11 +110,15 @@ class Engine:
         if history is not None:
             history.add(outcome)
 
-    def _remember(self, body: bytes) -> bytes:
-        """Cache and return the body. Later equal bodies use this object, because a history keeps thousands of them."""
-        if body:
+    def _share(self, body: bytes) -> bytes:
+        """Return the object that all equal bodies use, because a history keeps thousands of them."""
+        if not 0 < len(body) <= _LARGEST_SHARED:
+            return body
+        known = self._bodies.get(body)
+        if known is None:
             self._bodies.keep(body, body, len(body))
-        return body
+            return body
+        return known
 
     def _answer_call(self, session: SessionState, call: Call) -> Answer:
         if self._checks.all and (refused := self._find_refusal(call)) is not None:
@@ -169,7 +175,7 @@ class Engine:
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)
-            elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
+            elif (match := layers.answer_from_rule(occasion, self._rule_answers, check, among)) is not None:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
                 if call.operation == "Responses" and match.layer:
@@ -192,7 +198,7 @@ class Engine:
         request = call.request
         if request not in self._refusals:
             refusal = find_refusal(call)
-            self._refusals.keep(request, refusal, len(call.path) + len(call.body))
+            self._refusals.keep(request, refusal, call.request_size)
             return refusal
         return self._refusals[request]
 

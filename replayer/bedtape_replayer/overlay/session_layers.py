@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.memo import Memo
-from bedtape_replayer.answering.reply import Reply, build_response_reply
+from bedtape_replayer.answering.reply import build_response_reply
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
 from bedtape_replayer.overlay.explain import explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
+from bedtape_replayer.overlay.rendered import RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
@@ -33,25 +32,12 @@ class AppliedFault:
     context: FaultContext
 
 
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
-    """The answer of a layer, and the layer's id. The id is empty if the request check answered."""
-
-    layer: str
-    response: Response
-    reply: Reply
-
-
 class Occasion(NamedTuple):
     """A call with its match key. seen: how many calls with that key the session has seen; 0 if it does not count them."""
 
     call: Call
     key: bytes
     seen: int
-
-
-# Rendered answers of rules. An entry contains its rule, so that the id in its key belongs to no other object.
-RuleReplies: TypeAlias = Memo[tuple[object, ...], tuple[Rule, RuleMatch]]
 
 
 class Layers:
@@ -203,13 +189,13 @@ class Layers:
     def answer_from_rule(
         self,
         occasion: Occasion,
-        replies: RuleReplies,
+        answers: RuleAnswers,
         check: Callable[[Call], Response | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches. Raises Refused if the answer has no form for the call.
 
-        replies: the cache of rendered answers. check: returns Bedrock's error for an invalid request; the error then
+        answers: renders and caches the answers. check: returns Bedrock's error for an invalid request; the error then
         replaces the rule's answer. A rule counts the calls that it answers. It does not count calls that it passes on or
         that the check refuses.
         """
@@ -222,7 +208,7 @@ class Layers:
             if not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
             try:
-                match = self._answer(rule, rule.position(counter.fired), occasion, replies)
+                match = answers.answer(rule, rule.position(counter.fired), call, occasion.key, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
                 raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
@@ -238,22 +224,6 @@ class Layers:
 
     def _draw(self, layer: str, occasion: Occasion) -> float:
         return draw(derive_seed(self._all.seed, layer, occasion.key), occasion.seen)
-
-    def _answer(self, rule: Rule, position: int, occasion: Occasion, replies: RuleReplies) -> RuleMatch | None:
-        """Returns the rule's answer, from the cache if it is not computed. It depends on rule, request and position."""
-        call, key, _ = occasion
-        entry = (id(rule), position, self._all.seed, key, call.request)
-        if (cached := replies.get(entry)) is not None:
-            return cached[1]
-        content = rule.compute(position, call)
-        if content is None:
-            return None
-        seed = derive_seed(self._all.seed, f"{rule.id}/{position}", key)
-        response = rule.render(content, call, Random(seed))  # noqa: S311 - reproducible
-        match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
-        if content is rule.answers[position]:
-            replies.keep(entry, (rule, match), len(call.path) + len(call.body) + 3 * match.reply.size)
-        return match
 
     def _get_counter(self, layer: str) -> Counter:
         counter = self._counters.get(layer)

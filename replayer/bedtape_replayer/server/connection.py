@@ -15,10 +15,17 @@ from typing import Protocol, cast
 
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_error_reply, build_refusal_reply, make_request_id
+from bedtape_replayer.answering.reply import (
+    MAX_PART,
+    HeaderPairs,
+    Reply,
+    build_error_reply,
+    build_refusal_reply,
+    make_request_id,
+)
 from bedtape_replayer.answering.steps import Close, Finish, Reset, Step
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.player import MAX_PART, Player, cut_steps
+from bedtape_replayer.server.player import Player, cut_steps
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -263,9 +270,13 @@ class Connection(asyncio.Protocol):
             self._write(wire)
             if wire.at_rest and not (self._blocked or self._holding_back or self._broken or self.winding_down):
                 return  # after most requests, none of the checks below is needed
-            while not self._transport.is_closing() and (self._resume() or self._begin_next()):
+            while not self._transport.is_closing() and self._begin_next():
                 self._write(wire)
-            self._end_if_over(wire)
+            if self._resume():
+                self._write(wire)
+                self.loop.call_soon(self.flush)  # goes on after other clients have had their turn
+            else:
+                self._end_if_over(wire)
         elif wire.closing and self._http2 is not None:  # a flood from a client that reads nothing
             self._transport.abort()
         if self._http1 is not None:

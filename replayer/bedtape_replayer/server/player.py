@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bedtape_replayer.answering.answer import Answer
-from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.reply import MAX_PART, Reply
 from bedtape_replayer.answering.steps import (
     Close,
     Finish,
@@ -27,10 +27,8 @@ from bedtape_replayer.wire.http2.frames import ErrorCode
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
-# With more unsent bytes than this, an answer waits until the client reads.
-_HIGH_WATER = 256 * 1024
-# A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.
-MAX_PART = 128 * 1024
+# With more unsent bytes than this, an answer waits until the client reads, and until other clients have had their turn.
+_HIGH_WATER = 64 * 1024
 
 
 class Player:
