@@ -53,7 +53,6 @@ SHORT = {
     "recorder.mitmproxy_script.bedtape_addon",
     "replayer.answering.memo",
     "replayer.cli.init.pytest_files",
-    "replayer.cli.play_options",
     "replayer.engine.clock",
 }
 

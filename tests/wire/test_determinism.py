@@ -1,7 +1,9 @@
 """Equal requests get equal bytes from a rule: in any order, from many clients, in any session, beside any other calls."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, product
 from random import Random
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
+from bedtape_replayer.overlay.overlay import Ids
 from support.client import Http1
 
 CLIENTS = 16
@@ -98,6 +101,50 @@ def test_another_seed_gives_other_values(expected: dict[Wanted, Seen]) -> None:
     with Replayer((), overlay={"bedtape-overlay": 1, "seed": 7}) as server, Http1(server.url) as client:
         add_rules(server)
         assert ask(client, "", REQUESTS[1])[2] != expected[REQUESTS[1]][2]
+
+
+IDS = re.compile(rb'"(?:id|toolUseId)":"([^"]+)"')
+
+
+@pytest.mark.parametrize("session", ["", "one"])
+def test_each_call_can_get_ids_of_its_own_the_same_in_every_run(expected: dict[Wanted, Seen], session: str) -> None:
+    def run(*wanted: Wanted) -> list[Seen]:
+        with Replayer((), ids="unique") as server, Http1(server.url) as client:
+            add_rules(server.session(session) if session else server)
+            return [ask(client, session, each) for each in wanted]
+
+    for wanted in REQUESTS:
+        answers = run(wanted, OTHER, wanted, wanted)
+        assert run(OTHER, *[wanted] * 3)[1:] == [answers[0], *answers[2:]]
+        assert answers[0] == expected[wanted]
+        ids = [[dict(headers)["x-amzn-RequestId"].encode(), *IDS.findall(body)] for _, headers, body in answers]
+        assert len(set(chain(*map(set, ids)))) == sum(map(len, map(set, ids)))
+    assert len(ids_of_a_tool := IDS.findall(expected[REQUESTS[2]][2])) == 1, ids_of_a_tool
+
+
+def test_ids_are_unique_where_the_nearest_overlay_or_the_server_says() -> None:
+    """A session's overlay has precedence over the server's overlay, and an overlay over the server's setting."""
+
+    def is_unique(server: Ids, file: Ids | None, own: Ids | None) -> bool:
+        def render(ids: Ids | None) -> dict[str, object]:
+            return {"bedtape-overlay": 1, **({"ids": ids} if ids else {})}
+
+        with Replayer((), ids=server, overlay=render(file)) as replayer, Http1(replayer.url) as client:
+            replayer.overlay(render(own))
+            replayer.fail("ThrottlingException", prompt_contains="weather", times=1)
+            add_rules(replayer)
+            ids = [dict(ask(client, "", REQUESTS[0])[1])["x-amzn-RequestId"] for _ in range(3)]
+        assert len(set(ids)) in (1, 3)
+        return len(set(ids)) == 3
+
+    assert not is_unique("equal", None, None)
+    for server, file, own in product(("equal", "unique"), ("equal", "unique", None), ("equal", "unique", None)):
+        assert is_unique(server, file, own) == ((own or file or server) == "unique")  # type: ignore[arg-type]
+
+
+def test_other_values_of_ids_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected ids to be one of equal, unique, found 'uniq'"):
+        Replayer((), ids="uniq")  # type: ignore[arg-type]
 
 
 def test_probability_depends_on_the_request_and_its_count_and_not_on_other_calls() -> None:

@@ -1167,6 +1167,11 @@ export interface components {
         } & (unknown | unknown);
         Layers: {
             seed: number;
+            /**
+             * @description Whether the answers of rules and faults to equal requests have equal or unique ids. Default: equal.
+             * @enum {string}
+             */
+            ids: "equal" | "unique";
             rules: components["schemas"]["LaidRule"][];
             faults: components["schemas"]["LaidFault"][];
         };
@@ -1179,6 +1184,11 @@ export interface components {
             "bedtape-overlay": 1;
             /** @description The seed of all random choices. */
             seed?: number;
+            /**
+             * @description Whether the answers of rules and faults to equal requests have equal or unique ids. Default: equal.
+             * @enum {string}
+             */
+            ids?: "equal" | "unique";
             /** @description The first rule that matches answers the call. */
             rules?: components["schemas"]["Rule"][];
             /** @description All faults that match apply, in order. */

@@ -28,7 +28,7 @@ from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Refused, RuleReplies
+from bedtape_replayer.overlay.session_layers import AppliedFault, Occasion, Refused, RuleReplies
 
 MISS = "CassetteMissException"
 OVERLAY = "OverlayException"
@@ -161,7 +161,7 @@ class Engine:
             if answer.response is None:  # a miss has no response to change
                 return answer
             applied = layers.select_faults(occasion, answer.response, now, among)
-            return self._apply_faults(answer, applied, key) if applied else answer
+            return self._apply_faults(answer, applied, occasion) if applied else answer
         except Refused as error:
             reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key))
             return Answer(call, reply, "overlay", str(error))
@@ -175,14 +175,14 @@ class Engine:
             return refusal
         return self._refusals[request]
 
-    def _apply_faults(self, answer: Answer, applied: list[AppliedFault], key: bytes) -> Answer:
+    def _apply_faults(self, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
         call, response, reply = answer.call, answer.response, answer.reply
         assert response is not None
         changed = response
         for applied_fault in applied:
             changed = applied_fault.fault.kind.on_response(changed, call, applied_fault.context)
         if changed is not response:
-            reply = build_response_reply(call, changed, key)
+            reply = build_response_reply(call, changed, occasion.key, occasion.number)
         for applied_fault in applied:
             reply = applied_fault.fault.kind.on_reply(reply, call, applied_fault.context)
         edits = tuple(edit for h in applied if (edit := h.fault.kind.on_steps(reply, h.context)) is not None)

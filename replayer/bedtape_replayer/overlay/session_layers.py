@@ -41,11 +41,16 @@ class RuleMatch:
 
 
 class Occasion(NamedTuple):
-    """A call with its match key. seen: how many calls with that key the session has seen; 0 if it does not count them."""
+    """A call with its match key.
+
+    seen: how many calls with that key the session has seen; 0 if it does not count them. number: of the call among them,
+    from 0, if ids are unique; otherwise 0.
+    """
 
     call: Call
     key: bytes
     seen: int
+    number: int = 0
 
 
 # Rendered answers of rules. An entry contains its rule, so that the id in its key belongs to no other object.
@@ -105,6 +110,7 @@ class Layers:
             (*overlay.rules, *self.shared.rules),
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
+            overlay.ids or self.shared.ids,
         )
         self._candidates = CandidateFinder(self._all)
         self._counts_keys = _varies(self._all)
@@ -141,13 +147,13 @@ class Layers:
         return self._candidates(call)
 
     def count(self, call: Call, key: bytes) -> Occasion:
-        """Counts the call among the calls with its match key, if a layer varies between equal calls."""
+        """Counts the call among the calls with its match key, if answers vary between equal calls."""
         if not self._counts_keys:
             return Occasion(call, key, 0)
         if len(self._seen) >= _MOST_KEYS:
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
-        return Occasion(call, key, seen)
+        return Occasion(call, key, seen, seen - 1 if self._all.ids == "unique" else 0)
 
     def answer_from_fault(self, occasion: Occasion, now: float, among: Candidates | None = None) -> RuleMatch | None:
         """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
@@ -157,7 +163,7 @@ class Layers:
             if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
                 if response is not None and self._take(fault, context):
-                    return RuleMatch(fault.id, response, build_response_reply(call, response, occasion.key))
+                    return RuleMatch(fault.id, response, _build_reply(occasion, response))
         return None
 
     def select_faults(
@@ -219,7 +225,7 @@ class Layers:
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
-                return RuleMatch("", refusal, build_response_reply(call, refusal, occasion.key))
+                return RuleMatch("", refusal, _build_reply(occasion, refusal))
             counter.record_fired()
             return match
         return None
@@ -228,17 +234,17 @@ class Layers:
         return draw(derive_seed(self._all.seed, layer, occasion.key), occasion.seen)
 
     def _answer(self, rule: Rule, position: int, occasion: Occasion, replies: RuleReplies) -> RuleMatch | None:
-        """Returns the rule's answer, from the cache if it is not computed. It depends on rule, request and position."""
-        call, key, _ = occasion
-        entry = (id(rule), position, self._all.seed, key, call.request)
+        """Returns the rule's answer, from the cache if it is not computed. It depends on rule, request, position and number."""
+        call, key, _, number = occasion
+        entry = (id(rule), position, number, self._all.seed, key, call.request)
         if (cached := replies.get(entry)) is not None:
             return cached[1]
         content = rule.compute(position, call)
         if content is None:
             return None
-        seed = derive_seed(self._all.seed, f"{rule.id}/{position}", key)
+        seed = derive_seed(self._all.seed, f"{rule.id}/{position}/{number}", key)
         response = rule.render(content, call, Random(seed))  # noqa: S311 - reproducible
-        match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
+        match = RuleMatch(rule.id, response, _build_reply(occasion, response))
         if content is rule.answers[position]:
             replies.keep(entry, (rule, match), len(call.path) + len(call.body) + 3 * match.reply.size)
         return match
@@ -252,9 +258,15 @@ class Layers:
 
 def _varies(overlay: Overlay) -> bool:
     """Whether a layer is different for each call with the same match key."""
-    return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
-        fault.kind.varies for fault in overlay.faults
+    return (
+        overlay.ids == "unique"
+        or any(layer.schedule.probability < 1 for layer in overlay.layers)
+        or any(fault.kind.varies for fault in overlay.faults)
     )
+
+
+def _build_reply(occasion: Occasion, response: Response) -> Reply:
+    return build_response_reply(occasion.call, response, occasion.key, occasion.number)
 
 
 class Refused(Exception):

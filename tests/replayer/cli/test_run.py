@@ -130,6 +130,14 @@ def test_what_bedrock_would_refuse_is_refused_as_the_options_say(run: Run, tmp_p
     assert "1 from rules" in run("--validate", "never", *wrong).stderr
 
 
+def test_ids_are_unique_as_the_options_say(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {tool: {name: weather}}}]\n")
+    asking = ("--overlay", "o.yaml", *_asking("hi", "hi"))
+    assert len(set(run(*asking).stdout.splitlines())) == 1
+    assert len(set(run("--ids", "unique", *asking).stdout.splitlines())) == 2
+    assert len(set(run(*asking, BEDTAPE_RUN_IDS="unique").stdout.splitlines())) == 2
+
+
 @pytest.mark.parametrize(("option", "value"), [("speed", "0"), ("placeholder", "("), ("redact", "(")])
 def test_an_option_that_cannot_be_is_told_and_nothing_runs(run: Run, option: str, value: str) -> None:
     done = run(f"--{option}", value, *_python("print('ran')"))
