@@ -953,7 +953,7 @@ export interface components {
         } & (unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown | unknown);
         Finding: {
             /** @enum {string} */
-            kind: "no_backoff" | "retried_what_it_must_not" | "ignored_retry_after" | "retry_storm" | "gave_up_early" | "accepted_truncated_stream";
+            kind: "no_backoff" | "retried_what_it_must_not" | "ignored_retry_after" | "retry_storm" | "gave_up_early" | "accepted_truncated_stream" | "ignored_stream_error" | "delivered_text_twice";
             /** @description The invocation id, if the finding concerns one SDK call. */
             group: string | null;
             explanation: string;

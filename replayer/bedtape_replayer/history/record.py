@@ -7,7 +7,7 @@ paths. Bodies are unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -15,7 +15,7 @@ from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.model import Events, Headers, JsonValue
+from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import Outcome
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
@@ -156,6 +156,17 @@ class Record:
         """The text of the answer, before a fault changed the bytes on the wire."""
         return self.content.text if isinstance(self.content, Message) else None
 
+    @cached_property
+    def sent_text(self) -> str:
+        """The text in the events of a stream that were sent, also before an error. Empty for other answers."""
+        response = self.outcome.answer.response
+        if not self.outcome.started or response is None or not isinstance(response.body, Events):
+            return ""
+        sent = (_read_piece(piece.data) for piece in self.outcome.answer.reply.pieces[: self.events])
+        events = [event for body in sent if isinstance(body, Events) for event in body.events if not _is_error(event)]
+        content = content_of(self.operation, self.model, replace(response, body=Events.of(events)))
+        return content.text if isinstance(content, Message) else ""
+
     @property
     def stop_reason(self) -> str | None:
         """The stop reason, as Converse names it."""
@@ -201,6 +212,15 @@ _JSON_FIELDS = (
     *("source", "by", "faults", "miss", "status", "error", "message"),
     *("text", "stop_reason", "usage", "events", "hung_up"),
 )
+
+
+def _read_piece(data: bytes) -> Body | Events:
+    body = bodies.read_events(data)
+    return body if isinstance(body, Events) else bodies.read_pieces(data)
+
+
+def _is_error(event: Event) -> bool:
+    return bool(event.headers) and (":message-type", "event") not in event.headers
 
 
 def _parse_message(body: bytes) -> str | None:
