@@ -36,6 +36,7 @@ WRITERS: Mapping[str, Callable[..., list[str]]] = {
     "operations": wire.operations,
     "headers": wire.headers,
     "sdks": wire.sdks,
+    "variables": wire.variables,
 }
 
 

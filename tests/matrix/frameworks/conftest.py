@@ -1,4 +1,4 @@
-"""What every framework's tests have: a session of its own, and the environment that points unmodified code at it.
+"""What every framework's tests have: the fixture `bedrock` as a user has it, and the clients' verdict.
 
 These tests are run by `make test-matrix`, each file in an environment of its own, which names the file: here they are
 not collected, for no one environment holds all frameworks.
@@ -11,8 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from bedtape_replayer import Replayer
-from bedtape_replayer.engine.session import Session
+from bedtape_replayer import Bedrock
 from bedtape_replayer.overlay.keywords import FaultDict
 
 collect_ignore_glob = ["test_*.py"]
@@ -42,7 +41,7 @@ Trouble: TypeAlias = Callable[..., None]
 
 
 @pytest.fixture(params=TROUBLES)
-def trouble(bedrock: Session, request: pytest.FixtureRequest) -> Trouble:
+def trouble(bedrock: Bedrock, request: pytest.FixtureRequest) -> Trouble:
     """Makes each call twice in trouble, because a second call with the same request is no retry.
 
     A call may raise. In the end, the default configuration of the client must have done nothing wrong.
@@ -61,22 +60,8 @@ def trouble(bedrock: Session, request: pytest.FixtureRequest) -> Trouble:
     return call_in_trouble
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Replayer]:
-    with Replayer(()) as replayer:
-        yield replayer
-
-
 @pytest.fixture
-def bedrock(server: Replayer, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    """A session that the environment points at, as a user's would. No client may have done wrong in the end."""
-    session = server.session(request.node.name)
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.setenv(name, "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    for name in ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_BEDROCK_RUNTIME_ENDPOINT", "ANTHROPIC_BEDROCK_BASE_URL"):
-        monkeypatch.setenv(name, session.url)
-    yield session
-    assert session.verdict == ()
-    assert not [str(call) for call in session.calls if call.source == "miss"]
+def bedrock(bedrock: Bedrock) -> Iterator[Bedrock]:
+    """The plugin's fixture, with nothing set by hand. No client may have done wrong in the end."""
+    yield bedrock
+    assert bedrock.verdict == ()
