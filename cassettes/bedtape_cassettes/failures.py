@@ -6,7 +6,13 @@ from the documentation of the models.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+
+from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.operations import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +113,97 @@ def get_namespace(error: str) -> str:
 def stream_member(error: str) -> str:
     """Returns the name that the error has in an event stream: throttlingException."""
     return error[:1].lower() + error[1:]
+
+
+# -- the errors of OpenAI's and Anthropic's APIs ---------------------------------------------------------------
+
+# The code and type of OpenAI's API, and the type of Anthropic's, by status. 400 is recorded; the others are from the
+# documentation of both providers.
+_BY_STATUS = {
+    400: ("validation_error", "invalid_request_error", "invalid_request_error"),
+    401: ("invalid_api_key", "authentication_error", "authentication_error"),
+    403: ("permission_denied", "permission_error", "permission_error"),
+    404: ("not_found", "not_found_error", "not_found_error"),
+    408: ("request_timeout", "timeout_error", "timeout_error"),
+    409: ("conflict", "conflict_error", "conflict_error"),
+    413: ("request_too_large", "invalid_request_error", "request_too_large"),
+    424: ("model_error", "model_error", "api_error"),
+    429: ("rate_limit_exceeded", "rate_limit_error", "rate_limit_error"),
+    500: ("server_error", "server_error", "api_error"),
+    503: ("service_unavailable", "service_unavailable_error", "overloaded_error"),
+    529: ("overloaded", "overloaded_error", "overloaded_error"),
+}
+# Bedrock's names of the errors above, for histories: one name for one error in all APIs.
+_BY_WORD = {
+    word: name
+    for name, status in (
+        ("ValidationException", 400),
+        ("AccessDeniedException", 403),
+        ("ResourceNotFoundException", 404),
+        ("ModelTimeoutException", 408),
+        ("ConflictException", 409),
+        ("ModelErrorException", 424),
+        ("ThrottlingException", 429),
+        ("InternalServerException", 500),
+        ("ServiceUnavailableException", 503),
+    )
+    for word in (_BY_STATUS[status][2], _BY_STATUS[status][0])
+}
+# Stands where Anthropic's errors repeat the request id, which the reply knows.
+REQUEST_ID = "req_of_the_header"
+
+
+def _words(error: str | None, status: int) -> tuple[str, str, str]:
+    """The code and type of OpenAI's API, and the type of Anthropic's. An error that Bedrock does not have keeps its name."""
+    code, kind, anthropic = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 400]
+    if error is None or error in FAILURES:
+        return code, kind, anthropic
+    return error, kind, anthropic
+
+
+def render_error(
+    dialect: Dialect,
+    error: str | None,
+    status: int,
+    message: str,
+    request_id: str = REQUEST_ID,
+    *,
+    doubled: bool = False,
+    members: Mapping[str, JsonValue] | None = None,
+) -> dict[str, JsonValue]:
+    """Returns the body of an error.
+
+    error: the name, None for a status alone. doubled: the message of OpenAI's error is the JSON of the same error, as
+    bedrock-runtime sends it (recorded). members: further members beside the message.
+    """
+    more = dict(members or {})
+    code, kind, anthropic = _words(error, status)
+    if dialect == "aws":
+        return {"message": message, **more}
+    if dialect == "anthropic":
+        return {"type": "error", "error": {"type": anthropic, "message": message, **more}, "request_id": request_id}
+    inner: dict[str, JsonValue] = {"code": code, "message": message, "param": None, "type": kind, **more}
+    if not doubled:
+        return {"error": inner}
+    text = json.dumps({"error": inner}, separators=(",", ":"), ensure_ascii=False)
+    return {"error": {"message": text, "type": kind, "param": None, "code": code}}
+
+
+def render_retry_after(dialect: Dialect, milliseconds: int) -> dict[str, str]:
+    """Returns the headers that make the clients of an API wait before the next attempt."""
+    if dialect == "aws":
+        return {"x-amz-retry-after": str(milliseconds)}
+    return {"retry-after-ms": str(milliseconds), "retry-after": str(-(-milliseconds // 1000))}
+
+
+def read_error(body: JsonValue) -> tuple[str | None, str | None]:
+    """Returns the name and message in an error of OpenAI's or Anthropic's API, with Bedrock's name where it has one."""
+    match body:
+        case {"error": {"message": str(message), "code": str(word)}} | {
+            "error": {"message": str(message), "type": str(word)}
+        }:
+            if message.startswith('{"error":'):
+                with suppress(ValueError):
+                    return read_error(json.loads(message))
+            return _BY_WORD.get(word, word), message
+    return None, None

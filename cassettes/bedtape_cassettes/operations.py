@@ -6,21 +6,31 @@ OpenAI-compatible and Anthropic-compatible endpoints, which no service model des
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, TypeAlias
 from urllib.parse import unquote
+
+# Whose JSON an operation speaks. It decides the form of errors and of streams.
+Dialect: TypeAlias = Literal["aws", "openai", "anthropic"]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. path: botocore's request URI. streaming: the answer is an event stream."""
+    """One operation. path: botocore's request URI. streaming: the answer is always an event stream.
+
+    The operations of the dialects openai and anthropic have the model id in the body. Their answers are server-sent
+    events if the body has `"stream": true`.
+    """
 
     service: str
     name: str
     method: str
     path: str
     streaming: bool = False
+    dialect: Dialect = "aws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,10 @@ class Target:
     @property
     def name(self) -> str | None:
         return self.operation.name if self.operation else None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.operation.dialect if self.operation else "aws"
 
 
 _RUNTIME = "bedrock-runtime"
@@ -89,18 +103,27 @@ OPERATIONS = (
     Operation(_CONTROL, "GetImportedModel", "GET", "/imported-models/{modelIdentifier}"),
     Operation(_CONTROL, "GetPromptRouter", "GET", "/prompt-routers/{promptRouterArn}"),
     Operation(_CONTROL, "GetProvisionedModelThroughput", "GET", "/provisioned-model-throughput/{provisionedModelId}"),
-    Operation(_MANTLE, "ChatCompletions", "POST", "/v1/chat/completions"),
-    Operation(_MANTLE, "ChatCompletions", "POST", "/openai/v1/chat/completions"),
-    Operation(_MANTLE, "Responses", "POST", "/v1/responses"),
-    Operation(_MANTLE, "Responses", "POST", "/openai/v1/responses"),
-    Operation(_MANTLE, "Messages", "POST", "/anthropic/v1/messages"),
-    Operation(_MANTLE, "CountMessageTokens", "POST", "/anthropic/v1/messages/count_tokens"),
-    Operation(_MANTLE, "Embeddings", "POST", "/openai/v1/embeddings"),
-    Operation(_MANTLE, "ListModels", "GET", "/v1/models"),
-    Operation(_MANTLE, "ListModels", "GET", "/openai/v1/models"),
-    Operation(_MANTLE, "GetModel", "GET", "/v1/models/{modelId}"),
-    Operation(_MANTLE, "GetModel", "GET", "/openai/v1/models/{modelId}"),
+    *(
+        Operation(_MANTLE, name, method, f"{route}{path}", dialect="openai")
+        for route in ("/v1", "/openai/v1")
+        for name, method, path in (
+            ("ChatCompletions", "POST", "/chat/completions"),
+            ("Responses", "POST", "/responses"),
+            ("GetResponse", "GET", "/responses/{responseId}"),
+            ("DeleteResponse", "DELETE", "/responses/{responseId}"),
+            ("CancelResponse", "POST", "/responses/{responseId}/cancel"),
+            ("ListInputItems", "GET", "/responses/{responseId}/input_items"),
+            ("Embeddings", "POST", "/embeddings"),
+            ("ListModels", "GET", "/models"),
+            ("GetModel", "GET", "/models/{modelId}"),
+        )
+    ),
+    Operation(_MANTLE, "Messages", "POST", "/anthropic/v1/messages", dialect="anthropic"),
+    Operation(_MANTLE, "CountMessageTokens", "POST", "/anthropic/v1/messages/count_tokens", dialect="anthropic"),
 )
+
+# The operations of OpenAI's and Anthropic's APIs that answer with server-sent events if the body says so.
+SERVER_SENT = ("ChatCompletions", "Responses", "Messages")
 
 # An endpoint may have any path before an operation's, except these, because they select another API.
 _OTHER_API = "(?<!/openai)(?<!/anthropic)"
@@ -150,6 +173,23 @@ def identify(method: str, target: str) -> Target:
 
 def _decode(path: str) -> str:
     return unquote(path).translate(_ESCAPED)
+
+
+def find_model(target: Target, body: bytes) -> str | None:
+    """Returns the model id of a request: from its path or, in the dialects of OpenAI and Anthropic, from its body."""
+    return target.model or find_body_model(target, body)
+
+
+def find_body_model(target: Target, body: bytes) -> str | None:
+    """Returns the model id in the body of a request to OpenAI's and Anthropic's APIs; None for other operations."""
+    if target.dialect == "aws" or target.model is not None:
+        return None
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    model = value.get("model") if isinstance(value, dict) else None
+    return model.encode(errors="replace").decode() if isinstance(model, str) else None
 
 
 def kebab(name: str) -> str:

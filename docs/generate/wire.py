@@ -13,7 +13,7 @@ from bedtape_cassettes.addresses import CLIENT_VARIABLES, RUNTIME, Endpoint, ren
 from bedtape_cassettes.families.rendering import can_render
 from bedtape_cassettes.matching import normalise
 from bedtape_cassettes.matching.key import ANSWER_HEADERS
-from bedtape_cassettes.operations import OPERATIONS, Operation
+from bedtape_cassettes.operations import OPERATIONS, SERVER_SENT, Operation
 
 __all__ = ["headers", "operations", "sdks", "variables"]
 
@@ -41,7 +41,7 @@ def operations() -> list[str]:
 def _answer(known: Operation) -> str:
     if known.streaming:
         return "events"
-    return "JSON or SSE" if known.service == "bedrock-mantle" else "JSON"
+    return "JSON or SSE" if known.name in SERVER_SENT else "JSON"
 
 
 def _ruled(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.normalise import keep_request_headers
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub, scrub_headers, scrub_path, scrub_text
 from bedtape_cassettes.redaction.stream import Scrubber, scrubber_for
 
@@ -63,8 +63,8 @@ class Capture:
         self._append(journal.Sent(self._next, self.clock(), session, method, path, kept, body))
         self._live[self._next] = None
         self.counts.requests += 1
-        if target.model:
-            self.counts.models.add(target.model)
+        if model := find_model(target, body):
+            self.counts.models.add(model)
         return self._next
 
     def add_head(self, exchange: int, status: int, headers: Headers) -> None:

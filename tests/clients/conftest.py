@@ -11,6 +11,12 @@ from support import corpus
 from support.folders import write_tape
 
 
+@pytest.fixture(scope="module")
+def aws() -> boto3.Session:
+    """One session for all clients of a module: it loads the service models once."""
+    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
+
+
 @pytest.fixture(scope="session")
 def corpus_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole corpus, a cassette for each recorder's file; made once, by the first worker of pytest-xdist that asks.
@@ -26,9 +32,3 @@ def corpus_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not tape.exists():
             write_tape(tape, corpus.cassettes(tuple(corpus.every())))
     return tape
-
-
-@pytest.fixture(scope="module")
-def aws() -> boto3.Session:
-    """One session for all clients, because it loads the service models once."""
-    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")

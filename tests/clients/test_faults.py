@@ -118,73 +118,37 @@ def drained(answer: dict[str, Any]) -> Got:
 
 LEGACY = {"retries": {"mode": "legacy"}}
 RETRIED, ONCE = (5, 3), (1, 1)
-# The failure; what boto3 names its class, and how often it asks in legacy and in its default mode; JavaScript's name,
-# and how often it asks.
-Row: TypeAlias = tuple[Failure, str, tuple[int, int], str, int]
+# The failure; what boto3 names its class, and how often it asks in legacy and in its default mode, which is as often as
+# JavaScript asks; JavaScript's name.
+Row: TypeAlias = tuple[Failure, str, tuple[int, int], str]
+
+
+def named(attempts: tuple[int, int], *names: str, boto: str = "") -> dict[str, Row]:
+    return {name: (Failure(name), boto or name, attempts, name) for name in names}
+
+
+THROTTLING, QUOTA, HTML = "ThrottlingException", "ServiceQuotaExceededException", (("content-type", "text/html"),)
+OVERLOADED = (THROTTLING, "ServiceUnavailableException", "InternalServerException", "ModelNotReadyException")
+REFUSED = ("AccessDeniedException", "ResourceNotFoundException", "ValidationException")
+MODELS = ("ModelErrorException", "ModelTimeoutException")
+OF_THE_SERVICE = ("ConflictException", "ModelStreamErrorException", QUOTA)  # and not of Converse
+SIGNATURES = (
+    "IncompleteSignature",
+    "InvalidSignatureException",
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+)
 ROWS: dict[str, Row] = {
-    **{
-        name: (Failure(name), name, RETRIED, name, 3)
-        for name in (
-            "ThrottlingException",
-            "ServiceUnavailableException",
-            "InternalServerException",
-            "ModelNotReadyException",
-        )
-    },
-    **{
-        name: (Failure(name), name, ONCE, name, 1)
-        for name in (
-            "AccessDeniedException",
-            "ModelErrorException",
-            "ModelTimeoutException",
-            "ResourceNotFoundException",
-            "ValidationException",
-        )
-    },
-    **{  # of the service, and not of Converse
-        name: (Failure(name), name, ONCE, name, 1)
-        for name in ("ConflictException", "ModelStreamErrorException", "ServiceQuotaExceededException")
-    },
-    **{
-        name: (Failure(name), "ClientError", ONCE, name, 1)
-        for name in (
-            "ExpiredTokenException",
-            "IncompleteSignature",
-            "InvalidSignatureException",
-            "UnrecognizedClientException",
-        )
-    },
-    "throttling as 400": (
-        Failure("ThrottlingException", status=400),
-        "ThrottlingException",
-        RETRIED,
-        "ThrottlingException",
-        3,
-    ),
-    "quota as 429": (
-        Failure("ServiceQuotaExceededException", status=429),
-        "ServiceQuotaExceededException",
-        RETRIED,
-        "ServiceQuotaExceededException",
-        3,
-    ),
-    "timeout of the request": (
-        Failure("RequestTimeoutException", status=408),
-        "ClientError",
-        (1, 3),
-        "RequestTimeoutException",
-        3,
-    ),
-    "429 alone": (Failure(status=429), "ClientError", RETRIED, "Unknown", 3),
-    "502 alone": (Failure(status=502), "ClientError", RETRIED, "Unknown", 3),
-    "504 alone": (Failure(status=504), "ClientError", RETRIED, "Unknown", 3),
-    "503 in HTML": (
-        Failure(status=503, body=b"<html>", headers=(("content-type", "text/html"),)),
-        "ClientError",
-        RETRIED,
-        "SyntaxError",
-        3,
-    ),
+    **named(RETRIED, *OVERLOADED),
+    **named(ONCE, *REFUSED, *MODELS, *OF_THE_SERVICE),
+    **named(ONCE, *SIGNATURES, boto="ClientError"),
+    "throttling as 400": (Failure(THROTTLING, status=400), THROTTLING, RETRIED, THROTTLING),
+    "quota as 429": (Failure(QUOTA, status=429), QUOTA, RETRIED, QUOTA),
+    "timeout": (Failure("RequestTimeoutException", status=408), "ClientError", (1, 3), "RequestTimeoutException"),
+    "429 alone": (Failure(status=429), "ClientError", RETRIED, "Unknown"),
+    "502 alone": (Failure(status=502), "ClientError", RETRIED, "Unknown"),
+    "504 alone": (Failure(status=504), "ClientError", RETRIED, "Unknown"),
+    "HTML": (Failure(status=503, body=b"<html>", headers=HTML), "ClientError", RETRIED, "SyntaxError"),
 }
 rows = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 both_modes = pytest.mark.parametrize(("settings", "mode"), [(LEGACY, 0), ({}, 1)], ids=["legacy", "default"])
@@ -193,7 +157,7 @@ both_modes = pytest.mark.parametrize(("settings", "mode"), [(LEGACY, 0), ({}, 1)
 @rows
 @both_modes
 def test_errors(row: Row, settings: dict[str, Any], mode: int, ask: Ask) -> None:
-    failure, name, attempts, _, _ = row
+    failure, name, attempts, _ = row
     with faulty(Refuse(failure)) as server:
         got = ask(server, **settings)
     assert type(got.error).__name__ == name
@@ -458,7 +422,7 @@ def test_errors_in_javascript(handler: str, node: Node) -> None:
         name: (Refuse(replace(failure, retry_after_ms=1)),) for name, (failure, *_) in ROWS.items()
     }
     got = told(node, harms, "Converse", handler)
-    expected = {name: (error, attempts) for name, (_, _, _, error, attempts) in ROWS.items()}
+    expected = {name: (error, attempts[1]) for name, (_, _, attempts, error) in ROWS.items()}
     assert {name: (one.error, one.seen) for name, one in got.items()} == expected
 
 

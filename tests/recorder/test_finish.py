@@ -26,6 +26,7 @@ from bedtape_cassettes.storage import store
 from bedtape_cassettes.storage.commit import lock
 from bedtape_recorder.finish import WriteResult, build_cassettes, merge, read_exchanges, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
+from support.commands import run_program
 from support.corpus import Exchange, every, needs_corpus
 from support.recordings import answer, converse, path, prompt
 
@@ -72,6 +73,13 @@ def record(
         taken.capture.add_chunk(number, reply(text, latency))
         taken.capture.end(number)
     return taken.recover(folder, keep=keep)
+
+
+def recover_bytes(folder: Path, data: bytes, **options: Any) -> WriteResult:
+    """Recovers a journal of these bytes, which is `x.journal` beside the folder."""
+    file = folder.parent / "x.journal"
+    file.write_bytes(data)
+    return recover_file(file, folder, **options)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -488,13 +496,11 @@ def test_somebody_elses_file_is_refused_and_kept(folder: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("data", [b"", b"bedtape jour", Taken().data, Taken().data[:-1]])
-def test_a_journal_of_nothing_makes_nothing(data: bytes, folder: Path, tmp_path: Path) -> None:
-    file = tmp_path / "x.journal"
-    file.write_bytes(data)
-    written = recover_file(file, folder)
+def test_a_journal_of_nothing_makes_nothing(data: bytes, folder: Path) -> None:
+    written = recover_bytes(folder, data)
     assert (written.interactions, written.files, written.cassettes, written.failed) == (0, (), (), ())
     assert not folder.exists()
-    assert not file.exists()
+    assert not (folder.parent / "x.journal").exists()
 
 
 # -- the record mode, which the journal says -------------------------------------------------------------------
@@ -519,15 +525,11 @@ def journal_of(mode: str | None, *asked: tuple[str, str], session: str = "defaul
         (None, ["ONE", "two", "three"]),
     ],
 )
-def test_recovering_merges_as_the_record_mode_says(
-    mode: str | None, expected: list[str], folder: Path, tmp_path: Path
-) -> None:
+def test_recovering_merges_as_the_record_mode_says(mode: str | None, expected: list[str], folder: Path) -> None:
     record(folder, ("a", "one"), ("b", "two"))
-    file = tmp_path / "x.journal"
-    file.write_bytes(journal_of(mode, ("a", "ONE"), ("c", "three")))
-    recover_file(file, folder)
+    recover_bytes(folder, journal_of(mode, ("a", "ONE"), ("c", "three")))
     assert texts(folder) == expected
-    assert not file.exists()
+    assert not (folder.parent / "x.journal").exists()
 
 
 def test_a_journal_of_the_version_before_is_recovered_as_before(folder: Path, tmp_path: Path) -> None:
@@ -542,13 +544,11 @@ def test_a_journal_of_the_version_before_is_recovered_as_before(folder: Path, tm
     assert texts(folder) == ["ONE", "two"]
 
 
-def test_adding_replaces_what_was_cut(folder: Path, tmp_path: Path) -> None:
+def test_adding_replaces_what_was_cut(folder: Path) -> None:
     taken = Taken()
     taken.exchange(path(), prompt("a"), b'{"outp', error="reset")
     taken.recover(folder)
-    file = tmp_path / "x.journal"
-    file.write_bytes(journal_of("new", ("a", "one")))
-    recover_file(file, folder)
+    recover_bytes(folder, journal_of("new", ("a", "one")))
     assert texts(folder) == ["one"]
 
 
@@ -589,7 +589,7 @@ def texts_or_none(folder: Path) -> list[str | None]:
     return found
 
 
-def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path, tmp_path: Path) -> None:
+def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path) -> None:
     """A piece of it may be in the hole, and a recording that lacks one must not be played."""
     taken = Taken()
     one, two, last = frames(["a", "b"])
@@ -602,9 +602,7 @@ def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path, tmp_
     taken.exchange(path(), prompt("later"), reply("later"))
     data = bytearray(taken.data)
     data[data.index(b'"text":"hit"')] ^= 1
-    file = tmp_path / "x.journal"
-    file.write_bytes(data)
-    recover_file(file, folder)
+    recover_bytes(folder, data)
     found = only(folder)
     assert [(i.operation, i.partial) for i in found] == [
         ("ConverseStream", True),
@@ -615,12 +613,10 @@ def test_what_was_under_way_where_the_damage_is_counts_as_cut(folder: Path, tmp_
     assert len(found[0].response.body.events) == 1
 
 
-def test_a_journal_whose_first_record_is_damaged_is_recovered_by_session(folder: Path, tmp_path: Path) -> None:
+def test_a_journal_whose_first_record_is_damaged_is_recovered_by_session(folder: Path) -> None:
     data = bytearray(journal_of("all", ("a", "one"), session="test_a"))
     data[20] ^= 1
-    file = tmp_path / "x.journal"
-    file.write_bytes(data)
-    written = recover_file(file, folder)
+    written = recover_bytes(folder, data)
     assert (written.damaged, written.cassettes) == ((16,), ("test_a",))
     assert texts(folder, "test_a") == ["one"]
 
@@ -628,13 +624,9 @@ def test_a_journal_whose_first_record_is_damaged_is_recovered_by_session(folder:
 # -- users' own patterns ---------------------------------------------------------------------------------------
 
 
-def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_with_it(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_with_it(folder: Path) -> None:
     record(folder, ("is Falcon in?", "Falcon is"), ("z", "other"))
-    file = tmp_path / "x.journal"
-    file.write_bytes(journal_of(None, ("is Falcon in?", "Falcon was")))
-    recover_file(file, folder, redaction=read_patterns(["Falcon"]))
+    recover_bytes(folder, journal_of(None, ("is Falcon in?", "Falcon was")), redaction=read_patterns(["Falcon"]))
     assert texts(folder) == ["REDACTED was", "other"]
     assert b"Falcon" not in b"".join(tree(folder).values())
 
@@ -642,13 +634,9 @@ def test_what_was_recorded_without_the_pattern_pairs_up_with_what_is_recorded_wi
 def recover(home: Path, to: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """`bedtape recover`, as a user runs it."""
     code = "from bedtape_cassettes.cli.main import main; main()"
-    return subprocess.run(
+    return run_program(
         [sys.executable, "-c", code, "recover", "--to", str(to), *options],
-        env={**os.environ, "BEDTAPE_STATE_DIR": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        {**os.environ, "BEDTAPE_STATE_DIR": str(home)},
     )
 
 
@@ -691,14 +679,10 @@ def test_the_command_says_where_the_damage_is_and_what_became_of_the_file(folder
 @pytest.mark.parametrize("command", ["recover", "record"])
 def test_bad_patterns_are_refused_all_at_once(command: str, tmp_path: Path) -> None:
     code = "from bedtape_cassettes.cli.main import main; main()"
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-c", code, command, "--redact", "[a", "--redact", "b)", "--redact", "fine"],
-        env={**os.environ, "BEDTAPE_STATE_DIR": str(tmp_path), "RUN_REAL_BEDROCK_TESTS": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        {**os.environ, "BEDTAPE_STATE_DIR": str(tmp_path), "RUN_REAL_BEDROCK_TESTS": "1"},
+        tmp_path,
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2

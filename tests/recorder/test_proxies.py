@@ -22,6 +22,7 @@ from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import read_proxies
 from support import folders
 from support.client import Http1
+from support.commands import run_program
 from support.company_proxy import CompanyProxy
 from support.recorder import Running, command, environment
 from support.recordings import MODEL, answer, converse, path, prompt
@@ -243,13 +244,9 @@ def test_without_an_upstream_bedrocks_own_host_is_asked_for(
         f"{path()!r}, {prompt('a')!r}, {{'Content-Type': 'application/json'}})\n"
         "print(json.load(u.urlopen(request))['stopReason'])\n"
     )
-    ended = subprocess.run(
+    ended = run_program(
         [recorder / "bedtape", "record", "--to", tmp_path / "tapes", "--", sys.executable, "-c", code],
-        env=environment(upstream, tmp_path, **_behind(company)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        environment(upstream, tmp_path, **_behind(company)),
     )
     assert (ended.returncode, ended.stdout) == (0, "end_turn\n"), ended.stderr
     assert company.targets == {f"{RUNTIME}:443"}
@@ -257,14 +254,7 @@ def test_without_an_upstream_bedrocks_own_host_is_asked_for(
 
 
 def _verified(recorder: Path, upstream: Upstream, tapes: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(recorder, upstream, tapes, "--verify"),
-        env=environment(upstream, tapes.parent, **more),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_program(command(recorder, upstream, tapes, "--verify"), environment(upstream, tapes.parent, **more))
 
 
 def test_verify_goes_through_the_proxy(

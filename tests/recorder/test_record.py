@@ -25,6 +25,7 @@ from bedtape_replayer import Replayer
 from bedtape_replayer.answering.reply import build_reply
 from support import folders
 from support.client import Http1, prefixed
+from support.commands import run_program
 from support.corpus import Exchange, every, needs_corpus
 from support.recorder import Running, command, environment
 from support.recordings import MODEL, answer, converse, path, prompt, stream
@@ -472,13 +473,9 @@ def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
     recorder: Path, upstream: Upstream, tmp_path: Path
 ) -> None:
     upstream.add(_says("a", "one"))
-    result = subprocess.run(
+    result = run_program(
         [*command(recorder, upstream, tmp_path / "tapes"), "--", sys.executable, "-c", _APP],
-        env=environment(upstream, tmp_path, AWS_BEARER_TOKEN_BEDROCK=BEARER_TOKEN),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        environment(upstream, tmp_path, AWS_BEARER_TOKEN_BEDROCK=BEARER_TOKEN),
     )
     assert result.returncode == 7, result.stderr
     assert result.stdout == "end_turn\nFalse\n"
@@ -512,32 +509,19 @@ def _until_closed(terminal: int) -> Iterator[bytes]:
             return
 
 
-def test_a_command_that_is_not_there_is_one_line(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
-    result = subprocess.run(
-        [*command(recorder, upstream, tmp_path / "tapes"), "--", "no-such-command"],
-        env=environment(upstream, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert "bedtape: cannot run no-such-command: No such file or directory" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_a_port_in_use_is_one_line(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
-    result = subprocess.run(
-        command(recorder, upstream, tmp_path / "tapes", "--port", str(upstream.port)),
-        env=environment(upstream, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert "the proxy did not start" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_a_command_that_is_not_there_and_a_port_in_use_are_one_line(
+    recorder: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    for arguments, words in (
+        (("--", "no-such-command"), "bedtape: cannot run no-such-command: No such file or directory"),
+        (("--port", str(upstream.port)), "the proxy did not start"),
+    ):
+        result = run_program(
+            command(recorder, upstream, tmp_path / "tapes", *arguments), environment(upstream, tmp_path)
+        )
+        assert result.returncode == 2
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_verify_reports_the_drift_and_nothing_else(recorder: Path, upstream: Upstream, tmp_path: Path) -> None:
@@ -545,14 +529,7 @@ def test_verify_reports_the_drift_and_nothing_else(recorder: Path, upstream: Ups
     folders.write(tapes, Cassette("suite", (converse("a", "one"), converse("b", "two"))))
     changed = answer("other words") | {"stopReason": "max_tokens"}
     upstream.add(_says("a", "quite other words"), Answer(path(), prompt("b"), frames=(json.dumps(changed).encode(),)))
-    result = subprocess.run(
-        command(recorder, upstream, tapes, "--verify"),
-        env=environment(upstream, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_program(command(recorder, upstream, tapes, "--verify"), environment(upstream, tmp_path))
     assert result.returncode == 1, result.stderr
     (line,) = result.stdout.splitlines()
     assert line.endswith("stop reason: recorded end_turn, now max_tokens")

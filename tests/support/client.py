@@ -1,7 +1,6 @@
 """Clients that show what is on the wire: plain HTTP/1.1 from the standard library, HTTP/2 from the h2 library."""
 
 import http.client
-import json
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -26,7 +25,22 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Http1:
+class Connection:
+    """Has a socket, which the end of a `with` block closes."""
+
+    _socket: socket.socket
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Http1(Connection):
     """A keep-alive connection that sends exactly the headers it is given, besides host and content-length."""
 
     def __init__(self, url: str) -> None:
@@ -52,12 +66,6 @@ class Http1:
     def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 _OWN = {"host", "content-length", "connection", "transfer-encoding", "expect", "http2-settings", "upgrade"}
 
@@ -67,7 +75,7 @@ def prefixed(path: str, session: str) -> str:
     return f"/s/{quote(session, safe='')}{path}" if session else path
 
 
-class Http2:
+class Http2(Connection):
     """A connection with prior knowledge, one request at a time."""
 
     def __init__(self, url: str) -> None:
@@ -126,25 +134,10 @@ class Http2:
             raise ConnectionError("the server hung up")
         return list(self._h2.receive_data(data))
 
-    def close(self) -> None:
-        self._socket.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def said(body: bytes) -> str:
-    """The text of a Converse answer."""
-    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
-    return text
-
-
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for what another thread brings about."""
-    end = time.monotonic() + 30  # seconds until a test that hangs fails; nothing is measured by it
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.001)

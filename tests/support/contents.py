@@ -64,32 +64,12 @@ def model_request(family: Family, model: str, body: dict[str, JsonValue] | None 
 
 
 # Requests that look like real ones to whoever reads them, with anything at all where something is expected.
-REQUEST_MEMBERS = (
-    "messages",
-    "role",
-    "content",
-    "text",
-    "system",
-    "prompt",
-    "toolConfig",
-    "tools",
-    "toolSpec",
-    "name",
-    "toolUse",
-    "toolResult",
-    "toolUseId",
-    "tool_use_id",
-    "input",
-    "json",
-    "type",
-    "inferenceConfig",
-    "maxTokens",
-    "max_tokens",
-    "temperature",
-    "stopSequences",
-    "stop_sequences",
-    "guardContent",
+_MEMBERS = (
+    "messages role content text system prompt toolConfig tools toolSpec name toolUse toolResult toolUseId "
+    "tool_use_id input json type inferenceConfig maxTokens max_tokens temperature stopSequences stop_sequences "
+    "guardContent"
 )
+REQUEST_MEMBERS = _MEMBERS.split()
 _REQUEST_WORDS = st.sampled_from(("tool_use", "tool_result", "text", "user", "assistant", ""))
 REQUESTS: st.SearchStrategy[dict[str, JsonValue]] = st.dictionaries(
     st.sampled_from(REQUEST_MEMBERS),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bedtape_cassettes.families.reading import parse_object
 from bedtape_cassettes.matching.normalise import build_interaction
 from bedtape_cassettes.model import Cassette, Headers, Interaction
 
@@ -69,19 +70,19 @@ class Exchange:
 
 
 def _exchange(source: str, row: dict[str, object]) -> Exchange:
-    url = urlsplit(str(row["url"]))
+    url, body = urlsplit(str(row["url"])), b64decode(str(row["request_body_b64"] or ""))
     return Exchange(
         source=source,
         file=str(row["source_file"]),
         index=int(str(row["index"])),
-        operation=str(row["operation"]),
-        model=str(row["model_id"]),
+        operation=str(row["operation"]).removeprefix("Mantle"),
+        model=str(row["model_id"] or parse_object(body).get("model")),
         authenticity=str(row["authenticity"]),
         fidelity=str(row["body_fidelity"]),
         method=str(row["method"]),
         path=url.path + (f"?{url.query}" if url.query else ""),
         request_headers=tuple((name, value) for name, value in row["request_headers"]),  # type: ignore[attr-defined]
-        request_body=b64decode(str(row["request_body_b64"] or "")),
+        request_body=body,
         status=int(str(row["status"])),
         response_headers=tuple((name, value) for name, value in row["response_headers"]),  # type: ignore[attr-defined]
         response_body=b64decode(str(row["response_body_b64"] or "")),

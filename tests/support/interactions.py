@@ -25,28 +25,7 @@ from bedtape_cassettes.model import (
 from bedtape_cassettes.operations import identify
 
 # Characters and words that some reader of JSON, YAML, HTTP or UTF-8 stumbles over.
-_NASTY = st.sampled_from(
-    [
-        "\n",
-        "\r\n",
-        "\t",
-        "\0",
-        "\x7f",
-        "\x85",
-        "\ufeff",
-        "\u2028",
-        "é",
-        "漢",
-        "😀",
-        "'",
-        '"',
-        "\\",
-        ": ",
-        " #",
-        "- ",
-        "{",
-    ]
-)
+_NASTY = st.sampled_from([*"\n\t\0\x7f\x85\ufeff\u2028é漢😀'\"\\{", "\r\n", ": ", " #", "- "])
 texts = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=12),
     st.lists(_NASTY, max_size=5).map("".join),

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Block, Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import Block, Message, Text, ToolUse, Usage
 from bedtape_cassettes.families.family import Family, ModelRequest, RenderError
-from bedtape_cassettes.format.bodies import compact
-from support.native import withstands
+from bedtape_cassettes.families.rendering import render
+from bedtape_cassettes.format.bodies import compact, read_value
+from bedtape_cassettes.model import Events
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 USAGES = st.none() | st.builds(Usage, st.integers(1, 9999), st.integers(1, 9999))
@@ -40,6 +41,14 @@ def streamed(family: Family, model: str, request: dict[str, Any], message: Messa
     return list(family.stream(message, model_request(family, model, request, seed)))
 
 
+def payloads(model: str, request: dict[str, Any], message: Message) -> list[Any]:
+    """The values of the events of InvokeModelWithResponseStream, with Bedrock's metrics."""
+    operation = "InvokeModelWithResponseStream"
+    response = render(message, operation=operation, model=model, body=compact(request), chance=Random(0))
+    assert isinstance(response.body, Events)
+    return [read_value("bytes", event.payload) for event in response.body.events]
+
+
 def read_again(family: Family, model: str, request: dict[str, Any], message: Message, *, whole: bool) -> Message:
     """What is read of what was written, in a whole answer or a stream; equal chance has to give equal bytes."""
     if whole:
@@ -65,18 +74,3 @@ def refuses(family: Family, model: str, request: dict[str, Any], *blocks: Block,
         if family.stream:
             with pytest.raises(RenderError, match=f"the {family.name} family .*found {found}"):
                 streamed(family, model, request, message)
-
-
-def withstands_all(family: Family, value: dict[str, Any]) -> None:
-    """`withstands`, and the same of chunks."""
-    withstands(family, value)
-    if family.gather is None:
-        return
-    try:
-        found = family.gather([value, "[DONE]", value, None])
-    except ValueError:
-        return
-    assert isinstance(found, family.answers)
-
-
-NO_TEXT: tuple[Block, ...] = (ToolUse("add", {}), Reasoning("Hm."), Image(b""))

@@ -32,6 +32,18 @@ def answer(text: str) -> dict[str, Any]:
     }
 
 
+def text_of(body: bytes) -> str:
+    """The text of a Converse answer."""
+    text: str = json.loads(body)["output"]["message"]["content"][0]["text"]
+    return text
+
+
+def texts_of(body: bytes) -> list[str]:
+    """The texts of a ConverseStream answer, in order."""
+    payloads = [json.loads(event.payload) for event in eventstream.decode_all(body)]
+    return [payload["delta"]["text"] for payload in payloads if "delta" in payload]
+
+
 def recorded(
     request: bytes,
     response: bytes,

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from random import Random
 
+from bedtape_cassettes.addresses import MANTLE
 from bedtape_cassettes.families.family import Family, RenderError
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import can_render, render
@@ -181,6 +182,7 @@ def again(row: Exchange) -> Response | None:
         body=row.request_body,
         chance=Random(0),
         family=told(row.model),
+        service=MANTLE,  # where OpenAI's APIs were recorded
     )
 
 

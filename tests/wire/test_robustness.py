@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import gc
-import json
 import random
 import re
 import select
@@ -27,7 +26,6 @@ from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
@@ -52,9 +50,9 @@ from bedtape_replayer.wire.http2.frames import (
     frame,
     pack_number,
 )
-from support.client import Http1, Http2, said, until
+from support.client import Http1, Http2, until
 from support.folders import write
-from support.recordings import converse, path, prompt, recorded, stream
+from support.recordings import converse, path, prompt, recorded, stream, text_of, texts_of
 
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 JSON = (("Content-Type", "application/json"),)
@@ -110,7 +108,7 @@ def answers_rightly(server: Replayer) -> None:
     for client in (Http1, Http2):
         with client(server.url) as connection:
             answer = connection.request("POST", CONVERSE, JSON, prompt("a"))
-            assert (answer.status, said(answer.body)) == (200, "one")
+            assert (answer.status, text_of(answer.body)) == (200, "one")
 
 
 def running(server: Replayer) -> Server:
@@ -281,7 +279,7 @@ def said_by_h2(got: bytes) -> list[str]:
     while len(got) >= 9:
         size, kind, flags = int.from_bytes(got[:3]), got[3], got[4]
         if kind == DATA and flags & END_STREAM and len(got) >= 9 + size:
-            texts.append(said(got[9 : 9 + size]))
+            texts.append(text_of(got[9 : 9 + size]))
         got = got[9 + size :]
     return texts
 
@@ -319,7 +317,7 @@ def test_random_bytes(server: Replayer) -> None:
             reset(client)
         with connect(server) as client:
             client.sendall(ask())
-            assert said(client.recv(1 << 16).partition(b"\r\n\r\n")[2]) == "one"
+            assert text_of(client.recv(1 << 16).partition(b"\r\n\r\n")[2]) == "one"
 
     check()
 
@@ -344,7 +342,7 @@ def test_ten_thousand_headers(server: Replayer) -> None:
     head, body = ask().split(b"\r\n\r\n")
     small = thrown(server, head + b"\r\n" + b"a:b\r\n" * 10_000 + b"\r\n" + body)
     assert statuses(small) == [200]
-    assert said(small.partition(b"\r\n\r\n")[2]) == "one"
+    assert text_of(small.partition(b"\r\n\r\n")[2]) == "one"
     large = b"".join(b"x-header-%d: value\r\n" % n for n in range(10_000))
     assert statuses(thrown(server, head + b"\r\n" + large + b"\r\n" + body)) == [431]
 
@@ -398,7 +396,7 @@ def test_an_idle_client_may_stay(impatient: Replayer) -> None:
     with Http1(impatient.url) as idle, Http2(impatient.url) as idle2:
         for _ in range(2):
             for connection in (idle, idle2):
-                assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
             with connect(impatient) as loris:  # its end is when patience has run out for the idle ones, too
                 loris.sendall(b"G")
                 assert statuses(rest(loris)) == [408]
@@ -674,11 +672,6 @@ def paced(text: str) -> Interaction:
     return stream(text, [f"{text}.{n}" for n in range(EVENTS)], at_ms=at_ms)
 
 
-def texts(body: bytes) -> list[str]:
-    payloads = [json.loads(event.payload) for event in eventstream.decode_all(body)]
-    return [payload["delta"]["text"] for payload in payloads if "delta" in payload]
-
-
 def expected(text: str) -> list[str]:
     return [f"{text}.{n}" for n in range(EVENTS)]
 
@@ -692,7 +685,7 @@ async def one_alone(port: int, text: str, ready: asyncio.Barrier) -> None:
     while size := int(await reader.readline(), 16):
         pieces.append(await reader.readexactly(size))
         assert await reader.readexactly(2) == b"\r\n"
-    assert texts(b"".join(pieces)) == expected(text)
+    assert texts_of(b"".join(pieces)) == expected(text)
     writer.close()
     await writer.wait_closed()
 
@@ -719,7 +712,7 @@ async def many_shared(port: int, names: list[str], ready: asyncio.Barrier) -> No
                 case h2.events.StreamEnded():
                     ended += 1
         writer.write(client.data_to_send())
-    assert [texts(bodies[2 * at + 1]) for at in range(len(names))] == [expected(text) for text in names]
+    assert [texts_of(bodies[2 * at + 1]) for at in range(len(names))] == [expected(text) for text in names]
     writer.close()
     await writer.wait_closed()
 

@@ -32,10 +32,12 @@ from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_replayer import Replayer
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.server.server import MAX_BODY, Outcome, Server, new_event_loop
-from support.client import Http1, Http2, said, until
+from support.client import Http1, Http2, until
 from support.folders import write
-from support.recordings import converse, path, prompt, recorded, stream
+from support.recordings import converse, path, prompt, recorded, stream, text_of, texts_of
 
+Make = Callable[..., Replayer]
+Client = type[Http1] | type[Http2]
 WAIT = 30  # seconds until a test that hangs fails; nothing is measured by it
 JSON = (("Content-Type", "application/json"),)
 CONVERSE, STREAM = path(), path("converse-stream")
@@ -48,7 +50,7 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.fixture
-def replayer(tmp_path: Path) -> Callable[..., Replayer]:
+def replayer(tmp_path: Path) -> Make:
     """A replayer of hand-made interactions, not yet started."""
 
     def make(*interactions: Interaction, **options: Any) -> Replayer:
@@ -59,7 +61,7 @@ def replayer(tmp_path: Path) -> Callable[..., Replayer]:
 
 
 @pytest.fixture
-def replayer_of_large(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Replayer]:
+def replayer_of_large(monkeypatch: pytest.MonkeyPatch) -> Make:
     """The same with interactions that are better kept off the disk."""
 
     def make(*interactions: Interaction, **options: Any) -> Replayer:
@@ -84,16 +86,10 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return said(self.body)
+        return text_of(self.body)
 
     def header(self, name: str) -> str | None:
         return dict(self.headers).get(name)
-
-
-def told(body: bytes) -> list[str]:
-    """The texts of a ConverseStream answer, in order."""
-    payloads = [json.loads(frame.payload) for frame in eventstream.decode_all(body)]
-    return [payload["delta"]["text"] for payload in payloads if "delta" in payload]
 
 
 class Line:
@@ -168,13 +164,13 @@ def ask(
 # -- HTTP/1.1 --------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_is_kept(replayer: Callable[..., Replayer]) -> None:
+def test_a_connection_is_kept(replayer: Make) -> None:
     with replayer(converse("a", "one"), converse("b", "two"), stream("s", ["x", "y"])) as server, Line(server) as line:
         for _ in range(3):
             line.send(ask("a"))
             assert line.answer().text == "one"
             line.send(ask("s", STREAM))
-            assert told(line.answer().body) == ["x", "y"]
+            assert texts_of(line.answer().body) == ["x", "y"]
             line.send(ask("b"))
             assert line.answer().text == "two"
             line.send(ask("nobody recorded this"))
@@ -182,7 +178,7 @@ def test_a_connection_is_kept(replayer: Callable[..., Replayer]) -> None:
 
 
 @pytest.mark.parametrize("speed", [None, 1000])
-def test_pipelined_requests_are_answered_in_order(replayer: Callable[..., Replayer], speed: float | None) -> None:
+def test_pipelined_requests_are_answered_in_order(replayer: Make, speed: float | None) -> None:
     interactions = (
         converse("a", "one", after_ms=2000),
         stream("s", ["x", "y", "z"], at_ms=[0, 1000, 2000, 3000, 4000, 5000]),
@@ -192,14 +188,14 @@ def test_pipelined_requests_are_answered_in_order(replayer: Callable[..., Replay
         line.send((ask("a") + ask("s", STREAM) + ask("b") + ask("unknown") + ask("s", STREAM) + ask("a")) * 5)
         for _ in range(5):
             assert line.answer().text == "one"
-            assert told(line.answer().body) == ["x", "y", "z"]
+            assert texts_of(line.answer().body) == ["x", "y", "z"]
             assert line.answer().text == "two"
             assert line.answer().status == 400
-            assert told(line.answer().body) == ["x", "y", "z"]
+            assert texts_of(line.answer().body) == ["x", "y", "z"]
             assert line.answer().text == "one"
 
 
-def test_each_event_is_a_chunk(replayer: Callable[..., Replayer]) -> None:
+def test_each_event_is_a_chunk(replayer: Make) -> None:
     with replayer(stream("s", ["x", "y" * 300_000])) as server, Line(server) as line:
         line.send(ask("s", STREAM))
         answer = line.answer()
@@ -208,7 +204,7 @@ def test_each_event_is_a_chunk(replayer: Callable[..., Replayer]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_request_in_chunks(replayer: Callable[..., Replayer], size: int) -> None:
+def test_a_request_in_chunks(replayer: Make, size: int) -> None:
     body = prompt("a")
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -220,7 +216,7 @@ def test_a_request_in_chunks(replayer: Callable[..., Replayer], size: int) -> No
         assert [line.answer().text for _ in range(2)] == ["one", "one"]
 
 
-def test_a_client_that_waits_for_leave(replayer: Callable[..., Replayer]) -> None:
+def test_a_client_that_waits_for_leave(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server, Line(server) as line:
         for _ in range(2):
             line.send(ask("a", expecting=True))
@@ -239,25 +235,25 @@ def padded(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("client", [Http1, Http2])
-def test_a_body_of_24_megabytes(replayer: Callable[..., Replayer], client: type[Http1] | type[Http2]) -> None:
+def test_a_body_of_24_megabytes(replayer: Make, client: Client) -> None:
     body = padded(24_000_000)
     assert len(body) == 24_000_000
     with replayer(converse("a", "one"), match=IGNORING) as server, client(server.url) as connection:
-        assert said(connection.request("POST", CONVERSE, JSON, body).body) == "one"
-        assert said(connection.request("POST", CONVERSE, JSON, padded(1000)).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, body).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, padded(1000)).body) == "one"
 
 
-def test_a_body_of_24_megabytes_in_chunks(replayer: Callable[..., Replayer]) -> None:
+def test_a_body_of_24_megabytes_in_chunks(replayer: Make) -> None:
     body = padded(24_000_000)
     pieces = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
     with replayer(converse("a", "one"), match=IGNORING) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT)
         with closing(connection):
             connection.request("POST", CONVERSE, body=pieces, headers=dict(JSON), encode_chunked=True)
-            assert said(connection.getresponse().read()) == "one"
+            assert text_of(connection.getresponse().read()) == "one"
 
 
-def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Callable[..., Replayer]) -> None:
+def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT)
         with closing(connection):
@@ -269,7 +265,7 @@ def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Callable[...,
             assert str(MAX_BODY) in json.loads(body)["message"]
 
 
-def test_a_body_too_large_for_a_client_that_waits(replayer: Callable[..., Replayer]) -> None:
+def test_a_body_too_large_for_a_client_that_waits(replayer: Make) -> None:
     head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head.encode())
@@ -277,7 +273,7 @@ def test_a_body_too_large_for_a_client_that_waits(replayer: Callable[..., Replay
         assert line.ends()
 
 
-def test_a_client_that_reads_to_the_end_is_not_kept_waiting(replayer: Callable[..., Replayer]) -> None:
+def test_a_client_that_reads_to_the_end_is_not_kept_waiting(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(b"nonsense\r\n\r\n")
         assert line.answer().status == 400
@@ -285,7 +281,7 @@ def test_a_client_that_reads_to_the_end_is_not_kept_waiting(replayer: Callable[.
 
 
 @pytest.mark.parametrize("speed", [None, 1000])
-def test_what_was_asked_before_half_closing_is_answered(replayer: Callable[..., Replayer], speed: float | None) -> None:
+def test_what_was_asked_before_half_closing_is_answered(replayer: Make, speed: float | None) -> None:
     interactions = converse("a", "one"), stream("s", ["x", "y"], at_ms=[1000, 2000, 3000, 4000, 5000], after_ms=1000)
     for asked in (ask("a"), ask("s", STREAM), ask("a") + ask("s", STREAM) + ask("s", STREAM) + ask("a")):
         with replayer(*interactions, speed=speed) as server, Line(server) as line:
@@ -296,7 +292,7 @@ def test_what_was_asked_before_half_closing_is_answered(replayer: Callable[..., 
             assert line.ends()
 
 
-def test_half_closing_between_head_and_body_ends_the_connection(replayer: Callable[..., Replayer]) -> None:
+def test_half_closing_between_head_and_body_ends_the_connection(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         for asked in (b"", b"P", b"PRI * HTTP", ask("a")[:40], ask("a")[:-1], ask("a", expecting=True)):
             with Line(server) as line:
@@ -307,7 +303,7 @@ def test_half_closing_between_head_and_body_ends_the_connection(replayer: Callab
                 assert line.ends()
 
 
-def test_http_1_0_closes_unless_asked_otherwise(replayer: Callable[..., Replayer]) -> None:
+def test_http_1_0_closes_unless_asked_otherwise(replayer: Make) -> None:
     with replayer(converse("a", "one"), stream("s", ["x", "y"])) as server:
         with Line(server) as line:
             line.send(ask("a", version="1.0"))
@@ -318,11 +314,11 @@ def test_http_1_0_closes_unless_asked_otherwise(replayer: Callable[..., Replayer
             assert line.answer().text == "one"
             line.send(ask("s", STREAM, "Connection: keep-alive", version="1.0"))
             answer = line.answer()  # to the end: it knows no chunks
-            assert (answer.header("Connection"), told(answer.body)) == ("close", ["x", "y"])
+            assert (answer.header("Connection"), texts_of(answer.body)) == ("close", ["x", "y"])
 
 
 @pytest.mark.parametrize("speed", [None, 1000])
-def test_head_has_no_body(replayer: Callable[..., Replayer], speed: float | None) -> None:
+def test_head_has_no_body(replayer: Make, speed: float | None) -> None:
     interactions = [
         recorded(prompt("h"), b'{"a":1}', method="HEAD"),
         recorded(
@@ -342,7 +338,7 @@ def test_head_has_no_body(replayer: Callable[..., Replayer], speed: float | None
                 assert (answer.status, answer.body) == (200, b"")
 
 
-def test_both_protocols_on_one_port(replayer: Callable[..., Replayer]) -> None:
+def test_both_protocols_on_one_port(replayer: Make) -> None:
     with (
         replayer(converse("a", "one"), stream("s", ["x", "y"])) as server,
         Http2(server.url) as two,
@@ -351,11 +347,11 @@ def test_both_protocols_on_one_port(replayer: Callable[..., Replayer]) -> None:
     ):
         for _ in range(3):
             for connection in (two, one, other):
-                assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert told(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
+                assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
 
 
-def test_a_preface_in_pieces(replayer: Callable[..., Replayer]) -> None:
+def test_a_preface_in_pieces(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server, Line(server) as line:
         for at in range(24):
             line.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[at : at + 1])
@@ -386,65 +382,74 @@ def held(server: Replayer) -> int:
     )
 
 
-def h2_client(server: Replayer, window: int = 65535) -> tuple[socket.socket, h2.connection.H2Connection]:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=WAIT)
-    client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-    if window > 65535:
-        codes = {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window}
-        client.local_settings = h2.settings.Settings(client=True, initial_values=codes)
-        client.initiate_connection()
-        client.increment_flow_control_window(window - 65535)
-    else:
-        client.initiate_connection()
-    return connection, client
+class Streams:
+    """A connection of HTTP/2 on which nothing is acknowledged: the test opens the windows."""
 
+    def __init__(self, replayer: Replayer, window: int = 65535) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", replayer.port), timeout=WAIT)
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        if window > 65535:
+            codes = {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window}
+            self.h2.local_settings = h2.settings.Settings(client=True, initial_values=codes)
+        self.h2.initiate_connection()
+        if window > 65535:
+            self.h2.increment_flow_control_window(window - 65535)
 
-def h2_ask(client: h2.connection.H2Connection, number: int, text: str, url: str = CONVERSE) -> None:
-    pseudo = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
-    client.send_headers(number, pseudo)
-    client.send_data(number, prompt(text), end_stream=True)
+    def ask(self, number: int, text: str, url: str = CONVERSE) -> None:
+        pseudo = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
+        self.h2.send_headers(number, pseudo)
+        self.h2.send_data(number, prompt(text), end_stream=True)
+        self.flush()
 
+    def open(self, size: int) -> None:
+        """Opens the windows of the connection and of stream 1."""
+        self.h2.increment_flow_control_window(size)
+        self.h2.increment_flow_control_window(size, 1)
+        self.flush()
 
-def h2_read(connection: socket.socket, client: h2.connection.H2Connection, streams: int) -> dict[int, bytes]:
-    """The bodies of so many streams, read until all have ended; no window is ever opened."""
-    bodies: dict[int, bytes] = {}
-    ended = 0
-    while ended < streams:
-        data = connection.recv(1 << 20)
+    def flush(self) -> None:
+        self.socket.sendall(self.h2.data_to_send())
+
+    def events(self) -> list[h2.events.Event]:
+        data = self.socket.recv(1 << 20)
         assert data, "the server hung up"
-        for event in client.receive_data(data):
-            match event:
-                case h2.events.DataReceived(stream_id=number, data=piece):
-                    bodies[number] = bodies.get(number, b"") + (piece or b"")
-                case h2.events.StreamEnded():
-                    ended += 1
-        connection.sendall(client.data_to_send())
-    return bodies
+        events = self.h2.receive_data(data)
+        self.flush()
+        return events
 
+    def read(self, streams: int) -> dict[int, bytes]:
+        """The bodies of so many streams, read until all have ended."""
+        bodies: dict[int, bytes] = {}
+        ended = 0
+        while ended < streams:
+            for event in self.events():
+                match event:
+                    case h2.events.DataReceived(stream_id=number, data=piece):
+                        bodies[number] = bodies.get(number, b"") + (piece or b"")
+                    case h2.events.StreamEnded():
+                        ended += 1
+        return bodies
 
-def h2_take(connection: socket.socket, client: h2.connection.H2Connection, least: int) -> int:
-    """How many bytes of bodies came, when there were that many."""
-    got = 0
-    while got < least:
-        data = connection.recv(65536)
-        assert data, "the server hung up"
-        events = client.receive_data(data)
-        got += sum(len(event.data or b"") for event in events if isinstance(event, h2.events.DataReceived))
-        connection.sendall(client.data_to_send())
-    return got
+    def take(self, least: int) -> int:
+        """How many bytes of bodies came, when there were that many."""
+        got = 0
+        while got < least:
+            got += sum(len(event.data or b"") for event in self.events() if isinstance(event, h2.events.DataReceived))
+        return got
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 @pytest.mark.parametrize("requests", [1, 40])
-def test_a_slow_reader_holds_little_and_stalls_nobody(
-    replayer_of_large: Callable[..., Replayer], requests: int
-) -> None:
+def test_a_slow_reader_holds_little_and_stalls_nobody(replayer_of_large: Make, requests: int) -> None:
     with replayer_of_large(large(), converse("a", "one")) as server, Line(server) as slow:
         slow.send(ask("large") * requests)
         assert slow.head()[0] == 200  # and then it reads no more
         with Http1(server.url) as one, Http2(server.url) as two:
             for _ in range(20):
-                assert said(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
                 assert held(server) < 1_000_000
         if requests == 1:
             assert slow.file.read(LARGE) == TEXT
@@ -453,55 +458,45 @@ def test_a_slow_reader_holds_little_and_stalls_nobody(
 
 
 @pytest.mark.parametrize("window", [65535, 2**31 - 1])
-def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(
-    replayer_of_large: Callable[..., Replayer], window: int
-) -> None:
-    with replayer_of_large(large(), converse("a", "one")) as server:
-        connection, client = h2_client(server, window)
-        with closing(connection):
-            for number in range(1, 80, 2):
-                h2_ask(client, number, "large")
-            connection.sendall(client.data_to_send())
-            assert connection.recv(1)
-            with Http1(server.url) as one, Http2(server.url) as two:
-                for _ in range(20):
-                    assert said(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                    assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
-                    assert held(server) < 40 * 500_000  # of 40 answers of 20 MB
+def test_a_slow_reader_of_http_2_holds_little_and_stalls_nobody(replayer_of_large: Make, window: int) -> None:
+    with replayer_of_large(large(), converse("a", "one")) as server, closing(Streams(server, window)) as client:
+        for number in range(1, 80, 2):
+            client.ask(number, "large")
+        assert client.socket.recv(1)
+        with Http1(server.url) as one, Http2(server.url) as two:
+            for _ in range(20):
+                assert text_of(one.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+                assert held(server) < 40 * 500_000  # of 40 answers of 20 MB
 
 
 @pytest.mark.parametrize("client", [Http1, Http2])
-def test_a_large_answer_is_whole(replayer_of_large: Callable[..., Replayer], client: type[Http1] | type[Http2]) -> None:
+def test_a_large_answer_is_whole(replayer_of_large: Make, client: Client) -> None:
     with replayer_of_large(large(), converse("a", "one")) as server, client(server.url) as connection:
         for _ in range(2):
             assert connection.request("POST", CONVERSE, JSON, prompt("large")).body == TEXT
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
 
 
-def test_a_stream_needs_no_window_update_where_the_window_is_wide(replayer_of_large: Callable[..., Replayer]) -> None:
+def test_a_stream_needs_no_window_update_where_the_window_is_wide(replayer_of_large: Make) -> None:
     texts = ["x" * 10_000] * 150
-    with replayer_of_large(stream("s", texts), large(1_000_000)) as server:
-        connection, client = h2_client(server, 2**31 - 1)
-        with closing(connection):
-            h2_ask(client, 1, "s", STREAM)
-            h2_ask(client, 3, "large")
-            connection.sendall(client.data_to_send())
-            bodies = h2_read(connection, client, 2)
-            assert told(bodies[1]) == texts
-            assert len(bodies[3]) == 1_000_000
+    with (
+        replayer_of_large(stream("s", texts), large(1_000_000)) as server,
+        closing(Streams(server, 2**31 - 1)) as client,
+    ):
+        client.ask(1, "s", STREAM)
+        client.ask(3, "large")
+        bodies = client.read(2)
+        assert texts_of(bodies[1]) == texts
+        assert len(bodies[3]) == 1_000_000
 
 
-def test_a_window_that_opens_lets_the_answer_go_on(replayer_of_large: Callable[..., Replayer]) -> None:
-    with replayer_of_large(large(300_000)) as server:
-        connection, client = h2_client(server)
-        with closing(connection):
-            h2_ask(client, 1, "large")
-            connection.sendall(client.data_to_send())
-            assert h2_take(connection, client, 65535) == 65535
-            client.increment_flow_control_window(300_000)
-            client.increment_flow_control_window(300_000, 1)
-            connection.sendall(client.data_to_send())
-            assert len(h2_read(connection, client, 1)[1]) == 300_000 - 65535
+def test_a_window_that_opens_lets_the_answer_go_on(replayer_of_large: Make) -> None:
+    with replayer_of_large(large(300_000)) as server, closing(Streams(server)) as client:
+        client.ask(1, "large")
+        assert client.take(65535) == 65535
+        client.open(300_000)
+        assert len(client.read(1)[1]) == 300_000 - 65535
 
 
 # -- who hangs up ----------------------------------------------------------------------------------------------
@@ -519,7 +514,7 @@ def long_stream() -> Interaction:
 
 @pytest.mark.parametrize("how", ["reset", "close", "shutdown and close"])
 def test_a_client_that_hangs_up_in_a_stream_is_noticed(
-    replayer: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome], how: str
+    replayer: Make, outcomes: queue.SimpleQueue[Outcome], how: str
 ) -> None:
     with replayer(long_stream(), converse("a", "one"), speed=1, observer=outcomes.put) as server:
         line = Line(server)
@@ -538,50 +533,49 @@ def test_a_client_that_hangs_up_in_a_stream_is_noticed(
         assert server._running is not None
         until(lambda: not server._running.connections)
         with Http1(server.url) as connection:
-            assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+            assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         assert outcomes.get(timeout=WAIT).complete
 
 
 @pytest.mark.parametrize("how", ["reset stream", "close"])
 def test_a_client_of_http_2_that_hangs_up_in_a_stream_is_noticed(
-    replayer: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome], how: str
+    replayer: Make, outcomes: queue.SimpleQueue[Outcome], how: str
 ) -> None:
-    with replayer(long_stream(), converse("a", "one"), speed=1, observer=outcomes.put) as server:
-        connection, client = h2_client(server)
-        with closing(connection):
-            h2_ask(client, 1, "s", STREAM)
-            connection.sendall(client.data_to_send())
-            while not any(isinstance(e, h2.events.DataReceived) for e in client.receive_data(connection.recv(65536))):
-                pass
-            if how == "close":
-                connection.close()
-                assert not outcomes.get(timeout=WAIT).complete
-                return
-            client.reset_stream(1)
-            h2_ask(client, 3, "a")
-            connection.sendall(client.data_to_send())
-            assert [outcomes.get(timeout=WAIT).complete for _ in range(2)] == [False, True]
-            assert said(h2_read(connection, client, 1)[3]) == "one"
+    with (
+        replayer(long_stream(), converse("a", "one"), speed=1, observer=outcomes.put) as server,
+        closing(Streams(server)) as client,
+    ):
+        client.ask(1, "s", STREAM)
+        while not any(isinstance(e, h2.events.DataReceived) for e in client.events()):
+            pass
+        if how == "close":
+            client.close()
+            assert not outcomes.get(timeout=WAIT).complete
+            return
+        client.h2.reset_stream(1)
+        client.ask(3, "a")
+        assert [outcomes.get(timeout=WAIT).complete for _ in range(2)] == [False, True]
+        assert text_of(client.read(1)[3]) == "one"
 
 
 @pytest.mark.parametrize("text", ["s", "large"])
 def test_what_a_broken_connection_had_left_is_incomplete(
-    replayer_of_large: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome], text: str
+    replayer_of_large: Make, outcomes: queue.SimpleQueue[Outcome], text: str
 ) -> None:
     """Whether it waited for the clock or for a window when the client broke the rules."""
-    with replayer_of_large(long_stream(), large(), speed=1, observer=outcomes.put) as server:
-        connection, client = h2_client(server)
-        with closing(connection):
-            h2_ask(client, 1, text, STREAM if text == "s" else CONVERSE)
-            connection.sendall(client.data_to_send())
-            assert h2_take(connection, client, 1)
-            connection.sendall(b"\0\0\0\0\0\0\0\0\0")  # DATA on stream 0
-            assert not outcomes.get(timeout=WAIT).complete
+    with (
+        replayer_of_large(long_stream(), large(), speed=1, observer=outcomes.put) as server,
+        closing(Streams(server)) as client,
+    ):
+        client.ask(1, text, STREAM if text == "s" else CONVERSE)
+        assert client.take(1)
+        client.socket.sendall(b"\0\0\0\0\0\0\0\0\0")  # DATA on stream 0
+        assert not outcomes.get(timeout=WAIT).complete
 
 
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_a_large_answer_is_complete_when_it_was_read(
-    replayer_of_large: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome], client: type[Http1] | type[Http2]
+    replayer_of_large: Make, outcomes: queue.SimpleQueue[Outcome], client: Client
 ) -> None:
     with replayer_of_large(large(), observer=outcomes.put) as server:
         with client(server.url) as connection:
@@ -594,9 +588,7 @@ def test_a_large_answer_is_complete_when_it_was_read(
         assert not outcomes.get(timeout=WAIT).complete
 
 
-def test_a_large_last_answer_is_complete_too(
-    replayer_of_large: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome]
-) -> None:
+def test_a_large_last_answer_is_complete_too(replayer_of_large: Make, outcomes: queue.SimpleQueue[Outcome]) -> None:
     with replayer_of_large(large(), observer=outcomes.put) as server, Line(server) as line:
         line.send(ask("large", CONVERSE, "Connection: close"))
         assert len(line.answer().body) == LARGE
@@ -604,9 +596,7 @@ def test_a_large_last_answer_is_complete_too(
         assert outcomes.get(timeout=WAIT).complete
 
 
-def test_the_observer_is_told_what_answered(
-    replayer: Callable[..., Replayer], outcomes: queue.SimpleQueue[Outcome]
-) -> None:
+def test_the_observer_is_told_what_answered(replayer: Make, outcomes: queue.SimpleQueue[Outcome]) -> None:
     with replayer(converse("a", "one", after_ms=30), speed=1, observer=outcomes.put) as server, Line(server) as line:
         line.send(ask("a", f"/s/mine{CONVERSE}") + ask("b"))
         assert [line.answer().status for _ in range(2)] == [200, 400]
@@ -623,10 +613,7 @@ def test_the_observer_is_told_what_answered(
 
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_an_error_of_the_engine_is_an_answer(
-    replayer: Callable[..., Replayer],
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    client: type[Http1] | type[Http2],
+    replayer: Make, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     with replayer(converse("a", "one")) as server, client(server.url) as connection:
         with monkeypatch.context() as patch:
@@ -635,7 +622,7 @@ def test_an_error_of_the_engine_is_an_answer(
         assert (answer.status, answer.header("x-amzn-ErrorType")) == (500, "InternalServerException")
         assert answer.header("Date")
         assert "RuntimeError: a\\x1b[31m\\nb" in json.loads(answer.body)["message"]
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"bedtape: POST {CONVERSE} was answered with 500")
     assert "RuntimeError" in line
@@ -647,29 +634,24 @@ def broken(*_: object) -> None:
     raise RuntimeError("a\x1b[31m\nb")
 
 
-def test_an_error_of_the_observer_takes_no_answer_away(
-    replayer: Callable[..., Replayer], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_of_the_observer_takes_no_answer_away(replayer: Make, capfd: pytest.CaptureFixture[str]) -> None:
     interactions = converse("a", "one"), stream("s", ["x"])
     with replayer(*interactions, observer=broken) as server, Line(server) as line:
         line.send(ask("a") + ask("s", STREAM) + ask("a"))
         assert line.answer().text == "one"
-        assert told(line.answer().body) == ["x"]
+        assert texts_of(line.answer().body) == ["x"]
         assert line.answer().text == "one"
     assert [line[:29] for line in capfd.readouterr().err.splitlines()] == ["bedtape: the observer failed:"] * 3
 
 
-def test_a_method_that_is_not_text(replayer: Callable[..., Replayer]) -> None:
-    with replayer(converse("a", "one")) as server:
-        connection, client = h2_client(server)
-        with closing(connection):
-            pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"a")]
-            client.send_headers(1, pseudo, end_stream=True)
-            h2_ask(client, 3, "a")
-            connection.sendall(client.data_to_send())
-            bodies = h2_read(connection, client, 2)
-            assert "message" in json.loads(bodies[1])
-            assert said(bodies[3]) == "one"
+def test_a_method_that_is_not_text(replayer: Make) -> None:
+    with replayer(converse("a", "one")) as server, closing(Streams(server)) as client:
+        pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"a")]
+        client.h2.send_headers(1, pseudo, end_stream=True)
+        client.ask(3, "a")
+        bodies = client.read(2)
+        assert "message" in json.loads(bodies[1])
+        assert text_of(bodies[3]) == "one"
 
 
 # -- pace ------------------------------------------------------------------------------------------------------
@@ -677,7 +659,7 @@ def test_a_method_that_is_not_text(replayer: Callable[..., Replayer]) -> None:
 AT_MS = [0, 20_000, 20_000, 50_000, 120_000]  # of the five events of a stream of two texts
 
 
-def test_events_come_no_sooner_than_they_are_due(replayer: Callable[..., Replayer]) -> None:
+def test_events_come_no_sooner_than_they_are_due(replayer: Make) -> None:
     with replayer(stream("s", ["x", "y"], at_ms=AT_MS, after_ms=30_000), speed=1000) as server, Line(server) as line:
         asked = time.monotonic()
         line.send(ask("s", STREAM))
@@ -728,19 +710,19 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hurried]:
 @pytest.mark.parametrize("speed", [0.01, 1, 3])
 @pytest.mark.parametrize("client", [Http1, Http2])
 def test_the_pace_is_the_recorded_one_to_the_millisecond(
-    replayer: Callable[..., Replayer], hurried: Hurried, client: type[Http1] | type[Http2], speed: float
+    replayer: Make, hurried: Hurried, client: Client, speed: float
 ) -> None:
     hurried.skipping.late = 1.0  # lateness does not add up
     at_ms = [0, 0, 60_000, 60_001, 3_600_000]
     interaction = stream("s", ["x", "y"], at_ms=at_ms, after_ms=7000)
     with replayer(interaction, speed=speed) as server, client(server.url) as connection:
-        assert told(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
+        assert texts_of(connection.request("POST", STREAM, JSON, prompt("s")).body) == ["x", "y"]
     expected = [7.0, 67.0, 67.001, 3607.0]
     began = hurried.due[0] - expected[0] / speed
     assert [(due - began) * speed for due in hurried.due[:4]] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_whole_answer_waits_as_long_as_bedrock_took(replayer: Callable[..., Replayer], hurried: Hurried) -> None:
+def test_a_whole_answer_waits_as_long_as_bedrock_took(replayer: Make, hurried: Hurried) -> None:
     with replayer(converse("a", "one", after_ms=90_000), speed=2) as server, Line(server) as line:
         line.send(ask("a") + ask("a"))
         assert [line.answer().text for _ in range(2)] == ["one", "one"]
@@ -748,7 +730,7 @@ def test_a_whole_answer_waits_as_long_as_bedrock_took(replayer: Callable[..., Re
     assert second - first == pytest.approx(45)
 
 
-def test_streams_are_paced_independently(replayer: Callable[..., Replayer]) -> None:
+def test_streams_are_paced_independently(replayer: Make) -> None:
     """The fast one overtakes the slow one, on one connection of HTTP/2 and between two of HTTP/1.1."""
     slow, fast = stream("slow", ["x"], at_ms=[0, 0, 600_000, 600_000]), stream("fast", ["y"], at_ms=[10, 20, 30, 40])
     with replayer(slow, fast, speed=1) as server:
@@ -756,19 +738,17 @@ def test_streams_are_paced_independently(replayer: Callable[..., Replayer]) -> N
             one.send(ask("slow", STREAM))
             assert one.head()[0] == 200
             other.send(ask("fast", STREAM))
-            assert told(other.answer().body) == ["y"]
-        connection, client = h2_client(server)
-        with closing(connection):
-            h2_ask(client, 1, "slow", STREAM)
-            h2_ask(client, 3, "fast", STREAM)
-            connection.sendall(client.data_to_send())
-            assert told(h2_read(connection, client, 1)[3]) == ["y"]
+            assert texts_of(other.answer().body) == ["y"]
+        with closing(Streams(server)) as client:
+            client.ask(1, "slow", STREAM)
+            client.ask(3, "fast", STREAM)
+            assert texts_of(client.read(1)[3]) == ["y"]
 
 
 # -- what every answer has -------------------------------------------------------------------------------------
 
 
-def test_the_date_is_now(replayer: Callable[..., Replayer]) -> None:
+def test_the_date_is_now(replayer: Make) -> None:
     with replayer(converse("a", "one"), stream("s", ["x"])) as server, Line(server) as line:
         for asked in (ask("a"), ask("s", STREAM), ask("unknown")):
             before = int(time.time())
@@ -780,7 +760,7 @@ def test_the_date_is_now(replayer: Callable[..., Replayer]) -> None:
             assert before <= parsedate_to_datetime(date).timestamp() <= time.time()
 
 
-def test_the_date_goes_on(replayer: Callable[..., Replayer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_date_goes_on(replayer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with replayer(converse("a", "one")) as server, Line(server) as line:
         dates = []
         for now in (784111777.9, 784111777.999, 784111778.0):
@@ -791,7 +771,7 @@ def test_the_date_goes_on(replayer: Callable[..., Replayer], monkeypatch: pytest
     assert dates == ["Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + ["Sun, 06 Nov 1994 08:49:38 GMT"]
 
 
-def test_the_same_request_gets_the_same_bytes(replayer: Callable[..., Replayer]) -> None:
+def test_the_same_request_gets_the_same_bytes(replayer: Make) -> None:
     def undated(answer: Answer) -> Answer:
         return Answer(answer.status, tuple(pair for pair in answer.headers if pair[0] != "Date"), answer.pieces)
 
@@ -810,7 +790,7 @@ def test_the_same_request_gets_the_same_bytes(replayer: Callable[..., Replayer])
 
 
 @pytest.mark.parametrize("client", [Http1, Http2])
-def test_an_answer_in_flight_is_finished(replayer: Callable[..., Replayer], client: type[Http1] | type[Http2]) -> None:
+def test_an_answer_in_flight_is_finished(replayer: Make, client: Client) -> None:
     texts = [str(n) for n in range(20)]
     server = replayer(stream("s", texts, at_ms=range(0, 230, 10)), speed=1).start()
     with ThreadPoolExecutor(1) as threads, client(server.url) as connection:
@@ -820,12 +800,12 @@ def test_an_answer_in_flight_is_finished(replayer: Callable[..., Replayer], clie
         until(lambda: any(connection._players for connection in running.connections))
         port = server.port
         server.stop()
-        assert told(answer.result(WAIT).body) == texts
+        assert texts_of(answer.result(WAIT).body) == texts
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=WAIT)
 
 
-def test_a_large_answer_in_flight_is_finished(replayer_of_large: Callable[..., Replayer]) -> None:
+def test_a_large_answer_in_flight_is_finished(replayer_of_large: Make) -> None:
     server = replayer_of_large(large()).start()
     with ThreadPoolExecutor(1) as threads, Line(server) as line:
         line.send(ask("large"))
@@ -837,34 +817,27 @@ def test_a_large_answer_in_flight_is_finished(replayer_of_large: Callable[..., R
 
 
 @pytest.mark.parametrize("size", [100_000, 200_000, 500_000])
-def test_an_answer_that_waits_for_a_window_is_finished(replayer_of_large: Callable[..., Replayer], size: int) -> None:
+def test_an_answer_that_waits_for_a_window_is_finished(replayer_of_large: Make, size: int) -> None:
     server = replayer_of_large(large(size)).start()
-    connection, client = h2_client(server)
-    with ThreadPoolExecutor(1) as threads, closing(connection):
-        h2_ask(client, 1, "large")
-        connection.sendall(client.data_to_send())
-        assert h2_take(connection, client, 65535) == 65535
+    with ThreadPoolExecutor(1) as threads, closing(Streams(server)) as client:
+        client.ask(1, "large")
+        assert client.take(65535) == 65535
         stopped = stopping(server, threads)
-        client.increment_flow_control_window(size)
-        client.increment_flow_control_window(size, 1)
-        connection.sendall(client.data_to_send())
-        assert h2_take(connection, client, size - 65535) == size - 65535
+        client.open(size)
+        assert client.take(size - 65535) == size - 65535
         stopped.result(WAIT)
 
 
-def test_a_request_that_comes_while_stopping_is_refused(replayer: Callable[..., Replayer]) -> None:
+def test_a_request_that_comes_while_stopping_is_refused(replayer: Make) -> None:
     server = replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1).start()
-    connection, client = h2_client(server)
-    with ThreadPoolExecutor(1) as threads, closing(connection):
-        h2_ask(client, 1, "s", STREAM)
-        connection.sendall(client.data_to_send())
-        assert h2_take(connection, client, 1)
+    with ThreadPoolExecutor(1) as threads, closing(Streams(server)) as client:
+        client.ask(1, "s", STREAM)
+        assert client.take(1)
         stopped = stopping(server, threads)
-        h2_ask(client, 3, "s", STREAM)
-        connection.sendall(client.data_to_send())
+        client.ask(3, "s", STREAM)
         events: list[h2.events.Event] = []
         while not any(isinstance(event, h2.events.StreamEnded) for event in events):
-            events += client.receive_data(connection.recv(65536))
+            events += client.events()
         resets = [event for event in events if isinstance(event, h2.events.StreamReset)]
         assert [(event.stream_id, event.error_code) for event in resets] == [(3, 7)]  # REFUSED_STREAM: try elsewhere
         stopped.result(WAIT)
@@ -879,7 +852,7 @@ def stopping(server: Replayer, threads: ThreadPoolExecutor) -> Future[None]:
     return stopped
 
 
-def test_an_answer_that_takes_too_long_is_cut(replayer: Callable[..., Replayer]) -> None:
+def test_an_answer_that_takes_too_long_is_cut(replayer: Make) -> None:
     with replayer(long_stream(), speed=1) as server:
         line = Line(server)
         line.send(ask("s", STREAM))
@@ -900,7 +873,7 @@ def stop_without_haste(server: Replayer) -> None:
     asyncio.run_coroutine_threadsafe(server._running.stop(), server._loop).result(WAIT)
 
 
-def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[..., Replayer]) -> None:
+def test_stopping_closes_idle_and_unfinished_connections(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         running = server._running
         assert running is not None
@@ -909,7 +882,7 @@ def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[...,
             line.send(sent)
         assert lines[3].answer().text == "one"
         two = Http2(server.url)
-        assert said(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(two.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
         until(lambda: len(running.connections) == 5)
         stop_without_haste(server)
         for line in lines:
@@ -921,16 +894,16 @@ def test_stopping_closes_idle_and_unfinished_connections(replayer: Callable[...,
         two.close()
 
 
-def test_a_pipelined_request_is_not_begun_any_more(replayer: Callable[..., Replayer]) -> None:
+def test_a_pipelined_request_is_not_begun_any_more(replayer: Make) -> None:
     with replayer(stream("s", ["x"], at_ms=[0, 0, 0, 200]), speed=1) as server, Line(server) as line:
         line.send(ask("s", STREAM) * 2)
         assert line.head()[0] == 200
         stop_without_haste(server)
-        assert told(b"".join(iter(line.chunk, b""))) == ["x"]
+        assert texts_of(b"".join(iter(line.chunk, b""))) == ["x"]
         assert line.ends()
 
 
-def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Callable[..., Replayer]) -> None:
+def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         assert server._running is not None
         server._running.stopping = True  # as `stop` does before the listener is closed
@@ -938,7 +911,7 @@ def test_a_connection_that_was_accepted_too_late_is_closed(replayer: Callable[..
             assert line.ends()
 
 
-def test_a_stopped_server_stops_once(replayer: Callable[..., Replayer]) -> None:
+def test_a_stopped_server_stops_once(replayer: Make) -> None:
     server = replayer(converse("a", "one")).start()
     server.stop()
     server.stop()
@@ -948,7 +921,7 @@ def test_a_stopped_server_stops_once(replayer: Callable[..., Replayer]) -> None:
 # -- the Replayer ----------------------------------------------------------------------------------------------
 
 
-def test_a_port_in_use(replayer: Callable[..., Replayer]) -> None:
+def test_a_port_in_use(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server:
         with pytest.raises(OSError, match="in use"):
             replayer(converse("a", "one"), port=server.port).start()
@@ -958,7 +931,7 @@ def test_a_port_in_use(replayer: Callable[..., Replayer]) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "bedtape"]
 
 
-def test_two_at_once(replayer_of_large: Callable[..., Replayer]) -> None:
+def test_two_at_once(replayer_of_large: Make) -> None:
     with replayer_of_large(converse("a", "one")) as one, replayer_of_large(converse("a", "two")) as two:
         for server, text in ((one, "one"), (two, "two"), (one, "one")):
             with Line(server) as line:
@@ -966,7 +939,7 @@ def test_two_at_once(replayer_of_large: Callable[..., Replayer]) -> None:
                 assert line.answer().text == text
 
 
-def test_async_with(replayer: Callable[..., Replayer]) -> None:
+def test_async_with(replayer: Make) -> None:
     async def use() -> str:
         async with replayer(converse("a", "one")) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -974,21 +947,21 @@ def test_async_with(replayer: Callable[..., Replayer]) -> None:
             answer = await reader.read()
             writer.close()
             await writer.wait_closed()
-            return said(answer.partition(b"\r\n\r\n")[2])
+            return text_of(answer.partition(b"\r\n\r\n")[2])
 
     with asyncio.Runner() as runner:
         assert runner.run(use()) == "one"
 
 
-def test_on_ipv6(replayer: Callable[..., Replayer]) -> None:
+def test_on_ipv6(replayer: Make) -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     with replayer(converse("a", "one"), host="::1") as server, Http1(server.url) as connection:
         assert server.url.startswith("http://[::1]:")
-        assert said(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
+        assert text_of(connection.request("POST", CONVERSE, JSON, prompt("a")).body) == "one"
 
 
-def test_errors_of_use(replayer: Callable[..., Replayer], tmp_path: Path) -> None:
+def test_errors_of_use(replayer: Make, tmp_path: Path) -> None:
     with pytest.raises(CassetteMissing, match="no such folder"):
         Replayer(tmp_path / "nowhere").start()
     for speed in (0, -1, float("inf"), float("nan")):
@@ -1003,7 +976,7 @@ def test_errors_of_use(replayer: Callable[..., Replayer], tmp_path: Path) -> Non
     assert not [thread for thread in threading.enumerate() if thread.name == "bedtape"]
 
 
-def test_reload_while_clients_are_connected(replayer: Callable[..., Replayer], tmp_path: Path) -> None:
+def test_reload_while_clients_are_connected(replayer: Make, tmp_path: Path) -> None:
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(ask("a"))
         assert line.answer().text == "one"

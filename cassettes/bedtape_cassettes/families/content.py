@@ -85,7 +85,21 @@ class Image:
     format: str = "png"
 
 
-Block: TypeAlias = Text | Reasoning | ToolUse | CitedText | Image
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The text with which a model refuses to answer. Families without a form of it send it as filtered text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON value: the input of the tool that the request forces the model to call, or otherwise text."""
+
+    value: JsonValue
+
+
+Block: TypeAlias = Text | Reasoning | ToolUse | CitedText | Image | Refusal | Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +133,7 @@ class Message:
     @property
     def text(self) -> str:
         """The text of all blocks, without reasoning."""
-        return "".join(block.text for block in self.blocks if isinstance(block, Text | CitedText))
+        return "".join(block.text for block in self.blocks if isinstance(block, Text | CitedText | Refusal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +193,7 @@ class Prompt:
     """The content of a request. A parameter is None if the request does not set it.
 
     turns: the conversation, without the system prompt. For embeddings and images, one user turn per input text.
+    forced_tool: the tool that the model must call. Empty: the model must call any tool; see `must_call`.
     """
 
     system: str = ""
@@ -188,6 +203,14 @@ class Prompt:
     top_p: float | None = None
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
+    forced_tool: str | None = None
+
+    @property
+    def must_call(self) -> str | None:
+        """The tool that the model must call, or None if the model may choose."""
+        if self.forced_tool == "" and len(self.tools) == 1:
+            return self.tools[0]
+        return self.forced_tool or None
 
     @cached_property
     def last(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.families.content import Content, Prompt, Usage
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
@@ -25,14 +26,16 @@ class RenderError(ValueError):
 class ModelRequest:
     """A request to render an answer for.
 
-    model: the model id in the path. body: the parsed body. prompt: the content of the body. chance: seeded by the
-    caller, because equal requests must get equal bytes. Ids, sizes of deltas and latencies come from it.
+    model: the model id in the path or body. body: the parsed body. prompt: the content of the body. chance: seeded by
+    the caller, because equal requests must get equal bytes. Ids, sizes of deltas and latencies come from it. service:
+    bedrock-runtime or bedrock-mantle, which answer Chat Completions in different forms.
     """
 
     model: str
     body: JsonObject
     prompt: Prompt
     chance: Random
+    service: str = RUNTIME
 
 
 def _counts_no_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001
@@ -63,6 +66,7 @@ class Family:
     counts_cache: whether the answer to a request counts cached tokens, in headers and in a stream's metrics.
     token_headers: whether answers have headers that count tokens.
     metrics_alone: whether the metrics are a separate chunk at the end of a stream.
+    has_refusals: whether answers have a form for refusals.
     """
 
     name: str
@@ -78,3 +82,4 @@ class Family:
     counts_cache: Callable[[ModelRequest, Usage], bool] = _counts_no_cache
     token_headers: bool = True
     metrics_alone: bool = False
+    has_refusals: bool = False

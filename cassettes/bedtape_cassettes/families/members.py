@@ -7,7 +7,7 @@ A path is a dotted list of members, from the top of a whole body or of the JSON 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 
 from bedtape_cassettes.format import json_values
 from bedtape_cassettes.format.json_values import Place, Plain, at
@@ -21,10 +21,13 @@ class Members:
     """The paths of one family, for whole bodies and for stream events together.
 
     text: the answer's text. If an answer holds several generations, the path leads to the first.
+    text_types: the values of the member `type` beside the text, if the paths also lead to other texts.
     copies: members that repeat the whole text.
+    sequence: the number of the event in its stream.
     stop: the stop reason.
     input, output, cache_read, cache_write: token counts, named as in `Usage`. The last path that exists in the last
         event is the final count.
+    input_has_cached: whether the count of input tokens includes the tokens of the cache, unlike `Usage.input`.
     total: sums of token counts.
     tool_inputs: the arguments of tool calls.
     generation: the number of the generation that an event belongs to.
@@ -46,11 +49,18 @@ class Members:
     block: Paths = ()
     block_end: Paths = ()
     reasoning: Paths = ()
+    text_types: Paths = ()
+    sequence: Paths = ()
+    input_has_cached: bool = False
 
     def __or__(self, other: Members) -> Members:
         """Combine the paths of two forms, because some models answer in either form."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Members(*(tuple(dict.fromkeys((*mine, *others))) for mine, others in pairs))
+        mine, others = asdict(self), asdict(other)
+        paths = {name: tuple(dict.fromkeys((*mine[name], *others[name]))) for name in mine if name != _FLAG}
+        return Members(**paths, input_has_cached=self.input_has_cached or other.input_has_cached)
+
+
+_FLAG = "input_has_cached"
 
 
 def find_places(value: JsonValue | Plain, paths: Iterable[str]) -> Iterator[Place]:

@@ -5,15 +5,27 @@ The inverse of `reading`. Equal arguments give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from random import Random
 
-from bedtape_cassettes.families.content import Content, Embeddings, Message, Prompt, Usage
+from bedtape_cassettes.addresses import RUNTIME
+from bedtape_cassettes.families.content import (
+    Block,
+    Content,
+    Embeddings,
+    Json,
+    Message,
+    Prompt,
+    Refusal,
+    Text,
+    ToolUse,
+    Usage,
+)
 from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.guardrail import render_assessment
 from bedtape_cassettes.families.reading import parse_object, prompt_of
-from bedtape_cassettes.families.shared import synthesis
+from bedtape_cassettes.families.shared import server_sent, synthesis
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
@@ -21,13 +33,23 @@ from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Res
 _JSON: Headers = (("content-type", "application/json"),)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
+_SERVER_SENT: Headers = (("content-type", bodies.SERVER_SENT), ("cache-control", "no-cache"))
+# The APIs of OpenAI and Anthropic, which stream if the body says so, with the form of their server-sent events.
+_APIS: dict[str, Callable[[Iterable[JsonValue], ModelRequest], Iterator[bytes]]] = {
+    "ChatCompletions": server_sent.write_chat,
+    "Responses": server_sent.write_responses,
+    "Messages": server_sent.write_messages,
+}
+_COUNTING = ("CountTokens", "CountMessageTokens")
 _RENDERED = (
     "Converse",
     "ConverseStream",
     "InvokeModel",
     "InvokeModelWithResponseStream",
-    "CountTokens",
     "ApplyGuardrail",
+    "Embeddings",
+    *_APIS,
+    *_COUNTING,
 )
 _NOTHING = Usage(0, 0)
 
@@ -38,24 +60,30 @@ def can_render(operation: str | None) -> bool:
 
 
 def render(
-    content: Content, *, operation: str, model: str | None, body: bytes, chance: Random, family: str | None = None
+    content: Content,
+    *,
+    operation: str,
+    model: str | None,
+    body: bytes,
+    chance: Random,
+    family: str | None = None,
+    service: str = RUNTIME,
 ) -> Response:
     """Return the response to a request whose body is `body`.
 
-    family: the family's name, if the model id does not determine the family. Raises RenderError if the operation,
-    the family or the model cannot answer with this kind of content.
+    family: the family's name, if the model id does not determine the family. service: bedrock-runtime or
+    bedrock-mantle. Raises RenderError if the operation, the family or the model cannot answer with this kind of content.
     """
     if not can_render(operation):
         raise RenderError(
             f"bedtape cannot render answers of {operation}; give the body as it goes over the wire (`raw`)"
         )
-    if operation in ("CountTokens", "ApplyGuardrail"):
+    if operation in _COUNTING or operation == "ApplyGuardrail":
         prompt = prompt_of(operation, model, body, family=family)
-        return _json(
-            _render_token_count(content, prompt)
-            if operation == "CountTokens"
-            else render_assessment(content, prompt, chance)
-        )
+        if operation == "ApplyGuardrail":
+            return _json(render_assessment(content, prompt, chance))
+        member = "inputTokens" if operation == "CountTokens" else "input_tokens"
+        return _json({member: _count_tokens(content, prompt)})
     request_body = parse_object(body)
     model_family = family_of(operation, model or "", family)
     if not isinstance(content, model_family.answers):
@@ -63,9 +91,16 @@ def render(
         raise RenderError(
             f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
         )
-    request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance)
+    request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance, service)
+    if isinstance(content, Message):
+        content = _resolve(content, request.prompt, model_family)
+    if operation in _APIS and request_body.get("stream") is True:
+        assert model_family.stream is not None
+        pieces = _APIS[operation](model_family.stream(content, request), request)
+        events = [Event(0, (), piece, bodies.choose_form(piece, framed=False)) for piece in pieces]
+        return Response(200, _SERVER_SENT, Events.of(events, padded=False))
     match operation:
-        case "Converse":
+        case "Converse" | "Embeddings" | "ChatCompletions" | "Responses" | "Messages":
             return _json(model_family.render(content, request))
         case "InvokeModel":
             return _render_invoke(model_family, content, request)
@@ -76,6 +111,21 @@ def render(
             200, _STREAM, Events.of([_render_event(value) for value in model_family.stream(content, request)])
         )
     return Response(200, _CHUNKS, Events.of([_chunk(value) for value in _chunks(model_family, content, request)]))
+
+
+def _resolve(message: Message, prompt: Prompt, family: Family) -> Message:
+    """Turn JSON into a tool call or text, and a refusal into text if the family has no form of it."""
+    blocks, stop = [], message.stop
+    for block in message.blocks:
+        resolved: Block = block
+        if isinstance(block, Json) and (tool := prompt.must_call):
+            resolved, stop = ToolUse(tool, block.value), "tool_use" if stop == "end_turn" else stop
+        elif isinstance(block, Json):
+            resolved = Text(bodies.compact(block.value).decode())
+        elif isinstance(block, Refusal) and not family.has_refusals:
+            resolved, stop = Text(block.text), "content_filtered" if stop == "end_turn" else stop
+        blocks.append(resolved)
+    return replace(message, blocks=tuple(blocks), stop=stop)
 
 
 def _json(value: JsonValue, headers: Headers = ()) -> Response:
@@ -169,7 +219,7 @@ def _render_event(value: JsonValue) -> Event:
 # -- operations without a family -------------------------------------------------------------------------------
 
 
-def _render_token_count(content: Content, prompt: Prompt) -> JsonObject:
-    """Render the answer of CountTokens: the given count, or an estimate from the length of the prompt."""
+def _count_tokens(content: Content, prompt: Prompt) -> int:
+    """Return the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Message | Embeddings) else None
-    return {"inputTokens": usage.input if usage else max(1, synthesis.tokens(prompt.text))}
+    return usage.input if usage else max(1, synthesis.tokens(prompt.text))

@@ -13,6 +13,7 @@ from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.models.amazon_image import AMAZON_IMAGE
 from bedtape_cassettes.families.models.anthropic import ANTHROPIC
 from bedtape_cassettes.families.models.anthropic_text import ANTHROPIC_TEXT
+from bedtape_cassettes.families.models.chat_completions import CHAT_COMPLETIONS
 from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
 from bedtape_cassettes.families.models.cohere_command import COHERE_COMMAND
 from bedtape_cassettes.families.models.cohere_embed import COHERE_EMBED
@@ -27,6 +28,7 @@ from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
 from bedtape_cassettes.families.models.nova import NOVA
 from bedtape_cassettes.families.models.nova_embed import NOVA_EMBED
 from bedtape_cassettes.families.models.openai import OPENAI
+from bedtape_cassettes.families.models.openai_embeddings import OPENAI_EMBEDDINGS
 from bedtape_cassettes.families.models.responses import RESPONSES
 from bedtape_cassettes.families.models.stability import STABILITY
 from bedtape_cassettes.families.models.titan_embed import TITAN_EMBED
@@ -71,10 +73,11 @@ INVOKE = ("InvokeModel", "InvokeModelWithResponseStream")
 APIS = {
     "Converse": CONVERSE,
     "ConverseStream": CONVERSE,
-    "ChatCompletions": OPENAI,
+    "ChatCompletions": CHAT_COMPLETIONS,
     "Responses": RESPONSES,
     "Messages": ANTHROPIC,
     "CountMessageTokens": ANTHROPIC,
+    "Embeddings": OPENAI_EMBEDDINGS,
 }
 # Operations whose answer is a token count.
 _COUNT_MEMBERS = {

@@ -35,6 +35,7 @@ def slots(values: Sequence[JsonValue | Plain], members: Members) -> list[Slot]:
         for number, place, text in find_leaves(values, members.text)
         if isinstance(text, str)
         and not _is_other(values[number], members)
+        and (not members.text_types or at(values[number], (*place[:-1], "type")) in members.text_types)
         and not (streamed and text.startswith(members.reasoning))
     ]
     return sorted(text_slots, key=lambda slot: (slot.number, [part for part in slot.place if isinstance(part, int)]))
@@ -175,6 +176,8 @@ class _Stream:
             if template is not None and extra and number == self.slots[template].number + units - 1:
                 now = self._repeat(events, template, extra, now)
         events = self._renumber_blocks(events) if self.single else events
+        if self.members.sequence:
+            events = [self._renumber(event, number) for number, event in enumerate(events)]
         return Events.of(events, padded=self.body.padded)
 
     def _repeat(self, events: list[Event], template: int, extra: Sequence[str], now: int) -> int:
@@ -198,6 +201,12 @@ class _Stream:
         for place in find_places(value, self.members.block):
             return with_leaf(value, place, index)
         return value
+
+    def _renumber(self, event: Event, number: int) -> Event:
+        value = read_event(event)
+        for place in list(find_places(value, self.members.sequence)):
+            value = with_leaf(value, place, number)
+        return replace_value(event, value)
 
     def _renumber_blocks(self, events: Sequence[Event]) -> list[Event]:
         """Number the blocks from 0, in the order of the events."""
@@ -224,12 +233,12 @@ def _pieces(text: str, like: Sequence[str]) -> Iterator[str]:
 
 
 def _blank(value: JsonValue | Plain) -> JsonValue:
-    """The value without numbers, and without the member `p`, whose random padding differs in each event."""
+    """The value without numbers, and without random padding, which differs in each event."""
     match value:
         case Plain():
             return None
         case dict():
-            return {key: _blank(member) for key, member in value.items() if key != "p"}
+            return {key: _blank(member) for key, member in value.items() if key not in ("p", "obfuscation")}
         case list():
             return [_blank(member) for member in value]
         case bool() | str() | None:

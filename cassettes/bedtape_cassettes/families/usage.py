@@ -51,7 +51,10 @@ def read_usage(
     counts = {field.name: _read(response, values, members, field.name) for field in fields(Usage)}
     if all(count is None for count in counts.values()):
         return None
-    return Usage(**{name: count or 0 for name, count in counts.items()})
+    usage = Usage(**{name: count or 0 for name, count in counts.items()})
+    if members.input_has_cached:
+        usage = replace(usage, input=max(0, usage.input - usage.cache_read - usage.cache_write))
+    return usage
 
 
 def _read(response: Response, values: Sequence[JsonValue | Plain], members: Members, name: str) -> int | None:
@@ -88,6 +91,9 @@ def with_usage(interaction: Interaction, name: str, count: int) -> Response:
         member = next(word for word, field in COUNTS.items() if field == name)
         fix = "set another count, or a member of the body: json:$.path=value"
         raise CassetteError(f"{interaction.file}: expected an answer that counts {member}, found none; {fix}")
+    if name == "input" and members.input_has_cached:
+        kept = read_usage(interaction.operation, interaction.model, response) or Usage(0, 0)
+        count += kept.cache_read + kept.cache_write
     last: dict[str | int, int] = {}
     for number, place, _ in counts:
         last[place[-1]] = max(number, last.get(place[-1], 0))

@@ -33,7 +33,7 @@ from bedtape_cassettes.model import (
     is_method,
     is_path,
 )
-from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.operations import Target, find_body_model, identify
 
 VERSION = 1
 MAX_PROBLEMS = 100  # more than anybody fixes in one sitting
@@ -64,7 +64,8 @@ def build_document(interaction: Interaction) -> Document:
     document: Document = {"bedtape": VERSION}
     if interaction.operation:
         document["operation"] = interaction.operation
-    if interaction.model:
+    # The model of OpenAI's and Anthropic's APIs is in the body.
+    if interaction.model and identify(interaction.request.method, interaction.request.path).model:
         document["model"] = interaction.model
     if interaction.exact:
         document["exact"] = True
@@ -193,6 +194,8 @@ class _Reader:
         response = self.response(document.get("response"), exact=exact)
         if request is None or response is None:
             return None
+        if model is None:
+            model = find_body_model(identify(request.method, request.path), request.body.data)
         return Interaction(operation, model, request, response, exact, partial, file)
 
     def is_newer(self, version: JsonValue) -> bool:

@@ -32,7 +32,7 @@ from bedtape_cassettes.model import (
     is_path,
 )
 from bedtape_cassettes.names import is_safe_name
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_body_model, identify
 
 MAGIC = b"bedtape\x01"
 _DIGEST = 16
@@ -46,7 +46,7 @@ def to_row(interaction: Interaction) -> Row:
     body = response.body
     return (
         interaction.operation,
-        interaction.model,
+        interaction.model if identify(request.method, request.path).model else None,
         interaction.exact,
         interaction.partial,
         (request.method, request.path, request.headers, request.body.form, request.body.data),
@@ -70,7 +70,8 @@ def from_row(row: Row, file: str) -> Interaction:
     _check(type(exact) is bool and type(partial) is bool, "flag")
     # The target's names are shared strings. The row's names are new strings, and a suite can have
     # 100,000 rows.
-    name, to = operation and target.name, model and target.model
+    name = operation and target.name
+    to = (model and target.model) or find_body_model(target, request.body.data)
     return Interaction(name, to, request, _read_response(*response_row), exact, partial, file)
 
 

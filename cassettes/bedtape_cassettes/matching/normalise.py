@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Events, Headers, Interaction, Request, Response
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 from bedtape_cassettes.redaction.walk import scrub_interaction
@@ -105,7 +105,7 @@ def build_interaction(
     body = bodies.read_body(request_body) if exact else bodies.read_request_body(request_body)
     interaction = Interaction(
         operation=target.name,
-        model=target.model,
+        model=find_model(target, body.data),
         request=Request(method, path, keep_request_headers(request_headers, exact=exact), body),
         response=Response(
             status,

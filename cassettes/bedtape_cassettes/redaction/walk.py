@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.format.json_values import Place, render_path
 from bedtape_cassettes.model import Body, Event, Events, Headers, Interaction
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.redaction.engine import Find, Search, Writer, find_edits, find_edits_in, settle
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
@@ -92,7 +92,7 @@ def _with_path(interaction: Interaction, path: str) -> Interaction:
     return replace(
         interaction,
         operation=interaction.operation and target.name,
-        model=interaction.model and target.model,
+        model=interaction.model and find_model(target, interaction.request.body.data),
         request=replace(interaction.request, path=path),
     )
 

@@ -13,10 +13,12 @@ from bedtape_cassettes.families.content import (
     Embeddings,
     Image,
     Images,
+    Json,
     Message,
     Prompt,
     Ranking,
     Reasoning,
+    Refusal,
     Text,
     ToolUse,
     Turn,
@@ -139,6 +141,10 @@ def _block(block: Block) -> list[Line]:
             return lines(text, indent=_INDENT) + lines(cited, "faint", indent=2 * _INDENT)
         case Image(data=data, format=kind):
             return [Line(f"{_INDENT}{kind} image of {len(data)} bytes")]
+        case Refusal(text=text):
+            return lines(f"refuses: {text}", indent=_INDENT)
+        case Json(value=value):
+            return lines(json.dumps(value, ensure_ascii=False), indent=_INDENT)
 
 
 def _unread(body: Body | Events, status: int) -> Iterator[Line]:

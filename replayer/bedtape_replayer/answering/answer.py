@@ -15,6 +15,10 @@ from bedtape_replayer.answering.steps import StepEdit
 # control: bedtape's own routes.
 Source: TypeAlias = Literal["cassette", "rule", "fault", "miss", "validation", "overlay", "control"]
 
+# The names of bedtape's own errors: nothing answers, or a layer cannot answer.
+MISS = "CassetteMissException"
+OVERLAY = "OverlayException"
+
 
 # Answers and outcomes do not change. The classes are not `frozen`, because a frozen instance takes six times as long
 # to create.

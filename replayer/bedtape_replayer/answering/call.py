@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from bedtape_cassettes.addresses import read_scope
+from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.format.bodies import parse
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.operations import Target, identify
+from bedtape_cassettes.operations import Dialect, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
 
 
@@ -23,7 +23,8 @@ class Call:
 
     path: percent-encoded with its query, without prefixes. number: the number of the call in its session, from 1.
     generation: the generation of the session. A session that is reset, or made anew under the same name, has another
-    generation, and so another history. 0 for a call that no history keeps.
+    generation, and so another history. 0 for a call that no history keeps. prefix: the service in the prefix of the path.
+    earlier: the conversation that the call continues by an id (`previous_response_id`).
     """
 
     session: str
@@ -33,6 +34,8 @@ class Call:
     body: bytes
     number: int = 1
     generation: int = 0
+    prefix: str | None = None
+    earlier: Prompt | None = None
 
     @property
     def target(self) -> Target:
@@ -40,19 +43,47 @@ class Call:
 
     @cached_property
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
-        """The parts of the request that an answer may depend on: the key of caches."""
+        """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
-        return self.method, self.path, headers, self.body
+        method = self.method if self.dialect == "aws" else f"{self.method} {self.service}"
+        return method, self.path, headers, self.body
 
     @property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
-    @property
+    @cached_property
     def model(self) -> str | None:
-        """The model id, percent-decoded, ARNs whole."""
-        return self.target.model
+        """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
+        return self.target.model or find_body_model(self.target, self.body)
+
+    @property
+    def dialect(self) -> Dialect:
+        """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
+        return self.target.dialect
+
+    @cached_property
+    def named_service(self) -> str | None:
+        """The service that the prefix of the path or the host of the request names; None if neither does."""
+        host = read_host((self.head.get("host") or "").partition(":")[0])
+        return self.prefix or (host.service if host else None)
+
+    @property
+    def service(self) -> str:
+        """bedrock-runtime or bedrock-mantle: both have OpenAI's and Anthropic's APIs.
+
+        If the request names neither, the path decides: only bedrock-mantle has paths that begin with `/v1/`.
+        """
+        return self.named_service or (MANTLE if self.path.startswith("/v1/") else RUNTIME)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the client expects a stream: by the operation or, in OpenAI's and Anthropic's APIs, by the body."""
+        operation = self.target.operation
+        if operation is None or self.dialect == "aws":
+            return operation is not None and operation.streaming
+        return isinstance(self.json, dict) and self.json.get("stream") is True
 
     @cached_property
     def json(self) -> JsonValue:
@@ -74,7 +105,8 @@ class Call:
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
         read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
-        return read(self.operation, self.model, self.body)
+        prompt = read(self.operation, self.model, self.body)
+        return replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
 
     @cached_property
     def attempt(self) -> int:

@@ -7,15 +7,16 @@ request gets the same bytes every time. The server adds the date, because it has
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from random import Random
 from uuid import UUID
 
+from bedtape_cassettes.failures import REQUEST_ID, render_error
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, Request, Response
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import Dialect, identify
 from bedtape_replayer.answering.call import Call
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
@@ -140,6 +141,9 @@ def build_response_reply(call: Call, response: Response, key: bytes, number: int
 
     number: of the call among the calls with this match key, if equal requests get different ids.
     """
+    if call.dialect == "anthropic" and response.status >= 400 and isinstance(response.body, Body):
+        named = response.body.data.replace(REQUEST_ID.encode(), _derive_request_id(key, number).encode(), 1)
+        response = replace(response, body=Body(response.body.form, named))
     interaction = Interaction(call.operation, call.model, Request(call.method, call.path, (), EMPTY), response)
     return build_reply(interaction, key, number)
 
@@ -171,9 +175,12 @@ def _build_bedrock_headers(
     operation = identify(interaction.request.method, interaction.request.path).operation
     mantle = operation is not None and operation.service == "bedrock-mantle"
     restored = [("Date", ""), _build_framing_header(length), ("Connection", "keep-alive")]
-    restored.append(("x-amzn-requestid" if mantle else "x-amzn-RequestId", _derive_request_id(key, number)))
+    request_id = _derive_request_id(key, number)
+    restored.append(("x-amzn-requestid" if mantle else "x-amzn-RequestId", request_id))
     if mantle:
         restored.append(("x-request-id", _derive_request_id(key, number, b"x-request-id")))
+    if operation is not None and operation.dialect == "anthropic":
+        restored.append(("request-id", request_id))
     own = {name.lower() for name, _ in restored} | {"content-length", "transfer-encoding"}
     kept = [(_NAMES.get(name.lower(), name), value) for name, value in recorded if name.lower() not in own]
     return tuple(sorted(restored + kept, key=lambda pair: _RANK.get(pair[0].lower(), len(_RANK))))
@@ -202,10 +209,13 @@ def _remove_framing(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if pair[0].lower() not in ("content-length", "transfer-encoding"))
 
 
-def build_error_reply(status: int, error: str, message: str, request_id: str) -> Reply:
-    """Builds an error of bedtape in the form of Bedrock's errors."""
-    names = ((b"x-amzn-RequestId", request_id.encode()), (b"x-amzn-ErrorType", error.encode()))
-    return build_own_reply(status, bodies.compact({"message": message}), *names)
+def build_error_reply(status: int, error: str, message: str, request_id: str, dialect: Dialect = "aws") -> Reply:
+    """Builds an error of bedtape in the form of the API's errors."""
+    own = request_id.encode()
+    body = bodies.compact(render_error(dialect, error, status, message, request_id))
+    if dialect == "aws":
+        return build_own_reply(status, body, (b"x-amzn-RequestId", own), (b"x-amzn-ErrorType", error.encode()))
+    return build_own_reply(status, body, (b"x-amzn-requestid", own), (b"x-request-id", own), (b"request-id", own))
 
 
 def build_own_reply(

@@ -40,6 +40,6 @@ def find_refusal(call: Call) -> Response | None:
     if call.operation is None:
         return None
     refusal = import_module("bedtape_replayer.engine.validation").find_refusal(
-        call.operation, call.model, call.body, header=call.head.get
+        call.operation, call.model, call.body, header=call.head.get, path=call.path, service=call.service
     )
-    return None if refusal is None else refusal.build_response()
+    return None if refusal is None else refusal.build_response(call.dialect, call.service)

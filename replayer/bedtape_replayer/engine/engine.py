@@ -7,10 +7,12 @@ has no sockets and no clock. An answer's `steps` are the parts to send and their
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
+from bedtape_cassettes.addresses import DEFAULT_SESSION
 from bedtape_cassettes.model import Response
-from bedtape_replayer.answering.answer import Answer, Outcome, Source
+from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
@@ -28,10 +30,7 @@ from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Occasion, Refused, RuleReplies
-
-MISS = "CassetteMissException"
-OVERLAY = "OverlayException"
+from bedtape_replayer.overlay.session_layers import AppliedFault, Layers, Occasion, Refused, RuleReplies
 
 # Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
@@ -86,13 +85,14 @@ class Engine:
 
     def answer(self, method: str, target: str, head: Head, body: bytes) -> Answer:
         """Return the answer to a request. target: the percent-encoded path with the query."""
-        name, path = read_session(target, head)
+        session_name, prefix, path = read_session(target, head)
+        name = session_name or DEFAULT_SESSION
         if self.control is not None and path.startswith("/_"):
             reply = self.control(name, method, path, head, body)
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body))
+        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body), prefix)
         if self._checks.all and (refused := self._find_refusal(call)) is not None:
             key = session.index(self._library).key(call)
             return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
@@ -133,7 +133,9 @@ class Engine:
     def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
-        return Answer(call, build_error_reply(400, MISS, str(miss), make_request_id(key)), "miss", miss=miss)
+        return Answer(
+            call, build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect), "miss", miss=miss
+        )
 
     def _reply(self, recording: IndexedRecording) -> Reply:
         reply = self._replies.get(recording)
@@ -149,22 +151,32 @@ class Engine:
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
         occasion, among = layers.count(call, key), layers.candidates(call)
-        check = self._find_refusal if self._checks.rules else None
+        check = partial(self._check, session) if self._checks.rules else None
+        if call.dialect == "openai":
+            session.responses.continue_conversation(call)
+            if (kept := session.responses.answer(call)) is not None:
+                reply = build_response_reply(call, kept[1], key, occasion.number)
+                return Answer(call, reply, "rule", kept[0], kept[1])
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)
             elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
+                if call.operation == "Responses" and match.layer:
+                    answer = _keep_response(session, answer, occasion)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss has no response to change
                 return answer
             applied = layers.select_faults(occasion, answer.response, now, among)
-            return self._apply_faults(answer, applied, occasion) if applied else answer
+            return _apply_faults(layers, answer, applied, occasion) if applied else answer
         except Refused as error:
-            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key))
+            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect)
             return Answer(call, reply, "overlay", str(error))
+
+    def _check(self, session: SessionState, call: Call) -> Response | None:
+        return self._find_refusal(call) or session.responses.find_refusal(call)
 
     def _find_refusal(self, call: Call) -> Response | None:
         """Validate the request. Equal requests are validated once."""
@@ -175,16 +187,38 @@ class Engine:
             return refusal
         return self._refusals[request]
 
-    def _apply_faults(self, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
-        call, response, reply = answer.call, answer.response, answer.reply
-        assert response is not None
-        changed = response
-        for applied_fault in applied:
-            changed = applied_fault.fault.kind.on_response(changed, call, applied_fault.context)
-        if changed is not response:
-            reply = build_response_reply(call, changed, occasion.key, occasion.number)
-        for applied_fault in applied:
-            reply = applied_fault.fault.kind.on_reply(reply, call, applied_fault.context)
-        edits = tuple(edit for h in applied if (edit := h.fault.kind.on_steps(reply, h.context)) is not None)
-        ids = tuple(applied_fault.fault.id for applied_fault in applied)
-        return Answer(call, reply, answer.source, answer.by, changed, answer.miss, ids, edits)
+
+def _keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
+    """Keeps a rule's answer of the Responses API, which a client may read again, and returns the answer to send."""
+    assert answer.response is not None
+    response = session.responses.keep(answer.call, answer.response, answer.by or "")
+    if response is answer.response:
+        return answer
+    reply = build_response_reply(answer.call, response, occasion.key, occasion.number)
+    return replace(answer, response=response, reply=reply)
+
+
+def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
+    """Applies the faults to an answer. Faults that change nothing are not counted and not in the history."""
+    call, response, reply = answer.call, answer.response, answer.reply
+    assert response is not None
+    changed, edits = response, []
+    acted = set()
+    for each in applied:
+        before, changed = changed, each.fault.kind.on_response(changed, call, each.context)
+        if changed is not before:
+            acted.add(each.fault.id)
+    if changed is not response:
+        reply = build_response_reply(call, changed, occasion.key, occasion.number)
+    for each in applied:
+        last, reply = reply, each.fault.kind.on_reply(reply, call, each.context)
+        if reply is not last and (reply.pieces, reply.headers) != (last.pieces, last.headers):
+            acted.add(each.fault.id)
+    for each in applied:
+        if (edit := each.fault.kind.on_steps(reply, each.context)) is not None:
+            edits.append(edit)
+            acted.add(each.fault.id)
+        elif each.fault.id not in acted:
+            layers.undo(each)
+    ids = tuple(each.fault.id for each in applied if each.fault.id in acted)
+    return Answer(call, reply, answer.source, answer.by, changed, answer.miss, ids, tuple(edits))

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from bedtape_cassettes.addresses import DEFAULT_SESSION, read_session_key, split_prefixes
+from bedtape_cassettes.addresses import DEFAULT_SESSION, Prefixes, read_session_key, split_prefixes
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.match import Index, IndexedRecording
+from bedtape_replayer.engine.responses import Responses
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
 from bedtape_replayer.overlay.session_layers import Layers
@@ -23,19 +24,18 @@ _MOST = 10_000
 _GENERATIONS = count(1)
 
 
-def read_session(path: str, head: Head) -> tuple[str, str]:
-    """Return the session that a request names, and its path without prefixes.
+def read_session(path: str, head: Head) -> Prefixes:
+    """Return the session and the service that a request names, and its path without prefixes.
 
-    In order: the path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`. The service
-    that a prefix names is not needed, because the paths of all services differ.
+    In order: the path prefix `/s/NAME`, the access key id `bedtape-NAME`, the header `x-bedtape-session`.
     """
-    session, _, path = split_prefixes(path)
-    if session is not None:
-        return session, path
-    if b"bedtape-" not in head.lowercase:  # the quickest check, because most requests name no session
-        return DEFAULT_SESSION, path
-    named = read_session_key(head.get("authorization") or "") or head.get("x-bedtape-session")
-    return named or DEFAULT_SESSION, path
+    prefixes = split_prefixes(path)
+    if prefixes.session is not None:
+        return prefixes
+    named = None
+    if b"bedtape-" in head.lowercase:  # the quickest check, because most requests name no session
+        named = read_session_key(head.get("authorization") or "") or head.get("x-bedtape-session")
+    return Prefixes(named or DEFAULT_SESSION, prefixes.service, prefixes.path)
 
 
 class SessionState:
@@ -57,17 +57,18 @@ class SessionState:
         self.reset()
 
     def reset(self) -> None:
-        """Remove layers, positions and history; cassettes and settings stay. Calls in flight will be in no history."""
+        """Remove layers, positions, kept answers and history; cassettes and settings stay. Calls in flight will be in no history."""
         self.generation = next(_GENERATIONS)
         self.layers = Layers(self._shared)
         self.history = History(self._limit)
+        self.responses = Responses()
         self._calls = 0
         self._played: dict[bytes, int] = {}
 
-    def call(self, method: str, path: str, head: Head, body: bytes) -> Call:
-        """Create the session's next call."""
+    def call(self, method: str, path: str, head: Head, body: bytes, prefix: str | None = None) -> Call:
+        """Create the session's next call. prefix: the service in the prefix of the path."""
         self._calls += 1
-        return Call(self.name, method, path, head, body, self._calls, self.generation)
+        return Call(self.name, method, path, head, body, self._calls, self.generation, prefix)
 
     def index(self, library: Library) -> Index:
         """The recordings that the session plays, from its own library or the server's."""

@@ -6,18 +6,20 @@ paths. Bodies are unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
+from bedtape_cassettes.failures import read_error
 from bedtape_cassettes.families.content import Content, Message, Usage
-from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.reading import content_of, parse_object
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
-from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.answer import MISS, OVERLAY, Outcome
+from bedtape_replayer.answering.reply import Piece
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 
 _T = TypeVar("_T")
@@ -137,12 +139,18 @@ class Record:
     def _failure(self) -> tuple[str | None, str | None]:
         if not self.outcome.started:
             return None, None
+        own = _OWN_ERRORS.get(self.source)
         last = next((piece.data for piece in reversed(self.outcome.answer.reply.pieces)), b"")
         headers = dict(self.answer_headers)
+        if self.outcome.answer.reply.status >= 400 and self.call.dialect != "aws":
+            name, message = read_error(parse_object(last))
+            return own or name, message
         if self.outcome.answer.reply.status >= 400:
             return headers.get("x-amzn-errortype", "").partition(":")[0] or None, _parse_message(last)
         if headers.get("content-type", "").startswith(bodies.EVENT_STREAM):
             return _parse_stream_error(last)
+        if headers.get("content-type", "").startswith(bodies.SERVER_SENT):
+            return _parse_event_error(self.outcome.answer.reply.pieces[-2:])
         return None, None
 
     @cached_property
@@ -214,6 +222,9 @@ _JSON_FIELDS = (
 )
 
 
+_OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
+
+
 def _read_piece(data: bytes) -> Body | Events:
     body = bodies.read_events(data)
     return body if isinstance(body, Events) else bodies.read_pieces(data)
@@ -232,6 +243,17 @@ def _parse_message(body: bytes) -> str | None:
         case {"error": {"message": str(message)}} | {"message": str(message)} | {"Message": str(message)}:
             return message
     return None
+
+
+def _parse_event_error(last: Sequence[Piece]) -> tuple[str | None, str | None]:
+    """Return the name and the message of an error in the last server-sent events of a stream."""
+    for piece in last:
+        value = bodies.read_value("text", piece.data)
+        if isinstance(value, dict) and value.get("type") == "error" and "message" in value:
+            value = {"error": value}  # as the Responses API sends it
+        if isinstance(value, dict) and "error" in value:
+            return read_error(value)
+    return None, None
 
 
 def _parse_stream_error(last: bytes) -> tuple[str | None, str | None]:

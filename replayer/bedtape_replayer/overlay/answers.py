@@ -17,9 +17,11 @@ from bedtape_cassettes.families.content import (
     Embeddings,
     Image,
     Images,
+    Json,
     Message,
     Ranking,
     Reasoning,
+    Refusal,
     Text,
     ToolUse,
     Usage,
@@ -33,7 +35,7 @@ from bedtape_replayer.overlay.rule import Given
 JsonObject = dict[str, Any]
 
 # Keys to kinds of answers. An answer has one kind.
-_MESSAGE_KEYS = ("text", "json", "tool", "reasoning", "citations")
+_MESSAGE_KEYS = ("text", "json", "refusal", "tool", "reasoning", "citations")
 _KINDS = {
     **dict.fromkeys(_MESSAGE_KEYS, "a message"),
     "blocks": "blocks",
@@ -66,8 +68,8 @@ def find_answer_problems(answer: JsonObject, path: Place) -> Iterator[Problem]:
     for key in answer:
         if key in _ALLOWED_WITH and kinds and kinds[0] not in _ALLOWED_WITH[key]:
             yield Problem.at((*path, key), f"{key} only with {' or '.join(_ALLOWED_WITH[key])}", f"it with {kinds[0]}")
-    if "text" in answer and "json" in answer:
-        yield Problem.at(path, "text or json", "both")
+    if len(texts := [key for key in ("text", "json", "refusal") if key in answer]) > 1:
+        yield Problem.at(path, "one of text, json and refusal", " and ".join(texts))
     for kind in ("error", "raw"):
         if kind in answer:
             try:
@@ -121,7 +123,9 @@ def _read_message_blocks(answer: JsonObject) -> Iterator[Block]:
     if "reasoning" in answer:
         yield _read_reasoning(answer["reasoning"])
     if "json" in answer:
-        yield Text(compact(answer["json"]).decode())
+        yield Json(answer["json"])
+    if "refusal" in answer:
+        yield Refusal(answer["refusal"])
     if "text" in answer:
         yield _read_text(answer)
     tools = answer.get("tool", [])

@@ -67,7 +67,7 @@ class CandidateFinder:
             overlay.rules,
             tuple(fault for fault in faults if not fault.kind.replaces),
         )
-        self._by_path: dict[tuple[str, str], _PathCandidates] = {}
+        self._by_path: dict[tuple[str, str, str | None], _PathCandidates] = {}
         self._memo: Memo[tuple[str, str, AnswerHeaders, bytes], Candidates] = Memo(_MEMO_BYTES)
 
     def __call__(self, call: Call) -> Candidates:
@@ -79,7 +79,8 @@ class CandidateFinder:
         return candidates
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
-        path = (call.method, call.path)
+        # Only the APIs of OpenAI and Anthropic have the model in the body.
+        path = (call.method, call.path, None if call.dialect == "aws" else call.model)
         found = self._by_path.get(path)
         if found is None:
             if len(self._by_path) >= _MOST_PATHS:

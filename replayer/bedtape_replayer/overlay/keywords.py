@@ -52,11 +52,13 @@ ErrorName: TypeAlias = Literal[
 OperationName: TypeAlias = Literal[
     "AgenticRetrieveStream",
     "ApplyGuardrail",
+    "CancelResponse",
     "ChatCompletions",
     "Converse",
     "ConverseStream",
     "CountMessageTokens",
     "CountTokens",
+    "DeleteResponse",
     "Embeddings",
     "GenerateQuery",
     "GetAsyncInvoke",
@@ -69,6 +71,7 @@ OperationName: TypeAlias = Literal[
     "GetModel",
     "GetPromptRouter",
     "GetProvisionedModelThroughput",
+    "GetResponse",
     "InvokeAgent",
     "InvokeFlow",
     "InvokeGuardrailChecks",
@@ -82,6 +85,7 @@ OperationName: TypeAlias = Literal[
     "ListGuardrails",
     "ListImportedModels",
     "ListInferenceProfiles",
+    "ListInputItems",
     "ListModels",
     "Messages",
     "OptimizePrompt",
@@ -201,6 +205,7 @@ class AnswerDict(TypedDict, total=False):
 
     text: str
     json: Any
+    refusal: str
     tool: ToolDict | Sequence[ToolDict]
     reasoning: str | ReasoningDict
     citations: Sequence[CitationDict]

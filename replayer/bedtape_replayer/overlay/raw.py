@@ -40,8 +40,10 @@ class Raw:
         if self.events is not None:
             named = [Event(0, event_headers(name), bodies.compact(value), "json") for name, value in self.events]
             return Response(self.status, self._merge_headers(_STREAM), Events.of(named))
-        usual: Headers = (("content-type", "application/json"),)
-        return Response(self.status, self._merge_headers(usual), bodies.read_body(self.body or b""))
+        headers = self._merge_headers((("content-type", "application/json"),))
+        server_sent = dict(headers)["content-type"].partition(";")[0].strip().lower() == bodies.SERVER_SENT
+        read = bodies.read_pieces if server_sent else bodies.read_body
+        return Response(self.status, headers, read(self.body or b""))
 
     def _merge_headers(self, usual: Headers) -> Headers:
         return tuple({**dict(usual), **{name.lower(): value for name, value in self.headers}}.items())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias
 
-from bedtape_cassettes.families.content import Content, Embeddings, Images, Message, Ranking, Text
+from bedtape_cassettes.families.content import Content, Embeddings, Images, Json, Message, Ranking, Text
 from bedtape_cassettes.families.family import JsonObject, RenderError
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format.bodies import compact
@@ -58,12 +58,20 @@ class Rule:
 
     def render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         """Renders content for the call. Raises RenderError if it has no form for this operation and model family."""
-        if isinstance(given, Failure | Raw):
+        if isinstance(given, Failure):
+            return given.build_response(call.dialect, call.service)
+        if isinstance(given, Raw):
             return given.build_response()
         if call.operation is None:
             raise RenderError(f"{call.method} {call.target.path} is no operation of Bedrock's; give the body (`raw`)")
         return render(
-            given, operation=call.operation, model=call.model, body=call.body, chance=chance, family=self.family
+            given,
+            operation=call.operation,
+            model=call.model,
+            body=call.body,
+            chance=chance,
+            family=self.family,
+            service=call.service,
         )
 
 
@@ -76,7 +84,8 @@ def _convert_returned(returned: object) -> Content | Failure | Raw | None:
         case str():
             return Message((Text(returned),))
         case dict():
-            return Message((Text(compact(returned).decode()),))
+            compact(returned)  # raises TypeError
+            return Message((Json(returned),))
         case None | Message() | Embeddings() | Images() | Ranking() | Failure() | Raw():
             return returned
     raise RenderError(f"expected its function to return text, an object, content or None, found {returned!r}")

@@ -52,5 +52,10 @@ class Counter:
     def record_fired(self) -> None:
         self.fired += 1
 
+    def undo_fired(self) -> None:
+        """Counts the call as not matched, because the layer could not act on it."""
+        self.fired -= 1
+        self.undo_match()
+
     def undo_match(self) -> None:
         self.matched -= 1

@@ -138,7 +138,10 @@ _RAW = _object(
 # The keys of an answer. `answers` checks which keys may be combined.
 ANSWER: dict[str, Schema] = {
     "text": _text("The text of the answer."),
-    "json": {"description": "Any JSON value, which is sent as text."},
+    "json": {
+        "description": "Any JSON value: the input of the tool that the request forces the model to call, otherwise text."
+    },
+    "refusal": _text("The text with which the model refuses to answer."),
     "tool": {
         "description": "A tool call, or a list of tool calls.",
         "anyOf": [_TOOL, {"type": "array", "items": _TOOL, "minItems": 1}],

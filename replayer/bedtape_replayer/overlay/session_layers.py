@@ -194,6 +194,10 @@ class Layers:
             counter.record_fired()
         return due
 
+    def undo(self, applied: AppliedFault) -> None:
+        """Forgets that a fault applied to a call, because it changed nothing."""
+        self._get_counter(applied.fault.id).undo_fired()
+
     def answer_from_rule(
         self,
         occasion: Occasion,

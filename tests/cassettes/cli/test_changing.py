@@ -10,7 +10,7 @@ import pytest
 from bedtape_cassettes.model import Cassette, Events
 from bedtape_cassettes.storage import store
 from support import folders
-from support.cassette_command import run
+from support.commands import run
 from support.recordings import converse, stream
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

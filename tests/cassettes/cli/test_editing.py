@@ -16,7 +16,7 @@ from bedtape_cassettes.model import Cassette, Interaction
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.suites.assign import answer_text
 from support import folders
-from support.cassette_command import run
+from support.commands import run
 from support.heard import text_heard
 from support.recordings import converse, stream
 

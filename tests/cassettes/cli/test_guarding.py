@@ -13,7 +13,7 @@ from bedtape_cassettes.cli.app import cassette
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from support import folders
-from support.cassette_command import run
+from support.commands import run
 from support.heard import text_heard
 from support.recordings import converse, stream
 

@@ -7,7 +7,7 @@ import pytest
 from bedtape_cassettes.model import Cassette
 from bedtape_cassettes.storage import store
 from support import folders
-from support.cassette_command import run
+from support.commands import run
 from support.recordings import converse
 
 

@@ -132,51 +132,14 @@ def test_any_json_is_a_request(operation: str | None, body: dict[str, Any], fami
     assert isinstance(prompt_of(operation, _CLAUDE, data, family=family), Prompt)
 
 
-_ANSWER_MEMBERS = st.sampled_from(
-    [
-        "output",
-        "message",
-        "content",
-        "text",
-        "choices",
-        "delta",
-        "outputs",
-        "generation",
-        "generations",
-        "results",
-        "completion",
-        "usage",
-        "stopReason",
-        "stop_reason",
-        "finish_reason",
-        "type",
-        "index",
-        "contentBlockDelta",
-        "contentBlockStart",
-        "messageStart",
-        "message_start",
-        "embedding",
-        "embeddings",
-        "images",
-        "outputText",
-        "prompt_token_count",
-        "input_tokens",
-        "amazon-bedrock-invocationMetrics",
-        "id",
-        "input",
-        "tool_calls",
-        "function",
-        "arguments",
-        "name",
-        "reasoningContent",
-        "completions",
-        "data",
-        "relevance_score",
-        "response",
-        "toolUse",
-        "citations",
-    ]
+_ANSWER_WORDS = (
+    "output message content text choices delta outputs generation generations results completion usage "
+    "stopReason stop_reason finish_reason type index contentBlockDelta contentBlockStart messageStart "
+    "message_start embedding embeddings images outputText prompt_token_count input_tokens "
+    "amazon-bedrock-invocationMetrics id input tool_calls function arguments name reasoningContent completions data "
+    "relevance_score response toolUse citations"
 )
+_ANSWER_MEMBERS = st.sampled_from(_ANSWER_WORDS.split())
 _ANSWERS = st.recursive(
     contents.SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_ANSWER_MEMBERS | contents.WORDS, inner, max_size=4),

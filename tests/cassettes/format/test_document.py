@@ -142,6 +142,13 @@ REQUEST = RIGHT[RIGHT.index("request:") : RIGHT.index("response:")]
 RESPONSE, EVENTS = RIGHT[RIGHT.index("response:") :], RIGHT[RIGHT.index("  events:") :]
 
 # What is changed into what; the line, what was expected, what was found, what fixes it.
+HEADERS = "{content-type: application/json}"
+BODY = "  json:\n    messages: []"
+REQUEST, RESPONSE, EVENTS = (
+    RIGHT[RIGHT.index(start) : RIGHT.index(end) if end else None]
+    for start, end in (("request:", "response:"), ("response:", ""), ("  events:", ""))
+)
+
 WRONG: dict[str, tuple[str, str, int, str, str, str]] = {
     "an unknown key": ("after_ms: 312", "aftr_ms: 312", 12, "one of status, after_ms", "`aftr_ms`", "mean `after_ms`?"),
     "a key nothing like any": ("after_ms: 312", "zzz: 312", 12, "one of status", "the key `zzz`", "take it out"),
@@ -365,25 +372,11 @@ def test_messages_stay_short_and_few() -> None:
 # -- whatever else a file may hold -------------------------------------------------------------------------------------
 
 _KEYS = ["bedtape", "operation", "model", "exact", "partial", "request", "response"]
-_MORE = [
-    "method",
-    "path",
-    "headers",
-    "json",
-    "text",
-    "base64",
-    "status",
-    "after_ms",
-    "padding",
-    "events",
-    "at_ms",
-    "type",
-]
+_MORE = "method path headers json text base64 status after_ms padding events at_ms type exception bytes data"
 _PARTS = st.recursive(
     st.one_of(some.json_values, st.sampled_from([1, "POST", "/model/a/converse", 200, "", "e30=", True])),
     lambda inner: st.one_of(
-        st.dictionaries(st.sampled_from([*_MORE, "exception", "bytes", "data"]), inner, max_size=5),
-        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(_MORE.split()), inner, max_size=5), st.lists(inner, max_size=3)
     ),
     max_leaves=10,
 )

@@ -294,7 +294,7 @@ _CHANGES = st.lists(st.tuples(st.integers(0, 1000), _OTHERS, _MORE), max_size=2)
 # What no JSON Schema says: these are refused although their schema holds.
 _BEYOND = re.compile(
     "expected (a fault that can|a number of calls|one kind of answer|status only|message only|a name of its own|times, or at_least|at_most"
-    "|a regular expression|a family that|text or json|\\w+ beside error|\\w+ only with|exactly one of text|an exception)"
+    "|a regular expression|a family that|one of text|\\w+ beside error|\\w+ only with|exactly one of text|an exception)"
     "|no cassette is named|a layer is named|json_path"
 )
 
@@ -341,34 +341,21 @@ def test_what_no_answer_can_hold_does_no_harm(body: bytes, gate: Gate) -> None:
 PAGE = "http://localhost:4566"
 
 
+OWN_HOSTS = ["localhost:4566", "LocalHost", "127.0.0.1", "127.0.0.1:80", "127.1.2.3:80", "[::1]:1", "[::1]"]
+OWN_HOSTS += ["bedtape.localhost:4566"]
+OTHER_HOSTS = ["evil.com", "evil.com:4566", "127.0.0.1.evil.com", "localhost.evil.com:4566", "evillocalhost"]
+OTHER_HOSTS += ["localhost:4566@evil.com", "10.0.0.1:4566", "[::2]:4566", "localhost:", ""]
+OTHER_ORIGINS = ["http://localhost:3000", "https://evil.com", "null", "http://[", ""]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"host": "localhost:4566"}, 200),
-        ({"host": "LocalHost"}, 200),
-        ({"host": "127.0.0.1"}, 200),
-        ({"host": "127.0.0.1:80"}, 200),
-        ({"host": "127.1.2.3:80"}, 200),
-        ({"host": "[::1]:1"}, 200),
-        ({"host": "[::1]"}, 200),
-        ({"host": "bedtape.localhost:4566"}, 200),
-        ({"host": "evil.com"}, 403),
-        ({"host": "evil.com:4566"}, 403),
-        ({"host": "127.0.0.1.evil.com"}, 403),
-        ({"host": "localhost.evil.com:4566"}, 403),
-        ({"host": "evillocalhost"}, 403),
-        ({"host": "localhost:4566@evil.com"}, 403),
-        ({"host": "10.0.0.1:4566"}, 403),
-        ({"host": "[::2]:4566"}, 403),
-        ({"host": "localhost:"}, 403),
-        ({"host": ""}, 403),
+        *(({"host": host}, 200) for host in OWN_HOSTS),
+        *(({"host": host}, 403) for host in OTHER_HOSTS),
         ({}, 403),
         ({"host": "localhost:4566", "origin": PAGE}, 200),
-        ({"host": "localhost:4566", "origin": "http://localhost:3000"}, 403),
-        ({"host": "localhost:4566", "origin": "https://evil.com"}, 403),
-        ({"host": "localhost:4566", "origin": "null"}, 403),
-        ({"host": "localhost:4566", "origin": "http://["}, 403),
-        ({"host": "localhost:4566", "origin": ""}, 403),
+        *(({"host": "localhost:4566", "origin": origin}, 403) for origin in OTHER_ORIGINS),
         ({"host": "localhost:4566", "sec-fetch-site": "none"}, 200),
         ({"host": "localhost:4566", "sec-fetch-site": "same-origin", "origin": PAGE}, 200),
         ({"host": "localhost:4566", "sec-fetch-site": "cross-site"}, 403),

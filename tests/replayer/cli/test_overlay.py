@@ -15,6 +15,7 @@ import yaml
 from bedtape_cassettes.model import Cassette
 from support import folders
 from support.client import Answer, Http1
+from support.commands import run_program
 from support.recordings import converse, path, prompt
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
@@ -32,15 +33,7 @@ def _environment() -> dict[str, str]:
 
 def run(folder: Path, *arguments: str) -> tuple[int, list[str], list[str]]:
     """Exit code, and the lines on stdout and stderr."""
-    ended = subprocess.run(
-        [*_COMMAND, *arguments],
-        cwd=folder,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE,
-        check=False,
-    )
+    ended = run_program([*_COMMAND, *arguments], _environment(), folder, seconds=_DEADLINE)
     assert "\x1b" not in ended.stdout + ended.stderr  # no colours, for it is read by CI
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines()

@@ -25,6 +25,7 @@ from bedtape_replayer.cli.replay import LogLevel, _CallLog
 from bedtape_replayer.engine.engine import Engine
 from support import folders
 from support.client import Http1
+from support.commands import run_program
 from support.recordings import converse, path, prompt, stream
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()"]
@@ -111,14 +112,8 @@ def _ask(url: str, text: str) -> str:
 
 def _refused(*arguments: str, cwd: Path) -> list[str]:
     """The lines of a command that ends with exit code 2, and nothing on stdout."""
-    result = subprocess.run(
-        [*_COMMAND, "replay", *arguments],
-        cwd=cwd,
-        env={**os.environ, "BEDTAPE_CACHE_DIR": ""},
-        capture_output=True,
-        text=True,
-        timeout=_DEADLINE,
-        check=False,
+    result = run_program(
+        [*_COMMAND, "replay", *arguments], {**os.environ, "BEDTAPE_CACHE_DIR": ""}, cwd, seconds=_DEADLINE
     )
     assert (result.returncode, result.stdout) == (2, ""), result
     return result.stderr.splitlines()

@@ -12,6 +12,7 @@ import pytest
 
 from bedtape_cassettes.model import Cassette
 from support import folders
+from support.commands import run_program
 from support.recordings import converse, path, prompt
 
 _COMMAND = [sys.executable, "-c", "from bedtape_cassettes.cli.main import main; main()", "run"]
@@ -34,15 +35,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     def begin(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "BEDTAPE_CACHE_DIR": "", **more}
-        return subprocess.run(
-            [*_COMMAND, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_DEADLINE,
-        )
+        return run_program([*_COMMAND, *arguments], environment, tmp_path, seconds=_DEADLINE)
 
     return begin
 

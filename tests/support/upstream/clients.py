@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import h2.config
 import h2.connection
@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from bedtape_cassettes.model import Headers
+from support.client import Connection
 from support.upstream.server import CREDENTIALS
 from support.upstream.sigv4 import Credentials
 
@@ -72,7 +73,7 @@ class Response:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Plain:
+class Plain(Connection):
     """HTTP/1.1. Raises ConnectionError where the server hangs up before the end."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -123,17 +124,8 @@ class Plain:
             data += piece
         return data
 
-    def close(self) -> None:
-        self._socket.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class Streams:
+class Streams(Connection):
     """HTTP/2 with h2's events in the order in which they came; `h2` may be told to send anything else."""
 
     def __init__(self, connection: socket.socket, host: str = RUNTIME) -> None:
@@ -185,12 +177,3 @@ class Streams:
         while sum(isinstance(event, kind) for event in events) < times:
             events += self.receive()
         return events
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -68,6 +68,7 @@ def _prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens"),
         stop_sequences=json_access.texts(body, "stop_sequences"),
+        forced_tool=readers.read_forced_tool(body.get("tool_choice")),
     )
 
 

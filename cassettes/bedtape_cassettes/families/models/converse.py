@@ -25,6 +25,7 @@ from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import completion, json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call, conversation, system, tool_names
 from bedtape_cassettes.families.shared.converse_blocks import (
+    SUPPORTED,
     is_newer,
     performance,
     read_block,
@@ -41,7 +42,6 @@ from bedtape_cassettes.model import JsonValue
 _TEXT = (2, 14)
 # 0..11 in 84 deltas of Claude's tool arguments. The first delta is empty. (Nova sends all arguments in one delta.)
 _ARGUMENTS = (2, 11)
-_SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 
 
 # -- requests --------------------------------------------------------------------------------------------------
@@ -56,6 +56,7 @@ def _prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "inferenceConfig", "topP"),
         max_tokens=json_access.integer(body, "inferenceConfig", "maxTokens"),
         stop_sequences=json_access.texts(body, "inferenceConfig", "stopSequences"),
+        forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
     )
 
 
@@ -78,7 +79,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _message(content: Content) -> Message:
     if not isinstance(content, Message):
-        raise make_render_error("converse", content, _SUPPORTED)
+        raise make_render_error("converse", content, SUPPORTED)
     return content
 
 

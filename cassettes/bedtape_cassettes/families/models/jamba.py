@@ -14,7 +14,6 @@ from bedtape_cassettes.families.shared import chat, completion, synthesis
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "jamba"
-_HEX = "0123456789abcdef"
 _MODEL = re.compile(r"jamba-[a-z0-9-]*?(?=-v\d|$)")
 # One token per delta: 7 recorded deltas have 1 to 8 characters.
 _LEAST, _MOST = 1, 8
@@ -27,7 +26,7 @@ def _id(request: ModelRequest) -> str:
 
 
 def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}")
+    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}")
 
 
 def _meta(request: ModelRequest, output: int) -> JsonObject:

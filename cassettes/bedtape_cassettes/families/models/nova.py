@@ -32,6 +32,7 @@ def _prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(config, "topP"),
         max_tokens=json_access.integer(config, "max_new_tokens") if longest is None else longest,
         stop_sequences=json_access.texts(config, "stopSequences"),
+        forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
     )
 
 

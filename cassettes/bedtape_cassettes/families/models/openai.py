@@ -17,7 +17,6 @@ from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "openai"
-_HEX = "0123456789abcdef"
 _REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
 # Deltas are sentences: 11 recorded deltas have 10 to 226 characters, without the tags around reasoning.
 _LEAST, _MOST = 10, 226
@@ -26,7 +25,7 @@ _LEAST, _MOST = 10, 226
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = _check_message(content)
     calls: list[JsonValue] = [_call(block, n, request) for n, block in enumerate(_calls(message))]
-    text = "".join(map(_render_block, message.blocks))
+    text = "".join(map(render_inline, message.blocks))
     answer: JsonObject = {"content": text or (None if calls else ""), "refusal": None, "role": "assistant"}
     if calls:
         answer["tool_calls"] = calls
@@ -62,14 +61,15 @@ def _calls(message: Message) -> list[ToolUse]:
 
 def _call(use: ToolUse, number: int, request: ModelRequest) -> JsonObject:
     """A tool call. Kimi generates ids such as functions.get_weather:0; for other models the server does."""
-    new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}"
+    new_id = f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}"
     if "moonshot" in request.model:
         new_id = f"functions.{use.name}:{number}"
     function: JsonObject = {"arguments": chat.arguments(use), "name": use.name}
     return {"function": function, "id": use.id or new_id, "type": "function"}
 
 
-def _render_block(block: Block) -> str:
+def render_inline(block: Block) -> str:
+    """The text of a block, with reasoning in tags."""
     match block:
         case Reasoning(text=text) if text:
             return f"<reasoning>{text}</reasoning>"
@@ -106,7 +106,7 @@ def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
                 if call_count and text:
                     yield {"content": ""}
                 for piece in synthesis.deltas(text, request.chance, _LEAST, _MOST):
-                    yield {"content": _render_block(replace(block, text=piece))}
+                    yield {"content": render_inline(replace(block, text=piece))}
             case ToolUse():
                 call = _call(block, call_count, request)
                 yield {
@@ -121,14 +121,14 @@ def _deltas(message: Message, request: ModelRequest) -> Iterator[JsonObject]:
 
 
 def _read(body: JsonObject) -> Message:
-    return _split_reasoning(chat.read(body))
+    return split_reasoning(chat.read(body))
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:
-    return _split_reasoning(chat.gather(chunks))
+    return split_reasoning(chat.gather(chunks))
 
 
-def _split_reasoning(message: Message) -> Message:
+def split_reasoning(message: Message) -> Message:
     """Move reasoning from the text into blocks of its own."""
     blocks: list[Block] = []
     for block in message.blocks:

@@ -14,13 +14,12 @@ from bedtape_cassettes.matching.key import PROFILE
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "writer"
-_HEX = "0123456789abcdef"
 _LEAST, _MOST = 1, 8  # one token per delta, as in similar families; there are no recordings
 
 
 def _envelope(kind: str, request: ModelRequest) -> JsonObject:
     return {
-        "id": f"chatcmpl-{synthesis.identifier(request.chance, 32, _HEX)}",
+        "id": f"chatcmpl-{synthesis.identifier(request.chance, 32, synthesis.HEX)}",
         "object": kind,
         "created": completion.choose_creation_time(request.chance),
         "model": PROFILE.sub("", request.model.rpartition("/")[2]),
@@ -28,7 +27,7 @@ def _envelope(kind: str, request: ModelRequest) -> JsonObject:
 
 
 def _call(use: ToolUse, request: ModelRequest) -> JsonObject:
-    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, _HEX)}")
+    return chat.call(use, f"chatcmpl-tool-{synthesis.identifier(request.chance, 32, synthesis.HEX)}")
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from bedtape_cassettes.families.content import (
     Block,
+    Citation,
     Content,
     Message,
     Prompt,
     Reasoning,
+    Refusal,
     Text,
     ToolResult,
     ToolUse,
@@ -60,6 +62,7 @@ def prompt(body: JsonObject) -> Prompt:
         top_p=json_access.number(body, "top_p"),
         max_tokens=json_access.integer(body, "max_tokens") or json_access.integer(body, "max_completion_tokens"),
         stop_sequences=completion.strings(body, "stop"),
+        forced_tool=readers.read_forced_tool(body.get("tool_choice")),
     )
 
 
@@ -122,8 +125,19 @@ def call(use: ToolUse, new_id: str) -> JsonObject:
 
 def usage(counts: Usage) -> JsonObject:
     """Token counts in the common form. Cached tokens count as prompt tokens."""
-    prompt_tokens = counts.total - counts.output
-    return {"prompt_tokens": prompt_tokens, "completion_tokens": counts.output, "total_tokens": counts.total}
+    return {"prompt_tokens": counts.total_input, "completion_tokens": counts.output, "total_tokens": counts.total}
+
+
+def render_url_citation(citation: Citation, start: int, end: int) -> JsonObject:
+    """A citation of the characters from `start` to `end`. Without a URL, the cited text stands in its place."""
+    url = citation.origin or json_access.text(citation.location, "web", "url") or citation.source
+    return {"end_index": end, "start_index": start, "title": citation.title or "", "url": url}
+
+
+def read_url_citation(annotation: JsonValue) -> Citation:
+    """The inverse of `render_url_citation`."""
+    url = json_access.text(annotation, "url")
+    return Citation("", json_access.text(annotation, "title") or None, {"web": {"url": url}}, url)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -155,12 +169,16 @@ def _gather_choices(chunks: Sequence[JsonValue], member: str, expected: str) -> 
     return Message(blocks, stop=completion.stop_of(STOPS, word))
 
 
+# The members that hold text, to kinds of blocks. bedrock-mantle's name of reasoning is not vLLM's older one.
+_KINDS = {"reasoning": "thought", "reasoning_content": "thought", "content": "text", "refusal": "refusal"}
+
+
 def _blocks(deltas: Sequence[JsonValue]) -> tuple[Block, ...]:
     """Join the deltas of reasoning, of text and of each tool call, in the order in which each block began."""
     runs: list[tuple[str, list[JsonValue]]] = []
     calls: dict[int, list[JsonValue]] = {}
     for delta in deltas:
-        for kind, name in (("thought", "reasoning_content"), ("text", "content")):
+        for name, kind in _KINDS.items():
             if text := readers.read_text(delta, name):
                 if not runs or runs[-1][0] != kind:
                     runs.append((kind, []))
@@ -184,4 +202,4 @@ def _block(kind: str, deltas: list[JsonValue]) -> Block:
         text = "".join(json_access.text(piece, "function", "arguments") for piece in deltas)
         return ToolUse(whole.name, readers.arguments(text), whole.id)
     text = "".join(piece for piece in deltas if isinstance(piece, str))
-    return Reasoning(text) if kind == "thought" else Text(text)
+    return Reasoning(text) if kind == "thought" else Refusal(text) if kind == "refusal" else Text(text)

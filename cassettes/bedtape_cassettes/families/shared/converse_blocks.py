@@ -8,11 +8,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from bedtape_cassettes.families.content import Block, Citation, CitedText, Image, Reasoning, Text, ToolUse, Usage
-from bedtape_cassettes.families.family import JsonObject, ModelRequest
+from bedtape_cassettes.families.family import JsonObject, ModelRequest, make_render_error
 from bedtape_cassettes.families.shared import json_access, readers, synthesis
 from bedtape_cassettes.families.shared.conversation import call
 from bedtape_cassettes.model import JsonValue
 
+SUPPORTED = "text, reasoning, tool use, cited text or an image (Message)"
 # Claude models without cache counts and typed tool use. Whole answers of later models have both.
 _OLDER = ("*claude-v*", "*claude-instant*", "*claude-3-haiku*", "*claude-3-sonnet*", "*claude-3-opus*", "*claude-3-5-*")
 
@@ -69,6 +70,7 @@ def render_block(block: Block, request: ModelRequest) -> JsonObject:
             return {"citationsContent": {"citations": sources, "content": [{"text": text}]}}
         case Image(data=data, format=kind_of):
             return {"image": {"format": kind_of, "source": {"bytes": synthesis.base64_text(data)}}}
+    raise make_render_error("converse", block, SUPPORTED)
 
 
 def tool_id(block: ToolUse, request: ModelRequest) -> str:

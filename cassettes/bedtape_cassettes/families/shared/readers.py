@@ -40,6 +40,20 @@ def arguments(text: str) -> JsonValue:
         return text
 
 
+def read_forced_tool(choice: JsonValue) -> str | None:
+    """The tool that a request forces, as its `tool_choice` says; empty for any tool, None if the model may choose."""
+    match choice:
+        case "required" | "any" | {"type": "any"} | {"any": {}}:
+            return ""
+        case (
+            {"tool": {"name": str(name)}}
+            | {"function": {"name": str(name)}}
+            | {"type": "tool" | "function", "name": str(name)}
+        ):
+            return name
+    return None
+
+
 def to_text(value: JsonValue) -> str:
     """JSON as text. A string is returned without quotes."""
     return json_access.text(value) if isinstance(value, str) else json.dumps(value)

@@ -13,6 +13,7 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+HEX = "0123456789abcdef"
 # English prose has about four characters per token in the tokenizers of Bedrock's models.
 _CHARACTERS_A_TOKEN = 4
 

@@ -11,29 +11,43 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
+from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import OPERATIONS
-from bedtape_replayer.engine.validation import conversation, native
+from bedtape_replayer.engine.validation import conversation, native, openai_apis
 from bedtape_replayer.engine.validation.shapes import Input, input_of
 from bedtape_replayer.engine.validation.values import Violation
 from bedtape_replayer.overlay.faults.error_response import Failure
 
 __all__ = ["find_refusal"]
 
-_SERVICES = {operation.name: operation.service for operation in OPERATIONS if operation.service != "bedrock-mantle"}
+_SERVICES = {operation.name: operation.service for operation in OPERATIONS if operation.dialect == "aws"}
 _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
 _NATIVE = ("InvokeModel", "InvokeModelWithResponseStream")
 _INVALID_MODEL = "The provided model identifier is invalid."
 
 
 def find_refusal(
-    operation: str, model: str | None, body: bytes, *, header: Callable[[str], str | None] = lambda _: None
+    operation: str,
+    model: str | None,
+    body: bytes,
+    *,
+    header: Callable[[str], str | None] = lambda _: None,
+    path: str = "",
+    service: str = RUNTIME,
 ) -> Failure | None:
     """Return the error that Bedrock would answer; None for a valid request, and for an operation with unknown rules.
 
     model: percent-decoded, as `operations.Target` has it. header: returns the request's header of a lower-case name.
+    path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
-    known = input_of(_SERVICES[operation], operation) if operation in _SERVICES else None
+    if operation not in _SERVICES:
+        try:
+            mistake = openai_apis.find_mistake(operation, path, service, orjson.loads(body or b"null"))
+        except orjson.JSONDecodeError:
+            return _invalid(native.MALFORMED)
+        return _invalid(mistake) if mistake else None
+    known = input_of(_SERVICES[operation], operation)
     if known is None:
         return None
     if any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels):

@@ -11,14 +11,12 @@ from hashlib import blake2b
 from random import Random
 
 from bedtape_cassettes.model import Response
-from bedtape_cassettes.operations import OPERATIONS
+from bedtape_cassettes.operations import OPERATIONS, SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.answering.steps import StepEdit
 
 _STREAMING = frozenset(operation.name for operation in OPERATIONS if operation.streaming)
-# The request of these operations decides whether the answer is a stream. Their streams have no frames.
-_DOORS = frozenset(("ChatCompletions", "Responses", "Messages"))
 
 
 @dataclass(slots=True)
@@ -103,13 +101,6 @@ class FaultKind:
         return None
 
 
-def is_streamed(call: Call) -> bool:
-    """Returns whether the answer is a stream, by the operation or by the request's `stream`."""
-    if call.operation in _DOORS:
-        return isinstance(call.json, dict) and call.json.get("stream") is True
-    return is_framed(call)
-
-
 def is_framed(call: Call) -> bool:
     """Returns whether the answer consists of event-stream frames."""
     return call.operation in _STREAMING
@@ -117,7 +108,7 @@ def is_framed(call: Call) -> bool:
 
 def explain_no_stream(operations: tuple[str, ...], *, framed: bool) -> str | None:
     """Returns why a fault for streams cannot apply to the operations, or `None`. framed: event streams only."""
-    if not operations or (_STREAMING if framed else _STREAMING | _DOORS).intersection(operations):
+    if not operations or _STREAMING.union(() if framed else SERVER_SENT).intersection(operations):
         return None
     return f"expected an operation that is answered with {'an event' if framed else 'a'} stream, found {', '.join(operations)}"
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from bedtape_cassettes.failures import FAILURES, get_namespace
+from bedtape_cassettes.addresses import RUNTIME
+from bedtape_cassettes.failures import FAILURES, get_namespace, render_error, render_retry_after
 from bedtape_cassettes.format.bodies import compact, read_body
 from bedtape_cassettes.model import JsonValue, Response, is_header
+from bedtape_cassettes.operations import Dialect
 
 _BODYLESS = (204, 304)
 
@@ -54,21 +56,21 @@ class Failure:
         wrong = [name for name, value in sent if not value or not is_header(name, value)]
         return f"expected what an HTTP header can hold, found {wrong[0]!r}" if wrong else None
 
-    def build_response(self) -> Response:
-        """Builds the response that Bedrock would send."""
+    def build_response(self, dialect: Dialect = "aws", service: str = RUNTIME) -> Response:
+        """Builds the response that Bedrock would send in the dialect.
+
+        service: bedrock-runtime wraps the errors of OpenAI's API in another error.
+        """
         known = FAILURES.get(self.error or "")
         status = self.status or (known.status if known else 500)
         headers = {"content-type": "application/json"}
-        if self.error is not None:
+        if dialect == "aws" and self.error is not None:
             headers["x-amzn-errortype"] = self.error + get_namespace(self.error)
         if self.retry_after_ms is not None:
-            headers["x-amz-retry-after"] = str(self.retry_after_ms)
+            headers |= render_retry_after(dialect, self.retry_after_ms)
         headers |= {name.lower(): value for name, value in self.headers}
-        return Response(status, tuple(headers.items()), read_body(self._build_body()))
-
-    def _build_body(self) -> bytes:
         if self.body is not None:
-            return self.body
-        known = FAILURES.get(self.error or "")
+            return Response(status, tuple(headers.items()), read_body(self.body))
         message = self.message if self.message is not None else known.message if known else ""
-        return compact({"message": message, **self.members})
+        body = render_error(dialect, self.error, status, message, doubled=service == RUNTIME, members=self.members)
+        return Response(status, tuple(headers.items()), read_body(compact(body)))

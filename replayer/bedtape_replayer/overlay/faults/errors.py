@@ -17,5 +17,5 @@ class Refuse(FaultKind):
     failure: Failure
     replaces = True
 
-    def build_answer(self, call: Call, context: FaultContext) -> Response:  # noqa: ARG002 - the same whoever asks
-        return self.failure.build_response()
+    def build_answer(self, call: Call, context: FaultContext) -> Response:  # noqa: ARG002 - the same every time
+        return self.failure.build_response(call.dialect, call.service)

@@ -8,17 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.families.shared.server_sent import write_event
+from bedtape_cassettes.format.bodies import choose_form, compact, read_value
 from bedtape_cassettes.model import Event, Events, JsonValue, Response, event_headers
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import (
-    FaultContext,
-    FaultKind,
-    check_minimum,
-    explain_no_stream,
-    is_framed,
-    is_streamed,
-)
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +20,22 @@ class _EventFault(FaultKind):
     """Applies to streams, and changes the list of events."""
 
     def applies_to(self, call: Call) -> bool:
-        return is_streamed(call)
+        return call.is_streamed
 
     def find_problem(self, operations: tuple[str, ...]) -> str | None:
         return explain_no_stream(operations, framed=False)
+
+    def affects(self, response: Response) -> bool:
+        return response.status < 400 and isinstance(response.body, Events)
 
     def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:  # noqa: ARG002
         body = response.body
         if not isinstance(body, Events):
             return response
-        return replace(response, body=Events.of(list(self._change(body.events)), padded=body.padded))
+        changed = tuple(self._change(body.events, call))
+        return response if changed == body.events else replace(response, body=Events.of(changed, padded=body.padded))
 
-    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:
         raise NotImplementedError
 
 
@@ -55,14 +53,23 @@ class _SelectedEvents(_EventFault):
             raise ValueError("expected numbers or types of events, found none")
 
     def _is_selected(self, number: int, event: Event) -> bool:
-        return number in self.numbers or event.type in self.types
+        return number in self.numbers or (bool(self.types) and _find_type(event) in self.types)
+
+
+def _find_type(event: Event) -> str | None:
+    """Returns the type of a frame, or the member `type` of a server-sent event."""
+    if event.headers:
+        return event.type
+    value = read_value(event.form, event.payload)
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Drop(_SelectedEvents):
     """Leaves events out."""
 
-    def _change(self, events: tuple[Event, ...]) -> Iterator[Event]:
+    def _change(self, events: tuple[Event, ...], call: Call) -> Iterator[Event]:  # noqa: ARG002
         return (event for number, event in enumerate(events, 1) if not self._is_selected(number, event))
 
 
@@ -76,7 +83,7 @@ class Repeat(_SelectedEvents):
         _SelectedEvents.__post_init__(self)  # `super()` fails because `slots=True` creates a new class
         check_minimum(1, times=self.times)
 
-    def _change(self, events: tuple[Event, ...]) -> Iterator[Event]:
+    def _change(self, events: tuple[Event, ...], call: Call) -> Iterator[Event]:  # noqa: ARG002
         for number, event in enumerate(events, 1):
             yield from (event,) * (1 + self.times * self._is_selected(number, event))
 
@@ -93,7 +100,7 @@ class Swap(_EventFault):
         if self.first == self.second:
             raise ValueError(f"expected two events to swap, found {self.first} twice")
 
-    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:  # noqa: ARG002
         changed, one, other = list(events), self.first - 1, self.second - 1
         if max(one, other) < len(events):
             changed[one] = replace(events[other], at_ms=events[one].at_ms)
@@ -114,17 +121,17 @@ class Insert(_EventFault):
         if not 0 < len(self.type.encode()) <= _LONGEST:
             raise ValueError(f"expected a type of 1 to {_LONGEST} bytes, found {self.type[:40]!r}")
 
-    def applies_to(self, call: Call) -> bool:
-        return is_framed(call)
-
-    def find_problem(self, operations: tuple[str, ...]) -> str | None:
-        return explain_no_stream(operations, framed=True)
-
-    def _change(self, events: tuple[Event, ...]) -> Iterable[Event]:
+    def _change(self, events: tuple[Event, ...], call: Call) -> Iterable[Event]:
         at = min(self.after_events, len(events))
         when = events[at - 1].at_ms if at else 0
-        inserted = Event(when, event_headers(self.type), compact(dict(self.payload)), "json")
-        return (*events[:at], inserted, *events[at:])
+        return (*events[:at], self._build_event(call, when, at), *events[at:])
+
+    def _build_event(self, call: Call, when: int, number: int) -> Event:
+        payload = dict(self.payload)
+        if call.dialect == "aws":
+            return Event(when, event_headers(self.type), compact(payload), "json")
+        data = write_event(call.operation or "", self.type, payload, number)
+        return Event(when, (), data, choose_form(data, framed=False))
 
 
 # The length of a frame's header value is a signed 16-bit number.

@@ -1,6 +1,6 @@
-"""Error frames in an event stream. The stream then ends normally, as in Bedrock.
+"""Errors in a stream: frames of AWS, or server-sent events of OpenAI's and Anthropic's APIs. The stream then ends.
 
-An answer that is not an event stream, such as an error, does not change.
+An answer that is not a stream, such as an error, does not change.
 """
 
 from __future__ import annotations
@@ -9,21 +9,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from bedtape_cassettes.failures import FAILURES, stream_member
+from bedtape_cassettes.failures import FAILURES, render_error, stream_member
+from bedtape_cassettes.families.shared.server_sent import write_event
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.eventstream import encode_strings
-from bedtape_cassettes.model import Headers, JsonValue, exception_headers
+from bedtape_cassettes.model import Events, Headers, JsonValue, Response, exception_headers
+from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.reply import Piece, Reply
-from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream, is_framed
-from bedtape_replayer.overlay.faults.rewrite import is_event_stream, replace_pieces
+from bedtape_replayer.answering.reply import Piece, Reply, make_request_id
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream
+from bedtape_replayer.overlay.faults.rewrite import is_event_stream, is_server_sent, replace_pieces
 
 # The length of a frame's header value is a signed 16-bit number.
 _LONGEST = 0x7FFF
 
 
 @dataclass(frozen=True, slots=True)
-class Raise(FaultKind):
+class _StreamError(FaultKind):
+    """Applies to streams."""
+
+    def applies_to(self, call: Call) -> bool:
+        return call.is_streamed
+
+    def affects(self, response: Response) -> bool:
+        return response.status < 400 and isinstance(response.body, Events)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise(_StreamError):
     """A modelled exception of the operation, after a number of events or at the end of the stream.
 
     error: the name, such as ThrottlingException. message: `None` for the error's default. members: further members of
@@ -46,23 +59,26 @@ class Raise(FaultKind):
             raise ValueError(f"expected {names} beside the message of {self.error}, found {unknown[0]!r}")
 
     def applies_to(self, call: Call) -> bool:
-        return call.operation in FAILURES[self.error].streams
+        return call.operation in FAILURES[self.error].streams or (call.dialect != "aws" and call.is_streamed)
 
     def find_problem(self, operations: tuple[str, ...]) -> str | None:
         streams = FAILURES[self.error].streams
-        if not operations or set(operations) & set(streams):
+        if not operations or set(operations) & {*streams, *SERVER_SENT}:
             return None
         return f"{self.error} is in the streams of {', '.join(streams)}, not of {', '.join(operations)}"
 
     def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
-        message = FAILURES[self.error].message if self.message is None else self.message
+        known = FAILURES[self.error]
+        message = known.message if self.message is None else self.message
+        if is_server_sent(reply):
+            return _end_with_event(reply, self.after_events, call, self.error, known.status, message)
         payload = compact({"message": message, **self.members})
         return _end_with_frame(reply, self.after_events, exception_headers(stream_member(self.error)), payload)
 
 
 @dataclass(frozen=True, slots=True)
-class RaiseUnmodelled(FaultKind):
-    """A frame of type error with a code and a message, which no model describes. Placed like `Raise`."""
+class RaiseUnmodelled(_StreamError):
+    """An error with a code and a message, which no model describes. Placed like `Raise`."""
 
     code: str
     message: str = ""
@@ -76,13 +92,12 @@ class RaiseUnmodelled(FaultKind):
             if len(value.encode()) > _LONGEST:
                 raise ValueError(f"expected a {name} of at most {_LONGEST} bytes, found {len(value.encode())}")
 
-    def applies_to(self, call: Call) -> bool:
-        return is_framed(call)
-
     def find_problem(self, operations: tuple[str, ...]) -> str | None:
-        return explain_no_stream(operations, framed=True)
+        return explain_no_stream(operations, framed=False)
 
     def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
+        if is_server_sent(reply):
+            return _end_with_event(reply, self.after_events, call, self.code, 500, self.message)
         headers: Headers = ((":error-code", self.code), (":error-message", self.message), (":message-type", "error"))
         return _end_with_frame(reply, self.after_events, headers, b"")
 
@@ -93,8 +108,16 @@ def _list_stream_errors() -> str:
 
 def _end_with_frame(reply: Reply, after: int, headers: Headers, payload: bytes) -> Reply:
     """Keeps the first events of the stream, and adds a last frame."""
-    if not is_event_stream(reply):
-        return reply
+    return _end_with(reply, after, encode_strings(headers, payload)) if is_event_stream(reply) else reply
+
+
+def _end_with_event(reply: Reply, after: int, call: Call, error: str, status: int, message: str) -> Reply:
+    """Keeps the first server-sent events, and adds an error as the API of the call sends it."""
+    value = render_error(call.dialect, error, status, message, make_request_id(call.body))
+    number = min(after, len(reply.pieces))
+    return _end_with(reply, after, write_event(call.operation or "", "error", value, number))
+
+
+def _end_with(reply: Reply, after: int, data: bytes) -> Reply:
     kept = tuple(islice(reply.pieces, after))
-    last = Piece(kept[-1].at_ms if kept else 0, encode_strings(headers, payload))
-    return replace_pieces(reply, (*kept, last))
+    return replace_pieces(reply, (*kept, Piece(kept[-1].at_ms if kept else 0, data)))

@@ -60,7 +60,7 @@ class Quota(FaultKind):
             window.used.append((context.now, cost))
             return None
         wait = math.ceil((min(free, context.now + _SECONDS) - context.now) * 1000)
-        return Failure("ThrottlingException", message, retry_after_ms=wait).build_response()
+        return Failure("ThrottlingException", message, retry_after_ms=wait).build_response(call.dialect, call.service)
 
     def _find_request_time(self, window: _Window) -> float:
         """Returns the time from which another request is allowed, minus infinity if allowed now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bedtape_cassettes.format.bodies import EVENT_STREAM
+from bedtape_cassettes.format.bodies import EVENT_STREAM, SERVER_SENT
 from bedtape_replayer.answering.reply import Piece, Reply
 
 
@@ -17,4 +17,14 @@ def replace_pieces(reply: Reply, pieces: tuple[Piece, ...]) -> Reply:
 
 def is_event_stream(reply: Reply) -> bool:
     """Returns whether the body consists of event-stream frames. An error before the stream does not."""
-    return any(n.lower() == b"content-type" and v == EVENT_STREAM.encode() for n, v in reply.headers)
+    return _content_type(reply) == EVENT_STREAM
+
+
+def is_server_sent(reply: Reply) -> bool:
+    """Returns whether the body consists of server-sent events."""
+    return _content_type(reply) == SERVER_SENT
+
+
+def _content_type(reply: Reply) -> str:
+    value = next((value for name, value in reply.headers if name.lower() == b"content-type"), b"")
+    return value.decode("latin-1").partition(";")[0].strip().lower()

@@ -16,6 +16,7 @@ from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.session_layers import Refused
@@ -29,7 +30,7 @@ Meaning: TypeAlias = Literal[
     "malformed_tool_use",
     "empty",
 ]
-_MODELS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
+_MODELS = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", *SERVER_SENT)
 # The default texts that replace blocked content.
 _FILTERED = "The generated text has been blocked by our content filters."
 _GUARDED = "Sorry, the model cannot answer this question."
@@ -81,6 +82,7 @@ class Misanswer(FaultKind):
                 body=call.body,
                 chance=context.chance,
                 family=self.family,
+                service=call.service,
             )
         except RenderError as error:
             raise Refused(f"{self.what} cannot happen to {call.operation} of {call.model}: {error}") from None

@@ -1,7 +1,6 @@
 """Jurassic-2: a text and the tokens that it is made of; it does not stream."""
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,17 +12,11 @@ from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.models.ai21_j2 import AI21_J2
 from bedtape_cassettes.families.rendering import render
 from support.corpus import needs_corpus
-from support.messages import NO_TEXT, TEXTS, messages, model_request, read_again, refuses
+from support.messages import TEXTS, model_request
 from support.native import recorded
 
 MODEL = "ai21.j2-ultra-v1"
 REQUEST = {"prompt": "Say\nhi  you", "maxTokens": 9, "temperature": 0.5, "topP": 0.9, "stopSequences": ["|"]}
-STOPS = {"end_turn": "endoftext", "max_tokens": "length", "stop_sequence": "stop"}
-
-
-@given(messages(STOPS))
-def test_what_is_written_is_read_again(message: Message) -> None:
-    assert read_again(AI21_J2, MODEL, REQUEST, message, whole=True) == replace(message, usage=None)
 
 
 @given(TEXTS)
@@ -81,14 +74,3 @@ def test_it_does_not_stream() -> None:
             body=b"{}",
             chance=model_request(AI21_J2, MODEL, REQUEST).chance,
         )
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(AI21_J2, MODEL, REQUEST, *NO_TEXT)
-    refuses(AI21_J2, MODEL, REQUEST, stop="tool_use")
-
-
-def test_the_request_is_read() -> None:
-    prompt = AI21_J2.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say\nhi  you", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Image, Message, Prompt, Reasoning, Text, ToolResult, ToolUse, Turn, Usage
+from bedtape_cassettes.families.content import Message, Prompt, Text, ToolResult, ToolUse, Turn, Usage
 from bedtape_cassettes.families.models.cohere_chat import COHERE_CHAT
-from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, refuses, streamed, withstands_all
-from support.native import json_objects
+from support.messages import CALLS, TEXTS, USAGES, model_request, read_again, streamed
 
 MODEL = "cohere.command-r-plus-v1:0"
 PAST = [{"role": "USER", "message": "Hello"}, {"role": "CHATBOT", "message": "Yes?"}]
@@ -74,11 +73,6 @@ def test_a_stream_that_was_cut_is_read_from_its_deltas() -> None:
     assert COHERE_CHAT.gather(made) == Message((Text("Hi, you."), ADD), "tool_use")
 
 
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(COHERE_CHAT, MODEL, REQUEST, Image(b""), Reasoning("Hm."))
-    refuses(COHERE_CHAT, MODEL, REQUEST, stop="malformed_tool_use")
-
-
 def test_the_request_is_read() -> None:
     assert COHERE_CHAT.prompt(REQUEST) == Prompt(
         "Be kind.",
@@ -101,21 +95,3 @@ def test_results_are_read_with_and_without_a_message() -> None:
     later = COHERE_CHAT.prompt({"message": "", "chat_history": past, "tool_results": results})
     assert later.turns == (Turn("user", "Add"), Turn("assistant", "", calls=(ADD,)), turn)
     assert later.last == ""
-
-
-NAMES = (
-    "message",
-    "chat_history",
-    "role",
-    "text",
-    "generation_id",
-    "tool_calls",
-    "tool_results",
-    "event_type",
-    "response",
-)
-
-
-@given(json_objects(*NAMES))
-def test_it_withstands_any_json(value: dict[str, Any]) -> None:
-    withstands_all(COHERE_CHAT, value)

@@ -1,26 +1,12 @@
 """Models of one's own: OpenAI's text completions, which only a rule can name."""
 
-from dataclasses import replace
-
-import pytest
-from hypothesis import given
-
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.completions import COMPLETIONS
 from bedtape_cassettes.families.table import FAMILIES, family_of
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
+from support.messages import model_request, streamed
 
 MODEL = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefgh1234"
 REQUEST = {"prompt": "Say hi", "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": "|"}
-STOPS = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@given(message=messages(STOPS))
-def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
-    found = read_again(COMPLETIONS, MODEL, REQUEST, message, whole=whole)
-    stop = "end_turn" if message.stop == "stop_sequence" else message.stop
-    assert found == replace(message, stop=stop, usage=None)
 
 
 def test_a_whole_answer() -> None:
@@ -42,14 +28,3 @@ def test_only_the_last_chunk_says_why_and_counts() -> None:
 def test_no_model_id_tells_it_but_a_rule_may() -> None:
     assert COMPLETIONS in FAMILIES
     assert family_of("InvokeModel", MODEL, "completions") is COMPLETIONS
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(COMPLETIONS, MODEL, REQUEST, *NO_TEXT)
-    refuses(COMPLETIONS, MODEL, REQUEST, stop="tool_use")
-
-
-def test_the_request_is_read() -> None:
-    prompt = COMPLETIONS.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Message, Reasoning, Text, ToolUse
+from bedtape_cassettes.families.content import Message, Reasoning, Text
 from bedtape_cassettes.families.models.deepseek import DEEPSEEK
-from support.messages import model_request, read_again, refuses, streamed
+from support.messages import model_request, read_again, streamed
 
 MODEL = "us.deepseek.r1-v1:0"
 ASKED = "<｜begin▁of▁sentence｜>Be kind.<｜User｜>Say hi<｜Assistant｜>"
@@ -44,11 +44,6 @@ def test_only_the_last_chunk_says_why() -> None:
     made = [chunk["choices"][0] for chunk in streamed(DEEPSEEK, MODEL, REQUEST, Message((Text("Hi, you all."),)))]
     assert {chunk["stop_reason"] for chunk in made[:-1]} == {None}
     assert made[-1] == {"text": "", "index": 0, "stop_reason": "stop"}
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(DEEPSEEK, MODEL, REQUEST, ToolUse("add", {}))
-    refuses(DEEPSEEK, MODEL, REQUEST, stop="tool_use")
 
 
 def test_the_request_is_read() -> None:

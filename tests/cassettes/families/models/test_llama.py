@@ -1,25 +1,14 @@
 """Llama: one `generation`, a chunk a token that counts."""
 
-from dataclasses import replace
-
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.llama import LLAMA
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
+from support.messages import model_request, streamed
 
 MODEL = "us.meta.llama3-1-70b-instruct-v1:0"
 REQUEST = {"prompt": "Say hi", "max_gen_len": 9, "temperature": 0.5, "top_p": 0.9}
 STOPS = {"end_turn": "stop", "max_tokens": "length", "stop_sequence": "stop"}
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@given(message=messages(STOPS))
-def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
-    found = read_again(LLAMA, MODEL, REQUEST, message, whole=whole)
-    stop = "end_turn" if message.stop == "stop_sequence" else message.stop
-    assert found == replace(message, stop=stop, usage=None)
 
 
 def test_a_whole_answer() -> None:
@@ -36,16 +25,6 @@ def test_chunks_count_and_only_the_last_says_why(stop: str, last: str) -> None:
     assert [chunk["stop_reason"] for chunk in made] == [None] * (len(made) - 1) + [STOPS[stop]]
     assert made[-1]["generation"].endswith(last)
     assert bool(made[-1]["generation"]) == bool(last)
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(LLAMA, MODEL, REQUEST, *NO_TEXT)
-    refuses(LLAMA, MODEL, REQUEST, stop="tool_use")
-
-
-def test_the_request_is_read() -> None:
-    prompt = LLAMA.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
 
 
 def test_what_is_none_of_its_answers_is_an_error() -> None:

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from bedtape_cassettes.families.content import Image, Message, Reasoning, Text, ToolUse, Usage
+from bedtape_cassettes.families.content import Message, Text, ToolUse, Usage
 from bedtape_cassettes.families.models.mistral_chat import MISTRAL_CHAT
 from bedtape_cassettes.families.models.mistral_text import MISTRAL_TEXT
 from bedtape_cassettes.families.table import family_of
-from support.messages import CALLS, TEXTS, USAGES, messages, model_request, read_again, refuses, streamed
+from support.messages import messages, model_request, read_again, streamed
 
 SHORT, LONG, PIXTRAL = (
     "mistral.mistral-large-2402-v1:0",
@@ -21,19 +20,7 @@ SHORT, LONG, PIXTRAL = (
 )
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Say hi"}]}
 COMPLETES = {"prompt": "<s>[INST] Say hi [/INST]"}
-STOPS = ["end_turn", "max_tokens", "tool_use"]
 HI = Message((Text("Hi, all of you."),), usage=Usage(7, 2))
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@pytest.mark.parametrize("model", [SHORT, LONG])
-@given(text=TEXTS, calls=st.lists(CALLS, max_size=2), stop=st.sampled_from(STOPS), usage=USAGES)
-def test_what_is_written_is_read_again(
-    whole: bool, model: str, text: str, calls: list[ToolUse], stop: str, usage: Usage | None
-) -> None:
-    message = Message((*((Text(text),) if text else ()), *calls), stop=stop, usage=usage)
-    found = read_again(MISTRAL_CHAT, model, REQUEST, message, whole=whole)
-    assert found == replace(message, usage=None)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -79,12 +66,6 @@ def test_only_the_last_chunk_says_why(model: str, member: str, why: str) -> None
     choices = [chunk["choices"][0] for chunk in streamed(MISTRAL_CHAT, model, REQUEST, HI)]
     assert "".join(choice[member]["content"] for choice in choices) == "Hi, all of you."
     assert [choice[why] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
-
-
-@pytest.mark.parametrize("model", [SHORT, LONG])
-def test_what_it_cannot_say_is_refused(model: str) -> None:
-    refuses(MISTRAL_CHAT, model, REQUEST, Image(b""), Reasoning("Hm."))
-    refuses(MISTRAL_CHAT, model, REQUEST, stop="malformed_tool_use")
 
 
 @pytest.mark.parametrize("model", [SHORT, LONG, PIXTRAL, "mistral.mistral-small-2402-v1:0"])

@@ -1,13 +1,10 @@
 """Titan Text: one result, few long deltas, counts in the first and the last."""
 
-from dataclasses import replace
-
 import pytest
-from hypothesis import given
 
 from bedtape_cassettes.families.content import Message, Text, Usage
 from bedtape_cassettes.families.models.titan_text import TITAN_TEXT
-from support.messages import NO_TEXT, messages, model_request, read_again, refuses, streamed
+from support.messages import model_request, streamed
 
 MODEL = "amazon.titan-text-express-v1"
 REQUEST = {
@@ -20,13 +17,6 @@ STOPS = {
     "stop_sequence": "STOP_CRITERIA_MET",
     "content_filtered": "CONTENT_FILTERED",
 }
-
-
-@pytest.mark.parametrize("whole", [True, False])
-@given(message=messages(STOPS))
-def test_what_is_written_is_read_again(whole: bool, message: Message) -> None:
-    found = read_again(TITAN_TEXT, MODEL, REQUEST, message, whole=whole)
-    assert found == replace(message, usage=None)
 
 
 @pytest.mark.parametrize(("stop", "word"), STOPS.items())
@@ -50,14 +40,3 @@ def test_chunks_are_long_and_the_first_and_last_count() -> None:
 def test_a_short_answer_is_one_chunk() -> None:
     (made,) = streamed(TITAN_TEXT, MODEL, REQUEST, Message((Text("Hi."),), "max_tokens", usage=Usage(7, 2)))
     assert (made["inputTextTokenCount"], made["totalOutputTextTokenCount"]) == (7, 2)
-
-
-def test_what_it_cannot_say_is_refused() -> None:
-    refuses(TITAN_TEXT, MODEL, REQUEST, *NO_TEXT)
-    refuses(TITAN_TEXT, MODEL, REQUEST, stop="tool_use")
-
-
-def test_the_request_is_read() -> None:
-    prompt = TITAN_TEXT.prompt(REQUEST)
-    assert (prompt.last, prompt.max_tokens, prompt.temperature, prompt.top_p) == ("Say hi", 9, 0.5, 0.9)
-    assert prompt.stop_sequences == ("|",)

@@ -8,8 +8,7 @@ from hypothesis import given
 from bedtape_cassettes.families.content import Message, Prompt, Reasoning, Text, ToolResult, ToolUse, Turn
 from bedtape_cassettes.families.shared import chat
 from bedtape_cassettes.families.table import FAMILIES
-from support.messages import withstands_all
-from support.native import json_objects
+from support.native import json_objects, withstands
 
 CALL = {"id": "one", "type": "function", "function": {"name": "add", "arguments": '{"a":2}'}}
 ADD = ToolUse("add", {"a": 2}, "one")
@@ -121,23 +120,11 @@ def test_stop_reasons_are_translated(word: str, stop: str) -> None:
     assert chat.read({"choices": [{"message": {"content": "Hi."}, "finish_reason": word}]}).stop == stop
 
 
-NAMES = (
-    "messages",
-    "choices",
-    "message",
-    "delta",
-    "content",
-    "tool_calls",
-    "function",
-    "index",
-    "usage",
-    "text",
-    "role",
-)
+NAMES = "messages choices message delta content tool_calls function index usage text role"
 
 
 @pytest.mark.parametrize("name", ["openai", "jamba", "writer", "mistral_chat"])
-@given(value=json_objects(*NAMES))
+@given(value=json_objects(*NAMES.split()))
 def test_they_withstand_any_json(name: str, value: dict[str, Any]) -> None:
     (family,) = (family for family in FAMILIES if family.name == name)
-    withstands_all(family, value)
+    withstands(family, value)

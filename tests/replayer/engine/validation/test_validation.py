@@ -70,77 +70,79 @@ def _converse(*messages: JsonValue, **more: JsonValue) -> dict[str, JsonValue]:
 
 # -- one mistake each -------------------------------------------------------------------------------------------
 
+
+def _failed(*constraints: tuple[str, str, str]) -> str:
+    """Bedrock's text for constraints that are not kept: each the value as it is told, its place, and the rule."""
+    told = "; ".join(f"{value} at '{at}' failed to satisfy constraint: {rule}" for value, at, rule in constraints)
+    return f"{len(constraints)} validation error{'s' * (len(constraints) > 1)} detected: {told}"
+
+
+HI, HELLO = _turn("user", "a"), _turn("user", "b")
+NAME = "Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"
+NOT_EMPTY = "Member must have length greater than or equal to 1"
+NOT_NULL = "Member must not be null"
+AT_MOST_1 = "Member must have value less than or equal to 1"
+SPEC = "toolConfig.tools.1.member.toolSpec"
+ROLE = f"Member must satisfy enum value set: [{ROLES}]"
+KEYS = r"Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9\s:_@$#=/+,-.]{1,256}]"
+
+
+def _named(name: str) -> JsonValue:
+    return {"toolUse": {"toolUseId": "t", "name": name, "input": {}}}
+
+
+def _offering(**spec: JsonValue) -> dict[str, JsonValue]:
+    return _converse(toolConfig={"tools": [{"toolSpec": {**spec, "inputSchema": {"json": {}}}}]})
+
+
 # The texts of bounds, unions and documents as users of Bedrock quote them in their reports.
 SHAPE_MISTAKES: dict[str, tuple[JsonValue, str]] = {
-    "a role there is not": (
-        _converse(_turn("user", "a"), _turn("robot", "b")),
-        "1 validation error detected: Value at 'messages.2.member.role' failed to satisfy constraint: Member must"
-        f" satisfy enum value set: [{ROLES}]",
-    ),
+    "a role there is not": (_converse(HI, _turn("robot", "b")), _failed(("Value", "messages.2.member.role", ROLE))),
     "a name that the model made up": (
-        _converse(_turn("user", "a"), _turn("assistant", "b", {"toolUse": {"toolUseId": "t", "name": "a b", "input": {}}})),
-        "1 validation error detected: Value at 'messages.2.member.content.2.member.toolUse.name' failed to satisfy"
-        " constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+",
+        _converse(HI, _turn("assistant", "b", _named("a b"))),
+        _failed(("Value", "messages.2.member.content.2.member.toolUse.name", NAME)),
     ),
     "a name too long and with a dot": (
-        _converse(_turn("assistant", {"toolUse": {"toolUseId": "t", "name": "x." * 33, "input": {}}})),
-        "2 validation errors detected: Value at 'messages.1.member.content.1.member.toolUse.name' failed to satisfy"
-        " constraint: Member must have length less than or equal to 64; Value at"
-        " 'messages.1.member.content.1.member.toolUse.name' failed to satisfy constraint: Member must satisfy regular"
-        " expression pattern: [a-zA-Z0-9_-]+",
+        _converse(_turn("assistant", _named("x." * 33))),
+        _failed(
+            (
+                "Value",
+                "messages.1.member.content.1.member.toolUse.name",
+                "Member must have length less than or equal to 64",
+            ),
+            ("Value", "messages.1.member.content.1.member.toolUse.name", NAME),
+        ),
     ),
     "empty names of a tool": (
-        _converse(
-            toolConfig={"tools": [{"toolSpec": {"name": "", "description": "", "inputSchema": {"json": {}}}}]}
+        _offering(name="", description=""),
+        _failed(
+            ("Value ''", f"{SPEC}.name", NAME),
+            ("Value ''", f"{SPEC}.name", NOT_EMPTY),
+            ("Value ''", f"{SPEC}.description", NOT_EMPTY),
         ),
-        "3 validation errors detected: Value '' at 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy"
-        " constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+; Value '' at"
-        " 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy constraint: Member must have length greater than"
-        " or equal to 1; Value '' at 'toolConfig.tools.1.member.toolSpec.description' failed to satisfy constraint:"
-        " Member must have length greater than or equal to 1",
     ),
-    "a tool without a name": (
-        _converse(toolConfig={"tools": [{"toolSpec": {"inputSchema": {"json": {}}}}]}),
-        "1 validation error detected: Value null at 'toolConfig.tools.1.member.toolSpec.name' failed to satisfy"
-        " constraint: Member must not be null",
-    ),
+    "a tool without a name": (_offering(), _failed(("Value null", f"{SPEC}.name", NOT_NULL))),
     "reasoning without text": (
-        _converse(_turn("user", "a"), _turn("assistant", {"reasoningContent": {"reasoningText": {"text": None}}})),
-        "1 validation error detected: Value at 'messages.2.member.content.1.member.reasoningContent.reasoningText.text'"
-        " failed to satisfy constraint: Member must not be null",
+        _converse(HI, _turn("assistant", {"reasoningContent": {"reasoningText": {"text": None}}})),
+        _failed(("Value", "messages.2.member.content.1.member.reasoningContent.reasoningText.text", NOT_NULL)),
     ),
     "too warm": (
         _converse(inferenceConfig={"temperature": 1.5}),
-        "1 validation error detected: Value '1.5' at 'inferenceConfig.temperature' failed to satisfy constraint: Member"
-        " must have value less than or equal to 1",
+        _failed(("Value '1.5'", "inferenceConfig.temperature", AT_MOST_1)),
     ),
     "much too warm": (
         _converse(inferenceConfig={"temperature": 99}),
-        "1 validation error detected: Value '99.0' at 'inferenceConfig.temperature' failed to satisfy constraint:"
-        " Member must have value less than or equal to 1",
+        _failed(("Value '99.0'", "inferenceConfig.temperature", AT_MOST_1)),
     ),
     "no tokens": (
         _converse(inferenceConfig={"maxTokens": 0}),
-        "1 validation error detected: Value '0' at 'inferenceConfig.maxTokens' failed to satisfy constraint: Member must"
-        " have value greater than or equal to 1",
+        _failed(("Value '0'", "inferenceConfig.maxTokens", "Member must have value greater than or equal to 1")),
     ),
-    "no tools": (
-        _converse(toolConfig={"tools": []}),
-        "1 validation error detected: Value '[]' at 'toolConfig.tools' failed to satisfy constraint: Member must have"
-        " length greater than or equal to 1",
-    ),
-    "nothing said of a request": (
-        _converse(requestMetadata={}),
-        "1 validation error detected: Value at 'requestMetadata' failed to satisfy constraint: Member must have length"
-        " greater than or equal to 1",
-    ),
-    "a key that is none": (
-        _converse(requestMetadata={"é": "x"}),
-        "1 validation error detected: Value at 'requestMetadata' failed to satisfy constraint: Map keys must satisfy"
-        r" constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9\s:_@$#=/+,-.]{1,256}]",
-    ),
+    "no tools": (_converse(toolConfig={"tools": []}), _failed(("Value '[]'", "toolConfig.tools", NOT_EMPTY))),
+    "nothing said of a request": (_converse(requestMetadata={}), _failed(("Value", "requestMetadata", NOT_EMPTY))),
+    "a key that is none": (_converse(requestMetadata={"é": "x"}), _failed(("Value", "requestMetadata", KEYS))),
     "a block of another API": (
-        _converse(_turn("user", "a"), _turn("assistant", {"type": "thinking", "thinking": "…"})),
+        _converse(HI, _turn("assistant", {"type": "thinking", "thinking": "…"})),
         f"ContentBlock object at messages.1.content.0 must set one of the following keys: {BLOCKS}.",
     ),
     "two blocks in one": (
@@ -152,7 +154,7 @@ SHAPE_MISTAKES: dict[str, tuple[JsonValue, str]] = {
         "The format of the value at messages.0.content.0.toolResult.content.0.json is invalid. Provide a json object for"
         " the field and try again.",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
@@ -187,62 +189,43 @@ def test_json_of_another_type_cannot_be_read_and_nothing_else_is_said_of_it(body
     assert find_refusal("Converse", CLAUDE, orjson.dumps(body)) == Failure("SerializationException", message, 400)
 
 
+def _using(*turns: JsonValue) -> dict[str, JsonValue]:
+    """A question, and these turns, with a tool on offer."""
+    return _converse(HI, *turns, toolConfig=TOOLS)
+
+
+ONE_USE, TWO_USES = _turn("assistant", *_use("t1")), _turn("assistant", *_use("t1", "t2"))
+ONE_RESULT = _turn("user", *_result("t1"))
+AN_ERROR = {"toolResult": {"toolUseId": "t1", "status": "error", "content": []}}
+MISSING = "Expected toolResult blocks at messages.2.content for the following Ids: "
+EXCEEDS = (
+    "The number of toolResult blocks at messages.{}.content exceeds the number of toolUse blocks of previous turn."
+)
 # The texts of the wire contract's table; where a model is named, others are not asked for it.
 CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
-    "users in a row": (NOVA, _converse(_turn("user", "a"), _turn("user", "b")), ALTERNATE),
+    "users in a row": (NOVA, _converse(HI, HELLO), ALTERNATE),
     "assistants in a row": (
         LLAMA,
-        _converse(_turn("user", "a"), _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
+        _converse(HI, _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
         ALTERNATE,
     ),
-    "no result": (
-        CLAUDE,
-        _converse(_turn("user", "a"), _turn("assistant", *_use("t1", "t2")), _turn("user", "b"), toolConfig=TOOLS),
-        "Expected toolResult blocks at messages.2.content for the following Ids: t1, t2",
-    ),
-    "results in two turns": (
-        CLAUDE,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t1", "t2")),
-            _turn("user", *_result("t1")),
-            _turn("user", *_result("t2")),
-            toolConfig=TOOLS,
-        ),
-        "Expected toolResult blocks at messages.2.content for the following Ids: t2",
-    ),
-    "results of nothing": (
-        CLAUDE,
-        _converse(_turn("user", *_result("t1")), toolConfig=TOOLS),
-        "The number of toolResult blocks at messages.0.content exceeds the number of toolUse blocks of previous turn.",
-    ),
-    "too many results": (
-        CLAUDE,
-        _converse(
-            _turn("user", "a"), _turn("assistant", *_use("t1")), _turn("user", *_result("t1", "t2")), toolConfig=TOOLS
-        ),
-        "The number of toolResult blocks at messages.2.content exceeds the number of toolUse blocks of previous turn.",
-    ),
+    "no result": (CLAUDE, _using(TWO_USES, HELLO), MISSING + "t1, t2"),
+    "results in two turns": (CLAUDE, _using(TWO_USES, ONE_RESULT, _turn("user", *_result("t2"))), MISSING + "t2"),
+    "results of nothing": (CLAUDE, _converse(ONE_RESULT, toolConfig=TOOLS), EXCEEDS.format(0)),
+    "too many results": (CLAUDE, _using(ONE_USE, _turn("user", *_result("t1", "t2"))), EXCEEDS.format(2)),
     "results beside text": (
         LLAMA,
-        _converse(
-            _turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"), "b"), toolConfig=TOOLS
-        ),
+        _using(ONE_USE, _turn("user", *_result("t1"), "b")),
         "messages.2.content: Conversation blocks and tool result blocks cannot be provided in the same turn.",
     ),
     "tools that are not offered": (
         CLAUDE,
-        _converse(_turn("user", "a"), _turn("assistant", *_use("t")), _turn("user", *_result("t"))),
+        _converse(HI, ONE_USE, ONE_RESULT),
         "The toolConfig field must be defined when using toolUse and toolResult content blocks.",
     ),
     "an error that says nothing": (
         CLAUDE,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t")),
-            _turn("user", {"toolResult": {"toolUseId": "t", "status": "error", "content": []}}),
-            toolConfig=TOOLS,
-        ),
+        _using(ONE_USE, _turn("user", AN_ERROR)),
         "The content field at messages.2.content.0.toolResult cannot be empty when status value is error.",
     ),
     "an empty message": (
@@ -261,33 +244,18 @@ def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) 
 FINE: dict[str, tuple[str, JsonValue]] = {
     "nothing at all": (CLAUDE, {}),
     "members that the model does not know": (CLAUDE, _converse(future={"x": 1})),
-    "users in a row, merged": (CLAUDE, _converse(_turn("user", "a"), _turn("user", "b"))),
-    "users in a row, for a model that nobody knows": ("my-model", _converse(_turn("user", "a"), _turn("user", "b"))),
-    "text beside tools": (
-        CLAUDE,
-        _converse(
-            _turn("user", "a"), _turn("assistant", "b", *_use("t")), _turn("user", "c", *_result("t")), toolConfig=TOOLS
-        ),
-    ),
+    "users in a row, merged": (CLAUDE, _converse(HI, HELLO)),
+    "users in a row, for a model that nobody knows": ("my-model", _converse(HI, HELLO)),
+    "text beside tools": (CLAUDE, _using(_turn("assistant", "b", *_use("t")), _turn("user", "c", *_result("t")))),
     "a server's tool, which the server answers": (
         NOVA,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t", type="server_tool_use"), *_result("t"), "b"),
-            _turn("user", "c"),
-            toolConfig=TOOLS,
-        ),
+        _using(_turn("assistant", *_use("t", type="server_tool_use"), *_result("t"), "b"), HELLO),
     ),
     "a use with the type that Claude gives it": (
         CLAUDE,
-        _converse(
-            _turn("user", "a"),
-            _turn("assistant", *_use("t", type="tool_use")),
-            _turn("user", *_result("t")),
-            toolConfig=TOOLS,
-        ),
+        _using(_turn("assistant", *_use("t1", type="tool_use")), ONE_RESULT),
     ),
-    "an empty last message of the assistant": (CLAUDE, _converse(_turn("user", "a"), _turn("assistant"))),
+    "an empty last message of the assistant": (CLAUDE, _converse(HI, _turn("assistant"))),
     "a whole number as a fraction": (CLAUDE, _converse(inferenceConfig={"maxTokens": 5.0, "temperature": 1})),
     "members that are null": (CLAUDE, _converse(system=None, toolConfig=None, inferenceConfig={"topP": None})),
 }
@@ -309,18 +277,16 @@ def _malformed(problems: str) -> str:
 
 
 _HI: list[JsonValue] = [{"role": "user", "content": "hi"}]
+_TITAN = "amazon.titan-embed-text-v2:0"
+_VERSION = {"anthropic_version": "bedrock-2023-05-31"}
 _NOT_A_PROMPT = '#: subject must not be valid against schema {"required":["messages"]}'
 NATIVE_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
     "Claude 3 without a limit": (
         CLAUDE,
-        {"anthropic_version": "bedrock-2023-05-31", "messages": _HI},
+        {**_VERSION, "messages": _HI},
         _malformed(_NOT_A_PROMPT + "#: required key [max_tokens] not found"),
     ),
-    "Claude 4 without a limit": (
-        CLAUDE_4,
-        {"anthropic_version": "bedrock-2023-05-31", "messages": _HI},
-        "max_tokens: Field required",
-    ),
+    "Claude 4 without a limit": (CLAUDE_4, {**_VERSION, "messages": _HI}, "max_tokens: Field required"),
     "Claude 4 without messages": (CLAUDE_4, {"anthropic_version": "x", "max_tokens": 9}, "messages: Field required"),
     "Claude 4 with an empty message": (
         CLAUDE_4,
@@ -340,16 +306,8 @@ NATIVE_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
             "#/messages/0/content/1: extraneous key [type] is not permitted"
         ),
     ),
-    "Titan without text": (
-        "amazon.titan-embed-text-v2:0",
-        {"dimensions": 256},
-        _malformed("#: required key [inputText] not found"),
-    ),
-    "Titan with a list": (
-        "amazon.titan-embed-text-v2:0",
-        [],
-        _malformed("#: expected type: JSONObject, found: JSONArray"),
-    ),
+    "Titan without text": (_TITAN, {"dimensions": 256}, _malformed("#: required key [inputText] not found")),
+    "Titan with a list": (_TITAN, [], _malformed("#: expected type: JSONObject, found: JSONArray")),
 }
 
 

@@ -43,6 +43,12 @@ def _attempts(scene: Scene, name: str, waits: Iterable[float], at: float = 0.0, 
         at += _TOOK
 
 
+def _hurry(scene: Scene, calls: int) -> None:
+    """SDK calls that wait hardly at all between their attempts."""
+    for number in range(calls):
+        _attempts(scene, str(number), [0.002, 0.003], at=number)
+
+
 def _throttled(**more: Any) -> Scene:
     scene = Scene()
     scene.fail(THROTTLED, **more)
@@ -54,8 +60,7 @@ def _throttled(**more: Any) -> Scene:
 
 def test_retries_without_a_wait_are_named() -> None:
     scene = _throttled()
-    for number in range(3):
-        _attempts(scene, str(number), [0.002, 0.003], at=number)
+    _hurry(scene, 3)
     finding = _only(scene)
     assert (finding.kind, [call.number for call in finding.calls]) == ("no_backoff", [2, 3, 5, 6, 8, 9])
     assert "6 of 6 retries after throttling began within 20 ms" in finding.explanation
@@ -68,12 +73,19 @@ def test_one_slow_retry_does_not_hide_the_others() -> None:
     assert _kinds(scene) == ["no_backoff"]
 
 
-@pytest.mark.parametrize("calls", [1, 2])
-def test_what_may_be_chance_is_no_mistake(calls: int) -> None:
-    """Jitter begins at 0."""
-    scene = _throttled()
-    for number in range(calls):
-        _attempts(scene, str(number), [0.002, 0.003], at=number)
+@pytest.mark.parametrize(
+    ("error", "retry_after_ms", "calls"),
+    [
+        (THROTTLED, None, 1),  # jitter begins at 0, so it may be chance
+        (THROTTLED, None, 2),
+        ("InternalServerException", None, 5),  # after other errors than throttling the SDKs draw from 50 ms
+        (THROTTLED, 1, 5),  # who is told a time need not wait longer
+    ],
+)
+def test_retries_without_a_wait_that_are_no_mistake(error: str, retry_after_ms: int | None, calls: int) -> None:
+    scene = Scene()
+    scene.fail(error, retry_after_ms=retry_after_ms)
+    _hurry(scene, calls)
     assert _kinds(scene) == []
 
 
@@ -90,27 +102,10 @@ def test_jitter_as_the_sdks_draw_it_is_no_mistake(calls: int, scale: float) -> N
         assert _kinds(scene) == []
 
 
-def test_only_throttling_asks_for_a_wait() -> None:
-    """After other errors the SDKs draw from 50 ms."""
-    scene = Scene()
-    scene.fail("InternalServerException")
-    for number in range(5):
-        _attempts(scene, str(number), [0.002, 0.003], at=number)
-    assert _kinds(scene) == []
-
-
-def test_who_is_told_a_time_need_not_wait_longer() -> None:
-    scene = _throttled(retry_after_ms=1)
-    for number in range(5):
-        _attempts(scene, str(number), [0.002, 0.003], at=number)
-    assert _kinds(scene) == []
-
-
 def test_another_client_is_not_blamed() -> None:
     """Few waits of one, and many of another: the one with jitter has no part in it."""
     scene = _throttled()
-    for number in range(3):
-        _attempts(scene, str(number), [0.002, 0.003], at=number)
+    _hurry(scene, 3)
     for number in range(3):
         at = 100.0 + number
         scene.send(prompt(f"other {number}"), at=at, headers=stainless(0))

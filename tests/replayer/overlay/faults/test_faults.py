@@ -9,7 +9,7 @@ from bedtape_cassettes.format.json_schema import problems
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
-from bedtape_replayer.overlay.faults.base import FaultKind, check_minimum, explain_no_stream, is_framed, is_streamed
+from bedtape_replayer.overlay.faults.base import FaultKind, check_minimum, explain_no_stream, is_framed
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
@@ -138,7 +138,7 @@ def test_a_harm_that_overrides_nothing_does_nothing() -> None:
 )
 def test_what_is_answered_with_a_stream(url: str, body: dict[str, Any], streamed: bool, framed: bool) -> None:
     asked = Call("default", "POST", url, Head.of(()), compact(body))
-    assert (is_streamed(asked), is_framed(asked)) == (streamed, framed)
+    assert (asked.is_streamed, is_framed(asked)) == (streamed, framed)
 
 
 def test_why_no_stream_is_there() -> None:

@@ -1,0 +1,128 @@
+"""The Responses API's state: answers that a client reads again, continues, cancels or deletes. It ends with the session.
+
+bedrock-mantle keeps an answer unless the request has `"store": false`. A request with `"background": true` is answered
+at once with the status `queued`; reading it then gives `in_progress`, and then the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from bedtape_cassettes.addresses import RUNTIME
+from bedtape_cassettes.families.content import Message, Prompt, ToolUse, Turn
+from bedtape_cassettes.families.reading import content_of
+from bedtape_cassettes.families.shared.response_objects import change_state, list_items, read_input_items, read_response
+from bedtape_cassettes.format.bodies import compact
+from bedtape_cassettes.model import Body, JsonValue, Response
+from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.faults.error_response import Failure
+
+OPERATIONS = ("GetResponse", "DeleteResponse", "CancelResponse", "ListInputItems")
+# Clients choose how many answers they keep.
+_MOST = 10_000
+
+
+@dataclass(slots=True)
+class _Stored:
+    """An answer. value: its JSON. states: what a client reads before the answer, in order. layer: the rule's id."""
+
+    layer: str
+    value: dict[str, JsonValue]
+    prompt: Prompt
+    items: list[JsonValue]
+    states: list[str]
+    deleted: bool = False
+
+
+class Responses:
+    """The answers of one session, by id. The oldest is dropped if there are too many."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, _Stored] = {}
+
+    def continue_conversation(self, call: Call) -> None:
+        """Give the call the conversation that it continues, if its `previous_response_id` names a kept answer."""
+        previous = self._stored.get(_read_previous(call) or "") if self._stored else None
+        if previous is not None:
+            call.earlier = previous.prompt
+
+    def find_refusal(self, call: Call) -> Response | None:
+        """Return the error for a call that continues an answer which was not kept; None for every other call.
+
+        A session that has kept no answer cannot know the answers of recordings, and refuses nothing.
+        """
+        previous = _read_previous(call)
+        stored = self._stored.get(previous or "")
+        if previous is None or not self._stored or (stored is not None and not stored.deleted):
+            return None
+        message = f"Previous response with id '{previous}' not found."
+        return Failure("previous_response_not_found", message, 400).build_response(call.dialect, call.service)
+
+    def keep(self, call: Call, response: Response, layer: str) -> Response:
+        """Keep an answer to a call, and return what is sent: the answer, or the state of a background answer."""
+        request = call.json
+        if call.operation != "Responses" or response.status != 200 or not isinstance(request, dict):
+            return response
+        value = read_response(response)
+        name = value.get("id")
+        background = request.get("background") is True and call.named_service != RUNTIME
+        if not isinstance(name, str) or request.get("store") is False:
+            return response
+        if len(self._stored) >= _MOST:
+            del self._stored[next(iter(self._stored))]
+        waiting = background and isinstance(response.body, Body)
+        prompt = _join(call.prompt, content_of("Responses", call.model, response))
+        stored = _Stored(layer, value, prompt, read_input_items(request, name), ["in_progress"] if waiting else [])
+        self._stored[name] = stored
+        return _respond(change_state(value, "queued")) if waiting else response
+
+    def answer(self, call: Call) -> tuple[str, Response] | None:
+        """Return the rule and the answer for an operation on a kept answer; None for another call, or an unknown id."""
+        if call.operation not in OPERATIONS or not self._stored:
+            return None
+        path, _, query = call.path.partition("?")
+        name = path.rsplit("/responses/")[-1].partition("/")[0]
+        stored = self._stored.get(name)
+        if stored is None:
+            return None
+        if stored.deleted:
+            failure = Failure("ResourceNotFoundException", f"Response with id '{name}' not found.", 404)
+            return stored.layer, failure.build_response(call.dialect, call.service)
+        match call.operation:
+            case "DeleteResponse":
+                stored.deleted = True
+                return stored.layer, _respond({"id": name, "object": "response", "deleted": True})
+            case "ListInputItems":
+                return stored.layer, _respond(list_items(stored.items, parse_qs(query)))
+            case "CancelResponse":
+                return stored.layer, self._cancel(stored, call)
+        state = stored.states.pop(0) if stored.states else None
+        return stored.layer, _respond(change_state(stored.value, state) if state else stored.value)
+
+    def _cancel(self, stored: _Stored, call: Call) -> Response:
+        if stored.value.get("background") is not True:
+            failure = Failure("ValidationException", "Cannot cancel a synchronous response.", 400)
+            return failure.build_response(call.dialect, call.service)
+        if stored.states:
+            stored.value, stored.states = change_state(stored.value, "cancelled"), []
+        return _respond(stored.value)
+
+
+def _read_previous(call: Call) -> str | None:
+    if call.operation != "Responses" or not isinstance(call.json, dict):
+        return None
+    previous = call.json.get("previous_response_id")
+    return previous if isinstance(previous, str) else None
+
+
+def _respond(value: dict[str, JsonValue]) -> Response:
+    return Response(200, (("content-type", "application/json"),), Body("json", compact(value)))
+
+
+def _join(prompt: Prompt, content: object) -> Prompt:
+    """The conversation with the answer as its last turn."""
+    if not isinstance(content, Message):
+        return prompt
+    calls = tuple(block for block in content.blocks if isinstance(block, ToolUse))
+    return Prompt(turns=(*prompt.turns, Turn("assistant", content.text, calls=calls)))

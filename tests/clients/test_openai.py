@@ -1,0 +1,462 @@
+"""What a rule says once, boto3, OpenAI's and Anthropic's clients read through every inference API, with its errors."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+
+from bedtape_replayer import Replayer
+from bedtape_replayer.engine.session import Session
+from support.boto import boto3_client
+
+CLAUDE, GPT, OSS = "anthropic.claude-haiku-4-5", "openai.gpt-5.4", "openai.gpt-oss-20b"
+RUNTIME, MANTLE = "/openai/v1", "/service/bedrock-mantle/openai/v1"
+HELLO: list[Any] = [{"role": "user", "content": "Weather in Oslo?"}]
+TOOL: Any = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+CHAT_TOOL: Any = {"type": "function", "function": TOOL}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Replayer]:
+    with Replayer(()) as replayer:
+        yield replayer
+
+
+@pytest.fixture
+def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
+    return server.session(request.node.name)
+
+
+_OPEN: list[openai.OpenAI | anthropic.Anthropic] = []
+
+
+@pytest.fixture(autouse=True)
+def close_clients() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+def gpt(bedrock: Session, route: str = RUNTIME, retries: int = 0) -> openai.OpenAI:
+    client = openai.OpenAI(base_url=bedrock.url + route, api_key="key", max_retries=retries)
+    _OPEN.append(client)
+    return client
+
+
+def claude(bedrock: Session, retries: int = 0) -> anthropic.Anthropic:
+    client = anthropic.Anthropic(base_url=f"{bedrock.url}/anthropic", api_key="key", max_retries=retries)
+    _OPEN.append(client)
+    return client
+
+
+# -- answers -----------------------------------------------------------------------------------------------------
+
+
+def test_one_rule_answers_every_api(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain, wind and 4 °C.", usage={"input": 11, "output": 7})
+    converse = boto3_client(bedrock.url).converse(
+        modelId=CLAUDE, messages=[{"role": "user", "content": [{"text": "Weather in Oslo?"}]}]
+    )
+    assert converse["output"]["message"]["content"][0]["text"] == "Rain, wind and 4 °C."
+    for route in (RUNTIME, MANTLE):
+        chat = gpt(bedrock, route).chat.completions.create(model=OSS, messages=HELLO)
+        assert chat.choices[0].message.content == "Rain, wind and 4 °C."
+        assert chat.usage is not None
+        assert (chat.usage.prompt_tokens, chat.usage.total_tokens) == (11, 18)
+        answer = gpt(bedrock, route).responses.create(model=GPT, input="Weather in Oslo?")
+        assert answer.output_text == "Rain, wind and 4 °C."
+        assert answer.usage is not None
+        assert answer.usage.total_tokens == 18
+    message = claude(bedrock).messages.create(model=CLAUDE, max_tokens=99, messages=HELLO)
+    assert message.content[0].text == "Rain, wind and 4 °C."  # type: ignore[union-attr]
+    assert claude(bedrock).messages.count_tokens(model=CLAUDE, messages=HELLO).input_tokens == 11
+    assert [call.model for call in bedrock.calls[1:]] == [OSS, GPT, OSS, GPT, CLAUDE, CLAUDE]
+    bedrock.assert_called("Oslo", times=7)
+
+
+@pytest.mark.parametrize("route", [RUNTIME, MANTLE])
+@pytest.mark.parametrize("model", [OSS, GPT])
+def test_streams_of_openai(bedrock: Session, route: str, model: str) -> None:
+    bedrock.respond("Oslo", reasoning="The user asks for Oslo.", text="It rains in Oslo, and the wind blows.")
+    client = gpt(bedrock, route)
+    with client.responses.stream(model=model, input="Weather in Oslo?") as events:
+        kinds = [event.type for event in events]
+        final = events.get_final_response()
+    assert final.output_text == "It rains in Oslo, and the wind blows."
+    assert [item.type for item in final.output] == ["reasoning", "message"]
+    assert kinds[0] == "response.created"
+    assert kinds[-1] == "response.completed"
+    if (model, route) in ((OSS, RUNTIME), (GPT, MANTLE)):  # reasoning is in the text, and the model has no such route
+        return
+    with client.chat.completions.stream(model=model, messages=HELLO, stream_options={"include_usage": True}) as chunks:
+        completion = chunks.until_done().get_final_completion()
+    assert completion.choices[0].message.content == "It rains in Oslo, and the wind blows."
+    assert completion.usage is not None
+
+
+@pytest.mark.parametrize("route", [RUNTIME, MANTLE])
+def test_tools_of_openai(bedrock: Session, route: str) -> None:
+    bedrock.respond("Oslo", tool=[{"name": "weather", "input": {"city": "Oslo"}}, {"name": "weather", "input": {}}])
+    client = gpt(bedrock, route)
+    whole = client.chat.completions.create(model=OSS, messages=HELLO, tools=[CHAT_TOOL])
+    assert whole.choices[0].finish_reason == "tool_calls"
+    with client.chat.completions.stream(model=OSS, messages=HELLO, tools=[CHAT_TOOL]) as chunks:
+        streamed = chunks.until_done().get_final_completion()
+    for completion in (whole, streamed):
+        calls = completion.choices[0].message.tool_calls or []
+        assert [json.loads(call.function.arguments) for call in calls] == [{"city": "Oslo"}, {}]  # type: ignore[union-attr]
+        assert len({call.id for call in calls}) == 2
+    with client.responses.stream(model=GPT, input="Weather in Oslo?", tools=[{"type": "function", **TOOL}]) as events:
+        final = events.until_done().get_final_response()
+    assert [json.loads(item.arguments) for item in final.output] == [{"city": "Oslo"}, {}]  # type: ignore[union-attr]
+
+
+def test_an_agent_continues_with_the_result(bedrock: Session) -> None:
+    bedrock.respond(when={"tool_result": "weather"}, text="Take an umbrella.")
+    bedrock.respond("Oslo", tool={"name": "weather", "input": {"city": "Oslo"}})
+    client = gpt(bedrock)
+    asked = client.chat.completions.create(model=OSS, messages=HELLO, tools=[CHAT_TOOL]).choices[0].message
+    call = (asked.tool_calls or [])[0]
+    result: Any = [asked, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+    told = client.chat.completions.create(model=OSS, messages=[*HELLO, *result], tools=[CHAT_TOOL])
+    assert told.choices[0].message.content == "Take an umbrella."
+    first = client.responses.create(model=GPT, input="Weather in Oslo?")
+    item: Any = {"type": "function_call_output", "call_id": first.output[0].call_id, "output": "rain"}  # type: ignore[union-attr]
+    assert (
+        client.responses.create(model=GPT, input=[item], previous_response_id=first.id).output_text
+        == "Take an umbrella."
+    )
+
+
+def test_structured_output(bedrock: Session) -> None:
+    from pydantic import BaseModel
+
+    class Weather(BaseModel):
+        city: str
+        rain: bool
+
+    bedrock.respond("Oslo", json={"city": "Oslo", "rain": True})
+    client = gpt(bedrock)
+    parsed = client.chat.completions.parse(model=GPT, messages=HELLO, response_format=Weather)
+    assert parsed.choices[0].message.parsed == Weather(city="Oslo", rain=True)
+    answer = client.responses.parse(model=GPT, input="Weather in Oslo?", text_format=Weather)
+    assert answer.output_parsed == Weather(city="Oslo", rain=True)
+    forced = claude(bedrock).messages.create(
+        model=CLAUDE,
+        max_tokens=99,
+        messages=HELLO,
+        tools=[{"name": "weather", "input_schema": {"type": "object"}}],
+        tool_choice={"type": "tool", "name": "weather"},
+    )
+    assert forced.content[0].input == {"city": "Oslo", "rain": True}  # type: ignore[union-attr]
+
+
+def test_embeddings(bedrock: Session) -> None:
+    bedrock.respond(embedding="auto", dimension=16)
+    made = gpt(bedrock).embeddings.create(model="openai.embed", input=["rain", "wind", "rain"])
+    assert [len(row.embedding) for row in made.data] == [16, 16, 16]
+    assert made.data[0].embedding == made.data[2].embedding != made.data[1].embedding
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+ERRORS = {
+    "ValidationException": (400, "validation_error", "invalid_request_error", "invalid_request_error"),
+    "AccessDeniedException": (403, "permission_denied", "permission_error", "permission_error"),
+    "ResourceNotFoundException": (404, "not_found", "not_found_error", "not_found_error"),
+    "ThrottlingException": (429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error"),
+    "InternalServerException": (500, "server_error", "server_error", "api_error"),
+    "ServiceUnavailableException": (503, "service_unavailable", "service_unavailable_error", "overloaded_error"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_errors_have_the_form_of_the_api(bedrock: Session, name: str, stream: bool) -> None:
+    status, code, kind, anthropic_kind = ERRORS[name]
+    bedrock.fail(name, message="Not now.", times=9)
+    for route in (RUNTIME, MANTLE):
+        for ask in (
+            lambda client: client.chat.completions.create(model=OSS, messages=HELLO, stream=stream),
+            lambda client: client.responses.create(model=GPT, input="Oslo", stream=stream),
+        ):
+            with pytest.raises(openai.APIStatusError) as caught:
+                ask(gpt(bedrock, route))
+            error = caught.value
+            assert (error.status_code, error.code, error.type) == (status, code, kind)
+            assert isinstance(error.body, dict)
+            assert "Not now." in error.body["message"]
+            assert error.request_id
+    with pytest.raises(anthropic.APIStatusError) as failed:
+        claude(bedrock).messages.create(model=CLAUDE, max_tokens=9, messages=HELLO, stream=stream)
+    assert isinstance(failed.value.body, dict)
+    assert failed.value.body["error"] == {"type": anthropic_kind, "message": "Not now."}
+    assert failed.value.request_id == failed.value.body["request_id"]
+    assert {call.error for call in bedrock.calls} == {name}
+    assert {call.message for call in bedrock.calls} == {"Not now."}
+
+
+def test_a_miss_has_the_form_of_the_api(bedrock: Session) -> None:
+    with pytest.raises(openai.BadRequestError, match="No recording answers ChatCompletions") as caught:
+        gpt(bedrock).chat.completions.create(model=OSS, messages=HELLO)
+    assert (caught.value.code, caught.value.type) == ("CassetteMissException", "invalid_request_error")
+    with pytest.raises(anthropic.BadRequestError, match="No recording answers Messages"):
+        claude(bedrock).messages.create(model=CLAUDE, max_tokens=9, messages=HELLO)
+    assert [call.error for call in bedrock.calls] == ["CassetteMissException"] * 2
+
+
+def test_a_throttled_client_waits_as_long_as_the_answer_says(bedrock: Session) -> None:
+    bedrock.fail("ThrottlingException", times=2, retry_after_ms=1)
+    bedrock.respond("Oslo", text="Rain.")
+    assert (
+        gpt(bedrock, retries=2).chat.completions.create(model=OSS, messages=HELLO).choices[0].message.content == "Rain."
+    )
+    bedrock.fail("ServiceUnavailableException", times=2, retry_after_ms=1)
+    assert claude(bedrock, retries=2).messages.create(model=CLAUDE, max_tokens=9, messages=HELLO).content
+    assert [call.status for call in bedrock.calls] == [429, 429, 200, 503, 503, 200]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "text"),
+    [
+        ("Messages", {"model": CLAUDE, "messages": HELLO}, "max_tokens: Field required"),
+        (
+            "Messages",
+            {"model": CLAUDE, "max_tokens": 9, "messages": [{"role": "system", "content": "x"}]},
+            "messages.0.role: Input should be 'user' or 'assistant'",
+        ),
+        ("ChatCompletions", {"model": OSS}, "missing field `messages`"),
+        ("ChatCompletions", {"model": OSS, "messages": [{"role": "robot"}]}, "unknown variant `robot`"),
+        (
+            "ChatCompletions",
+            {"model": "openai.gpt-5.6-sol", "messages": HELLO, "max_tokens": 9},
+            "max_completion_tokens",
+        ),
+        ("Responses", {"input": "Oslo"}, "missing field `model`"),
+        ("ChatCompletions", [], "expected an object"),
+    ],
+)
+def test_requests_that_the_api_refuses(bedrock: Session, operation: str, body: Any, text: str) -> None:
+    bedrock.respond(text="Rain.")
+    path = {"Messages": "/anthropic/v1/messages", "Responses": f"{RUNTIME}/responses"}.get(
+        operation, f"{RUNTIME}/chat/completions"
+    )
+    refused = httpx.post(bedrock.url + path, json=body)
+    assert refused.status_code == 400
+    assert text in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "refused"),
+    [
+        ("/v1/chat/completions", "google.gemma-4-31b", True),
+        ("/openai/v1/chat/completions", "google.gemma-4-31b", False),
+        ("/v1/chat/completions", "openai.gpt-5.6-terra", True),
+        ("/v1/chat/completions", CLAUDE, True),
+        ("/v1/responses", CLAUDE, True),
+        ("/v1/chat/completions", OSS, False),
+        ("/v1/chat/completions", "acme.new-model", False),
+    ],
+)
+def test_models_on_a_route_that_refuses_them(bedrock: Session, path: str, model: str, refused: bool) -> None:
+    bedrock.respond(text="Rain.")
+    body = {"model": model, "messages": HELLO, "input": "Oslo"}
+    assert (httpx.post(f"{bedrock.url}/service/bedrock-mantle{path}", json=body).status_code == 400) is refused
+
+
+# -- faults in streams -------------------------------------------------------------------------------------------
+
+
+def chunks_of(bedrock: Session, model: str = OSS, route: str = MANTLE) -> Iterator[Any]:
+    yield from gpt(bedrock, route).chat.completions.create(model=model, messages=HELLO, stream=True)
+
+
+RAW = 'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null,"index":0}],"created":1,"id":"c","model":"m","object":"chat.completion.chunk"}\n\n'
+
+
+@pytest.fixture(params=["rule", "raw"])
+def spoken(request: pytest.FixtureRequest, bedrock: Session) -> Session:
+    """A stream of Chat Completions, from a rule's content or as raw text."""
+    if request.param == "rule":
+        bedrock.respond("Oslo", text="It rains in Oslo, and the wind blows all day.")
+    else:
+        text = "".join(RAW % word for word in ("It ", "rains ", "in ", "Oslo.")) + "data: [DONE]\n\n"
+        bedrock.respond("Oslo", raw={"text": text, "headers": {"content-type": "text/event-stream"}})
+    return bedrock
+
+
+def test_an_error_in_the_middle_of_a_stream(spoken: Session) -> None:
+    spoken.fail("ThrottlingException", after_events=2, times=1)
+    with pytest.raises(openai.APIError, match="Too many requests") as caught:
+        list(chunks_of(spoken))
+    assert caught.value.code == "rate_limit_exceeded"
+    assert (spoken.calls[-1].error, spoken.calls[-1].events) == ("ThrottlingException", 3)
+
+
+@pytest.mark.parametrize("model", [OSS, GPT])
+def test_an_error_in_the_middle_of_a_response(bedrock: Session, model: str) -> None:
+    bedrock.respond("Oslo", text="It rains in Oslo, and the wind blows all day.")
+    bedrock.fail("InternalServerException", after_events=5, times=1)
+    with pytest.raises(openai.APIError, match="unexpected error"):
+        list(gpt(bedrock).responses.create(model=model, input="Oslo", stream=True))
+    assert bedrock.calls[-1].error == "InternalServerException"
+
+
+def test_an_error_in_the_middle_of_a_message(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="It rains in Oslo, and the wind blows all day.")
+    bedrock.fail("ServiceUnavailableException", after_events=3, times=1)
+    with pytest.raises(anthropic.APIStatusError, match="unable to process") as caught:
+        list(claude(bedrock).messages.create(model=CLAUDE, max_tokens=9, messages=HELLO, stream=True))
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["error"]["type"] == "overloaded_error"
+    assert bedrock.calls[-1].error == "ServiceUnavailableException"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"truncate": {"after_events": 2, "in_order": False}}, httpx.RemoteProtocolError),
+        ({"reset": {"after_events": 2}}, httpx.TransportError),
+        ({"corrupt": {"what": "json", "event": 2}}, json.JSONDecodeError),
+    ],
+)
+def test_streams_that_break(spoken: Session, fault: Any, error: type[Exception]) -> None:
+    spoken.fault(**fault, name="broken", times=1)
+    with pytest.raises((error, openai.APIError)):
+        list(chunks_of(spoken))
+    assert spoken.calls[-1].faults == ("broken",)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": {"numbers": [2]}}, {"repeat": {"numbers": [2]}}, {"truncate": {"after_events": 2}}]
+)
+def test_streams_with_other_events(spoken: Session, fault: Any) -> None:
+    clean = len(list(chunks_of(spoken)))
+    spoken.fault(**fault, name="changed", times=1)
+    assert len(list(chunks_of(spoken))) != clean
+    assert spoken.calls[-1].faults == ("changed",)
+
+
+def test_an_unknown_event_is_inserted(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="It rains in Oslo.")
+    bedrock.fault(insert={"type": "response.newer", "payload": {"sequence_number": 1}, "after_events": 1})
+    events = list(gpt(bedrock).responses.create(model=GPT, input="Oslo", stream=True))
+    assert events[1].type == "response.newer"  # type: ignore[comparison-overlap]
+    bedrock.fault(drop={"types": ["response.newer", "response.in_progress"]})
+    kinds = [event.type for event in gpt(bedrock).responses.create(model=GPT, input="Oslo", stream=True)]
+    assert "response.in_progress" not in kinds
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"corrupt": {"what": "message_crc"}},
+        {"error": "ThrottlingException", "after_events": 1},
+        {"drop": {"types": ["contentBlockDelta"]}},
+        {"drop": {"numbers": [999]}},
+        {"swap": {"first": 998, "second": 999}},
+        {"truncate": {"after_events": 999}},
+    ],
+)
+def test_a_fault_that_cannot_act_did_not_happen(bedrock: Session, fault: Any) -> None:
+    """A whole answer has no events, and a stream of server-sent events no checksums."""
+    bedrock.respond("Oslo", text="It rains in Oslo.")
+    bedrock.fault(**fault, name="idle", times=1)
+    client = gpt(bedrock)
+    client.chat.completions.create(model=OSS, messages=HELLO)
+    if fault != {"error": "ThrottlingException", "after_events": 1}:
+        list(client.chat.completions.create(model=OSS, messages=HELLO, stream=True))
+    assert [call.faults for call in bedrock.calls] == [()] * len(bedrock.calls)
+    assert [call.status for call in bedrock.calls] == [200] * len(bedrock.calls)
+
+
+# -- the state of the Responses API ------------------------------------------------------------------------------
+
+
+def test_an_answer_is_read_again_and_deleted(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain.")
+    client = gpt(bedrock)
+    made = client.responses.create(model=GPT, input="Weather in Oslo?")
+    assert client.responses.retrieve(made.id) == made
+    items = client.responses.input_items.list(made.id).data
+    assert items[0].content[0].text == "Weather in Oslo?"  # type: ignore[union-attr]
+    client.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError, match=made.id):
+        client.responses.retrieve(made.id)
+    with pytest.raises(openai.BadRequestError, match="Previous response with id") as caught:
+        client.responses.create(model=GPT, input="And Oslo tomorrow?", previous_response_id=made.id)
+    assert caught.value.code == "previous_response_not_found"
+
+
+def test_a_streamed_answer_is_read_again(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain.")
+    client = gpt(bedrock)
+    with client.responses.stream(model=GPT, input="Oslo") as events:
+        made = events.until_done().get_final_response()
+    assert client.responses.retrieve(made.id).output_text == "Rain."
+
+
+def test_an_answer_that_is_not_stored_is_not_read_again(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain.")
+    client = gpt(bedrock)
+    made = client.responses.create(model=GPT, input="Oslo", store=False)
+    with pytest.raises(openai.BadRequestError, match="No recording answers GetResponse"):
+        client.responses.retrieve(made.id)
+
+
+def test_state_belongs_to_the_session(server: Replayer, bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain.")
+    made = gpt(bedrock).responses.create(model=GPT, input="Oslo")
+    other = server.session("another-session")
+    other.respond("Oslo", text="Rain.")
+    with pytest.raises(openai.BadRequestError, match="No recording answers"):
+        gpt(other).responses.retrieve(made.id)
+    bedrock.reset()
+    with pytest.raises(openai.BadRequestError, match="No recording answers"):
+        gpt(bedrock).responses.retrieve(made.id)
+
+
+def test_a_background_answer_goes_through_its_states(bedrock: Session) -> None:
+    bedrock.respond("Oslo", text="Rain.")
+    client = gpt(bedrock, MANTLE)
+    queued = client.responses.create(model=GPT, input="Oslo", background=True)
+    assert (queued.status, queued.output) == ("queued", [])
+    states = [client.responses.retrieve(queued.id) for _ in range(3)]
+    assert [state.status for state in states] == ["in_progress", "completed", "completed"]
+    assert states[-1].output_text == "Rain."
+    waiting = client.responses.create(model=GPT, input="Oslo again", background=True)
+    assert client.responses.cancel(waiting.id).status == "cancelled"
+    assert client.responses.retrieve(waiting.id).status == "cancelled"
+    runtime = gpt(bedrock, "/service/bedrock-runtime/openai/v1")
+    assert runtime.responses.create(model=GPT, input="Oslo", background=True).status == "completed"
+
+
+# -- conditions --------------------------------------------------------------------------------------------------
+
+
+def test_a_rule_for_a_model(bedrock: Session) -> None:
+    bedrock.respond(when={"model": "openai.gpt-oss*"}, text="I am open.")
+    bedrock.respond(when={"model": "openai.*", "operation": "ChatCompletions"}, text="I am hosted.")
+    client = gpt(bedrock)
+    told = [
+        client.chat.completions.create(model=model, messages=HELLO).choices[0].message.content
+        for model in (OSS, GPT, OSS)
+    ]
+    assert told == ["I am open.", "I am hosted.", "I am open."]
+    bedrock.assert_called(model="openai.gpt-oss*", times=2)
+
+
+def test_equal_requests_get_equal_bytes(bedrock: Session) -> None:
+    bedrock.respond("Oslo", reasoning="Hm.", text="It rains in Oslo.", tool={"name": "weather"})
+    for path, body in (
+        ("/v1/chat/completions", {"model": OSS, "messages": HELLO}),
+        ("/openai/v1/responses", {"model": GPT, "input": "Oslo"}),
+        ("/anthropic/v1/messages", {"model": CLAUDE, "messages": HELLO, "max_tokens": 9}),
+    ):
+        for stream in (False, True):
+            answers = {httpx.post(bedrock.url + path, json={**body, "stream": stream}).content for _ in range(3)}
+            assert len(answers) == 1
