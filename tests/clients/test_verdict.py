@@ -13,7 +13,8 @@ from typing import Any
 
 import boto3
 import pytest
-from anthropic import AnthropicBedrock, BadRequestError
+from anthropic import AnthropicBedrock, AnthropicBedrockMantle, APIError, BadRequestError
+from anthropic.types import MessageParam
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 from botocore.retries.standard import ExponentialBackoff
@@ -295,3 +296,27 @@ def test_a_client_that_retries_after_text_is_named(again: str, bedrock: Replayer
         with Http1(bedrock.url) as line:
             line.request("POST", f"{PATH}-stream", told, body)
     assert kinds(bedrock) == ({"delivered_text_twice"} if again == "same" else set())
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_client_of_another_api_that_ignores_an_error_in_a_stream_is_named(goes_on: bool, bedrock: Replayer) -> None:
+    """Anthropic's client raises the error of the stream; the program can catch it and use the part."""
+    bedrock.respond(text="Once upon a time there was a story.")
+    bedrock.fail("ThrottlingException", after_events=4)
+    url = f"{bedrock.url}/service/bedrock-mantle/anthropic"
+    messages: list[MessageParam] = [{"role": "user", "content": "Tell me a story"}]
+    parts: list[str] = []
+    with AnthropicBedrockMantle(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", base_url=url) as client:
+        with (
+            suppress(APIError),
+            client.messages.create(model=MODEL, max_tokens=99, messages=messages, stream=True) as s,
+        ):
+            for event in s:
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    parts.append(event.delta.text)
+        if goes_on:
+            messages += [{"role": "assistant", "content": "".join(parts)}, {"role": "user", "content": "On!"}]
+        client.messages.create(model=MODEL, max_tokens=99, messages=messages)
+    assert parts
+    assert [call.error for call in bedrock.calls] == ["ThrottlingException", None]
+    assert kinds(bedrock) == ({"ignored_stream_error"} if goes_on else set())

@@ -7,16 +7,20 @@ paths. Bodies are unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar, cast
 
 from bedtape_cassettes.failures import read_error
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of, parse_object
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.families.text_slots import slots
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
-from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue
+from bedtape_cassettes.format.json_values import Plain
+from bedtape_cassettes.format.json_view import read_values
+from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Outcome
 from bedtape_replayer.answering.reply import Piece
@@ -170,10 +174,9 @@ class Record:
         response = self.outcome.answer.response
         if not self.outcome.started or response is None or not isinstance(response.body, Events):
             return ""
-        sent = (_read_piece(piece.data) for piece in self.outcome.answer.reply.pieces[: self.events])
-        events = [event for body in sent if isinstance(body, Events) for event in body.events if not _is_error(event)]
-        content = content_of(self.operation, self.model, replace(response, body=Events.of(events)))
-        return content.text if isinstance(content, Message) else ""
+        pieces = self.outcome.answer.reply.pieces[: self.events]
+        values = [value for piece in pieces for value in _read_values(piece)]
+        return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
 
     @property
     def stop_reason(self) -> str | None:
@@ -225,13 +228,12 @@ _JSON_FIELDS = (
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
 
 
-def _read_piece(data: bytes) -> Body | Events:
-    body = bodies.read_events(data)
-    return body if isinstance(body, Events) else bodies.read_pieces(data)
-
-
-def _is_error(event: Event) -> bool:
-    return bool(event.headers) and (":message-type", "event") not in event.headers
+def _read_values(piece: Piece) -> Sequence[JsonValue | Plain]:
+    """Return the JSON of the events in a piece of a stream. Empty for a part of an event."""
+    for read in (bodies.read_events, bodies.read_pieces):
+        if isinstance(body := read(piece.data), Events):
+            return read_values(body)
+    return ()
 
 
 def _parse_message(body: bytes) -> str | None:
