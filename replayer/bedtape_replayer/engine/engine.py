@@ -150,13 +150,13 @@ class Engine:
         """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
-        occasion, among = layers.count(call, key), layers.candidates(call)
-        check = partial(self._check, session) if self._checks.rules else None
         if call.dialect == "openai":
-            session.responses.continue_conversation(call)
-            if (kept := session.responses.answer(call)) is not None:
-                reply = build_response_reply(call, kept[1], key, occasion.number)
-                return Answer(call, reply, "rule", kept[0], kept[1])
+            call = session.responses.continue_conversation(call)
+        occasion, among = layers.count(call, key), layers.candidates(call)
+        if call.dialect == "openai" and (kept := session.responses.answer(call)) is not None:
+            reply = build_response_reply(call, kept[1], key, occasion.number)
+            return Answer(call, reply, "rule", kept[0], kept[1])
+        check = partial(self._check, session) if self._checks.rules else None
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)

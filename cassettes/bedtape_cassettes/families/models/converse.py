@@ -73,7 +73,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         **performance(request),
         **tier(request),
         "stopReason": message.stop,
-        "usage": render_usage(usage, counts_cache=is_newer(request)),
+        "usage": render_usage(usage, request, counts_cache=is_newer(request)),
     }
 
 
@@ -111,7 +111,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
             **performance(request),
             **tier(request),
             # Streams of all models count cached tokens only if the request has a cache point.
-            "usage": render_usage(usage, counts_cache=False),
+            "usage": render_usage(usage, request, counts_cache=False),
         }
     }
 
