@@ -54,7 +54,6 @@ SHORT = {
     "recorder.mitmproxy_script.bedtape_addon",
     "replayer.answering.memo",
     "replayer.cli.init.pytest_files",
-    "replayer.cli.play_options",
     "replayer.engine.clock",
 }
 

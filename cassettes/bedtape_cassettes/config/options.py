@@ -73,6 +73,7 @@ _PLAYING: _Options = {
     "speed": Option(NumberKind()),
     "strict": _SWITCH,
     "validate": Option(ChoiceKind(("always", "rules", "never"))),
+    "ids": Option(ChoiceKind(("equal", "unique"))),
 }
 _MODES = ("none", "once", "new", "all")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from hashlib import blake2b
 from typing import TypeAlias
-from urllib.parse import quote
 
 import orjson
 
@@ -40,6 +39,8 @@ ANSWERING = re.compile(rb"\r\n(?:accept|x-amzn-bedrock-)")
 # Values of Accept that do not select a type. SDKs send different values for the same call.
 _ANY = "*/*"
 _USUAL = frozenset({"", _ANY, "application/json", "application/vnd.amazon.eventstream", "text/event-stream"})
+# Members of bodies that contain a model id, for operations without a model in the path.
+MODELS = ("model", "modelId")
 PROFILE = re.compile(r"^(?:us|eu|apac|us-gov|global|jp|au|ca)\.(?=[a-z0-9-]+\.)")
 
 
@@ -131,6 +132,8 @@ def _sort_body(body: bytes, rules: MatchRules) -> bytes | None:
         if isinstance(value, dict):
             for name in rules.members:
                 value.pop(name, None)
+            if rules.any_profile:
+                value |= {name: PROFILE.sub("", value[name]) for name in MODELS if isinstance(value.get(name), str)}
             paths = rules.deep_paths
         else:
             paths = rules.paths
@@ -152,8 +155,8 @@ def _render_model(target: Target, rules: MatchRules) -> str | None:
 
 def _render_address(target: Target, method: str, rules: MatchRules) -> bytes:
     path = target.path
-    if target.model and rules.any_profile:
-        path = path.replace(target.model, PROFILE.sub("", target.model), 1)
+    if target.model and rules.any_profile and (profile := PROFILE.match(target.model)):
+        path = path.replace(f"/{profile[0]}", "/", 1)
     return f"{target.name or method} {path}".encode()
 
 
@@ -168,10 +171,9 @@ def _redact(
     headers = tuple((name, scrub_text(value, rules.redaction)) for name, value in headers)
     if not rules.redact:
         return target, headers, body
-    path = redact_path(target.path, rules.redaction, decoded=True)
+    path = redact_path(target.path, rules.redaction)
     if path != target.path:
-        raw, mark, query = path.partition("?")
-        target = identify(method, quote(raw, safe="/:") + mark + query)
+        target = identify(method, path)
     return target, headers, scrub(body, rules.redaction)
 
 

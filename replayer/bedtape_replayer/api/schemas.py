@@ -138,7 +138,9 @@ def _add_fired(schema: Schema, **more: Schema) -> Schema:
 
 LAID_RULE = _add_fired(RULE, answer={"anyOf": [_ANSWER, _FUNCTION]})
 LAID_FAULT = _add_fired(FAULT)
-LAYERS = _exactly({"seed": _WHOLE, "rules": list_of(LAID_RULE), "faults": list_of(LAID_FAULT)})
+LAYERS = _exactly(
+    {"seed": _WHOLE, "ids": OVERLAY["properties"]["ids"], "rules": list_of(LAID_RULE), "faults": list_of(LAID_FAULT)}
+)
 
 # -- calls -----------------------------------------------------------------------------------------------------
 

@@ -170,6 +170,7 @@ def _overlay(request: ApiRequest) -> JsonValue:
     layers = session.layers.effective
     return {
         "seed": layers.seed,
+        "ids": layers.ids or "equal",
         "rules": [_render_layer(session, rule) for rule in layers.rules],
         "faults": [_render_layer(session, fault) for fault in layers.faults],
     }

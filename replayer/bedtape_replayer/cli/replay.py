@@ -29,7 +29,7 @@ from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
+from bedtape_replayer.cli.play_options import Identifying, Ids, Speed, Validate, Validating, check_speed
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
@@ -76,6 +76,7 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Overlay file: rules and faults for every session.")
     ] = None,
     validate: Validate = Validating.rules,
+    ids: Ids = Identifying.equal,
     control_token: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +111,7 @@ def replay(
         chosen = folders or _default_folders(context)
         seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
-        laid = read_overlay(overlay) if overlay is not None else NOTHING
+        laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
         admission = Admission.at(host, allow_host or ())
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(

@@ -32,7 +32,7 @@ from bedtape_replayer.engine.session_state import Sessions, SessionState, read_s
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.rendered import RuleAnswers
+from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
 from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
 
 # Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
@@ -168,9 +168,10 @@ class Engine:
         key = session.index(self._library).key(call)
         if call.dialect == "openai":
             call = session.responses.continue_conversation(call)
-            if (kept := session.responses.answer(call)) is not None:
-                return Answer(call, build_response_reply(call, kept[1], key), "rule", kept[0], kept[1])
         occasion, among = layers.count(call, key), layers.candidates(call)
+        if call.dialect == "openai" and (kept := session.responses.answer(call)) is not None:
+            reply = build_response_reply(call, kept[1], key, occasion.number)
+            return Answer(call, reply, "rule", kept[0], kept[1])
         check = partial(self._check, session) if self._checks.rules else None
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
@@ -179,13 +180,13 @@ class Engine:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
                 if call.operation == "Responses" and match.layer:
-                    answer = _keep_response(session, answer, key)
+                    answer = _keep_response(session, answer, occasion)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss has no response to change
                 return answer
             applied = layers.select_faults(occasion, answer.response, now, among)
-            return _apply_faults(layers, answer, applied, key) if applied else answer
+            return _apply_faults(layers, answer, applied, occasion) if applied else answer
         except Refused as error:
             reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect)
             return Answer(call, reply, "overlay", str(error))
@@ -203,16 +204,17 @@ class Engine:
         return self._refusals[request]
 
 
-def _keep_response(session: SessionState, answer: Answer, key: bytes) -> Answer:
+def _keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
     """Keeps a rule's answer of the Responses API, which a client may read again, and returns the answer to send."""
     assert answer.response is not None
     response = session.responses.keep(answer.call, answer.response, answer.by or "")
     if response is answer.response:
         return answer
-    return replace(answer, response=response, reply=build_response_reply(answer.call, response, key))
+    reply = build_response_reply(answer.call, response, occasion.key, occasion.number)
+    return replace(answer, response=response, reply=reply)
 
 
-def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], key: bytes) -> Answer:
+def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
     """Applies the faults to an answer. Faults that change nothing are not counted and not in the history."""
     call, response, reply = answer.call, answer.response, answer.reply
     assert response is not None
@@ -223,7 +225,7 @@ def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], k
         if changed is not before:
             acted.add(each.fault.id)
     if changed is not response:
-        reply = build_response_reply(call, changed, key)
+        reply = build_response_reply(call, changed, occasion.key, occasion.number)
     for each in applied:
         last, reply = reply, each.fault.kind.on_reply(reply, call, each.context)
         if reply is not last and (reply.pieces, reply.headers) != (last.pieces, last.headers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from bedtape_cassettes.families.content import Content
 from bedtape_cassettes.families.dependencies import Reads
@@ -19,6 +20,19 @@ from bedtape_replayer.overlay.raw import Raw
 from bedtape_replayer.overlay.rule import Rule
 
 _BYTES = 32 * 1024 * 1024
+
+
+class Occasion(NamedTuple):
+    """A call with its match key.
+
+    seen: how many calls with that key the session has seen; 0 if it does not count them. number: of the call among them,
+    from 0, if ids are unique; otherwise 0.
+    """
+
+    call: Call
+    key: bytes
+    seen: int
+    number: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -41,12 +55,13 @@ class RuleAnswers:
         self._templates: Memo[tuple[object, ...], tuple[Rule, Template]] = Memo(_BYTES, _BYTES)
         self._reads: Memo[tuple[object, ...], tuple[Rule, Reads]] = Memo(_BYTES)
 
-    def answer(self, rule: Rule, position: int, call: Call, key: bytes, seed: int) -> RuleMatch | None:
+    def answer(self, rule: Rule, position: int, occasion: Occasion, seed: int) -> RuleMatch | None:
         """Return the answer of a rule at a position of its answers, or None if the rule's function passes the call on.
 
-        key: the match key. seed: the overlay's. Raises RenderError.
+        seed: the overlay's. Raises RenderError.
         """
-        entry = (id(rule), position, seed, key, call.request)
+        call, key, _, number = occasion
+        entry = (id(rule), position, number, seed, key, call.request)
         if (kept := self._by_request.get(entry)) is not None:
             return kept[1]
         content = rule.compute(position, call)
@@ -55,12 +70,12 @@ class RuleAnswers:
         is_fixed = content is rule.answers[position]
         if isinstance(content, Failure | Raw):  # their request ids may also be in the body
             response = rule.render(content, call, Random(0), Reads())  # noqa: S311 - nothing is random
-            match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
+            match = RuleMatch(rule.id, response, build_response_reply(call, response, key, number))
         else:
             template = self._find_template(rule, position, content, call, seed) if is_fixed else None
             template = template or _render(rule, position, content, call, seed, Reads())
-            id_seed = derive_seed(seed, f"{rule.id}/{position}", key) if template.slots else b""
-            match = RuleMatch(rule.id, *template.fill(id_seed, key))
+            id_seed = derive_seed(seed, f"{rule.id}/{position}/{number}", key) if template.slots else b""
+            match = RuleMatch(rule.id, *template.fill(id_seed, key, number))
         if is_fixed:
             self._by_request.keep(entry, (rule, match), call.request_size + 3 * match.reply.size)
         return match

@@ -5,11 +5,14 @@ A key of a file has the same name as the argument of `respond` or `fail`. Data o
 
 from __future__ import annotations
 
+from typing import get_args
+
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import STOP_REASONS
 from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.overlay import Ids
 
 
 def _text(description: str, **more: object) -> Schema:
@@ -243,6 +246,11 @@ OVERLAY: Schema = {
                 "minimum": -(2**63),
                 "maximum": 2**63 - 1,
                 "description": "The seed of all random choices.",
+            },
+            "ids": {
+                "type": "string",
+                "enum": list(get_args(Ids)),
+                "description": "Whether the answers of rules and faults to equal requests have equal or unique ids. Default: equal.",
             },
             "rules": {"type": "array", "items": RULE, "description": "The first rule that matches answers the call."},
             "faults": {"type": "array", "items": FAULT, "description": "All faults that match apply, in order."},

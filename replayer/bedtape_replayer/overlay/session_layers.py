@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.reply import build_response_reply
+from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
 from bedtape_replayer.overlay.explain import explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
-from bedtape_replayer.overlay.rendered import RuleAnswers, RuleMatch
+from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
@@ -30,14 +29,6 @@ class AppliedFault:
 
     fault: Fault
     context: FaultContext
-
-
-class Occasion(NamedTuple):
-    """A call with its match key. seen: how many calls with that key the session has seen; 0 if it does not count them."""
-
-    call: Call
-    key: bytes
-    seen: int
 
 
 class Layers:
@@ -93,6 +84,7 @@ class Layers:
             (*overlay.rules, *self.shared.rules),
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
+            overlay.ids or self.shared.ids,
         )
         self._candidates = CandidateFinder(self._all)
         self._counts_keys = _varies(self._all)
@@ -135,13 +127,13 @@ class Layers:
         return self._candidates(call)
 
     def count(self, call: Call, key: bytes) -> Occasion:
-        """Counts the call among the calls with its match key, if a layer varies between equal calls."""
+        """Counts the call among the calls with its match key, if answers vary between equal calls."""
         if not self._counts_keys:
             return Occasion(call, key, 0)
         if len(self._seen) >= _MOST_KEYS:
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
-        return Occasion(call, key, seen)
+        return Occasion(call, key, seen, seen - 1 if self._all.ids == "unique" else 0)
 
     def answer_from_fault(self, occasion: Occasion, now: float, among: Candidates | None = None) -> RuleMatch | None:
         """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
@@ -151,7 +143,7 @@ class Layers:
             if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
                 if response is not None and self._take(fault, context):
-                    return RuleMatch(fault.id, response, build_response_reply(call, response, occasion.key))
+                    return RuleMatch(fault.id, response, _build_reply(occasion, response))
         return None
 
     def select_faults(
@@ -208,7 +200,7 @@ class Layers:
             if not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
             try:
-                match = answers.answer(rule, rule.position(counter.fired), call, occasion.key, self._all.seed)
+                match = answers.answer(rule, rule.position(counter.fired), occasion, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
                 raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
@@ -217,7 +209,7 @@ class Layers:
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
-                return RuleMatch("", refusal, build_response_reply(call, refusal, occasion.key))
+                return RuleMatch("", refusal, _build_reply(occasion, refusal))
             counter.record_fired()
             return match
         return None
@@ -234,9 +226,15 @@ class Layers:
 
 def _varies(overlay: Overlay) -> bool:
     """Whether a layer is different for each call with the same match key."""
-    return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
-        fault.kind.varies for fault in overlay.faults
+    return (
+        overlay.ids == "unique"
+        or any(layer.schedule.probability < 1 for layer in overlay.layers)
+        or any(fault.kind.varies for fault in overlay.faults)
     )
+
+
+def _build_reply(occasion: Occasion, response: Response) -> Reply:
+    return build_response_reply(occasion.call, response, occasion.key, occasion.number)
 
 
 class NameTaken(ValueError):

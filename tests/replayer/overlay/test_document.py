@@ -232,6 +232,7 @@ def problems(document: Any) -> list[str]:
         ({"rule": []}, "rule: expected no key 'rule', found []; did you mean rules?"),
         ({"rules": [{"name": "a", "answer": {"text": "x"}}], "faults": [{"name": "a", "stall": {}}]}, "rename one"),
         ({"seed": "x"}, "seed: expected a whole number"),
+        ({"ids": "other"}, "ids: expected one of equal, unique"),
     ],
 )
 def test_what_is_wrong_is_said(document: Any, said: str) -> None:
@@ -240,12 +241,12 @@ def test_what_is_wrong_is_said(document: Any, said: str) -> None:
 
 def test_a_file_is_read_and_layers_are_named() -> None:
     overlay = read(
-        b"bedtape-overlay: 1\nseed: 7\nrules:\n- answer: {text: a}\n- {name: own, answer: {text: b}}\nfaults:\n- stall: {}\n",
+        b"bedtape-overlay: 1\nseed: 7\nids: unique\nrules:\n- answer: {text: a}\n- {name: own, answer: {text: b}}\nfaults:\n- stall: {}\n",
         "o",
     )
     assert [rule.id for rule in overlay.rules] == ["file-rule-1", "own"]
     assert [fault.id for fault in overlay.faults] == ["file-fault-1"]
-    assert overlay.seed == 7
+    assert (overlay.seed, overlay.ids) == (7, "unique")
 
 
 def test_every_problem_of_a_file_has_its_line() -> None:
