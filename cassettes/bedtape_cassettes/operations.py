@@ -39,12 +39,14 @@ class Target:
 
     operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a
     whole ARN; None if the path contains no model. path: decoded, without a prefix of the endpoint
-    and without repeated slashes, with a sorted query.
+    and without repeated slashes, with a sorted query. prefixed: whether the request's path has such a
+    prefix.
     """
 
     operation: Operation | None
     model: str | None
     path: str
+    prefixed: bool = False
 
     @property
     def name(self) -> str | None:
@@ -163,8 +165,24 @@ def identify(method: str, target: str) -> Target:
     for operation, end, pattern in _PATTERNS:
         if operation.method == method and bare.endswith(end) and (found := pattern.search(path)):
             model = next((unquote(v) for k, v in found.groupdict().items() if k in _MODEL_LABELS), None)
-            return Target(operation, model, unquote(path[found.start() :].rstrip("/")) + suffix)
+            bare = unquote(path[found.start() :].rstrip("/"))
+            return Target(operation, model, bare + suffix, prefixed=found.start() > 0)
     return Target(None, None, unquote(path) + suffix)
+
+
+def find_operation(service: str, method: str, target: str) -> Operation | None:
+    """Returns the operation that a service runs for a path; None if the table does not have it.
+
+    `identify` accepts every prefix, and this does not, because a prefix can make a path of another
+    operation: `POST /agents/ID` of the service `bedrock-agent` changes an agent. The service of a
+    client that names none is bedrock-runtime, which has no operation that changes anything.
+    """
+    found = identify(method, target)
+    operation = found.operation
+    if operation is None or found.prefixed or service not in (_RUNTIME, operation.service):
+        return None
+    segments = found.path.partition("?")[0].split("/")
+    return None if "." in segments or ".." in segments else operation
 
 
 def find_model(target: Target, body: bytes) -> str | None:

@@ -66,13 +66,18 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No recording answers the call. exhausted: with strict, the number of recordings, all of them played."""
+    """Nothing answers the call.
+
+    exhausted: with strict, the number of recordings, all of them played. layers: why each rule and fault of the session
+    did not answer.
+    """
 
     request: str
     session: str
     recordings: int
     nearest: tuple[Near, ...]
     exhausted: int = 0
+    layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The report. The HTTP answer, the log and a failing test contain the same text."""
@@ -81,10 +86,11 @@ class Miss:
             lines = [
                 f"No recording is left for {self.request}: it was recorded {times}, and --strict does not play it again."
             ]
-            return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
+            return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest), *self._explain_layers()])
         held = format_count(self.recordings, "recording")
-        lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
-        if not self.nearest:
+        answering = "rule and no recording" if self.layers else "recording"
+        lines = [f"No {answering} answers {self.request} (session {self.session}, {held}).", *self._explain_layers()]
+        if not self.nearest and not self.layers:
             lines.append("There is no recording of this operation; record one, or check the folder.")
         for number, near in enumerate(self.nearest):
             lines.append(f"{'Nearest' if number == 0 else 'Next'}: {near.file}")
@@ -92,6 +98,10 @@ class Miss:
             if len(near.differences) > _SHOWN:
                 lines.append(f"  … and {len(near.differences) - _SHOWN} more differences")
         return "\n".join(lines)
+
+    def _explain_layers(self) -> list[str]:
+        more = len(self.layers) - _SHOWN
+        return [*(f"  {line}" for line in self.layers[:_SHOWN]), *([f"  … and {more} more layers"] if more > 0 else [])]
 
 
 _SHOWN = 12

@@ -218,6 +218,13 @@ def build_error_reply(status: int, error: str, message: str, request_id: str, di
     return build_own_reply(status, body, (b"x-amzn-requestid", own), (b"x-request-id", own), (b"request-id", own))
 
 
+def build_refusal_reply(problem: str) -> Reply:
+    """Builds the answer to a request that the server does not accept. It does not depend on the path."""
+    # SDKs read `message`, and clients of the control API read `error`.
+    body = bodies.compact({"message": f"bedtape: {problem}", "error": problem})
+    return build_own_reply(403, body, (b"x-amzn-ErrorType", b"RequestRefusedException"))
+
+
 def build_own_reply(
     status: int,
     body: bytes,

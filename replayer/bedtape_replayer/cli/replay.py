@@ -15,8 +15,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
@@ -76,10 +77,14 @@ def replay(
         typer.Option(
             metavar="TOKEN",
             envvar="BEDTAPE_CONTROL_TOKEN",
-            help="Require this token in the control API, and allow requests to any host name instead of loopback.",
+            help="Require this token in the control API, and serve it to other machines too.",
         ),
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
+    allow_host: AllowHost = None,
+    grace: Annotated[
+        float, typer.Option(min=0, max=86400, help="Seconds that answers in flight get after SIGTERM or Ctrl-C.")
+    ] = 10.0,
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -102,6 +107,7 @@ def replay(
         seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
         laid = read_overlay(overlay) if overlay is not None else NOTHING
+        admission = Admission.at(host, allow_host or ())
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
@@ -109,10 +115,14 @@ def replay(
             )
     engine = Engine(library, strict=strict, overlay=laid, checks=parse_checks(validate.value))
     if control:
-        engine.control = Gate(engine, control_token)
+        engine.control = gate = Gate(engine, control_token, address=host)
+        if gate.is_off:
+            report(
+                f"other machines can reach {host}, so the control API is off; --control-token or BEDTAPE_CONTROL_TOKEN turns it on"
+            )
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(engine, host, port, chosen, seen, rules, speed, log_level))
+        runner.run(_serve(engine, host, port, admission, chosen, seen, rules, speed, grace, log_level))
 
 
 def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
@@ -138,15 +148,17 @@ async def _serve(
     engine: Engine,
     host: str,
     port: int,
+    admission: Admission,
     folders: Sequence[Path],
     seen: store.Fingerprint,
     rules: MatchRules,
     speed: float | None,
+    grace: float,
     level: LogLevel,
 ) -> None:
     """Serve until a signal comes."""
     calls = _CallLog(level)
-    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else calls.add)
+    server = Server(engine, admission=admission, speed=speed, observer=None if level is LogLevel.error else calls.add)
     stopping = _stop_on_signals(server)
     try:
         await server.start(host, port)
@@ -170,7 +182,7 @@ async def _serve(
     )
     await stopping.wait()
     watching.cancel()
-    await server.stop()
+    await server.stop(grace)
     calls.flush()
 
 

@@ -120,7 +120,7 @@ class Engine:
         key = index.key(call)
         recording = session.next(index, key, strict=self._strict(session))
         if recording is None:
-            return self._render_miss(call, index, key)
+            return self._render_miss(session, call, index, key)
         return self._render_recording(call, recording)
 
     def _strict(self, session: SessionState) -> bool:
@@ -130,9 +130,10 @@ class Engine:
         interaction = recording.interaction
         return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
-    def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
+    def _render_miss(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
+        miss = replace(miss, layers=session.layers.explain(call))
         return Answer(
             call, build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect), "miss", miss=miss
         )
@@ -150,12 +151,12 @@ class Engine:
         """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
-        occasion, among = layers.count(call, key), layers.candidates(call)
-        check = partial(self._check, session) if self._checks.rules else None
         if call.dialect == "openai":
-            session.responses.continue_conversation(call)
+            call = session.responses.continue_conversation(call)
             if (kept := session.responses.answer(call)) is not None:
                 return Answer(call, build_response_reply(call, kept[1], key), "rule", kept[0], kept[1])
+        occasion, among = layers.count(call, key), layers.candidates(call)
+        check = partial(self._check, session) if self._checks.rules else None
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from traceback import extract_tb
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Json, Message, Ranking, Text
@@ -54,7 +55,7 @@ class Rule:
         except RenderError:
             raise
         except Exception as error:
-            raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
+            raise RenderError(f"its function raised {type(error).__name__}: {error} ({_locate(error)})") from error
 
     def render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
         """Renders content for the call. Raises RenderError if it has no form for this operation and model family."""
@@ -73,6 +74,12 @@ class Rule:
             family=self.family,
             service=call.service,
         )
+
+
+def _locate(error: Exception) -> str:
+    """Returns the file and line that raised the error: `test_mail.py:12`."""
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _convert_returned(returned: object) -> Content | Failure | Raw | None:

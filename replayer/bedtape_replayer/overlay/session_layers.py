@@ -14,6 +14,7 @@ from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.reply import Reply, build_response_reply
 from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
+from bedtape_replayer.overlay.explain import explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.rule import Rule
@@ -135,6 +136,12 @@ class Layers:
         """Returns how many calls the layer applied to."""
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
+
+    def explain(self, call: Call) -> tuple[str, ...]:
+        """Returns why each rule and each fault that can answer did not answer the call, one line each."""
+        answering = (fault for fault in self._all.faults if fault.kind.replaces)
+        layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
+        return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
 
     def candidates(self, call: Call) -> Candidates:
         """Finds the layers that may match a call, for the `among` parameter of the methods below."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
+from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage.store import cache_folder
 from bedtape_replayer.answering.library import Library
@@ -134,11 +135,12 @@ class Replayer(Session):
             history_limit=self._history,
             checks=self._checks,
         )
-        engine.control = Gate(engine)
+        engine.control = Gate(engine, address=self._address[0])
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
         self._thread.start()
-        server = Server(engine, speed=self._speed, observer=self._observer)
+        admission = Admission.at(self._address[0])
+        server = Server(engine, admission=admission, speed=self._speed, observer=self._observer)
         try:
             self._await(server.start(*self._address))
         except BaseException:

@@ -192,6 +192,7 @@ class Http1Connection:
             return None
         if target[0] != _SLASH:
             target = strip_origin(target)
+        head.known_sender = (framing[b"host"].strip(b" \t"), None, None)  # other framing has no headers of web pages
         self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
         self.stream += 1
         return RequestReceived(self.stream, method, target, head, body)

@@ -41,13 +41,15 @@ def find_refusal(
     model: percent-decoded, as in `operations.Target`. header: returns the value of a header by its lower-case name.
     path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
-    if operation in openai_apis.REQUIRED:
+    if operation not in _SERVICES:
+        if operation not in openai_apis.REQUIRED:
+            return None
         try:
             mistake = openai_apis.find_mistake(operation, path, service, orjson.loads(body or b"null"))
         except orjson.JSONDecodeError:
             return _invalid(native.MALFORMED)
         return _invalid(mistake) if mistake else None
-    known = input_of(_SERVICES[operation], operation) if operation in _SERVICES else None
+    known = input_of(_SERVICES[operation], operation)
     if known is None:
         return None
     if any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels):

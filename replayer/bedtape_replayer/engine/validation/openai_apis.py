@@ -44,7 +44,10 @@ _MAX_TOKENS = (
 
 
 def find_mistake(operation: str, path: str, service: str, body: JsonValue) -> str | None:
-    """Return Bedrock's message about the first mistake in a request, or `None`. path: without prefixes."""
+    """Return Bedrock's message about the first mistake in a request, or `None`.
+
+    operation: a key of `REQUIRED`. path: without prefixes.
+    """
     if not isinstance(body, dict):
         return f"{_UNREADABLE}: expected an object"
     return next(_find_mistakes(operation, path, service, body), None)
