@@ -24,7 +24,7 @@ from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.answering.reply import Reply, build_reply
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.api.inspector.call_detail import whole
+from bedtape_replayer.api.inspector.call_detail import render_detail
 from bedtape_replayer.api.inspector.page import POLICY
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.history.record import Record
@@ -385,7 +385,7 @@ def test_every_real_exchange_can_be_shown() -> None:
         request = Call("default", exchange.method, exchange.path, head, exchange.request_body, number)
         reply = build_reply(interaction, b"", 0)
         outcome = Outcome(Answer(request, reply, "cassette", "f", interaction.response), BEGAN, 0.0, True, 1)
-        shown: Any = whole(Record(outcome), scene.session, scene.engine.library)
+        shown: Any = render_detail(Record(outcome), scene.session, scene.engine.library)
         json.dumps(shown, allow_nan=False).encode()
         if shown["answer"]["events"] and header(reply, "content-type") == "application/vnd.amazon.eventstream":
             buffer = EventStreamBuffer()

@@ -37,9 +37,9 @@ def find_refusal(
     path: str = "",
     service: str = RUNTIME,
 ) -> Failure | None:
-    """Return the error that Bedrock would answer; None for a valid request, and for an operation with unknown rules.
+    """Return the error that Bedrock would answer; `None` for a valid request, and for an operation with unknown rules.
 
-    model: percent-decoded, as `operations.Target` has it. header: returns the request's header of a lower-case name.
+    model: percent-decoded, as in `operations.Target`. header: returns the value of a header by its lower-case name.
     path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
     if operation not in _SERVICES:
@@ -85,18 +85,21 @@ def _check_body(operation: str, model: str, known: Input, body: bytes) -> Failur
     except orjson.JSONDecodeError:
         return _invalid(native.MALFORMED)
     if known.body is None:
-        mistake = native.mistake(model, value, streaming=operation != "InvokeModel")
+        mistake = native.find_mistake(model, value, streaming=operation != "InvokeModel")
     elif problems := known.body(value):
         return _refuse(problems)
     elif operation in ("Converse", "ConverseStream") and isinstance(value, dict):
-        mistake = conversation.mistake(model, value)
+        mistake = conversation.find_mistake(model, value)
     else:
         return None
     return _invalid(mistake) if mistake else None
 
 
 def _refuse(problems: Sequence[Violation]) -> Failure:
-    """Report the first wrong type, because Bedrock reads no further; then all bounds; then the first other problem."""
+    """Return the error of a violated shape.
+
+    Like Bedrock, report the first wrong type alone, or else all bounds, or else the first other problem.
+    """
     if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
         return Failure("SerializationException", str(mistyped), 400)
     bounds = [str(problem) for problem in problems if problem.kind == "bounds"]
