@@ -21,8 +21,8 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue, Suite
-from bedtape_cassettes.patterns import compile_pattern
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
 from bedtape_cassettes.storage import git

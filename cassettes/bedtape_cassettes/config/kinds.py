@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from bedtape_cassettes.patterns import compile_pattern
+from bedtape_cassettes.format.patterns import compile_pattern
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Scalar, ...]

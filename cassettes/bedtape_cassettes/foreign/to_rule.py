@@ -15,10 +15,10 @@ from typing import Any
 from bedtape_cassettes.foreign.exchange import Rule, Unusable, render_value
 from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
 from bedtape_cassettes.operations import identify
-from bedtape_cassettes.patterns import compile_pattern
 from bedtape_cassettes.redaction.kinds import is_secret_header
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 

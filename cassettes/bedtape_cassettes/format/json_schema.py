@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import Place, same
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.patterns import compile_pattern
 
 Schema: TypeAlias = dict[str, Any]
 

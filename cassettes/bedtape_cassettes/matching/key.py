@@ -17,10 +17,10 @@ from typing import TypeAlias
 import orjson
 
 from bedtape_cassettes.format.json_values import map_leaves, parse_path, remove
+from bedtape_cassettes.format.patterns import replace_all
 from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue, Request
 from bedtape_cassettes.operations import Target, identify
-from bedtape_cassettes.patterns import replace_all
 from bedtape_cassettes.redaction.scrub import Redaction, redact_path, scrub, scrub_text
 
 # Request headers that change Bedrock's answer. Accept is one, because some models answer in several

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.format.json_values import parse_path
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
-from bedtape_cassettes.patterns import compile_pattern
 from bedtape_cassettes.redaction.scrub import read_patterns
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
-from bedtape_cassettes.patterns import find_spans
+from bedtape_cassettes.format.patterns import find_spans
 from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
 

@@ -13,8 +13,8 @@ from functools import cached_property, partial, reduce
 from urllib.parse import quote, unquote
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
+from bedtape_cassettes.format.patterns import compile_pattern, find_spans
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.patterns import compile_pattern, find_spans
 from bedtape_cassettes.redaction.engine import Find, Search, Span, find_edits, replace_all, settle
 from bedtape_cassettes.redaction.kinds import KINDS, PERSONAL, REDACTED, SECRETS, is_secret_header, make_own_kind
 

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Protocol
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.model import Response
-from bedtape_cassettes.patterns import SlowPattern
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head

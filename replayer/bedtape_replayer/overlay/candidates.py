@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.matching.key import AnswerHeaders
-from bedtape_cassettes.patterns import SlowPattern
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.overlay import Fault, Overlay

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import find, same
+from bedtape_cassettes.format.patterns import compile_pattern, matches
 from bedtape_cassettes.model import JsonValue
-from bedtape_cassettes.patterns import compile_pattern, matches
 from bedtape_replayer.answering.call import Call
 
 _Check = Callable[[Call], bool]

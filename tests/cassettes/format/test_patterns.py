@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.patterns import SlowPattern, compile_pattern, find_spans, matches, replace_all
+from bedtape_cassettes.format.patterns import SlowPattern, compile_pattern, find_spans, matches, replace_all
 
 SOURCES = [
     "a",
