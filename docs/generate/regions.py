@@ -38,6 +38,7 @@ WRITERS: Mapping[str, Callable[..., list[str]]] = {
     "headers": wire.headers,
     "secrets": secret_kinds.secrets,
     "sdks": wire.sdks,
+    "variables": wire.variables,
 }
 
 

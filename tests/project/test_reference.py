@@ -175,7 +175,9 @@ def test_every_exception_is_on_the_page_or_becomes_another_message() -> None:
 
 def test_every_error_of_the_wire_and_every_finding_is_on_the_page() -> None:
     wire = section("errors", "On the wire")
-    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"}
+    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"} | {
+        "RequestRefusedException"
+    }
     assert set(re.findall(r"^\| `(\w+)`", wire, re.MULTILINE)) == own
     assert rows(section("errors", "Findings of a verdict")) == set(get_args(Mistake))
 

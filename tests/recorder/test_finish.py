@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,8 @@ from bedtape_cassettes.model import LONGEST_MS, Cassette, Events, Headers, Inter
 from bedtape_cassettes.names import is_safe_name
 from bedtape_cassettes.redaction.scrub import read_patterns
 from bedtape_cassettes.storage import store
-from bedtape_cassettes.storage.commit import lock
+from bedtape_cassettes.storage.commit import commit, lock
+from bedtape_recorder import finish
 from bedtape_recorder.finish import WriteResult, build_cassettes, merge, read_exchanges, recover_file
 from support.capturing import JSON, SSE, STREAM, Taken, cut
 from support.commands import run_program
@@ -479,14 +481,45 @@ def test_a_cassette_that_cannot_be_read_keeps_the_journal(folder: Path, tmp_path
     assert tree(folder) == before
 
 
-def test_a_folder_that_another_process_changes_keeps_the_journal(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_another_process_changes_is_waited_for(folder: Path) -> None:
     record(folder, ("a", "one"))
-    with lock(folder), pytest.raises(CassetteError, match="found another command that changes it; wait"):
-        record(folder, ("a", "two"))
-    assert (tmp_path / "cassettes.journal").is_file()
-    assert texts(folder) == ["one"]
-    recover_file(tmp_path / "cassettes.journal", folder)
+    with ThreadPoolExecutor() as threads:
+        with lock(folder):
+            waiting = threads.submit(record, folder, ("a", "two"))
+            assert texts(folder) == ["one"]
+        waiting.result()
     assert texts(folder) == ["two"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "another"])
+def test_a_journal_stays_until_its_interactions_can_be_read_back(
+    damage: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that loses what was written to it, as some network disks do."""
+
+    def lose(*arguments: Any, **options: Any) -> None:
+        commit(*arguments, **options)
+        (file,) = folder.rglob("*.yaml")
+        match damage:
+            case "gone":
+                file.unlink()
+            case "cut":
+                file.write_bytes(file.read_bytes()[:40])
+            case "another":
+                file.write_bytes(file.read_bytes().replace(b"text: a", b"text: z").replace(b'"a"', b'"z"'))
+
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of("new", ("a", "one")))
+    monkeypatch.setattr(finish, "commit", lose)
+    with pytest.raises(CassetteError):
+        recover_file(file, folder)
+    assert file.is_file()
+    monkeypatch.undo()
+    (damaged,) = folder.rglob("*.yaml") if damage != "gone" else (None,)
+    if damaged is not None:
+        damaged.unlink()
+    recover_file(file, folder)
+    assert texts(folder) == ["one"]
 
 
 def test_somebody_elses_file_is_refused_and_kept(folder: Path, tmp_path: Path) -> None:
@@ -519,19 +552,35 @@ def journal_of(mode: str | None, *asked: tuple[str, str], session: str = "defaul
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("new", ["one", "two", "three"]),
-        ("once", ["ONE", "three"]),
-        ("all", ["ONE", "three"]),
-        (None, ["ONE", "two", "three"]),
-    ],
+    ("mode", "expected"), [("new", ["one", "two", "three"]), ("all", ["ONE", "three"]), (None, ["ONE", "two", "three"])]
 )
 def test_recovering_merges_as_the_record_mode_says(mode: str | None, expected: list[str], folder: Path) -> None:
     record(folder, ("a", "one"), ("b", "two"))
     recover_bytes(folder, journal_of(mode, ("a", "ONE"), ("c", "three")))
     assert texts(folder) == expected
     assert not (folder.parent / "x.journal").exists()
+
+
+def test_once_adds_nothing_to_a_cassette_that_exists(folder: Path, tmp_path: Path) -> None:
+    record(folder, ("a", "one"))
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of("once", ("b", "two")))
+    with pytest.raises(CassetteError, match=r"because of --record once.* recover --record new"):
+        recover_file(file, folder)
+    assert texts(folder) == ["one"]
+    recover_file(file, folder, mode="new")
+    assert texts(folder) == ["one", "two"]
+    assert not file.exists()
+
+
+def test_once_replaces_a_cassette_that_was_cut(folder: Path, tmp_path: Path) -> None:
+    taken = Taken()
+    taken.exchange(path(), prompt("a"), b'{"outp', error="reset")
+    taken.recover(folder)
+    file = tmp_path / "x.journal"
+    file.write_bytes(journal_of("once", ("a", "one")))
+    recover_file(file, folder)
+    assert texts(folder) == ["one"]
 
 
 def test_a_journal_of_the_version_before_is_recovered_as_before(folder: Path, tmp_path: Path) -> None:

@@ -507,6 +507,11 @@ def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
     )
     assert result.returncode == 7, result.stderr
     assert result.stdout == "end_turn\nFalse\n"
+    first, *_ = result.stderr.splitlines()
+    assert first == (
+        f"bedtape: recording from {upstream.url}, region us-east-1, signed with the bearer key of the variable"
+        " AWS_BEARER_TOKEN_BEDROCK"
+    )
     assert "recorded 1 interaction into 1 cassette" in result.stderr
     assert f"models: {MODEL}; 1 tokens in, 1 out;" in result.stderr
 

@@ -42,6 +42,9 @@ _SILENT = {
     "examples",
     "markdownDescription",
 }
+_MOST_BITS = 1023  # the greatest exponent of a double
+# No count of calls, events or tokens is larger. Schemas use it where the field has no limit of its own.
+LARGEST_COUNT = 10**9
 _WIDTH = 60
 _LISTED = 12
 
@@ -59,8 +62,23 @@ _Check: TypeAlias = Callable[[JsonValue, Any, _Place], Iterator[Problem]]
 
 
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
-    """Returns every problem of the value, in the order of the value."""
-    return list(_check(value, _Place(schema, schema, ())))
+    """Returns every problem of the value, in the order of the value.
+
+    Numbers that no double can hold are problems everywhere, also where the schema accepts any JSON: arithmetic with
+    them fails, and other languages read another number.
+    """
+    return list(_check(value, _Place(schema, schema, ()))) or list(_find_huge_numbers(value, ()))
+
+
+def _find_huge_numbers(value: JsonValue, path: Place) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _find_huge_numbers(member, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _find_huge_numbers(item, (*path, index))
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        yield Problem.at(path, "a number that a double can hold", render_value(value))
 
 
 def render_value(value: JsonValue) -> str:

@@ -141,14 +141,14 @@ def _redact(text: str, redaction: Redaction) -> str:
     return settle(text, redact)
 
 
-def redact_path(path: str, redaction: Redaction, *, decoded: bool = False) -> str:
-    """A request's path, with its query, without what the patterns match once it is percent-decoded.
-
-    decoded: the path before the query is not percent-encoded, as in `operations.Target`.
-    """
+def redact_path(path: str, redaction: Redaction) -> str:
+    """A request's path, with its query, without what the patterns match once it is percent-decoded."""
     raw, mark, query = path.partition("?")
-    raw = _redact(raw, redaction) if decoded else _redact_encoded(raw, redaction, safe="/:")
-    return raw + mark + "".join(_redact_encoded(part, redaction) for part in re.split("([&=])", query))
+    return (
+        _redact_encoded(raw, redaction, safe="/:")
+        + mark
+        + "".join(_redact_encoded(part, redaction) for part in re.split("([&=])", query))
+    )
 
 
 def _redact_encoded(text: str, redaction: Redaction, safe: str = "") -> str:

@@ -24,7 +24,7 @@ from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import check_name
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub_text
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
-from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
+from bedtape_cassettes.storage.store import NEW, TAPE, is_inside, replace_file
 
 BACKUPS = ".bedtape-backup"
 _OLD = ".bedtape-old"
@@ -55,11 +55,12 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 
 
 @contextmanager
-def lock(place: Path, *, create: bool = False) -> Iterator[None]:
+def lock(place: Path, *, create: bool = False, wait: bool = False) -> Iterator[None]:
     """Locks the folder (of the `.tape` file) and removes the files of a killed process.
 
     create: makes a missing folder and the folders above it, and removes them at the end if they are
-    still empty. Raises CassetteError if another process holds the lock, or if there is no folder.
+    still empty. wait: waits for another process that holds the lock. Raises CassetteError if another
+    process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -68,7 +69,7 @@ def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     except OSError as error:
         raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
     try:
-        _lock_handle(handle, folder)
+        _lock_handle(handle, folder, wait=wait)
         try:
             if folder == place:
                 _clean_up(folder.resolve())
@@ -95,9 +96,9 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _lock_handle(handle: int, folder: Path) -> None:
+def _lock_handle(handle: int, folder: Path, *, wait: bool) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             return  # a file system without locks
@@ -127,7 +128,9 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 def open_backups(place: Path) -> Path:
     """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
-    backups = (place if place.is_dir() else place.parent) / BACKUPS
+    root = place if place.is_dir() else place.parent
+    backups = root / BACKUPS
+    _refuse_link(root, backups)
     backups.mkdir(exist_ok=True)
     (backups / ".gitignore").write_text("*\n")
     return backups
@@ -277,11 +280,22 @@ def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
 def _find_folder(place: Path, name: str, before: Suite) -> Path:
     """Returns the folder of the cassette's files; `place` if it contains the files directly."""
     first = next((i.file for c in before if c.name == name for i in c.interactions), None)
-    folder = (place / name if first is None else (place / first).parent).resolve()
+    path = place / name if first is None else (place / first).parent
+    _refuse_link(place, path)
+    folder = path.resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
         fix = "go to a folder above, and name the folder with --in"
         raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
     return folder
+
+
+def _refuse_link(place: Path, path: Path) -> None:
+    """Raises CassetteError if a link leads out of the folder of cassettes, because a branch can contain links."""
+    if not is_inside(place, path):
+        found = f"a link to {path.resolve()}"
+        raise CassetteError(
+            f"{path}: expected a folder below {place}, found {found}; remove the link, or name its folder"
+        )
 
 
 # -- one folder ------------------------------------------------------------------------------------------------

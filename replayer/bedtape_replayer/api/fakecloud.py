@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from bedtape_cassettes.failures import FAILURES
@@ -19,11 +18,11 @@ from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
 from bedtape_cassettes.format.bodies import compact, parse, read_value
-from bedtape_cassettes.format.json_schema import Schema, problems
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema, problems
 from bedtape_cassettes.model import Body, Event, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route
+from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -89,7 +88,7 @@ def _name(layers: Layers, kind: str) -> str:
 
 
 def _health(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
-    return {"status": "ok", "version": version("bedtape"), "services": list(_SERVICES)}
+    return {"status": "ok", "version": VERSION, "services": list(_SERVICES)}
 
 
 def _reset(request: ApiRequest) -> JsonValue:
@@ -201,7 +200,7 @@ _FAULT: Schema = {
         "errorType": {"type": "string"},
         "message": {"type": ["string", "null"]},
         "httpStatus": {"type": ["integer", "null"], "minimum": 400, "maximum": 599},
-        "count": {"type": ["integer", "null"], "minimum": 1},
+        "count": {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST_COUNT},
         "modelId": {"type": ["string", "null"]},
         "operation": {"enum": [*(operation.name for operation in OPERATIONS), None]},
     },

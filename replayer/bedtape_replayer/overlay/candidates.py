@@ -23,7 +23,7 @@ _MOST_PATHS = 1024
 # A thousand bodies of the usual size; each session has its own.
 _MEMO_BYTES = 1024 * 1024
 # Compiling one pattern for many texts is slow. It pays off after this number of bodies.
-_MANY_TEXTS, _MANY_BODIES = 8, 32
+_MANY_TEXTS, _MANY_BODIES = 24, 32
 
 
 class Refused(Exception):
@@ -83,7 +83,7 @@ class CandidateFinder:
         candidates = self._memo.get(call.request)
         if candidates is None:
             candidates = self._find_by_path(call).select(call)
-            self._memo.keep(call.request, candidates, len(call.path) + len(call.body))
+            self._memo.keep(call.request, candidates, call.request_size)
         return candidates
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
@@ -104,13 +104,14 @@ class _PathCandidates:
 
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates
-        self._textless = candidates.filter(lambda layer: layer.when.literal is None)
         layers: tuple[Rule | Fault, ...] = (
             *candidates.answering_faults,
             *candidates.rules,
             *candidates.changing_faults,
         )
-        self._texts = {layer.when.literal for layer in layers if layer.when.literal is not None}
+        self._texts = tuple({layer.when.literal for layer in layers if layer.when.literal is not None})
+        # The layers by the texts that are in the body.
+        self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES)
         self._pattern: re.Pattern[bytes] | None = None
         self._bodies = 0
 
@@ -121,6 +122,15 @@ class _PathCandidates:
             self._bodies += 1
             if self._bodies == _MANY_BODIES:
                 self._pattern = any_of(self._texts)
-        if self._pattern is not None and not self._pattern.search(call.body):
-            return self._textless.copy()
-        return self._all.filter(lambda layer: layer.when.may_match(call))
+        body = call.outline.data
+        if self._pattern is not None and not self._pattern.search(body):
+            return self._choose(()).copy()
+        return self._choose(tuple([text for text in self._texts if text in body])).copy()
+
+    def _choose(self, texts: tuple[bytes, ...]) -> Candidates:
+        """The layers without a text, and those with one of these texts."""
+        chosen = self._by_texts.get(texts)
+        if chosen is None:
+            chosen = self._all.filter(lambda layer: (text := layer.when.literal) is None or text in texts)
+            self._by_texts.keep(texts, chosen, sum(map(len, texts)))
+        return chosen

@@ -78,7 +78,7 @@ class When:
 
     def may_match(self, call: Call) -> bool:
         """Returns quickly whether the body may contain the text of a condition, True in doubt (see `Call.is_literal`)."""
-        return self.literal is None or not call.is_literal or self.literal in call.body
+        return self.literal is None or not call.is_literal or self.literal in call.outline.data
 
     def _build_target_checks(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):

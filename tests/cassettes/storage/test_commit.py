@@ -274,3 +274,30 @@ def test_at_whatever_step_it_ends_each_cassette_is_the_old_or_the_new_one(tmp_pa
     assert ends[-1] == "done"
     assert set(ends[:-1]) == {"refused" if how == "full" else "killed"}
     assert [row for row in rows if row[2]] == []
+
+
+# -- links -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["linked", "linked/below", "a"])
+def test_nothing_is_written_through_a_link_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    root, outside = tmp_path / "cassettes", tmp_path / "outside"
+    outside.mkdir()
+    root.mkdir()
+    (root / "linked").symlink_to(outside)
+    (root / "a").symlink_to(tmp_path / "gone")
+    numbered = store.number_files(Cassette(name, (converse("a", "b"),)))
+    with commit.lock(root), pytest.raises(CassetteError, match=r"expected a folder below .*, found a link to"):
+        commit.commit(root, (), (numbered,))
+    assert not list(outside.iterdir())
+    assert not (tmp_path / "gone").exists()
+
+
+def test_no_backup_is_written_through_a_link(tmp_path: Path) -> None:
+    root, outside = tmp_path / "cassettes", tmp_path / "outside"
+    outside.mkdir()
+    (file,) = folders.write(root, Cassette("a", (converse("a", "b"),)))
+    (root / ".bedtape-backup").symlink_to(outside)
+    with pytest.raises(CassetteError, match="found a link to"):
+        commit.back_up(root, [file], "now")
+    assert not list(outside.iterdir())

@@ -91,3 +91,12 @@ def test_many_at_once(bedrock: Session) -> None:
         return [answer["output"]["message"]["content"][0]["text"] for answer in await asyncio.gather(*asked)]
 
     assert run(many) == [f"you said {number}" for number in range(20)]
+
+
+def test_trouble(trouble: Callable[..., None]) -> None:
+    async def read(client: Any) -> None:
+        answer = await client.converse_stream(modelId=CLAUDE, messages=say("why record?"))
+        async for _ in answer["stream"]:
+            pass
+
+    trouble(lambda: run(lambda client: client.converse(modelId=CLAUDE, messages=say("why record?"))), lambda: run(read))

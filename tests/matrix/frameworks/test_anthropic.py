@@ -1,6 +1,7 @@
 """Anthropic's own client for Bedrock, synchronous and asynchronous."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -83,3 +84,9 @@ def test_errors(bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", message="Slow down.", times=9)
     with AnthropicBedrock(max_retries=0) as client, pytest.raises(RateLimitError, match=r"Slow down\."):
         client.messages.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trouble(kind: str, trouble: Callable[..., None]) -> None:
+    asked = say("why record?")
+    trouble(lambda: create(kind, messages=asked), lambda: create(kind, messages=asked, stream=True))

@@ -1,5 +1,6 @@
 """botocore's three ways of retrying, each as far as it goes: what is asked again, how often, and what is not."""
 
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -66,3 +67,10 @@ def test_reset(mode: str, bedrock: Session) -> None:
     bedrock.fault(reset={}, times=1)
     assert converse(mode) == "at last"
     assert [call.attempt for call in bedrock.calls] == [1, 2]
+
+
+@pytest.mark.parametrize("mode", [None, *MODES])
+def test_trouble(mode: str | None, trouble: Callable[..., None]) -> None:
+    client = boto3.client("bedrock-runtime", config=Config(retries={"mode": mode}) if mode else None)
+    asked: dict[str, Any] = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "again"}]}]}
+    trouble(lambda: client.converse(**asked), lambda: list(client.converse_stream(**asked)["stream"]))

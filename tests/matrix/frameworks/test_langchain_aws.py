@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -146,3 +147,8 @@ def test_retries(which: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert model(which).invoke("again").text == '{"ok": true}'
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
+
+
+@pytest.mark.parametrize("which", TOOLING)
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    trouble(lambda: model(which).invoke("why record?"), lambda: list(model(which).stream("why record?")))

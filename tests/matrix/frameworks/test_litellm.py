@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import litellm
@@ -157,3 +158,13 @@ def test_errors(which: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", message="Slow down.")
     with pytest.raises(litellm.RateLimitError, match=r"Slow down\."):
         litellm.completion(model=MODELS[which], messages=ASKED, num_retries=0)
+
+
+@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    def complete(*, stream: bool) -> None:
+        answer = litellm.completion(model=MODELS[which], messages=ASKED, stream=stream)
+        if stream:
+            list(answer)
+
+    trouble(lambda: complete(stream=False), lambda: complete(stream=True))

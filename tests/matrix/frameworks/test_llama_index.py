@@ -1,6 +1,7 @@
 """LlamaIndex: BedrockConverse and BedrockEmbedding, as its pages show them; asynchronous calls go by aioboto3."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from llama_index.core.llms import ChatMessage
@@ -99,3 +100,9 @@ def test_retries(bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert BedrockConverse(model=MODELS["claude"]).chat(ASKED).message.content == "at last"
     assert [call.status for call in bedrock.calls] == [429, 200]
+
+
+@pytest.mark.parametrize("which", ["claude", "nova"])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    model = BedrockConverse(model=MODELS[which])
+    trouble(lambda: model.chat(ASKED), lambda: list(model.stream_chat(ASKED)))

@@ -1,6 +1,7 @@
 """Pydantic AI: agents on BedrockConverseModel, as its pages show them, and its embedder."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from pydantic import BaseModel
@@ -94,3 +95,13 @@ def test_retries(bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert Agent(BedrockConverseModel(MODELS["claude"])).run_sync("again").output == "at last"
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
+
+
+def test_trouble(trouble: Callable[..., None]) -> None:
+    agent = Agent(BedrockConverseModel(MODELS["claude"]))
+
+    async def read() -> str:
+        async with agent.run_stream("why record?") as answer:
+            return await answer.get_output()
+
+    trouble(lambda: agent.run_sync("why record?"), lambda: asyncio.run(read()))

@@ -1,6 +1,7 @@
 """Strands Agents: an agent on BedrockModel, streaming as it does by default, and whole."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -88,3 +89,8 @@ def test_retries(bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert str(agent("claude")("again")).strip() == "at last"
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_trouble(streaming: bool, trouble: Callable[..., None]) -> None:
+    trouble(lambda: agent("claude", streaming=streaming)("why record?"))

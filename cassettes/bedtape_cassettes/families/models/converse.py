@@ -48,14 +48,15 @@ _ARGUMENTS = (2, 11)
 
 
 def _prompt(body: JsonObject) -> Prompt:
+    config = body.get("inferenceConfig")
     return Prompt(
         system=system(body),
         turns=conversation(body),
         tools=tool_names(body),
-        temperature=json_access.number(body, "inferenceConfig", "temperature"),
-        top_p=json_access.number(body, "inferenceConfig", "topP"),
-        max_tokens=json_access.integer(body, "inferenceConfig", "maxTokens"),
-        stop_sequences=json_access.texts(body, "inferenceConfig", "stopSequences"),
+        temperature=json_access.number(config, "temperature"),
+        top_p=json_access.number(config, "topP"),
+        max_tokens=json_access.integer(config, "maxTokens"),
+        stop_sequences=json_access.texts(config, "stopSequences"),
         forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
     )
 

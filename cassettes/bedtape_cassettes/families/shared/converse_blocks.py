@@ -45,7 +45,7 @@ def find_cache_lifetime(body: JsonObject) -> str | None:
 def render_usage(usage: Usage, request: ModelRequest, *, counts_cache: bool) -> JsonObject:
     """Token counts. Cached tokens are counted if the request has a cache point. counts_cache: always."""
     cache: JsonObject = {}
-    lifetime = find_cache_lifetime(request.body)
+    lifetime = request.derive(find_cache_lifetime)
     if usage.cache_write:
         cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": lifetime or "5m"}]
     if counts_cache or lifetime or usage.cache_read or usage.cache_write:

@@ -8,22 +8,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bedtape_cassettes.addresses import CLIENT_VARIABLES
 from bedtape_replayer.cli.doctor.profile import Profile
 
 _RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 SERVICES = "AWS_ENDPOINT_URL"
 # What clients that are not AWS's read, and the Python package that reads it.
-CLIENTS = {"ANTHROPIC_BEDROCK_BASE_URL": "anthropic", "AWS_BEDROCK_BASE_URL": "openai"}
-# Every variable that may name a server which should be there.
-NAMING = (
-    _RUNTIME,
-    SERVICES,
-    "AWS_ENDPOINT_URL_BEDROCK",
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT",
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
-    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
-    *CLIENTS,
-)
+CLIENTS = {
+    "ANTHROPIC_BEDROCK_BASE_URL": "anthropic",
+    "AWS_BEDROCK_BASE_URL": "openai",
+    "AWS_BEDROCK_RUNTIME_ENDPOINT": "litellm",
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": "chatlas",
+}
 
 
 class Address(NamedTuple):
@@ -71,8 +67,9 @@ def runtime_endpoint(environ: Mapping[str, str], profile: Profile) -> Endpoint |
 def endpoints(environ: Mapping[str, str], profile: Profile) -> tuple[Endpoint, ...]:
     """Every server that is named, that of bedrock-runtime first."""
     first = runtime_endpoint(environ, profile)
-    others = (Endpoint(environ[name], name) for name in NAMING if environ.get(name))
-    return tuple(dict.fromkeys((*([first] if first else []), *others)))
+    names = [SERVICES, *(name for name, variable in CLIENT_VARIABLES.items() if variable.default)]
+    named = [Endpoint(environ[name], name) for name in names if environ.get(name)]
+    return tuple(dict.fromkeys((*([first] if first else []), *named)))
 
 
 def _parts(url: str) -> tuple[str, str, int] | None:

@@ -8,6 +8,7 @@ accepted, because users invent model ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import orjson
 
@@ -42,6 +43,8 @@ def find_refusal(
     path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
     if operation not in _SERVICES:
+        if operation not in openai_apis.REQUIRED:
+            return None
         try:
             mistake = openai_apis.find_mistake(operation, path, service, orjson.loads(body or b"null"))
         except orjson.JSONDecodeError:
@@ -50,15 +53,27 @@ def find_refusal(
     known = input_of(_SERVICES[operation], operation)
     if known is None:
         return None
-    if any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels):
+    if not _is_model_id(operation, model or ""):
         return _invalid(_INVALID_MODEL)
-    sent = ((check, header(name)) for name, check in known.headers.items())
-    if violations := [violation for check, value in sent if value is not None for violation in check(value)]:
-        return _refuse(violations)
+    if known.headers:
+        sent = ((check, header(name)) for name, check in known.headers.items())
+        if violations := [violation for check, value in sent if value is not None for violation in check(value)]:
+            return _refuse(violations)
     try:
         return _check_body(operation, model or "", known, body)
     except RecursionError:  # deeper than Bedrock's parser accepts
         return _invalid(native.MALFORMED)
+
+
+def _find_input(operation: str) -> Input | None:
+    return input_of(_SERVICES[operation], operation) if operation in _SERVICES else None
+
+
+@lru_cache(maxsize=1024)
+def _is_model_id(operation: str, model: str) -> bool:
+    """Whether the model id has the form that the operation accepts."""
+    known = _find_input(operation)
+    return known is None or not any(known.labels[label](model) for label in _MODEL_LABELS if label in known.labels)
 
 
 def _check_body(operation: str, model: str, known: Input, body: bytes) -> Failure | None:

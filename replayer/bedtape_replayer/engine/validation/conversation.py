@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import pairwise
 
 from bedtape_cassettes.families.table import strip_profile
@@ -28,6 +29,8 @@ _NO_TOOLS = "The toolConfig field must be defined when using toolUse and toolRes
 def mistake(model: str, body: JsonObject) -> str | None:
     """What Bedrock says to the first mistake in a Converse request; None where there is none."""
     messages = _objects(body.get("messages"))
+    if not any(_uses_tools(message) for message in messages):
+        return empty_message(messages) or _roles(model, messages)
     return (
         empty_message(messages)
         or _empty_error(messages)
@@ -36,6 +39,10 @@ def mistake(model: str, body: JsonObject) -> str | None:
         or _check_mixed(model, messages)
         or _results(messages)
     )
+
+
+def _uses_tools(message: JsonObject) -> bool:
+    return any("toolUse" in block or "toolResult" in block for block in _objects(message.get("content")))
 
 
 def empty_message(messages: Sequence[JsonObject]) -> str | None:
@@ -100,7 +107,8 @@ def _results(messages: Sequence[JsonObject]) -> str | None:
     return None
 
 
-def _is_one_of(model: str, globs: Sequence[str]) -> bool:
+@lru_cache(maxsize=1024)
+def _is_one_of(model: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(strip_profile(model), glob) for glob in globs)
 
 

@@ -14,7 +14,7 @@ from bedtape_cassettes.model import JsonValue
 
 JsonObject = dict[str, JsonValue]
 
-_REQUIRED = {
+REQUIRED = {
     "ChatCompletions": ("messages", "model"),
     "Responses": ("model",),
     "Messages": ("max_tokens", "messages", "model"),
@@ -44,9 +44,10 @@ _MAX_TOKENS = (
 
 
 def find_mistake(operation: str, path: str, service: str, body: JsonValue) -> str | None:
-    """Return what Bedrock says to the first mistake in a request; None if it has none. path: without prefixes."""
-    if operation not in _REQUIRED:
-        return None
+    """Return what Bedrock says to the first mistake in a request of an operation in REQUIRED; None if it has none.
+
+    path: without prefixes.
+    """
     if not isinstance(body, dict):
         return f"{_UNREADABLE}: expected an object"
     return next(_find_mistakes(operation, path, service, body), None)
@@ -54,7 +55,7 @@ def find_mistake(operation: str, path: str, service: str, body: JsonValue) -> st
 
 def _find_mistakes(operation: str, path: str, service: str, body: JsonObject) -> Iterator[str]:
     anthropic = operation in ("Messages", "CountMessageTokens")
-    for name in _REQUIRED[operation]:
+    for name in REQUIRED[operation]:
         if name not in body:
             yield f"{name}: Field required" if anthropic else f"{_UNREADABLE}: missing field `{name}`"
     roles, messages = _ROLES.get(operation, ()), body.get("messages")

@@ -15,7 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
 
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar
+from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, is_plain, make_type_violation, scalar
 
 # What is inside of these is not repeated in messages: `Value at 'messages.1.member.role'`, where all else is shown as
 # `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'` (seen in traces of 2025 and 2026; the models do not say it).
@@ -102,6 +102,7 @@ def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
 
 def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known: _Known) -> Check:
     members: dict[str, Check] = {}
+    plain = {_wire(name, shape.members[name]) for name in names if is_plain(shape.members[name])}
     required = [_wire(name, shape.members[name]) for name in shape.required_members if name in names]
     union = bool(shape.is_tagged_union)
     null = "" if hidden else " null"
@@ -116,6 +117,8 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
             if of_member is None or member is None:
                 continue
             chosen += 1
+            if type(member) is str and name in plain:
+                continue
             for problem in of_member(member):
                 found.append(replace(problem, path=(name, *problem.path)))
         for name in required:

@@ -68,6 +68,12 @@ def scalar(shape: Shape, hidden: bool) -> Check:
 _ANSWERED = {"ToolUseType": frozenset({"tool_use"})}
 
 
+def is_plain(shape: Shape) -> bool:
+    """Whether every string is a valid value of the shape."""
+    constrained = shape.metadata.keys() & {"pattern", "min", "max", "enum"}
+    return shape.type_name == "string" and not constrained
+
+
 def _string(shape: Shape, hidden: bool) -> Check:
     enum = list(shape.enum) if isinstance(shape, StringShape) else []
     members = frozenset(enum) | _ANSWERED.get(shape.name, frozenset())

@@ -54,6 +54,8 @@ def test_the_endpoint_of_a_profile(profile: Profile, source: str) -> None:
     ("environ", "levels"),
     [
         ({RUNTIME: URL}, []),
+        ({RUNTIME: URL, "AWS_BEDROCK_RUNTIME_ENDPOINT": URL, "AWS_ENDPOINT_URL_BEDROCK_MANTLE": URL}, ["ok", "ok"]),
+        ({RUNTIME: URL, "OPENAI_BASE_URL": "https://api.openai.com/v1"}, []),
         ({RUNTIME: URL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, []),  # it is for other services than Bedrock's
         ({RUNTIME: URL, "AWS_ENDPOINT_URL_BEDROCK": f"{URL}/service/bedrock"}, ["ok"]),
         ({"ANTHROPIC_BEDROCK_BASE_URL": URL, "AWS_BEDROCK_BASE_URL": "http://127.0.0.1:1"}, ["ok", "wrong"]),
@@ -102,10 +104,11 @@ def test_an_endpoint_for_all_services_is_noted() -> None:
 
 
 def test_clients_that_read_other_variables_are_told_where_they_are_installed() -> None:
-    packages = {"anthropic": "1.0", "openai": "1.0"}
-    (anthropic, openai) = endpoints.check_other_clients(Environment(environ={RUNTIME: URL}, packages=packages))
+    packages = {"anthropic": "1.0", "openai": "1.0", "litellm": "1.0"}
+    (anthropic, openai, litellm) = endpoints.check_other_clients(Environment(environ={RUNTIME: URL}, packages=packages))
     assert anthropic.fix == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
     assert openai.fix == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
+    assert litellm.fix == f"export AWS_BEDROCK_RUNTIME_ENDPOINT={URL}"
     set_too = {RUNTIME: URL, "ANTHROPIC_BEDROCK_BASE_URL": URL}
     for silent in (
         Environment(environ={RUNTIME: URL}),
