@@ -169,7 +169,9 @@ class _Document:
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)
         self.text = text
-        self.leaves = leaves if whole else [Leaf(0, len(text), (), text, "raw")]
+        if not whole or text.lstrip().startswith('"'):  # a quotation mark may be in the middle of a text that is cut
+            leaves = [Leaf(0, len(text), (), text, "raw")]
+        self.leaves = leaves
         self.texts = [leaf.text for leaf in self.leaves]
         self._inner = {
             index: _Document(inner)
