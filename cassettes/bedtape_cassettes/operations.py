@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import unquote
@@ -46,7 +46,7 @@ class Target:
     operation: Operation | None
     model: str | None
     path: str
-    prefixed: bool = False
+    prefixed: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str | None:

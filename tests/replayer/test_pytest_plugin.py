@@ -293,6 +293,7 @@ def test_it_is_silent_and_light_until_it_is_used(run: Run, pytester: pytest.Pyte
         def test_nothing_is_there():
             ours = {name for name in sys.modules if name.startswith("bedtape")}
             few = {"bedtape_cassettes", "bedtape_cassettes.addresses", "bedtape_cassettes.errors", "bedtape_replayer"}
+            few |= {"bedtape_cassettes.format", "bedtape_cassettes.format.patterns"}
             few |= {"bedtape_cassettes.model", "bedtape_replayer.pytest_plugin", "bedtape_replayer.plugin"}
             few |= {"bedtape_replayer.plugin.blocking", "bedtape_replayer.plugin.options"}
             assert {name for name in ours if not name.startswith("bedtape_cassettes.config")} == few

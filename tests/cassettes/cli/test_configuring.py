@@ -143,7 +143,7 @@ def test_names_are_completed_of_the_folder_that_is_set(run: Run, tmp_path: Path)
 
 def test_config_show_says_what_holds_and_who_says_so(run: Run, tmp_path: Path) -> None:
     _put(tmp_path, "cassettes = 'tapes'\n[replay]\nport = 1\n")
-    result = run("config", "show", BEDTAPE_REPLAY_PORT="2", BEDTAPE_CONTROL_TOKEN="hush", BEDTAPE_RPLAY="1")
+    result = run("config", "show", BEDTAPE_REPLAY_PORT="2", BEDTAPE_CONTROL_TOKEN="hush", BEDTAPE_RPLAY_PORT="1")
     assert result.returncode == 0
     assert result.stdout.splitlines() == [
         f"# {tmp_path / 'bedtape.toml'}",
@@ -153,7 +153,9 @@ def test_config_show_says_what_holds_and_who_says_so(run: Run, tmp_path: Path) -
         "port = 2  # BEDTAPE_REPLAY_PORT, over bedtape.toml:3",
         "# control-token is set  # BEDTAPE_CONTROL_TOKEN",
     ]
-    assert result.stderr == "bedtape: BEDTAPE_RPLAY is set, and nothing reads it; did you mean BEDTAPE_REPLAY_PORT?\n"
+    assert (
+        result.stderr == "bedtape: BEDTAPE_RPLAY_PORT is set, and nothing reads it; did you mean BEDTAPE_REPLAY_PORT?\n"
+    )
 
 
 def test_config_show_is_json_where_that_is_asked(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bedtape_cassettes.families.content import Message, Reasoning, Text, ToolUse
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.overlay.rendered import RuleAnswers, RuleMatch
+from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
 
 TOOL = Rule(
@@ -51,7 +51,7 @@ BODIES = st.fixed_dictionaries({}, optional=MEMBERS).map(lambda body: json.dumps
 
 def answer(answers: RuleAnswers, rule: Rule, path: str, body: bytes, key: bytes = b"key") -> RuleMatch:
     call = Call("default", "POST", path, Head.of(()), body)
-    match = answers.answer(rule, 0, call, key, 0)
+    match = answers.answer(rule, 0, Occasion(call, key, 0), 0)
     assert match is not None
     return match
 
