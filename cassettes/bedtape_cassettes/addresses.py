@@ -142,26 +142,72 @@ _OFF = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE
 _LOCAL = "127.0.0.1,localhost"
 _REGION = "us-east-1"
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# Who the caller is, beside access keys. The last two are Bedrock API keys of Anthropic's client and of LiteLLM.
+_IDENTITIES = (
+    *("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
+    *("ANTHROPIC_AWS_API_KEY", "BEDROCK_MANTLE_API_KEY"),
+)
 _KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape"}
 
 
-def _endpoints(url: str) -> dict[str, str]:
-    """Other services than bedrock-runtime get a prefix, because paths do not name services."""
-    mantle = f"{url}{render_prefix(service=MANTLE)}"
-    return {
-        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
-        "AWS_ENDPOINT_URL_BEDROCK": f"{url}{render_prefix(service='bedrock')}",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"{url}{render_prefix(service='bedrock-agent')}",
-        "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"{url}{render_prefix(service='bedrock-agent-runtime')}",
-        "ANTHROPIC_BEDROCK_BASE_URL": url,
-        "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": f"{mantle}/anthropic",
-        "AWS_BEDROCK_BASE_URL": f"{mantle}/openai/v1",
-    }
+class Endpoint(NamedTuple):
+    """An endpoint of Bedrock, in any region: the service, and the path of the base URL that a client uses."""
+
+    service: str
+    path: str = ""
+
+
+class ClientVariable(NamedTuple):
+    """A variable with the base URL of a client.
+
+    clients: who reads it. default: the endpoint that they use without it; None if they also call other hosts. Such a
+    variable changes only if it names an endpoint of Bedrock. keys: the variables of their keys, which then change too.
+    """
+
+    clients: str
+    default: Endpoint | None
+    keys: tuple[str, ...] = ()
+
+
+CLIENT_VARIABLES: Mapping[str, ClientVariable] = {
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": ClientVariable("AWS SDKs", Endpoint(RUNTIME)),
+    "AWS_ENDPOINT_URL_BEDROCK": ClientVariable("AWS SDKs", Endpoint("bedrock")),
+    "AWS_ENDPOINT_URL_BEDROCK_AGENT": ClientVariable("AWS SDKs", Endpoint("bedrock-agent")),
+    "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": ClientVariable("AWS SDKs", Endpoint("bedrock-agent-runtime")),
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": ClientVariable("chatlas, ellmer", Endpoint(MANTLE)),
+    "AWS_BEDROCK_RUNTIME_ENDPOINT": ClientVariable("LiteLLM", Endpoint(RUNTIME)),
+    "BEDROCK_MANTLE_API_BASE": ClientVariable("LiteLLM", Endpoint(MANTLE, "/v1")),
+    "ANTHROPIC_BEDROCK_BASE_URL": ClientVariable("`AnthropicBedrock`", Endpoint(RUNTIME)),
+    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": ClientVariable("`AnthropicBedrockMantle`", Endpoint(MANTLE, "/anthropic")),
+    "AWS_BEDROCK_BASE_URL": ClientVariable("OpenAI's Bedrock client", Endpoint(MANTLE, "/openai/v1")),
+    "OPENAI_BASE_URL": ClientVariable("OpenAI's client", None, ("OPENAI_API_KEY",)),
+    "ANTHROPIC_BASE_URL": ClientVariable("Anthropic's client", None, ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")),
+}
+
+
+def read_endpoint(url: str) -> Endpoint | None:
+    """Return the endpoint in a URL of a real endpoint; None for other URLs."""
+    service = read_service(url)
+    return Endpoint(service, urlsplit(url).path.rstrip("/")) if service else None
+
+
+def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """Return the variables with the endpoints that the environment names, or their defaults, at `url`.
+
+    Other services than bedrock-runtime get a prefix, because paths do not name services.
+    """
+    pointed = {}
+    for name, variable in CLIENT_VARIABLES.items():
+        endpoint = read_endpoint(environ.get(name, "")) or variable.default
+        if endpoint is not None:
+            prefix = "" if endpoint.service == RUNTIME else render_prefix(service=endpoint.service)
+            pointed[name] = f"{url}{prefix}{endpoint.path}"
+    return pointed
 
 
 def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """Return the environment in which Bedrock calls go to `url`. Credentials and region stay as they are."""
-    pointed = {**environ, **_endpoints(url), **dict.fromkeys(_OFF, "false")}
+    pointed = {**environ, **_point_variables(environ, url), **dict.fromkeys(_OFF, "false")}
     for name in ("NO_PROXY", "no_proxy"):  # a company's proxy must not see calls to this machine
         pointed[name] = ",".join(filter(None, (pointed.get(name), _LOCAL)))
     for name, other in (_REGIONS, _REGIONS[::-1]):  # boto3 reads one, the other SDKs the other
@@ -175,7 +221,12 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
 def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """Return `point_environment`'s result with made-up keys, a region and no profile."""
     isolated = point_environment(environ, url) | _KEYS
-    for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+    for name in _IDENTITIES:
         isolated.pop(name, None)
+    for name, variable in CLIENT_VARIABLES.items():
+        if variable.keys and isolated.get(name) != environ.get(name):
+            for key in variable.keys:
+                isolated.pop(key, None)
+            isolated[variable.keys[0]] = "bedtape"
     region = next((region for name in _REGIONS if (region := environ.get(name))), _REGION)
     return isolated | dict.fromkeys(_REGIONS, region)

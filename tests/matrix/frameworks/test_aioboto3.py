@@ -91,3 +91,12 @@ def test_many_at_once(bedrock: Session) -> None:
         return [answer["output"]["message"]["content"][0]["text"] for answer in await asyncio.gather(*asked)]
 
     assert run(many) == [f"you said {number}" for number in range(20)]
+
+
+def ask_about_oslo() -> str:
+    answer = run(lambda client: client.converse(modelId=CLAUDE, messages=say("Weather in Oslo?")))
+    return str(answer["output"]["message"]["content"][0]["text"])
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

@@ -1,5 +1,6 @@
 """botocore's three ways of retrying, each as far as it goes: what is asked again, how often, and what is not."""
 
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -66,3 +67,11 @@ def test_reset(mode: str, bedrock: Session) -> None:
     bedrock.fault(reset={}, times=1)
     assert converse(mode) == "at last"
     assert [call.attempt for call in bedrock.calls] == [1, 2]
+
+
+def ask_about_oslo() -> str:
+    return " ".join({converse(mode) for mode in MODES})
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

@@ -1,6 +1,7 @@
 """LlamaIndex: BedrockConverse and BedrockEmbedding, as its pages show them; asynchronous calls go by aioboto3."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from llama_index.core.llms import ChatMessage
@@ -99,3 +100,11 @@ def test_retries(bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
     assert BedrockConverse(model=MODELS["claude"]).chat(ASKED).message.content == "at last"
     assert [call.status for call in bedrock.calls] == [429, 200]
+
+
+def ask_about_oslo() -> str:
+    return str(BedrockConverse(model=MODELS["claude"]).chat(ASKED).message.content)
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."
