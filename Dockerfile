@@ -1,10 +1,15 @@
 # The server, for `docker build --tag bedtape .`: docs/how-to/ci.md says how it is used.
-FROM python:3.13-slim AS build
+# A release names the base image's digest: --build-arg DIGEST=@sha256:… (docs/how-to/release.md).
+ARG DIGEST=
+FROM python:3.13-slim${DIGEST} AS build
 WORKDIR /source
 COPY . .
-RUN python -m venv --without-pip /opt/bedtape && pip --python /opt/bedtape/bin/python install --no-cache-dir .
+# The versions and hashes of .ci/locks, and nothing else.
+RUN python -m venv --without-pip /opt/bedtape \
+ && pip --python /opt/bedtape/bin/python install --no-cache-dir --require-hashes -r .ci/locks/build.txt -r .ci/locks/base.txt \
+ && pip --python /opt/bedtape/bin/python install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.13-slim
+FROM python:3.13-slim${DIGEST}
 COPY --from=build /opt/bedtape /opt/bedtape
 # A cache of parsed cassettes would die with the container.
 ENV PATH=/opt/bedtape/bin:$PATH BEDTAPE_CACHE_DIR=

@@ -14,12 +14,16 @@ RECORD_NEWER := $(if $(NEWER_PYTHON),.venv-record-newer/.installed)
 NODE := tests/clients/javascript tests/clients/vitest clients/typescript tests/examples/typescript
 NODE_MODULES := $(NODE:%=%/node_modules/.package-lock.json) clients/typescript/dist/index.js
 JAVA := tests/examples/java/target/.fetched
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# LOCKED=1 installs the versions and hashes in .ci/locks, as CI does. `make lock` writes them anew.
+LOCKED ?=
+PIP = -m pip install --quiet --disable-pip-version-check
+# install(python, extra, lock)
+install = $(if $(LOCKED),$(1) $(PIP) --require-hashes -r .ci/locks/build.txt -r .ci/locks/$(3).txt && $(1) $(PIP) --no-deps --no-build-isolation -e .,$(1) $(PIP) -e '.$(2)')
 PYTEST_ARGS ?= -n auto
 # The tests that need Python alone. `make test` leaves out those that are marked as slow.
 PYTHON_TESTS := tests/cassettes tests/replayer tests/wire tests/clients/test_boto3.py
 
-.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench clean
+.PHONY: demo prepare test test-all test-rest test-matrix check fix docs bench fuzz lock clean
 .DELETE_ON_ERROR:
 
 demo: $(BASE)
@@ -63,6 +67,19 @@ docs: $(CHECK)
 bench: $(TEST) .venv-bench/.installed
 	$(BIN)/python tests/bench/run.py $(TOPICS)
 
+# Damaged inputs for every reader of what others write.
+SECONDS ?= 60
+fuzz: $(TEST)
+	$(BIN)/python tests/fuzz/run.py $(SECONDS)
+
+# Versions and hashes of all that is installed, for every Python and platform: needs uv.
+lock:
+	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - -o .ci/locks/build.txt
+	for extra in base test check record; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint .ci/locks/build.txt \
+	    $$([ $$extra = base ] || echo --extra $$extra) -o .ci/locks/$$extra.txt pyproject.toml; \
+	done
+
 clean:
 	rm -rf $(VENV) .venv-record .venv-record-newer .venv-bench docs/_build $(NODE:%=%/node_modules) $(NODE:%=%/build) clients/typescript/dist $(JAVA:%/.fetched=%)
 
@@ -70,15 +87,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(BASE): pyproject.toml | $(BIN)/python
-	$(PIP) -e .
+	$(call install,$(BIN)/python,,base)
 	touch $@
 
 $(TEST): $(BASE)
-	$(PIP) -e '.[test]'
+	$(call install,$(BIN)/python,[test],test)
 	touch $@
 
 $(CHECK): $(TEST)
-	$(PIP) -e '.[check]'
+	$(call install,$(BIN)/python,[check],check)
 	touch $@
 
 # What bedtape is measured against. What cannot be had is left out of the page, which says so.
@@ -90,12 +107,12 @@ $(CHECK): $(TEST)
 
 .venv-record/.installed: pyproject.toml
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[record]'
+	$(call install,$(@D)/bin/python,[record],record)
 	touch $@
 
 .venv-record-newer/.installed: pyproject.toml
 	$(NEWER_PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[record]'
+	$(call install,$(@D)/bin/python,[record],record)
 	touch $@
 
 # Clients and examples in other languages are tested where their tools are; the tests that need them say so where not.

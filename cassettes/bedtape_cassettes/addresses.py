@@ -82,6 +82,11 @@ def read_host(host: str) -> Host | None:
     return Host(found[1], found[2]) if found else None
 
 
+def is_aws_host(host: str) -> bool:
+    """Return whether a host name belongs to AWS: an endpoint of any service."""
+    return host.lower().rstrip(".").endswith(tuple(f".{domain}" for domain in (*_DOMAINS.values(), *_DUAL_STACK)))
+
+
 def read_service(url: str) -> str | None:
     """Return the service of a real endpoint's URL (`bedrock-runtime`); None for other URLs."""
     host = read_host(urlsplit(url).hostname or "")

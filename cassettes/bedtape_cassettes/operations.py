@@ -38,13 +38,15 @@ class Target:
     """The operation and model that a request addresses.
 
     operation: None if the path is not a path of Bedrock. model: percent-decoded, a model id or a
-    whole ARN; None if the path contains no model. path: decoded, without a prefix of the endpoint
-    and without repeated slashes, with a sorted query.
+    whole ARN; None if the path contains no model. path: the canonical path, decoded once except for
+    `%25` and `%3F`, without a prefix of the endpoint and without repeated slashes, with a sorted query.
+    prefixed: whether the request's path has such a prefix.
     """
 
     operation: Operation | None
     model: str | None
     path: str
+    prefixed: bool = False
 
     @property
     def name(self) -> str | None:
@@ -125,6 +127,8 @@ OPERATIONS = (
 # The operations of OpenAI's and Anthropic's APIs that answer with server-sent events if the body says so.
 SERVER_SENT = ("ChatCompletions", "Responses", "Messages")
 
+# An endpoint may have any path before an operation's, except these, because they select another API.
+_OTHER_API = "(?<!/openai)(?<!/anthropic)"
 _LABEL = re.compile(r"\{(\w+)\}")
 _MODEL_LABELS = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
 
@@ -140,7 +144,7 @@ def _pattern(template: str) -> re.Pattern[str]:
         parts[i] = f"(?P<{label}>{'.+' if label in _MODEL_LABELS else '[^/]+'})"
         parts[i - 1] = re.escape(parts[i - 1])
     parts[-1] = re.escape(parts[-1])
-    return re.compile("".join(parts) + r"/?\Z", re.DOTALL)
+    return re.compile(_OTHER_API + "".join(parts) + r"\Z", re.DOTALL)
 
 
 # The longest literal is first, so that `/openai/v1/responses` does not match `/v1/responses` after
@@ -151,6 +155,8 @@ _PATTERNS = sorted(
     key=lambda row: -len(_LABEL.sub("", row[0].path)),
 )
 _SLASHES = re.compile("//+")
+# Characters that would otherwise make two different paths equal after decoding.
+_ESCAPED = {ord("%"): "%25", ord("?"): "%3F"}
 
 
 @lru_cache(maxsize=4096)
@@ -161,10 +167,30 @@ def identify(method: str, target: str) -> Target:
     suffix = "?" + "&".join(sorted(query.split("&"))) if query else ""
     bare = path.rstrip("/")
     for operation, end, pattern in _PATTERNS:
-        if operation.method == method and bare.endswith(end) and (found := pattern.search(path)):
+        if operation.method == method and bare.endswith(end) and (found := pattern.search(bare)):
             model = next((unquote(v) for k, v in found.groupdict().items() if k in _MODEL_LABELS), None)
-            return Target(operation, model, unquote(path[found.start() :].rstrip("/")) + suffix)
-    return Target(None, None, unquote(path) + suffix)
+            canonical = _decode(bare[found.start() :]) + suffix
+            return Target(operation, model, canonical, prefixed=found.start() > 0)
+    return Target(None, None, _decode(path) + suffix)
+
+
+def _decode(path: str) -> str:
+    return unquote(path).translate(_ESCAPED)
+
+
+def find_operation(service: str, method: str, target: str) -> Operation | None:
+    """Returns the operation that a service runs for a path; None if the table does not have it.
+
+    `identify` accepts every prefix, and this does not, because a prefix can make a path of another
+    operation: `POST /agents/ID` of the service `bedrock-agent` changes an agent. The service of a
+    client that names none is bedrock-runtime, which has no operation that changes anything.
+    """
+    found = identify(method, target)
+    operation = found.operation
+    if operation is None or found.prefixed or service not in (_RUNTIME, operation.service):
+        return None
+    segments = found.path.partition("?")[0].split("/")
+    return None if "." in segments or ".." in segments else operation
 
 
 def find_model(target: Target, body: bytes) -> str | None:

@@ -17,7 +17,7 @@ _WORDS = {PathKind: "path", TextKind: "texts", PatternKind: "regular expressions
 def keys() -> list[str]:
     """Every table with its keys."""
     rows = (
-        (code(name), ", ".join(code(key) for key, option in options.items() if not option.secret))
+        (code(name), ", ".join(code(key) for key, option in options.items() if not (option.secret or option.personal)))
         for name, options in TABLES.items()
         if name != TOP
     )

@@ -11,6 +11,7 @@ from typing import Any
 from tables import code, table
 
 import bedtape_replayer
+from bedtape_cassettes.lazy import lazy_property
 
 __all__ = ["names"]
 
@@ -20,7 +21,8 @@ _NOT_MADE = frozenset({"Bedrock", "Call", "Session"})
 _INSIDE = {
     "Bedrock": frozenset({"open", "close", "enter", "leave", "take", "report_misses"}),
     "Replayer": frozenset({"engine", "run"}),
-    "Call": frozenset({"target", "scope"}),
+    "Call": frozenset({"target", "scope", "outline", "outline_json", "request_size", "pack"}),
+    "MatchRules": frozenset({"has_patterns"}),
     "Failure": frozenset({"build_response"}),
     "Raw": frozenset({"build_response"}),
 }
@@ -56,7 +58,7 @@ def _members(name: str, kind: type) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(member: Any) -> str:
-    if isinstance(member, property | cached_property) or inspect.isfunction(member):
+    if isinstance(member, property | cached_property | lazy_property) or inspect.isfunction(member):
         text = inspect.getdoc(member) or ""
         return re.sub(r"\s+", " ", text).replace("|", "\\|")
     return ""

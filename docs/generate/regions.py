@@ -14,6 +14,7 @@ import configuration
 import control
 import messages
 import python_names
+import secret_kinds
 
 import wire
 
@@ -35,7 +36,9 @@ WRITERS: Mapping[str, Callable[..., list[str]]] = {
     "names": python_names.names,
     "operations": wire.operations,
     "headers": wire.headers,
+    "secrets": secret_kinds.secrets,
     "sdks": wire.sdks,
+    "variables": wire.variables,
 }
 
 

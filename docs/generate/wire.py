@@ -9,12 +9,13 @@ from pathlib import Path
 
 from tables import code, table
 
+from bedtape_cassettes.addresses import CLIENT_VARIABLES, RUNTIME, Endpoint, render_prefix
 from bedtape_cassettes.families.rendering import can_render
 from bedtape_cassettes.matching import normalise
 from bedtape_cassettes.matching.key import ANSWER_HEADERS
 from bedtape_cassettes.operations import OPERATIONS, SERVER_SENT, Operation
 
-__all__ = ["headers", "operations", "sdks"]
+__all__ = ["headers", "operations", "sdks", "variables"]
 
 _ROOT = Path(__file__).parents[2]
 _HEADERS = {
@@ -45,6 +46,22 @@ def _answer(known: Operation) -> str:
 
 def _ruled(name: str) -> str:
     return "any" if can_render(name) else "`error`, `raw`"
+
+
+def variables() -> list[str]:
+    """The variables from which clients read their endpoint, and what bedtape sets them to."""
+    rows = [
+        (code(name), variable.clients, _endpoint(variable.default), ", ".join(map(code, variable.keys)) or "-")
+        for name, variable in CLIENT_VARIABLES.items()
+    ]
+    return table(("variable", "read by", "value", "made-up keys"), rows)
+
+
+def _endpoint(default: Endpoint | None) -> str:
+    if default is None:
+        return "the same path, if it names an endpoint of Bedrock; else unchanged"
+    prefix = "" if default.service == RUNTIME else render_prefix(service=default.service)
+    return code(f"http://127.0.0.1:PORT{prefix}{default.path}")
 
 
 def headers(which: str) -> list[str]:

@@ -10,11 +10,11 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Optional, Protocol
 
 from mitmproxy import ctx, http
@@ -26,18 +26,19 @@ from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import _upstream_proxy
 
 from bedtape_cassettes.addresses import read_host
+from bedtape_cassettes.admission import LOOPBACK, Admission
 from bedtape_cassettes.format.eventstream import FrameError
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.operations import find_operation
 from bedtape_recorder import gate
 from bedtape_recorder.capture import Capture
 from bedtape_recorder.content_encoding import BodyReceiver, make_receiver
-from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.credentials import Credentials, check_transport
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import Proxies, read_proxies
 from bedtape_recorder.proxy import install_graceful_goaway
-from bedtape_recorder.routing import DEFAULT_REGION, Route, read_route
+from bedtape_recorder.routing import DEFAULT_REGION, Route, check_tunnel, read_route, strip_secret
 from bedtape_recorder.settings import find_state_folder, parse_upstream
 from bedtape_recorder.signing import SIGNATURE_HEADERS, EventSigner
 
@@ -60,8 +61,10 @@ class PlayedAnswer:
 
 
 class Signer(Protocol):
-    """Signs requests to the real service, like `Credentials`."""
+    """Signs requests to the real service, like `Credentials`. secrets: what it has signed with."""
 
+    @property
+    def secrets(self) -> frozenset[str]: ...
     def sign_headers(self, route: Route, method: str, path: str, headers: Headers, body: bytes) -> dict[str, str]: ...
     def make_event_signer(self, route: Route, signature: str) -> EventSigner: ...
 
@@ -74,7 +77,9 @@ Playback = Callable[[str, str, str, Headers, bytes], PlayedAnswer | None]
 class Addon:
     """The mitmproxy addon. Its public methods are mitmproxy hooks.
 
-    signer: `None` in forward mode, because clients sign their own requests.
+    signer: `None` in forward mode, because clients sign their own requests. secret: the prefix of
+    the paths that reverse mode signs. tunnels: other hosts than AWS's that forward mode connects to;
+    `None` for every host. allow_unknown: whether operations that bedtape does not know are sent.
     """
 
     capture: Capture
@@ -83,12 +88,16 @@ class Addon:
     playback: Playback
     region: str
     proxies: Proxies
-    redaction: Redaction = ALWAYS
+    secret: str
+    admission: Admission = LOOPBACK
+    tunnels: Collection[str] | None = None
+    allow_unknown: bool = False
 
     # -- connections -------------------------------------------------------------------------------------------
 
     def running(self) -> None:
         install_graceful_goaway()
+        ctx.options.keep_host_header = True  # otherwise, mitmproxy hides the client's Host
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Accepts cleartext HTTP/2 with prior knowledge, because Node's SDK uses it.
@@ -111,6 +120,20 @@ class Addon:
         stack = _upstream_proxy.HttpUpstreamProxy.make(context, True)
         stack /= blind
         return stack[0]
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Refuses a tunnel to a host that the program does not need for Bedrock."""
+        if flow.response is None:  # otherwise, the client did not send the proxy's password
+            self._check_tunnel(flow)
+
+    def _check_tunnel(self, flow: http.HTTPFlow) -> None:
+        host = flow.request.host
+        if self.tunnels is None or (self.upstream is not None and host == self.upstream[1]):
+            return
+        try:
+            check_tunnel(host, self.tunnels)
+        except RecorderError as error:
+            flow.response = _make_refusal(error, 403)
 
     def http_connect_upstream(self, flow: http.HTTPFlow) -> None:
         """Adds the proxy's password to a CONNECT request. Replaces a Bedrock host by the upstream."""
@@ -141,10 +164,14 @@ class Addon:
     # -- requests ----------------------------------------------------------------------------------------------
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response is not None:  # the client did not send the proxy's password
+            return
         reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
         try:
             if reverse or self._is_recorded(flow.request.pretty_host):
                 self._route(flow, reverse)
+            else:
+                self._check_tunnel(flow)
             if not isinstance(
                 flow.client_conn.proxy_mode, mode_specs.UpstreamMode
             ):  # mode upstream names its own proxy
@@ -156,16 +183,29 @@ class Addon:
         return read_host(host) is not None or (self.upstream is not None and host == self.upstream[1])
 
     def _route(self, flow: http.HTTPFlow, reverse: bool) -> None:
-        """Reads the route of a request. In reverse mode, also sends the request to that host."""
+        """Reads the route of a request. In reverse mode, also sends the request to that host.
+
+        Raises RecorderError for a request that the recorder does not send.
+        """
         request = flow.request
+        path = request.data.path.decode("latin-1")
+        if reverse:
+            headers = request.headers
+            origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+            if problem := self.admission.find_problem(request.host_header, origin, site):
+                raise RecorderError(problem)
+            path = strip_secret(path, self.secret)
         route = read_route(
             request.headers.get("authorization", ""),
             request.headers.pop("x-bedtape-session", None),
-            request.data.path.decode("latin-1"),
+            path,
             host=None if reverse else request.pretty_host,
             default_region=self.region,
             upstream=self.upstream and self.upstream[1],
         )
+        if not self.allow_unknown and find_operation(route.service, request.method, route.path) is None:
+            what = f"{request.method} {route.path.partition('?')[0]} of {route.service}"
+            raise RecorderError(f"expected an operation that bedtape knows, found {what}; --allow-unknown sends it too")
         flow.metadata["bedtape"] = live = _FlowState(route, reverse)
         request.data.path = route.path.encode("latin-1")
         if reverse:
@@ -182,10 +222,10 @@ class Addon:
             return
         try:
             await asyncio.to_thread(self._prepare, flow, live)
-        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out unsigned
+            if flow.response is None:
+                self._begin(flow, live, flow.request.raw_content or b"")
+        except Exception as error:  # noqa: BLE001 - a hook that raises would let the request go out as it is
             flow.response = _make_refusal(error)
-        if flow.response is None:
-            self._begin(flow, live, flow.request.raw_content or b"")
 
     def _prepare(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         request, route = flow.request, live.route
@@ -212,20 +252,22 @@ class Addon:
         return self.signer
 
     def _begin(self, flow: http.HTTPFlow, live: _FlowState, body: bytes) -> None:
-        route = live.route
-        live.exchange = self.capture.add_request(
-            route.session, flow.request.method, route.path, _to_pairs(flow.request.headers), body
-        )
+        """Records a request right before it is sent. Raises RecorderError if it must not be sent."""
+        request, route, headers = flow.request, live.route, _to_pairs(flow.request.headers)
+        check_transport(headers, request.scheme, self._find_address((request.host, request.port))[0])
+        if self.signer is not None:
+            self.capture.keep_out(self.signer.secrets)
+        live.exchange = self.capture.add_request(route.session, request.method, route.path, headers, body)
 
     def _begin_bidirectional(self, flow: http.HTTPFlow, live: _FlowState) -> None:
         """Signs the events of a bidirectional request. Records the request without its body."""
-        if not live.reverse:
-            flow.request.stream = True
-        else:
+        stream: bool | _Events = True
+        if live.reverse:
             self._sign(flow, live, _to_pairs(flow.request.headers), b"")
             signature = flow.request.headers.get("authorization", "").rpartition("Signature=")[2]
-            flow.request.stream = _Events(self._require_signer().make_event_signer(live.route, signature))
+            stream = _Events(self._require_signer().make_event_signer(live.route, signature))
         self._begin(flow, live, b"")
+        flow.request.stream = stream
 
     # -- responses ---------------------------------------------------------------------------------------------
 
@@ -235,7 +277,7 @@ class Addon:
             return
         exchange = live.exchange
         live.answer = answer = make_receiver(
-            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack, self.redaction
+            self.capture, exchange, flow.response.status_code, _to_pairs(flow.response.headers), _unpack
         )
 
         def tap(data: bytes) -> bytes:
@@ -245,8 +287,7 @@ class Addon:
                     answer.feed(data)
             except Exception as error:  # noqa: BLE001 - must not raise; the recording is cut
                 _log.exception("an answer was not recorded to its end")
-                with suppress(OSError):  # a full disk; without an end, the exchange also counts as cut
-                    self.capture.end(exchange, f"not recorded to its end: {error}")
+                self.capture.end(exchange, f"not recorded to its end: {error}")
             return data
 
         flow.response.stream = tap
@@ -309,10 +350,10 @@ def _to_pairs(headers: http.Headers) -> Headers:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields)
 
 
-def _make_refusal(error: Exception) -> http.Response:
+def _make_refusal(error: Exception, status: int = 400) -> http.Response:
     body = json.dumps({"message": f"bedtape record: {error}"}).encode()
     fields = ((b"Content-Type", b"application/json"), (b"x-amzn-ErrorType", b"RecorderException"))
-    return http.Response.make(400, body, http.Headers(fields))
+    return http.Response.make(status, body, http.Headers(fields))
 
 
 class Script(Addon):
@@ -330,6 +371,7 @@ class Script(Addon):
         loader.add_option("bedtape_to", str, "cassettes", "Folder of cassettes to record into.")
         loader.add_option("bedtape_name", Optional[str], None, "Record into one cassette of this name.")  # noqa: UP045
         loader.add_option("bedtape_upstream", Optional[str], None, "Send to this URL in place of Bedrock's endpoints.")  # noqa: UP045
+        loader.add_option("bedtape_prefix", str, token_hex(16), "First part of the path of requests to sign.")
 
     def configure(self, updated: set[str]) -> None:  # noqa: ARG002 - checks every option
         for name in ("stream_large_bodies", "body_size_limit"):
@@ -347,6 +389,8 @@ class Script(Addon):
         signer = Credentials(None, None, os.environ) if signs else None
         self._journal = JournalFile(find_state_folder(os.environ), name=ctx.options.bedtape_name, exact=False)
         upstream = parse_upstream(ctx.options.bedtape_upstream)
+        if signs:
+            _log.warning("requests are signed if the endpoint's path is /%s", ctx.options.bedtape_prefix)
         super().__init__(
             self._journal.capture,
             signer=signer,
@@ -354,6 +398,7 @@ class Script(Addon):
             playback=lambda *_: None,
             region=signer.region if signer else DEFAULT_REGION,
             proxies=proxies,
+            secret=ctx.options.bedtape_prefix,
         )
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -365,4 +410,6 @@ class Script(Addon):
     def done(self) -> None:
         if self._journal is not None:
             super().done()
-            self._journal.finish(self._to, keep=True)
+            if failure := self.capture.describe_failure():
+                _log.error(failure)
+            self._journal.finish(self._to)

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -17,18 +18,18 @@ import typer
 
 from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.format import journal
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.names import is_safe_name
-from bedtape_cassettes.redaction.scrub import read_patterns
+from bedtape_cassettes.redaction.scrub import find_secrets, read_patterns
 from bedtape_cassettes.text import format_count
 from bedtape_recorder import gate
 from bedtape_recorder.errors import ExtraMissing, RecorderError
 from bedtape_recorder.finish import WriteResult, recover_file
 from bedtape_recorder.journal_file import is_in_use
-from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream
+from bedtape_recorder.settings import Settings, find_state_folder, parse_upstream, read_own_secrets
 
 _REDACT = "Pattern of what to take out besides secrets, before anything is written. Repeatable."
 
@@ -95,6 +96,14 @@ def record(
     ignore: Ignore = None,
     placeholder: Placeholder = None,
     any_profile: AnyProfile = False,
+    allow_host: AllowHost = None,
+    allow_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown/--no-allow-unknown",
+            help="Also send operations that bedtape does not know, such as CreateGuardrail.",
+        ),
+    ] = False,
 ) -> None:
     """Record a program's calls to real Amazon Bedrock. Needs RUN_REAL_BEDROCK_TESTS=1; costs money.
 
@@ -113,13 +122,28 @@ def record(
         gate.require(os.environ)
         if name is not None and not is_safe_name(name):
             raise RecorderError(f"--name: expected plain parts joined by /, found {name!r}")
+        if name is not None and (kinds := find_secrets(name.encode())):
+            raise RecorderError(f"--name: expected a name without a secret, found {kinds[0]}; choose another name")
         match = match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile)
         settings = Settings(
-            to, name, mode.value, record.value, region, profile, port, exact, parse_upstream(upstream), match
+            to,
+            name,
+            mode.value,
+            record.value,
+            region,
+            profile,
+            port,
+            exact,
+            parse_upstream(upstream),
+            match,
+            tuple(allow_host or ()),
+            allow_unknown,
         )
         if verify:
             raise typer.Exit(_verify(settings))
-        recording = _import_session().Recording(settings, os.environ).start()
+        recording = _import_session().Recording(settings, os.environ)
+        report(recording.describe())
+        recording.start()
     code, problem = 0, None
     try:
         with _show_progress(recording):
@@ -136,6 +160,9 @@ def record(
 def recover(
     to: Annotated[Path, typer.Option(help="Folder of cassettes to recover into.")] = Path("cassettes"),
     redact: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help=_REDACT)] = None,
+    record: Annotated[
+        Record | None, typer.Option(help="How to merge with existing cassettes, if not as the recording would have.")
+    ] = None,
 ) -> None:
     """Turn the journals of recordings that were killed into cassettes. What was cut is marked as partial.
 
@@ -144,7 +171,7 @@ def recover(
       bedtape recover --to tests/cassettes
     """
     with exit_on_error():
-        redaction = read_patterns(redact or [])
+        redaction = replace(read_patterns(redact or []), own=read_own_secrets(os.environ))
     folder = find_state_folder(os.environ) / "journals"
     journals = sorted(folder.glob(f"*{journal.SUFFIX}")) if folder.is_dir() else []
     if not journals:
@@ -155,7 +182,9 @@ def recover(
             report(f"still being recorded, and left alone: {path}")
             continue
         try:
-            report(_render_summary(recover_file(path, to, redaction=redaction)), prefix="")
+            report(
+                _render_summary(recover_file(path, to, mode=record and record.value, redaction=redaction)), prefix=""
+            )
         except (CassetteError, OSError) as error:
             report(f"{error}\nthe journal is kept: {path}")
             failed = True
@@ -166,7 +195,7 @@ def recover(
 def _verify(settings: Settings) -> int:
     """Print every drift. Return 1 if there is a drift, otherwise 0."""
     drifted = sent = 0
-    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ):
+    for verdict in import_module("bedtape_recorder.verify").verify(settings, os.environ, report):
         sent += verdict.skipped is None
         drifted += bool(verdict.drifts)
         if verdict.skipped:
@@ -205,8 +234,13 @@ def _wait_until_stopped(recording: Any) -> int:
         print(f"export {name}={value}", flush=True)
     report("recording; Ctrl-C writes the cassettes")
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+
+    def stop(*_: object) -> None:
+        processes.die_at_next_signal()  # the journal stays
+        stopped.set()
+
+    for number in processes.ENDING:
+        signal.signal(number, stop)
     stopped.wait()
     return 0
 
@@ -239,6 +273,8 @@ def _finish(recording: Any) -> None:
     try:
         written = recording.stop()
     except (CassetteError, OSError) as error:
+        if failure := recording.capture.describe_failure():
+            report(failure)
         fail(f"{error}\nthe journal is kept: {recording.journal}; fix what is wrong, then bedtape recover")
     for line in recording.errors:
         report(line)
@@ -253,6 +289,8 @@ def _finish(recording: Any) -> None:
         tokens_in, tokens_out = written.tokens
         size = f"{counts.bytes / 1000:.1f} kB received"
         report(f"models: {', '.join(sorted(counts.models))}; {tokens_in} tokens in, {tokens_out} out; {size}")
+    if failure := recording.capture.describe_failure():
+        fail(failure)
 
 
 def _render_summary(written: WriteResult) -> str:

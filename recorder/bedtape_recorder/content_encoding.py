@@ -16,7 +16,7 @@ from typing import Protocol
 
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Headers
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
+from bedtape_cassettes.redaction.scrub import scrub
 from bedtape_recorder.capture import Capture
 
 _log = logging.getLogger("bedtape.record")
@@ -36,10 +36,8 @@ class BodyReceiver(Protocol):
     def end(self, error: str | None) -> None: ...
 
 
-def make_receiver(
-    capture: Capture, exchange: int, status: int, headers: Headers, unpack: Unpack, redaction: Redaction = ALWAYS
-) -> BodyReceiver:
-    """Returns the receiver for an answer. redaction: patterns to treat as secrets."""
+def make_receiver(capture: Capture, exchange: int, status: int, headers: Headers, unpack: Unpack) -> BodyReceiver:
+    """Returns the receiver for an answer."""
     by_name = {name.lower(): value for name, value in reversed(headers)}
     coding = by_name.get("content-encoding", "").strip().lower()
     if coding in ("", "identity"):
@@ -51,7 +49,7 @@ def make_receiver(
         return _Stream(capture, exchange, coding)
     size = by_name.get("content-length", "")
     length = int(size) if size.isascii() and size.isdecimal() else None
-    return _Whole(capture, exchange, status, headers, coding, length, unpack, redaction)
+    return _Whole(capture, exchange, status, headers, coding, length, unpack)
 
 
 def _strip_encoding_headers(headers: Headers) -> Headers:
@@ -154,7 +152,6 @@ class _Whole:
     coding: str
     length: int | None
     unpack: Unpack
-    redaction: Redaction
     raw: bytearray = field(default_factory=bytearray)
     over: bool = False
 
@@ -181,7 +178,7 @@ class _Whole:
 
     def _handle_damage(self, raw: bytes, why: str) -> None:
         read = _read_damaged(raw)
-        if read is not None and not any(_has_secret(data, self.redaction) for data in (raw, read)):
+        if read is not None and all(scrub(data, self.capture.redaction) == data for data in (raw, read)):
             self._keep(self.headers, raw)
             return
         _log.error("an answer was not recorded: %s, so that it cannot be searched for secrets", why)
@@ -217,7 +214,3 @@ def _read_ignoring_checksum(raw: bytes) -> bytes | None:
         except zlib.error as error:
             return bytes(read) if str(error).endswith(("incorrect data check", "incorrect length check")) else None
     return None
-
-
-def _has_secret(data: bytes, redaction: Redaction) -> bool:
-    return bool(find_secrets(data)) or scrub(data, redaction) != data

@@ -5,15 +5,17 @@ An unchanged interaction keeps the bytes of its file, so that a review shows rea
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream, journal
-from bedtape_cassettes.matching.key import compute_turn_keys
+from bedtape_cassettes.matching.key import compute_request_key, compute_turn_keys
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS, build_interaction, keep_request_headers
 from bedtape_cassettes.model import LONGEST_MS, Body, Cassette, Event, Interaction, is_method, is_path
 from bedtape_cassettes.names import cassette_name
@@ -207,6 +209,17 @@ def _replaces(now: Interaction, before: Interaction, *, add: bool) -> bool:
     return _strip_volatile(before) != _strip_volatile(now)
 
 
+FolderState: TypeAlias = tuple[store.Fingerprint, int | None]
+
+
+def read_state(folder: Path) -> FolderState:
+    """Returns what differs after another recorder has written to the folder, even if it recorded the same answers.
+
+    Therefore `write` sets the time of the folder itself.
+    """
+    return store.fingerprint([folder]), folder.stat().st_mtime_ns if folder.is_dir() else None
+
+
 def write(
     folder: Path,
     opened: journal.Opened,
@@ -214,26 +227,32 @@ def write(
     *,
     keep: bool,
     redaction: Redaction = ALWAYS,
+    start: FolderState | None = None,
 ) -> WriteResult:
     """Commits the cassettes to `folder`. Raises CassetteError after every cassette that can be written is written.
 
     keep: recordings of requests that were not made this time stay (record mode `new`, and after a crash). They also
-    stay if an exchange was cut, because the program might have made the other requests later.
+    stay if an exchange was cut, because the program might have made the other requests later, and if the folder no
+    longer equals `start`, because another recorder might have made them. Mode `once` replaces no recording.
     """
     keep = keep or any(recorded.partial for recorded in exchanges)
     cassettes, failed = build_cassettes(opened, exchanges)
     files: list[Path] = []
     errors: list[CassetteError] = []
-    with lock(folder, create=True):
+    with lock(folder, create=True, wait=True):
+        keep = keep or (start is not None and read_state(folder) != start)
         before = {cassette.name: cassette for cassette in store.read([folder])}
         for cassette in cassettes:
             old = before.get(cassette.name)
             try:
+                if opened.mode == "once" and old and not all(i.partial for i in old.interactions):
+                    raise CassetteError(_describe_conflict(folder, cassette.name))
                 now = _redact(cassette, redaction)
                 merged = merge(old and _redact(old, redaction), now, keep=keep, add=opened.mode == "new")
                 files += _commit(folder, old, merged, redaction)
             except CassetteError as error:  # a secret in one cassette must not prevent the others
                 errors.append(error)
+        os.utime(folder)  # see `read_state`
     if errors:
         raise CassetteError("\n".join(map(str, errors)))
     interactions = [i for cassette in cassettes for i in cassette.interactions]
@@ -244,38 +263,55 @@ def write(
     return WriteResult(len(interactions), partial, failed, tuple(files), names, total)
 
 
+def _describe_conflict(folder: Path, name: str) -> str:
+    fix = "bedtape recover --record new adds to it what it lacks, --record all replaces what was recorded again"
+    return f"{folder / name}: expected no cassette, because of --record once, found one that is newer; {fix}"
+
+
 def _commit(folder: Path, old: Cassette | None, new: Cassette, redaction: Redaction) -> list[Path]:
     """Commits one cassette with its files numbered anew, and returns the files."""
     home = old.interactions[0].file.rpartition("/")[0] if old and old.interactions else None
     numbered = store.number_files(new, home)
-    try:
-        commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
-    except SecretFound as error:
-        fix = "take it out; a recording's journal is written without it by `bedtape recover --redact PATTERN`"
-        raise SecretFound(replace(problem, fix=fix) for problem in error.problems) from None
-    return [folder / interaction.file for interaction in numbered.interactions]
+    commit(folder, (old,) if old else (), (numbered,), redaction=redaction)
+    return [_check_written(folder / interaction.file, interaction) for interaction in numbered.interactions]
+
+
+def _check_written(path: Path, interaction: Interaction) -> Path:
+    """Raises CassetteError if the file does not answer the recorded request, so that its journal stays."""
+    if compute_request_key(store.read_interaction(path).request) != compute_request_key(interaction.request):
+        raise CassetteError(f"{path}: expected the recorded interaction, found another one; record it again")
+    return path
 
 
 def _redact(cassette: Cassette, redaction: Redaction) -> Cassette:
-    """Replaces matches of the user's patterns, so that recordings made before and after a pattern was set match."""
-    if not redaction.patterns:
+    """Replaces what the redaction names, so that recordings made before and after it was set match."""
+    if redaction == ALWAYS:
         return cassette
     return Cassette(cassette.name, tuple(scrub_interaction(i, redaction) for i in cassette.interactions))
 
 
-def recover_file(path: Path, folder: Path, *, keep: bool | None = None, redaction: Redaction = ALWAYS) -> WriteResult:
+def recover_file(
+    path: Path,
+    folder: Path,
+    *,
+    mode: str | None = None,
+    keep: bool = False,
+    redaction: Redaction = ALWAYS,
+    start: FolderState | None = None,
+) -> WriteResult:
     """Turns a journal into cassettes and removes the journal. Raises CassetteError or OSError.
 
-    keep: as in `write`. `None` uses the journal's record mode. A damaged journal is renamed.
+    mode: the record mode, if not the journal's. keep, start: as in `write`. A damaged journal is renamed.
     """
     records = list(journal.read(path.read_bytes(), str(path)))
     opened, exchanges = read_exchanges(records)
     if opened is None:
         opened = journal.Opened(journal.VERSION, None, False)
-    if keep is None:
-        keep = opened.mode in (None, "new")
+    if mode is not None:
+        opened = replace(opened, mode=mode)
+    keep = keep or opened.mode in (None, "new")
     damaged = tuple(record.at for record in records if isinstance(record, journal.Damaged))
-    written = write(folder, opened, exchanges, keep=keep or bool(damaged), redaction=redaction)
+    written = write(folder, opened, exchanges, keep=keep or bool(damaged), redaction=redaction, start=start)
     if not damaged:
         path.unlink()
         return written

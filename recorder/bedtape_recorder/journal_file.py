@@ -10,7 +10,7 @@ from pathlib import Path
 from bedtape_cassettes.format.journal import SUFFIX
 from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
 from bedtape_recorder.capture import Capture
-from bedtape_recorder.finish import WriteResult, recover_file
+from bedtape_recorder.finish import FolderState, WriteResult, recover_file
 
 
 class JournalFile:
@@ -28,22 +28,28 @@ class JournalFile:
         handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)  # stops `bedtape recover` from reading it
         self._handle = handle
-        self._redaction = redaction
+        self._size = 0
         self.capture = Capture(self._write, time.monotonic, name=name, exact=exact, mode=mode, redaction=redaction)
 
     def _write(self, data: bytes) -> None:
-        """Writes all bytes, because a cut record hides the records after it. Raises OSError."""
+        """Writes all bytes or none, because a cut record hides the records after it. Raises OSError."""
         left = memoryview(data)
-        while left:
-            left = left[os.write(self._handle, left) :]
+        try:
+            while left:
+                left = left[os.write(self._handle, left) :]
+        except OSError:
+            os.ftruncate(self._handle, self._size)
+            raise
+        self._size += len(data)
 
-    def finish(self, folder: Path, *, keep: bool) -> WriteResult:
-        """Writes the cassettes and removes the journal.
+    def finish(self, folder: Path, start: FolderState | None = None) -> WriteResult:
+        """Writes the cassettes and removes the journal. start: as in `write`.
 
         Raises CassetteError or OSError. If it raises, the journal stays.
         """
+        keep = self.capture.failure is not None
         try:
-            return recover_file(self.path, folder, keep=keep, redaction=self._redaction)
+            return recover_file(self.path, folder, keep=keep, redaction=self.capture.redaction, start=start)
         finally:
             os.close(self._handle)
 

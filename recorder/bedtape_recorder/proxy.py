@@ -42,7 +42,10 @@ def install_graceful_goaway() -> None:
 
 @dataclass
 class Proxy:
-    """mitmproxy in this process, on loopback ports. Run it in a separate thread and event loop."""
+    """mitmproxy in this process, on loopback ports. Run it in a separate thread and event loop.
+
+    only: patterns of `host:port`; other connections are blind tunnels. login: NAME:PASSWORD that clients must send.
+    """
 
     addon: object
     confdir: str
@@ -50,6 +53,7 @@ class Proxy:
     ready: Callable[[], None]
     trusted: str | None
     only: list[str]
+    login: str | None = None
     _master: DumpMaster | None = field(default=None, init=False)
 
     async def run(self) -> None:
@@ -61,6 +65,8 @@ class Proxy:
         settings: dict[str, Any] = {"connection_strategy": "lazy", "onboarding": False}
         if self.only:  # other connections are blind tunnels with the server's certificate
             settings["allow_hosts"] = self.only
+        if self.login:
+            settings["proxyauth"] = self.login
         if self.trusted:
             settings["ssl_verify_upstream_trusted_ca"] = self.trusted
         if "tcp_timeout" in master.options:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bedtape_cassettes.addresses import (
@@ -11,6 +13,7 @@ from bedtape_cassettes.addresses import (
     MANTLE,
     RUNTIME,
     SERVICES,
+    is_aws_host,
     is_region,
     read_host,
     read_scope,
@@ -59,6 +62,24 @@ def make_host_patterns(upstream: tuple[str, str, int] | None) -> list[str]:
     """
     own = [] if upstream is None else [rf"^{re.escape(upstream[1])}:{upstream[2]}$"]
     return [BEDROCK_HOSTS, *own]
+
+
+def strip_secret(path: str, secret: str) -> str:
+    """Return the path below the recorder's secret prefix `/SECRET`. Raises RecorderError for another path."""
+    given, _, rest = path.lstrip("/").partition("/")
+    if not hmac.compare_digest(given.encode("latin-1", "replace"), secret.encode()):
+        fix = "use the endpoint variables that `bedtape record` sets"
+        raise RecorderError(f"expected an endpoint with this recording's own prefix, found another path; {fix}")
+    return f"/{rest}"
+
+
+def check_tunnel(host: str, allowed: Collection[str]) -> None:
+    """Raises RecorderError for a host that forward mode does not connect to.
+
+    A recorded program needs Bedrock, and other hosts of AWS for its credentials and its data.
+    """
+    if not (is_aws_host(host) or host.lower() in allowed):
+        raise RecorderError(f"expected a host of AWS, found {host!r}; add --allow-host {host} if the program needs it")
 
 
 def read_route(

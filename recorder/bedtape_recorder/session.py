@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import secrets
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import certifi
 
 from bedtape_cassettes.addresses import RUNTIME, point_environment, render_host, render_prefix
+from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.config.options import without_settings
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.rules import render_arguments
@@ -32,7 +34,7 @@ from bedtape_recorder.journal_file import JournalFile
 from bedtape_recorder.proxies import read_proxies
 from bedtape_recorder.proxy import Proxy
 from bedtape_recorder.routing import DEFAULT_REGION, make_host_patterns
-from bedtape_recorder.settings import Settings, find_state_folder
+from bedtape_recorder.settings import Settings, find_state_folder, read_own_secrets
 
 _NOT_PROXIED = "localhost,127.0.0.1,169.254.169.254,169.254.170.2"
 _DRAIN = 5.0
@@ -71,8 +73,12 @@ class Recording:
         self._proxies = read_proxies(self.environ)
         # In forward mode, clients sign their own requests.
         forward, settings = self.settings.mode == "forward", self.settings
-        self._signer = None if forward else Credentials(settings.profile, settings.region, self.environ)
+        self._signer = (
+            None if forward else Credentials(settings.profile, settings.region, self.environ, settings.upstream)
+        )
         self._region = self._signer.region if self._signer else DEFAULT_REGION
+        self._secret = secrets.token_hex(16)  # known to the recorded program alone
+        self._admission = Admission.at("127.0.0.1", settings.allow_host)
         self.written: finish.WriteResult | None = None
         self._ready = threading.Event()
         self._ending = threading.Event()
@@ -81,16 +87,24 @@ class Recording:
         self._replay_at: tuple[str, int] | None = None
         self._existing: frozenset[str] = frozenset()
 
+    def describe(self) -> str:
+        """Return where requests are sent and who signs them, as one line."""
+        if self._signer is None:
+            return "recording the program's own requests to Bedrock, in every region; the program signs them"
+        return f"recording from {self._signer.describe(self.settings.upstream)}"
+
     # -- start and stop ----------------------------------------------------------------------------
 
     def start(self) -> Recording:
         """Opens the journal and starts the proxy. Raises RecorderError if it cannot start."""
         confdir = self.state / "ca"
         confdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._before = finish.read_state(self.settings.folder)
         self._start_replay()
         settings = self.settings
+        redaction = replace(settings.redaction, own=read_own_secrets(self.environ))
         self._journal = JournalFile(
-            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=settings.redaction
+            self.state, name=settings.name, exact=settings.exact, mode=settings.record, redaction=redaction
         )
         self.journal, self.capture = self._journal.path, self._journal.capture
         addon = Addon(
@@ -100,9 +114,13 @@ class Recording:
             playback=self._play,
             region=self._region,
             proxies=self._proxies,
-            redaction=settings.redaction,
+            secret=self._secret,
+            admission=self._admission,
+            tunnels=self._admission.hosts,
+            allow_unknown=settings.allow_unknown,
         )
         forward = settings.mode == "forward"
+        login = f"bedtape:{self._secret}"
         mode = "regular" if forward else f"reverse:https://{render_host(RUNTIME, self._region)}"
         self._proxy = Proxy(
             addon,
@@ -111,6 +129,7 @@ class Recording:
             ready=self._ready.set,
             trusted=self.environ.get("AWS_CA_BUNDLE"),
             only=make_host_patterns(settings.upstream) if forward else [],
+            login=login if forward else None,
         )
         self._thread = threading.Thread(target=self._run, name="bedtape-record", daemon=True)
         self._thread.start()
@@ -119,7 +138,8 @@ class Recording:
             self._journal.discard()
             self._stop_replay()
             raise RecorderError(f"the proxy did not start: {'; '.join(self.errors) or self._failure}")
-        self.url = f"http://127.0.0.1:{self._proxy.port()}"
+        port = self._proxy.port()
+        self.url = f"http://{login}@127.0.0.1:{port}" if forward else f"http://127.0.0.1:{port}/{self._secret}"
         self.ca = confdir / "mitmproxy-ca-cert.pem"
         if forward:
             self._write_bundle()
@@ -156,7 +176,7 @@ class Recording:
         self._proxy.shutdown()
         self._thread.join()
         self._stop_replay()
-        self.written = self._journal.finish(self.settings.folder, keep=self.settings.record == "new")
+        self.written = self._journal.finish(self.settings.folder, self._before)
         return self.written
 
     def _stop_replay(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
@@ -13,11 +13,11 @@ from botocore.httpsession import URLLib3Session
 from bedtape_cassettes.addresses import DEFAULT_SESSION, RUNTIME
 from bedtape_cassettes.matching.normalise import build_interaction, keep_request_headers
 from bedtape_cassettes.model import Interaction, Request
-from bedtape_cassettes.operations import identify
+from bedtape_cassettes.operations import find_operation, identify
 from bedtape_cassettes.redaction.kinds import ACCOUNT
 from bedtape_cassettes.storage import store
 from bedtape_recorder import gate
-from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.credentials import Credentials, check_transport
 from bedtape_recorder.drift import Drift, find_drifts
 from bedtape_recorder.errors import RecorderError
 from bedtape_recorder.proxies import CompanyProxy, Proxies, read_proxies
@@ -42,19 +42,25 @@ class Verdict:
 
 # Seconds to connect and between two reads. A long answer may send nothing for minutes.
 _TIMEOUT = (60, 3600)
+# Operations that start a job, or run what an agent or a flow is connected to.
+_ACTING = ("StartAsyncInvoke", "InvokeAgent", "InvokeInlineAgent", "InvokeFlow", "CancelResponse")
 _BIDIRECTIONAL = "InvokeModelWithBidirectionalStream"
 
 
-def verify(settings: Settings, environ: Mapping[str, str]) -> Iterator[Verdict]:
+def verify(
+    settings: Settings, environ: Mapping[str, str], report: Callable[[str], object] = print
+) -> Iterator[Verdict]:
     """Sends every recorded request again, in order, and yields one verdict per interaction.
 
+    report: is called with one line, before anything is sent: where to, and with which credentials.
     If `settings.name` is set, reads that cassette. Raises GateShut, RecorderError or CassetteError.
     """
     gate.require(environ)
     cassettes = [c for c in store.read([settings.folder]) if settings.name in (None, c.name)]
     if not cassettes:
         raise RecorderError(f"expected cassettes to verify, found none in {settings.folder}; fix --to or --name")
-    credentials = Credentials(settings.profile, settings.region, environ)
+    credentials = Credentials(settings.profile, settings.region, environ, settings.upstream)
+    report(f"sending to {credentials.describe(settings.upstream)}")
     sessions = _Sessions(read_proxies(environ), environ.get("AWS_CA_BUNDLE"))
     return (_check(i, settings, credentials, sessions) for cassette in cassettes for i in cassette.interactions)
 
@@ -89,12 +95,18 @@ def _check(interaction: Interaction, settings: Settings, credentials: Credential
 
 
 def _find_skip_reason(interaction: Interaction) -> str | None:
+    """Returns why a request is not sent. A cassette can come with a branch, so it does not decide what is called."""
     request = interaction.request
+    operation = identify(request.method, request.path).operation
+    if operation is None or find_operation(operation.service, request.method, request.path) is None:
+        return "it is no operation that bedtape knows"
+    if operation.name in _ACTING or request.method not in ("GET", "POST"):
+        return f"{operation.name} can change something"
     if interaction.partial:
         return "it is partial"
     if interaction.response.status in _BUSY:
         return f"a {interaction.response.status} comes when it comes"
-    if interaction.operation == _BIDIRECTIONAL:
+    if operation.name == _BIDIRECTIONAL:
         return "both sides of a bidirectional stream would have to be there"
     places = (request.path, request.body.data.decode(errors="replace"), *(value for _, value in request.headers))
     return "its account id was redacted" if any(_ACCOUNT.search(place) for place in places) else None
@@ -122,6 +134,7 @@ def _send(request: Request, settings: Settings, credentials: Credentials, sessio
     kept = keep_request_headers(request.headers)  # without an old signature
     signed = credentials.sign_headers(route, request.method, request.path, kept, request.body.data)
     scheme, host, port = settings.upstream or ("https", route.host, 443)
+    check_transport(tuple(signed.items()), scheme, host)
     headers = HeadersDict()
     for name, value in {**dict(kept), **signed, "Host": route.host, "Accept-Encoding": "identity"}.items():
         headers[name] = value

@@ -94,16 +94,16 @@ class Load:
 
 
 _LUA = """
-local bodies, seen, blanks = {{ {bodies} }}, 0, {{ {blanks} }}
+local bodies, seen, letters = {{ {bodies} }}, 0, {{ {letters} }}
 wrk.method = "POST"
 {headers}
 local function varied(body)
   local n, digits = math.random(0, 16777215), {{}}
   for place = 1, {places} do
-    digits[place] = blanks[n % 4 + 1]
+    digits[place] = letters[n % 4 + 1]
     n = math.floor(n / 4)
   end
-  return table.concat(digits) .. body
+  return (body:gsub("{at}", table.concat(digits), 1))
 end
 local ready = {{}}
 function init()
@@ -118,11 +118,15 @@ end
 """
 
 
-def script(bodies: list[bytes], *, vary: bool) -> str:
-    """What wrk sends: the bodies in turn, as they are or each time in other blanks."""
+def script(bodies: list[bytes], *, vary: bool, letters: str = BLANKS, at: str = "^") -> str:
+    """What wrk sends: the bodies in turn, as they are or each time with other letters in one place.
+
+    letters: four. at: the pattern of the place; by default, blanks are put before the body.
+    """
     return _LUA.format(
         bodies=",".join(f"[==[{body.decode()}]==]" for body in bodies),
-        blanks=",".join(repr(blank) for blank in BLANKS),
+        letters=",".join(repr(letter) for letter in letters),
+        at=at,
         headers="\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers().items()),
         places=PLACES,
         seed=time.time_ns() % 1_000_000,

@@ -38,10 +38,14 @@ class Missing(Exception):
 
 
 @contextmanager
-def bedtape(*arguments: str) -> Iterator[Served]:
-    """A `bedtape replay`."""
-    command = [*BEDTAPE, "replay", "--port", "0", "--log-level", "error", *arguments]
-    with _ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+def bedtape(*arguments: str, log: bool = False) -> Iterator[Served]:
+    """A `bedtape replay`. log: with a line for each call, as by default, in a file."""
+    quiet = () if log else ("--log-level", "error")
+    command = [*BEDTAPE, "replay", "--port", "0", *quiet, *arguments]
+    with (
+        tempfile.TemporaryFile() as lines,
+        _ended(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=lines if log else None, text=True)) as process,
+    ):
         assert process.stdout is not None
         yield Served(int(process.stdout.readline().rpartition(":")[2]), process.pid)
 

@@ -246,6 +246,55 @@ def test_botocore_finds_every_service(service: str, path: str, monkeypatch: pyte
     assert _endpoint(service, isolate_environment({}, URL), monkeypatch) == URL + path
 
 
+MANTLE_HOST = "https://bedrock-mantle.us-east-1.api.aws"
+RUNTIME_HOST = "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "path"),
+    [
+        ("OPENAI_BASE_URL", f"{MANTLE_HOST}/v1", "/service/bedrock-mantle/v1"),
+        ("OPENAI_BASE_URL", f"{MANTLE_HOST}/openai/v1/", "/service/bedrock-mantle/openai/v1"),
+        ("OPENAI_BASE_URL", f"{RUNTIME_HOST}/openai/v1", "/openai/v1"),
+        ("ANTHROPIC_BASE_URL", f"{RUNTIME_HOST}/anthropic", "/anthropic"),
+        ("ANTHROPIC_BASE_URL", f"{MANTLE_HOST}/anthropic", "/service/bedrock-mantle/anthropic"),
+        ("AWS_BEDROCK_BASE_URL", None, "/service/bedrock-mantle/openai/v1"),
+        ("AWS_BEDROCK_BASE_URL", f"{MANTLE_HOST}/v1", "/service/bedrock-mantle/v1"),
+        ("AWS_BEDROCK_BASE_URL", f"{RUNTIME_HOST}/openai/v1", "/openai/v1"),
+        ("AWS_BEDROCK_BASE_URL", "https://gateway.example.com/v1", "/service/bedrock-mantle/openai/v1"),
+        ("ANTHROPIC_BEDROCK_MANTLE_BASE_URL", None, "/service/bedrock-mantle/anthropic"),
+        ("ANTHROPIC_BEDROCK_BASE_URL", RUNTIME_HOST, ""),
+        ("AWS_ENDPOINT_URL_BEDROCK_MANTLE", None, "/service/bedrock-mantle"),
+        ("AWS_BEDROCK_RUNTIME_ENDPOINT", None, ""),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", ""),
+    ],
+)
+def test_a_clients_variable_keeps_the_service_and_path(name: str, given: str | None, path: str) -> None:
+    environ = {} if given is None else {name: given}
+    for make in (point_environment, isolate_environment):
+        assert make(environ, URL)[name] == URL + path
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"])
+@pytest.mark.parametrize("given", [None, "", "https://api.openai.com/v1", "http://127.0.0.1:4000", "not a URL"])
+def test_a_client_of_other_hosts_stays_there(name: str, given: str | None) -> None:
+    keys = {"OPENAI_API_KEY": "own", "ANTHROPIC_API_KEY": "own"}
+    environ = keys if given is None else {**keys, name: given}
+    for make in (point_environment, isolate_environment):
+        made = make(environ, URL)
+        assert {key: made.get(key) for key in (name, *keys)} == {key: environ.get(key) for key in (name, *keys)}
+
+
+def test_a_client_that_is_isolated_gets_a_made_up_key() -> None:
+    secrets = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_AWS_API_KEY")
+    urls = {"OPENAI_BASE_URL": f"{MANTLE_HOST}/v1", "ANTHROPIC_BASE_URL": f"{MANTLE_HOST}/anthropic"}
+    for environ in (urls, urls | dict.fromkeys(secrets, "secret")):
+        made = isolate_environment(environ, URL)
+        assert (made["OPENAI_API_KEY"], made["ANTHROPIC_API_KEY"]) == ("bedtape", "bedtape")
+        assert "secret" not in made.values()
+    assert point_environment(urls | dict.fromkeys(secrets, "secret"), URL)["OPENAI_API_KEY"] == "secret"
+
+
 @pytest.mark.parametrize("said", ["variable", "profile"])
 def test_endpoints_are_heeded_where_somebody_had_turned_them_off(
     said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

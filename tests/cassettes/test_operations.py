@@ -1,5 +1,6 @@
 """The table of operations: against botocore's service models, and against the ways in which clients write a path."""
 
+import re
 import time
 
 import botocore.session
@@ -8,7 +9,7 @@ from botocore.model import OperationModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.operations import OPERATIONS, identify, kebab
+from bedtape_cassettes.operations import OPERATIONS, Operation, find_operation, identify, kebab
 
 MODELLED = [operation for operation in OPERATIONS if operation.service != "bedrock-mantle"]
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0"
@@ -105,6 +106,17 @@ def test_any_path_is_a_target(method: str, path: str) -> None:
     target = identify(method, path)
     assert (target.operation is None) == (target.name is None)
     assert target.model is None or target.operation is not None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.name}{operation.path}")
+def test_an_operation_is_known_at_its_whole_path_and_at_its_own_service(operation: Operation) -> None:
+    path = re.sub(r"\{\w+\}", "a%3Ab", operation.path)
+    for service in (operation.service, "bedrock-runtime"):  # a client that names no service
+        assert find_operation(service, operation.method, f"{path}?a=b") == operation
+    assert find_operation("bedrock-agent", operation.method, path) is None
+    for other in (f"/x{path}", f"/..{path}", path.replace("a%3Ab", "..", 1) if "%" in path else "/..", "/"):
+        assert find_operation(operation.service, operation.method, other) != operation
+    assert find_operation(operation.service, "PATCH", path) is None
 
 
 def test_kebab() -> None:

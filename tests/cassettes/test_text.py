@@ -1,10 +1,12 @@
 """Counts with nouns, and text of recordings made fit for a terminal."""
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedtape_cassettes.text import escape_controls, format_count
+from bedtape_cassettes.text import escape_controls, format_count, format_uuid
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, "0 calls"), (1, "1 call"), (2, "2 calls")])
@@ -21,3 +23,8 @@ def test_any_text_becomes_printable(text: str) -> None:
 
 def test_a_recording_cannot_steer_the_terminal() -> None:
     assert escape_controls("\x1b]0;owned\x07\u202e täglich") == "\\x1b]0;owned\\x07\\x202e täglich"
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_a_uuid_is_formatted_as_the_library_does(data: bytes) -> None:
+    assert format_uuid(data) == str(UUID(bytes=data, version=4))

@@ -63,7 +63,7 @@ def test_a_test_in_any_language(bedrock: Replayer) -> None:
     assert calls[2]["source"] == "cassette"
     assert ask(bedrock, "POST", f"{own}/assert", {"called": {"times": 3}}) == (200, {"passed": True, "report": None})
     assert ask(bedrock, "POST", f"{own}/reset")[1]["calls"] == 0
-    assert ask(bedrock, "GET", f"{own}/overlay")[1] == {"seed": 0, "rules": [], "faults": []}
+    assert ask(bedrock, "GET", f"{own}/overlay")[1] == {"seed": 0, "ids": "equal", "rules": [], "faults": []}
 
 
 def test_to_ask_is_no_call(bedrock: Replayer) -> None:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +13,10 @@ from typing import Any
 
 import boto3
 import pytest
-from anthropic import AnthropicBedrock
+from anthropic import AnthropicBedrock, AnthropicBedrockMantle, APIError, BadRequestError
+from anthropic.types import MessageParam
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EventStreamError
 from botocore.retries.standard import ExponentialBackoff
 
 from bedtape_cassettes.model import Cassette
@@ -85,6 +86,12 @@ def client_of(bedrock: Replayer, **retries: Any) -> Any:
     return aws.client("bedrock-runtime", endpoint_url=bedrock.url, config=Config(retries=retries or None))
 
 
+def anthropic_of(bedrock: Replayer) -> AnthropicBedrock:
+    return AnthropicBedrock(
+        aws_access_key="AKIDEXAMPLE", aws_secret_key="secret", aws_region="us-east-1", base_url=bedrock.url
+    )
+
+
 def at_once(call: Callable[[str], object], prompts: Sequence[str] = PROMPTS) -> None:
     """All prompts at the same time: their waits add up for nobody."""
     with ThreadPoolExecutor(len(prompts)) as pool:
@@ -139,12 +146,23 @@ def test_boto3_waits_as_long_as_it_is_told(bedrock: Replayer) -> None:
 def test_anthropics_client_does_nothing_wrong(headers: tuple[tuple[str, str], ...], bedrock: Replayer) -> None:
     for attempt in (1, 2):
         lay(bedrock, Refuse(Failure("ThrottlingException", headers=headers)), When(attempt=attempt))
-    with AnthropicBedrock(
-        aws_access_key="AKIDEXAMPLE", aws_secret_key="secret", aws_region="us-east-1", base_url=bedrock.url
-    ) as client:
+    with anthropic_of(bedrock) as client:
         at_once(lambda text: client.messages.create(model=MODEL, **authored.say(text)))
     assert verdict(bedrock) == []
     assert sdk_calls(bedrock, attempts=3) == len(PROMPTS)
+
+
+def test_anthropics_client_that_sends_the_same_text_again_does_nothing_wrong(bedrock: Replayer) -> None:
+    """The first call ends with a 400; the second is throttled and retried."""
+    lay(bedrock, Refuse(Failure("ValidationException")), schedule=Schedule(times=1))
+    lay(bedrock, Refuse(Failure("ThrottlingException")), schedule=Schedule(times=1))
+    with anthropic_of(bedrock) as client:
+        with pytest.raises(BadRequestError):
+            client.messages.create(model=MODEL, **authored.say(PROMPTS[0]))
+        client.messages.create(model=MODEL, **authored.say(PROMPTS[0]))
+    assert [call.status for call in bedrock.calls] == [400, 429, 200]
+    assert verdict(bedrock) == []
+    assert sdk_calls(bedrock, attempts=2) == 1
 
 
 @pytest.mark.parametrize("retry_after_ms", [None, 400])
@@ -189,12 +207,13 @@ def test_boto3_without_its_waits_is_named(bedrock: Replayer, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("no_sleep")
-@pytest.mark.parametrize("mode", ["standard", "legacy"])
-def test_boto3_that_ignores_what_it_is_told_is_named(mode: str, bedrock: Replayer) -> None:
+@pytest.mark.parametrize(("mode", "expected"), [("standard", {"ignored_retry_after"}), ("legacy", set())])
+def test_boto3_that_ignores_what_it_is_told_is_named(mode: str, expected: set[str], bedrock: Replayer) -> None:
+    """The mode legacy reads no such header, and is the default of older versions."""
     lay(bedrock, Refuse(Failure("ThrottlingException", retry_after_ms=4000)), When(attempt=1))
     with closing(client_of(bedrock, mode=mode)) as client:
         client.converse(modelId=MODEL, **authored.ask("Question 0"))
-    assert kinds(bedrock) == {"ignored_retry_after"}
+    assert kinds(bedrock) == expected
 
 
 def test_a_client_that_retries_whatever_failed_is_named(bedrock: Replayer) -> None:
@@ -240,3 +259,64 @@ def test_a_chat_that_goes_on_from_part_of_an_answer_is_named(careful: bool, bedr
             client.converse_stream(modelId=MODEL, messages=messages)
     assert text == ("Once upon a time" if careful else "Once upon")
     assert kinds(bedrock) == (set() if careful else {"accepted_truncated_stream"})
+
+
+def read_text(client: Any, messages: list[dict[str, Any]]) -> Iterator[str]:
+    with closing(client.converse_stream(modelId=MODEL, messages=messages)["stream"]) as events:
+        for event in events:
+            if "contentBlockDelta" in event:
+                yield event["contentBlockDelta"]["delta"]["text"]
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_chat_that_ignores_an_error_in_a_stream_is_named(careful: bool, bedrock: Replayer) -> None:
+    bedrock.fail("ThrottlingException", after_events=3)
+    messages: list[dict[str, Any]] = authored.ask("Tell me a story")["messages"]
+    parts: list[str] = []
+    with closing(client_of(bedrock)) as client:
+        with suppress(EventStreamError):
+            for part in read_text(client, messages):
+                parts.append(part)
+        if careful:
+            parts = list(read_text(client, messages))
+        messages += [{"role": "assistant", "content": [{"text": "".join(parts)}]}, authored.ask("On!")["messages"][0]]
+        with pytest.raises(ClientError, match="No recording answers"):
+            client.converse_stream(modelId=MODEL, messages=messages)
+    assert "".join(parts) == ("Once upon a time" if careful else "Once upon")
+    assert kinds(bedrock) == (set() if careful else {"ignored_stream_error"})
+
+
+@pytest.mark.parametrize("again", ["same", "another"])
+def test_a_client_that_retries_after_text_is_named(again: str, bedrock: Replayer) -> None:
+    """Java's asynchronous client does so, within one call. A program that calls again can discard the first part."""
+    bedrock.fail("ThrottlingException", after_events=3)
+    body = json.dumps(authored.ask("Tell me a story")).encode()
+    for attempt, invocation in ((1, "same"), (2 if again == "same" else 1, again)):
+        told = [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", f"attempt={attempt}; max=3")]
+        with Http1(bedrock.url) as line:
+            line.request("POST", f"{PATH}-stream", told, body)
+    assert kinds(bedrock) == ({"delivered_text_twice"} if again == "same" else set())
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_client_of_another_api_that_ignores_an_error_in_a_stream_is_named(goes_on: bool, bedrock: Replayer) -> None:
+    """Anthropic's client raises the error of the stream; the program can catch it and use the part."""
+    bedrock.respond(text="Once upon a time there was a story.")
+    bedrock.fail("ThrottlingException", after_events=4)
+    url = f"{bedrock.url}/service/bedrock-mantle/anthropic"
+    messages: list[MessageParam] = [{"role": "user", "content": "Tell me a story"}]
+    parts: list[str] = []
+    with AnthropicBedrockMantle(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", base_url=url) as client:
+        with (
+            suppress(APIError),
+            client.messages.create(model=MODEL, max_tokens=99, messages=messages, stream=True) as s,
+        ):
+            for event in s:
+                if event.type == "content_block_delta" and event.delta.type == "text_delta":
+                    parts.append(event.delta.text)
+        if goes_on:
+            messages += [{"role": "assistant", "content": "".join(parts)}, {"role": "user", "content": "On!"}]
+        client.messages.create(model=MODEL, max_tokens=99, messages=messages)
+    assert parts
+    assert [call.error for call in bedrock.calls] == ["ThrottlingException", None]
+    assert kinds(bedrock) == ({"ignored_stream_error"} if goes_on else set())

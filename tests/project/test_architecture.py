@@ -46,6 +46,7 @@ ONE_EACH = ("families/models", "faults", "importers", "exporters")
 # Short modules that are a value, an entry point, or the boundary to another program.
 SHORT = {
     "cassettes.cli.errors",
+    "cassettes.lazy",
     "cassettes.names",
     "cassettes.text",
     "recorder.errors",
@@ -53,7 +54,6 @@ SHORT = {
     "recorder.mitmproxy_script.bedtape_addon",
     "replayer.answering.memo",
     "replayer.cli.init.pytest_files",
-    "replayer.cli.play_options",
     "replayer.engine.clock",
 }
 

@@ -8,6 +8,8 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +56,7 @@ def test_the_inspectors_page_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 def test_the_base_install_stays_small(wheel: zipfile.ZipFile) -> None:
     required = [line for line in _metadata(wheel)["Requires-Dist"] if "extra ==" not in line]
     names = {line.split(";")[0].split("<")[0].split(">")[0].split("=")[0].strip().lower() for line in required}
-    assert names == {"boto3", "hpack", "msgpack", "orjson", "pyyaml", "typer", "uvloop"}
+    assert names == {"boto3", "hpack", "msgpack", "orjson", "pyyaml", "regex", "typer", "uvloop"}
     # mitmproxy pins msgpack from above, so the base must not pin it from below: they share an environment.
     assert any(line.replace(" ", "").startswith("msgpack<2,>=1.0") for line in required)
 
@@ -76,3 +78,33 @@ def test_the_command_is_named_as_the_distribution() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"bedtape": "bedtape_cassettes.cli.main:main"}
     assert project["name"] == "bedtape"
+
+
+# -- locks -------------------------------------------------------------------------------------------------------
+
+LOCKS = ROOT / ".ci" / "locks"
+
+
+def _locked(name: str) -> dict[str, Requirement]:
+    """The requirements of a lock by name. Every one of them has a hash."""
+    text = (LOCKS / f"{name}.txt").read_text().replace("\\\n", " ")
+    rows = [line.split("--hash=") for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(len(row) > 1 for row in rows)
+    return {canonicalize_name(requirement.name): requirement for requirement in (Requirement(row[0]) for row in rows)}
+
+
+@pytest.mark.parametrize("extra", ["base", "test", "check", "record"])
+def test_a_lock_holds_what_the_project_asks_for(extra: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted, locked = project["dependencies"] + project["optional-dependencies"].get(extra, []), _locked(extra)
+    for line in wanted:
+        requirement = Requirement(line)
+        if requirement.name == "bedtape":  # `check` includes `test`, whose own lock has it
+            continue
+        versions = {spec.version for spec in locked[canonicalize_name(requirement.name)].specifier}
+        assert all(requirement.specifier.contains(version) for version in versions), line
+
+
+def test_agpl_code_is_in_the_extra_of_tests_alone() -> None:
+    assert "fakecloud" in _locked("test")
+    assert not {"fakecloud"} & (_locked("base").keys() | _locked("record").keys())

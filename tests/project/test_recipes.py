@@ -150,7 +150,8 @@ def _health() -> list[str]:
 
 
 def test_the_image_is_slim_and_its_user_is_not_root() -> None:
-    assert {rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"} == {"python:3.13-slim"}
+    assert {rest.split()[0] for word, rest in INSTRUCTIONS if word == "FROM"} == {"python:3.13-slim${DIGEST}"}
+    assert INSTRUCTIONS[0] == ("ARG", "DIGEST=")
     user, _, group = IMAGE["USER"].partition(":")
     assert int(user) > 0
     assert int(group) > 0
@@ -163,6 +164,26 @@ def test_the_image_names_no_registry() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.findall(r"https?://[^/'\"\s]+", text) == ["http://127.0.0.1:4566"]
     assert "index" not in text
+
+
+def test_the_image_installs_what_is_locked_and_nothing_else() -> None:
+    (run,) = [rest for word, rest in INSTRUCTIONS if word == "RUN"]
+    locked, own = run.split("&&")[1:]
+    assert re.findall(r"-r (\S+)", locked) == [".ci/locks/build.txt", ".ci/locks/base.txt"]
+    assert "--require-hashes" in locked
+    assert {"--no-deps", "--no-build-isolation"} <= set(own.split())
+
+
+def test_the_release_fills_the_digest_and_stores_no_password() -> None:
+    page = (ROOT / "docs" / "how-to" / "release.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    job = yaml.safe_load(text)["jobs"]["release"]
+    assert any("--build-arg DIGEST=@" in step.get("run", "") for step in job["steps"])
+    assert {"attest-build-provenance", "attest-sbom", "sbom-action"} <= {
+        step["uses"].partition("@")[0].rpartition("/")[2] for step in job["steps"] if "uses" in step
+    }
+    assert job["permissions"]["id-token"] == "write"
+    assert "secrets." not in text
 
 
 def _sent() -> list[Path]:
@@ -180,7 +201,8 @@ def test_the_image_is_built_of_what_docker_is_sent(tmp_path: Path) -> None:
     source.mkdir()
     for path in _sent():
         copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, source / path.name)
+        (source / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        copy(path, source / path.relative_to(ROOT))
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -246,19 +268,20 @@ def test_compose_waits_for_health_and_names_the_port_and_the_folder() -> None:
 
 
 def test_the_server_answers_to_its_name_in_compose() -> None:
-    """Bedrock's API by any name; the control API by loopback's alone, as the page says."""
+    """Bedrock's API and the health check by any name; the rest of the control API is off, as the page says."""
     body: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
-    with Replayer(()) as bedrock:
+    paths = ("/model/amazon.nova-lite-v1:0/converse", "/_bedtape/health", "/_bedtape/sessions")
+    with Replayer((), host="0.0.0.0") as bedrock:
         bedrock.respond(text="hi")
         connection = http.client.HTTPConnection("127.0.0.1", bedrock.port)
         statuses = []
-        for method, path in (("POST", "/model/amazon.nova-lite-v1:0/converse"), ("GET", "/_bedtape/health")):
+        for method, path in zip(("POST", "GET", "GET"), paths, strict=True):
             connection.request(method, path, json.dumps(body), {"Host": "bedtape:4566"})
             response = connection.getresponse()
             response.read()
             statuses.append(response.status)
         connection.close()
-    assert statuses == [200, 403]
+    assert statuses == [200, 200, 403]
 
 
 def test_what_is_ignored_by_git_is_not_sent_to_docker() -> None:

@@ -11,6 +11,7 @@ import pytest
 from bedtape_cassettes.families.family import Family
 from bedtape_cassettes.families.models.converse import CONVERSE
 from bedtape_cassettes.families.table import FAMILIES
+from bedtape_cassettes.redaction.kinds import SECRETS
 from bedtape_replayer.engine import engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.calls import CONDITIONS
@@ -113,6 +114,12 @@ def test_every_argument_and_condition_is_on_the_page() -> None:
     assert not [name for name in (*arguments, *(set(CONDITIONS) - set(WHEN))) if f"`{name}`" not in text]
 
 
+def test_readme_lists_every_kind_of_secret() -> None:
+    text = " ".join((DOCS.parents[1] / "README.md").read_text().split())
+    listed = text.partition("what has the form of: ")[2].partition(". ")[0]
+    assert listed.split(", ") == [re.sub("^an? ", "", kind.title) for kind in SECRETS]
+
+
 # -- errors ----------------------------------------------------------------------------------------------------
 
 # What modules say to each other, and no user meets by name.
@@ -134,6 +141,7 @@ _WITHIN = {
     "RecordingFailed": "becomes a test's failure",
     "Refused": "becomes an OverlayException",
     "RequestError": "becomes an HTTP status",
+    "SlowPattern": "becomes an OverlayException, or is told by the command",
     "StreamFault": "becomes a RST_STREAM",
     "Unfit": "becomes a ConfigInvalid",
     "Unusable": "is told by the import",
@@ -167,7 +175,9 @@ def test_every_exception_is_on_the_page_or_becomes_another_message() -> None:
 
 def test_every_error_of_the_wire_and_every_finding_is_on_the_page() -> None:
     wire = section("errors", "On the wire")
-    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"}
+    own = {engine.MISS, engine.OVERLAY, "InternalServerException", "RecorderException", "ValidationException"} | {
+        "RequestRefusedException"
+    }
     assert set(re.findall(r"^\| `(\w+)`", wire, re.MULTILINE)) == own
     assert rows(section("errors", "Findings of a verdict")) == set(get_args(Mistake))
 

@@ -189,6 +189,7 @@ def test_the_addon_for_those_who_run_mitmproxy(recorder: Path, upstream: Upstrea
         "confdir": str(tmp_path / "conf"),
         "bedtape_to": str(tmp_path / "tapes"),
         "bedtape_upstream": upstream.url,
+        "bedtape_prefix": "chosen",
     }
     options |= {"ssl_verify_upstream_trusted_ca": str(upstream.ca)}
     told = [word for name, value in options.items() for word in ("--set", f"{name}={value}")]
@@ -199,7 +200,7 @@ def test_the_addon_for_those_who_run_mitmproxy(recorder: Path, upstream: Upstrea
     ) as running:
         assert running.stdout is not None
         port = _listening(running)
-        with Http1(f"http://127.0.0.1:{port}") as client:
+        with Http1(f"http://127.0.0.1:{port}/chosen") as client:
             assert client.request("POST", path(), (("Content-Type", "application/json"),), prompt("a")).status == 200
         running.send_signal(signal.SIGINT)
         running.stdout.read()

@@ -5,7 +5,6 @@ import http.client
 import json
 import logging
 import re
-import ssl
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -59,9 +58,9 @@ def taken(
     redaction: Redaction = ALWAYS,
 ) -> Taken:
     """What is in the journal of an answer with these headers and pieces."""
-    taken = Taken(exact=exact)
+    taken = Taken(exact=exact, redaction=redaction)
     number = taken.capture.add_request("default", "POST", path, (JSON,), prompt("a"))
-    answer = make_receiver(taken.capture, number, 200, headers, _no_unpack, redaction)
+    answer = make_receiver(taken.capture, number, 200, headers, _no_unpack)
     for piece in pieces:
         answer.feed(piece)
     answer.end(error)
@@ -238,17 +237,9 @@ def test_a_stream_that_is_damaged_is_cut_there(
 # -- through the proxy -----------------------------------------------------------------------------------------
 
 
-def _tunnel(running: Running) -> http.client.HTTPSConnection:
-    trusting = ssl.create_default_context(cafile=running.exports["AWS_CA_BUNDLE"])
-    port = int(running.exports["HTTPS_PROXY"].rpartition(":")[2])
-    client = http.client.HTTPSConnection("127.0.0.1", port, context=trusting, timeout=60)
-    client.set_tunnel(RUNTIME, 443)
-    return client
-
-
 @contextmanager
 def _ask(running: Running, url: str, body: bytes) -> Iterator[http.client.HTTPResponse]:
-    with closing(_tunnel(running)) as client:
+    with closing(running.tunnel(RUNTIME)) as client:
         client.request("POST", url, body, dict(signed(url, body)))
         with client.getresponse() as response:
             yield response

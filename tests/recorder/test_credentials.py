@@ -1,5 +1,6 @@
 """Credentials: found early, in boto3's order, or refused with a word on what to do. No network."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from bedtape_cassettes.addresses import BEARER
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import Frame
 from bedtape_recorder import gate
-from bedtape_recorder.credentials import Credentials
+from bedtape_recorder.credentials import Credentials, check_transport
 from bedtape_recorder.errors import GateShut, RecorderError
 from bedtape_recorder.routing import read_route
 
@@ -173,3 +174,50 @@ def test_the_events_of_a_stream_cannot_be_signed_with_a_bearer_token() -> None:
 def test_nothing_is_looked_up_behind_a_shut_gate() -> None:
     with pytest.raises(GateShut):
         Credentials(None, None, {})
+
+
+# -- where they are sent ---------------------------------------------------------------------------------------
+
+FAR, NEAR = ("http", "bedrock.corp.example", 80), ("http", "127.0.0.1", 80)
+
+
+@pytest.mark.usefixtures("keys")
+def test_what_signs_is_named_and_not_shown() -> None:
+    for credentials, expected in (
+        (Credentials(None, None, OPEN), "the variable AWS_ACCESS_KEY_ID, key id …AENV"),
+        (Credentials("work", None, OPEN), "the profile work (shared-credentials-file), key id …WORK"),
+        (Credentials(None, None, {**OPEN, BEARER: "bedrock-token"}), f"the bearer key of the variable {BEARER}"),
+    ):
+        assert credentials.source == expected
+    shown = Credentials("work", "eu-west-3", OPEN).describe(None)
+    assert shown.startswith("bedrock-runtime.eu-west-3.amazonaws.com, region eu-west-3, signed with the profile work")
+    assert Credentials("work", None, OPEN).describe(FAR).startswith("http://bedrock.corp.example:80, region ap-south-1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "kind"), [({BEARER: "token"}, "a bearer key"), ({"AWS_SESSION_TOKEN": "x"}, "a session token")]
+)
+@pytest.mark.usefixtures("keys")
+def test_what_others_could_use_is_sent_unencrypted_to_this_machine_only(environ: dict[str, str], kind: str) -> None:
+    with pytest.raises(RecorderError, match=f"expected https:// to bedrock.corp.example, .*{kind}"):
+        Credentials(None, None, {**OPEN, **environ}, FAR)
+    for upstream in (NEAR, ("https", *FAR[1:])):
+        Credentials(None, None, {**OPEN, **environ}, upstream)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("Authorization", "Bearer x", True),
+        ("authorization", "bearer x", True),
+        ("authorization", "AWS4-HMAC-SHA256 Credential=A/…", False),
+        ("X-Api-Key", "ABSKx", True),
+        ("X-Amz-Security-Token", "x", True),
+        ("content-type", "x", False),
+    ],
+)
+def test_a_clients_own_secrets_are_not_sent_unencrypted_either(name: str, value: str, refused: bool) -> None:
+    for scheme, host in (("https", "a.example"), ("http", "localhost"), ("http", "[::1]")):
+        check_transport(((name, value),), scheme, host)
+    with pytest.raises(RecorderError, match="expected https") if refused else nullcontext():
+        check_transport(((name, value),), "http", "a.example")

@@ -6,9 +6,10 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import h2.events
 import pytest
@@ -36,18 +37,6 @@ def says_one(upstream: Upstream) -> Upstream:
     return upstream
 
 
-@contextmanager
-def _tunnel(
-    running: Running, host: str, port: int = 443, ca: str | None = None
-) -> Iterator[http.client.HTTPConnection]:
-    """A connection to a host through the recorder, of a client that trusts the recorder's own authority alone."""
-    trusting = ssl.create_default_context(cafile=ca or running.exports["NODE_EXTRA_CA_CERTS"])
-    proxy = int(running.exports["HTTPS_PROXY"].rpartition(":")[2])
-    with closing(http.client.HTTPSConnection("127.0.0.1", proxy, context=trusting, timeout=60)) as client:
-        client.set_tunnel(host, port)
-        yield client
-
-
 def _asked(client: http.client.HTTPConnection, host: str, region: str = "us-east-1") -> int:
     client.request("POST", path(), prompt("a"), dict(signed(path(), prompt("a"), host=host, region=region)))
     response = client.getresponse()
@@ -60,7 +49,7 @@ def _asked(client: http.client.HTTPConnection, host: str, region: str = "us-east
 
 def test_forward_mode_asks_for_no_credentials(says_one: Upstream, start: Start) -> None:
     running = start("--mode", "forward", **NO_KEYS)
-    with _tunnel(running, RUNTIME) as client:
+    with closing(running.tunnel(RUNTIME)) as client:
         assert _asked(client, RUNTIME) == 200
     assert not says_one.failures
     assert "recorded 1 interaction" in running.stop()
@@ -76,7 +65,7 @@ def test_forward_mode_asks_for_no_credentials(says_one: Upstream, start: Start) 
 )
 def test_bedrocks_hosts_are_recorded(host: str, region: str, says_one: Upstream, start: Start) -> None:
     running = start("--mode", "forward")
-    with _tunnel(running, host) as client:
+    with closing(running.tunnel(host)) as client:
         assert _asked(client, host, region) == 200
     assert not says_one.failures
     assert says_one.requests[-1].host == host
@@ -86,7 +75,7 @@ def test_bedrocks_hosts_are_recorded(host: str, region: str, says_one: Upstream,
 def test_the_upstreams_own_host_is_recorded(says_one: Upstream, start: Start) -> None:
     running = start("--mode", "forward")
     host = f"localhost:{says_one.port}"
-    with _tunnel(running, "localhost", says_one.port) as client:
+    with closing(running.tunnel("localhost", says_one.port)) as client:
         assert _asked(client, host) == 200
     assert not says_one.failures
     assert "recorded 1 interaction" in running.stop()
@@ -97,7 +86,7 @@ def test_the_upstreams_own_host_is_recorded(says_one: Upstream, start: Start) ->
 def test_another_port_of_the_upstreams_host_is_a_blind_tunnel(says_one: Upstream, start: Start) -> None:
     with Upstream() as other:
         running = start("--mode", "forward")
-        with _tunnel(running, "localhost", other.port, ca=str(other.ca)) as client:
+        with closing(running.tunnel("localhost", other.port, ca=str(other.ca))) as client:
             client.request("GET", "/")
             assert client.getresponse().status == 403
         assert [request.target for request in other.requests] == ["/"]
@@ -140,9 +129,9 @@ def _data(events: list[h2.events.Event]) -> bytes:
 def test_a_client_that_sends_no_event_is_told_so_and_waits_for_nothing(
     broken: bytes, upstream: Upstream, start: Start
 ) -> None:
-    url = path("invoke-with-bidirectional-stream")
     running = start()
-    port = int(running.url.rpartition(":")[2])
+    url = f"{urlsplit(running.url).path}{path('invoke-with-bidirectional-stream')}"
+    port = running.port
     headers = [("Content-Type", "application/vnd.amazon.eventstream"), ("X-Amz-Content-SHA256", STREAMING)]
     with Streams(socket.create_connection(("127.0.0.1", port), timeout=20), f"127.0.0.1:{port}") as client:
         stream = client.begin(url, headers)

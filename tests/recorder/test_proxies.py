@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -171,9 +172,10 @@ def test_reverse_mode_over_tls_asks_for_the_upstreams_own_name(
     running = start(**_behind(company))
     ca = next((tmp_path / "home").rglob("mitmproxy-ca-cert.pem"))
     trusting = ssl.create_default_context(cafile=str(ca))
-    port = int(running.url.rpartition(":")[2])
-    with closing(http.client.HTTPSConnection("localhost", port, context=trusting)) as client:
-        client.request("POST", path(), prompt("a"), {"Content-Type": "application/json"})
+    with closing(http.client.HTTPSConnection("localhost", running.port, context=trusting)) as client:
+        client.request(
+            "POST", f"{urlsplit(running.url).path}{path()}", prompt("a"), {"Content-Type": "application/json"}
+        )
         assert client.getresponse().status == 200
     assert company.targets == {f"localhost:{upstream.port}"}
 
@@ -207,10 +209,7 @@ def test_what_forward_mode_does_not_record_goes_through_the_proxy_too(
 ) -> None:
     """A blind tunnel: the other end's own certificate is seen."""
     running = start("--mode", "forward", **_behind(company))
-    trusting = ssl.create_default_context(cafile=str(upstream.ca))
-    port = int(running.exports["HTTPS_PROXY"].rpartition(":")[2])
-    with closing(http.client.HTTPSConnection("127.0.0.1", port, context=trusting)) as client:
-        client.set_tunnel("s3.us-east-1.amazonaws.com", 443)
+    with closing(running.tunnel("s3.us-east-1.amazonaws.com", ca=str(upstream.ca))) as client:
         client.request("POST", "/bucket", b"x")
         assert client.getresponse().status == 403  # the upstream's own word: it is not signed
     assert upstream.requests[-1].target == "/bucket"

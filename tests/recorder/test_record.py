@@ -6,16 +6,19 @@ import pty
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
+from botocore.exceptions import ClientError
 
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.model import Body, Cassette, Interaction
@@ -29,7 +32,7 @@ from support.commands import run_program
 from support.corpus import Exchange, every, needs_corpus
 from support.recorder import Running, command, environment
 from support.recordings import MODEL, answer, converse, path, prompt, stream
-from support.upstream import BEARER_TOKEN, Answer, Upstream, answer_of
+from support.upstream import BEARER_TOKEN, CREDENTIALS, Answer, Upstream, answer_of
 
 Start = Callable[..., Running]
 _STREAM = (("Content-Type", "application/vnd.amazon.eventstream"),)
@@ -310,6 +313,31 @@ def test_nothing_private_is_left_in_the_clear(upstream: Upstream, start: Start, 
     assert ca.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_the_recorder_s_own_credentials_are_not_recorded(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    own = CREDENTIALS.secret_key
+    spelled = [own, b64encode(b"\xff" + own.encode()).decode(), quote(own, safe="")]
+    asked = f"here: {' '.join(spelled)}"
+    upstream.add(_says(asked, asked), _streams(f"2 {asked}", [asked[at : at + 5] for at in range(0, len(asked), 5)]))
+    running = start("--exact")
+    assert _converse(running.url, asked) == asked
+    list(_stream_events(f"{running.url}/s/{quote(spelled[1], safe='')}", f"2 {asked}"))
+    written = _every_byte(tmp_path)
+    running.stop()
+    written += _every_byte(tmp_path)
+    assert b"here: REDACTED" in written
+    for text in spelled:
+        assert text[4:-8].encode() not in written
+
+
+def test_a_request_that_a_slow_pattern_cannot_search_is_not_sent(upstream: Upstream, start: Start) -> None:
+    running = start("--redact", "(x+x+)+y")
+    with pytest.raises(ClientError, match=r"found '\(x\+x\+\)\+y', which was stopped") as caught:
+        _converse(running.url, "x" * 30_000)
+    assert caught.value.response["Error"]["Code"] == "RecorderException"
+    assert upstream.requests == []
+    running.stop()
+
+
 def _every_byte(*folders: Path) -> bytes:
     files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
     return b"".join(str(file).encode() + file.read_bytes() for file in files)
@@ -479,6 +507,11 @@ def test_a_command_runs_with_its_calls_recorded_and_its_code_is_returned(
     )
     assert result.returncode == 7, result.stderr
     assert result.stdout == "end_turn\nFalse\n"
+    first, *_ = result.stderr.splitlines()
+    assert first == (
+        f"bedtape: recording from {upstream.url}, region us-east-1, signed with the bearer key of the variable"
+        " AWS_BEARER_TOKEN_BEDROCK"
+    )
     assert "recorded 1 interaction into 1 cassette" in result.stderr
     assert f"models: {MODEL}; 1 tokens in, 1 out;" in result.stderr
 

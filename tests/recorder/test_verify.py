@@ -159,7 +159,22 @@ UNASKABLE = {
     "a 429 comes when it comes": recorded(prompt("a"), b"{}", status=429),
     "a 503 comes when it comes": recorded(prompt("a"), b"{}", status=503),
     "both sides of a bidirectional stream would have to be there": bidirectional(),
+    "StartAsyncInvoke can change something": recorded(b"{}", b"{}", url="/async-invoke"),
+    "InvokeAgent can change something": recorded(b"{}", b"{}", url="/agents/a/agentAliases/b/sessions/c/text"),
+    "InvokeInlineAgent can change something": recorded(b"{}", b"{}", url="/agents/a"),
+    "DeleteResponse can change something": recorded(b"", b"{}", url="/v1/responses/a", method="DELETE"),
+    "CancelResponse can change something": recorded(b"", b"{}", url="/openai/v1/responses/a/cancel"),
+    "InvokeFlow can change something": recorded(b"{}", b"{}", url="/flows/a/aliases/b"),
 }
+# What a branch's cassette may contain to have it sent with somebody's credentials.
+INVENTED = [
+    recorded(b"{}", b"{}", url="/guardrails"),
+    recorded(b"", b"{}", url="/guardrails/x", method="DELETE"),
+    recorded(b"{}", b"{}", url=path(), method="PUT"),
+    recorded(b"{}", b"{}", url="/guardrails/model/x/converse"),
+    recorded(b"{}", b"{}", url="/model/../guardrails/x/converse"),
+    recorded(b"{}", b"{}", url="//bedrock.us-east-1.amazonaws.com/guardrails"),
+]
 ACCOUNTS = [
     recorded(prompt("a"), b"{}", url=path(model=ARN)),
     recorded(prompt("a"), b"{}", url=f"/model/{ARN}/converse"),
@@ -170,7 +185,9 @@ ACCOUNTS = [
 
 @pytest.mark.parametrize(
     ("interaction", "why"),
-    [(i, why) for why, i in UNASKABLE.items()] + [(i, "its account id was redacted") for i in ACCOUNTS],
+    [(i, why) for why, i in UNASKABLE.items()]
+    + [(i, "it is no operation that bedtape knows") for i in INVENTED]
+    + [(i, "its account id was redacted") for i in ACCOUNTS],
 )
 def test_what_cannot_be_asked_again_is_not(
     service: Service, tmp_path: Path, interaction: Interaction, why: str

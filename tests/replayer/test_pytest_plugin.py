@@ -204,6 +204,8 @@ def test_the_environment_is_the_tests_alone_and_restored(run: Run) -> None:
         def before():
             os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "secret"
             os.environ["AWS_PROFILE"] = "that is not there"
+            os.environ["OPENAI_BASE_URL"] = "https://bedrock-mantle.us-east-1.api.aws/v1"
+            os.environ["OPENAI_API_KEY"] = "secret"
             return dict(os.environ)
 
         def test_outside_before(before):
@@ -216,6 +218,8 @@ def test_the_environment_is_the_tests_alone_and_restored(run: Run) -> None:
             assert bedrock.url.startswith(os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
             assert os.environ["ANTHROPIC_BEDROCK_BASE_URL"] == os.environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
             assert os.environ["AWS_ACCESS_KEY_ID"] == "bedtape"
+            assert os.environ["OPENAI_BASE_URL"].endswith("/service/bedrock-mantle/v1")
+            assert os.environ["OPENAI_API_KEY"] == "bedtape"
             bedrock.respond(text="hello")
             assert ask(boto3.client("bedrock-runtime"), "hi") == "hello"
             os.environ["AWS_BEARER_TOKEN_BEDROCK"] = "set by the test"

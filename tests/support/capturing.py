@@ -74,4 +74,4 @@ class Taken:
         """Makes cassettes of the journal as it is now, in `folder`."""
         path = folder.parent / f"{folder.name}.journal"
         path.write_bytes(self.data)
-        return recover_file(path, folder, keep=keep, redaction=self._redaction)
+        return recover_file(path, folder, mode=None if keep else "all", redaction=self._redaction)

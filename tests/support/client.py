@@ -45,14 +45,17 @@ class Http1(Connection):
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.host = f"{parts.hostname}:{parts.port}"
+        self.host = parts.netloc
+        self._base = parts.path
         self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
 
     def request(
         self, method: str, path: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", session: str = ""
     ) -> Answer:
         connection = self._connection
-        connection.putrequest(method, prefixed(path, session), skip_host=True, skip_accept_encoding=True)
+        connection.putrequest(
+            method, f"{self._base}{prefixed(path, session)}", skip_host=True, skip_accept_encoding=True
+        )
         connection.putheader("Host", self.host)
         for name, value in headers:
             if name.lower() not in _OWN:

@@ -45,7 +45,7 @@ def run_importer(root: Path) -> None:
 
 
 def run_recorder(root: Path) -> None:
-    recover_file(root / "a.journal", root / "cassettes", keep=False)
+    recover_file(root / "a.journal", root / "cassettes", mode="all")
 
 
 USERS: dict[str, Callable[[Path], None]] = {"command": run_command, "importer": run_importer, "recorder": run_recorder}

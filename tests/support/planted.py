@@ -1,9 +1,13 @@
 """Every kind of secret and personal data, and every place of an interaction where one may stand."""
 
 import json
+import re
+import string
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import zip_longest
+from random import Random
 from urllib.parse import quote
 
 from bedtape_cassettes.format import bodies
@@ -17,40 +21,108 @@ API_KEY = "ABSK" + "QmVkcm9ja0FQSUtleS1h" * 3 + "=="
 TOKEN = "eyToken-abcdefghijklmnop0123456789"
 ARN = f"arn:aws:bedrock:us-east-1:{OTHER_ACCOUNT}:inference-profile/x"
 
-# Each kind with texts of it, and what of the text must be gone.
-KINDS: dict[str, list[tuple[str, str]]] = {
-    "sigv-authorization": [
-        (f"AWS4-HMAC-SHA256 Credential={KEY_ID}/20240101/us-east-1/x, SignedHeaders=host, Signature=ab12", "=ab12"),
-        (f"AWS4-ECDSA-P256-SHA256 Credential={KEY_ID}/20240101/x,X-Amz-Region-Set=*,Signature=ab12", "=ab12"),
-    ],
-    "access-key-id": [(KEY_ID, KEY_ID)],
-    "account-id": [(f'"bucketOwner":"{OTHER_ACCOUNT}"', OTHER_ACCOUNT)],
-    "account-id-in-an-arn": [(ARN, OTHER_ACCOUNT)],
-    "presigned-url-s-signature": [
-        ("https://b.s3.amazonaws.com/k?X-Amz-Signature=0123456789abcdef0123&a=1", "0123456789abcdef0123"),
-        ("https://b.s3.amazonaws.com/k?Signature=0123456789abcdef0123", "0123456789abcdef0123"),
-    ],
-    "bearer-token": [(f"Bearer {TOKEN}", TOKEN)],
-    "bedrock-api-key": [(API_KEY, API_KEY), (f"bedrock-api-key-{TOKEN}", TOKEN)],
-    "secret-access-key-or-session-token": [
-        (f"aws_secret_access_key = {SECRET}", SECRET),
-        (f"Secret access key: {SECRET}", SECRET),
-        (f"AWS_SESSION_TOKEN={SECRET}{SECRET}", SECRET),
-        (f"<SessionToken>{SECRET}<", SECRET),
-    ],
-    "private-key": [("-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----", "MIIB")],
-    "github-token": [("ghp_" + "a1B2c3" * 6, "a1B2c3a1B2c3")],
-    "slack-token": [("xoxb-" + "1234567890-abcdefghij", "1234567890-abc")],
-    "openai-or-anthropic-key": [("sk-ant-" + "aB3-" * 10, "aB3-aB3-")],
-    "google-api-key": [("AIza" + "Sy12345" * 5, "Sy12345Sy")],
-    "stripe-key": [("sk_live_" + "aB3d" * 6, "aB3daB3d")],
-    "json-web-token": [("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0xyz.q7Wd0aXZlLXq7Wd0aXZlLXq7W", "q7Wd0aXZ")],
-    "email": [("ada.lovelace@analytical.io", "ada.lovelace")],
-    "phone": [("+44 20 7946 0958", "7946")],
-    "card": [("4929 1234 5678 9015", "1234 5678")],
-    "iban": [("GB82 WEST 1234 5698 7654 32", "WEST 1234")],
-    "us-ssn": [("536-90-4399", "90-4399")],
+# Each kind with spellings of it. `{A20}` is 20 random characters of an alphabet below; what must be gone is in ‹›.
+_ALPHABETS = {
+    "A": string.ascii_letters + string.digits,
+    "B": string.ascii_letters + string.digits + "+/",
+    "D": string.digits[1:],
+    "H": "0123456789abcdef",
+    "U": string.ascii_letters + string.digits + "-_",
+    "Z": string.ascii_uppercase + string.digits,
 }
+SPELLINGS: dict[str, list[str]] = {
+    "sigv-authorization": [
+        "AWS4-HMAC-SHA256 Credential=‹AKIA{Z16}/20240101/us-east-1/x, SignedHeaders=host, Signature={H64}›",
+        "AWS4-ECDSA-P256-SHA256 Credential=‹AKIA{Z16}/20240101/x,X-Amz-Region-Set=*,Signature={H64}›",
+    ],
+    "access-key-id": ["‹AKIA{Z16}›", "‹ASIA{Z16}›", "id=‹ABIA{Z16}›"],
+    "iam-id": ["‹AROA{Z17}›:session", "‹AIDA{Z17}›", "user ‹AIDA{Z16}›"],
+    "account-id": ['"bucketOwner":"‹{D12}›"', '"sourceAccountId": "‹{D12}›"'],
+    "account-id-in-an-arn": [
+        "arn:aws:bedrock:us-east-1:‹{D12}›:inference-profile/x",
+        "arn:aws-us-gov:iam::‹{D12}›:role/x",
+    ],
+    "presigned-url-s-signature": [
+        "https://b.s3.amazonaws.com/k?X-Amz-Signature=‹{H64}›&a=1",
+        "https://b.s3.amazonaws.com/k?Signature=‹{A27}›",
+        "https://b.s3.amazonaws.com/k?AWSAccessKeyId=‹{Z20}›",
+    ],
+    "bearer-token": ["Bearer ‹{U40}›", "authorization: bearer ‹{U24}.{U24}›"],
+    "basic-authorization": ["Authorization: Basic ‹{A40}›", "Authorization=Basic ‹{A22}==›"],
+    "bedrock-api-key": ["‹ABSK{B60}==›", "‹bedrock-api-key-{A60}›"],
+    "secret-access-key-or-session-token": [
+        "aws_secret_access_key = ‹{B40}›",
+        "AWS_SECRET_KEY=‹{B40}›",
+        "AWS_SECRET_ACCESS_KEY: '‹{B40}›'",
+        "Secret access key: ‹{B40}›",
+        "my secret access key is ‹{B40}›",
+        'secretKey="‹{B40}›"',
+        'new Credentials { secretAccessKey => "‹{B40}›" }',
+        "secret-access-key,‹{B40}›",
+        "| Secret key | ‹{B40}› |",
+        "AWS_SESSION_TOKEN=‹{B200}==›",
+        "aws_security_token: ‹{B200}›",
+        "<SessionToken>‹{B200}›<",
+        '{"x-amz-security-token":"‹{B200}›"}',
+        '{"SecretAccessKey" : "‹{B40}›"}',
+    ],
+    "secret-access-key-after-its-id": ["Access key ID,Secret access key\nAKIA{Z16},‹{B40}›", "AKIA{Z16} ‹{B40}›"],
+    "private-key": [
+        "-----BEGIN RSA PRIVATE KEY-----\n‹{B64}›\n{B64}\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\n‹{B64}›\n-----END PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n‹{B64}›\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n‹{B64}›\n-----END PGP PRIVATE KEY BLOCK-----",
+    ],
+    "password-in-a-url": [
+        "postgres://admin:‹{A16}›@db.internal:5432/x",
+        "https://user:‹{U24}›@git.internal/x.git",
+        "redis://:‹{A32}›@cache/0",
+    ],
+    "azure-key": [
+        "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=‹{B86}==›;EndpointSuffix=core.windows.net",
+        "Endpoint=sb://x/;SharedAccessKey=‹{B43}=›",
+    ],
+    "slack-webhook": ["https://hooks.slack.com/services/‹T{Z8}/B{Z10}/{A24}›"],
+    "github-token": ["‹ghp_{A36}›", "‹gho_{A36}›", "‹ghs_{A36}›", "‹github_pat_{A22}_{A59}›"],
+    "gitlab-token": ["‹glpat-{U20}›", "‹glrt-{U20}›"],
+    "slack-token": ["‹xoxb-{D12}-{D12}-{A24}›", "‹xapp-1-{Z11}-{D12}-{H64}›"],
+    "openai-or-anthropic-key": ["‹sk-{A48}›", "‹sk-ant-api03-{U93}AA›", "‹sk-proj-{U74}›"],
+    "google-api-key": ["‹AIza{U35}›"],
+    "google-oauth-token": ["‹ya29.{U60}›", "‹GOCSPX-{U28}›"],
+    "stripe-key": ["‹sk_live_{A24}›", "‹rk_live_{A24}›"],
+    "npm-token": ["‹npm_{A36}›", "//registry.npmjs.org/:_authToken=‹npm_{A36}›"],
+    "pypi-token": ["‹pypi-AgEIcHlwaS5vcmc{U100}›"],
+    "hugging-face-token": ["‹hf_{A34}›"],
+    "sendgrid-key": ["‹SG.{U22}.{U43}›"],
+    "digitalocean-token": ["‹dop_v1_{H64}›"],
+    "docker-token": ["‹dckr_pat_{U27}›"],
+    "databricks-token": ["‹dapi{H32}›"],
+    "shopify-token": ["‹shpat_{H32}›"],
+    "vault-token": ["‹hvs.{U90}›"],
+    "groq-key": ["‹gsk_{A52}›"],
+    "replicate-token": ["‹r8_{A37}›"],
+    "langsmith-key": ["‹lsv2_pt_{H32}_{H10}›"],
+    "age-key": ["‹AGE-SECRET-KEY-1{Z58}›"],
+    "json-web-token": ["‹eyJhbGciOiJIUzI1NiJ9.eyJ{A40}.{U43}›"],
+    "email": ["‹ada.{A8}@analytical.io›"],
+    "phone": ["+44 20 ‹7946 0958›", "‹212-{D3}-8765›"],
+    "card": ["‹4929 1234 5678 9015›"],
+    "iban": ["‹GB82 WEST 1234 5698 7654 32›"],
+    "us-ssn": ["536-‹90-4399›"],
+}
+
+
+def plant(spelling: str, random: Random) -> tuple[str, str]:
+    """A text of a spelling, and the middle of what must be gone of it, so that half a secret is not enough."""
+    text = re.sub(
+        r"\{([A-Z])([0-9]+)\}", lambda found: "".join(random.choices(_ALPHABETS[found[1]], k=int(found[2]))), spelling
+    )
+    before, value, after = re.split("[‹›]", text)
+    return before + value + after, value[len(value) // 4 : max(len(value) * 3 // 4, len(value) // 4 + 4)]
+
+
+# Each kind with texts of it, and what of the text must be gone.
+KINDS = {kind: [plant(spelling, Random(spelling)) for spelling in spellings] for kind, spellings in SPELLINGS.items()}
 
 
 def with_request(data: bytes = b"", *, path: str = "/model/a.b/converse", headers: Headers = ()) -> Interaction:
@@ -82,9 +154,20 @@ def _text(text: str) -> bytes:
 
 
 def _cut(text: str) -> list[str]:
-    """The text among others, in pieces of seven characters."""
-    text = f"It is {text} I say"
-    return [text[at : at + 7] for at in range(0, len(text), 7)]
+    """The text among others, in pieces as models cut them."""
+    return _pieces(f"It is {text} I say")
+
+
+LONGEST_PIECE = 12
+
+
+def _pieces(text: str) -> list[str]:
+    random, pieces = Random(text), []
+    while text:
+        size = random.randint(1, LONGEST_PIECE)
+        pieces.append(text[:size])
+        text = text[size:]
+    return pieces
 
 
 def _percent(text: str) -> str:
@@ -131,4 +214,33 @@ PLACES: dict[str, Callable[[str], Interaction]] = {
         *(bodies.seal_data({"choices": [{"delta": {"content": piece}}]}) for piece in _cut(text)), framed=False
     ),
 }
-SPLIT = {"deltas", "chunks", "bytes of an agent", "data lines"}
+PLACES |= {
+    "a tool's input in deltas": lambda text: with_events(
+        *(bodies.compact({"delta": {"toolUse": {"input": piece}}}) for piece in _pieces(json.dumps({"key": text})))
+    ),
+    "a tool's input in chunks": lambda text: with_events(
+        *(
+            bodies.seal_chunk({"index": 1, "delta": {"partial_json": piece}})
+            for piece in _pieces(json.dumps({"a": [{"key": f"is {text}"}]}))
+        )
+    ),
+    "base64 in deltas": lambda text: with_events(
+        *(
+            bodies.compact({"delta": {"text": piece}})
+            for piece in _pieces(f"see {b64encode(f'is {text} it'.encode()).decode()} there")
+        )
+    ),
+    "percent-encoding in deltas": lambda text: with_events(
+        *(bodies.compact({"delta": {"text": piece}}) for piece in _pieces(f"see {_percent(text)} there"))
+    ),
+    "two answers at once": lambda text: with_events(
+        *(
+            bodies.seal_data({"choices": [{"index": number, "delta": {"content": piece}}]})
+            for one, other in zip_longest(_cut(text), _pieces("it is something else, and long"), fillvalue="")
+            for number, piece in enumerate((one, other))
+        ),
+        framed=False,
+    ),
+}
+SPLIT = {place for place in PLACES if "deltas" in place or "chunks" in place}
+SPLIT |= {"bytes of an agent", "data lines", "two answers at once"}

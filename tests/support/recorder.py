@@ -1,12 +1,16 @@
 """A `bedtape record` that runs beside the test, as a user runs it, and what it leaves behind."""
 
+import http.client
 import os
 import signal
+import ssl
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import IO, Self
+from urllib.parse import urlsplit
 
 from support.upstream import Upstream
 
@@ -82,9 +86,31 @@ class Running:
         """The reverse port."""
         return self.exports["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
 
+    @property
+    def port(self) -> int:
+        return int(self.url.split(":")[2].partition("/")[0])
+
+    def tunnel(
+        self, host: str, port: int = 443, ca: str | None = None, login: str | None = ""
+    ) -> http.client.HTTPSConnection:
+        """A connection through the forward proxy, of a client that trusts one authority: the recorder's, if no other.
+
+        login: the login in the proxy's URL, if no other; None for none.
+        """
+        trusting = ssl.create_default_context(cafile=ca or self.exports["NODE_EXTRA_CA_CERTS"])
+        proxy = urlsplit(self.exports["HTTPS_PROXY"])
+        sent = b64encode((login or f"{proxy.username}:{proxy.password}").encode()).decode()
+        client = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=trusting, timeout=60)
+        client.set_tunnel(host, port, {} if login is None else {"Proxy-Authorization": f"Basic {sent}"})
+        return client
+
     def stop(self, number: int = signal.SIGINT) -> str:
         """Ends it as Ctrl-C does; what it said at the end."""
         self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> str:
+        """What it said at the end, once it has ended."""
         self.process.wait(_DEADLINE)
         return self._rest()
 
@@ -94,9 +120,9 @@ class Running:
         self.process.wait(_DEADLINE)
         self._rest()
 
-    def recover(self) -> str:
+    def recover(self, *options: str) -> str:
         """What `bedtape recover` says."""
-        arguments = [str(self.recorder / "bedtape"), "recover", "--to", str(self.to)]
+        arguments = [str(self.recorder / "bedtape"), "recover", "--to", str(self.to), *options]
         done = subprocess.run(arguments, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stderr

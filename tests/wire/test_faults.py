@@ -3,8 +3,9 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any, Self
 
 import h2.config
@@ -15,14 +16,19 @@ import pytest
 
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.format.eventstream import Frame
-from bedtape_replayer.overlay.faults.base import FaultKind
+from bedtape_cassettes.model import Response
+from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.steps import AddWaits, StepEdit
+from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.latency import Delay
 from bedtape_replayer.overlay.faults.reset import BreakOff
 from bedtape_replayer.overlay.faults.stall import Silence
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.overlay import Fault
 from bedtape_replayer.overlay.when import When
+from bedtape_replayer.server import connection
 from bedtape_replayer.server.server import new_event_loop
+from support.client import Http1, Http2
 from support.faulty import WAIT, Faulty
 from support.recordings import converse, path, prompt, stream
 
@@ -65,7 +71,7 @@ def connected(server: Faulty) -> socket.socket:
 
 def request(text: str, url: str = CONVERSE) -> bytes:
     body = prompt(text)
-    return f"POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def to_the_end(connection: socket.socket) -> Got:
@@ -267,7 +273,7 @@ class Session:
 
     def ask(self, text: str, url: str = STREAM) -> int:
         stream = self._h2.get_next_available_stream_id()
-        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "a")]
+        head = [(":method", "POST"), (":scheme", "http"), (":path", url), (":authority", "localhost")]
         self._h2.send_headers(stream, head)
         self._h2.send_data(stream, prompt(text), end_stream=True)
         self.socket.sendall(self._h2.data_to_send())
@@ -421,3 +427,53 @@ def test_a_delayed_answer_keeps_nobody_else_waiting(serve: Callable[..., Faulty]
             other.until(h2.events.StreamEnded, other.ask("a", CONVERSE))
             assert len(eventstream.decode_all(late.data(one))) == events
     assert [(outcome.answer.faults, outcome.complete) for outcome in server.seen] == [((), True), (("late",), False)]
+
+
+# -- errors in steps -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Broken(FaultKind):
+    """A kind with a bug, which shows before the second event."""
+
+    def affects(self, response: Response) -> bool:
+        return True
+
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:
+        wrong: Any = (1 / 0 for _ in "a")
+        return AddWaits(0.001, wrong)
+
+
+@pytest.mark.parametrize("over", [Http1, Http2])
+def test_an_error_in_a_later_step_breaks_the_stream_with_a_reason(
+    over: Callable[[str], Http1 | Http2], serve: Callable[..., Faulty]
+) -> None:
+    server = serve(Broken())
+    with server:
+        with over(server.url) as client, pytest.raises((OSError, HTTPException)):
+            client.request("POST", STREAM, (), prompt("s"))
+        with over(server.url) as client, pytest.raises((OSError, HTTPException)):  # the server still serves
+            client.request("POST", STREAM, (), prompt("s"))
+        told, server.complaints[:] = list(server.complaints), []
+    assert [("was broken off because of an error in bedtape: ZeroDivisionError" in line) for line in told] == [True] * 2
+    assert [outcome.complete for outcome in server.seen] == [True] * 2
+
+
+@pytest.mark.parametrize("over", [Http1, Http2])
+def test_an_error_before_the_head_is_a_500(
+    over: Callable[[str], Http1 | Http2], serve: Callable[..., Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(speed=1.0)
+
+    def fail(*_: object) -> Iterator[Any]:
+        yield 1 // 0
+
+    monkeypatch.setattr(connection, "cut_steps", fail)
+    with server:
+        with over(server.url) as client:
+            for _ in range(2):
+                answer = client.request("POST", STREAM, (), prompt("s"))
+                assert (answer.status, b"ZeroDivisionError" in answer.body) == (500, True)
+        told, server.complaints[:] = list(server.complaints), []
+    assert len(told) == 2
+    assert all("was answered with 500 because of an error in bedtape" in line for line in told)

@@ -27,7 +27,7 @@ def bedrock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def hang_up(port: int) -> None:
     """Reads all that comes, so that closing says FIN and not RST."""
     body = prompt("hi")
-    head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(head.encode() + body)
         received = b""

@@ -159,11 +159,11 @@ def statuses(got: bytes) -> list[int]:
 
 def ask(text: str = "a", url: str = CONVERSE) -> bytes:
     body = prompt(text)
-    head = f"POST {url} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
+    head = f"POST {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nContent-Type: application/json\r\n\r\n"
     return head.encode() + body
 
 
-PSEUDO = [(":method", "POST"), (":scheme", "http"), (":path", CONVERSE), (":authority", "a")]
+PSEUDO = [(":method", "POST"), (":scheme", "http"), (":path", CONVERSE), (":authority", "localhost")]
 HELLO = PREFACE + frame(SETTINGS, 0, 0)
 
 
@@ -195,20 +195,24 @@ GARBAGE: dict[str, tuple[bytes, list[int]]] = {
     "an endless path": (b"GET /" + b"a" * 100_000, [431]),
     "an endless header": (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000, [431]),
     "a smuggled request": (
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG" + ask(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
+        + ask(),
         [400],
     ),
     "a smuggled request, the other way round": (
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\nContent-Length: 4\r\n\r\n" + ask(),
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: \x0bchunked\r\nContent-Length: 4\r\n\r\n" + ask(),
         [400],
     ),
-    "a length too large": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n" + LARGE, [413]),
-    "a chunk too large": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffff\r\n", [413]),
+    "a length too large": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n" + LARGE, [413]),
+    "a chunk too large": (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffff\r\n",
+        [413],
+    ),
     "a good request, then garbage": (ask() + b"\x80\x81\r\n", [200, 400]),
     "a good request, then half of one": (ask() + ask()[:50], [200]),
     "a body that is no JSON": (ask()[:-1] + b"\xff", [400]),
     "a session of nonsense": (ask(url="/s/%ff%00%0d%0a/" + CONVERSE), [200]),
-    "a path of nonsense": (b"POST /model/%zz%/..%2f../\xff\xfe?\xc3?%00 HTTP/1.1\r\nHost: a\r\n\r\n", [400]),
+    "a path of nonsense": (b"POST /model/%zz%/..%2f../\xff\xfe?\xc3?%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]),
     "deep JSON": (ask("a").replace(prompt("a"), b"[" * len(prompt("a"))), [400]),
     "h2: a preface alone": (PREFACE, []),
     "h2: a preface gone wrong": (PREFACE[:-1] + b"x", []),
@@ -290,7 +294,7 @@ def words() -> st.SearchStrategy[bytes]:
         ask(),
         ask()[:60],
         b"GET / HTTP/1.1\r\n",
-        b"Host: a\r\n",
+        b"Host: localhost\r\n",
         b"Transfer-Encoding: chunked\r\n",
         b"\r\n",
         b"5\r\n",
@@ -359,10 +363,10 @@ def test_ten_thousand_headers_of_http_2(server: Replayer) -> None:
 
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "a request line": (b"G", b"E"),
-    "headers": (b"GET / HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n"),
-    "a body": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", b"x"),
-    "chunks": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-    "trailers": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    "headers": (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"x: y\r\n"),
+    "a body": (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n", b"x"),
+    "chunks": (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "trailers": (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
     "a second request": (ask() + b"G", b"E"),
 }
 

@@ -207,7 +207,7 @@ def test_each_event_is_a_chunk(replayer: Make) -> None:
 def test_a_request_in_chunks(replayer: Make, size: int) -> None:
     body = prompt("a")
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
-    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head)
         for piece in pieces:
@@ -266,7 +266,7 @@ def test_a_body_too_large_for_a_client_that_sends_it_all(replayer: Make) -> None
 
 
 def test_a_body_too_large_for_a_client_that_waits(replayer: Make) -> None:
-    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: a\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
+    head = f"POST {CONVERSE} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {26 << 20}\r\nExpect: 100-continue\r\n\r\n"
     with replayer(converse("a", "one")) as server, Line(server) as line:
         line.send(head.encode())
         assert line.answer().status == 413
@@ -646,7 +646,7 @@ def test_an_error_of_the_observer_takes_no_answer_away(replayer: Make, capfd: py
 
 def test_a_method_that_is_not_text(replayer: Make) -> None:
     with replayer(converse("a", "one")) as server, closing(Streams(server)) as client:
-        pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"a")]
+        pseudo = [(b":method", b"\xff\xfe"), (b":scheme", b"http"), (b":path", b"/\xff"), (b":authority", b"localhost")]
         client.h2.send_headers(1, pseudo, end_stream=True)
         client.ask(3, "a")
         bodies = client.read(2)

@@ -21,6 +21,7 @@ from bedtape_cassettes.cli.options import CASSETTES, AsJson, DryRun, Folder
 from bedtape_cassettes.cli.output import load, print_json, print_lines, progress
 from bedtape_cassettes.errors import CassetteError, CassetteInvalid
 from bedtape_cassettes.format.json_values import leaves, parse_path
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue, Suite
 from bedtape_cassettes.redaction.engine import Search, find_pattern
 from bedtape_cassettes.redaction.kinds import KINDS, NAMES
@@ -56,8 +57,8 @@ def _with_everything(search: Search) -> Search:
 
 def _compile(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        return compile_pattern(pattern)
+    except ValueError as error:
         fix = "put a backslash before what is meant as it stands"
         raise CassetteError(f"--pattern: expected a regular expression, found {pattern!r} ({error}); {fix}") from None
 

@@ -17,7 +17,7 @@ from bedtape_cassettes.cli.backup import make_room, refuse_existing
 from bedtape_cassettes.cli.errors import exit_on_error
 from bedtape_cassettes.cli.options import CASSETTES
 from bedtape_cassettes.cli.output import progress
-from bedtape_cassettes.errors import CassetteError, SecretFound
+from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.foreign import exporters, import_formats
 from bedtape_cassettes.foreign.file_reader import MAX_BYTES
 from bedtape_cassettes.foreign.import_file import ImportResult, import_file
@@ -185,8 +185,7 @@ def _import(
         result = import_file(_read(path), wanted, redaction)
         written = _write(result, name, places, redaction, old)
     except CassetteError as error:
-        fix = "; name it with --redact PATTERN" if isinstance(error, SecretFound) else ""
-        return [f"{path}: not imported: {error}{fix}"], 0, False
+        return [f"{path}: not imported: {error}"], 0, False
     except ValueError as error:
         return [f"{path}: not imported: expected values that YAML can hold, found others: {error}"], 0, False
     count = len(result.interactions) + len(result.rules)
@@ -198,7 +197,7 @@ def _write(result: ImportResult, name: str, places: tuple[Path, Path], redaction
     to, overlays = places
     overlay = _overlay(overlays, name)
     layers = (
-        render_overlay(result.rules, str(overlay), redaction) if result.rules else None
+        render_overlay(result.rules, redaction) if result.rules else None
     )  # may raise, so it comes before the first write
     if result.interactions:
         commit(to, old, (store.number_files(Cassette(name, result.interactions)),), redaction=redaction)

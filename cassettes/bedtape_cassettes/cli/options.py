@@ -52,3 +52,12 @@ RecordedRedact = Annotated[
     list[str] | None,
     typer.Option("--redact", metavar="PATTERN", help="Pattern that the cassettes were recorded with. Repeatable."),
 ]
+
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="Host name under which requests are accepted, besides loopback. Repeatable.",
+    ),
+]

@@ -13,6 +13,15 @@ from pathlib import Path
 
 from bedtape_cassettes.errors import CassetteError
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The signals by which people and supervisors end a process."""
+
+
+def die_at_next_signal() -> None:
+    """Lets the next of these signals kill the process, also if it runs no Python code then."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs the command and returns its exit code, or 128 plus the signal. Raises OSError if it cannot be run."""
@@ -24,8 +33,13 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 @contextmanager
 def _forward_signals(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ignores SIGINT, because Ctrl-C reaches the child too, and forwards SIGTERM to the child."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    """Ignores SIGINT, because Ctrl-C reaches the child too, and forwards SIGTERM. The second SIGTERM kills the child."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: child.kill())
+        child.terminate()
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:

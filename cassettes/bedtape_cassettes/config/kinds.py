@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from bedtape_cassettes.format.patterns import compile_pattern
+
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | tuple[Scalar, ...]
 
@@ -147,8 +149,8 @@ class PatternKind:
 
     def of_text(self, text: str) -> Scalar:
         try:
-            re.compile(text)
-        except (re.error, RecursionError, OverflowError) as error:
+            compile_pattern(text)
+        except ValueError as error:
             fix = f"{error}: put a backslash before literal special characters"
             raise Unfit("a regular expression", fix) from None
         return text

@@ -32,7 +32,7 @@ class Option:
 
     many: it is repeatable, and a list. shared: the key at the top that holds if the option's own key is not set.
     variable: its environment variable, if the name is not made of table and key. secret: a variable may contain it, a
-    file must not.
+    file must not. personal: a file must not contain it, because a file can come from another person's branch.
     """
 
     kind: Kind
@@ -40,6 +40,7 @@ class Option:
     shared: str | None = None
     variable: str | None = None
     secret: bool = False
+    personal: bool = False
 
 
 _Options: TypeAlias = Mapping[str, Option]
@@ -47,6 +48,8 @@ _Options: TypeAlias = Mapping[str, Option]
 TOP = ""
 _SWITCH, _TEXT, _PLACE = Option(SwitchKind()), Option(TextKind()), Option(PathKind())
 _PORT = Option(WholeNumberKind(0, 65535))
+_PERSONAL_TEXT = Option(TextKind(), personal=True)
+_ALLOW_HOST = Option(TextKind(), many=True, personal=True)
 
 _TOP: _Options = {
     "cassettes": _PLACE,
@@ -70,6 +73,7 @@ _PLAYING: _Options = {
     "speed": Option(NumberKind()),
     "strict": _SWITCH,
     "validate": Option(ChoiceKind(("always", "rules", "never"))),
+    "ids": Option(ChoiceKind(("equal", "unique"))),
 }
 _MODES = ("none", "once", "new", "all")
 
@@ -81,8 +85,10 @@ TABLES: Mapping[str, _Options] = {
         **_PLAYING,
         "host": _TEXT,
         "port": _PORT,
+        "allow-host": _ALLOW_HOST,
         "control": _SWITCH,
         "control-token": Option(TextKind(), variable="BEDTAPE_CONTROL_TOKEN", secret=True),
+        "grace": Option(NumberKind()),
         "log-level": Option(ChoiceKind(("info", "warning", "error"))),
     },
     "run": {"cassettes": _FOLDERS, **_MATCHING, **_PLAYING, "session": _TEXT, "port": _PORT},
@@ -102,12 +108,14 @@ TABLES: Mapping[str, _Options] = {
         "mode": Option(ChoiceKind(("reverse", "forward"))),
         "record": Option(ChoiceKind(("once", "new", "all"))),
         "region": _TEXT,
-        "profile": _TEXT,
+        "profile": _PERSONAL_TEXT,
         "port": _PORT,
+        "allow-host": _ALLOW_HOST,
+        "allow-unknown": Option(SwitchKind(), personal=True),
         "verify": _SWITCH,
         "print-addon": _SWITCH,
         "exact": _SWITCH,
-        "upstream": _TEXT,
+        "upstream": _PERSONAL_TEXT,
     },
 }
 

@@ -91,6 +91,10 @@ def _read_value(reading: _Reading, name: Name, value: object) -> None:
         fix = f"take it out, change it if it was seen, and set {variable_of(name)}"
         reading.wrong(table, key, f"no secret in a file at {where}", "…", fix)
         return
+    if option.personal:
+        fix = f"take it out, and set --{key} or {variable_of(name)}; a file can come from another person's branch"
+        reading.wrong(table, key, f"no {key} in a file at {where}", value, fix)
+        return
     if (fit := _check(reading, name, value, where)) is not None:
         line = reading.at(table, key)
         reading.values[name] = SettingValue(fit, f"{reading.source.file}:{line}" if line else reading.source.file, name)

@@ -44,4 +44,5 @@ def _row(table: str, key: str, setting: SettingValue) -> str:
         return f"# {key} is set"
     if setting.value is None:
         return f"# {key} is the default"
-    return f"{key} = {json.dumps(setting.value, ensure_ascii=False)}"
+    line = f"{key} = {json.dumps(setting.value, ensure_ascii=False)}"
+    return f"# {line}" if TABLES[table][key].personal else line  # a file must not contain it

@@ -7,9 +7,9 @@ Families convert both to and from the JSON on the wire.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import JsonValue
 
 # Converse's stop reasons, from botocore's service model. Families translate their own words to and from this list.
@@ -168,6 +168,14 @@ Content: TypeAlias = Message | Embeddings | Images | Ranking
 
 # -- requests --------------------------------------------------------------------------------------------------
 
+# English prose has about four characters per token in the tokenizers of Bedrock's models.
+_CHARACTERS_A_TOKEN = 4
+
+
+def tokens(text: str) -> int:
+    """Estimate the number of tokens. An empty text has 0 tokens."""
+    return -(-len(text) // _CHARACTERS_A_TOKEN)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
@@ -178,7 +186,9 @@ class ToolResult:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Nothing assigns the fields of a turn and a prompt. The classes are not `frozen`, because each request makes them, and a
+# frozen instance takes several times as long to create.
+@dataclass(slots=True, unsafe_hash=True)
 class Turn:
     """One message of a conversation: role (user, assistant, tool, …), text, tool results and tool calls."""
 
@@ -188,7 +198,7 @@ class Turn:
     calls: tuple[ToolUse, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class Prompt:
     """The content of a request. A parameter is None if the request does not set it.
 
@@ -212,19 +222,24 @@ class Prompt:
             return self.tools[0]
         return self.forced_tool or None
 
-    @cached_property
+    @lazy_property
     def last(self) -> str:
         """The text of the last user message, or an empty string if tool results come after that message."""
         # Some families give tool results a role of their own, others put them into user messages.
         inputs = (turn for turn in reversed(self.turns) if turn.role in ("user", "tool"))
         return next((turn.text if turn.role == "user" else "" for turn in inputs), "")
 
-    @cached_property
+    @lazy_property
     def text(self) -> str:
         """The system prompt and the text of all messages."""
         return "\n".join(filter(None, (self.system, *(turn.text for turn in self.turns))))
 
-    @cached_property
+    @property
+    def tokens(self) -> int:
+        """An estimate of the number of tokens."""
+        return tokens(self.text)
+
+    @lazy_property
     def turn(self) -> int:
         """The number of the current turn, from 1. A user message and a run of tool results count as one turn each."""
         roles = [turn.role for turn in self.turns]
@@ -233,7 +248,7 @@ class Prompt:
             for role, before in zip(roles, [None, *roles], strict=False)
         )
 
-    @cached_property
+    @lazy_property
     def results(self) -> tuple[ToolResult, ...]:
         """All tool results. A result without a tool name gets the name from the call with the same id."""
         names = {use.id: use.name for turn in self.turns for use in turn.calls}

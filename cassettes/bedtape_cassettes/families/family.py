@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.families.content import Content, Prompt, Usage
+from bedtape_cassettes.families.dependencies import derive
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.model import JsonValue
 
 JsonObject = dict[str, JsonValue]
+T = TypeVar("T")
 
 # Members that Bedrock adds to InvokeModel bodies and chunks of every family.
 METRICS = "amazon-bedrock-invocationMetrics"
@@ -36,6 +39,10 @@ class ModelRequest:
     prompt: Prompt
     chance: Random
     service: str = RUNTIME
+
+    def derive(self, find: Callable[[JsonObject], T]) -> T:
+        """Return what a function finds in the body. The answer then depends on that, not on all that the function reads."""
+        return derive(self.body, find)
 
 
 def _counts_no_cache(request: ModelRequest, usage: Usage) -> bool:  # noqa: ARG001

@@ -52,7 +52,7 @@ def _read_inner_prompt(request: JsonObject, model: str | None, family: str | Non
 def parse_object(data: bytes) -> JsonObject:
     """Parse a body as a JSON object. Returns an empty object for any other body."""
     try:
-        value = bodies.parse(data)
+        value = bodies.parse_request(data)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -22,6 +22,7 @@ from bedtape_cassettes.families.content import (
     ToolUse,
     Usage,
 )
+from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.guardrail import render_assessment
 from bedtape_cassettes.families.reading import parse_object, prompt_of
@@ -68,11 +69,13 @@ def render(
     chance: Random,
     family: str | None = None,
     service: str = RUNTIME,
+    reads: Reads | None = None,
 ) -> Response:
     """Return the response to a request whose body is `body`.
 
     family: the family's name, if the model id does not determine the family. service: bedrock-runtime or
-    bedrock-mantle. Raises RenderError if the operation, the family or the model cannot answer with this kind of content.
+    bedrock-mantle. reads: notes the parts of the body that the response depends on. Raises RenderError if the operation,
+    the family or the model cannot answer with this kind of content.
     """
     if not can_render(operation):
         raise RenderError(
@@ -80,6 +83,8 @@ def render(
         )
     if operation in _COUNTING or operation == "ApplyGuardrail":
         prompt = prompt_of(operation, model, body, family=family)
+        if reads is not None:
+            reads.whole = True
         if operation == "ApplyGuardrail":
             return _json(render_assessment(content, prompt, chance))
         member = "inputTokens" if operation == "CountTokens" else "input_tokens"
@@ -91,7 +96,10 @@ def render(
         raise RenderError(
             f"models of the {model_family.name} family answer with {supported}, found {type(content).__name__}"
         )
-    request = ModelRequest(model or "", request_body, model_family.prompt(request_body), chance, service)
+    prompt = model_family.prompt(request_body)
+    if reads is not None:
+        request_body, prompt = reads.watch(request_body, prompt)
+    request = ModelRequest(model or "", request_body, prompt, chance, service)
     if isinstance(content, Message):
         content = _resolve(content, request.prompt, model_family)
     if operation in _APIS and request_body.get("stream") is True:
@@ -170,7 +178,7 @@ def _find_usage(content: Content, request: ModelRequest) -> Usage:
             return synthesis.usage_of(content, request.prompt)
         case Embeddings(usage=usage) if usage is not None:
             return usage
-    return Usage(max(1, synthesis.tokens(request.prompt.text)), 0)
+    return Usage(max(1, request.prompt.tokens), 0)
 
 
 def _chunks(family: Family, content: Content, request: ModelRequest) -> Iterator[JsonValue]:
@@ -222,4 +230,4 @@ def _render_event(value: JsonValue) -> Event:
 def _count_tokens(content: Content, prompt: Prompt) -> int:
     """Return the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Message | Embeddings) else None
-    return usage.input if usage else max(1, synthesis.tokens(prompt.text))
+    return usage.input if usage else max(1, prompt.tokens)

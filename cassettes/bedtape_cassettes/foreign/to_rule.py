@@ -12,15 +12,15 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
-from bedtape_cassettes.errors import Problem, SecretFound
 from bedtape_cassettes.foreign.exchange import Rule, Unusable, render_value
 from bedtape_cassettes.format import bodies, yamlio
 from bedtape_cassettes.format.bodies import compact, parse
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.matching.normalise import VOLATILE_RESPONSE_HEADERS
 from bedtape_cassettes.model import Body, Event, Headers, JsonValue, event_headers
 from bedtape_cassettes.operations import identify
 from bedtape_cassettes.redaction.kinds import is_secret_header
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, scrub
 
 When = dict[str, JsonValue]
 
@@ -43,8 +43,8 @@ def as_regex(pattern: str) -> str:
     """Converts a pattern for the whole text to one for a search. The dialect of both tools is Java's."""
     found = pattern.removeprefix(".*").removesuffix(".*") or "."
     try:
-        re.compile(found)
-    except (re.error, RecursionError, OverflowError):
+        compile_pattern(found)
+    except ValueError:
         raise reject(f"the pattern {pattern[:60]!r}, which is not a pattern of Python,") from None
     return found
 
@@ -143,18 +143,7 @@ def _base64(data: bytes) -> str:
     return b64encode(data).decode()
 
 
-def render_overlay(rules: Iterable[Rule], name: str, redaction: Redaction = ALWAYS) -> bytes:
-    """Renders an overlay file with the rules, scrubbed like cassettes.
-
-    Raises SecretFound with the number of each rule that still contains a secret, and ValueError for values that YAML
-    cannot hold.
-    """
+def render_overlay(rules: Iterable[Rule], redaction: Redaction = ALWAYS) -> bytes:
+    """Renders an overlay file with the rules, scrubbed like cassettes. Raises ValueError if YAML cannot hold a value."""
     layers = [parse(scrub(compact(dict(rule.layer)), redaction)) for rule in rules]
-    problems = [
-        Problem(name, 0, "no secret", f"{kind} in rule {number}", "name it with --redact PATTERN")
-        for number, layer in enumerate(layers, 1)
-        for kind in dict.fromkeys(find_secrets(compact(layer)))
-    ]
-    if problems:
-        raise SecretFound(problems)
     return yamlio.dump({"bedtape-overlay": 1, "rules": layers})

@@ -15,6 +15,8 @@ from itertools import chain, repeat
 from random import Random
 from typing import TypeGuard
 
+import orjson
+
 from bedtape_cassettes.format import eventstream
 from bedtape_cassettes.model import EMPTY, Body, BodyForm, Event, Events, JsonValue, PayloadForm
 
@@ -65,6 +67,17 @@ def parse(data: bytes) -> JsonValue:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if data.count(b"[") + data.count(b"{") > MAX_LEVELS and levels(value) > MAX_LEVELS:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def parse_request(data: bytes) -> JsonValue:
+    """Parses a request's JSON as `parse` does, but faster: of a key that stands twice, the last value counts."""
+    try:
+        value: JsonValue = orjson.loads(data)
+    except orjson.JSONDecodeError:  # `parse` takes more: half of a surrogate pair, and large numbers
+        return parse(data)
     if data.count(b"[") + data.count(b"{") > MAX_LEVELS and levels(value) > MAX_LEVELS:
         raise ValueError("nested too deeply")
     return value

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from bedtape_cassettes.errors import Problem
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.json_values import Place, same
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.model import JsonValue
 
 Schema: TypeAlias = dict[str, Any]
@@ -41,6 +42,9 @@ _SILENT = {
     "examples",
     "markdownDescription",
 }
+_MOST_BITS = 1023  # the greatest exponent of a double
+# No count of calls, events or tokens is larger. Schemas use it where the field has no limit of its own.
+LARGEST_COUNT = 10**9
 _WIDTH = 60
 _LISTED = 12
 
@@ -58,8 +62,23 @@ _Check: TypeAlias = Callable[[JsonValue, Any, _Place], Iterator[Problem]]
 
 
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
-    """Returns every problem of the value, in the order of the value."""
-    return list(_check(value, _Place(schema, schema, ())))
+    """Returns every problem of the value, in the order of the value.
+
+    Numbers that no double can hold are problems everywhere, also where the schema accepts any JSON: arithmetic with
+    them fails, and other languages read another number.
+    """
+    return list(_check(value, _Place(schema, schema, ()))) or list(_find_huge_numbers(value, ()))
+
+
+def _find_huge_numbers(value: JsonValue, path: Place) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _find_huge_numbers(member, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _find_huge_numbers(item, (*path, index))
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        yield Problem.at(path, "a number that a double can hold", render_value(value))
 
 
 def render_value(value: JsonValue) -> str:
@@ -201,10 +220,10 @@ def _format(value: JsonValue, wanted: str, at: _Place) -> Iterator[Problem]:
         return
     try:
         if wanted == "regex":
-            re.compile(value)
+            compile_pattern(value)
         elif wanted == "base64":
             b64decode(value, validate=True)
-    except (re.error, ValueError) as error:
+    except ValueError as error:
         yield Problem.at(
             at.path, {"regex": "a regular expression"}.get(wanted, wanted), f"{render_value(value)} ({error})"
         )

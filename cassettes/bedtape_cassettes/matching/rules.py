@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
 from bedtape_cassettes.format.json_values import parse_path
+from bedtape_cassettes.format.patterns import compile_pattern
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.redaction.scrub import read_patterns
 
@@ -25,8 +25,8 @@ def match_rules(
     compiled, problems = [], []
     for source in placeholder:
         try:
-            compiled.append(re.compile(source))
-        except (re.error, RecursionError, OverflowError) as error:
+            compiled.append(compile_pattern(source))
+        except ValueError as error:
             problems.append(Problem("--placeholder", 0, "a regular expression", f"{source!r} ({error})"))
     for path in ignore:
         try:

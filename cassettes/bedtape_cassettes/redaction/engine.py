@@ -14,9 +14,9 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bedtape_cassettes.format.json_values import Place, is_within, parse_path
-from bedtape_cassettes.redaction.kinds import PLACEHOLDER, REDACTED, SecretKind
+from bedtape_cassettes.format.patterns import find_spans
+from bedtape_cassettes.redaction.kinds import LONG, PLACEHOLDER, REDACTED, SecretKind
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
-from bedtape_cassettes.redaction.prefix_tree import any_of
 
 _T = TypeVar("_T")
 
@@ -58,8 +58,10 @@ class Search:
     across: bool = False
 
     @cached_property
-    def _hints(self) -> re.Pattern[bytes]:
-        return any_of(hint.encode() for kind in self.kinds for hint in kind.hints)
+    def _cues(self) -> tuple[list[re.Pattern[bytes]], list[re.Pattern[bytes]]]:
+        """The cues of kinds that a text without long words may contain, and of the others."""
+        pairs = [(kind.short, re.compile(cue, re.DOTALL)) for kind in self.kinds for cue in kind.cues]
+        return [cue for short, cue in pairs if short], [cue for short, cue in pairs if not short]
 
     @cached_property
     def is_hinted(self) -> bool:
@@ -72,15 +74,18 @@ class Search:
 
     def may_find(self, data: bytes, depth: int = 0) -> bool:
         """Whether a document might contain one of the kinds; nearly always it does not. For a search that `is_hinted`."""
-        if self._hints.search(data.lower()) is not None:
-            return True
+        words = _long_words(data)
+        lowered, (short, long) = data.lower(), self._cues
+        for cue in (*short, *long) if words else short:
+            if cue.search(lowered) is not None:
+                return True
         if b"\\" in data and _ESCAPED.search(data) is not None:
             return True
         if depth == _DEEPEST:
             return False
         if b"%" in data and _ESCAPED_BYTE.search(data) and self.may_find(unquote_to_bytes(data), depth + 1):
             return True
-        return any(self._may_find_within(word, depth) for word in _long_words(data))
+        return any(self._may_find_within(word, depth) for word in words)
 
     def _may_find_within(self, word: bytes, depth: int) -> bool:
         try:
@@ -97,15 +102,14 @@ _ESCAPED_BYTE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _ROUNDS = 32  # replacing a find may make another: a placeholder ends where a longer word went on
 _DEEPEST = 8
-# A shorter word of base64 holds fewer than 18 bytes, and no secret is that short.
-_RUN = b"a" * 24
+_RUN = b"a" * LONG
 _WORDS = bytes(
     ord("a") if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/_-") else 32 for byte in range(256)
 )
 
 
 def _long_words(data: bytes) -> set[bytes]:
-    """The words that may be base64 of a secret."""
+    """The words that may be a secret, or base64 of one."""
     classes = data.translate(_WORDS)
     found, at = set(), classes.find(_RUN)
     while at >= 0:
@@ -263,7 +267,9 @@ def _breaks(edit: Edit, text: str, leaves: Iterable[Leaf]) -> bool:
 
 def find_pattern(pattern: re.Pattern[str], kind: str = "pattern") -> Look:
     """A look that finds the matches of a pattern: of its first group, if it has one."""
-    return lambda text: (Span(*match.span(min(1, pattern.groups)), kind) for match in pattern.finditer(text))
+    return lambda text: (
+        Span(*span, kind) for span in find_spans(pattern, text, min(1, pattern.groups)) if span[0] >= 0
+    )
 
 
 def find_words(values: dict[str, str]) -> Look:

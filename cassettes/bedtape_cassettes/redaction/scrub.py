@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from urllib.parse import quote, unquote
 
 from bedtape_cassettes.errors import ConfigInvalid, Problem
+from bedtape_cassettes.format.patterns import compile_pattern, find_spans
 from bedtape_cassettes.model import Headers
 from bedtape_cassettes.redaction.engine import Find, Search, Span, find_edits, replace_all, settle
-from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SCRUBBED, SECRETS, is_secret_header
+from bedtape_cassettes.redaction.kinds import KINDS, PERSONAL, REDACTED, SECRETS, is_secret_header, make_own_kind
 
 
 @dataclass(frozen=True)
 class Redaction:
-    """What to replace besides secrets: matches of patterns in the texts of paths, headers and bodies."""
+    """What to replace besides every kind of secret, in paths, headers and bodies.
+
+    patterns: what matches them. own: the credentials of this process, wherever they stand.
+    """
 
     patterns: tuple[re.Pattern[str], ...] = ()
+    own: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @cached_property
+    def secrets(self) -> Search:
+        """The search for secrets."""
+        return Search((make_own_kind(self.own), *SECRETS)) if self.own else SCRUB
 
     @cached_property
     def searches(self) -> tuple[Search, ...]:
@@ -31,13 +41,12 @@ class Redaction:
 
 
 ALWAYS = Redaction()
-SCRUB = Search(SCRUBBED)
-CHECK = Search(SECRETS)
+SCRUB = Search(SECRETS)
 
 
 def write_placeholder(find: Find) -> str:
     """What replaces a secret in a recording."""
-    return KINDS[find.kind].placeholder or REDACTED
+    return KINDS[find.kind].placeholder
 
 
 def scrub(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
@@ -45,11 +54,11 @@ def scrub(data: bytes, redaction: Redaction = ALWAYS) -> bytes:
 
     The bytes need not be JSON, nor UTF-8.
     """
-    suspect = SCRUB.may_find(data)
+    suspect = redaction.secrets.may_find(data)
     if not suspect and not redaction.patterns:
         return data
     text = data.decode(errors="surrogateescape")
-    clean = replace_all(text, SCRUB, write_placeholder) if suspect else text
+    clean = replace_all(text, redaction.secrets, write_placeholder) if suspect else text
     if redaction.patterns:
         clean = _redact(clean, redaction)
     return data if clean == text else clean.encode(errors="surrogateescape")
@@ -62,14 +71,14 @@ def scrub_text(text: str, redaction: Redaction = ALWAYS) -> str:
 
 def scrub_path(path: str, redaction: Redaction = ALWAYS) -> str:
     """A request's path with its query, percent-encoded, as it may be written."""
-    clean = scrub_text(path)
+    clean = scrub_text(path, replace(redaction, patterns=()))
     return redact_path(clean, redaction) if redaction.patterns else clean
 
 
 def scrub_headers(headers: Headers, redaction: Redaction = ALWAYS) -> Headers:
     """The headers of a request or response as they may be written."""
     return tuple(
-        (name, REDACTED if is_secret_header(name) else scrub_text(value, redaction)) for name, value in headers
+        (name, REDACTED if is_secret_header(name, value) else scrub_text(value, redaction)) for name, value in headers
     )
 
 
@@ -81,7 +90,7 @@ def find_secrets(data: bytes) -> list[str]:
         found.append(KINDS[find.kind].title)
         return REDACTED
 
-    find_edits(data.decode(errors="surrogateescape"), CHECK, write)
+    find_edits(data.decode(errors="surrogateescape"), SCRUB, write)
     return found
 
 
@@ -89,12 +98,12 @@ def find_secrets(data: bytes) -> list[str]:
 
 
 def read_patterns(sources: Iterable[str]) -> Redaction:
-    """The patterns that `--redact` named. Raises `ConfigInvalid` with a problem for each wrong pattern."""
+    """The patterns that `--redact` named: regular expressions, `{email}`, or `{phone}`. Raises `ConfigInvalid` with a problem for each wrong pattern."""
     patterns, problems = [], []
     for source in sources:
         try:
-            pattern = re.compile(source)
-        except (re.error, RecursionError, OverflowError) as error:
+            pattern = PERSONAL.get(source) or compile_pattern(source)
+        except ValueError as error:
             fix = "fix it there, or put a backslash before what is meant as it stands"
             problems.append(Problem("--redact", 0, "a regular expression", f"{source!r} ({error})", fix))
             continue
@@ -112,8 +121,7 @@ def _spans(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
 
     So every round leaves less to match, and the rounds end.
     """
-    for found in pattern.finditer(text):
-        start, end = found.span()
+    for start, end in find_spans(pattern, text):
         first, last = _placeholder(text, start), _placeholder(text, end - 1)
         if start < end and (first != last or first < 0):
             yield Span(start if first < 0 else first, end if last < 0 else last + len(REDACTED), "pattern")
@@ -133,14 +141,14 @@ def _redact(text: str, redaction: Redaction) -> str:
     return settle(text, redact)
 
 
-def redact_path(path: str, redaction: Redaction, *, decoded: bool = False) -> str:
-    """A request's path, with its query, without what the patterns match once it is percent-decoded.
-
-    decoded: the path before the query is not percent-encoded, as in `operations.Target`.
-    """
+def redact_path(path: str, redaction: Redaction) -> str:
+    """A request's path, with its query, without what the patterns match once it is percent-decoded."""
     raw, mark, query = path.partition("?")
-    raw = _redact(raw, redaction) if decoded else _redact_encoded(raw, redaction, safe="/:")
-    return raw + mark + "".join(_redact_encoded(part, redaction) for part in re.split("([&=])", query))
+    return (
+        _redact_encoded(raw, redaction, safe="/:")
+        + mark
+        + "".join(_redact_encoded(part, redaction) for part in re.split("([&=])", query))
+    )
 
 
 def _redact_encoded(text: str, redaction: Redaction, safe: str = "") -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
@@ -18,7 +18,7 @@ from bedtape_cassettes.operations import find_model, identify
 from bedtape_cassettes.redaction.engine import Find, Search, Writer, find_edits, find_edits_in, settle
 from bedtape_cassettes.redaction.kinds import KINDS, REDACTED, SECRET_HEADER, is_secret_header
 from bedtape_cassettes.redaction.leaves import Edit, Leaf, apply, decode_base64, encode_like, read_leaves
-from bedtape_cassettes.redaction.scrub import ALWAYS, CHECK, SCRUB, Redaction, redact_path, write_placeholder
+from bedtape_cassettes.redaction.scrub import ALWAYS, SCRUB, Redaction, redact_path, write_placeholder
 
 WriteAt: TypeAlias = Callable[[Find, str], str]
 
@@ -39,13 +39,13 @@ def scan(interaction: Interaction) -> list[Finding]:
         found.append(Finding(KINDS[find.kind].title, where))
         return REDACTED
 
-    rewrite(interaction, CHECK, write)
+    rewrite(interaction, SCRUB, write)
     return list(dict.fromkeys(found))
 
 
 def scrub_interaction(interaction: Interaction, redaction: Redaction = ALWAYS) -> Interaction:
     """The interaction as it may be written: without secrets, and without what the user's patterns match."""
-    clean = rewrite(interaction, SCRUB, lambda find, _: write_placeholder(find))
+    clean = rewrite(interaction, redaction.secrets, lambda find, _: write_placeholder(find))
     if not redaction.patterns:
         return clean
     clean = _with_path(clean, redact_path(clean.request.path, redaction))
@@ -109,7 +109,7 @@ class _Walk:
         return tuple((name, self._rewrite_header(name, value, where + name)) for name, value in headers)
 
     def _rewrite_header(self, name: str, value: str, where: str) -> str:
-        if not is_secret_header(name):
+        if not is_secret_header(name, value):
             return self.rewrite_text(value, where)
         if value != REDACTED:
             self.write(Find(SECRET_HEADER, value, "", ()), where)
@@ -169,13 +169,24 @@ class _Document:
     def __init__(self, text: str) -> None:
         leaves, whole = read_leaves(text)
         self.text = text
-        self.leaves = leaves if whole else [Leaf(0, len(text), (), text, "raw")]
+        if not whole or text.lstrip().startswith('"'):  # a quotation mark may be in the middle of a text that is cut
+            leaves = [Leaf(0, len(text), (), text, "raw")]
+        self.leaves = leaves
         self.texts = [leaf.text for leaf in self.leaves]
         self._inner = {
             index: _Document(inner)
             for index, leaf in enumerate(self.leaves)
             if leaf.place == ("bytes",) and (inner := decode_base64(leaf.text)) is not None
         }
+
+    @cached_property
+    def indexes(self) -> tuple[Leaf, ...]:
+        """Which of several texts that arrive at once an event continues."""
+        return tuple(
+            replace(leaf, start=0, end=0)
+            for leaf in self.leaves
+            if leaf.form == "number" and leaf.place[-1:] == ("index",)
+        )
 
     def pieces(self, number: int, place: Place = ()) -> Iterator[_Piece]:
         """The pieces of texts that other events may continue. place: of this document in another."""
@@ -213,7 +224,7 @@ def _join(documents: Iterable[_Document]) -> Iterable[list[_Piece]]:
     for number, document in enumerate(documents):
         for piece in document.pieces(number):
             alone = piece.leaf.form == "number" or (piece.place and piece.place[-1] in _SINGLE)
-            key = (piece.place, number, piece.at) if alone else (piece.place,)
+            key = (piece.place, number, piece.at) if alone else (piece.place, piece.document.indexes)
             found.setdefault(key, []).append(piece)
     return found.values()
 

@@ -22,9 +22,9 @@ from bedtape_cassettes.errors import CassetteError, Problem, SecretFound
 from bedtape_cassettes.format import document, tape
 from bedtape_cassettes.model import Cassette, Interaction, Suite
 from bedtape_cassettes.names import check_name
-from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction
+from bedtape_cassettes.redaction.scrub import ALWAYS, Redaction, find_secrets, scrub_text
 from bedtape_cassettes.redaction.walk import scan, scrub_interaction
-from bedtape_cassettes.storage.store import NEW, TAPE, replace_file
+from bedtape_cassettes.storage.store import NEW, TAPE, is_inside, replace_file
 
 BACKUPS = ".bedtape-backup"
 _OLD = ".bedtape-old"
@@ -55,11 +55,12 @@ def list_files(place: Path, suite: Suite, names: Sequence[str]) -> tuple[Path, .
 
 
 @contextmanager
-def lock(place: Path, *, create: bool = False) -> Iterator[None]:
+def lock(place: Path, *, create: bool = False, wait: bool = False) -> Iterator[None]:
     """Locks the folder (of the `.tape` file) and removes the files of a killed process.
 
     create: makes a missing folder and the folders above it, and removes them at the end if they are
-    still empty. Raises CassetteError if another process holds the lock, or if there is no folder.
+    still empty. wait: waits for another process that holds the lock. Raises CassetteError if another
+    process holds the lock, or if there is no folder.
     """
     folder = place if create or place.is_dir() else place.parent
     created = _make_folder(folder) if create else []
@@ -68,7 +69,7 @@ def lock(place: Path, *, create: bool = False) -> Iterator[None]:
     except OSError as error:
         raise CassetteError(f"{folder}: expected a folder, found: {error.strerror}; name one with --in") from None
     try:
-        _lock_handle(handle, folder)
+        _lock_handle(handle, folder, wait=wait)
         try:
             if folder == place:
                 _clean_up(folder.resolve())
@@ -95,9 +96,9 @@ def _make_folder(folder: Path) -> list[Path]:
     return missing
 
 
-def _lock_handle(handle: int, folder: Path) -> None:
+def _lock_handle(handle: int, folder: Path, *, wait: bool) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             return  # a file system without locks
@@ -127,7 +128,9 @@ def _remove_all(paths: Iterable[Path]) -> None:
 
 def open_backups(place: Path) -> Path:
     """Makes `.bedtape-backup`, which is not read as cassettes and which git ignores. Raises OSError."""
-    backups = (place if place.is_dir() else place.parent) / BACKUPS
+    root = place if place.is_dir() else place.parent
+    backups = root / BACKUPS
+    _refuse_link(root, backups)
     backups.mkdir(exist_ok=True)
     (backups / ".gitignore").write_text("*\n")
     return backups
@@ -181,8 +184,7 @@ def commit(
         return
     new = {cassette.name: cassette for cassette in after}
     names = list_changed(before, after)
-    for name in new.keys() & set(names):
-        check_name(name)
+    _check_names(name for name in names if name in new)
     contents = _render_all(place, before, [new[name] for name in names if name in new], redaction)
     for name in names:
         try:
@@ -196,8 +198,7 @@ def commit(
 
 def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
     clean = [Cassette(c.name, tuple(scrub_interaction(i, redaction) for i in c.interactions)) for c in suite]
-    for cassette in clean:
-        check_name(cassette.name)
+    _check_names(cassette.name for cassette in clean)
     _refuse_secrets((Path(i.file), i) for c in clean for i in c.interactions)
     data = tape.pack(clean)
     tape.unpack(data, str(path))
@@ -205,6 +206,16 @@ def _commit_tape(path: Path, suite: Suite, redaction: Redaction) -> None:
         replace_file(path, data)
     except OSError as error:
         raise _make_error(path, error) from None
+
+
+def _check_names(names: Iterable[str]) -> None:
+    problems = [
+        Problem(scrub_text(name), 0, "a name without a secret", kind, "choose another name")
+        for name in map(check_name, names)
+        for kind in find_secrets(name.encode())
+    ]
+    if problems:
+        raise SecretFound(problems)
 
 
 def _refuse_secrets(named: Iterable[tuple[Path, Interaction]]) -> None:
@@ -269,11 +280,22 @@ def _list_old_names(place: Path, name: str, before: Suite) -> frozenset[str]:
 def _find_folder(place: Path, name: str, before: Suite) -> Path:
     """Returns the folder of the cassette's files; `place` if it contains the files directly."""
     first = next((i.file for c in before if c.name == name for i in c.interactions), None)
-    folder = (place / name if first is None else (place / first).parent).resolve()
+    path = place / name if first is None else (place / first).parent
+    _refuse_link(place, path)
+    folder = path.resolve()
     if Path.cwd().resolve().is_relative_to(folder) and first is not None:
         fix = "go to a folder above, and name the folder with --in"
         raise CassetteError(f"{folder}: expected to be run from outside the cassette that changes; {fix}")
     return folder
+
+
+def _refuse_link(place: Path, path: Path) -> None:
+    """Raises CassetteError if a link leads out of the folder of cassettes, because a branch can contain links."""
+    if not is_inside(place, path):
+        found = f"a link to {path.resolve()}"
+        raise CassetteError(
+            f"{path}: expected a folder below {place}, found {found}; remove the link, or name its folder"
+        )
 
 
 # -- one folder ------------------------------------------------------------------------------------------------

@@ -47,17 +47,49 @@ class _File:
     name: str  # relative to the folder, for messages and history
 
 
-def _walk(root: Path, unreadable: Callable[[OSError], None] | None) -> Iterator[tuple[Path, list[str]]]:
-    """Follows links to folders, and visits a folder once."""
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether a path is below the folder, after all links of both are followed."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def _walk(root: Path, report: Callable[[Problem], object]) -> Iterator[tuple[Path, list[str]]]:
+    """Yields each folder and the names of its files. Visits a folder once. Follows links that stay below the root."""
     seen: set[str] = set()
-    for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
+    pending = [root]
+    while pending:
+        folder = pending.pop()
         real = os.path.realpath(folder)
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(folder), sorted((name for name in files if not name.startswith(".")), key=order_of)
+        try:
+            with os.scandir(folder) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            report(_make_unreadable(folder, error))
+            continue
+        inside = [entry for entry in visible if not _leaves(root, entry, report)]
+        folders = {entry.name for entry in inside if _is_folder(entry)}
+        pending += [folder / name for name in sorted(folders, reverse=True)]
+        yield folder, sorted((entry.name for entry in inside if entry.name not in folders), key=order_of)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _leaves(root: Path, entry: os.DirEntry[str], report: Callable[[Problem], object]) -> bool:
+    """Whether an entry is a link out of the folder, which a branch can contain."""
+    if not entry.is_symlink() or is_inside(root, Path(entry.path)):
+        return False
+    if _is_folder(entry) or entry.name.endswith((*_SUFFIXES, TAPE)):
+        fix = "replace it by a copy, or name its folder too"
+        found = f"one to {os.path.realpath(entry.path)}"
+        report(Problem(entry.path, 0, "no link out of the folder of cassettes", found, fix))
+    return True
 
 
 def order_of(name: str) -> tuple[int, str]:
@@ -66,11 +98,11 @@ def order_of(name: str) -> tuple[int, str]:
     return (int(number[0]) if number else 0, name)
 
 
-def _find_files(root: Path, unreadable: Callable[[OSError], None] | None = None) -> tuple[list[_File], list[Path]]:
-    """Files directly in the folder are a cassette of its name."""
+def _find_files(root: Path, report: Callable[[Problem], object]) -> tuple[list[_File], list[Path]]:
+    """Files directly in the folder are a cassette of its name. report: is called with each problem."""
     files: list[_File] = []
     tapes: list[Path] = []
-    for folder, names in _walk(root, unreadable):
+    for folder, names in _walk(root, report):
         relative = folder.relative_to(root).as_posix()
         cassette = root.resolve().name if relative == "." else relative
         for name in names:
@@ -139,7 +171,7 @@ def _read_tape(path: Path) -> list[Cassette]:
 
 def _read_folder(root: Path, cache: Path | None) -> list[Cassette]:
     problems: list[Problem] = []
-    files, tapes = _find_files(root, lambda error: problems.append(_make_unreadable(Path(error.filename), error)))
+    files, tapes = _find_files(root, problems.append)
     cached = _Cache(root, cache)
     by_folder: dict[tuple[str, Path], list[Interaction]] = {}
     for file in files:
@@ -170,6 +202,11 @@ def _read_file(path: Path, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CassetteInvalid([_make_unreadable(path, error)]) from None
+
+
+def read_interaction(path: Path) -> Interaction:
+    """Returns the interaction in one file. Raises CassetteInvalid."""
+    return document.read(_read_file(path, yamlio.MAX_BYTES), str(path))
 
 
 class _Cache:
@@ -236,7 +273,7 @@ def fingerprint(paths: Sequence[Path]) -> Fingerprint:
     """Returns the path, time and size of each file, which differ after a cassette on disk changes. Opens no file."""
     marks: set[tuple[str, int, int]] = set()
     for path in paths:
-        files, tapes = _find_files(path)
+        files, tapes = _find_files(path, lambda _: None)
         marks |= {mark for p in (path, *(f.path for f in files), *tapes) if (mark := _read_mark(p)) is not None}
     return frozenset(marks)
 

@@ -12,12 +12,11 @@ from random import Random
 
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.failures import FAILURES, get_namespace
-from bedtape_cassettes.families.content import STOP_REASONS, CitedText, Content, Message, Text, Usage
+from bedtape_cassettes.families.content import STOP_REASONS, CitedText, Content, Message, Text, Usage, tokens
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.members import find_leaves
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.rendering import can_render, render
-from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.families.table import members_of
 from bedtape_cassettes.families.text_slots import with_text
 from bedtape_cassettes.families.usage import COUNTS, read_usage, with_usage

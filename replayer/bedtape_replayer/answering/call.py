@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from bedtape_cassettes.addresses import MANTLE, RUNTIME, read_host, read_scope
 from bedtape_cassettes.families.content import Prompt
 from bedtape_cassettes.families.reading import prompt_of
-from bedtape_cassettes.format.bodies import parse
+from bedtape_cassettes.format.bodies import parse_request
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.matching.key import ANSWERING, AnswerHeaders, answer_headers
+from bedtape_cassettes.matching.outline import Outline, read_outline
 from bedtape_cassettes.model import JsonValue
 from bedtape_cassettes.operations import Dialect, Target, find_body_model, identify
 from bedtape_replayer.answering.head import Head
@@ -37,33 +39,43 @@ class Call:
     prefix: str | None = None
     earlier: Prompt | None = None
 
-    @property
+    @lazy_property
     def target(self) -> Target:
         return identify(self.method, self.path)
 
-    @cached_property
+    @lazy_property
+    def outline(self) -> Outline:
+        """The body, with digests in place of large binary data."""
+        return read_outline(self.body)
+
+    @lazy_property
     def request(self) -> tuple[str, str, AnswerHeaders, bytes]:
         """The parts of the request that an answer may depend on: the key of caches. The method includes the service."""
         headers = answer_headers(self.head.get) if ANSWERING.search(self.head.lowercase) else ()
         method = self.method if self.dialect == "aws" else f"{self.method} {self.service}"
-        return method, self.path, headers, self.body
+        return method, self.path, headers, self.outline.data
 
     @property
+    def request_size(self) -> int:
+        """The size of `request`, in bytes."""
+        return len(self.path) + len(self.outline.data)
+
+    @lazy_property
     def operation(self) -> str | None:
         """The operation's name in botocore, or `None` if the path is not a Bedrock operation."""
         return self.target.name
 
-    @cached_property
+    @lazy_property
     def model(self) -> str | None:
         """The model id in the path, percent-decoded, ARNs whole, or in the body of OpenAI's and Anthropic's APIs."""
-        return self.target.model or find_body_model(self.target, self.body)
+        return self.target.model or find_body_model(self.target, self.outline.data)
 
     @property
     def dialect(self) -> Dialect:
         """The form of errors and streams: that of AWS, of OpenAI or of Anthropic."""
         return self.target.dialect
 
-    @cached_property
+    @lazy_property
     def named_service(self) -> str | None:
         """The service that the prefix of the path or the host of the request names; None if neither does."""
         host = read_host((self.head.get("host") or "").partition(":")[0])
@@ -83,32 +95,41 @@ class Call:
         operation = self.target.operation
         if operation is None or self.dialect == "aws":
             return operation is not None and operation.streaming
-        return isinstance(self.json, dict) and self.json.get("stream") is True
+        return isinstance(self.outline_json, dict) and self.outline_json.get("stream") is True
 
-    @cached_property
+    @lazy_property
     def json(self) -> JsonValue:
         """The parsed body, or `None` if the body is not JSON."""
-        try:
-            return parse(self.body)
-        except ValueError:
-            return None
+        return _parse(self.body) if self.outline.blobs else self.outline_json
 
-    @property
+    @lazy_property
+    def outline_json(self) -> JsonValue:
+        """The parsed outline, or `None` if the body is not JSON."""
+        return _parse(self.outline.data)
+
+    @lazy_property
     def is_literal(self) -> bool:
         """Whether the body contains the prompt's texts literally, except for characters that JSON must escape.
 
         Converse's texts are joined by line breaks. Other formats contain texts in templates or in base64.
         """
-        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.body
+        return self.operation in ("Converse", "ConverseStream") and b"\\u" not in self.outline.data
 
-    @cached_property
+    @lazy_property
     def prompt(self) -> Prompt:
         """The prompt in a form independent of the model family: system, messages, tools, parameters."""
-        read = _read_cached_prompt if len(self.body) <= _LARGEST_CACHED else prompt_of
-        prompt = read(self.operation, self.model, self.body)
+        body = self.outline.data
+        read = _read_cached_prompt if len(body) <= _LARGEST_CACHED else prompt_of
+        prompt = read(self.operation, self.model, body)
         return replace(prompt, turns=(*self.earlier.turns, *prompt.turns)) if self.earlier else prompt
 
-    @cached_property
+    def pack(self) -> None:
+        """Free what was read from the request, because a history keeps ten thousand calls. It is read again on access."""
+        self.head.pack()
+        for name in ("json", "outline_json", "prompt", "outline"):
+            self.__dict__.pop(name, None)
+
+    @lazy_property
     def attempt(self) -> int:
         """The number of the attempt in its invocation, from 1, from the SDK's headers."""
         if match := _ATTEMPT.search(self.head.get("amz-sdk-request") or ""):
@@ -121,11 +142,18 @@ class Call:
         """The id that the attempts of one SDK call share, or `None` if the SDK does not send an id."""
         return self.head.get("amz-sdk-invocation-id")
 
-    @cached_property
+    @lazy_property
     def scope(self) -> tuple[str | None, str | None]:
         """Access key id and region of the signature; None for each that the request does not contain."""
         scope = read_scope(self.head.get("authorization") or "")
         return (scope.access_key, scope.region or None) if scope else (None, None)
+
+
+def _parse(body: bytes) -> JsonValue:
+    try:
+        return parse_request(body)
+    except ValueError:
+        return None
 
 
 # Tests send the same request again and again, and reading it costs more than answering it. Bounded by count and size.

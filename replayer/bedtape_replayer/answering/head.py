@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, TypeAlias
+
+_SENDER_HEADERS = ("host", "origin", "sec-fetch-site")
+
+
+# The values of Host, Origin and Sec-Fetch-Site, `None` for each that a request does not have.
+Sender: TypeAlias = tuple[bytes | None, bytes | None, bytes | None]
 
 
 class Head:
     """The headers of a request. raw: CR LF, then the header lines, each with CR LF at its end.
 
-    version: the HTTP version of the request. In HTTP/2, names are in lower case.
+    version: the HTTP version of the request. In HTTP/2, names are in lower case. known_sender: the sender,
+    if the wire has read it with other headers.
     """
 
-    __slots__ = ("_is_packed", "_lowercase", "raw", "version")
+    __slots__ = ("_is_packed", "_lowercase", "known_sender", "raw", "version")
 
     def __init__(self, raw: bytes, version: Literal["HTTP/1.1", "HTTP/2"] = "HTTP/1.1") -> None:
         self.raw = raw
         self.version = version
+        self.known_sender: Sender | None = None
         self._lowercase: bytes | None = None
         self._is_packed = False
 
@@ -44,9 +52,20 @@ class Head:
                 self._lowercase = lowercase
         return lowercase
 
+    @property
+    def sender(self) -> Sender:
+        """The headers by which the server decides whether to accept the request."""
+        sender = self.known_sender
+        if sender is None:
+            host, origin, site = (
+                None if (value := self.get(name)) is None else value.encode("latin-1") for name in _SENDER_HEADERS
+            )
+            sender = self.known_sender = (host, origin, site)
+        return sender
+
     def pack(self) -> None:
-        """Frees the lower-case copy and stops keeping it, because a history keeps ten thousand heads."""
-        self._is_packed, self._lowercase = True, None
+        """Frees what was derived from the lines, because a history keeps ten thousand heads."""
+        self._is_packed, self._lowercase, self.known_sender = True, None, None
 
     def get(self, name: str) -> str | None:
         """Returns the value of the first header with this lower-case name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.model import Cassette
@@ -44,6 +45,9 @@ class Library:
 
     def _find_cassette(self, session: str) -> Cassette | None:
         named = self._named.get(cassette_name(session))
-        if named is None and self._rules.redact:  # the recorder scrubs cassette names too
-            named = self._named.get(cassette_name(scrub_text(session, self._rules.redaction)))
+        if named is None:  # the recorder scrubs cassette names too
+            named = self._named.get(cassette_name(_scrub_cached(session, self._rules.redaction)))
         return named
+
+
+_scrub_cached = lru_cache(maxsize=4096)(scrub_text)

@@ -23,9 +23,9 @@ from bedtape_cassettes.matching.key import (
     canonicalize_request,
     compute_key,
     compute_request_key,
-    compute_unscrubbed_key,
 )
 from bedtape_cassettes.model import Cassette, Interaction, JsonValue
+from bedtape_cassettes.redaction.scrub import scrub_text
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
@@ -66,13 +66,18 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No recording answers the call. exhausted: with strict, the number of recordings, all of them played."""
+    """Nothing answers the call.
+
+    exhausted: with strict, the number of recordings, all of them played. layers: why each rule and fault of the session
+    did not answer.
+    """
 
     request: str
     session: str
     recordings: int
     nearest: tuple[Near, ...]
     exhausted: int = 0
+    layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The report. The HTTP answer, the log and a failing test contain the same text."""
@@ -81,10 +86,11 @@ class Miss:
             lines = [
                 f"No recording is left for {self.request}: it was recorded {times}, and --strict does not play it again."
             ]
-            return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest)])
+            return "\n".join([*lines, *(f"  {near.file}" for near in self.nearest), *self._explain_layers()])
         held = format_count(self.recordings, "recording")
-        lines = [f"No recording answers {self.request} (session {self.session}, {held})."]
-        if not self.nearest:
+        answering = "rule and no recording" if self.layers else "recording"
+        lines = [f"No {answering} answers {self.request} (session {self.session}, {held}).", *self._explain_layers()]
+        if not self.nearest and not self.layers:
             lines.append("There is no recording of this operation; record one, or check the folder.")
         for number, near in enumerate(self.nearest):
             lines.append(f"{'Nearest' if number == 0 else 'Next'}: {near.file}")
@@ -92,6 +98,10 @@ class Miss:
             if len(near.differences) > _SHOWN:
                 lines.append(f"  … and {len(near.differences) - _SHOWN} more differences")
         return "\n".join(lines)
+
+    def _explain_layers(self) -> list[str]:
+        more = len(self.layers) - _SHOWN
+        return [*(f"  {line}" for line in self.layers[:_SHOWN]), *([f"  … and {more} more layers"] if more > 0 else [])]
 
 
 _SHOWN = 12
@@ -122,14 +132,10 @@ class Index:
         request = call.request
         key = self._keys.get(request)
         if key is None:
-            key = self._read_key(call, request[2])
-            self._keys.keep(request, key, len(call.path) + len(call.body))
+            body = call.body if self._rules.has_patterns else call.outline
+            key = compute_key(call.method, call.target, request[2], body, self._rules, self._queues)
+            self._keys.keep(request, key, call.request_size)
         return key
-
-    def _read_key(self, call: Call, headers: AnswerHeaders) -> bytes:
-        """Tries the key without redaction first, because most calls are recorded and contain no secret."""
-        key = compute_unscrubbed_key(call.method, call.target, headers, call.body, self._rules)
-        return key if key in self._queues else compute_key(call.method, call.target, headers, call.body, self._rules)
 
     def queue(self, key: bytes) -> list[IndexedRecording]:
         """Returns the recordings with this key in playback order. Empty for a miss."""
@@ -141,15 +147,23 @@ class Index:
 
     def report_miss(self, call: Call) -> Miss:
         """Builds the report on a call that no recording answers."""
-        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.body, self._rules)
+        sent = canonical(call.method, call.target, answer_headers(call.head.get), call.outline.data, self._rules)
         nearest = nlargest(_NEAREST, self._rank_recordings(sent), key=lambda pair: pair[0])
         report = tuple(Near(file, tuple(find_differences(recorded, sent))) for _, file, recorded in nearest)
-        return Miss(_describe_request(call), call.session, len(self.interactions), report)
+        return Miss(self._describe_request(call), self._scrub(call.session), len(self.interactions), report)
 
     def report_exhausted(self, call: Call, queue: list[IndexedRecording]) -> Miss:
         """Builds the report on a call whose recordings have all been played."""
         played = tuple(Near(recording.interaction.file, ()) for recording in queue[:_SHOWN])
-        return Miss(_describe_request(call), call.session, len(self.interactions), played, len(queue))
+        return Miss(self._describe_request(call), self._scrub(call.session), len(self.interactions), played, len(queue))
+
+    def _describe_request(self, call: Call) -> str:
+        target = call.target
+        name = target.name or call.method
+        return self._scrub(f"{name} of {target.model}" if target.model else f"{name} {target.path}")
+
+    def _scrub(self, text: str) -> str:
+        return scrub_text(text, self._rules.redaction)
 
     def _rank_recordings(self, sent: Canonical) -> Iterator[tuple[float, str, Canonical]]:
         """Yields recordings of the same operation, each with its similarity to the call."""
@@ -164,12 +178,6 @@ class Index:
                 words, _collect_words(recorded.body)
             )
             yield alike, interaction.file, recorded
-
-
-def _describe_request(call: Call) -> str:
-    target = call.target
-    name = target.name or call.method
-    return f"{name} of {target.model}" if target.model else f"{name} {target.path}"
 
 
 def _build_tree(request: Canonical) -> JsonValue:

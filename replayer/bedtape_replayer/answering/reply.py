@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from hashlib import blake2b
 from random import Random
-from uuid import UUID
 
 from bedtape_cassettes.failures import REQUEST_ID, render_error
 from bedtape_cassettes.format import bodies
+from bedtape_cassettes.lazy import lazy_property
 from bedtape_cassettes.model import EMPTY, Body, Events, Headers, Interaction, Request, Response
 from bedtape_cassettes.operations import Dialect, identify
+from bedtape_cassettes.text import format_uuid
 from bedtape_replayer.answering.call import Call
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
@@ -52,17 +52,41 @@ class Reply:
     streamed: bool
     after_ms: int = 0
 
-    @cached_property
+    @lazy_property
     def size(self) -> int:
         """The size of the body in bytes."""
         return sum(len(piece.data) for piece in self.pieces)
+
+    def with_request_id(self, key: bytes, number: int, pieces: tuple[Piece, ...] | None = None) -> Reply:
+        """Return the reply with the request ids of a match key and of a number of calls with it.
+
+        pieces: another body. A reply with the same body shares what was derived from it.
+        """
+        headers = list(self.headers)
+        for at, name in self._request_ids:
+            headers[at] = (name, _derive_request_id(key, number, _REQUEST_ID_HEADERS[name]).encode())
+        if pieces is not None:
+            if not self.streamed:
+                length = b"%d" % sum(len(piece.data) for piece in pieces)
+                headers = [(name, length if name == b"Content-Length" else value) for name, value in headers]
+            return replace(self, headers=tuple(headers), pieces=pieces)
+        if self.streamed and self.size <= MAX_PART:
+            _ = self.http1_chunks
+        reply = object.__new__(Reply)
+        reply.__dict__.update(self.__dict__, headers=tuple(headers))  # the cached properties too
+        return reply
+
+    @lazy_property
+    def _request_ids(self) -> tuple[tuple[int, bytes], ...]:
+        """The positions and names of the headers that contain request ids."""
+        return tuple((at, name) for at, (name, _) in enumerate(self.headers) if name in _REQUEST_ID_HEADERS)
 
     @property
     def body(self) -> bytes:
         """The body as one bytes object."""
         return self.pieces[0].data if len(self.pieces) == 1 else b"".join(piece.data for piece in self.pieces)
 
-    @cached_property
+    @lazy_property
     def http1_chunks(self) -> bytes:
         """The body in HTTP/1.1 chunks: one for each piece, and the final empty chunk."""
         chunks = (b"%x\r\n%b\r\n" % (len(piece.data), piece.data) for piece in self.pieces if piece.data)
@@ -110,6 +134,14 @@ _ORDER = (
 _RANK = {name: rank for rank, name in enumerate(_ORDER)}
 _STREAMED_TYPES = (bodies.EVENT_STREAM, bodies.SERVER_SENT)
 _BODYLESS = (204, 304)
+# A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.
+MAX_PART = 128 * 1024
+# The purposes of the request ids by header.
+_REQUEST_ID_HEADERS = {
+    b"x-amzn-RequestId": b"request id",
+    b"x-amzn-requestid": b"request id",
+    b"x-request-id": b"x-request-id",
+}
 
 
 def _derive_seed(key: bytes, number: int, purpose: bytes) -> bytes:
@@ -117,7 +149,7 @@ def _derive_seed(key: bytes, number: int, purpose: bytes) -> bytes:
 
 
 def _derive_request_id(key: bytes, number: int, purpose: bytes = b"request id") -> str:
-    return str(UUID(bytes=_derive_seed(key, number, purpose), version=4))
+    return format_uuid(_derive_seed(key, number, purpose))
 
 
 def build_reply(interaction: Interaction, key: bytes, number: int) -> Reply:
@@ -216,6 +248,13 @@ def build_error_reply(status: int, error: str, message: str, request_id: str, di
     if dialect == "aws":
         return build_own_reply(status, body, (b"x-amzn-RequestId", own), (b"x-amzn-ErrorType", error.encode()))
     return build_own_reply(status, body, (b"x-amzn-requestid", own), (b"x-request-id", own), (b"request-id", own))
+
+
+def build_refusal_reply(problem: str) -> Reply:
+    """Builds the answer to a request that the server does not accept. It does not depend on the path."""
+    # SDKs read `message`, and clients of the control API read `error`.
+    body = bodies.compact({"message": f"bedtape: {problem}", "error": problem})
+    return build_own_reply(403, body, (b"x-amzn-ErrorType", b"RequestRefusedException"))
 
 
 def build_own_reply(

@@ -1,7 +1,7 @@
-"""Fakecloud's introspection API as a second face of a session's layers and history, so that its SDKs drive bedtape.
+"""Fakecloud's introspection API, so that fakecloud's SDKs can configure a session and read its history.
 
-Each answer has exactly that emulator's keys: its Python client raises at one more. What is laid here is told from other
-layers by its `Exactly`, so that it never removes theirs. Pure but for the engine.
+Answers have exactly fakecloud's keys, because its Python client raises an error for an unknown key. Layers that these
+routes add have conditions of the class `Exactly`. The routes change and remove these layers and leave other layers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from bedtape_cassettes.failures import FAILURES
@@ -19,11 +18,11 @@ from bedtape_cassettes.families.members import find_places
 from bedtape_cassettes.families.reading import content_of
 from bedtape_cassettes.families.table import family_of, members_of
 from bedtape_cassettes.format.bodies import compact, parse, read_value
-from bedtape_cassettes.format.json_schema import Schema, problems
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema, problems
 from bedtape_cassettes.model import Body, Event, JsonValue, Response
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route
+from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
@@ -37,7 +36,7 @@ from bedtape_replayer.overlay.schedule import Schedule
 from bedtape_replayer.overlay.session_layers import Layers
 from bedtape_replayer.overlay.when import When
 
-# What that emulator calls an invocation.
+# The operations that fakecloud lists as invocations.
 _INVOKING = ("Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream")
 _SERVICES = ("bedrock", "bedrock-runtime")
 _OK: JsonValue = {"status": "ok"}
@@ -45,10 +44,11 @@ _OK: JsonValue = {"status": "ok"}
 
 @dataclass(frozen=True, slots=True)
 class Exactly(When):
-    """Conditions as that emulator has them, and the mark of layers that are laid here.
+    """Fakecloud's conditions of a rule or fault. The class also marks layers that these routes added.
 
-    model_id: as it was sent, no glob; None for any. contains: stands in system or messages, or, where the form of the
-    request is not known, in its body. single: it is the one response for all calls, which is tried after the rules.
+    model_id: compared with the model id as it was sent, not a glob; `None` matches any model. contains: a part of the
+    system prompt or the messages, or of the body if the form of the request is unknown. single: the rule is the
+    model's single response, which is tried after all rules.
     """
 
     model_id: str | None = None
@@ -57,7 +57,7 @@ class Exactly(When):
 
     def matches_content(self, call: Call) -> bool:
         return (
-            When.matches_content(self, call)  # `super()` does not know the class that `slots` creates
+            When.matches_content(self, call)  # `super()` fails in a class that `slots` creates
             and self.model_id in (None, call.model)
             and (not self.contains or self.contains in (call.prompt.text or call.body.decode(errors="replace")))
         )
@@ -68,18 +68,18 @@ class Exactly(When):
 
 def _read_body(request: ApiRequest, schema: Schema) -> Any:
     value = request.json()
-    if wrong := problems(value, schema):
-        raise Failed(400, {"error": "; ".join(map(str, wrong))})
+    if violations := problems(value, schema):
+        raise Failed(400, {"error": "; ".join(map(str, violations))})
     return value
 
 
 def _session(request: ApiRequest) -> SessionState:
-    """The session that the request names, made where there is none yet: a test configures it before its first call."""
+    """Return the session that the request names. Create a missing session, so that tests can configure it first."""
     return request.engine.sessions.get(request.session)
 
 
 def _name(layers: Layers, kind: str) -> str:
-    """A name that no layer has."""
+    """Return an id that no layer has."""
     while layers.has_layer(name := layers.next_id(f"fakecloud-{kind}")):
         pass
     return name
@@ -88,12 +88,12 @@ def _name(layers: Layers, kind: str) -> str:
 # -- the server ------------------------------------------------------------------------------------------------
 
 
-def _health(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
-    return {"status": "ok", "version": version("bedtape"), "services": list(_SERVICES)}
+def _health(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same for every request
+    return {"status": "ok", "version": VERSION, "services": list(_SERVICES)}
 
 
 def _reset(request: ApiRequest) -> JsonValue:
-    """Only the session of whoever asks: others may be in the middle of their tests."""
+    """Reset the request's session. Other sessions stay, because their tests may be running."""
     request.engine.sessions.reset(request.session)
     return _OK
 
@@ -123,7 +123,10 @@ _RULES: Schema = {
 
 
 def content(model: str, text: str) -> Content:
-    """What a configured response says: of a whole answer of Converse or of the model's family, all of it; else its text."""
+    """Return the content of a configured response.
+
+    The text may be a whole JSON answer, of Converse or of the model's family. Any other text is the answer's text.
+    """
     try:
         value = make_json_safe(parse(text.encode()))
     except ValueError:
@@ -131,15 +134,15 @@ def content(model: str, text: str) -> Content:
     if isinstance(value, dict):
         response = Response(200, (), Body("json", compact(value)))
         for operation in ("Converse", "InvokeModel"):
-            found = content_of(operation, model, response)
-            # The JSON that an application waits for may have a list `content` too, but no stop reason.
-            stopped = any(find_places(value, members_of(operation, model).stop))
-            if found is not None and (stopped or not isinstance(found, Message) or found.blocks):
-                return found
+            answer = content_of(operation, model, response)
+            # JSON for an application may also have a list `content`, but it has no stop reason.
+            has_stop = any(find_places(value, members_of(operation, model).stop))
+            if answer is not None and (has_stop or not isinstance(answer, Message) or answer.blocks):
+                return answer
     return Message((Text(text),))
 
 
-def _native(model: str) -> Family | None:
+def _find_family(model: str) -> Family | None:
     try:
         return family_of("InvokeModel", model)
     except RenderError:
@@ -164,7 +167,7 @@ def _clear_rules(request: ApiRequest) -> JsonValue:
 
 
 def _configure(request: ApiRequest, responses: list[tuple[str, str]], *, single: bool) -> JsonValue:
-    """Puts these in place of a model's rules, or of its single response; single responses stay behind all rules."""
+    """Replace the rules or the single response of a model. Single responses stay after all rules."""
     model, layers = request.parts["model"], _session(request).layers
     kept = [rule for rule in layers.own.rules if _place(rule) != (model, single)]
     for contains, text in responses:
@@ -177,19 +180,19 @@ def _configure(request: ApiRequest, responses: list[tuple[str, str]], *, single:
 
 def _rules(layers: Layers, when: Exactly, text: str) -> Iterator[Rule]:
     model = when.model_id or ""
-    if _native(model) is None:  # nobody can tell the form of its bodies, so that it is the text, as it stands
+    if _find_family(model) is None:  # the form of its bodies is unknown, so the body is the text itself
         yield _rule(layers, replace(when, operation=("InvokeModel",)), Raw(text.encode()), text)
     yield _rule(layers, when, content(model, text), text)
 
 
 def _rule(layers: Layers, when: Exactly, given: Given, text: str) -> Rule:
     conditions = {"operation": list(when.operation), "model": when.model_id, "text_contains": when.contains}
-    told: JsonObject = {"when": make_json_safe(conditions), "answer": {"text": text}}
-    return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, document=told)
+    document: JsonObject = {"when": make_json_safe(conditions), "answer": {"text": text}}
+    return Rule(_name(layers, "response" if when.single else "rule"), (given,), when, document=document)
 
 
 def _place(rule: Rule) -> tuple[str | None, bool] | None:
-    """Which of that emulator's lists a rule is in: a model's, of rules or single; None for one that others laid."""
+    """Return the rule's model and whether it is a single response; `None` for a rule of another API."""
     return (rule.when.model_id, rule.when.single) if isinstance(rule.when, Exactly) else None
 
 
@@ -201,7 +204,7 @@ _FAULT: Schema = {
         "errorType": {"type": "string"},
         "message": {"type": ["string", "null"]},
         "httpStatus": {"type": ["integer", "null"], "minimum": 400, "maximum": 599},
-        "count": {"type": ["integer", "null"], "minimum": 1},
+        "count": {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST_COUNT},
         "modelId": {"type": ["string", "null"]},
         "operation": {"enum": [*(operation.name for operation in OPERATIONS), None]},
     },
@@ -211,37 +214,38 @@ _FAULT: Schema = {
 
 
 def _queue(request: ApiRequest) -> JsonValue:
-    """Adds a fault; those that are used up go, so that a long session does not ask them at each call."""
-    given = {key: value for key, value in _read_body(request, _FAULT).items() if value is not None}
+    """Add a fault. Remove exhausted faults, so that the calls of a long session do not check them."""
+    members = {key: value for key, value in _read_body(request, _FAULT).items() if value is not None}
     layers = _session(request).layers
     kept = [fault for fault in layers.own.faults if not _is_queued(fault) or _count_remaining(layers, fault)]
-    layers.replace_own(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), given))))
+    layers.replace_own(replace(layers.own, faults=(*kept, _fault(_name(layers, "fault"), members))))
     return _OK
 
 
-def _fault(name: str, given: dict[str, Any]) -> Fault:
-    error, operation = given["errorType"], given.get("operation")
-    status = given.get("httpStatus") or (FAILURES[error].status if error in FAILURES else None)
+def _fault(name: str, members: dict[str, Any]) -> Fault:
+    error, operation = members["errorType"], members.get("operation")
+    status = members.get("httpStatus") or (FAILURES[error].status if error in FAILURES else None)
     try:
-        failure = Failure(error, given.get("message", ""), None if status is None else int(status))
+        failure = Failure(error, members.get("message", ""), None if status is None else int(status))
     except ValueError as problem:
         raise Failed(400, {"error": str(problem)}) from None
-    when = Exactly(operation=(operation,) if operation else _INVOKING, model_id=given.get("modelId"))
-    times = int(given.get("count", 1))
-    told: JsonObject = {"error": error, "message": failure.message, "status": failure.status, "times": times}
+    when = Exactly(operation=(operation,) if operation else _INVOKING, model_id=members.get("modelId"))
+    times = int(members.get("count", 1))
+    document: JsonObject = {"error": error, "message": failure.message, "status": failure.status, "times": times}
     conditions: JsonObject = {"operation": list(when.operation)}
     if when.model_id is not None:
         conditions["model"] = when.model_id
-    return Fault(name, Refuse(failure), when, Schedule(times=times), {**told, "when": make_json_safe(conditions)})
+    return Fault(name, Refuse(failure), when, Schedule(times=times), {**document, "when": make_json_safe(conditions)})
 
 
 def _faults(request: ApiRequest) -> JsonValue:
     layers = _session(request).layers
-    return {"faults": [told for fault in layers.own.faults if (told := _fault_told(layers, fault)) is not None]}
+    rows = (_render_fault(layers, fault) for fault in layers.own.faults)
+    return {"faults": [row for row in rows if row is not None]}
 
 
-def _fault_told(layers: Layers, fault: Fault) -> JsonValue:
-    """A fault as that emulator lists it; None for one of others, or that is used up."""
+def _render_fault(layers: Layers, fault: Fault) -> JsonValue:
+    """Return the fault as fakecloud lists it; `None` for an exhausted fault and for a fault of another API."""
     match fault:
         case Fault(kind=Refuse(failure=failure), when=Exactly() as when) if remaining := _count_remaining(
             layers, fault
@@ -280,7 +284,7 @@ def _invocations(request: ApiRequest) -> JsonValue:
 
 
 def render_invocation(call: Record) -> JsonValue:
-    """Exactly that emulator's keys; requestMetadata only where the client sent some."""
+    """Return the call with exactly fakecloud's keys. `requestMetadata` is absent if the client sent none."""
     members = {
         "modelId": call.model or "",
         "input": call.body.decode(errors="replace"),
@@ -293,7 +297,7 @@ def render_invocation(call: Record) -> JsonValue:
 
 
 def _output(call: Record) -> str:
-    """The answer's body; of a stream the text that was said, or where none was its values, as a list; of errors nothing."""
+    """Return the body of the answer; of a stream its text, or a list of its events without a text; "" of an error."""
     response = call.outcome.answer.response
     if response is None or is_failure(call):
         return ""
@@ -310,7 +314,7 @@ def _value(event: Event) -> JsonValue:
 
 
 def _metadata(call: Record) -> dict[str, str]:
-    """What the client says about its request: in Converse's body, in InvokeModel's header; empty where it says nothing."""
+    """Return the request metadata, which Converse has in the body and InvokeModel in a header."""
     try:
         header = call.call.head.get("x-amzn-bedrock-request-metadata")
         metadata = call.json.get("requestMetadata") if isinstance(call.json, dict) else None
@@ -325,14 +329,14 @@ _MODEL = "/_fakecloud/bedrock/models/{model...}"
 _FAULTS = "/_fakecloud/bedrock/faults"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/_fakecloud/health", _health, "Whether it runs."),
-    Route("POST", "/_reset", _reset, "Makes the session new."),
-    Route("POST", "/_fakecloud/reset/{service}", _reset_service, "Makes the session new, of a service it has."),
-    Route("GET", "/_fakecloud/bedrock/invocations", _invocations, "The session's calls, oldest first."),
+    Route("GET", "/_fakecloud/health", _health, "Returns the version and the services."),
+    Route("POST", "/_reset", _reset, "Resets the session."),
+    Route("POST", "/_fakecloud/reset/{service}", _reset_service, "Resets the session, for a service of Bedrock."),
+    Route("GET", "/_fakecloud/bedrock/invocations", _invocations, "Returns the session's calls, oldest first."),
     Route("POST", f"{_MODEL}/response", _set_response, "Sets a model's response to all calls (its body, as text)."),
     Route("POST", f"{_MODEL}/responses", _set_rules, "Replaces a model's rules.", takes=_RULES),
     Route("DELETE", f"{_MODEL}/responses", _clear_rules, "Removes a model's rules."),
     Route("POST", _FAULTS, _queue, "Queues a fault.", takes=_FAULT),
-    Route("GET", _FAULTS, _faults, "The faults that are not used up."),
+    Route("GET", _FAULTS, _faults, "Returns the faults that are not exhausted."),
     Route("DELETE", _FAULTS, _clear_faults, "Removes the queued faults."),
 )

@@ -7,49 +7,57 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
+from bedtape_cassettes.admission import is_loopback
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_own_reply
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.inspector.feed import ROUTES as INSPECTOR
-from bedtape_replayer.api.inspector.page import page
+from bedtape_replayer.api.inspector.page import page, read_files
 from bedtape_replayer.api.route import ApiRequest, Failed, Route
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.engine.engine import Engine
 
 _OURS = re.compile(r"/_(?:bedtape|fakecloud|reset)(?:/|$|\?)")
-_LOOPBACK = re.compile(
-    r"(?:localhost|[a-z0-9.-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?", re.IGNORECASE
-)
+_HEALTH = re.compile(r"/_bedtape/health(?:\?.*)?", re.DOTALL)
 _BEARER = re.compile(r"^Bearer(?: +|$)", re.IGNORECASE)
-
-
-# What a browser says of a request that no page of another origin made: its own page, or the person at the keyboard.
-_OWN_SITE = ("same-origin", "none")
 
 
 class Gate:
     """Answers `/_bedtape/…`, the inspector's page among it, `/_fakecloud/…` and `/_reset` for an engine.
 
-    Without a token, the Host of a request must be loopback, and the request must not come from a page of another site,
-    so that no foreign page can use the browser (CSRF, DNS rebinding). With a token, a request from any host must contain
-    the token. The page's files need no token, because a browser cannot send one when it opens the page.
+    token: every request must contain it, except for the page's files, because a browser cannot send a token when it
+    opens the page. address: the address that the server listens on. Without a token, an address that other machines can
+    reach gets no control API, except for the health check. The server has already refused requests of web pages.
     """
 
     def __init__(
-        self, engine: Engine, token: str | None = None, routes: Iterable[Route] = (*OWN, *INSPECTOR, *FAKECLOUD)
+        self,
+        engine: Engine,
+        token: str | None = None,
+        *,
+        address: str = "127.0.0.1",
+        routes: Iterable[Route] = (*OWN, *INSPECTOR, *FAKECLOUD),
     ) -> None:
         self._engine = engine
         self._token = token
+        self.is_off = token is None and not is_loopback(address)
         self._routes = tuple(routes)
+        read_files()
 
     def __call__(self, session: str, method: str, path: str, head: Head, body: bytes) -> Reply | None:
         if not _OURS.match(path):
             return None
         try:
-            if self._token is None:
-                _admit_neighbours(head)
+            if self.is_off and not _HEALTH.fullmatch(path):
+                raise Failed(
+                    403,
+                    {
+                        "error": "expected a control token, because other machines can reach this server;"
+                        " start it with --control-token"
+                    },
+                )
             file = page(method, path)
             if file is not None:
                 return file
@@ -80,20 +88,6 @@ def _admit_bearer(head: Head, token: str) -> None:
         found = "another" if brought else "none"
         message = f"expected the control token in x-bedtape-token or as a bearer, found {found}"
         raise Failed(401, {"error": message}, ((b"WWW-Authenticate", b"Bearer"),))
-
-
-def _admit_neighbours(head: Head) -> None:
-    """Raises Failed for requests that come for another host, or from a page of another origin."""
-    host = head.get("host") or ""
-    if not _LOOPBACK.fullmatch(host):
-        fix = "start with --control-token to be called by that name"
-        raise Failed(403, {"error": f"expected a Host on loopback, found {host!r}; {fix}"})
-    origin = head.get("origin")
-    if origin is not None and origin.partition("://")[2] != host:
-        raise Failed(403, {"error": f"expected a page of this server, found one of {origin!r}"})
-    site = head.get("sec-fetch-site")
-    if site is not None and site not in _OWN_SITE:
-        raise Failed(403, {"error": f"expected a page of this server, found Sec-Fetch-Site {site!r}"})
 
 
 def _query(text: str) -> dict[str, str]:

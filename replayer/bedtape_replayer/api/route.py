@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,9 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
+
+# Read once, because a request may find no free file descriptor.
+VERSION = version("bedtape")
 
 
 class Failed(Exception):

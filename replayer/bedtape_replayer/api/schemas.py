@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
 from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.history.retries.finding import Mistake
 from bedtape_replayer.overlay.schema import FAULT, RULE, WHEN
@@ -138,7 +138,9 @@ def _add_fired(schema: Schema, **more: Schema) -> Schema:
 
 LAID_RULE = _add_fired(RULE, answer={"anyOf": [_ANSWER, _FUNCTION]})
 LAID_FAULT = _add_fired(FAULT)
-LAYERS = _exactly({"seed": _WHOLE, "rules": list_of(LAID_RULE), "faults": list_of(LAID_FAULT)})
+LAYERS = _exactly(
+    {"seed": _WHOLE, "ids": OVERLAY["properties"]["ids"], "rules": list_of(LAID_RULE), "faults": list_of(LAID_FAULT)}
+)
 
 # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -147,10 +149,13 @@ _PROTOCOL: Schema = {"type": "string", "enum": ["HTTP/1.1", "HTTP/2"]}
 _NOT_SAID = "null: the request does not contain it."
 
 # Conditions on calls, as `Calls.filter` has them.
+_PARAMETER: Schema = {"type": "number", "minimum": -LARGEST_COUNT, "maximum": LARGEST_COUNT}
+
 CONDITIONS: dict[str, Schema] = {
     **WHEN,
     "status": _describe(
-        "The status of the answer; null if a fault prevented an answer.", {"type": ["integer", "null"]}
+        "The status of the answer; null if a fault prevented an answer.",
+        {"type": ["integer", "null"], "minimum": 100, "maximum": 599},
     ),
     "error": _or_null(_TEXT, "The name of the error in the answer."),
     "stop_reason": _or_null(_TEXT, "The stop reason, with the names of Converse."),
@@ -163,19 +168,20 @@ CONDITIONS: dict[str, Schema] = {
     "user_agent_contains": _describe("A case-sensitive part of the User-Agent header.", _TEXT),
     "invocation_id": _or_null(_TEXT, "The id of one SDK call, which all its attempts share."),
     "system": _describe("The whole system prompt.", _TEXT),
-    "temperature": _or_null(_NUMBER, _NOT_SAID),
-    "top_p": _or_null(_NUMBER, _NOT_SAID),
-    "max_tokens": _or_null(_WHOLE, _NOT_SAID),
+    "temperature": _or_null(_PARAMETER, _NOT_SAID),
+    "top_p": _or_null(_PARAMETER, _NOT_SAID),
+    "max_tokens": _or_null({**_PARAMETER, "type": "integer"}, _NOT_SAID),
     "stop_sequences": list_of(_TEXT, "All stop sequences, in order."),
     "tools": list_of(_TEXT, "The names of all offered tools, in any order."),
     "attempts": {
         "type": "integer",
         "minimum": 1,
+        "maximum": LARGEST_COUNT,
         "description": "The number of attempts of an SDK call; selects its last attempt.",
     },
 }
 _CONDITIONS = _some(CONDITIONS, description="A call must meet all conditions.")
-_AMOUNT: Schema = {"type": "integer", "minimum": 0}
+_AMOUNT: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
 _COUNTED = _some(
     {
         **CONDITIONS,

@@ -7,14 +7,13 @@ create it: a session that does not exist is returned as new.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from bedtape_cassettes.format.document import build_document
 from bedtape_cassettes.model import Cassette, JsonValue
 from bedtape_replayer.api.call_routes import call_of, calls_of, forget, list_unplayed, run_assertion, verdict_of
 from bedtape_replayer.api.openapi import openapi
-from bedtape_replayer.api.route import ApiRequest, Failed, NoSuch, Route, invalid
+from bedtape_replayer.api.route import VERSION, ApiRequest, Failed, NoSuch, Route, invalid
 from bedtape_replayer.api.schemas import (
     ADVANCE,
     ASSERTED,
@@ -60,7 +59,7 @@ def _cassette_named(request: ApiRequest, name: str) -> Cassette:
 
 
 def _openapi(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
-    return openapi(ROUTES, version("bedtape"), NAMED)
+    return openapi(ROUTES, VERSION, NAMED)
 
 
 def _schema(request: ApiRequest) -> JsonValue:  # noqa: ARG001 - the same whoever asks
@@ -71,7 +70,7 @@ def _health(request: ApiRequest) -> JsonValue:
     engine = request.engine
     return {
         "status": "ok",
-        "version": version("bedtape"),
+        "version": VERSION,
         "cassettes": len(engine.library.cassettes),
         "interactions": len(engine.library),
         "sessions": len(list(engine.sessions)),
@@ -171,6 +170,7 @@ def _overlay(request: ApiRequest) -> JsonValue:
     layers = session.layers.effective
     return {
         "seed": layers.seed,
+        "ids": layers.ids or "equal",
         "rules": [_render_layer(session, rule) for rule in layers.rules],
         "faults": [_render_layer(session, fault) for fault in layers.faults],
     }

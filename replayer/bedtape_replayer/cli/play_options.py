@@ -10,6 +10,13 @@ import typer
 from bedtape_cassettes.errors import CassetteError
 
 
+class Identifying(StrEnum):
+    """Whether answers of rules to equal requests have equal ids."""
+
+    equal = "equal"
+    unique = "unique"
+
+
 class Validating(StrEnum):
     """When requests are checked as Bedrock checks them."""
 
@@ -23,6 +30,9 @@ Speed = Annotated[
     typer.Option(
         "--speed", help="Replay the recorded timing: 1 as recorded, 10 ten times as fast. Default: no waiting."
     ),
+]
+Ids = Annotated[
+    Identifying, typer.Option("--ids", help="Whether answers of rules to equal requests have equal or unique ids.")
 ]
 Validate = Annotated[
     Validating,

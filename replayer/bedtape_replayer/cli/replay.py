@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -15,18 +15,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bedtape_cassettes.admission import Admission
+from bedtape_cassettes.cli import processes
 from bedtape_cassettes.cli.errors import exit_on_error, fail, report
-from bedtape_cassettes.cli.options import AnyProfile, Ignore, Placeholder, RecordedRedact
+from bedtape_cassettes.cli.options import AllowHost, AnyProfile, Ignore, Placeholder, RecordedRedact
 from bedtape_cassettes.errors import CassetteError
 from bedtape_cassettes.matching.key import MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.operations import identify
+from bedtape_cassettes.redaction.scrub import scrub_path, scrub_text
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import escape_controls, format_count
 from bedtape_replayer.answering.answer import Source
 from bedtape_replayer.answering.library import Library
 from bedtape_replayer.api.gate import Gate
-from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
+from bedtape_replayer.cli.play_options import Identifying, Ids, Speed, Validate, Validating, check_speed
 from bedtape_replayer.engine.checks import parse_checks
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.overlay.overlay import NOTHING
@@ -44,6 +47,8 @@ class LogLevel(StrEnum):
     error = "error"
 
 
+# Objects that are made before the garbage collector looks for cycles. Python's default of 700 costs a tenth of a call.
+_COLLECT_AFTER = 50_000
 # A short token could be guessed.
 _SHORTEST_TOKEN = 16
 
@@ -71,15 +76,20 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="Overlay file: rules and faults for every session.")
     ] = None,
     validate: Validate = Validating.rules,
+    ids: Ids = Identifying.equal,
     control_token: Annotated[
         str | None,
         typer.Option(
             metavar="TOKEN",
             envvar="BEDTAPE_CONTROL_TOKEN",
-            help="Require this token in the control API, and allow requests to any host name instead of loopback.",
+            help="Require this token in the control API, and serve it to other machines too.",
         ),
     ] = None,
     control: Annotated[bool, typer.Option("--control/--no-control", help="Serve the control API.")] = True,
+    allow_host: AllowHost = None,
+    grace: Annotated[
+        float, typer.Option(min=0, max=86400, help="Seconds that answers in flight get after SIGTERM or Ctrl-C.")
+    ] = 10.0,
     log_level: Annotated[
         LogLevel, typer.Option(help="Lines to write to stderr: all calls, problems, or errors.")
     ] = LogLevel.info,
@@ -101,7 +111,8 @@ def replay(
         chosen = folders or _default_folders(context)
         seen = store.fingerprint(chosen)
         library = load(chosen, rules=rules, cache=store.cache_folder(os.environ))
-        laid = read_overlay(overlay) if overlay is not None else NOTHING
+        laid = (read_overlay(overlay) if overlay is not None else NOTHING).with_ids(ids.value)
+        admission = Admission.at(host, allow_host or ())
         if control_token is not None and not (control and len(control_token) >= _SHORTEST_TOKEN):
             raise CassetteError(
                 f"--control-token: expected at least {_SHORTEST_TOKEN} characters and a control API, found"
@@ -109,10 +120,17 @@ def replay(
             )
     engine = Engine(library, strict=strict, overlay=laid, checks=parse_checks(validate.value))
     if control:
-        engine.control = Gate(engine, control_token)
+        engine.control = gate = Gate(engine, control_token, address=host)
+        if gate.is_off:
+            report(
+                f"other machines can reach {host}, so the control API is off; --control-token or BEDTAPE_CONTROL_TOKEN turns it on"
+            )
 
+    # What was loaded stays, and what a call leaves is freed without the collector, except a little.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_serve(engine, host, port, chosen, seen, rules, speed, log_level))
+        runner.run(_serve(engine, host, port, admission, chosen, seen, rules, speed, grace, log_level))
 
 
 def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
@@ -138,16 +156,18 @@ async def _serve(
     engine: Engine,
     host: str,
     port: int,
+    admission: Admission,
     folders: Sequence[Path],
     seen: store.Fingerprint,
     rules: MatchRules,
     speed: float | None,
+    grace: float,
     level: LogLevel,
 ) -> None:
     """Serve until a signal comes."""
     calls = _CallLog(level)
-    server = Server(engine, speed=speed, observer=None if level is LogLevel.error else calls.add)
-    stopping = _stop_on_signals(server)
+    server = Server(engine, admission=admission, speed=speed, observer=None if level is LogLevel.error else calls.add)
+    stopping = _stop_on_signals()
     try:
         await server.start(host, port)
     except OSError as error:
@@ -170,22 +190,22 @@ async def _serve(
     )
     await stopping.wait()
     watching.cancel()
-    await server.stop()
+    await server.stop(grace)
     calls.flush()
 
 
-def _stop_on_signals(server: Server) -> asyncio.Event:
-    """The first signal ends the server in order, the second at once."""
+def _stop_on_signals() -> asyncio.Event:
+    """The first signal ends the server in order. The second kills the process, even if this loop does not run."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
     def stop() -> None:
-        if stopping.is_set():
-            for connection in list(server.connections):
-                connection.abort()
         stopping.set()
+        for number in processes.ENDING:
+            loop.remove_signal_handler(number)
+        processes.die_at_next_signal()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in processes.ENDING:
         loop.add_signal_handler(number, stop)
     return stopping
 
@@ -247,7 +267,7 @@ def _line(outcome: Outcome) -> str:
     described = _describe(call.method, call.path, answer.reply.status, answer.source, answer.by, answer.faults)
     line = f"{described}  {outcome.seconds * 1000:.1f} ms"
     if call.session != "default":
-        line += f"  session {escape_controls(call.session)}"
+        line += f"  session {escape_controls(scrub_text(call.session))}"
     if not outcome.complete:
         line += "  client hung up"
     return f"{line}\n{_indent(str(answer.miss))}" if answer.miss else line
@@ -256,7 +276,7 @@ def _line(outcome: Outcome) -> str:
 @lru_cache(maxsize=1024)
 def _describe(method: str, path: str, status: int, source: Source, by: str | None, faults: tuple[str, ...]) -> str:
     """Formats the part of a line that is the same for equal calls."""
-    target = identify(method, path)
+    target = identify(method, scrub_path(path))
     layer = _BY.get(source, "") + (by or "")
     layers = " + ".join((layer, *faults)) if source != "fault" else layer
     return escape_controls(

@@ -21,7 +21,7 @@ from bedtape_cassettes.matching.rules import match_rules
 from bedtape_cassettes.storage import store
 from bedtape_cassettes.text import format_count
 from bedtape_replayer.answering.answer import Outcome, Source
-from bedtape_replayer.cli.play_options import Speed, Validate, Validating, check_speed
+from bedtape_replayer.cli.play_options import Identifying, Ids, Speed, Validate, Validating, check_speed
 from bedtape_replayer.server.thread import Replayer
 
 DEFAULT_FOLDER = Path("cassettes")
@@ -56,6 +56,7 @@ def run(
     any_profile: AnyProfile = False,
     redact: RecordedRedact = None,
     validate: Validate = Validating.rules,
+    ids: Ids = Identifying.equal,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
 ) -> None:
     """Run a program, answer its Bedrock calls from cassettes, and report which recordings were played and which calls missed.
@@ -76,6 +77,7 @@ def run(
                 speed=check_speed(speed),
                 match=match_rules(ignore or (), placeholder or (), redact or (), any_profile=any_profile),
                 validate=validate.value,
+                ids=ids.value,
                 port=port,
                 observer=seen.append,
             ).start()

@@ -7,7 +7,9 @@ than a small suite takes to run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.model import Response
@@ -35,11 +37,16 @@ def parse_checks(validate: Validate) -> Checks:
     return Checks(validate != "never", validate == "always")
 
 
+@cache
+def _import_validation() -> ModuleType:
+    return import_module("bedtape_replayer.engine.validation")
+
+
 def find_refusal(call: Call) -> Response | None:
     """Return the error that Bedrock would answer; None for a request that Bedrock accepts."""
     if call.operation is None:
         return None
-    refusal = import_module("bedtape_replayer.engine.validation").find_refusal(
-        call.operation, call.model, call.body, header=call.head.get, path=call.path, service=call.service
+    refusal = _import_validation().find_refusal(
+        call.operation, call.model, call.outline.data, header=call.head.get, path=call.path, service=call.service
     )
     return None if refusal is None else refusal.build_response(call.dialect, call.service)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION
+from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Answer, Outcome, Source
 from bedtape_replayer.answering.call import Call
@@ -29,13 +30,16 @@ from bedtape_replayer.engine.checks import NO_CHECKS, Checks, find_refusal
 from bedtape_replayer.engine.clock import Clock
 from bedtape_replayer.engine.session_state import Sessions, SessionState, read_session
 from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.overlay import NOTHING, Overlay
-from bedtape_replayer.overlay.session_layers import AppliedFault, Layers, Refused, RuleReplies
+from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers
+from bedtape_replayer.overlay.session_layers import AppliedFault, Layers
 
 # Rendered replies are cached, because tests request the same recordings again and again. The cache is bounded by bytes.
 _CACHED_BYTES = 32 * 1024 * 1024
 # Equal request bodies are in memory once, up to this size. Match keys and histories refer to the same objects.
 _SHARED_BYTES = 16 * 1024 * 1024
+_LARGEST_SHARED = 64 * 1024
 # Requests whose validation is cached, up to this size.
 _CHECKED_BYTES = 4 * 1024 * 1024
 
@@ -70,7 +74,7 @@ class Engine:
         self._checks = checks
         self._bodies: Memo[bytes, bytes] = Memo(_SHARED_BYTES)
         self._replies: Memo[IndexedRecording, Reply] = Memo(_CACHED_BYTES, _CACHED_BYTES)
-        self._rule_replies: RuleReplies = Memo(_CACHED_BYTES, _CACHED_BYTES)
+        self._rule_answers = RuleAnswers()
         self._refusals: Memo[object, Response | None] = Memo(_CHECKED_BYTES)
         self._library = library
 
@@ -92,13 +96,12 @@ class Engine:
             if reply is not None:
                 return Answer(Call(name, method, path, head, body), reply, "control")
         session = self.sessions.get(name)
-        call = session.call(method, path, head, self._bodies.get(body) or self._remember(body), prefix)
-        if self._checks.all and (refused := self._find_refusal(call)) is not None:
-            key = session.index(self._library).key(call)
-            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
-        answer = (
-            self._answer_with_layers(session, call) if session.layers else self._answer_from_cassette(session, call)
-        )
+        call = session.call(method, path, head, self._share(body), prefix)
+        try:
+            answer = self._answer_call(session, call)
+        except SlowPattern as error:
+            reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(body), call.dialect)
+            return Answer(call, reply, "overlay", str(error))
         return answer if session.speed is None else replace(answer, speed=session.speed)
 
     def finish(self, outcome: Outcome) -> None:
@@ -107,11 +110,23 @@ class Engine:
         if history is not None:
             history.add(outcome)
 
-    def _remember(self, body: bytes) -> bytes:
-        """Cache and return the body. Later equal bodies use this object, because a history keeps thousands of them."""
-        if body:
+    def _share(self, body: bytes) -> bytes:
+        """Return the object that all equal bodies use, because a history keeps thousands of them."""
+        if not 0 < len(body) <= _LARGEST_SHARED:
+            return body
+        known = self._bodies.get(body)
+        if known is None:
             self._bodies.keep(body, body, len(body))
-        return body
+            return body
+        return known
+
+    def _answer_call(self, session: SessionState, call: Call) -> Answer:
+        if self._checks.all and (refused := self._find_refusal(call)) is not None:
+            key = session.index(self._library).key(call)
+            return Answer(call, build_response_reply(call, refused, key), "validation", response=refused)
+        if session.layers:
+            return self._answer_with_layers(session, call)
+        return self._answer_from_cassette(session, call)
 
     # -- recordings --------------------------------------------------------------------------------------------
 
@@ -120,7 +135,7 @@ class Engine:
         key = index.key(call)
         recording = session.next(index, key, strict=self._strict(session))
         if recording is None:
-            return self._render_miss(call, index, key)
+            return self._render_miss(session, call, index, key)
         return self._render_recording(call, recording)
 
     def _strict(self, session: SessionState) -> bool:
@@ -130,9 +145,10 @@ class Engine:
         interaction = recording.interaction
         return Answer(call, self._reply(recording), "cassette", interaction.file, interaction.response)
 
-    def _render_miss(self, call: Call, index: Index, key: bytes) -> Answer:
+    def _render_miss(self, session: SessionState, call: Call, index: Index, key: bytes) -> Answer:
         queue = index.queue(key)
         miss = index.report_exhausted(call, queue) if queue else index.report_miss(call)
+        miss = replace(miss, layers=session.layers.explain(call))
         return Answer(
             call, build_error_reply(400, MISS, str(miss), make_request_id(key), call.dialect), "miss", miss=miss
         )
@@ -150,26 +166,27 @@ class Engine:
         """Tries answering faults, then rules, then the cassette. Other faults then change the answer."""
         layers, now = session.layers, self.clock.now
         key = session.index(self._library).key(call)
-        occasion, among = layers.count(call, key), layers.candidates(call)
-        check = partial(self._check, session) if self._checks.rules else None
         if call.dialect == "openai":
-            session.responses.continue_conversation(call)
-            if (kept := session.responses.answer(call)) is not None:
-                return Answer(call, build_response_reply(call, kept[1], key), "rule", kept[0], kept[1])
+            call = session.responses.continue_conversation(call)
+        occasion, among = layers.count(call, key), layers.candidates(call)
+        if call.dialect == "openai" and (kept := session.responses.answer(call)) is not None:
+            reply = build_response_reply(call, kept[1], key, occasion.number)
+            return Answer(call, reply, "rule", kept[0], kept[1])
+        check = partial(self._check, session) if self._checks.rules else None
         try:
             if (match := layers.answer_from_fault(occasion, now, among)) is not None:
                 answer = Answer(call, match.reply, "fault", match.layer, match.response)
-            elif (match := layers.answer_from_rule(occasion, self._rule_replies, check, among)) is not None:
+            elif (match := layers.answer_from_rule(occasion, self._rule_answers, check, among)) is not None:
                 source: Source = "rule" if match.layer else "validation"
                 answer = Answer(call, match.reply, source, match.layer or None, match.response)
                 if call.operation == "Responses" and match.layer:
-                    answer = _keep_response(session, answer, key)
+                    answer = _keep_response(session, answer, occasion)
             else:
                 answer = self._answer_from_cassette(session, call)
             if answer.response is None:  # a miss has no response to change
                 return answer
             applied = layers.select_faults(occasion, answer.response, now, among)
-            return _apply_faults(layers, answer, applied, key) if applied else answer
+            return _apply_faults(layers, answer, applied, occasion) if applied else answer
         except Refused as error:
             reply = build_error_reply(400, OVERLAY, f"bedtape: {error}", make_request_id(key), call.dialect)
             return Answer(call, reply, "overlay", str(error))
@@ -182,21 +199,22 @@ class Engine:
         request = call.request
         if request not in self._refusals:
             refusal = find_refusal(call)
-            self._refusals.keep(request, refusal, len(call.path) + len(call.body))
+            self._refusals.keep(request, refusal, call.request_size)
             return refusal
         return self._refusals[request]
 
 
-def _keep_response(session: SessionState, answer: Answer, key: bytes) -> Answer:
+def _keep_response(session: SessionState, answer: Answer, occasion: Occasion) -> Answer:
     """Keeps a rule's answer of the Responses API, which a client may read again, and returns the answer to send."""
     assert answer.response is not None
     response = session.responses.keep(answer.call, answer.response, answer.by or "")
     if response is answer.response:
         return answer
-    return replace(answer, response=response, reply=build_response_reply(answer.call, response, key))
+    reply = build_response_reply(answer.call, response, occasion.key, occasion.number)
+    return replace(answer, response=response, reply=reply)
 
 
-def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], key: bytes) -> Answer:
+def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], occasion: Occasion) -> Answer:
     """Applies the faults to an answer. Faults that change nothing are not counted and not in the history."""
     call, response, reply = answer.call, answer.response, answer.reply
     assert response is not None
@@ -207,7 +225,7 @@ def _apply_faults(layers: Layers, answer: Answer, applied: list[AppliedFault], k
         if changed is not before:
             acted.add(each.fault.id)
     if changed is not response:
-        reply = build_response_reply(call, changed, key)
+        reply = build_response_reply(call, changed, occasion.key, occasion.number)
     for each in applied:
         last, reply = reply, each.fault.kind.on_reply(reply, call, each.context)
         if reply is not last and (reply.pieces, reply.headers) != (last.pieces, last.headers):

@@ -6,7 +6,7 @@ at once with the status `queued`; reading it then gives `in_progress`, and then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from bedtape_cassettes.addresses import RUNTIME
@@ -41,11 +41,10 @@ class Responses:
     def __init__(self) -> None:
         self._stored: dict[str, _Stored] = {}
 
-    def continue_conversation(self, call: Call) -> None:
-        """Give the call the conversation that it continues, if its `previous_response_id` names a kept answer."""
+    def continue_conversation(self, call: Call) -> Call:
+        """Return the call with the conversation that it continues, if its `previous_response_id` names a kept answer."""
         previous = self._stored.get(_read_previous(call) or "") if self._stored else None
-        if previous is not None:
-            call.earlier = previous.prompt
+        return call if previous is None else replace(call, earlier=previous.prompt)
 
     def find_refusal(self, call: Call) -> Response | None:
         """Return the error for a call that continues an answer which was not kept; None for every other call.

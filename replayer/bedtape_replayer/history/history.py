@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import ClassVar
 
 from bedtape_cassettes.model import Events
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.reply import Reply
 from bedtape_replayer.history.calls import Calls, ConditionInvalid
 from bedtape_replayer.history.record import Record
 
@@ -28,8 +28,8 @@ class History:
     forgotten: the number of older calls that were removed.
     """
 
-    LIMIT = 10_000
-    MAX_BYTES = 256 * 1024 * 1024
+    LIMIT: ClassVar[int] = 10_000
+    MAX_BYTES: ClassVar[int] = 256 * 1024 * 1024
 
     def __init__(self, limit: int = LIMIT, max_bytes: int = MAX_BYTES) -> None:
         if limit < 1 or max_bytes < 1:
@@ -39,8 +39,8 @@ class History:
         self.forgotten = 0
         self.kept_bytes = 0
         self._outcomes: deque[Outcome] = deque()
-        # Many outcomes can share the reply of one recording, which is in memory once.
-        self._reply_counts: dict[Reply, int] = {}
+        # Many outcomes can share the body of one recording or rule, which is in memory once. By the identity of the body.
+        self._body_counts: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._outcomes)
@@ -69,11 +69,12 @@ class History:
 
     def add(self, outcome: Outcome) -> None:
         """Add a completed call. Remove the oldest calls above a limit."""
-        outcome.answer.call.head.pack()
+        outcome.answer.call.pack()
         outcomes, answer = self._outcomes, outcome.answer
         outcomes.append(outcome)
-        count = self._reply_counts.get(answer.reply, 0)
-        self._reply_counts[answer.reply] = count + 1
+        body = id(answer.reply.pieces)
+        count = self._body_counts.get(body, 0)
+        self._body_counts[body] = count + 1
         self.kept_bytes += _measure_call(answer.call) + (0 if count else _measure_answer(answer))
         while len(outcomes) > self.limit or (self.kept_bytes > self.max_bytes and len(outcomes) > 1):
             self._remove_oldest()
@@ -81,16 +82,17 @@ class History:
     def clear(self) -> None:
         """Remove all calls and reset the count of forgotten calls."""
         self._outcomes.clear()
-        self._reply_counts.clear()
+        self._body_counts.clear()
         self.forgotten = self.kept_bytes = 0
 
     def _remove_oldest(self) -> None:
         answer = self._outcomes.popleft().answer
         self.forgotten += 1
         self.kept_bytes -= _measure_call(answer.call)
-        count = self._reply_counts.pop(answer.reply) - 1
+        body = id(answer.reply.pieces)
+        count = self._body_counts.pop(body) - 1
         if count:
-            self._reply_counts[answer.reply] = count
+            self._body_counts[body] = count
         else:
             self.kept_bytes -= _measure_answer(answer)
 

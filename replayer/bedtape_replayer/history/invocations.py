@@ -56,30 +56,44 @@ class Invocation:
 def group_invocations(calls: Iterable[Record]) -> list[Invocation]:
     """Group the calls by SDK call, in the order in which the first attempts began.
 
-    AWS's SDKs send an invocation id. The clients of Anthropic and OpenAI send a retry count without
-    an id, so an attempt continues the oldest call of the same request whose last attempt has the
-    previous number. Any other call forms its own group.
+    AWS's SDKs send an invocation id; an attempt continues the last call with its id and a smaller
+    number. The clients of Anthropic and OpenAI send a retry count without an id; an attempt continues
+    a call of the same request whose last attempt has the previous number and failed: the oldest that
+    these clients would retry, or else the newest that they would not. Any other call forms its own
+    group, because a call ends with a success or a final error.
     """
     groups: list[list[Record]] = []
-    by_id: dict[tuple[str, str], list[Record]] = {}
-    by_request: dict[tuple[str, str, bytes], list[list[Record]]] = defaultdict(list)
+    by_key: dict[tuple[object, ...], list[list[Record]]] = defaultdict(list)
     for record in sorted(calls, key=lambda record: (record.began, record.number)):
+        same: list[list[Record]] = []
+        group = None
         if record.invocation_id is not None:
-            group = by_id.setdefault((record.session, record.invocation_id), [])
+            same = by_key[record.session, record.invocation_id]
+            group = next((group for group in same[-1:] if group[-1].attempt < record.attempt), None)
         elif record.call.head.get(_RETRY_COUNT) is not None:
-            group = _find_group(by_request[record.session, record.call.path, record.call.body], record)
-        else:
+            same = by_key[record.session, record.call.path, record.call.body]
+            group = _find_group(same, record)
+        if group is None:
             group = []
-        if not group:
             groups.append(group)
+            same.append(group)
         group.append(record)
-    return [Invocation(tuple(sorted(group, key=lambda record: record.attempt))) for group in groups]
+    return [Invocation(tuple(group)) for group in groups]
 
 
-def _find_group(groups: list[list[Record]], record: Record) -> list[Record]:
-    """Return the group that the attempt continues, or a new group of the same request."""
-    for group in groups:
-        if group[-1].attempt == record.attempt - 1 and group[-1].ended <= record.began:
-            return group
-    groups.append([])
-    return groups[-1]
+def _find_group(groups: list[list[Record]], record: Record) -> list[Record] | None:
+    """Return the group that an attempt with a retry count continues, or `None`."""
+    if record.attempt == 1:
+        return None
+    before = [group for group in groups if group[-1].attempt == record.attempt - 1 and group[-1].ended <= record.began]
+    final = (group for group in reversed(before) if (group[-1].status or 0) >= 400)
+    return next((group for group in before if _is_retried(group[-1])), next(final, None))
+
+
+def _is_retried(record: Record) -> bool:
+    """Whether the clients of Anthropic and OpenAI send the request again after this attempt."""
+    if record.status is None or (record.hung_up and not record.events):
+        return True
+    if (told := dict(record.answer_headers).get("x-should-retry")) in ("true", "false"):
+        return told == "true"
+    return record.status in (408, 409, 429) or record.status >= 500

@@ -14,8 +14,12 @@ from typing import TypeVar, cast
 from bedtape_cassettes.failures import read_error
 from bedtape_cassettes.families.content import Content, Message, Usage
 from bedtape_cassettes.families.reading import content_of, parse_object
+from bedtape_cassettes.families.table import members_of
+from bedtape_cassettes.families.text_slots import slots
 from bedtape_cassettes.families.usage import read_usage
 from bedtape_cassettes.format import bodies, eventstream
+from bedtape_cassettes.format.json_values import Plain
+from bedtape_cassettes.format.json_view import read_values
 from bedtape_cassettes.model import Events, Headers, JsonValue
 from bedtape_cassettes.redaction.scrub import scrub_headers, scrub_path, scrub_text
 from bedtape_replayer.answering.answer import MISS, OVERLAY, Outcome
@@ -164,6 +168,16 @@ class Record:
         """The text of the answer, before a fault changed the bytes on the wire."""
         return self.content.text if isinstance(self.content, Message) else None
 
+    @cached_property
+    def sent_text(self) -> str:
+        """The text in the events of a stream that were sent, also before an error. Empty for other answers."""
+        response = self.outcome.answer.response
+        if not self.outcome.started or response is None or not isinstance(response.body, Events):
+            return ""
+        pieces = self.outcome.answer.reply.pieces[: self.events]
+        values = [value for piece in pieces for value in _read_values(piece)]
+        return "".join(slot.text for slot in slots(values, members_of(self.operation, self.model)))
+
     @property
     def stop_reason(self) -> str | None:
         """The stop reason, as Converse names it."""
@@ -212,6 +226,14 @@ _JSON_FIELDS = (
 
 
 _OWN_ERRORS = {"miss": MISS, "overlay": OVERLAY}
+
+
+def _read_values(piece: Piece) -> Sequence[JsonValue | Plain]:
+    """Return the JSON of the events in a piece of a stream. Empty for a part of an event."""
+    for read in (bodies.read_events, bodies.read_pieces):
+        if isinstance(body := read(piece.data), Events):
+            return read_values(body)
+    return ()
 
 
 def _parse_message(body: bytes) -> str | None:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bedtape_cassettes.format.patterns import SlowPattern
 from bedtape_cassettes.matching.key import AnswerHeaders
-from bedtape_cassettes.redaction.prefix_tree import any_of
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.overlay.overlay import Fault, Overlay
+from bedtape_replayer.overlay.prefix_tree import any_of
 from bedtape_replayer.overlay.rule import Rule
 
 # A path contains a model id, and a suite uses few models.
@@ -22,7 +23,11 @@ _MOST_PATHS = 1024
 # A thousand bodies of the usual size; each session has its own.
 _MEMO_BYTES = 1024 * 1024
 # Compiling one pattern for many texts is slow. It pays off after this number of bodies.
-_MANY_TEXTS, _MANY_BODIES = 8, 32
+_MANY_TEXTS, _MANY_BODIES = 24, 32
+
+
+class Refused(Exception):
+    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,15 @@ class Candidates:
     _met: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def matches(self, layer: Rule | Fault, call: Call) -> bool:
-        """Returns whether the call meets every condition of one of these layers."""
+        """Returns whether the call meets every condition of one of these layers. Raises Refused for a slow pattern."""
         if not layer.when.matches_call(call):
             return False
         met = self._met.get(layer.id)
         if met is None:
-            met = self._met[layer.id] = layer.when.matches_content(call)
+            try:
+                met = self._met[layer.id] = layer.when.matches_content(call)
+            except SlowPattern as error:
+                raise Refused(f"{layer.id}: {error}") from None
         return met
 
     def copy(self) -> Candidates:
@@ -75,7 +83,7 @@ class CandidateFinder:
         candidates = self._memo.get(call.request)
         if candidates is None:
             candidates = self._find_by_path(call).select(call)
-            self._memo.keep(call.request, candidates, len(call.path) + len(call.body))
+            self._memo.keep(call.request, candidates, call.request_size)
         return candidates
 
     def _find_by_path(self, call: Call) -> _PathCandidates:
@@ -96,13 +104,14 @@ class _PathCandidates:
 
     def __init__(self, candidates: Candidates) -> None:
         self._all = candidates
-        self._textless = candidates.filter(lambda layer: layer.when.literal is None)
         layers: tuple[Rule | Fault, ...] = (
             *candidates.answering_faults,
             *candidates.rules,
             *candidates.changing_faults,
         )
-        self._texts = {layer.when.literal for layer in layers if layer.when.literal is not None}
+        self._texts = tuple({layer.when.literal for layer in layers if layer.when.literal is not None})
+        # The layers by the texts that are in the body.
+        self._by_texts: Memo[tuple[bytes, ...], Candidates] = Memo(_MEMO_BYTES)
         self._pattern: re.Pattern[bytes] | None = None
         self._bodies = 0
 
@@ -113,6 +122,15 @@ class _PathCandidates:
             self._bodies += 1
             if self._bodies == _MANY_BODIES:
                 self._pattern = any_of(self._texts)
-        if self._pattern is not None and not self._pattern.search(call.body):
-            return self._textless.copy()
-        return self._all.filter(lambda layer: layer.when.may_match(call))
+        body = call.outline.data
+        if self._pattern is not None and not self._pattern.search(body):
+            return self._choose(()).copy()
+        return self._choose(tuple([text for text in self._texts if text in body])).copy()
+
+    def _choose(self, texts: tuple[bytes, ...]) -> Candidates:
+        """The layers without a text, and those with one of these texts."""
+        chosen = self._by_texts.get(texts)
+        if chosen is None:
+            chosen = self._all.filter(lambda layer: (text := layer.when.literal) is None or text in texts)
+            self._by_texts.keep(texts, chosen, sum(map(len, texts)))
+        return chosen

@@ -60,6 +60,7 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
     rules: Any = value.get("rules", [])
     faults: Any = value.get("faults", [])
     seed: Any = value.get("seed", 0)
+    ids: Any = value.get("ids")
     return Overlay(
         tuple(_build_rule(rule, rule.get("name") or f"{prefix}rule-{number}") for number, rule in enumerate(rules, 1)),
         tuple(
@@ -67,6 +68,7 @@ def parse_overlay(value: JsonValue, prefix: str = "") -> Overlay:
             for number, fault in enumerate(faults, 1)
         ),
         seed,
+        ids,
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, get_args
 
 from bedtape_cassettes.families.family import JsonObject
 from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import ALWAYS, Schedule
 from bedtape_replayer.overlay.when import ANY, When
+
+# Whether answers of rules and faults to equal requests have equal ids, or ids of their own.
+Ids: TypeAlias = Literal["equal", "unique"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Rules and faults in the order in which bedtape tries them. seed: the seed of all random choices."""
+    """Rules and faults in the order in which bedtape tries them.
+
+    seed: the seed of all random choices. ids: the ids of answers to equal requests; `None` if the overlay does not set it.
+    """
 
     rules: tuple[Rule, ...] = ()
     faults: tuple[Fault, ...] = ()
     seed: int = 0
+    ids: Ids | None = None
 
     def __bool__(self) -> bool:
         return bool(self.rules or self.faults)
@@ -38,5 +46,16 @@ class Overlay:
         """The rules, then the faults."""
         return (*self.rules, *self.faults)
 
+    def with_ids(self, ids: Ids) -> Overlay:
+        """Returns the overlay with these ids, unless it sets `ids` itself."""
+        return self if self.ids else replace(self, ids=ids)
+
 
 NOTHING = Overlay()
+
+
+def parse_ids(ids: Ids) -> Ids:
+    """Returns the value. Raises ValueError for another value."""
+    if ids not in get_args(Ids):
+        raise ValueError(f"expected ids to be one of {', '.join(get_args(Ids))}, found {ids!r}")
+    return ids

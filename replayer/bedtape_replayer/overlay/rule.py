@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from traceback import extract_tb
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.families.content import Content, Embeddings, Images, Json, Message, Ranking, Text
+from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import JsonObject, RenderError
+from bedtape_cassettes.families.reading import prompt_of
 from bedtape_cassettes.families.rendering import render
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
@@ -54,10 +57,21 @@ class Rule:
         except RenderError:
             raise
         except Exception as error:
-            raise RenderError(f"its function raised {type(error).__name__}: {error}") from error
+            raise RenderError(f"its function raised {type(error).__name__}: {error} ({_locate(error)})") from error
 
-    def render(self, given: Content | Failure | Raw, call: Call, chance: Random) -> Response:
-        """Renders content for the call. Raises RenderError if it has no form for this operation and model family."""
+    def take(self, reads: Reads, call: Call) -> tuple[object, ...] | None:
+        """Returns the parts of a call that the rule's answer reads, or None if it cannot serve another call."""
+        if self.family is None and call.earlier is None:
+            return reads.take(call.outline_json, call.prompt)
+        return reads.take(
+            call.outline_json, prompt_of(call.operation, call.model, call.outline.data, family=self.family)
+        )
+
+    def render(self, given: Content | Failure | Raw, call: Call, chance: Random, reads: Reads) -> Response:
+        """Renders content for the call. Raises RenderError if it has no form for this operation and model family.
+
+        reads: notes the parts of the call that the answer depends on.
+        """
         if isinstance(given, Failure):
             return given.build_response(call.dialect, call.service)
         if isinstance(given, Raw):
@@ -72,7 +86,14 @@ class Rule:
             chance=chance,
             family=self.family,
             service=call.service,
+            reads=reads,
         )
+
+
+def _locate(error: Exception) -> str:
+    """Returns the file and line that raised the error: `test_mail.py:12`."""
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _convert_returned(returned: object) -> Content | Failure | Raw | None:

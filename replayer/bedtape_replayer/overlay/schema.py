@@ -5,19 +5,22 @@ A key of a file has the same name as the argument of `respond` or `fail`. Data o
 
 from __future__ import annotations
 
+from typing import get_args
+
 from bedtape_cassettes.failures import FAILURES
 from bedtape_cassettes.families.content import STOP_REASONS
-from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
 from bedtape_cassettes.operations import OPERATIONS
 from bedtape_replayer.overlay.faults.kinds import BESIDE_ERROR, KINDS
+from bedtape_replayer.overlay.overlay import Ids
 
 
 def _text(description: str, **more: object) -> Schema:
     return {"type": "string", "description": description, **more}
 
 
-def _count(description: str, least: int = 1) -> Schema:
-    return {"type": "integer", "minimum": least, "description": description}
+def _count(description: str, least: int = 1, most: int = LARGEST_COUNT) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
 
 
 def _object(properties: dict[str, Schema], **more: object) -> Schema:
@@ -113,7 +116,9 @@ _BLOCK = _object(
     },
     minProperties=1,
 )
-_VECTOR: Schema = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+# The range of the numbers that a model returns, which have 32 bits.
+_COMPONENT: Schema = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
+_VECTOR: Schema = {"type": "array", "items": _COMPONENT, "minItems": 1}
 _RAW = _object(
     {
         "json": {"description": "The body as JSON."},
@@ -156,7 +161,7 @@ ANSWER: dict[str, Schema] = {
         "description": "A vector, or one vector per input; auto derives vectors from the text.",
         "anyOf": [{"type": "string", "enum": ["auto"]}, _VECTOR, {"type": "array", "items": _VECTOR, "minItems": 1}],
     },
-    "dimension": _count("The dimension of derived vectors."),
+    "dimension": _count("The dimension of derived vectors.", most=65536),
     "image": {
         "description": "Generated images as base64; auto generates tiny images.",
         "anyOf": [
@@ -236,7 +241,17 @@ OVERLAY: Schema = {
     **_object(
         {
             "bedtape-overlay": {"enum": [1], "description": "The version of this format."},
-            "seed": {"type": "integer", "description": "The seed of all random choices."},
+            "seed": {
+                "type": "integer",
+                "minimum": -(2**63),
+                "maximum": 2**63 - 1,
+                "description": "The seed of all random choices.",
+            },
+            "ids": {
+                "type": "string",
+                "enum": list(get_args(Ids)),
+                "description": "Whether the answers of rules and faults to equal requests have equal or unique ids. Default: equal.",
+            },
             "rules": {"type": "array", "items": RULE, "description": "The first rule that matches answers the call."},
             "faults": {"type": "array", "items": FAULT, "description": "All faults that match apply, in order."},
         },

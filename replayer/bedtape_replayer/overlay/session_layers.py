@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from random import Random
-from typing import NamedTuple, TypeAlias
 
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.model import Response
+from bedtape_cassettes.redaction.scrub import scrub_path
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.memo import Memo
 from bedtape_replayer.answering.reply import Reply, build_response_reply
-from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates
+from bedtape_replayer.overlay.candidates import CandidateFinder, Candidates, Refused
+from bedtape_replayer.overlay.explain import explain
 from bedtape_replayer.overlay.faults.base import FaultContext, derive_seed, draw
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
+from bedtape_replayer.overlay.rendered import Occasion, RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Counter
 
@@ -29,27 +29,6 @@ class AppliedFault:
 
     fault: Fault
     context: FaultContext
-
-
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
-    """The answer of a layer, and the layer's id. The id is empty if the request check answered."""
-
-    layer: str
-    response: Response
-    reply: Reply
-
-
-class Occasion(NamedTuple):
-    """A call with its match key. seen: how many calls with that key the session has seen; 0 if it does not count them."""
-
-    call: Call
-    key: bytes
-    seen: int
-
-
-# Rendered answers of rules. An entry contains its rule, so that the id in its key belongs to no other object.
-RuleReplies: TypeAlias = Memo[tuple[object, ...], tuple[Rule, RuleMatch]]
 
 
 class Layers:
@@ -105,6 +84,7 @@ class Layers:
             (*overlay.rules, *self.shared.rules),
             (*overlay.faults, *self.shared.faults),
             overlay.seed or self.shared.seed,
+            overlay.ids or self.shared.ids,
         )
         self._candidates = CandidateFinder(self._all)
         self._counts_keys = _varies(self._all)
@@ -136,18 +116,24 @@ class Layers:
         counter = self._counters.get(layer)
         return counter.fired if counter else 0
 
+    def explain(self, call: Call) -> tuple[str, ...]:
+        """Returns why each rule and each fault that can answer did not answer the call, one line each."""
+        answering = (fault for fault in self._all.faults if fault.kind.replaces)
+        layers: tuple[Rule | Fault, ...] = (*self._all.rules, *answering)
+        return tuple(explain(layer, call, self._get_counter(layer.id)) for layer in layers)
+
     def candidates(self, call: Call) -> Candidates:
         """Finds the layers that may match a call, for the `among` parameter of the methods below."""
         return self._candidates(call)
 
     def count(self, call: Call, key: bytes) -> Occasion:
-        """Counts the call among the calls with its match key, if a layer varies between equal calls."""
+        """Counts the call among the calls with its match key, if answers vary between equal calls."""
         if not self._counts_keys:
             return Occasion(call, key, 0)
         if len(self._seen) >= _MOST_KEYS:
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
-        return Occasion(call, key, seen)
+        return Occasion(call, key, seen, seen - 1 if self._all.ids == "unique" else 0)
 
     def answer_from_fault(self, occasion: Occasion, now: float, among: Candidates | None = None) -> RuleMatch | None:
         """Returns the answer of the first fault that replaces the answer. Later faults do not count the call."""
@@ -157,7 +143,7 @@ class Layers:
             if (context := self._make_context(fault, occasion, now, among)) is not None:
                 response = fault.kind.build_answer(call, context)
                 if response is not None and self._take(fault, context):
-                    return RuleMatch(fault.id, response, build_response_reply(call, response, occasion.key))
+                    return RuleMatch(fault.id, response, _build_reply(occasion, response))
         return None
 
     def select_faults(
@@ -195,13 +181,13 @@ class Layers:
     def answer_from_rule(
         self,
         occasion: Occasion,
-        replies: RuleReplies,
+        answers: RuleAnswers,
         check: Callable[[Call], Response | None] | None = None,
         among: Candidates | None = None,
     ) -> RuleMatch | None:
         """Returns the answer of the first rule that matches. Raises Refused if the answer has no form for the call.
 
-        replies: the cache of rendered answers. check: returns Bedrock's error for an invalid request; the error then
+        answers: renders and caches the answers. check: returns Bedrock's error for an invalid request; the error then
         replaces the rule's answer. A rule counts the calls that it answers. It does not count calls that it passes on or
         that the check refuses.
         """
@@ -214,38 +200,22 @@ class Layers:
             if not counter.match(rule.schedule, partial(self._draw, rule.id, occasion)):
                 continue
             try:
-                match = self._answer(rule, rule.position(counter.fired), occasion, replies)
+                match = answers.answer(rule, rule.position(counter.fired), occasion, self._all.seed)
             except RenderError as error:
                 counter.undo_match()
-                raise Refused(f"{rule.id} cannot answer {call.operation or call.path}: {error}") from None
+                raise Refused(f"{rule.id} cannot answer {call.operation or scrub_path(call.path)}: {error}") from None
             if match is None:
                 counter.undo_match()
                 continue
             if check is not None and (refusal := check(call)) is not None:
                 counter.undo_match()
-                return RuleMatch("", refusal, build_response_reply(call, refusal, occasion.key))
+                return RuleMatch("", refusal, _build_reply(occasion, refusal))
             counter.record_fired()
             return match
         return None
 
     def _draw(self, layer: str, occasion: Occasion) -> float:
         return draw(derive_seed(self._all.seed, layer, occasion.key), occasion.seen)
-
-    def _answer(self, rule: Rule, position: int, occasion: Occasion, replies: RuleReplies) -> RuleMatch | None:
-        """Returns the rule's answer, from the cache if it is not computed. It depends on rule, request and position."""
-        call, key, _ = occasion
-        entry = (id(rule), position, self._all.seed, key, call.request)
-        if (cached := replies.get(entry)) is not None:
-            return cached[1]
-        content = rule.compute(position, call)
-        if content is None:
-            return None
-        seed = derive_seed(self._all.seed, f"{rule.id}/{position}", key)
-        response = rule.render(content, call, Random(seed))  # noqa: S311 - reproducible
-        match = RuleMatch(rule.id, response, build_response_reply(call, response, key))
-        if content is rule.answers[position]:
-            replies.keep(entry, (rule, match), len(call.path) + len(call.body) + 3 * match.reply.size)
-        return match
 
     def _get_counter(self, layer: str) -> Counter:
         counter = self._counters.get(layer)
@@ -256,13 +226,15 @@ class Layers:
 
 def _varies(overlay: Overlay) -> bool:
     """Whether a layer is different for each call with the same match key."""
-    return any(layer.schedule.probability < 1 for layer in overlay.layers) or any(
-        fault.kind.varies for fault in overlay.faults
+    return (
+        overlay.ids == "unique"
+        or any(layer.schedule.probability < 1 for layer in overlay.layers)
+        or any(fault.kind.varies for fault in overlay.faults)
     )
 
 
-class Refused(Exception):
-    """A layer cannot answer or change this call. The overlay must be fixed, not the client's code."""
+def _build_reply(occasion: Occasion, response: Response) -> Reply:
+    return build_response_reply(occasion.call, response, occasion.key, occasion.number)
 
 
 class NameTaken(ValueError):

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from bedtape_cassettes.families.table import strip_profile
 from bedtape_cassettes.format.json_values import find, same
+from bedtape_cassettes.format.patterns import compile_pattern, matches
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.call import Call
 
@@ -77,7 +78,7 @@ class When:
 
     def may_match(self, call: Call) -> bool:
         """Returns quickly whether the body may contain the text of a condition, True in doubt (see `Call.is_literal`)."""
-        return self.literal is None or not call.is_literal or self.literal in call.body
+        return self.literal is None or not call.is_literal or self.literal in call.outline.data
 
     def _build_target_checks(self) -> Iterator[_Check]:
         if operations := frozenset(self.operation):
@@ -106,15 +107,15 @@ class When:
         if self.prompt_equals is not None:
             yield lambda call: self.prompt_equals == call.prompt.last
         if prompt_pattern := _compile(self.prompt_regex):
-            yield lambda call: prompt_pattern.search(call.prompt.last) is not None
+            yield lambda call: matches(prompt_pattern, call.prompt.last)
         if system is not None:
             yield lambda call: system in call.prompt.system
         if system_pattern := _compile(self.system_regex):
-            yield lambda call: system_pattern.search(call.prompt.system) is not None
+            yield lambda call: matches(system_pattern, call.prompt.system)
         if text is not None:
             yield lambda call: text in call.prompt.text
         if text_pattern := _compile(self.text_regex):
-            yield lambda call: text_pattern.search(call.prompt.text) is not None
+            yield lambda call: matches(text_pattern, call.prompt.text)
         if self.tool_offered is not None:
             yield lambda call: self.tool_offered in call.prompt.tools
         if (wanted := self.tool_result) is not None:
@@ -140,7 +141,7 @@ def _encode_literal(text: str | None) -> bytes | None:
 
 
 def _compile(regex: str | None) -> re.Pattern[str] | None:
-    return None if regex is None else re.compile(regex)
+    return None if regex is None else compile_pattern(regex)
 
 
 @dataclass(frozen=True, slots=True)

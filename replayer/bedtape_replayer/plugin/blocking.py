@@ -25,14 +25,16 @@ def redirect(url: str, base: str, others: Sequence[str]) -> str:
     """Return the URL at the endpoint `base`, if it is at a real endpoint or at one of the servers `others`.
 
     Every other URL stays unchanged. others: servers whose URLs a client may have kept from another test. Such a URL
-    names the session of that test, so the session is removed.
+    names the session of that test, so the session is removed, and the path of the server's own URL.
     """
     service, parts = read_service(url), urlsplit(url)
     path = parts.path
     if service is None:
-        if all(parts.netloc != urlsplit(other).netloc for other in others):
+        bases = (urlsplit(other) for other in others)
+        own = next((found.path for found in bases if parts.netloc == found.netloc), None)
+        if own is None:
             return url
-        _, service, path = split_prefixes(path)
+        _, service, path = split_prefixes(path.removeprefix(own))
     prefix = render_prefix(service=None if service == RUNTIME else service)
     return f"{base}{prefix}{path}{'?' if parts.query else ''}{parts.query}"
 

@@ -49,6 +49,7 @@ class Run:
             match=settings.match,
             overlay=settings.overlay,
             validate=settings.validate,
+            ids=settings.ids,
             history=settings.history,
             observer=self._observe,
         ).start()

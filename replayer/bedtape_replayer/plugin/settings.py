@@ -13,6 +13,7 @@ from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.matching.rules import match_rules
 from bedtape_replayer.engine.checks import Validate
 from bedtape_replayer.history.history import History
+from bedtape_replayer.overlay.overlay import Ids
 
 # The plugin passes these options to a recorder itself, or they make no sense beside tests: each test has its own
 # cassette, and the recorder must print the endpoint variables.
@@ -24,7 +25,7 @@ class RunSettings:
     """The settings of one run.
 
     mode: the value of `--bedtape`. command: the command that records. environ: the recorder's environment. marks: the
-    defaults of marks, by the fields of `PlayRequest`. match, overlay, validate, history: the arguments of `Replayer`.
+    defaults of marks, by the fields of `PlayRequest`. match, overlay, validate, ids, history: the arguments of `Replayer`.
     """
 
     mode: str = "none"
@@ -34,6 +35,7 @@ class RunSettings:
     match: MatchRules = DEFAULT
     overlay: Path | None = None
     validate: Validate = "rules"
+    ids: Ids = "equal"
     history: int = History.LIMIT
 
 
@@ -49,7 +51,7 @@ def run_settings(
         any_profile=said.get("any-profile", False),
     )
     marks = {key.replace("-", "_"): said[key] for key in ("strict", "speed", "allow-misses") if key in said}
-    more: dict[str, Any] = {key: said[key] for key in ("validate", "history") if key in said}
+    more: dict[str, Any] = {key: said[key] for key in ("validate", "ids", "history") if key in said}
     overlay = here / said["overlay"] if "overlay" in said else None
     recorder = {**environ, CONFIG: settings.file or "", **{variable_of(("record", key)): "" for key in _NOT_ITS_OWN}}
     return RunSettings(mode, command, recorder, {**marks, "match": match}, match, overlay, **more)

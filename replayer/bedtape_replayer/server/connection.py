@@ -15,10 +15,17 @@ from typing import Protocol, cast
 
 from bedtape_replayer.answering.answer import Answer, Outcome
 from bedtape_replayer.answering.head import Head
-from bedtape_replayer.answering.reply import HeaderPairs, Reply, build_error_reply, make_request_id
+from bedtape_replayer.answering.reply import (
+    MAX_PART,
+    HeaderPairs,
+    Reply,
+    build_error_reply,
+    build_refusal_reply,
+    make_request_id,
+)
 from bedtape_replayer.answering.steps import Close, Finish, Reset, Step
 from bedtape_replayer.engine.engine import Engine
-from bedtape_replayer.server.player import MAX_PART, Player, cut_steps
+from bedtape_replayer.server.player import Player, cut_steps
 from bedtape_replayer.wire import http1, http2
 from bedtape_replayer.wire.http2.frames import ErrorCode
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -74,6 +81,7 @@ class _Owner(Protocol):
 
     def join(self, connection: Connection) -> None: ...
     def leave(self, connection: Connection) -> None: ...
+    def find_problem(self, head: Head) -> str | None: ...
     def date(self) -> bytes: ...
 
 
@@ -187,10 +195,13 @@ class Connection(asyncio.Protocol):
         began = time.perf_counter()
         wire, verb, path = self.wire, method.decode("latin-1"), target.decode("latin-1")
         assert wire is not None
+        if (problem := self.server.find_problem(head)) is not None:
+            self.respond(stream, verb, self._refuse(f"{verb} {path}", problem))
+            return
         try:
             answer = self.server.engine.answer(verb, path, head, body)
         except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
-            self._fail(stream, f"{verb} {path}", error)
+            self.respond(stream, verb, self.fail(f"{verb} {path}", error))
             return
         reply, speed = answer.reply, answer.speed or self.server.speed
         if method == b"HEAD":
@@ -212,16 +223,29 @@ class Connection(asyncio.Protocol):
         player = self._players[stream] = Player(self, stream, answer, began, steps, sent)
         player.play()
 
-    def _fail(self, stream: int, what: str, error: Exception) -> None:
-        """Report an error in bedtape itself: status 500 in Bedrock's form to the client, and a line on stderr."""
+    def _refuse(self, what: str, problem: str) -> Reply:
+        """Report a refused request. It is added to no history, because no test sent it."""
+        self.server.complain(f"{ascii(what)[1:-1]} was refused: {problem}")
+        return build_refusal_reply(problem)
+
+    def fail(self, what: str, error: Exception, *, started: bool = False) -> Reply:
+        """Report an error in bedtape itself as a line on stderr. Return status 500 in Bedrock's form for the client.
+
+        started: whether the head of the answer was sent, so that the answer can only be broken off.
+        """
+        result = "broken off" if started else "answered with 500"
         self.server.complain(
-            f"{ascii(what)[1:-1]} was answered with 500 because of an error in bedtape: {_format_error(error)}"
+            f"{ascii(what)[1:-1]} was {result} because of an error in bedtape: {_format_error(error)}"
             f" ({_locate_error(error)})"
         )
         message = f"bedtape: an error in bedtape itself, {_format_error(error)}; its stderr shows the place."
-        reply = build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
+        return build_error_reply(500, "InternalServerException", message, make_request_id(what.encode()))
+
+    def respond(self, stream: int, method: str, reply: Reply) -> None:
+        """Answer with a reply of bedtape itself."""
         assert self.wire is not None
-        self.wire.respond(stream, reply.status, reply.headers, reply.body, self.server.date())
+        body = b"" if method == "HEAD" else reply.body
+        self.wire.respond(stream, reply.status, reply.headers, body, self.server.date())
 
     def observe(self, answer: Answer, began: float, *, complete: bool, sent: int, started: bool = True) -> None:
         """Add the finished call to the history. An error in the observer does not affect the client's answer."""
@@ -246,9 +270,13 @@ class Connection(asyncio.Protocol):
             self._write(wire)
             if wire.at_rest and not (self._blocked or self._holding_back or self._broken or self.winding_down):
                 return  # after most requests, none of the checks below is needed
-            while not self._transport.is_closing() and (self._resume() or self._begin_next()):
+            while not self._transport.is_closing() and self._begin_next():
                 self._write(wire)
-            self._end_if_over(wire)
+            if self._resume():
+                self._write(wire)
+                self.loop.call_soon(self.flush)  # goes on after other clients have had their turn
+            else:
+                self._end_if_over(wire)
         elif wire.closing and self._http2 is not None:  # a flood from a client that reads nothing
             self._transport.abort()
         if self._http1 is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bedtape_replayer.answering.answer import Answer
-from bedtape_replayer.answering.reply import Reply
+from bedtape_replayer.answering.reply import MAX_PART, Reply
 from bedtape_replayer.answering.steps import (
     Close,
     Finish,
@@ -22,14 +22,13 @@ from bedtape_replayer.answering.steps import (
     build_steps,
     edit,
 )
+from bedtape_replayer.wire.http2.frames import ErrorCode
 
 if TYPE_CHECKING:
     from bedtape_replayer.server.connection import Connection
 
-# With more unsent bytes than this, an answer waits until the client reads.
-_HIGH_WATER = 256 * 1024
-# A larger body is sent in parts of this size, so that a slow reader does not hold the complete body in memory.
-MAX_PART = 128 * 1024
+# With more unsent bytes than this, an answer waits until the client reads, and until other clients have had their turn.
+_HIGH_WATER = 64 * 1024
 
 
 class Player:
@@ -64,7 +63,12 @@ class Player:
         wire = connection.wire
         assert wire is not None
         while self.ready:
-            match next(self._steps, None):
+            try:
+                step = next(self._steps, None)
+            except Exception as error:  # noqa: BLE001 - this client gets an error, and the others are served
+                self._fail(error)
+                continue
+            match step:
                 case Send(data):
                     wire.send(self.stream, data)
                     self._sent += 1
@@ -88,6 +92,16 @@ class Player:
                     self.end(self._last)
                     return
         connection.block(self)
+
+    def _fail(self, error: Exception) -> None:
+        """End an answer whose next step raised an error: with status 500, or with a reset if its head was sent."""
+        call = self._answer.call
+        reply = self._connection.fail(f"{call.method} {call.path}", error, started=self._started)
+        self._steps, self._finished = iter(()), True
+        if self._started:
+            self._last = Reset(ErrorCode.INTERNAL)
+        else:
+            self._connection.respond(self.stream, call.method, reply)
 
     def _wait(self, seconds: float) -> None:
         """Wait for the next step. Due times add up from the start, so that a late timer does not delay all later steps."""

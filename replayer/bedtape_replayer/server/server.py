@@ -16,7 +16,9 @@ try:
 except ImportError:  # uvloop does not support Windows and PyPy
     uvloop = None  # type: ignore[assignment]
 
+from bedtape_cassettes.admission import LOOPBACK, Admission
 from bedtape_replayer.answering.answer import Outcome
+from bedtape_replayer.answering.head import Head, Sender
 from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.server.connection import Connection, Observer
 from bedtape_replayer.wire.http2.headers import RequestHead
@@ -27,6 +29,8 @@ __all__ = ["MAX_BODY", "Observer", "Outcome", "Server", "new_event_loop"]
 MAX_BODY = 25 * 1024 * 1024
 # Connections that the kernel accepts before the server does.
 _BACKLOG = 1024
+# Clients choose host names below .localhost, so the senders that are remembered have a limit.
+_MOST_SENDERS = 256
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -42,15 +46,16 @@ def _to_stderr(line: str) -> None:
 class Server:
     """Listens on a port and answers every connection from one engine.
 
-    speed: a multiple of the recorded pace; `None` for as fast as possible. observer: is called after every call.
-    complain: is called with one line for every error in bedtape or in the observer. patience: the seconds that a
-    client may take to send a complete request.
+    admission: the requests to accept. speed: a multiple of the recorded pace; `None` for as fast as possible. observer:
+    is called after every call. complain: is called with one line for every refused request, and for every error in
+    bedtape or in the observer. patience: the seconds that a client may take to send a complete request.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
+        admission: Admission = LOOPBACK,
         speed: float | None = None,
         observer: Observer | None = None,
         complain: Callable[[str], None] = _to_stderr,
@@ -65,6 +70,8 @@ class Server:
         self.connections: set[Connection] = set()
         self.request_heads: dict[bytes, RequestHead] = {}
         self.stopping = False
+        self._admission = admission
+        self._accepted: set[Sender] = set()
         self._patience = patience
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -120,6 +127,18 @@ class Server:
         self.connections.discard(connection)
         if not self.connections:
             self._deserted.set()
+
+    def find_problem(self, head: Head) -> str | None:
+        """Return why a request is refused, or `None`. Nearly all requests have a sender that was accepted before."""
+        sender = head.known_sender or head.sender
+        if sender in self._accepted:
+            return None
+        problem = self._admission.find_problem(
+            *(None if value is None else value.decode("latin-1") for value in sender)
+        )
+        if problem is None and len(self._accepted) < _MOST_SENDERS:
+            self._accepted.add(sender)
+        return problem
 
     def date(self) -> bytes:
         """The current date in the format of the Date header."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from bedtape_cassettes.addresses import DEFAULT_SESSION, render_prefix
+from bedtape_cassettes.admission import Admission
 from bedtape_cassettes.matching.key import DEFAULT, MatchRules
 from bedtape_cassettes.storage.store import cache_folder
 from bedtape_replayer.answering.library import Library
@@ -20,7 +21,7 @@ from bedtape_replayer.engine.engine import Engine
 from bedtape_replayer.engine.session import Session
 from bedtape_replayer.history.history import History
 from bedtape_replayer.overlay.document import parse_overlay
-from bedtape_replayer.overlay.overlay import NOTHING, Overlay
+from bedtape_replayer.overlay.overlay import NOTHING, Ids, Overlay, parse_ids
 from bedtape_replayer.server.loading import load, read_overlay
 from bedtape_replayer.server.server import Observer, Server, new_event_loop
 
@@ -39,6 +40,7 @@ class Replayer(Session):
     a multiple of the recorded pace; `None` for as fast as possible. strict: play each recording once. match: the parts
     of requests to leave out of the comparison. overlay: the path or the content of an overlay file for every session.
     validate: when requests are validated as Bedrock does: `rules` (before a rule answers), `always` or `never`.
+    ids: whether answers of rules to equal requests have `equal` or `unique` ids; an overlay can set it too.
     history: the number of calls that each session keeps. observer: is called after every call, in the server's thread.
 
     When it starts, it raises CassetteError if cassettes or overlay cannot be read, and OSError if the port is not free.
@@ -55,6 +57,7 @@ class Replayer(Session):
         match: MatchRules = DEFAULT,
         overlay: str | Path | Mapping[str, Any] | None = None,
         validate: Validate = "rules",
+        ids: Ids = "equal",
         history: int = History.LIMIT,
         observer: Observer | None = None,
     ) -> None:
@@ -68,6 +71,7 @@ class Replayer(Session):
         self._match = match
         self._overlay = overlay
         self._checks = parse_checks(validate)
+        self._ids = parse_ids(ids)
         self._history = history
         self._speed = speed
         self._observer = observer
@@ -130,15 +134,16 @@ class Replayer(Session):
         engine = Engine(
             self._load(),
             strict=self._strict,
-            overlay=self._read_overlay(),
+            overlay=self._read_overlay().with_ids(self._ids),
             history_limit=self._history,
             checks=self._checks,
         )
-        engine.control = Gate(engine)
+        engine.control = Gate(engine, address=self._address[0])
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bedtape", daemon=True)
         self._thread.start()
-        server = Server(engine, speed=self._speed, observer=self._observer)
+        admission = Admission.at(self._address[0])
+        server = Server(engine, admission=admission, speed=self._speed, observer=self._observer)
         try:
             self._await(server.start(*self._address))
         except BaseException:

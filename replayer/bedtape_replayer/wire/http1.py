@@ -8,9 +8,8 @@ no socket and reads no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum, auto
-from typing import ClassVar
 
 from bedtape_replayer.answering.head import Head
 from bedtape_replayer.answering.reply import Reply
@@ -122,7 +121,7 @@ class Http1Connection:
         else:
             self._buffer = data
         try:
-            while self._parsers[self._state](self):
+            while self._parse():
                 pass
         except RequestError as error:
             self.refuse(error.status, error.message)
@@ -192,6 +191,7 @@ class Http1Connection:
             return None
         if target[0] != _SLASH:
             target = strip_origin(target)
+        head.known_sender = (framing[b"host"].strip(b" \t"), None, None)  # other framing has no headers of web pages
         self._line, self._keep_alive, self._state = (method, target, b"1"), True, _State.ANSWERING
         self.stream += 1
         return RequestReceived(self.stream, method, target, head, body)
@@ -329,26 +329,31 @@ class Http1Connection:
         self._body = b""
         return False
 
-    def _wait(self) -> bool:
-        """Leave the next request in the buffer until the current request is answered."""
-        return False
-
     def _drain(self) -> bool:
         self._drained += len(self._buffer)
         self._at = len(self._buffer)
         self.closing = self.closing or self._drained > MAX_DRAINED
         return False
 
-    _parsers: ClassVar[tuple[Callable[[Http1Connection], bool], ...]] = (
-        _read_head,
-        _read_body,
-        _read_chunk_line,
-        _read_chunk,
-        _read_chunk_end,
-        _read_trailers,
-        _wait,
-        _drain,
-    )
+    def _parse(self) -> bool:
+        """Call the parser of the current state."""
+        match self._state:
+            case _State.HEAD:
+                return self._read_head()
+            case _State.BODY:
+                return self._read_body()
+            case _State.CHUNK_LINE:
+                return self._read_chunk_line()
+            case _State.CHUNK:
+                return self._read_chunk()
+            case _State.CHUNK_END:
+                return self._read_chunk_end()
+            case _State.TRAILERS:
+                return self._read_trailers()
+            case _State.ANSWERING:
+                return False  # the next request stays in the buffer until this one is answered
+            case _State.DRAINING:
+                return self._drain()
 
     def _make_body_size_error(self) -> RequestError:
         return RequestError(413, f"The request's body is larger than {self._max_body} bytes.")

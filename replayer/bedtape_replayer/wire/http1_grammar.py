@@ -18,9 +18,9 @@ _TARGET = rb"[\x21-\x7e\x80-\xff]++"
 _LINES = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/(\d)\.(\d)\r\n")
 FIELDS = re.compile(_LINES)
-# One expression finds all headers that decide where a request ends, because a search for each
-# header costs more than the rest of the parsing.
-FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|transfer-encoding):([^\r]*+)")
+# One expression finds all headers that decide where a request ends, and those of web pages, because
+# a search for each header costs more than the rest of the parsing.
+FRAMING = re.compile(rb"\r\n(connection|content-length|expect|host|origin|sec-fetch-site|transfer-encoding):([^\r]*+)")
 # A complete head in one match. `Http1Connection` uses it for requests that arrive in one piece.
 COMPLETE_HEAD = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.1\r\n" + _LINES + rb"\r\n")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -29,27 +29,29 @@ class EncodedHead(NamedTuple):
 @lru_cache(maxsize=8192)
 def encode_head(status: int, headers: HeaderPairs, minor: bytes, keep_alive: bool) -> EncodedHead:
     """Return the head in the form that an HTTP/1.`minor` client can read."""
-    named = {name.lower(): value.lower() for name, value in headers}
-    chunked = b"transfer-encoding" in named
+    names = [name.lower() for name, _ in headers]
+    connection = headers[names.index(b"connection")][1].lower() if b"connection" in names else b""
+    chunked = b"transfer-encoding" in names
     dropped = set()
     if chunked and minor == b"0":  # HTTP/1.0 has no chunks, so closing the connection ends the body
         chunked = keep_alive = False
         dropped.add(b"transfer-encoding")
-    keep_alive = keep_alive and named.get(b"connection") != b"close"
+    keep_alive = keep_alive and connection != b"close"
     added: HeaderPairs = ()
     if not keep_alive:
         dropped.add(b"connection")
         added = ((b"Connection", b"close"),)
-    elif minor == b"0" and b"connection" not in named:
+    elif minor == b"0" and not connection:
         added = ((b"Connection", b"keep-alive"),)
-    kept = [pair for pair in headers if pair[0].lower() not in dropped]
-    lines = [_encode_status_line(status), *(b"%b: %b" % pair for pair in (*kept, *added))]
+    kept = [pair for name, pair in zip(names, headers, strict=True) if name not in dropped]
+    lines = [_encode_status_line(status), *[b"%b: %b" % pair for pair in (*kept, *added)]]
     date_line = next((number for number, pair in enumerate(kept, 2) if is_date(*pair)), 0)
     before = b"\r\n".join(lines[:date_line])
     after = b"\r\n".join([b"", *lines[date_line:], b"", b""] if date_line else [*lines, b"", b""])
     return EncodedHead(before, after, date_line > 0, chunked, keep_alive)
 
 
+@cache
 def _encode_status_line(status: int) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase.encode()

@@ -13,7 +13,6 @@ from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.errors import SecretFound
 from bedtape_cassettes.foreign.exchange import Rule
 from bedtape_cassettes.foreign.import_file import ImportResult, import_file
 from bedtape_cassettes.foreign.import_formats import ForeignInvalid
@@ -33,7 +32,7 @@ STREAM = b"".join(
 def taken(document: Any) -> tuple[ImportResult, list[dict[str, Any]]]:
     """What was found, and its rules as an overlay file that was written, checked by its reader, and parsed by PyYAML."""
     found = import_file(json.dumps(document).encode())
-    data = render_overlay(found.rules, "x.overlay.yaml")
+    data = render_overlay(found.rules)
     assert len(read(data, "x.overlay.yaml").rules) == len(found.rules)
     return found, yaml.safe_load(data)["rules"]
 
@@ -364,7 +363,7 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
     assert not found_too.rules  # which operation it is about, no rule can say
     found_too = import_file(json.dumps(expectation({"path": "/model/other/converse"}, said)).encode())
     overlay = tmp_path / "x.overlay.yaml"
-    overlay.write_bytes(render_overlay([*found.rules, *found_too.rules], "x"))
+    overlay.write_bytes(render_overlay([*found.rules, *found_too.rules]))
     shutil.copytree(store.samples(), tmp_path / "cassettes")
     with Replayer(tmp_path / "cassettes", overlay=overlay) as replayer:
         client = boto3.client(
@@ -390,11 +389,10 @@ def test_fixtures_answer_a_real_client(tmp_path: Path) -> None:
 
 def test_secrets_do_not_get_into_overlays() -> None:
     found = import_file(json.dumps(fixtures(({}, {"content": "AKIAABCDEFGHIJKLMNOP of customer-7"}))).encode())
-    data = render_overlay(found.rules, "x", read_patterns([r"customer-\d"]))
+    data = render_overlay(found.rules, read_patterns([r"customer-\d"]))
     assert yaml.safe_load(data)["rules"][0]["answer"]["text"] == "AKIAIOSFODNN7EXAMPLE of REDACTED"
     token = "ghp_" + "a1B2" * 9
-    with pytest.raises(SecretFound, match="a GitHub token in rule 2"):
-        render_overlay([Rule({"answer": {"text": "a"}}), Rule({"answer": {"text": token}})], "x.overlay.yaml")
+    assert token.encode() not in render_overlay([Rule({"answer": {"text": token}})])
 
 
 _SOUND: list[Any] = [
@@ -437,7 +435,7 @@ def test_no_fixture_breaks_the_import(which: int, data: st.DataObject) -> None:
     assert found.rules or found.skipped or not _entries(document)
     if found.rules:
         try:
-            overlay = render_overlay(found.rules, "x")
+            overlay = render_overlay(found.rules)
         except ValueError:  # half a surrogate pair: YAML cannot hold it
             return
         assert read(overlay, "x")

@@ -44,6 +44,15 @@ def test_good_patterns_are_kept_in_order() -> None:
     assert [pattern.pattern for pattern in read_patterns(["a+", "(?i)b"]).patterns] == ["a+", "(?i)b"]
 
 
+def test_personal_data_has_names() -> None:
+    redaction = read_patterns(["{email}", "{phone}"])
+    text = b'{"text": "ada@analytical.io, +44 20 7946 0958, me@example.com, bo@a.test, (212) 555-0143"}'
+    clean = b'{"text": "REDACTED, REDACTED, me@example.com, bo@a.test, (212) 555-0143"}'
+    assert scrub(text, redaction) == clean
+    again = read_patterns(pattern.pattern for pattern in redaction.patterns)  # as another process gets them
+    assert scrub(text, again) == clean
+
+
 # -- bodies ----------------------------------------------------------------------------------------------------
 
 MEANT: dict[str, tuple[str, bytes, Any]] = {

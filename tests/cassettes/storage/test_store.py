@@ -207,12 +207,27 @@ def test_broken_links_pipes_and_loops(tmp_path: Path) -> None:
 
 
 def test_linked_folders_are_read_once_and_loops_end(tmp_path: Path) -> None:
-    folders.write(tmp_path / "elsewhere", cassette("x"))
     root = tmp_path / "cassettes"
-    root.mkdir()
-    (root / "linked").symlink_to(tmp_path / "elsewhere" / "x")
+    folders.write(root / ".hidden", cassette("x"))
+    (root / "linked").symlink_to(root / ".hidden" / "x")
     (root / "loop").symlink_to(root)
+    (tmp_path / "another").symlink_to(root)
     assert store.read([root]) == (replace(cassette("x"), name="linked"),)
+    assert store.read([tmp_path / "another"]) == store.read([root])  # a link that the user names
+
+
+@pytest.mark.parametrize("link", ["folder", "file.yaml", "file.tape"])
+def test_links_that_leave_the_folder_are_refused(link: str, tmp_path: Path) -> None:
+    file, *_ = folders.write(tmp_path / "elsewhere", cassette("x"))
+    root = tmp_path / "cassettes"
+    folders.write(root, cassette("own"))
+    seen = store.fingerprint([root])
+    target = file if "." in link else file.parent
+    (root / link).symlink_to(target)
+    (root / "README.md").symlink_to(file)  # it is no cassette
+    (problem,) = problems(root)
+    assert (problem.file, problem.found) == (str(root / link), f"one to {target.resolve()}")
+    assert store.fingerprint([root]) == seen
 
 
 def test_what_is_not_there_or_no_folder(tmp_path: Path) -> None:

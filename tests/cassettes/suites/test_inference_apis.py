@@ -39,14 +39,14 @@ APIS: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
 CASES = [(name, stream) for name in APIS for stream in (False, True)]
 
 
-def record(name: str, *, stream: bool) -> Interaction:
+def record(name: str, *, stream: bool, text: str = SAID) -> Interaction:
     operation, model, service, path, body = APIS[name]
     if operation == "Converse":
         operation, path = ("ConverseStream", f"{path}-stream") if stream else (operation, path)
     else:
         body = {**body, "model": model, "stream": stream, "stream_options": {"include_usage": True}}
     data = bodies.compact(body)
-    message = Message((Text(SAID), ToolUse("weather", {"city": "Oslo"})), "tool_use", usage=Usage(input=11, output=22))
+    message = Message((Text(text), ToolUse("weather", {"city": "Oslo"})), "tool_use", usage=Usage(input=11, output=22))
     answer = render(message, operation=operation, model=model, body=data, chance=Random(1), service=service)
     request = Request("POST", path, (("content-type", "application/json"),), bodies.read_request_body(data))
     return Interaction(operation, model, request, answer)
@@ -133,3 +133,21 @@ def test_a_cassette_is_split_by_model(recorded: Interaction) -> None:
         [[recorded.model], [other.model]],
         [[other.model], [recorded.model]],
     )
+
+
+@pytest.mark.parametrize(("name", "stream"), CASES)
+def test_a_secret_is_replaced(name: str, stream: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams have it in pieces, and some of them also whole in later events."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    secret = "ola.nordmann@weather.no"
+    folders.write(Path("cassettes"), Cassette("one", (record(name, stream=stream, text=f"Write to {secret} today."),)))
+    run("scan", code=1)
+    run("redact")
+    run("scan")
+    text = read_message().text
+    assert text.startswith("Write to ")
+    assert text.endswith(" today.")
+    assert secret not in text
+    (file,) = Path("cassettes/one").glob("*.yaml")
+    assert secret not in file.read_text()

@@ -25,7 +25,7 @@ from support.heard import events_heard, text_heard
 from support.recordings import converse, prompt, recorded, stream
 
 EMAIL = "ada@analytical.io"
-TOKEN = "ghp_" + "a1B2c3" * 6
+IBAN = "GB82WEST12345698765432"
 ALL = Search(tuple(KINDS[name] for name in NAMES))
 _STREAMS = ("ConverseStream", "InvokeModelWithResponseStream")
 
@@ -105,8 +105,8 @@ def found(of: Suite) -> list[secrets.Found]:
 
 PLANTED = suite(
     converse(f"I am {EMAIL}", f"Hello {EMAIL}"),
-    stream("q", ["your key: gh", "p_a1B2c3a1B2c3a1B2c3", "a1B2c3a1B2c3a1B2c3."]),
-    converse("in base64", b64encode(f"token={TOKEN}".encode()).decode()),
+    stream("q", ["your number: GB", "82WEST1234", "5698765432."]),
+    converse("in base64", b64encode(f"number={IBAN}".encode()).decode()),
     converse("encoded", f"https://x.example/?mail={quote(EMAIL, safe='')}"),
 )
 
@@ -117,14 +117,14 @@ def test_what_is_planted_is_listed_where_it_is() -> None:
     assert told == [
         (1, "email", "request.body messages[0].content[0].text", ""),
         (1, "email", f"response.body {text}", ""),
-        (2, "github-token", "response.events[1-3] delta.text", ""),
-        (3, "github-token", f"response.body {text}", "in base64"),
+        (2, "iban", "response.events[1-3] delta.text", ""),
+        (3, "iban", f"response.body {text}", "in base64"),
         (4, "email", f"response.body {text}", "percent-encoded"),
     ]
 
 
 def test_nothing_is_shown_whole() -> None:
-    assert not any(TOKEN[8:] in f.shown or EMAIL in f.shown for f in found(PLANTED))
+    assert not any(IBAN[8:] in f.shown or EMAIL in f.shown for f in found(PLANTED))
 
 
 def test_what_was_found_is_gone_and_stays_gone() -> None:
@@ -202,14 +202,14 @@ def test_what_real_streams_of_every_model_cut_in_pieces_is_found_and_gone() -> N
     assert len(spoken) > 15
     for interaction in spoken.values():
         planted = assign(
-            interaction, parse_assignments([f"answer.text=Mail {EMAIL} the token {TOKEN}, please."])
+            interaction, parse_assignments([f"answer.text=Mail {EMAIL} the number {IBAN}, please."])
         ).interaction
         of = suite(planted)
-        assert {"email", "github-token"} <= {f.kind for f in found(of) if f.where.startswith("response")}
+        assert {"email", "iban"} <= {f.kind for f in found(of) if f.where.startswith("response")}
         ((clean,),) = (c.interactions for c in secrets.redact_suite(of, {"a": (0,)}, ALL, Names()))
         told = text_heard(clean)
         assert told is not None
-        assert re.fullmatch(r"Mail REDACTED-email-\d+ the token REDACTED-github-token-\d+, please.", told), told
+        assert re.fullmatch(r"Mail REDACTED-email-\d+ the number REDACTED-iban-\d+, please.", told), told
         assert found(suite(clean)) == []
         assert isinstance(planted.response.body, Events)
         assert isinstance(clean.response.body, Events)

@@ -93,6 +93,15 @@ def test_many_at_once(bedrock: Session) -> None:
     assert run(many) == [f"you said {number}" for number in range(20)]
 
 
+def test_trouble(trouble: Callable[..., None]) -> None:
+    async def read(client: Any) -> None:
+        answer = await client.converse_stream(modelId=CLAUDE, messages=say("why record?"))
+        async for _ in answer["stream"]:
+            pass
+
+    trouble(lambda: run(lambda client: client.converse(modelId=CLAUDE, messages=say("why record?"))), lambda: run(read))
+
+
 def ask_about_oslo() -> str:
     answer = run(lambda client: client.converse(modelId=CLAUDE, messages=say("Weather in Oslo?")))
     return str(answer["output"]["message"]["content"][0]["text"])

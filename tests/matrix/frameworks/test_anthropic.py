@@ -114,6 +114,12 @@ def test_count_tokens(bedrock: Session) -> None:
         assert client.messages.count_tokens(model=SHORT, messages=say("why record?")).input_tokens == 11
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_trouble(kind: str, trouble: Callable[..., None]) -> None:
+    asked = say("why record?")
+    trouble(lambda: create(kind, messages=asked), lambda: create(kind, messages=asked, stream=True))
+
+
 def ask_about_oslo() -> str:
     texts = {create(kind, messages=say("Weather in Oslo?")).content[0].text for kind in KINDS}
     return " ".join(texts)

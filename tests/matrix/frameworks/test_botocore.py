@@ -69,6 +69,13 @@ def test_reset(mode: str, bedrock: Session) -> None:
     assert [call.attempt for call in bedrock.calls] == [1, 2]
 
 
+@pytest.mark.parametrize("mode", [None, *MODES])
+def test_trouble(mode: str | None, trouble: Callable[..., None]) -> None:
+    client = boto3.client("bedrock-runtime", config=Config(retries={"mode": mode}) if mode else None)
+    asked: dict[str, Any] = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "again"}]}]}
+    trouble(lambda: client.converse(**asked), lambda: list(client.converse_stream(**asked)["stream"]))
+
+
 def ask_about_oslo() -> str:
     return " ".join({converse(mode) for mode in MODES})
 

@@ -1,5 +1,7 @@
 """Instructor: a boto3 client and Anthropic's, patched to answer with models of Pydantic's."""
 
+from collections.abc import Callable
+
 import boto3
 import instructor
 import pytest
@@ -62,3 +64,8 @@ def test_retries(bedrock: Session) -> None:
     client = instructor.from_provider(f"bedrock/{MODELS['claude']}", mode=instructor.Mode.BEDROCK_TOOLS)
     assert client.create(messages=[{"role": "user", "content": "an offer"}], response_model=Label).label == "spam"
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
+
+
+def test_trouble(trouble: Callable[..., None]) -> None:
+    client = instructor.from_provider(f"bedrock/{MODELS['claude']}", mode=instructor.Mode.BEDROCK_TOOLS)
+    trouble(lambda: client.create(messages=[{"role": "user", "content": "an offer"}], response_model=Label))

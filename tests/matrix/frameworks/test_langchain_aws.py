@@ -149,6 +149,11 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
+@pytest.mark.parametrize("which", TOOLING)
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    trouble(lambda: model(which).invoke("why record?"), lambda: list(model(which).stream("why record?")))
+
+
 def ask_about_oslo() -> str:
     return " ".join({str(model(which).invoke("Weather in Oslo?").text) for which in TOOLING})
 

@@ -184,6 +184,16 @@ def test_errors(which: str, bedrock: Session) -> None:
         litellm.completion(model=MODELS[which], messages=ASKED, num_retries=0)
 
 
+@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    def complete(*, stream: bool) -> None:
+        answer = litellm.completion(model=MODELS[which], messages=ASKED, stream=stream)
+        if stream:
+            list(answer)
+
+    trouble(lambda: complete(stream=False), lambda: complete(stream=True))
+
+
 def ask_about_oslo() -> str:
     asked = [{"role": "user", "content": "Weather in Oslo?"}]
     texts = {litellm.completion(model=MODELS[which], messages=asked).choices[0].message.content for which in TOOLING}

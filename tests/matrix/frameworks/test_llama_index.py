@@ -102,6 +102,12 @@ def test_retries(bedrock: Session) -> None:
     assert [call.status for call in bedrock.calls] == [429, 200]
 
 
+@pytest.mark.parametrize("which", ["claude", "nova"])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    model = BedrockConverse(model=MODELS[which])
+    trouble(lambda: model.chat(ASKED), lambda: list(model.stream_chat(ASKED)))
+
+
 def ask_about_oslo() -> str:
     return str(BedrockConverse(model=MODELS["claude"]).chat(ASKED).message.content)
 

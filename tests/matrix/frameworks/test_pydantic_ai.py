@@ -119,6 +119,17 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
+@pytest.mark.parametrize("which", ["claude", *OTHERS])
+def test_trouble(which: str, trouble: Callable[..., None]) -> None:
+    agent = Agent(MODELS[which]())
+
+    async def read() -> str:
+        async with agent.run_stream("why record?") as answer:
+            return await answer.get_output()
+
+    trouble(lambda: agent.run_sync("why record?"), lambda: asyncio.run(read()))
+
+
 def ask_about_oslo() -> str:
     return " ".join({Agent(MODELS[which]()).run_sync("Weather in Oslo?").output for which in MODELS})
 

@@ -104,6 +104,11 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_trouble(streaming: bool, trouble: Callable[..., None]) -> None:
+    trouble(lambda: agent("claude", streaming=streaming)("why record?"))
+
+
 def ask_about_oslo() -> str:
     return " ".join({str(agent(which)("Weather in Oslo?")).strip() for which in MODELS})
 

@@ -197,6 +197,15 @@ def test_when_requests_are_checked(when: str | None, recorded: int, ruled: int, 
         assert str(found[1].header("x-amzn-errortype")).startswith("ValidationException")
 
 
+@pytest.mark.parametrize(("arguments", "different"), [((), 1), (("--ids", "unique"), 2)])
+def test_ids_are_unique_as_the_option_says(
+    arguments: tuple[str, ...], different: int, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {tool: {name: weather}}}]\n")
+    url = start("--overlay", "o.yaml", *arguments)
+    assert len({ask(url, "POST", path(), prompt("hi")).body for _ in range(2)}) == different
+
+
 def test_a_token_opens_the_control_api_to_other_hosts(start: Start) -> None:
     for url in (start("--control-token", TOKEN), start(BEDTAPE_CONTROL_TOKEN=TOKEN)):
         assert ask(url, "GET", "/_bedtape/health").status == 401

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -60,7 +61,7 @@ class Running:
         for pump in self._pumps:
             pump.start()
         first = self.stdout.get(timeout=_DEADLINE)
-        found = re.fullmatch(r"bedtape: listening on (http://127\.0\.0\.1:\d+)", first or "")
+        found = re.fullmatch(r"bedtape: listening on (http://(?:127\.0\.0\.1|0\.0\.0\.0):\d+)", first or "")
         assert found, (first, self.errors())
         self.url = found[1]
 
@@ -119,6 +120,30 @@ def _refused(*arguments: str, cwd: Path) -> list[str]:
     return result.stderr.splitlines()
 
 
+def test_names_besides_loopback_are_allowed_one_by_one(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))), "--allow-host", "bedtape.internal")
+    running.line()
+    with Http1(running.url) as client:
+        client.host = "bedtape.internal:80"
+        assert client.request("POST", path(), (), prompt("a")).status == 200
+        running.line()
+        client.host = "evil.example"
+        assert client.request("POST", path(), (), prompt("a")).status == 403
+    refused = f"bedtape: POST {path()} was refused: expected a Host on loopback, found 'evil.example'; "
+    assert running.line() == f"{refused}start with --allow-host evil.example if it is yours"
+
+
+def test_a_server_for_other_machines_warns_once_and_replays(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))), "--host", "0.0.0.0")
+    told = [running.line(), running.line()]
+    assert [line for line in told if "control API is off" in line and "--control-token" in line] == told[:1]
+    url = running.url.replace("0.0.0.0", "127.0.0.1")
+    assert _ask(url, "a") == "one"
+    with Http1(url) as client:
+        assert client.request("GET", "/_bedtape/health").status == 200
+        assert client.request("POST", "/_bedtape/reset").status == 403
+
+
 def test_a_line_a_call_and_a_report_for_a_miss(tmp_path: Path, start: Callable[..., Running]) -> None:
     running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
     assert running.line() == f"bedtape: 1 interaction in 1 cassette from {tmp_path / 'tapes'}"
@@ -143,7 +168,7 @@ def test_a_signal_ends_it_after_the_answer_in_flight(
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
         body = prompt("a")
-        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
         received = client.recv(1)
         running.process.send_signal(number)
@@ -171,14 +196,95 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, start: Callable[..., Ru
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
         body = prompt("a")
-        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
         client.recv(1)
         running.process.send_signal(signal.SIGINT)
         while _lets_in(host, int(port)):  # the first is taken when nobody is let in any more
             pass
         running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(_DEADLINE) == -signal.SIGINT
+
+
+@pytest.mark.parametrize("option", [(), ("--strict",)])
+def test_a_miss_shows_no_secret(option: tuple[str, ...], tmp_path: Path, start: Callable[..., Running]) -> None:
+    token = "ghp_" + "a1B2" * 9
+    tapes = _write(tmp_path / "tapes", converse("a REDACTED", "one"))
+    running = start(str(tapes), *option)
+    messages = []
+    for body in (prompt(f"a {token}"), prompt(f"a {token}"), prompt(f"b {token}")):
+        with Http1(running.url) as client:
+            messages.append(client.request("POST", f"/s/{token}{path('converse', token)}", (), body).body.decode())
+    assert "REDACTED" in messages[-1]
+    running.stop()
+    assert not [text for text in (*messages, *running.errors()) if token in text]
+
+
+# Python's engine takes hours for this pattern and text.
+_SLOW, _TEXT = "(x+x+)+y", "x" * 30_000
+
+
+@pytest.mark.parametrize("option", ["--overlay", "--placeholder", "--redact"])
+def test_a_slow_pattern_is_stopped_and_named_and_the_server_goes_on(
+    option: str, tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    tapes = _write(tmp_path / "tapes", converse("a", "one"))
+    layer = {"name": "loud", "when": {"prompt_regex": _SLOW}, "answer": {"text": "never"}}
+    (tmp_path / "overlay.json").write_text(json.dumps({"bedtape-overlay": 1, "rules": [layer]}))
+    running = start(str(tapes), option, str(tmp_path / "overlay.json") if option == "--overlay" else _SLOW)
+    message = _ask(running.url, _TEXT)
+    assert message.startswith("bedtape: loud: expected" if option == "--overlay" else "bedtape: expected")
+    assert f"characters, found {_SLOW!r}" in message
+    assert _ask(running.url, "a") == "one"
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_answers_in_flight_get_a_grace_period_and_no_more(
+    reads: bool, tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    """A wait of minutes, and a reader that does not read: without an end, the process would hang here."""
+    waiting, large = stream("a", ["1"], at_ms=[0, 600_000, 600_000, 600_000]), stream("b", ["x" * 8_000_000])
+    running = start(
+        str(_write(tmp_path / "tapes", waiting, large)), "--speed", "1" if reads else "1000", "--grace", "0.1"
+    )
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=_DEADLINE) as client:
+        body = prompt("a" if reads else "b")
+        head = f"POST {path('converse-stream')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body)
+        client.recv(1)
+        running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(_DEADLINE) == 0
+
+
+def _limit_files(running: Running, *limits: tuple[int, int]) -> tuple[int, int]:
+    """Sets how many file descriptors the process may have, and returns how many it could have."""
+    found: tuple[int, int] = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, *limits)
+    return found
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="sets the limit of another process, as Linux can")
+def test_a_server_without_file_descriptors_answers_and_recovers(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
+    host, port = running.url.removeprefix("http://").split(":")
+    paths = ("/_bedtape/health", "/_bedtape/", "/_bedtape/inspector/app.js", "/_bedtape/openapi.json")
+    with Http1(running.url) as client:
+        assert client.request("POST", path(), (), prompt("a")).status == 200
+        # every number above the connection's is out of reach
+        used = max(int(entry.name) for entry in Path(f"/proc/{running.process.pid}/fd").iterdir())
+        usual = _limit_files(running)
+        _limit_files(running, (used + 1, usual[1]))
+        waiting = [socket.create_connection((host, int(port)), timeout=_DEADLINE) for _ in range(used + 2)]
+        assert [client.request("GET", each).status for each in paths] == [200] * len(paths)
+        assert client.request("POST", path(), (), prompt("a")).status == 200
+        for each in waiting:
+            each.close()
+        _limit_files(running, usual)
+        assert [client.request("GET", each).status for each in paths] == [200] * len(paths)
+    with Http1(running.url) as client:
+        assert client.request("GET", "/_bedtape/health").status == 200
+    assert running.stop() == 0
 
 
 def test_changed_cassettes_are_served_without_a_restart(tmp_path: Path, start: Callable[..., Running]) -> None:

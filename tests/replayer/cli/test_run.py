@@ -1,5 +1,6 @@
 """The command `bedtape run`, as the tests of any language are run by it; the child is Python, with nothing of ours in it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -92,6 +93,34 @@ def test_rules_answer_where_there_are_no_cassettes(run: Run, tmp_path: Path, emp
     assert done.stderr == "bedtape: 2 calls: 1 from rules, 1 from faults\n"
 
 
+_CLIENTS = """
+from anthropic import Anthropic, AnthropicBedrock, AnthropicBedrockMantle
+for client in (Anthropic(), AnthropicBedrock(), AnthropicBedrockMantle()):
+    asked = [{"role": "user", "content": "hi"}]
+    with client:
+        print(client.messages.create(model="anthropic.claude-sonnet-4-5", max_tokens=9, messages=asked).content[0].text)
+"""
+_MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude",
+    "content": [{"type": "text", "text": "hello"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+}
+
+
+@pytest.mark.parametrize("host", ["bedrock-mantle.us-east-1.api.aws", "bedrock-runtime.us-east-1.amazonaws.com"])
+def test_clients_of_several_hosts_are_redirected_if_they_call_bedrock(run: Run, tmp_path: Path, host: str) -> None:
+    overlay = {"bedtape-overlay": 1, "rules": [{"answer": {"raw": {"json": _MESSAGE}}}]}
+    (tmp_path / "o.json").write_text(json.dumps(overlay))
+    done = run("--overlay", "o.json", *_python(_CLIENTS), ANTHROPIC_BASE_URL=f"https://{host}/anthropic")
+    assert (done.returncode, done.stdout) == (0, "hello\n" * 3), done.stderr
+    assert "3 calls: 3 from rules" in done.stderr
+
+
 def test_misses_are_told_with_what_differs_and_once(run: Run, tapes: Path) -> None:
     done = run(*_asking("hello", "hello", "hi"))
     assert done.returncode == 0
@@ -121,6 +150,14 @@ def test_what_bedrock_would_refuse_is_refused_as_the_options_say(run: Run, tmp_p
     wrong = ("--overlay", "o.yaml", "--", sys.executable, "-c", _ASK, '{"messages": 3}')
     assert "1 refused as Bedrock would" in run(*wrong).stderr
     assert "1 from rules" in run("--validate", "never", *wrong).stderr
+
+
+def test_ids_are_unique_as_the_options_say(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text("bedtape-overlay: 1\nrules: [{answer: {tool: {name: weather}}}]\n")
+    asking = ("--overlay", "o.yaml", *_asking("hi", "hi"))
+    assert len(set(run(*asking).stdout.splitlines())) == 1
+    assert len(set(run("--ids", "unique", *asking).stdout.splitlines())) == 2
+    assert len(set(run(*asking, BEDTAPE_RUN_IDS="unique").stdout.splitlines())) == 2
 
 
 @pytest.mark.parametrize(("option", "value"), [("speed", "0"), ("placeholder", "("), ("redact", "(")])

@@ -153,10 +153,10 @@ def test_what_may_be_dear_is_not_asked() -> None:
 
 
 def test_many_texts_are_looked_for_at_once_where_many_bodies_come() -> None:
-    rules = tuple(Rule(f"{n}", (), When(prompt_contains=f"text {n}!")) for n in range(20))
+    rules = tuple(Rule(f"{n}", (), When(prompt_contains=f"text {n}!")) for n in range(30))
     candidates = CandidateFinder(Overlay(rules))
     for number in range(100):
-        wanted = number % 30
+        wanted = number % 40
         assert candidates(call(f"{number}: text {wanted}!")).rules == rules[wanted : wanted + 1]
     (of_path,) = candidates._by_path.values()
     assert of_path._pattern is not None

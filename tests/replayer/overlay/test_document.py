@@ -1,6 +1,7 @@
 """Overlays as documents: what each key makes, and how every problem is told."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -21,6 +22,8 @@ from bedtape_cassettes.families.content import (
     ToolUse,
     Usage,
 )
+from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
+from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule, read
 from bedtape_replayer.overlay.faults.corruption import Corrupt
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -229,6 +232,7 @@ def problems(document: Any) -> list[str]:
         ({"rule": []}, "rule: expected no key 'rule', found []; did you mean rules?"),
         ({"rules": [{"name": "a", "answer": {"text": "x"}}], "faults": [{"name": "a", "stall": {}}]}, "rename one"),
         ({"seed": "x"}, "seed: expected a whole number"),
+        ({"ids": "other"}, "ids: expected one of equal, unique"),
     ],
 )
 def test_what_is_wrong_is_said(document: Any, said: str) -> None:
@@ -237,12 +241,12 @@ def test_what_is_wrong_is_said(document: Any, said: str) -> None:
 
 def test_a_file_is_read_and_layers_are_named() -> None:
     overlay = read(
-        b"bedtape-overlay: 1\nseed: 7\nrules:\n- answer: {text: a}\n- {name: own, answer: {text: b}}\nfaults:\n- stall: {}\n",
+        b"bedtape-overlay: 1\nseed: 7\nids: unique\nrules:\n- answer: {text: a}\n- {name: own, answer: {text: b}}\nfaults:\n- stall: {}\n",
         "o",
     )
     assert [rule.id for rule in overlay.rules] == ["file-rule-1", "own"]
     assert [fault.id for fault in overlay.faults] == ["file-fault-1"]
-    assert overlay.seed == 7
+    assert (overlay.seed, overlay.ids) == (7, "unique")
 
 
 def test_every_problem_of_a_file_has_its_line() -> None:
@@ -261,3 +265,56 @@ def test_every_problem_of_a_file_has_its_line() -> None:
 def test_what_is_no_overlay_is_refused(text: bytes) -> None:
     with pytest.raises((OverlayInvalid, CassetteInvalid)):
         read(text, "o")
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------
+
+
+def _numbers(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every part of a schema that accepts numbers."""
+    if isinstance(schema, dict):
+        kinds = schema.get("type", ())
+        if {"integer", "number"} & set([kinds] if isinstance(kinds, str) else kinds):
+            yield path, schema
+        for key, part in schema.items():
+            yield from _numbers(part, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for number, part in enumerate(schema):
+            yield from _numbers(part, f"{path}/{number}")
+
+
+REQUESTS = {
+    "overlay": OVERLAY,
+    **{f"{route.method} {route.path}": route.takes for route in (*OWN, *FAKECLOUD) if route.takes},
+    **{f"{route.method} {route.path}?": route.query for route in OWN if route.query},
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_number_has_bounds(name: str) -> None:
+    unbounded = [path for path, schema in _numbers(REQUESTS[name]) if not {"minimum", "maximum"} <= schema.keys()]
+    assert not unbounded
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "-" + "9" * 400])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        '"faults": [{"latency": {"first_byte_ms": N}}]',
+        '"faults": [{"error": "ThrottlingException", "members": {"a": [N]}}]',
+        '"rules": [{"answer": {"embedding": [1, N]}}]',
+        '"rules": [{"answer": {"json": {"a": N}}}]',
+        '"rules": [{"answer": {"tool": {"name": "a", "input": {"b": N}}}}]',
+        '"rules": [{"when": {"json_path": {"a": N}}, "answer": {"text": "a"}}]',
+        '"rules": [{"when": {"turn": N}, "answer": {"text": "a"}}]',
+        '"rules": [{"answer": {"raw": {"json": N}}}]',
+        '"seed": N',
+    ],
+)
+def test_a_number_of_400_digits_is_one_problem(layer: str, digits: str) -> None:
+    text = f'{{"bedtape-overlay": 1, {layer.replace("N", digits)}}}'
+    with pytest.raises(OverlayInvalid) as refused:
+        read(text.encode(), "overlay.json")
+    (problem,) = refused.value.problems
+    assert "number" in problem.expected
+    assert len(str(problem)) < 400

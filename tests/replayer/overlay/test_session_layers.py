@@ -9,16 +9,17 @@ import pytest
 from bedtape_cassettes.families.content import Embeddings, Message, Text
 from bedtape_cassettes.model import Body, Response
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.answering.memo import Memo
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.errors import Refuse
 from bedtape_replayer.overlay.faults.latency import Delay
 from bedtape_replayer.overlay.overlay import NOTHING, Fault, Overlay
 from bedtape_replayer.overlay.raw import Raw
+from bedtape_replayer.overlay.rendered import RuleAnswers, RuleMatch
 from bedtape_replayer.overlay.rule import Rule
 from bedtape_replayer.overlay.schedule import Schedule
-from bedtape_replayer.overlay.session_layers import Layers, NameTaken, Refused, RuleMatch, RuleReplies
+from bedtape_replayer.overlay.session_layers import Layers, NameTaken
 from bedtape_replayer.overlay.when import When
 from support.calls import call
 
@@ -29,7 +30,7 @@ def says(text: str) -> Message:
 
 def ask(layers: Layers, asked: Call, check: Callable[[Call], Response | None] | None = None) -> RuleMatch | None:
     """Returns the answer of the first rule. The call's body is its match key."""
-    return layers.answer_from_rule(layers.count(asked, asked.body), Memo(1024), check)
+    return layers.answer_from_rule(layers.count(asked, asked.body), RuleAnswers(), check)
 
 
 def said(layers: Layers, asked: Call) -> Any:
@@ -216,12 +217,12 @@ def test_chance_depends_on_seed_layer_key_and_the_number_of_equal_calls() -> Non
 
 def test_an_answer_is_rendered_once_for_equal_requests() -> None:
     """The cache holds no computed answer, no answer of another rule with the same id, and none of another position."""
-    replies: RuleReplies = Memo(1024 * 1024)
+    answers = RuleAnswers()
     calls = []
 
     def answer(rule: Rule, text: str, times: int = 1) -> list[RuleMatch | None]:
         layers = laid(rule)
-        return [layers.answer_from_rule(layers.count(call(text), b"k"), replies) for _ in range(times)]
+        return [layers.answer_from_rule(layers.count(call(text), b"k"), answers) for _ in range(times)]
 
     constant = Rule("a", (says("1"), says("2")))
     first, second, third = answer(constant, "q", 3)

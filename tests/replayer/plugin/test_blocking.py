@@ -11,7 +11,7 @@ import botocore.httpsession
 import pytest
 
 from bedtape_replayer import Replayer
-from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked
+from bedtape_replayer.plugin.blocking import Guard, RealBedrockBlocked, redirect
 
 MESSAGES = [{"role": "user", "content": [{"text": "hi"}]}]
 
@@ -90,3 +90,9 @@ def test_what_is_imported_later_is_wrapped_then_async_ones_too(tmp_path: Path) -
     assert _late(tmp_path, "import asyncio, aiobotocore.httpsession", send) == "elsewhere\n"
     session = "botocore.httpsession.URLLib3Session.send.__wrapped__ is not None"
     assert _late(tmp_path, "import botocore.httpsession", session) == "True\n"
+
+
+def test_a_url_of_a_recorder_that_a_client_kept_loses_the_recorders_own_path() -> None:
+    recorder = "http://127.0.0.1:1/0123456789abcdef"
+    kept = f"{recorder}/s/test_one/service/bedrock/guardrails?a=b"
+    assert redirect(kept, "http://127.0.0.1:2", [recorder]) == "http://127.0.0.1:2/service/bedrock/guardrails?a=b"

@@ -166,6 +166,22 @@ def test_requests_are_validated_and_calls_forgotten_as_it_is_set(run: Run, pytes
     run({}).assert_outcomes(failed=1)
 
 
+def test_ids_are_unique_as_it_is_set(run: Run, pytester: pytest.Pytester) -> None:
+    _put(pytester.path, "[pytest]\nids = 'unique'\n")
+    code = """
+        def test_it(bedrock):
+            bedrock.respond(tool={"name": "weather"})
+            client = bedrock.client()
+            asked = [{"role": "user", "content": [{"text": "hi"}]}]
+            answers = [client.converse(modelId=MODEL, messages=asked) for _ in range(2)]
+            one, two = (each["output"]["message"]["content"][0]["toolUse"]["toolUseId"] for each in answers)
+            assert one != two
+        """
+    run({"test_it.py": code}).assert_outcomes(passed=1)
+    _put(pytester.path, "")
+    run({}).assert_outcomes(failed=1)
+
+
 def test_workers_have_the_same_settings(run: Run, pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     _write(pytester.path / "tests", "test_it/test_silent", converse("hi", "one"))
@@ -323,4 +339,4 @@ def test_every_key_of_the_plugin_is_one_of_its_options_or_of_a_tests(run: Run) -
     assert all(f"bedtape_{key}" in helped or f"--{key}=" in helped for key in own)
     marks = {name.replace("_", "-") for name in PlayRequest.__slots__} - {"test", "folder", "cassette", "match"}
     matching = {"ignore", "placeholder", "any-profile", "redact"}
-    assert set(TABLES["pytest"]) == own | marks | matching | {"validate", "history"}
+    assert set(TABLES["pytest"]) == own | marks | matching | {"validate", "ids", "history"}

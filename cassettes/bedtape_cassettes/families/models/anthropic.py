@@ -235,7 +235,11 @@ def _grow(block: JsonObject, delta: JsonObject) -> None:
 
 def _counts_cache(request: ModelRequest, usage: Usage) -> bool:
     """Cached tokens are counted if the request has a cache point. 758 answers without a cache point have no counts."""
-    return bool(usage.cache_read or usage.cache_write) or b'"cache_control":' in bodies.compact(request.body)
+    return bool(usage.cache_read or usage.cache_write) or request.derive(_has_cache_point)
+
+
+def _has_cache_point(body: JsonObject) -> bool:
+    return b'"cache_control":' in bodies.compact(body)
 
 
 ANTHROPIC = Family(

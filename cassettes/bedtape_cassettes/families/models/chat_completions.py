@@ -128,7 +128,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
             "delta": delta,
             "finish_reason": stop if number == len(deltas) else None,
             "index": 0,
-            "obfuscation": synthesis.identifier(request.chance, request.chance.randint(*_OBFUSCATION)),
+            "obfuscation": synthesis.letters(request.chance, request.chance.randint(*_OBFUSCATION)),
         }
         yield {**around, "choices": [choice]}
     if json_access.member(request.body, "stream_options", "include_usage") is True:

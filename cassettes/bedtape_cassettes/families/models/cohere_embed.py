@@ -5,11 +5,9 @@ Answers do not describe the images of a request, because images are not decoded.
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
-from bedtape_cassettes.families.shared import embedding, json_access
+from bedtape_cassettes.families.shared import completion, embedding, json_access
 from bedtape_cassettes.model import JsonValue
 
 
@@ -27,7 +25,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
     plain: JsonValue = [list(vector) for vector in vectors]
     texts: list[JsonValue] = list(json_access.texts(request.body, "texts"))
     answer: JsonObject = {
-        "id": str(UUID(int=request.chance.getrandbits(128), version=4)),
+        "id": completion.uuid(request.chance),
         "texts": [str(text).lower() for text in texts] if third else texts,
         "embeddings": by_type or plain,
         "response_type": "embeddings_by_type" if by_type else "embeddings_floats",

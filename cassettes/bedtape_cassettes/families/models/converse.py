@@ -48,14 +48,15 @@ _ARGUMENTS = (2, 11)
 
 
 def _prompt(body: JsonObject) -> Prompt:
+    config = body.get("inferenceConfig")
     return Prompt(
         system=system(body),
         turns=conversation(body),
         tools=tool_names(body),
-        temperature=json_access.number(body, "inferenceConfig", "temperature"),
-        top_p=json_access.number(body, "inferenceConfig", "topP"),
-        max_tokens=json_access.integer(body, "inferenceConfig", "maxTokens"),
-        stop_sequences=json_access.texts(body, "inferenceConfig", "stopSequences"),
+        temperature=json_access.number(config, "temperature"),
+        top_p=json_access.number(config, "topP"),
+        max_tokens=json_access.integer(config, "maxTokens"),
+        stop_sequences=json_access.texts(config, "stopSequences"),
         forced_tool=readers.read_forced_tool(json_access.member(body, "toolConfig", "toolChoice")),
     )
 
@@ -73,7 +74,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         **performance(request),
         **tier(request),
         "stopReason": message.stop,
-        "usage": render_usage(usage, counts_cache=is_newer(request)),
+        "usage": render_usage(usage, request, counts_cache=is_newer(request)),
     }
 
 
@@ -111,7 +112,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
             **performance(request),
             **tier(request),
             # Streams of all models count cached tokens only if the request has a cache point.
-            "usage": render_usage(usage, counts_cache=False),
+            "usage": render_usage(usage, request, counts_cache=False),
         }
     }
 

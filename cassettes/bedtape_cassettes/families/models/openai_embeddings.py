@@ -11,7 +11,7 @@ from base64 import b64encode
 from bedtape_cassettes.families.content import Content, Embeddings, Prompt
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest
 from bedtape_cassettes.families.members import Members
-from bedtape_cassettes.families.shared import embedding, json_access, readers, synthesis
+from bedtape_cassettes.families.shared import embedding, json_access, readers
 from bedtape_cassettes.families.shared.completion import strings
 from bedtape_cassettes.model import JsonValue
 
@@ -30,7 +30,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
         {"embedding": encode(vector), "index": index, "object": "embedding"} for index, vector in enumerate(vectors)
     ]
     usage = content.usage if isinstance(content, Embeddings) and content.usage else None
-    count = usage.input if usage else max(1, synthesis.tokens(request.prompt.text))
+    count = usage.input if usage else max(1, request.prompt.tokens)
     return {
         "data": data,
         "model": request.model,

@@ -19,6 +19,7 @@ from bedtape_cassettes.families.content import (
     Refusal,
     Text,
     ToolUse,
+    tokens,
 )
 from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError, make_render_error
 from bedtape_cassettes.families.members import Members
@@ -225,7 +226,7 @@ def _finish(response: JsonObject, items: Sequence[_Item], message: Message, requ
         )
     # Recorded answers of gpt-oss have no `cache_write_tokens`; the types of OpenAI's client want it.
     cached: JsonObject = {"cache_write_tokens": usage.cache_write, "cached_tokens": usage.cache_read}
-    thoughts = sum(synthesis.tokens(block.text) for block in message.blocks if isinstance(block, Reasoning))
+    thoughts = sum(tokens(block.text) for block in message.blocks if isinstance(block, Reasoning))
     counts: JsonObject = {
         "input_tokens": usage.total_input,
         "input_tokens_details": cached,

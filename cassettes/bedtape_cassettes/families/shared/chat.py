@@ -31,7 +31,7 @@ from bedtape_cassettes.model import JsonValue
 # Two stop reasons have the word `stop`. It is read as the first, `end_turn`.
 STOPS = {**completion.FINISH, "tool_use": "tool_calls", "content_filtered": "content_filter"}
 _SYSTEM = ("system", "developer")
-MEMBERS = Members(
+MEMBERS: Members = Members(
     text=("choices.0.message.content", "choices.0.delta.content"),
     stop=("choices.*.finish_reason", "choices.*.stop_reason"),
     input=("usage.prompt_tokens",),

@@ -142,7 +142,11 @@ def strings(value: JsonValue, *path: str) -> tuple[str, ...]:
 
 def uuid(chance: Random) -> str:
     """A random UUID."""
-    return str(UUID(int=chance.getrandbits(128), version=4))
+    return (
+        chance.reserve(16)
+        if isinstance(chance, synthesis.IdSlots)
+        else str(UUID(int=chance.getrandbits(128), version=4))
+    )
 
 
 def choose_creation_time(chance: Random) -> int:

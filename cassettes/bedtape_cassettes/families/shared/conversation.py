@@ -12,11 +12,16 @@ from bedtape_cassettes.model import JsonValue
 
 def system(body: JsonObject) -> str:
     """The system prompt: a list of blocks, or a string, which some clients send."""
-    return json_access.text(body, "system") or _join_texts(json_access.items(body, "system"))
+    given = body.get("system")
+    if given is None:
+        return ""
+    return json_access.text(given) or _join_texts(json_access.items(given))
 
 
 def tool_names(body: JsonObject) -> tuple[str, ...]:
     """The names of the tools in `toolConfig`."""
+    if "toolConfig" not in body:
+        return ()
     specs = [json_access.text(tool, "toolSpec", "name") for tool in json_access.items(body, "toolConfig", "tools")]
     return tuple(name for name in specs if name)
 
@@ -26,11 +31,17 @@ def conversation(body: JsonObject) -> tuple[Turn, ...]:
     return tuple(_turn(message) for message in readers.objects(body, "messages"))
 
 
+_TEXT_ALONE = {"text"}
+
+
 def _turn(message: JsonObject) -> Turn:
-    content = json_access.member(message, "content")
+    content = message.get("content")
     blocks = readers.objects(content)
+    role = json_access.text(message, "role")
+    if len(blocks) == 1 and blocks[0].keys() == _TEXT_ALONE:  # most messages
+        return Turn(role, json_access.text(blocks[0], "text"))
     return Turn(
-        json_access.text(message, "role"),
+        role,
         json_access.text(content) or _join_texts(blocks),
         tuple(_result(block["toolResult"]) for block in blocks if "toolResult" in block),
         tuple(call(block["toolUse"]) for block in blocks if "toolUse" in block),

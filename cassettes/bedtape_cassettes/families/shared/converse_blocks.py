@@ -33,11 +33,22 @@ def tier(request: ModelRequest) -> JsonObject:
     return {"serviceTier": {"type": tier}} if tier else {}
 
 
-def render_usage(usage: Usage, *, counts_cache: bool) -> JsonObject:
+def find_cache_lifetime(body: JsonObject) -> str | None:
+    """The lifetime of the first cache point of a request, by default 5m; None if the request has no cache point."""
+    messages = readers.objects(body, "messages")
+    places = (*[message.get("content") for message in messages], body.get("system"), body.get("toolConfig"))
+    blocks = (block for place in places for block in readers.objects(place) or readers.objects(place, "tools"))
+    point = next((block["cachePoint"] for block in blocks if "cachePoint" in block), None)
+    return None if point is None else json_access.text(point, "ttl") or "5m"
+
+
+def render_usage(usage: Usage, request: ModelRequest, *, counts_cache: bool) -> JsonObject:
+    """Token counts. Cached tokens are counted if the request has a cache point. counts_cache: always."""
     cache: JsonObject = {}
+    lifetime = request.derive(find_cache_lifetime)
     if usage.cache_write:
-        cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": "5m"}]
-    if counts_cache or usage.cache_read or usage.cache_write:
+        cache["cacheDetails"] = [{"inputTokens": usage.cache_write, "ttl": lifetime or "5m"}]
+    if counts_cache or lifetime or usage.cache_read or usage.cache_write:
         cache |= {
             "cacheReadInputTokenCount": usage.cache_read,
             "cacheReadInputTokens": usage.cache_read,

@@ -60,7 +60,7 @@ def vectors(content: Content, sources: Sequence[str], requested: JsonValue, defa
 def input_tokens(content: Content, prompt: Prompt) -> int:
     """The number of input tokens: the given count, or an estimate from the length of the prompt."""
     usage = content.usage if isinstance(content, Embeddings) else None
-    return max(1, synthesis.tokens(prompt.text)) if usage is None else usage.input
+    return max(1, prompt.tokens) if usage is None else usage.input
 
 
 def floats(value: JsonValue) -> tuple[float, ...]:

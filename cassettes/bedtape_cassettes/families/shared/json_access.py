@@ -21,7 +21,9 @@ def member(value: JsonValue, *path: str) -> JsonValue:
 def text(value: JsonValue, *path: str) -> str:
     """The string at the path, or an empty string. Lone surrogates become `?`, because UTF-8 cannot encode them."""
     leaf = member(value, *path)
-    return leaf.encode(errors="replace").decode() if isinstance(leaf, str) else ""
+    if not isinstance(leaf, str):
+        return ""
+    return leaf if leaf.isascii() else leaf.encode(errors="replace").decode()
 
 
 def items(value: JsonValue, *path: str) -> list[JsonValue]:

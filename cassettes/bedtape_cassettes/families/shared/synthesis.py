@@ -3,32 +3,82 @@
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
-from collections.abc import Iterator
-from hashlib import blake2b
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b, shake_128
 from random import Random
 
-from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage
+from bedtape_cassettes.families.content import Message, Prompt, Reasoning, ToolUse, Usage, tokens
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import JsonValue
+from bedtape_cassettes.text import format_uuid
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# About as many pieces as the longest answers of models have.
+MOST_DELTAS = 4096
 HEX = "0123456789abcdef"
-# English prose has about four characters per token in the tokenizers of Bedrock's models.
-_CHARACTERS_A_TOKEN = 4
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class IdSlots(Random):
+    """Random numbers for an answer whose ids are filled in later, because they depend on more than the rest.
+
+    lengths, alphabets: of each id. An id without an alphabet is a UUID.
+    """
+
+    def __init__(self, seed: bytes) -> None:
+        super().__init__(seed)
+        self.slots: list[tuple[int, str]] = []
+
+    def reserve(self, length: int, alphabet: str = "") -> str:
+        """Return the text that stands for the next id."""
+        self.slots.append((length, alphabet))
+        return _SLOT % (len(self.slots) - 1)
+
+
+# No other text contains these digits, which are of a random UUID.
+SLOT_MARK = "b55c5ba0-2f5f-4b4c-9f32-0a5f5d0b9d6e"
+_SLOT = SLOT_MARK + "-%d-"
+_SLOTS = re.compile(rb"%b-([0-9]+)-" % SLOT_MARK.encode())
+
+
+def fill_slots(text: bytes, slots: Sequence[tuple[int, str]], seed: bytes) -> bytes:
+    """Replace what stands for ids in the text of an answer. The ids depend on the seed and on their number."""
+
+    def make_id(slot: re.Match[bytes]) -> bytes:
+        length, alphabet = slots[int(slot[1])]
+        digest = shake_128(b"%b/%b" % (seed, slot[1])).digest(length)
+        return digest.translate(_table(alphabet)) if alphabet else format_uuid(digest).encode()
+
+    return _SLOTS.sub(make_id, text)
+
+
+@lru_cache(maxsize=16)
+def _table(alphabet: str) -> bytes:
+    """The table that maps each byte to a character."""
+    return (alphabet * (256 // len(alphabet) + 1))[:256].encode()
 
 
 def identifier(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
-    """`length` random characters of the alphabet."""
+    """An id of `length` random characters of the alphabet."""
+    return chance.reserve(length, alphabet) if isinstance(chance, IdSlots) else letters(chance, length, alphabet)
+
+
+def letters(chance: Random, length: int, alphabet: str = ALPHABET) -> str:
+    """`length` random characters of the alphabet that identify nothing."""
     return "".join(chance.choices(alphabet, k=length))
 
 
 def deltas(text: str, chance: Random, least: int, most: int) -> Iterator[str]:
     """Split the text into pieces of `least` to `most` characters. An empty text has no piece.
 
-    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them.
+    A text that is longer than `least` has at least two pieces: one piece would not test how a client joins them. A very
+    long text has longer pieces, because rendering a million pieces would block the server for a minute.
     """
     at, most = 0, min(most, max(least, len(text) // 2))
+    longer = max(1, 2 * len(text) // ((least + most) * MOST_DELTAS))
+    least, most = longer * least, longer * most
     while at < len(text):
         size = chance.randint(least, most)
         yield text[at : at + size]
@@ -40,18 +90,13 @@ def json_text(value: JsonValue) -> str:
     return compact(value).decode()
 
 
-def tokens(text: str) -> int:
-    """Estimate the number of tokens. An empty text has 0 tokens."""
-    return math.ceil(len(text) / _CHARACTERS_A_TOKEN)
-
-
 def usage_of(message: Message, prompt: Prompt) -> Usage:
     """The message's usage, or an estimate. A guardrail that blocked the request costs no tokens."""
     if message.usage is not None:
         return message.usage
     if message.stop == "guardrail_intervened":
         return Usage(0, 0)
-    return Usage(max(1, tokens(prompt.text)), max(1, sum(map(_block_tokens, message.blocks))))
+    return Usage(max(1, prompt.tokens), max(1, sum(map(_block_tokens, message.blocks))))
 
 
 def _block_tokens(block: object) -> int:

@@ -1,4 +1,4 @@
-"""One call in detail: what answered it and why, its attempts, its events, and the nearest recordings. Pure."""
+"""Renders one call in detail: the source of its answer, its attempts, its events, and the nearest recordings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from bedtape_replayer.history.invocations import group_invocations
 from bedtape_replayer.history.json_safe import make_json_safe, render_body
 from bedtape_replayer.history.record import Record
 
-# More than a picture can show; the rest is counted.
+# The page draws no more events than this. Further events are counted.
 _EVENTS = 2000
+# Characters of an event's payload.
 _PAYLOAD = 4000
 
 
-def whole(record: Record, session: SessionState, library: Library) -> JsonValue:
-    """The call, in the control API's words and some more."""
+def render_detail(record: Record, session: SessionState, library: Library) -> JsonValue:
+    """Return the call as in the control API, with its answer, attempts, layers, recording and miss."""
     answer = record.outcome.answer
     recording = _find(library, record.by) if record.source == "cassette" else None
     return {
@@ -57,7 +58,7 @@ def _answer(record: Record) -> JsonValue:
 
 
 def _blocks(record: Record) -> JsonValue:
-    """The content of the answer, each block with its kind. An image is shown as its size."""
+    """Return the blocks of the answer with their kinds. An image is replaced by its size in bytes."""
     if not isinstance(record.content, Message):
         return []
     return [
@@ -80,7 +81,7 @@ def _event(number: int, piece: Piece, sent: int) -> JsonValue:
 
 
 def _read_piece(data: bytes) -> tuple[str, bytes]:
-    """Return the kind and the text of a piece of a stream. The kind is the event's type, or that the frame is broken."""
+    """Return the kind and the payload of a piece of a stream. The kind is the event's type, or `broken`."""
     try:
         frames = eventstream.decode_all(data)
     except eventstream.FrameError:
@@ -94,7 +95,7 @@ def _read_piece(data: bytes) -> tuple[str, bytes]:
 
 
 def _read_chunk(payload: bytes) -> bytes:
-    """The JSON inside InvokeModel's chunks, which is what a reader wants to read."""
+    """Return the JSON inside a chunk of InvokeModel, or the payload of any other event."""
     try:
         return bodies.compact(bodies.open_chunk(payload))
     except ValueError:
@@ -102,9 +103,9 @@ def _read_chunk(payload: bytes) -> bytes:
 
 
 def _attempts(record: Record, session: SessionState) -> JsonValue:
-    """All attempts of the SDK call that it is one of, itself too."""
-    groups = group_invocations(each for each in session.history.calls if _alike(each, record))
-    mine = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
+    """Return all attempts of the SDK call that the record belongs to, with the record itself."""
+    groups = group_invocations(each for each in session.history.calls if _may_belong(each, record))
+    attempts = next((group.attempts for group in groups if any(r.number == record.number for r in group.attempts)), ())
     return [
         {
             "number": each.number,
@@ -114,24 +115,22 @@ def _attempts(record: Record, session: SessionState) -> JsonValue:
             "status": each.status,
             "error": make_json_safe(each.error),
         }
-        for each in mine
+        for each in attempts
     ]
 
 
-def _alike(one: Record, other: Record) -> bool:
-    """Whether they can be attempts of one call: of thousands of calls only these need to be read and grouped."""
+def _may_belong(one: Record, other: Record) -> bool:
+    """Return whether both may be attempts of one SDK call. Grouping all calls of a long history would be slow."""
     if one.invocation_id is not None or other.invocation_id is not None:
         return one.invocation_id == other.invocation_id
     return one.call.path == other.call.path and one.call.body == other.call.body
 
 
 def _layers(record: Record, session: SessionState) -> JsonValue:
-    """The documents of the rule or fault that answered and of the applied faults, if these layers still exist."""
-    named = {record.by if record.source in ("rule", "fault") else None, *record.faults}
+    """Return the documents of the rule or fault that answered and of the applied faults, if the layers still exist."""
+    ids = {record.by if record.source in ("rule", "fault") else None, *record.faults}
     return [
-        make_json_safe({**each.document, "name": each.id})
-        for each in session.layers.effective.layers
-        if each.id in named
+        make_json_safe({**each.document, "name": each.id}) for each in session.layers.effective.layers if each.id in ids
     ]
 
 
@@ -145,11 +144,11 @@ def _miss(miss: Miss, library: Library) -> JsonValue:
 
 
 def _near(near: Near, library: Library) -> JsonValue:
-    """A recording that came near, with its request, if it is still there."""
-    found = _find(library, near.file)
+    """Return a near recording with its differences, and with its request if it is still loaded."""
+    recording = _find(library, near.file)
     return {
         "file": make_json_safe(near.file),
-        "cassette": None if found is None else make_json_safe(found[0].name),
+        "cassette": None if recording is None else make_json_safe(recording[0].name),
         "differences": [make_json_safe(asdict(each)) for each in near.differences],
-        "recorded": None if found is None else make_json_safe(build_document(found[1])["request"]),
+        "recorded": None if recording is None else make_json_safe(build_document(recording[1])["request"]),
     }

@@ -1,6 +1,6 @@
 """The routes of the inspector's page beside the control API: summaries of finished calls, and one call in detail.
 
-These routes are not for tests, because they may change with the page. Pure but for the engine.
+These routes may change with the page, so tests should use the control API instead.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from heapq import nsmallest
 from bedtape_cassettes.format.json_schema import Schema
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.answering.answer import Outcome
-from bedtape_replayer.api.inspector.call_detail import whole
+from bedtape_replayer.api.inspector.call_detail import render_detail
 from bedtape_replayer.api.route import ApiRequest, Route
 from bedtape_replayer.engine.session_state import SessionState
 from bedtape_replayer.history.json_safe import make_json_safe
 from bedtape_replayer.history.record import Record
 
-# So many at a time: to read them takes the server some 40 ms (a stream's end is decoded), in which it answers nobody else.
+# Calls in one answer. Reading them takes about 40 ms (ends of streams are decoded), and the server answers no other
+# request meanwhile.
 _PAGE = 200
-# What fits a row.
+# Characters of a path or prompt in a row of the page.
 _SHOWN = 160
 _MICRO = 1_000_000
 _QUERY: dict[str, Schema] = {
@@ -27,14 +28,17 @@ _QUERY: dict[str, Schema] = {
 
 
 def _calls(request: ApiRequest) -> JsonValue:
-    """Calls that ended after `since`, the oldest first, and the sessions there are, so that the page forgets too."""
+    """Return the calls that ended after `since`, oldest first, and the existing sessions.
+
+    The page removes the calls of a session that is not in the list.
+    """
     since = request.conditions(_QUERY).get("since", 0)
-    sessions = tuple(dict.fromkeys(request.engine.sessions))  # one that has two names is told once
-    found = [outcome for each in sessions for outcome in each.history.iterate_newest(since / _MICRO)]
-    page = nsmallest(_PAGE, found, key=lambda outcome: outcome.began + outcome.seconds)
+    sessions = tuple(dict.fromkeys(request.engine.sessions))  # a session may have two names
+    outcomes = [outcome for each in sessions for outcome in each.history.iterate_newest(since / _MICRO)]
+    page = nsmallest(_PAGE, outcomes, key=lambda outcome: outcome.began + outcome.seconds)
     return {
         "calls": [_row(Record(outcome)) for outcome in page if _end_micros(outcome) > since],
-        "more": len(found) > _PAGE,
+        "more": len(outcomes) > _PAGE,
         "sessions": [_session(each) for each in sorted(sessions, key=lambda session: session.name)],
     }
 
@@ -78,10 +82,10 @@ def _row(record: Record) -> JsonValue:
 
 
 def _call(request: ApiRequest) -> JsonValue:
-    return whole(request.find_call(), request.peek_session(), request.engine.library)
+    return render_detail(request.find_call(), request.peek_session(), request.engine.library)
 
 
 ROUTES = (
-    Route("GET", "/_bedtape/inspector/calls", _calls, "The calls of all sessions in short.", query=_QUERY),
-    Route("GET", "/_bedtape/inspector/sessions/{session}/calls/{call}", _call, "One call whole."),
+    Route("GET", "/_bedtape/inspector/calls", _calls, "Returns summaries of the calls of all sessions.", query=_QUERY),
+    Route("GET", "/_bedtape/inspector/sessions/{session}/calls/{call}", _call, "Returns one call in detail."),
 )

@@ -41,13 +41,13 @@ def page(method: str, path: str) -> Reply | None:
 
 
 def _file(name: str, kind: str) -> Reply | None:
-    data = _read(name)
+    data = read_files().get(name)
     if data is None:
         return None
     return build_own_reply(200, data, *_HEADERS, first=(b"Content-Type", f"{_TYPES[kind]}; charset=utf-8".encode()))
 
 
 @cache
-def _read(name: str) -> bytes | None:
-    file = files("bedtape_replayer.api.inspector") / "static" / name
-    return file.read_bytes() if file.is_file() else None
+def read_files() -> dict[str, bytes]:
+    """Read all files of the page once, before the first request: a request may find no free file descriptor."""
+    return {file.name: file.read_bytes() for file in (files("bedtape_replayer.api.inspector") / "static").iterdir()}

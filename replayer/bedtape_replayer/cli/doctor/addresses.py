@@ -1,4 +1,4 @@
-"""Which server an environment names, and whether it is on this machine. Pure; nothing is looked up."""
+"""Finds the servers that an environment names, and whether each is on this machine. It looks up no host name."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bedtape_cassettes.addresses import CLIENT_VARIABLES
 from bedtape_replayer.cli.doctor.profile import Profile
 
 _RUNTIME = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 SERVICES = "AWS_ENDPOINT_URL"
-# What clients that are not AWS's read, and the Python package that reads it.
-CLIENTS = {"ANTHROPIC_BEDROCK_BASE_URL": "anthropic", "AWS_BEDROCK_BASE_URL": "openai"}
-# Every variable that may name a server which should be there.
-NAMING = (
-    _RUNTIME,
-    SERVICES,
-    "AWS_ENDPOINT_URL_BEDROCK",
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT",
-    "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
-    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
-    *CLIENTS,
-)
+# Variables of clients that are not AWS's, and the Python package that reads each.
+CLIENTS = {
+    "ANTHROPIC_BEDROCK_BASE_URL": "anthropic",
+    "AWS_BEDROCK_BASE_URL": "openai",
+    "AWS_BEDROCK_RUNTIME_ENDPOINT": "litellm",
+    "AWS_ENDPOINT_URL_BEDROCK_MANTLE": "chatlas",
+}
 
 
 class Address(NamedTuple):
-    """A place on this machine."""
+    """A host and port of this machine."""
 
     host: str
     port: int
@@ -35,7 +31,7 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A URL, and what says that calls go there: a variable, or a profile's key."""
+    """A URL to which calls go, and its source: a variable, or a key of a profile."""
 
     url: str
     source: str
@@ -57,7 +53,10 @@ class Endpoint:
 
 
 def runtime_endpoint(environ: Mapping[str, str], profile: Profile) -> Endpoint | None:
-    """Where boto3 sends calls to bedrock-runtime, less whether it was told to heed that."""
+    """Return the endpoint of bedrock-runtime that boto3 reads, or `None` for AWS's own.
+
+    It does not check whether endpoints are turned off.
+    """
     for url, source in (
         *((environ.get(name, ""), name) for name in (_RUNTIME, SERVICES)),
         (profile.runtime_endpoint, f"profile {profile.name}: services.bedrock_runtime.endpoint_url"),
@@ -69,14 +68,15 @@ def runtime_endpoint(environ: Mapping[str, str], profile: Profile) -> Endpoint |
 
 
 def endpoints(environ: Mapping[str, str], profile: Profile) -> tuple[Endpoint, ...]:
-    """Every server that is named, that of bedrock-runtime first."""
+    """Return every configured endpoint, first the endpoint of bedrock-runtime."""
     first = runtime_endpoint(environ, profile)
-    others = (Endpoint(environ[name], name) for name in NAMING if environ.get(name))
-    return tuple(dict.fromkeys((*([first] if first else []), *others)))
+    names = [SERVICES, *(name for name, variable in CLIENT_VARIABLES.items() if variable.default)]
+    named = [Endpoint(environ[name], name) for name in names if environ.get(name)]
+    return tuple(dict.fromkeys((*([first] if first else []), *named)))
 
 
 def _parts(url: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port) of a URL that a client can ask."""
+    """Return (scheme, host, port) of an HTTP URL; `None` for any other text."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -88,14 +88,17 @@ def _parts(url: str) -> tuple[str, str, int] | None:
 
 
 def address_of(url: str) -> Address | None:
-    """The URL's address, if it is one of this machine. A name other than localhost is none: to know, one would have to ask."""
+    """Return the URL's address if it is on this machine, else `None`.
+
+    A host name other than localhost counts as elsewhere, because bedtape would have to look it up.
+    """
     parts = _parts(url)
-    if parts is None or not _is_here(parts[1]):
+    if parts is None or not _is_local(parts[1]):
         return None
     return Address(parts[1], parts[2])
 
 
-def _is_here(host: str) -> bool:
+def _is_local(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -106,9 +109,9 @@ def _is_here(host: str) -> bool:
 
 
 def render_url(url: str) -> str:
-    """The URL without what may be a secret: a login, a query."""
+    """Return the URL without login and query, which may contain secrets."""
     parts = _parts(url)
     if parts is None:
-        return f"something else, of {len(url)} characters"
+        return f"no URL ({len(url)} characters)"
     split = urlsplit(url)
     return f"{parts[0]}://{split.netloc.rpartition('@')[2]}{split.path}"

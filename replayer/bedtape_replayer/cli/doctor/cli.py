@@ -1,4 +1,4 @@
-"""The command `bedtape doctor`, and its checks in the order of the output: what calls meet first comes first."""
+"""The command `bedtape doctor`, and its checks, in the order in which they affect a call."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CHECKS: tuple[Callable[[Environment], Iterator[Diagnosis]], ...] = (
 
 
 def examine(env: Environment) -> tuple[Diagnosis, ...]:
-    """What all checks say."""
+    """Return the results of all checks."""
     return tuple(diagnosis for check in CHECKS for diagnosis in check(env))
 
 

@@ -15,9 +15,10 @@ Level: TypeAlias = Literal["ok", "note", "wrong"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at. note: it works, and surprises people; wrong: what bedtape is for fails.
+    """The result of one check. It contains no secrets.
 
-    `expected` and `fix` are empty where it is well. Nothing in it is a secret.
+    level: `note` for a setting that works but often causes a problem, `wrong` for a problem. expected, fix: empty if
+    the level is `ok`.
     """
 
     check: str
@@ -31,17 +32,17 @@ class Diagnosis:
 
 
 def ok(check: str, found: str) -> Diagnosis:
-    """It is well."""
+    """Return the result of a check without a problem."""
     return Diagnosis(check, "ok", found)
 
 
 def note(check: str, *, expected: str, found: str, fix: str) -> Diagnosis:
-    """It works, but not as people think."""
+    """Return a note: the setting works, but often causes a problem."""
     return Diagnosis(check, "note", found, expected, fix)
 
 
 def wrong(check: str, *, expected: str, found: str, fix: str) -> Diagnosis:
-    """It does not work."""
+    """Return a problem."""
     return Diagnosis(check, "wrong", found, expected, fix)
 
 
@@ -49,7 +50,7 @@ _STYLES: dict[Level, Style] = {"ok": "plain", "note": "warning", "wrong": "remov
 
 
 def render_lines(diagnoses: Sequence[Diagnosis], width: int | None) -> Iterator[Line]:
-    """A line a diagnosis; where there is a width, it is folded under its beginning."""
+    """Yield a line for each result, folded to the width unless it is `None`."""
     longest = max(len(diagnosis.check) for diagnosis in diagnoses)
     for diagnosis in diagnoses:
         head = f"{diagnosis.level:<5}  {diagnosis.check:<{longest}}  "
@@ -65,7 +66,7 @@ def _fold(text: str, width: int | None, indent: str) -> list[str]:
 
 
 def summary(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many of each."""
+    """Return one line with the number of results of each level."""
     counts = Counter(diagnosis.level for diagnosis in diagnoses)
     notes = format_count(counts["note"], "note")
     return f"bedtape: {counts['wrong']} wrong, {notes}, {counts['ok']} ok; nothing was changed"

@@ -16,15 +16,19 @@ Kind: TypeAlias = Literal["bedtape", "localstack", "http", "silent", "nobody"]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who answers at an address of this machine. http: something else; silent: it speaks no HTTP, or does not answer."""
+    """The server at an address of this machine.
+
+    kind: `http` for another HTTP server, `silent` for a server that does not answer HTTP, `nobody` for no server.
+    summary: its name and version, for a message.
+    """
 
     kind: Kind
-    says: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The Python that bedtape runs in. prefix: its environment's folder. uvloop: whether there is one for it at all."""
+    """The Python that runs bedtape. prefix: the folder of its environment. uvloop: whether uvloop supports it."""
 
     version: tuple[int, int, int] = (3, 11, 0)
     implementation: str = "cpython"
@@ -34,7 +38,7 @@ class Python:
 
 @dataclass(frozen=True, slots=True)
 class CassetteFolder:
-    """A folder that cassettes are looked for in. problems: what keeps them from loading, a line each."""
+    """A folder of cassettes. problems: one line for each problem that prevents loading."""
 
     folder: str
     cassettes: int = 0
@@ -44,7 +48,7 @@ class CassetteFolder:
 
 @dataclass(frozen=True, slots=True)
 class ChosenSettings:
-    """What settings say. file: where they are kept. port: of bedtape replay. problems, warnings: a line each."""
+    """The settings in effect. file: the file that contains them. port: of bedtape replay. problems, warnings: lines."""
 
     file: str | None = None
     port: int = DEFAULT_PORT
@@ -54,13 +58,14 @@ class ChosenSettings:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment.
+    """Everything that the checks read.
 
-    packages: versions by the names of distributions that are installed. profile: what the AWS files say of the profile
-    that is in force. listeners: who answers, for every address of this machine that the environment names, and the
-    port of bedtape replay. missing: variables that name a file that is not there. shelves: folders that exist. cache: the load cache's
-    folder, None for none. cache_problem: why it cannot be written. npm: versions of JavaScript packages, "" where a
-    package.json names one that is not installed. settings: where options are kept.
+    environ: environment variables. packages: versions of installed distributions by name. profile: the selected AWS
+    profile. listeners: the server at every address of this machine that the environment names, and at the port of
+    bedtape replay. missing: variables that name a file that does not exist. cassette_folders: the configured folders,
+    or the usual folders that contain cassettes. cache: the folder of the load cache, or `None`. cache_problem: why the
+    folder cannot be written. open_files: the limit of open files, or `None`. npm: versions of JavaScript packages, ""
+    for a package of package.json that is not installed.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +75,7 @@ class Environment:
     listeners: Mapping[Address, Listener] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     settings: ChosenSettings = ChosenSettings()
-    shelves: tuple[CassetteFolder, ...] = ()
+    cassette_folders: tuple[CassetteFolder, ...] = ()
     cache: str | None = None
     cache_problem: str = ""
     open_files: int | None = None
@@ -78,5 +83,5 @@ class Environment:
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Where calls to bedrock-runtime go, if not to AWS."""
+        """The endpoint of bedrock-runtime, or `None` for AWS's own."""
         return runtime_endpoint(self.environ, self.profile)

@@ -1,6 +1,6 @@
-"""Looks at the environment for `bedtape doctor`: variables, files, packages, who listens. The only file here that does.
+"""Reads the environment for `bedtape doctor`: variables, files, packages, and servers on this machine.
 
-It asks addresses of this machine and no others, looks up no name, writes nothing and starts nothing.
+It connects to addresses of this machine and to no others, looks up no host name, and writes no file.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from bedtape_replayer.cli.doctor.environment import (
     Listener,
     Python,
 )
-from bedtape_replayer.cli.doctor.machine import LOOKED_FOR
+from bedtape_replayer.cli.doctor.machine import DISTRIBUTIONS
 from bedtape_replayer.cli.doctor.profile import Profile
 
-# Where replay and run look for cassettes, and where the tests of the plugin have theirs.
+# The default folders of replay and run, and of the plugin.
 _FOLDERS = ("cassettes", "tests/cassettes")
-# Whoever listens on loopback answers at once, or not at all: for one answer, from first to last byte.
+# Seconds for one answer, from the connection to the last byte. A server on loopback answers faster, or not at all.
 _PATIENCE = 2.0
 _NOBODY = (errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)  # the others: no IPv6 here
-# Of what others say of themselves.
+# Characters of the name and version of another server.
 _SHOWN = 60
 
 
 def gather() -> Environment:
-    """What this process's environment is, and what its folder holds."""
+    """Return the environment of this process and of its working folder."""
     environ = dict(os.environ)
     profile = _profile(environ)
     settings, chosen = _settings()
@@ -61,7 +61,7 @@ def gather() -> Environment:
         listeners={address: listener_at(address) for address in dict.fromkeys(addresses) if address.port},
         missing=frozenset(name for name in BUNDLES if environ.get(name) and not _is_file(environ[name])),
         settings=chosen,
-        shelves=_shelves(settings),
+        cassette_folders=_cassette_folders(settings),
         cache=str(cache) if cache else None,
         cache_problem=_problem_writing(cache) if cache else "",
         open_files=_open_files(),
@@ -78,13 +78,13 @@ def _python() -> Python:
 
 
 def _packages() -> dict[str, str]:
-    found = {}
-    for name in LOOKED_FOR:
+    versions = {}
+    for name in DISTRIBUTIONS:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _open_files() -> int | None:
@@ -98,14 +98,14 @@ def _open_files() -> int | None:
 
 
 def _problem_writing(folder: Path) -> str:
-    """Why the folder, or where it would be made, cannot be written; found out without writing."""
+    """Return why the folder, or its nearest existing parent, is not writable; "" if it is. Writes nothing."""
     try:
-        there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+        existing = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
     except OSError as error:
         return error.strerror or str(error)
-    if not there.is_dir():
-        return f"{there} is no folder"
-    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} may not be written"
+    if not existing.is_dir():
+        return f"{existing} is not a folder"
+    return "" if os.access(existing, os.W_OK | os.X_OK) else f"{existing} is not writable"
 
 
 # -- AWS's files -----------------------------------------------------------------------------------------------
@@ -122,13 +122,13 @@ def _profile(environ: Mapping[str, str]) -> Profile:
 
 
 def _text(file: str) -> str:
-    path = os.path.expandvars(os.path.expanduser(file))  # noqa: PTH111 -- as botocore does, for homes of no user
+    path = os.path.expandvars(os.path.expanduser(file))  # noqa: PTH111 -- as botocore; it does not raise without a home
     return Path(path).read_text() if _is_file(path) else ""
 
 
 def _is_file(name: str) -> bool:
-    """False as well for what can be no file's name: a variable may hold what its file should, certificates or keys."""
-    return os.path.isfile(name)  # noqa: PTH113 -- a Path's raises for a name that is too long, and tells it
+    """Return whether the file exists; false for a text that is no file name, such as the contents of a key."""
+    return os.path.isfile(name)  # noqa: PTH113 -- Path.is_file raises for a long text
 
 
 # -- the project -----------------------------------------------------------------------------------------------
@@ -145,24 +145,24 @@ def _settings() -> tuple[Settings, ChosenSettings]:
     return settings, ChosenSettings(settings.file, port, warnings=settings.warnings)
 
 
-def _shelves(settings: Settings) -> tuple[CassetteFolder, ...]:
-    """The folders that settings name, which must be there, or those that commands look into, where they hold any."""
-    said = settings.of("replay").get("cassettes", ())
-    configured = [str(folder) for folder in said] if isinstance(said, tuple) else []
+def _cassette_folders(settings: Settings) -> tuple[CassetteFolder, ...]:
+    """Return the folders of the settings, which must exist, and the default folders that contain cassettes."""
+    value = settings.of("replay").get("cassettes", ())
+    configured = [str(folder) for folder in value] if isinstance(value, tuple) else []
     others = [folder for folder in _FOLDERS if store.fingerprint([Path(folder)])]
-    return tuple(_shelf(Path(folder)) for folder in dict.fromkeys([*configured, *others]))
+    return tuple(_read_folder(Path(folder)) for folder in dict.fromkeys([*configured, *others]))
 
 
-def _shelf(folder: Path) -> CassetteFolder:
+def _read_folder(folder: Path) -> CassetteFolder:
     try:
-        read = store.read([folder])
+        suite = store.read([folder])
     except CassetteError as error:
         return CassetteFolder(str(folder), problems=tuple(str(error).splitlines()))
-    return CassetteFolder(str(folder), len(read), sum(len(cassette.interactions) for cassette in read))
+    return CassetteFolder(str(folder), len(suite), sum(len(cassette.interactions) for cassette in suite))
 
 
 def _npm() -> dict[str, str]:
-    """AWS's packages that package.json names, with the versions that are installed."""
+    """Return the installed versions of the AWS packages in package.json, "" for a missing package."""
     package = _json(Path("package.json"))
     parts = [part for key in ("dependencies", "devDependencies") if isinstance(part := package.get(key), dict)]
     names = {name for part in parts for name in part if name.startswith("@aws-sdk/")}
@@ -170,25 +170,25 @@ def _npm() -> dict[str, str]:
 
 
 def _json(path: Path) -> dict[str, object]:
-    """An object in a file; an empty one where there is none, or something else."""
+    """Return the JSON object in a file; an empty object if the file is missing or has other contents."""
     try:
-        read = json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
         return {}
-    return read if isinstance(read, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
-# -- who listens -----------------------------------------------------------------------------------------------
+# -- servers ---------------------------------------------------------------------------------------------------
 
 
 def listener_at(address: Address) -> Listener:
-    """Who answers at an address of this machine, which must be one. Asks what bedtape, then what LocalStack tells of itself."""
+    """Return the server at an address of this machine. It requests bedtape's health route, then LocalStack's."""
     try:
         status, headers, body = _request(address, "/_bedtape/health")
-        held = body.get("interactions"), body.get("cassettes")
-        if status == 200 and isinstance(held[0], int) and isinstance(held[1], int):
-            says = f"{format_count(held[0], 'interaction')} in {format_count(held[1], 'cassette')}"
-            return Listener("bedtape", f"bedtape {_truncate(body.get('version'))} with {says}")
+        interactions, cassettes = body.get("interactions"), body.get("cassettes")
+        if status == 200 and isinstance(interactions, int) and isinstance(cassettes, int):
+            counts = f"{format_count(interactions, 'interaction')} in {format_count(cassettes, 'cassette')}"
+            return Listener("bedtape", f"bedtape {_truncate(body.get('version'))} with {counts}")
         if headers.get("x-amzn-errortype") == "CassetteMissException":
             return Listener("bedtape", "bedtape without its control API")
         status, headers, body = _request(address, "/_localstack/health")
@@ -197,19 +197,19 @@ def listener_at(address: Address) -> Listener:
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and error.errno in _NOBODY:
             return Listener("nobody")
-        return Listener("silent", "something that does not answer HTTP")
+        return Listener("silent", "a server that does not answer HTTP")
     server = f" ({_truncate(headers['server'])})" if "server" in headers else ""
     return Listener("http", f"another server{server}")
 
 
-def _truncate(said: object) -> str:
-    return str(said)[:_SHOWN]
+def _truncate(value: object) -> str:
+    return str(value)[:_SHOWN]
 
 
 def _request(address: Address, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=_PATIENCE)
     connection.connect()
-    end = Timer(_PATIENCE, _end, (connection.sock,))  # for who sends a byte now and then, and never times out
+    end = Timer(_PATIENCE, _end, (connection.sock,))  # a server that sends a byte now and then does not time out
     end.start()
     try:
         connection.request("GET", path)
@@ -227,5 +227,5 @@ def _request(address: Address, path: str) -> tuple[int, dict[str, str], dict[str
 
 
 def _end(connection: socket.socket) -> None:
-    with suppress(OSError):  # it has ended meanwhile
+    with suppress(OSError):  # the connection has ended meanwhile
         connection.shutdown(socket.SHUT_RDWR)

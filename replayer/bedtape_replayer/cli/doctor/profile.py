@@ -1,6 +1,7 @@
-"""What ~/.aws/config and ~/.aws/credentials say of the profile that is in force, read as botocore reads them. Pure.
+"""Parses the selected profile from the text of ~/.aws/config and ~/.aws/credentials, in the same way as botocore.
 
-botocore itself is not asked: it would fetch credentials over the network, and takes a third of a second to import.
+It does not use botocore, because botocore fetches credentials over the network, and its import takes a third of a
+second.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Where AWS has them, if no variable names others.
+# The default files. AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files.
 FILES = ("~/.aws/config", "~/.aws/credentials")
-# What a profile has that credentials come of, and how it is called here.
+# Keys of a profile that give credentials, and the name of each source in messages.
 _SOURCES = {
     "aws_access_key_id": "access keys",
     "sso_session": "SSO",
@@ -29,10 +30,11 @@ _Section = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile. endpoint: for all services, runtime_endpoint: for bedrock-runtime alone. kinds: which of AWS's own
-    endpoints it asks for. credentials: what they come of.
+    """One profile.
 
-    problem: why the files cannot be read; then the rest is empty, and botocore makes no client at all.
+    endpoint: for all services. runtime_endpoint: for bedrock-runtime. kinds: the keys of `KINDS` that it turns on.
+    credentials: the source of its credentials. problem: why the files cannot be read. In this case the other fields
+    are empty, and botocore creates no client.
     """
 
     name: str = "default"
@@ -47,7 +49,7 @@ class Profile:
 
 
 def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The profile that is in force, and the variable that says so, "" for none: boto3 reads both, in this order."""
+    """Return the selected profile, and the variable that names it, or "". boto3 reads the variables in this order."""
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):
         if name := environ.get(variable):
             return name, variable
@@ -55,9 +57,9 @@ def find_profile(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILES) -> Profile:
-    """The profile of this name, from the text of both files; a file that is not there is an empty text.
+    """Return the profile of this name from the text of both files, which is empty for a missing file.
 
-    files: what both are called, to tell.
+    files: the names of both files, for messages.
     """
     try:
         parsed, keys = _parse(files[0], config), _parse(files[1], credentials)
@@ -74,22 +76,22 @@ def read(name: str, config: str, credentials: str, files: tuple[str, str] = FILE
         runtime_endpoint=_read_nested(services.get("bedrock_runtime", "")).get("endpoint_url", ""),
         ignores_endpoints=_is_on(merged, "ignore_configured_endpoint_urls"),
         kinds=tuple(key for key in KINDS.values() if _is_on(merged, key)),
-        credentials=next((word for key, word in _SOURCES.items() if merged.get(key)), ""),
+        credentials=next((source for key, source in _SOURCES.items() if merged.get(key)), ""),
     )
 
 
 def _describe_error(error: configparser.Error) -> str:
-    """What is wrong, and where; not the line itself, as the error has it, for it may be half a key."""
+    """Return the problem and its line number. The line itself is left out, because it may contain a part of a key."""
     lines = [line for line, _ in getattr(error, "errors", ())] or [getattr(error, "lineno", None)]
     where = ", ".join(f"line {line}" for line in lines if line)
     match error:
         case configparser.DuplicateSectionError() | configparser.DuplicateOptionError():
-            what = "a section or key that is there twice"
+            problem = "a duplicate section or key"
         case configparser.MissingSectionHeaderError():
-            what = "something before the first section"
+            problem = "text before the first section"
         case _:
-            what = "what is neither a section nor a key with its value"
-    return f"{what} in {getattr(error, 'source', 'them')}, {where}"
+            problem = "a line that is neither a section nor KEY = VALUE"
+    return f"{problem} in {getattr(error, 'source', 'them')}, {where}"
 
 
 def _is_on(section: _Section, key: str) -> bool:
@@ -103,21 +105,21 @@ def _parse(file: str, text: str) -> dict[str, _Section]:
 
 
 def _group_by_name(parsed: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
-    """Sections such as `[profile dev]`, by their second word."""
-    found = {}
+    """Return the sections of a kind, such as `[profile dev]`, by their second word."""
+    sections = {}
     for title, section in parsed.items():
         if not title.startswith(kind):
             continue
         try:
             words = shlex.split(title)
-        except ValueError:  # an open quotation: botocore passes over it
+        except ValueError:  # an unclosed quotation mark: botocore ignores the section
             continue
         if len(words) == 2:
-            found[words[1]] = section
-    return found
+            sections[words[1]] = section
+    return sections
 
 
 def _read_nested(value: str) -> _Section:
-    """The indented lines under a key, `endpoint_url = …`."""
+    """Return the nested keys of a value, which are indented lines such as `endpoint_url = …`."""
     pairs = (line.partition("=") for line in value.splitlines() if "=" in line)
-    return {key.strip(): said.strip() for key, _, said in pairs}
+    return {key.strip(): nested.strip() for key, _, nested in pairs}

@@ -1,4 +1,4 @@
-"""Checks of the project itself: its cassettes, the gate to real calls, the control API's token. Pure."""
+"""Checks the project: its cassettes, its settings, the gate to real calls, and the control API's token."""
 
 from __future__ import annotations
 
@@ -14,55 +14,67 @@ _SHORTEST = 16
 
 
 def check_cassettes(env: Environment) -> Iterator[Diagnosis]:
-    """Whether they load."""
-    if not env.shelves:
-        yield ok("cassettes", "none yet: bedtape replay serves the samples that ship; bedtape init makes a first one")
-    for shelf in env.shelves:
-        if shelf.problems:
-            count = len(shelf.problems)
-            first = f"{format_count(count, 'problem')} in {shelf.folder}, first {shelf.problems[0]}"
-            fix = f"fix the file; bedtape cassette check --in {shelf.folder} says all"
-            yield wrong("cassettes", expected="cassettes that load", found=first, fix=fix)
+    """Check that cassettes can be loaded."""
+    if not env.cassette_folders:
+        yield ok("cassettes", "no cassettes: bedtape replay serves the samples; bedtape init writes a first cassette")
+    for folder in env.cassette_folders:
+        if folder.problems:
+            count = len(folder.problems)
+            found = f"{format_count(count, 'problem')} in {folder.folder}, first {folder.problems[0]}"
+            fix = f"fix the file; bedtape cassette check --in {folder.folder} lists all problems"
+            yield wrong("cassettes", expected="valid cassettes", found=found, fix=fix)
         else:
-            held = f"{format_count(shelf.interactions, 'interaction')} in {format_count(shelf.cassettes, 'cassette')}"
-            yield ok("cassettes", f"{shelf.folder}: {held}")
+            interactions = format_count(folder.interactions, "interaction")
+            yield ok("cassettes", f"{folder.folder}: {interactions} in {format_count(folder.cassettes, 'cassette')}")
 
 
 def check_settings(env: Environment) -> Iterator[Diagnosis]:
-    """Whether every option that is kept in a file or a variable is one, and can be."""
+    """Check the options in files and variables."""
     chosen = env.settings
     if chosen.problems:
         count = len(chosen.problems)
-        first = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
-        fix = "fix it; bedtape config show says all, and no command starts before"
-        yield wrong("settings", expected="settings that are sound", found=first, fix=fix)
+        found = f"{format_count(count, 'problem')}, first {chosen.problems[0]}"
+        fix = "fix it, because no other command starts; bedtape config show lists all problems"
+        yield wrong("settings", expected="valid settings", found=found, fix=fix)
     for warning in chosen.warnings:
-        yield note("settings", expected="variables that say an option", found=warning, fix="fix or unset it")
+        yield note(
+            "settings", expected="variables that name an option", found=warning, fix="correct or unset the variable"
+        )
     if not chosen.problems and not chosen.warnings:
-        yield ok("settings", chosen.file or "no file: options are as the command line and variables say")
+        yield ok("settings", chosen.file or "no file: options come from the command line and variables")
 
 
 def check_gate(env: Environment) -> Iterator[Diagnosis]:
-    """The gate is for one command, not for a shell."""
-    said = env.environ.get(_GATE)
-    if not said:
+    """Check the gate to real calls, which is meant for one command, not for a whole shell."""
+    value = env.environ.get(_GATE)
+    if not value:
         yield ok("real calls", f"off: {_GATE} is not set")
-    elif said == "1":
-        opened = f"{_GATE}=1: tests marked real_bedrock run, calls to real Bedrock are not refused, and cost money"
+    elif value == "1":
+        found = f"{_GATE}=1: tests marked real_bedrock run, and calls to real Bedrock are allowed and cost money"
         fix = f"unset it, and write {_GATE}=1 before the command that records"
-        yield note("real calls", expected="the gate shut", found=opened, fix=fix)
+        yield note("real calls", expected="a closed gate", found=found, fix=fix)
     else:
         fix = f"write {_GATE}=1 before the command that records, or unset it"
-        yield note("real calls", expected=f"{_GATE}=1 or none", found="something else, which opens nothing", fix=fix)
+        yield note(
+            "real calls",
+            expected=f"{_GATE}=1, or no {_GATE}",
+            found="another value, which does not open the gate",
+            fix=fix,
+        )
 
 
 def check_token(env: Environment) -> Iterator[Diagnosis]:
-    """The control API's token, which bedtape replay refuses if it is easily guessed."""
+    """Check the length of the control API's token. bedtape replay refuses a short token."""
     token = env.environ.get(_TOKEN)
     if token and len(token) < _SHORTEST:
-        fix = "take a longer one, or unset it: bedtape replay does not start with it"
+        fix = "set a longer token, or unset it, because bedtape replay does not start"
         yield wrong(
-            "control token", expected=f"{_TOKEN} of {_SHORTEST} characters or more", found=str(len(token)), fix=fix
+            "control token",
+            expected=f"{_TOKEN} of {_SHORTEST} characters or more",
+            found=f"{len(token)} characters",
+            fix=fix,
         )
     else:
-        yield ok("control token", f"{_TOKEN} is set" if token else "none: the control API answers this machine alone")
+        yield ok(
+            "control token", f"{_TOKEN} is set" if token else "not set: the control API answers this machine alone"
+        )

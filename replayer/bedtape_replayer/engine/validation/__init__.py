@@ -8,6 +8,7 @@ accepted, because users invent model ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import orjson
 
@@ -36,12 +37,14 @@ def find_refusal(
     path: str = "",
     service: str = RUNTIME,
 ) -> Failure | None:
-    """Return the error that Bedrock would answer; None for a valid request, and for an operation with unknown rules.
+    """Return the error that Bedrock would answer; `None` for a valid request, and for an operation with unknown rules.
 
-    model: percent-decoded, as `operations.Target` has it. header: returns the request's header of a lower-case name.
+    model: percent-decoded, as in `operations.Target`. header: returns the value of a header by its lower-case name.
     path: without prefixes. service: bedrock-runtime or bedrock-mantle.
     """
     if operation not in _SERVICES:
+        if operation not in openai_apis.REQUIRED:
+            return None
         try:
             mistake = openai_apis.find_mistake(operation, path, service, orjson.loads(body or b"null"))
         except orjson.JSONDecodeError:
@@ -50,15 +53,27 @@ def find_refusal(
     known = input_of(_SERVICES[operation], operation)
     if known is None:
         return None
-    if any(known.labels[label](model or "") for label in _MODEL_LABELS if label in known.labels):
+    if not _is_model_id(operation, model or ""):
         return _invalid(_INVALID_MODEL)
-    sent = ((check, header(name)) for name, check in known.headers.items())
-    if violations := [violation for check, value in sent if value is not None for violation in check(value)]:
-        return _refuse(violations)
+    if known.headers:
+        sent = ((check, header(name)) for name, check in known.headers.items())
+        if violations := [violation for check, value in sent if value is not None for violation in check(value)]:
+            return _refuse(violations)
     try:
         return _check_body(operation, model or "", known, body)
     except RecursionError:  # deeper than Bedrock's parser accepts
         return _invalid(native.MALFORMED)
+
+
+def _find_input(operation: str) -> Input | None:
+    return input_of(_SERVICES[operation], operation) if operation in _SERVICES else None
+
+
+@lru_cache(maxsize=1024)
+def _is_model_id(operation: str, model: str) -> bool:
+    """Whether the model id has the form that the operation accepts."""
+    known = _find_input(operation)
+    return known is None or not any(known.labels[label](model) for label in _MODEL_LABELS if label in known.labels)
 
 
 def _check_body(operation: str, model: str, known: Input, body: bytes) -> Failure | None:
@@ -70,18 +85,21 @@ def _check_body(operation: str, model: str, known: Input, body: bytes) -> Failur
     except orjson.JSONDecodeError:
         return _invalid(native.MALFORMED)
     if known.body is None:
-        mistake = native.mistake(model, value, streaming=operation != "InvokeModel")
+        mistake = native.find_mistake(model, value, streaming=operation != "InvokeModel")
     elif problems := known.body(value):
         return _refuse(problems)
     elif operation in ("Converse", "ConverseStream") and isinstance(value, dict):
-        mistake = conversation.mistake(model, value)
+        mistake = conversation.find_mistake(model, value)
     else:
         return None
     return _invalid(mistake) if mistake else None
 
 
 def _refuse(problems: Sequence[Violation]) -> Failure:
-    """Report the first wrong type, because Bedrock reads no further; then all bounds; then the first other problem."""
+    """Return the error of a violated shape.
+
+    Like Bedrock, report the first wrong type alone, or else all bounds, or else the first other problem.
+    """
     if mistyped := next((problem for problem in problems if problem.kind == "type"), None):
         return Failure("SerializationException", str(mistyped), 400)
     bounds = [str(problem) for problem in problems if problem.kind == "bounds"]

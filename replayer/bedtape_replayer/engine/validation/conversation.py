@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import pairwise
 
 from bedtape_cassettes.families.table import strip_profile
@@ -14,7 +15,8 @@ from bedtape_cassettes.model import JsonValue
 
 JsonObject = dict[str, JsonValue]
 
-# Claude merges turns of one role, and Titan takes them (recorded); of a model that is not known nothing is asked.
+# Models whose roles must alternate. Claude merges turns of the same role, and Titan accepts them (both recorded). Unknown
+# models may accept them.
 _ALTERNATING = ("meta.*", "mistral.*", "cohere.*", "ai21.*", "amazon.nova*")
 _TOOLS_ALONE = ("meta.*", "mistral.*")
 
@@ -25,21 +27,27 @@ _ALTERNATE = (
 _NO_TOOLS = "The toolConfig field must be defined when using toolUse and toolResult content blocks."
 
 
-def mistake(model: str, body: JsonObject) -> str | None:
-    """What Bedrock says to the first mistake in a Converse request; None where there is none."""
+def find_mistake(model: str, body: JsonObject) -> str | None:
+    """Return Bedrock's message about the first mistake in a Converse request, or `None` if it has no mistake."""
     messages = _objects(body.get("messages"))
+    if not any(_uses_tools(message) for message in messages):
+        return check_empty_message(messages) or _check_roles(model, messages)
     return (
-        empty_message(messages)
-        or _empty_error(messages)
+        check_empty_message(messages)
+        or _check_empty_error(messages)
         or _check_tools(body, messages)
-        or _roles(model, messages)
+        or _check_roles(model, messages)
         or _check_mixed(model, messages)
-        or _results(messages)
+        or _check_results(messages)
     )
 
 
-def empty_message(messages: Sequence[JsonObject]) -> str | None:
-    """The first message without content, but for an assistant's at the end."""
+def _uses_tools(message: JsonObject) -> bool:
+    return any("toolUse" in block or "toolResult" in block for block in _objects(message.get("content")))
+
+
+def check_empty_message(messages: Sequence[JsonObject]) -> str | None:
+    """Return the error of the first message without content. A final message of the assistant may be empty."""
     for at, message in enumerate(messages):
         last = at == len(messages) - 1 and message.get("role") == "assistant"
         if message.get("content") in ([], "") and not last:
@@ -47,7 +55,7 @@ def empty_message(messages: Sequence[JsonObject]) -> str | None:
     return None
 
 
-def _empty_error(messages: Sequence[JsonObject]) -> str | None:
+def _check_empty_error(messages: Sequence[JsonObject]) -> str | None:
     for at, message in enumerate(messages):
         for index, block in enumerate(_objects(message.get("content"))):
             result = block.get("toolResult")
@@ -64,7 +72,7 @@ def _check_tools(body: JsonObject, messages: Sequence[JsonObject]) -> str | None
     return _NO_TOOLS if used else None
 
 
-def _roles(model: str, messages: Sequence[JsonObject]) -> str | None:
+def _check_roles(model: str, messages: Sequence[JsonObject]) -> str | None:
     if not _is_one_of(model, _ALTERNATING):
         return None
     roles = [message.get("role") for message in messages if message.get("role") != "system"]
@@ -75,15 +83,15 @@ def _check_mixed(model: str, messages: Sequence[JsonObject]) -> str | None:
     if not _is_one_of(model, _TOOLS_ALONE):
         return None
     for at, message in enumerate(messages):
-        # Bedrock said the same of text beside a toolUse in 2024; since then these models answer so themselves.
+        # In 2024 Bedrock also rejected text beside a toolUse. Today these models send such answers themselves.
         if _of(message, "toolResult") and _of(message, "text"):
-            what = "Conversation blocks and tool result blocks"
-            return f"messages.{at}.content: {what} cannot be provided in the same turn."
+            blocks = "Conversation blocks and tool result blocks"
+            return f"messages.{at}.content: {blocks} cannot be provided in the same turn."
     return None
 
 
-def _results(messages: Sequence[JsonObject]) -> str | None:
-    """Each turn's tool results against the tool uses of the turn before."""
+def _check_results(messages: Sequence[JsonObject]) -> str | None:
+    """Compare the tool results of each turn with the tool uses of the turn before."""
     uses: list[JsonValue] = []
     for at, message in enumerate(messages):
         results = [] if message.get("role") == "assistant" else [r.get("toolUseId") for r in _of(message, "toolResult")]
@@ -95,12 +103,13 @@ def _results(messages: Sequence[JsonObject]) -> str | None:
                 f"The number of toolResult blocks at messages.{at}.content exceeds the number of toolUse blocks of"
                 " previous turn."
             )
-        # What a server's tool was asked is answered by the server, in the same turn.
+        # The server answers uses of its own tools in the same turn.
         uses = [use.get("toolUseId") for use in _of(message, "toolUse") if use.get("type") != "server_tool_use"]
     return None
 
 
-def _is_one_of(model: str, globs: Sequence[str]) -> bool:
+@lru_cache(maxsize=1024)
+def _is_one_of(model: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(strip_profile(model), glob) for glob in globs)
 
 
@@ -109,6 +118,6 @@ def _objects(value: JsonValue) -> list[JsonObject]:
 
 
 def _of(message: JsonObject, member: str) -> list[JsonObject]:
-    """The message's blocks of one kind: what they hold, text as an object that holds nothing."""
+    """Return the values of the message's blocks of one kind; an empty object for a text block."""
     values = [block.get(member) for block in _objects(message.get("content"))]
     return [value if isinstance(value, dict) else {} for value in values if value is not None]

@@ -13,7 +13,7 @@ from types import NoneType
 from bedtape_cassettes.families.family import RenderError
 from bedtape_cassettes.families.table import family_of, strip_profile
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.conversation import empty_message
+from bedtape_replayer.engine.validation.conversation import check_empty_message
 
 MALFORMED = "Malformed input request, please reformat your input and try again."
 
@@ -21,14 +21,14 @@ JsonObject = dict[str, JsonValue]
 Required = Iterable[str | tuple[str, ...]]
 
 _CLAUDE = "anthropic.claude-*"
-# Claude models that Bedrock's schema guards: all before Claude 4.
+# Claude models whose bodies Bedrock checks with a schema: all before Claude 4.
 _GUARDED = ("anthropic.claude-3-*", "anthropic.claude-v*", "anthropic.claude-instant-*")
 _CLAUDE_MESSAGES = ("anthropic_version", "max_tokens", "messages")
-# The schema of Claude is that of the older prompts or that of messages; it says so of every body that has messages.
+# Claude's schema accepts a prompt or messages. For an invalid body with messages it reports the other choice too.
 _NOT_A_PROMPT = '#: subject must not be valid against schema {"required":["messages"]}'
 
-# Bedrock opens the stream before these models look: a body with `messages` and no `prompt` for Mistral 7B got a 200, and
-# a validationException in the stream (recorded).
+# Bedrock opens the stream before these models check the body: a body with `messages` and no `prompt` for Mistral 7B got
+# a 200, and a validationException in the stream (recorded).
 _STREAMED_UNSEEN = "mistral.*"
 
 _NOVA = "amazon.nova-*"
@@ -48,45 +48,48 @@ _JSON_TYPES = {
 }
 
 
-def mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
-    """What Bedrock says to the mistakes in an InvokeModel body before it answers; None where there are none."""
+def find_mistake(model: str, body: JsonValue, *, streaming: bool) -> str | None:
+    """Return Bedrock's message about the mistakes in an InvokeModel body, or `None` if the body has no mistake.
+
+    Returns `None` for streams of models that check the body after Bedrock has opened the stream.
+    """
     name = strip_profile(model)
     if streaming and fnmatchcase(name, _STREAMED_UNSEEN):
         return None
     if not fnmatchcase(name, _CLAUDE):
-        return _format_malformed(_schema(model, name, body))
+        return _format_malformed(_check_schema(model, name, body))
     if not isinstance(body, dict):
         return MALFORMED
     if any(fnmatchcase(name, glob) for glob in _GUARDED):
         return _format_malformed(_check_claude(model, body))
     missing = next(_list_missing(_CLAUDE_MESSAGES, body), None)
-    return f"{missing}: Field required" if missing else empty_message(_messages(body))
+    return f"{missing}: Field required" if missing else check_empty_message(_messages(body))
 
 
-def _schema(model: str, name: str, body: JsonValue) -> list[str]:
+def _check_schema(model: str, name: str, body: JsonValue) -> list[str]:
     required = _find_required(model)
     nova = fnmatchcase(name, _NOVA)
     if required is None and not nova:
         return []
     if not isinstance(body, dict):
         return [f"#: expected type: JSONObject, found: {_JSON_TYPES[type(body)]}"]
-    return _report_missing(required, body) + (list(_nova_blocks(body)) if nova else [])
+    return _report_missing(required, body) + (list(_check_nova_blocks(body)) if nova else [])
 
 
 def _check_claude(model: str, body: JsonObject) -> list[str]:
-    """The older Claude models take prompts too; messages are what the newer of them take, even under the old names."""
+    """Return the problems of a body for Claude before version 4, which contains messages or a prompt."""
     if "messages" not in body:
         return _report_missing(_find_required(model), body)
     problems = _report_missing(_CLAUDE_MESSAGES, body)
     for at, message in enumerate(_messages(body)):
         content = message.get("content")
         if not isinstance(content, str | list):
-            place, found = f"#/messages/{at}/content: expected type: ", _JSON_TYPES[type(content)]
-            problems += [f"{place}JSONArray, found: {found}", f"{place}String, found: {found}"]
+            place, kind = f"#/messages/{at}/content: expected type: ", _JSON_TYPES[type(content)]
+            problems += [f"{place}JSONArray, found: {kind}", f"{place}String, found: {kind}"]
     return [_NOT_A_PROMPT, *problems] if problems else []
 
 
-def _nova_blocks(body: JsonObject) -> Iterator[str]:
+def _check_nova_blocks(body: JsonObject) -> Iterator[str]:
     for at, message in enumerate(_messages(body)):
         content = message.get("content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
@@ -94,7 +97,7 @@ def _nova_blocks(body: JsonObject) -> Iterator[str]:
                 continue
             place = f"#/messages/{at}/content/{index}"
             if not _NOVA_BLOCKS & block.keys():
-                # Of all that could stand there, the schema names this one.
+                # Any of the keys would be valid, but the schema reports this key.
                 yield f"{place}: required key [toolUse] not found"
             else:
                 yield from (
@@ -114,7 +117,7 @@ def _report_missing(required: Required | None, body: JsonObject) -> list[str]:
 
 
 def _list_missing(required: Required, body: JsonObject) -> Iterator[str]:
-    """The keys that are not there; of a choice that nobody made, the first."""
+    """Yield the missing keys, and the first key of each choice without a present key."""
     for entry in required:
         choice = (entry,) if isinstance(entry, str) else entry
         if not any(key in body for key in choice):

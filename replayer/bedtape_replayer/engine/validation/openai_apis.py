@@ -1,7 +1,7 @@
 """Checks requests of OpenAI's and Anthropic's APIs: required members, roles, and models on the wrong route.
 
-The types of the clients `openai` and `anthropic` say which members are required and which roles exist. The source of every
-other check is beside it. What only documentation says is not checked.
+The types of the clients `openai` and `anthropic` define the required members and the roles. A comment names the source
+of every other check. Rules that appear in documentation alone are not checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bedtape_cassettes.model import JsonValue
 
 JsonObject = dict[str, JsonValue]
 
-_REQUIRED = {
+REQUIRED = {
     "ChatCompletions": ("messages", "model"),
     "Responses": ("model",),
     "Messages": ("max_tokens", "messages", "model"),
@@ -28,7 +28,7 @@ _ROLES = {
 }
 # A body of the wrong shape on bedrock-mantle: the beginning of the text is known (real-errors, 122).
 _UNREADABLE = "Failed to deserialize the JSON body into the target type"
-# Models that bedrock-mantle refuses: the operation, the begin of the path, the model, and the text. Recorded, or seen by
+# Models that bedrock-mantle refuses: the operation, the start of the path, the model, and the text. Recorded, or seen by
 # several clients (real-errors, 119 and 120).
 _ROUTES = (
     ("*", "/v1/", "google.gemma-4-*", "model `{model}` isn't supported on this route"),
@@ -44,9 +44,10 @@ _MAX_TOKENS = (
 
 
 def find_mistake(operation: str, path: str, service: str, body: JsonValue) -> str | None:
-    """Return what Bedrock says to the first mistake in a request; None if it has none. path: without prefixes."""
-    if operation not in _REQUIRED:
-        return None
+    """Return Bedrock's message about the first mistake in a request, or `None`.
+
+    operation: a key of `REQUIRED`. path: without prefixes.
+    """
     if not isinstance(body, dict):
         return f"{_UNREADABLE}: expected an object"
     return next(_find_mistakes(operation, path, service, body), None)
@@ -54,7 +55,7 @@ def find_mistake(operation: str, path: str, service: str, body: JsonValue) -> st
 
 def _find_mistakes(operation: str, path: str, service: str, body: JsonObject) -> Iterator[str]:
     anthropic = operation in ("Messages", "CountMessageTokens")
-    for name in _REQUIRED[operation]:
+    for name in REQUIRED[operation]:
         if name not in body:
             yield f"{name}: Field required" if anthropic else f"{_UNREADABLE}: missing field `{name}`"
     roles, messages = _ROLES.get(operation, ()), body.get("messages")
@@ -81,7 +82,7 @@ def _find_mistakes(operation: str, path: str, service: str, body: JsonObject) ->
 
 
 def _explain_role(number: int, role: JsonValue, roles: tuple[str, ...]) -> str:
-    """As Anthropic's API says it."""
+    """Return the message of Anthropic's API about a missing or unknown role."""
     if role is None:
         return f"messages.{number}.role: Field required"
     return f"messages.{number}.role: Input should be {' or '.join(map(repr, roles))}"

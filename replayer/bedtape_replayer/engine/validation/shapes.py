@@ -15,10 +15,11 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
 
 from bedtape_cassettes.model import JsonValue
-from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, make_type_violation, scalar
+from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, is_plain, make_type_violation, scalar
 
-# What is inside of these is not repeated in messages: `Value at 'messages.1.member.role'`, where all else is shown as
-# `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'` (seen in traces of 2025 and 2026; the models do not say it).
+# Messages of errors do not repeat values inside these shapes: `Value at 'messages.1.member.role'`. They repeat all other
+# values: `Value 'x' at 'toolConfig.tools.1.member.toolSpec.name'`. The source is traces of 2025 and 2026, because the
+# service models do not contain this rule.
 _HIDDEN = {"Messages"}
 _NULL = "Member must not be null"
 
@@ -49,17 +50,17 @@ def input_of(service: str, operation: str) -> Input | None:
     plain = "payload" not in shape.serialization and in_body
     return Input(
         _structure(shape, in_body, False, {}) if plain else None,
-        {_wire(name, member): _at(name, member) for name, member in members if _location(member) == "uri"},
+        {_wire(name, member): _name_check(name, member) for name, member in members if _location(member) == "uri"},
         {
-            _wire(name, member).lower(): _at(name, member)
+            _wire(name, member).lower(): _name_check(name, member)
             for name, member in members
             if _location(member) == "header" and member.type_name == "string"
         },
     )
 
 
-def _at(name: str, member: Shape) -> Check:
-    """The check of a member outside the body, which says the member's own name."""
+def _name_check(name: str, member: Shape) -> Check:
+    """Return the check of a member outside the body. Its violations contain the member's name in the model."""
     check = scalar(member, bool(member.metadata.get("sensitive")))
     return lambda value: [replace(problem, path=(name,)) for problem in check(value)]
 
@@ -77,16 +78,15 @@ def _wire(name: str, member: Shape) -> str:
     return str(member.serialization.get("name", name))
 
 
-# -- checks of what holds others ----------------------------------------------------------------------------------
+# -- checks of structures, lists and maps ---------------------------------------------------------------------
 
-# By shape, and whether its values are hidden. A shape may hold itself: filters of retrieval do.
+# Checks by shape, and by whether messages hide its values. A shape may contain itself, as filters of retrieval do.
 _Known = dict[tuple[str, bool], Check]
 
 
 def _check(shape: Shape, hidden: bool, known: _Known) -> Check:
     hidden = hidden or shape.name in _HIDDEN or bool(shape.metadata.get("sensitive"))
-    found = known.get((shape.name, hidden))
-    return found or _compile_shape(shape, hidden, known)
+    return known.get((shape.name, hidden)) or _compile_shape(shape, hidden, known)
 
 
 def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
@@ -102,6 +102,7 @@ def _compile_shape(shape: Shape, hidden: bool, known: _Known) -> Check:
 
 def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known: _Known) -> Check:
     members: dict[str, Check] = {}
+    plain = {_wire(name, shape.members[name]) for name in names if is_plain(shape.members[name])}
     required = [_wire(name, shape.members[name]) for name in shape.required_members if name in names]
     union = bool(shape.is_tagged_union)
     null = "" if hidden else " null"
@@ -109,24 +110,26 @@ def _structure(shape: StructureShape, names: Iterable[str], hidden: bool, known:
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
             return (make_type_violation(value, "Expected null"),)
-        found: list[Violation] = []
+        violations: list[Violation] = []
         chosen = 0
         for name, member in value.items():
             of_member = members.get(name)
             if of_member is None or member is None:
                 continue
             chosen += 1
+            if type(member) is str and name in plain:
+                continue
             for problem in of_member(member):
-                found.append(replace(problem, path=(name, *problem.path)))
+                violations.append(replace(problem, path=(name, *problem.path)))
         for name in required:
             if value.get(name) is None:
-                found.append(Violation("bounds", _NULL, null, (name,)))
+                violations.append(Violation("bounds", _NULL, null, (name,)))
         if union and chosen != 1:
-            only = "one" if chosen == 0 else "only one"
-            found.append(
-                Violation("own", f"{shape.name} object at {{}} must set {only} of the following keys: {keys}.")
+            limit = "one" if chosen == 0 else "only one"
+            violations.append(
+                Violation("own", f"{shape.name} object at {{}} must set {limit} of the following keys: {keys}.")
             )
-        return found
+        return violations
 
     known[shape.name, hidden] = check
     members.update((_wire(n, shape.members[n]), _check(shape.members[n], hidden, known)) for n in names)
@@ -142,16 +145,16 @@ def _list(shape: ListShape, hidden: bool, known: _Known) -> Check:
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not list:
             return (make_type_violation(value, "Expected list or null"),)
-        found: list[Violation] = []
+        violations: list[Violation] = []
         for at, member in enumerate(value):
             if member is None:
-                found.append(Violation("bounds", _NULL, null, (at,)))
+                violations.append(Violation("bounds", _NULL, null, (at,)))
                 continue
             for problem in of_member(member):
-                found.append(replace(problem, path=(at, *problem.path)))
+                violations.append(replace(problem, path=(at, *problem.path)))
         for text in bounds(len(value)):
-            found.append(Violation("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
-        return found
+            violations.append(Violation("bounds", text, "" if hidden else f" '[{', '.join(map(str, value))}]'"))
+        return violations
 
     return check
 
@@ -163,17 +166,17 @@ def _map(shape: MapShape, known: _Known) -> Check:
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not dict:
             return (make_type_violation(value, "Expected map or null"),)
-        found = [Violation("bounds", text) for text in bounds(len(value))]
+        violations = [Violation("bounds", text) for text in bounds(len(value))]
         for key, member in value.items():
-            # The framework names neither the key nor the value that is wrong, only the map.
-            found.extend(_inside("keys", problem, key) for problem in of_key(key))
-            found.extend(_inside("value", problem, key) for problem in of_value(member))
-        return found
+            # Bedrock's messages name the map, but neither the wrong key nor the wrong value.
+            violations.extend(_prefix("keys", problem, key) for problem in of_key(key))
+            violations.extend(_prefix("value", problem, key) for problem in of_value(member))
+        return violations
 
     return check
 
 
-def _inside(which: str, violation: Violation, key: str) -> Violation:
+def _prefix(part: str, violation: Violation, key: str) -> Violation:
     if violation.kind != "bounds" or violation.path:
         return replace(violation, path=(key, *violation.path))
-    return replace(violation, text=f"Map {which} must satisfy constraint: [{violation.text}]")
+    return replace(violation, text=f"Map {part} must satisfy constraint: [{violation.text}]")

@@ -14,8 +14,8 @@ from botocore.model import Shape, StringShape
 
 from bedtape_cassettes.model import JsonValue
 
-# What is wrong decides the form of the message: JSON of another type, a value out of bounds, or the framework's
-# own types (unions and documents), which Bedrock checks after these.
+# The kind of a violation decides the form of its message: JSON of another type, a value out of bounds, or a violated
+# union or document, which Bedrock checks after the other two.
 Kind = Literal["type", "bounds", "own"]
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
@@ -25,7 +25,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
 class Violation:
     """One violation of a shape.
 
-    text: the violated constraint; in the style `own`, `{}` stands for the place. shown: the value as messages show it,
+    text: the violated constraint; in the kind `own`, `{}` stands for the place. shown: the value as messages show it,
     or empty. path: names of members and positions in lists from 0, outermost first.
     """
 
@@ -47,7 +47,7 @@ FINE: tuple[Violation, ...] = ()
 
 
 def scalar(shape: Shape, hidden: bool) -> Check:
-    """The check of a shape that holds no others. hidden: messages do not repeat the value."""
+    """Return the check of a shape without members. hidden: messages do not repeat the value."""
     match shape.type_name:
         case "integer" | "long":
             return _number(shape, hidden, "an Integer" if shape.type_name == "integer" else "a Long", whole=True)
@@ -64,13 +64,19 @@ def scalar(shape: Shape, hidden: bool) -> Check:
     return _string(shape, hidden)
 
 
-# What newer Claude models answer with, and clients therefore send back; the service model does not have it.
-_ANSWERED = {"ToolUseType": frozenset({"tool_use"})}
+# Values that newer Claude models send, and clients send back, although the service model lacks them.
+_UNLISTED = {"ToolUseType": frozenset({"tool_use"})}
+
+
+def is_plain(shape: Shape) -> bool:
+    """Whether every string is a valid value of the shape."""
+    constrained = shape.metadata.keys() & {"pattern", "min", "max", "enum"}
+    return shape.type_name == "string" and not constrained
 
 
 def _string(shape: Shape, hidden: bool) -> Check:
     enum = list(shape.enum) if isinstance(shape, StringShape) else []
-    members = frozenset(enum) | _ANSWERED.get(shape.name, frozenset())
+    members = frozenset(enum) | _UNLISTED.get(shape.name, frozenset())
     pattern = _pattern(shape.metadata.get("pattern"))
     longest, shortest = shape.metadata.get("max"), shape.metadata.get("min")
 
@@ -92,10 +98,10 @@ def _string(shape: Shape, hidden: bool) -> Check:
     return check
 
 
-def _pattern(written: object) -> re.Pattern[str] | None:
-    """The model's pattern; None where there is none, or where it says what only Java's patterns can."""
+def _pattern(source: object) -> re.Pattern[str] | None:
+    """Return the model's pattern; `None` without a pattern, and for a pattern that Python cannot compile."""
     try:
-        return re.compile(written) if isinstance(written, str) else None
+        return re.compile(source) if isinstance(source, str) else None
     except re.error:
         return None
 
@@ -106,7 +112,7 @@ def _number(shape: Shape, hidden: bool, kind: str, *, whole: bool) -> Check:
     def check(value: JsonValue) -> Sequence[Violation]:
         if type(value) is not int and type(value) is not float:
             return (_type_mismatch(value, kind),)
-        # A fraction where an integer is wanted is cut, not refused.
+        # Bedrock truncates a fraction in place of an integer, and accepts it.
         number = int(value) if whole else float(value)
         return [Violation("bounds", text, "" if hidden else f" '{number}'") for text in bounds(number)]
 
@@ -132,27 +138,28 @@ def _check_type(kind: str, *types: type) -> Check:
 
 
 def _document(value: JsonValue) -> Sequence[Violation]:
-    # The models let a document be any JSON; Bedrock wants an object wherever it takes one.
+    # The service models allow any JSON in a document. Bedrock accepts objects alone.
     text = "The format of the value at {} is invalid. Provide a json object for the field and try again."
     return FINE if type(value) is dict else (Violation("own", text),)
 
 
-def bounds_of(shape: Shape, what: str) -> Callable[[float], list[str]]:
+def bounds_of(shape: Shape, quantity: str) -> Callable[[float], list[str]]:
+    """Return a function of a measured value that returns a text for each violated bound. quantity: value, or length."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
 
     def texts(measure: float) -> list[str]:
-        found = []
+        violated = []
         if most is not None and measure > most:
-            found.append(f"Member must have {what} less than or equal to {most}")
+            violated.append(f"Member must have {quantity} less than or equal to {most}")
         if least is not None and measure < least:
-            found.append(f"Member must have {what} greater than or equal to {least}")
-        return found
+            violated.append(f"Member must have {quantity} greater than or equal to {least}")
+        return violated
 
     return texts
 
 
 def make_type_violation(value: JsonValue, otherwise: str) -> Violation:
-    """Of the wrong JSON type. What the framework says hangs on what it found before what it wanted."""
+    """Return the violation of a value with the wrong JSON type. otherwise: the text for scalar values."""
     if isinstance(value, dict):
         return Violation("type", "Start of structure or map found where not expected.")
     if isinstance(value, list):

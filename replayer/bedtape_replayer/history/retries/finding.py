@@ -31,6 +31,8 @@ Mistake: TypeAlias = Literal[
     "retry_storm",
     "gave_up_early",
     "accepted_truncated_stream",
+    "ignored_stream_error",
+    "delivered_text_twice",
 ]
 
 

@@ -160,34 +160,62 @@ def _read_max_attempts(record: Record) -> int | None:
     return int(match[1]) if match else None
 
 
-# -- truncated streams -----------------------------------------------------------------------------
+# -- partial streams -------------------------------------------------------------------------------
 
 
-def _find_accepted_truncations(calls: Sequence[Invocation]) -> Iterator[Finding]:
-    """Find truncated streams that were not retried and that a later call quotes as complete.
+def _find_accepted_parts(calls: Sequence[Invocation]) -> Iterator[Finding]:
+    """Find streams that were cut or ended with an error, were not retried, and that a later call quotes as complete.
 
     A later call alone proves nothing, because the client may have reported the error to its user.
     The quotation proves that the client accepted the partial answer.
     """
     for at, invocation in enumerate(calls):
         last = invocation.last
-        if not last.faults or not last.cut or last.error is not None or not last.text:
+        if is_failure(last) or not _is_partial(last):
             continue
         later = [i for i in calls[at + 1 :] if i.client == invocation.client]
         if any(i.request_key == invocation.request_key for i in later):
             continue
-        quoting = next((i.first for i in later if _quotes(i.first, last.text)), None)
-        if quoting is not None:
+        quoting = next((i.first for i in later if _quotes(i.first, last)), None)
+        if quoting is None:
+            continue
+        quotation = f"call {quoting.number} sends the partial text back as the model's message"
+        if last.error is not None:
+            text = f"the stream ended with {last.error}, and {quotation}; an error in a stream ends the answer as any other"
+            yield Finding("ignored_stream_error", text, (last, quoting), invocation.id)
+        else:
             text = (
-                f"the answer was cut after {last.events} events, and call {quoting.number} sends the partial text back"
-                " as the model's message; a stream is complete only with its last event (messageStop, message_stop)"
+                f"the answer was cut after {last.events} events, and {quotation};"
+                " a stream is complete only with its last event (messageStop, message_stop)"
             )
             yield Finding("accepted_truncated_stream", text, (last, quoting), invocation.id)
 
 
-def _quotes(record: Record, text: str) -> bool:
-    quotes = [turn.text for turn in record.messages if turn.role == "assistant"]
-    return any(part and part != text and text.startswith(part) for part in quotes)
+def _is_partial(record: Record) -> bool:
+    """Whether the client received a part of a stream, and could see that it is a part."""
+    broken = record.error is not None or (record.faults and record.cut)
+    return not record.hung_up and bool(broken and record.sent_text)
+
+
+def _quotes(record: Record, partial: Record) -> bool:
+    """Whether a request contains the text of a partial answer before its last message.
+
+    A last message of the model is a request to continue the text.
+    """
+    quotes = [turn.text for turn in record.messages[:-1] if turn.role == "assistant"]
+    return any(part and part != partial.text and partial.sent_text.startswith(part) for part in quotes)
+
+
+def _find_repeated_text(calls: Sequence[Invocation]) -> Iterator[Finding]:
+    """Find SDK calls that sent their request again after a part of the answer's text had arrived."""
+    for invocation in calls:
+        for one, retry in invocation.retries:
+            if one.sent_text:
+                text = (
+                    f"attempt {retry.attempt} sent the request again after {len(one.sent_text)} characters of the answer"
+                    " had arrived, so the program gets them twice; turn off the retry of streams, or discard the first part"
+                )
+                yield Finding("delivered_text_twice", text, (one, retry), invocation.id)
 
 
 # -- waits -----------------------------------------------------------------------------------------
@@ -247,6 +275,10 @@ def _estimate_chance(hits: int, draws: int, chance: float) -> float:
 
 # AWS's SDKs limit the wait of the header to this many seconds above their own backoff.
 _AWS_MAX_SECONDS = 5.0
+# Older clients of Anthropic and OpenAI ignore a header above this many seconds.
+_MAX_SECONDS = 60.0
+# In the User-Agent of botocore.
+_LEGACY = "cfg/retry-mode#legacy"
 # Both times are from the same clock, but timers are inexact, and JavaScript counts whole
 # milliseconds.
 _SLACK, _SLACK_SHARE = 0.020, 0.1
@@ -264,7 +296,7 @@ def _find_ignored_retry_after(calls: Sequence[Invocation]) -> Iterator[Finding]:
             if 0 <= waited < seconds * (1 - _SLACK_SHARE) - _SLACK:
                 text = (
                     f"attempt {retry.attempt} began {waited:.3f} s after an answer whose {header} is {seconds:g} s;"
-                    " boto3's legacy retry mode and older AWS SDKs do not read x-amz-retry-after, its standard mode does"
+                    " older AWS SDKs do not read x-amz-retry-after"
                 )
                 yield Finding("ignored_retry_after", text, (one, retry), invocation.id)
 
@@ -272,15 +304,18 @@ def _find_ignored_retry_after(calls: Sequence[Invocation]) -> Iterator[Finding]:
 def _read_retry_after(record: Record) -> tuple[str, float] | None:
     """Return the header that this kind of SDK honours, and its wait in seconds.
 
-    boto3 does not read retry-after, and Anthropic's client does not read x-amz-retry-after.
+    boto3 does not read retry-after, and Anthropic's client does not read x-amz-retry-after. The
+    default of older boto3 versions, the retry mode legacy, reads neither.
     """
     headers = dict(record.answer_headers)
     if record.call.head.get(AWS_HEADER) is not None:
+        if _LEGACY in (record.user_agent or ""):
+            return None
         seconds = _parse_number(headers.get(_AWS_RETRY_AFTER))
         return None if seconds is None else (_AWS_RETRY_AFTER, min(seconds / 1000, _AWS_MAX_SECONDS))
     for header, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         if (seconds := _parse_number(headers.get(header))) is not None:
-            return header, seconds / unit
+            return (header, seconds / unit) if seconds / unit <= _MAX_SECONDS else None
     return None
 
 
@@ -297,5 +332,6 @@ _RULES: tuple[Callable[[Sequence[Invocation]], Iterator[Finding]], ...] = (
     _find_ignored_retry_after,
     _find_storms,
     _find_early_ends,
-    _find_accepted_truncations,
+    _find_accepted_parts,
+    _find_repeated_text,
 )

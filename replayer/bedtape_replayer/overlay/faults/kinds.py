@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format.bodies import compact
-from bedtape_cassettes.format.json_schema import Schema
+from bedtape_cassettes.format.json_schema import LARGEST_COUNT, Schema
+from bedtape_cassettes.model import LONGEST_MS
 from bedtape_replayer.overlay.faults.base import FaultKind
 from bedtape_replayer.overlay.faults.corruption import Corrupt, Damage
 from bedtape_replayer.overlay.faults.error_response import Failure
@@ -31,8 +32,12 @@ class FaultSpec:
     make: Callable[[dict[str, Any]], FaultKind]
 
 
-def _number(description: str, least: int = 0) -> Schema:
-    return {"type": "integer", "minimum": least, "description": description}
+def _number(description: str, least: int = 0, most: int = LARGEST_COUNT) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "description": description}
+
+
+def _ms(description: str) -> Schema:
+    return _number(description, most=LONGEST_MS)
 
 
 def _object(description: str, *required: str, **properties: Schema) -> Schema:
@@ -64,7 +69,7 @@ BESIDE_ERROR: dict[str, Schema] = {
         "description": "Additional members of the error's body.",
         "additionalProperties": True,
     },
-    "retry_after_ms": _number("The value of x-amz-retry-after, in milliseconds."),
+    "retry_after_ms": _ms("The value of x-amz-retry-after, in milliseconds."),
     "after_events": _number(
         "The number of events before the error, which is then sent as an exception frame in the stream."
     ),
@@ -126,9 +131,9 @@ KINDS: dict[str, FaultSpec] = {
     "latency": FaultSpec(
         _object(
             "Delays in milliseconds.",
-            first_byte_ms=_number("The delay before the response head."),
-            between_ms=_number("The delay between events."),
-            jitter_ms=_number("The greatest random addition to each delay, seeded."),
+            first_byte_ms=_ms("The delay before the response head."),
+            between_ms=_ms("The delay between events."),
+            jitter_ms=_ms("The greatest random addition to each delay, seeded."),
         ),
         _build_from_keywords("latency", Delay),
     ),
@@ -172,7 +177,10 @@ KINDS: dict[str, FaultSpec] = {
     ),
     "repeat": FaultSpec(
         _object(
-            "Events to send again.", numbers=_NUMBERS, types=_TYPES, times=_number("The number of repetitions.", 1)
+            "Events to send again.",
+            numbers=_NUMBERS,
+            types=_TYPES,
+            times=_number("The number of repetitions.", 1, 1000),
         ),
         _build_from_keywords("repeat", Repeat),
     ),
@@ -201,7 +209,7 @@ KINDS: dict[str, FaultSpec] = {
             "The connection breaks: before the head, after events, or inside an event.",
             after_events=_AFTER,
             bytes_more=_MORE,
-            code=_number("An error code of HTTP/2, which ends this answer but not the connection."),
+            code=_number("An error code of HTTP/2, which ends this answer but not the connection.", most=2**32 - 1),
         ),
         _build_from_keywords("reset", BreakOff),
     ),

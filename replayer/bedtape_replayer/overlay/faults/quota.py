@@ -11,7 +11,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import cast
 
-from bedtape_cassettes.families.shared.synthesis import tokens
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum
@@ -83,4 +82,4 @@ class Quota(FaultKind):
 
 def _count_cost(call: Call) -> int:
     prompt = call.prompt
-    return tokens(prompt.text) + (prompt.max_tokens or 0)
+    return prompt.tokens + (prompt.max_tokens or 0)

@@ -18,8 +18,8 @@ from bedtape_cassettes.families.shared.synthesis import json_text, usage_of
 from bedtape_cassettes.model import Response
 from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind
-from bedtape_replayer.overlay.session_layers import Refused
 
 Meaning: TypeAlias = Literal[
     "max_tokens",

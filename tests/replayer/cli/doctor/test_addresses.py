@@ -32,8 +32,8 @@ def test_only_addresses_of_this_machine_are_asked(url: str, address: tuple[str, 
     ("url", "seen"),
     [
         ("http://me:word@127.0.0.1:4566/s/a?key=word", "http://127.0.0.1:4566/s/a"),
-        ("word word", "something else, of 9 characters"),
-        ("http://word@[bad", "something else, of 16 characters"),
+        ("word word", "no URL (9 characters)"),
+        ("http://word@[bad", "no URL (16 characters)"),
     ],
 )
 def test_what_may_be_a_secret_is_not_shown(url: str, seen: str) -> None:

@@ -65,7 +65,7 @@ def test_an_environment_for_replay_is_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_it_prints_no_secret_and_changes_nothing(tmp_path: Path, arguments: list[str]) -> None:
     done = _doctor(tmp_path, *arguments, **SECRETS)
-    assert "gateway.example.com/, which is elsewhere and was not asked" in done.stdout
+    assert "gateway.example.com/ on another machine, which doctor does not contact" in done.stdout
     assert "hidden" not in done.stdout + done.stderr
     assert "HIDDEN" not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())

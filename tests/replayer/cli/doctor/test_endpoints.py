@@ -19,15 +19,20 @@ PROXY = {"HTTP_PROXY": "http://me:hidden@proxy.example.com:3128"}
 @pytest.mark.parametrize(
     ("environ", "listeners", "level", "said"),
     [
-        ({}, {}, "ok", "none is set"),
+        ({}, {}, "ok", "not set"),
         ({RUNTIME: URL}, BEDTAPE, "ok", f"{RUNTIME}={URL}: bedtape 0.1.0 with 3 interactions"),
         ({RUNTIME: f"{URL}/s/mine"}, BEDTAPE, "ok", "/s/mine"),
-        ({RUNTIME: URL}, {}, "wrong", "nobody who listens; start it with bedtape replay"),
-        ({RUNTIME: URL}, LOCALSTACK, "note", "expected bedtape there, found AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        ({RUNTIME: URL}, {}, "wrong", "where no server listens; start bedtape replay"),
+        (
+            {RUNTIME: URL},
+            LOCALSTACK,
+            "note",
+            "expected bedtape at the endpoint, found AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        ),
         ({RUNTIME: URL.replace("http", "https")}, BEDTAPE, "wrong", "expected http://"),
         ({RUNTIME: "127.0.0.1:4566"}, {}, "wrong", "expected a URL such as http://127.0.0.1:4566"),
-        ({RUNTIME: "https://bedrock-runtime.eu-west-1.amazonaws.com"}, {}, "note", "elsewhere and was not asked"),
-        ({RUNTIME: "http://host.docker.internal:4566"}, {}, "note", "elsewhere and was not asked"),
+        ({RUNTIME: "https://bedrock-runtime.eu-west-1.amazonaws.com"}, {}, "note", "on another machine"),
+        ({RUNTIME: "http://host.docker.internal:4566"}, {}, "note", "on another machine"),
         ({"AWS_ENDPOINT_URL": URL}, BEDTAPE, "ok", "AWS_ENDPOINT_URL=http"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1", RUNTIME: URL}, BEDTAPE, "ok", RUNTIME),
     ],
@@ -54,6 +59,8 @@ def test_the_endpoint_of_a_profile(profile: Profile, source: str) -> None:
     ("environ", "levels"),
     [
         ({RUNTIME: URL}, []),
+        ({RUNTIME: URL, "AWS_BEDROCK_RUNTIME_ENDPOINT": URL, "AWS_ENDPOINT_URL_BEDROCK_MANTLE": URL}, ["ok", "ok"]),
+        ({RUNTIME: URL, "OPENAI_BASE_URL": "https://api.openai.com/v1"}, []),
         ({RUNTIME: URL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, []),  # it is for other services than Bedrock's
         ({RUNTIME: URL, "AWS_ENDPOINT_URL_BEDROCK": f"{URL}/service/bedrock"}, ["ok"]),
         ({"ANTHROPIC_BEDROCK_BASE_URL": URL, "AWS_BEDROCK_BASE_URL": "http://127.0.0.1:1"}, ["ok", "wrong"]),
@@ -102,10 +109,11 @@ def test_an_endpoint_for_all_services_is_noted() -> None:
 
 
 def test_clients_that_read_other_variables_are_told_where_they_are_installed() -> None:
-    packages = {"anthropic": "1.0", "openai": "1.0"}
-    (anthropic, openai) = endpoints.check_other_clients(Environment(environ={RUNTIME: URL}, packages=packages))
+    packages = {"anthropic": "1.0", "openai": "1.0", "litellm": "1.0"}
+    (anthropic, openai, litellm) = endpoints.check_other_clients(Environment(environ={RUNTIME: URL}, packages=packages))
     assert anthropic.fix == f"export ANTHROPIC_BEDROCK_BASE_URL={URL}"
     assert openai.fix == f"export AWS_BEDROCK_BASE_URL={URL}/service/bedrock-mantle/openai/v1"
+    assert litellm.fix == f"export AWS_BEDROCK_RUNTIME_ENDPOINT={URL}"
     set_too = {RUNTIME: URL, "ANTHROPIC_BEDROCK_BASE_URL": URL}
     for silent in (
         Environment(environ={RUNTIME: URL}),
@@ -118,10 +126,10 @@ def test_clients_that_read_other_variables_are_told_where_they_are_installed() -
 @pytest.mark.parametrize(
     ("environ", "level", "said"),
     [
-        ({}, "ok", "none for http://"),
-        ({"HTTPS_PROXY": "http://proxy.example.com"} | POINTED, "ok", "none for http://"),
-        (PROXY, "note", "which add it; else export NO_PROXY=127.0.0.1"),
-        (PROXY | POINTED, "wrong", "HTTP_PROXY=http://proxy.example.com:3128 for all; export NO_PROXY=127.0.0.1"),
+        ({}, "ok", "no proxy for http://"),
+        ({"HTTPS_PROXY": "http://proxy.example.com"} | POINTED, "ok", "no proxy for http://"),
+        (PROXY, "note", "; export NO_PROXY=127.0.0.1; bedtape run and"),
+        (PROXY | POINTED, "wrong", "HTTP_PROXY=http://proxy.example.com:3128 for all hosts; export NO_PROXY=127.0.0.1"),
         (PROXY | POINTED | {"NO_PROXY": "a.example"}, "wrong", "export NO_PROXY=a.example,127.0.0.1"),
         (PROXY | POINTED | {"no_proxy": "a.example", "NO_PROXY": "*"}, "wrong", "export no_proxy=a.example,127.0.0.1"),
         (PROXY | POINTED | {"NO_PROXY": "localhost, 127.0.0.1"}, "ok", "not for 127.0.0.1"),
@@ -145,7 +153,7 @@ def test_proxies(environ: dict[str, str], level: str, said: str) -> None:
         (
             Listener("localstack", "LocalStack 4.0"),
             "note",
-            "found LocalStack 4.0; end that, or bedtape replay --port 0",
+            "found LocalStack 4.0; end that server, or run bedtape replay --port 0",
         ),
         (Listener("silent", "something"), "note", "found something"),
     ],

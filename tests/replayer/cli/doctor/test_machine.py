@@ -18,23 +18,23 @@ Check = Callable[[Environment], Iterator[Diagnosis]]
     [
         (machine.check_python, Environment(python=Python((3, 11, 0))), "ok", "3.11.0 in /venv"),
         (machine.check_python, Environment(python=Python((3, 10, 9))), "wrong", "expected 3.11 or later, found 3.10.9"),
-        (machine.check_environment, Environment(), "ok", "none is active"),
+        (machine.check_environment, Environment(), "ok", "no virtual environment is active"),
         (machine.check_environment, Environment({"VIRTUAL_ENV": "/venv/"}), "ok", "/venv"),
         (machine.check_environment, Environment({"VIRTUAL_ENV": "/other"}), "note", "expected bedtape in /other"),
         (machine.check_uvloop, Environment(packages={"uvloop": "0.20"}), "ok", "0.20"),
         (machine.check_uvloop, Environment(), "note", "pip install uvloop"),
-        (machine.check_uvloop, Environment(python=Python(implementation="pypy", uvloop=False)), "ok", "none for pypy"),
+        (
+            machine.check_uvloop,
+            Environment(python=Python(implementation="pypy", uvloop=False)),
+            "ok",
+            "not available for pypy",
+        ),
         (machine.check_open_files, Environment(open_files=None), "ok", "no limit"),
         (machine.check_open_files, Environment(open_files=1024), "ok", "at most 1024"),
         (machine.check_open_files, Environment(open_files=1023), "note", "ulimit -n 1024"),
         (machine.check_cache, Environment(cache="/cache"), "ok", "/cache"),
-        (machine.check_cache, Environment(cache=None), "ok", "none is wanted"),
-        (
-            machine.check_cache,
-            Environment(cache="/c", cache_problem="/ may not be written"),
-            "note",
-            "/c (/ may not be",
-        ),
+        (machine.check_cache, Environment(cache=None), "ok", "off: BEDTAPE_CACHE_DIR"),
+        (machine.check_cache, Environment(cache="/c", cache_problem="/ is not writable"), "note", "/c (/ is not"),
     ],
 )
 def test_what_is_told(check: Check, found: Environment, level: str, said: str) -> None:
@@ -59,7 +59,7 @@ def test_boto3_and_botocore(installed: dict[str, str], levels: list[str]) -> Non
     [
         ({}, "ok", "pip install 'bedtape[record]'"),
         ({"mitmproxy": "12.2.3", "certifi": "2026.1"}, "ok", "12.2.3"),
-        ({"mitmproxy": "12.2.3"}, "wrong", "expected certifi beside it"),
+        ({"mitmproxy": "12.2.3"}, "wrong", "expected certifi, which recording needs too"),
         ({"mitmproxy": "10.4.2", "certifi": "2026.1"}, "wrong", "expected 11.0.2 or later, found 10.4.2"),
     ],
 )
@@ -71,11 +71,11 @@ def test_mitmproxy(installed: dict[str, str], level: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("environ", "installed", "level", "said"),
     [
-        ({}, {}, "ok", "none here"),
-        ({}, {"pytest": "7.4.0"}, "ok", "the fixture bedrock is there"),
+        ({}, {}, "ok", "not installed"),
+        ({}, {"pytest": "7.4.0"}, "ok", "it has the fixture bedrock"),
         ({}, {"pytest": "7.3.2"}, "wrong", "expected 7.4 or later"),
         (NO_AUTOLOAD, {"pytest": "9.0"}, "note", "pytest -p bedtape"),
-        (NO_AUTOLOAD, {}, "ok", "none here"),
+        (NO_AUTOLOAD, {}, "ok", "not installed"),
     ],
 )
 def test_pytest(environ: dict[str, str], installed: dict[str, str], level: str, said: str) -> None:

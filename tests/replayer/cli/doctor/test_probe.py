@@ -61,7 +61,7 @@ def test_bedtape_says_what_it_plays() -> None:
         found = listener_at(Address("127.0.0.1", bedrock.port))
         assert not bedrock.calls
     assert found.kind == "bedtape"
-    assert found.says.endswith("36 interactions in 11 cassettes")
+    assert found.summary.endswith("36 interactions in 11 cassettes")
 
 
 def test_other_servers_are_told_apart() -> None:
@@ -71,7 +71,7 @@ def test_other_servers_are_told_apart() -> None:
     with _serving({"/_bedtape/health": "[]"}) as address:
         found = listener_at(address)
         assert found.kind == "http"
-        assert found.says.startswith("another server (BaseHTTP/")
+        assert found.summary.startswith("another server (BaseHTTP/")
 
 
 def test_what_speaks_no_http_and_nobody() -> None:
@@ -120,7 +120,7 @@ def test_what_others_say_of_themselves_is_short_and_may_be_anything() -> None:
     with _serving({"/_bedtape/health": "[" * 60000}) as address:
         assert listener_at(address).kind == "http"
     with _serving({"/_bedtape/health": json.dumps({"cassettes": "x" * 9999, "interactions": [1]})}) as address:
-        assert len(listener_at(address).says) < 200
+        assert len(listener_at(address).summary) < 200
 
 
 def test_every_address_of_this_machine_that_is_named_is_asked_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,13 +147,13 @@ def test_this_python() -> None:
 
 
 def test_the_projects_cassettes(project: Path) -> None:
-    assert gather().shelves == ()
+    assert gather().cassette_folders == ()
     folders.write(project / "cassettes", Cassette("a", (converse("1", "1"), converse("2", "2"))))
     (project / "tests" / "cassettes").mkdir(parents=True)
-    (one,) = gather().shelves
+    (one,) = gather().cassette_folders
     assert (one.folder, one.cassettes, one.interactions, one.problems) == ("cassettes", 1, 2, ())
     (project / "tests" / "cassettes" / "0001.yaml").write_text("bedtape: [\n")
-    broken = gather().shelves[1]
+    broken = gather().cassette_folders[1]
     assert broken.folder == "tests/cassettes"
     assert broken.problems[0].startswith("tests/cassettes/0001.yaml:2: expected")
 
@@ -163,11 +163,11 @@ def test_settings_and_the_cassettes_that_they_name(project: Path, monkeypatch: p
     found = gather()
     assert found.settings.file is not None
     assert (Path(found.settings.file), found.settings.port) == (project / "bedtape.toml", 0)
-    (missing,) = found.shelves
+    (missing,) = found.cassette_folders
     assert missing.problems == ("tapes: no such folder; name a folder of cassettes or a .tape file",)
     folders.write(project / "tapes", Cassette("a", (converse("1", "1"),)))
-    (shelf,) = gather().shelves
-    assert (shelf.folder, shelf.interactions) == ("tapes", 1)
+    (folder,) = gather().cassette_folders
+    assert (folder.folder, folder.interactions) == ("tapes", 1)
     monkeypatch.setenv("BEDTAPE_REPLAY_PROT", "1")
     assert "BEDTAPE_REPLAY_PROT" in gather().settings.warnings[0]
     (project / "bedtape.toml").write_text("port = 1\nspeed = 2\n")
@@ -184,7 +184,7 @@ def test_the_profile_in_force(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     (project / "config").write_bytes(b"[profile dev]\nregion = \xff\n")
     assert "config" in gather().profile.problem
     (project / "config").write_text("[profile dev\n")
-    assert gather().profile.problem == "something before the first section in $HERE/config, line 1"
+    assert gather().profile.problem == "text before the first section in $HERE/config, line 1"
 
 
 def test_certificates_that_are_not_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_the_cache_is_looked_at_and_not_made(project: Path, monkeypatch: pytest.
     found = gather()
     assert (found.cache, found.cache_problem) == (str(project / "new" / "cache"), "")
     (project / "new").touch()
-    assert gather().cache_problem == f"{project / 'new'} is no folder"
+    assert gather().cache_problem == f"{project / 'new'} is not a folder"
     assert [path.name for path in project.iterdir()] == ["new"]
     monkeypatch.setenv("BEDTAPE_CACHE_DIR", "x" * 5000)
     assert gather().cache_problem == "File name too long"

@@ -68,10 +68,10 @@ def test_region_and_endpoint_are_botocores(name: str, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("hidden\n", "something before the first section in ~/.aws/config, line 1"),
-        ("[a]\nb = 1\n[a]\nb = 2\n", "a section or key that is there twice in ~/.aws/config, line 3"),
-        ("[a]\nb = 1\nb = hidden\n", "a section or key that is there twice in ~/.aws/config, line 3"),
-        ("[a]\nhidden\nb = 1\nhidden\n", "neither a section nor a key with its value in ~/.aws/config, line 2, line 4"),
+        ("hidden\n", "text before the first section in ~/.aws/config, line 1"),
+        ("[a]\nb = 1\n[a]\nb = 2\n", "a duplicate section or key in ~/.aws/config, line 3"),
+        ("[a]\nb = 1\nb = hidden\n", "a duplicate section or key in ~/.aws/config, line 3"),
+        ("[a]\nhidden\nb = 1\nhidden\n", "neither a section nor KEY = VALUE in ~/.aws/config, line 2, line 4"),
     ],
 )
 def test_what_botocore_cannot_read_is_a_problem(

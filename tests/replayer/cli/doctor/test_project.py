@@ -12,14 +12,19 @@ BROKEN = CassetteFolder("tapes", problems=("tapes/a.yaml:3: expected this", "tap
 @pytest.mark.parametrize(
     ("check", "found", "level", "said"),
     [
-        ("cassettes", Environment(), "ok", "none yet"),
+        ("cassettes", Environment(), "ok", "no cassettes"),
         (
             "cassettes",
-            Environment(shelves=(CassetteFolder("tapes", 2, 9),)),
+            Environment(cassette_folders=(CassetteFolder("tapes", 2, 9),)),
             "ok",
             "tapes: 9 interactions in 2 cassettes",
         ),
-        ("cassettes", Environment(shelves=(BROKEN,)), "wrong", "2 problems in tapes, first tapes/a.yaml:3: exp"),
+        (
+            "cassettes",
+            Environment(cassette_folders=(BROKEN,)),
+            "wrong",
+            "2 problems in tapes, first tapes/a.yaml:3: exp",
+        ),
         ("settings", Environment(), "ok", "no file"),
         ("settings", Environment(settings=ChosenSettings("pyproject.toml")), "ok", "pyproject.toml"),
         (
@@ -31,10 +36,10 @@ BROKEN = CassetteFolder("tapes", problems=("tapes/a.yaml:3: expected this", "tap
         ("settings", Environment(settings=ChosenSettings(warnings=("BEDTAPE_X: y",))), "note", "found BEDTAPE_X: y"),
         ("gate", Environment(), "ok", "off"),
         ("gate", Environment({GATE: "1"}), "note", "and cost money; unset it"),
-        ("gate", Environment({GATE: "true"}), "note", "which opens nothing"),
+        ("gate", Environment({GATE: "true"}), "note", "which does not open the gate"),
         ("token", Environment(), "ok", "this machine alone"),
         ("token", Environment({TOKEN: "hidden-hidden-16"}), "ok", "is set"),
-        ("token", Environment({TOKEN: "hidden"}), "wrong", "found 6; take a longer one"),
+        ("token", Environment({TOKEN: "hidden"}), "wrong", "found 6 characters; set a longer token"),
     ],
 )
 def test_what_is_told(check: str, found: Environment, level: str, said: str) -> None:
@@ -44,5 +49,5 @@ def test_what_is_told(check: str, found: Environment, level: str, said: str) -> 
 
 
 def test_every_folder_is_told() -> None:
-    found = Environment(shelves=(CassetteFolder("a", 1, 1), BROKEN))
+    found = Environment(cassette_folders=(CassetteFolder("a", 1, 1), BROKEN))
     assert [diagnosis.level for diagnosis in project.check_cassettes(found)] == ["ok", "wrong"]

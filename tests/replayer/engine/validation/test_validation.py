@@ -364,7 +364,7 @@ def test_headers_are_checked_by_their_own_shapes() -> None:
     assert find_refusal("InvokeModel", "my-model", b"{}", header={"x-amzn-bedrock-trace": "ENABLED"}.get) is None
 
 
-@pytest.mark.parametrize("operation", ["ChatCompletions", "Messages", "", "Nonsense"])
+@pytest.mark.parametrize("operation", ["ListModels", "", "Nonsense"])
 def test_of_what_no_service_model_describes_nothing_is_known(operation: str) -> None:
     assert find_refusal(operation, None, b"not JSON") is None
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bedtape_cassettes.model import Event, Events, exception_headers
 from bedtape_replayer.history.retries.verdict import Finding, judge_retries
 from bedtape_replayer.overlay.faults.base import FaultKind
-from bedtape_replayer.overlay.faults.midstream import Raise
+from bedtape_replayer.overlay.faults.error_response import Failure
+from bedtape_replayer.overlay.faults.errors import Refuse
+from bedtape_replayer.overlay.faults.midstream import Raise, RaiseUnmodelled
 from bedtape_replayer.overlay.faults.truncation import Truncate
 from bedtape_replayer.overlay.schedule import Schedule
 from support.happened import Scene, aws, stainless
@@ -194,6 +198,9 @@ def test_aws_clients_wait_as_long_as_they_are_told(asked_ms: int, waited: float,
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5, False),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.5, False),
         ({"retry-after": "-1"}, 0.5, False),
+        ({"retry-after": "60"}, 0.5, True),
+        ({"retry-after": "61"}, 0.5, False),  # older clients do not wait as long
+        ({"retry-after-ms": "60001"}, 0.5, False),
         ({"x-amz-retry-after": "9000"}, 0.5, False),  # they do not know AWS's own
     ],
 )
@@ -207,6 +214,15 @@ def test_other_clients_are_held_to_their_own_headers(headers: dict[str, str], wa
 def test_boto3_is_not_held_to_a_header_that_it_does_not_read() -> None:
     scene = _throttled(headers=(("retry-after", "7"),))
     _attempts(scene, "a", [0.5])
+    assert _kinds(scene) == []
+
+
+def test_the_retry_mode_that_reads_no_header_is_not_held_to_it() -> None:
+    """It is the default of boto3 before 1.44."""
+    scene = _throttled(retry_after_ms=2000)
+    for attempt in (1, 2):
+        headers = dict(aws("a", attempt, 2)) | {"user-agent": "Boto3/1.40.61 cfg/retry-mode#legacy"}
+        scene.send(prompt("x"), at=attempt, headers=headers.items())
     assert _kinds(scene) == []
 
 
@@ -370,9 +386,71 @@ def test_without_proof_nobody_is_accused_of_accepting(later: list[list[str]]) ->
     assert _kinds(_truncated(*later)) == []
 
 
-def test_an_error_in_a_stream_is_no_truncation() -> None:
-    scene = _truncated(["Hello", "Once upon", "Go on"], harm=Raise(THROTTLED, after_events=3))
-    assert _kinds(scene) == []
+ENDS: list[FaultKind] = [Raise(THROTTLED, after_events=3), RaiseUnmodelled("Slow", after_events=3)]
+
+
+@pytest.mark.parametrize("harm", ENDS)
+def test_an_error_in_a_stream_ends_the_answer(harm: FaultKind) -> None:
+    finding = _only(_truncated(["Hello", "Once upon", "Go on"], harm=harm))
+    assert (finding.kind, [call.number for call in finding.calls]) == ("ignored_stream_error", [1, 2])
+    assert "call 2 sends the partial text back" in finding.explanation
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [],
+        [["Something else"]],  # it may have told its user
+        [["Hello"]],  # asked again
+        [["Hello", "Once upon"]],  # asked to continue
+        [["Hello", "I am sorry.", "Go on"]],
+    ],
+)
+@pytest.mark.parametrize("harm", [*ENDS, Truncate(after_events=3)])
+def test_a_client_that_handles_the_end_of_a_stream_is_not_named(harm: FaultKind, later: list[list[str]]) -> None:
+    assert _kinds(_truncated(*later, harm=harm)) == []
+
+
+def test_a_recorded_error_in_a_stream_counts_too() -> None:
+    recorded = stream("Hello", ["Once", " upon", " a time"])
+    assert isinstance(recorded.response.body, Events)
+    frame = Event(0, exception_headers("throttlingException"), b'{"message":"Slow down."}', "json")
+    events = Events.of([*recorded.response.body.events[:3], frame])
+    scene = Scene(replace(recorded, response=replace(recorded.response, body=events)))
+    for at, texts in enumerate((["Hello"], ["Hello", "Once upon", "Go on"])):
+        scene.send(_chat(*texts), at=at, operation="converse-stream", headers=aws(str(at), 1))
+    assert _kinds(scene) == ["ignored_stream_error"]
+
+
+# -- text that comes twice -------------------------------------------------------------------------------------
+
+
+def _interrupted(harm: FaultKind, **first: Any) -> Scene:
+    """The first attempt of one SDK call gets a part of a stream; the second gets all of it."""
+    scene = Scene(stream("Hello", ["Once", " upon", " a time"]))
+    scene.add_fault(harm, Schedule(times=1))
+    scene.send(_chat("Hello"), operation="converse-stream", headers=aws("a", 1), **first)
+    scene.send(_chat("Hello"), at=1, operation="converse-stream", headers=aws("a", 2))
+    return scene
+
+
+@pytest.mark.parametrize("harm", [*ENDS, Truncate(after_events=3), Truncate(after_events=2, bytes_more=30)])
+def test_a_retry_after_a_part_of_the_text_is_named(harm: FaultKind) -> None:
+    finding = _only(_interrupted(harm))
+    assert (finding.kind, finding.group) == ("delivered_text_twice", "a")
+    count = 4 if harm == Truncate(after_events=2, bytes_more=30) else 9
+    assert f"attempt 2 sent the request again after {count} characters of the answer" in finding.explanation
+
+
+def test_a_client_that_hung_up_after_a_part_of_the_text_is_named() -> None:
+    assert _kinds(_interrupted(FaultKind(), complete=False, sent=3)) == ["delivered_text_twice"]
+
+
+@pytest.mark.parametrize(
+    "harm", [Raise(THROTTLED, after_events=1), Truncate(after_events=1), Refuse(Failure(THROTTLED))]
+)
+def test_a_retry_before_the_first_text_is_no_mistake(harm: FaultKind) -> None:
+    assert _kinds(_interrupted(harm)) == []
 
 
 def test_a_whole_stream_may_be_quoted_in_part() -> None:

@@ -11,9 +11,9 @@ from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.model import Response
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.head import Head
+from bedtape_replayer.overlay.candidates import Refused
 from bedtape_replayer.overlay.faults.error_response import Failure
 from bedtape_replayer.overlay.faults.semantic import _BLOCKED, Meaning, Misanswer
-from bedtape_replayer.overlay.session_layers import Refused
 from support import sdk
 from support.faulty import make_context
 from support.recordings import path

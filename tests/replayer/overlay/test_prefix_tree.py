@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedtape_cassettes.redaction.prefix_tree import any_of
+from bedtape_replayer.overlay.prefix_tree import any_of
 
 TEXTS = st.lists(
     st.one_of(st.binary(min_size=1, max_size=4), st.text("ab.|(", min_size=1, max_size=14).map(str.encode)),
