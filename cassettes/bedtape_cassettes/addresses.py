@@ -181,6 +181,7 @@ CLIENT_VARIABLES: Mapping[str, ClientVariable] = {
     "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": ClientVariable("AWS SDKs", Endpoint("bedrock-agent-runtime")),
     "AWS_ENDPOINT_URL_BEDROCK_MANTLE": ClientVariable("chatlas, ellmer", Endpoint(MANTLE)),
     "AWS_BEDROCK_RUNTIME_ENDPOINT": ClientVariable("LiteLLM", Endpoint(RUNTIME)),
+    "BEDROCK_MANTLE_API_BASE": ClientVariable("LiteLLM", Endpoint(MANTLE, "/v1")),
     "ANTHROPIC_BEDROCK_BASE_URL": ClientVariable("`AnthropicBedrock`", Endpoint(RUNTIME)),
     "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": ClientVariable("`AnthropicBedrockMantle`", Endpoint(MANTLE, "/anthropic")),
     "AWS_BEDROCK_BASE_URL": ClientVariable("OpenAI's Bedrock client", Endpoint(MANTLE, "/openai/v1")),

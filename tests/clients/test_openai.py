@@ -9,6 +9,9 @@ import httpx
 import openai
 import pytest
 
+from bedtape_cassettes.format import bodies
+from bedtape_cassettes.model import Body, Interaction
+from bedtape_cassettes.storage import store
 from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from support.boto import boto3_client
@@ -160,6 +163,38 @@ def test_embeddings(bedrock: Session) -> None:
     made = gpt(bedrock).embeddings.create(model="openai.embed", input=["rain", "wind", "rain"])
     assert [len(row.embedding) for row in made.data] == [16, 16, 16]
     assert made.data[0].embedding == made.data[2].embedding != made.data[1].embedding
+
+
+SAMPLES = [each for cassette in store.read([store.samples()]) for each in cassette.interactions]
+OF_THESE_APIS = [each for each in SAMPLES if each.operation in ("ChatCompletions", "Responses", "Messages")]
+
+
+@pytest.mark.parametrize("sample", OF_THESE_APIS, ids=lambda sample: sample.file)
+def test_the_samples(sample: Interaction) -> None:
+    """The clients read each answer, and each event of a stream, as the sample has it."""
+    with Replayer(store.samples()) as replayer:
+        session = replayer.session(sample.file.rpartition("/")[0])
+        request: Any = json.loads(sample.request.body.data)
+        base, _, end = sample.request.path.partition("/v1/")
+        if sample.operation == "Messages":
+            create: Any = claude(session).messages.create
+        else:
+            client = gpt(session, f"/service/bedrock-mantle{base}/v1")
+            create = client.responses.create if end == "responses" else client.chat.completions.create
+        answer = create(**request)
+        given = [each.to_dict() for each in answer] if request.get("stream") else [answer.to_dict()]
+    body = sample.response.body
+    pieces = [(body.form, body.data)] if isinstance(body, Body) else [(e.form, e.payload) for e in body.events]
+    recorded = [bodies.read_value(form, data) for form, data in pieces if data != b"data: [DONE]\n\n"]
+    assert [parse_piece(each) for each in given] == [parse_piece(each) for each in recorded]
+
+
+def parse_piece(value: Any) -> Any:
+    """The JSON of a piece of SSE, which may stand between other lines."""
+    if isinstance(value, str):
+        (line,) = (line for line in value.splitlines() if line.startswith("data: "))
+        value = json.loads(line.removeprefix("data: "))
+    return value
 
 
 # -- errors ------------------------------------------------------------------------------------------------------

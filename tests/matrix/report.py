@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
-# What points a framework at the server, where it is not the variable of all AWS SDKs.
-_VARIABLE = {"litellm": "AWS_BEDROCK_RUNTIME_ENDPOINT", "anthropic": "ANTHROPIC_BEDROCK_BASE_URL"}
+# What points a framework at the server, where it is not only the variable of all AWS SDKs.
+_SDKS = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
+_LITELLM = ("AWS_BEDROCK_RUNTIME_ENDPOINT", "BEDROCK_MANTLE_API_BASE")
+_VARIABLES = {
+    "anthropic": ("ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_BEDROCK_MANTLE_BASE_URL", "ANTHROPIC_BASE_URL"),
+    "dspy": _LITELLM,
+    "litellm": _LITELLM,
+    "openai": ("AWS_BEDROCK_BASE_URL", "OPENAI_BASE_URL"),
+    "openai-agents": ("AWS_BEDROCK_BASE_URL",),
+    "pydantic-ai": (_SDKS, "AWS_BEDROCK_BASE_URL", "ANTHROPIC_BEDROCK_MANTLE_BASE_URL"),
+    "strands-agents": (_SDKS, "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"),
+}
 _NAME = re.compile(r"test_(\w+)(?:\[(.*)\])?")
 
 
@@ -85,9 +95,11 @@ def _first_line(told: ET.Element) -> str:
 _HEAD = """# Frameworks
 
 Written by `make test-matrix`, which runs each framework's own, unmodified code against the server, in
-its own environment (`tests/matrix/requirements`). Rules supply the answers. The tests check the
-results of the framework and the requests that it sent: chat, streams, tool round trips, structured
-answers, embeddings, and retries after throttling.
+its own environment (`tests/matrix/requirements`), with the fixture `bedrock` and nothing set by hand
+except what AWS's guide sets: `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` name a host of Bedrock. Rules
+supply the answers. The tests check the results of the framework and the requests that it sent: chat,
+streams, tool round trips, structured answers, embeddings, and retries after throttling. "bedtape run"
+is a program under `bedtape run`.
 
 | framework | versions | Python | pointed at the server by | result |
 |---|---|---|---|---|
@@ -103,8 +115,8 @@ def page(results: Iterable[Result]) -> str:
 
 def _row(result: Result) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in shown(result.name))
-    variable = _VARIABLE.get(result.name, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
-    return f"| [{result.name}](#{result.name}) | {versions} | {result.python} | `{variable}` | {result.summary} |"
+    variables = ", ".join(f"`{name}`" for name in _VARIABLES.get(result.name, (_SDKS,)))
+    return f"| [{result.name}](#{result.name}) | {versions} | {result.python} | {variables} | {result.summary} |"
 
 
 def shown(name: str) -> list[tuple[str, str]]:

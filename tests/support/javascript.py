@@ -20,9 +20,9 @@ def run_script(script: str, told: object) -> str:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed: the AWS SDK for JavaScript needs Node.js 20 or later")
-    if not (HERE / "node_modules" / "@aws-sdk" / "client-bedrock-runtime").is_dir():
+    if not (HERE / "node_modules" / ".package-lock.json").exists():
         pytest.skip(
-            "the AWS SDK for JavaScript is not installed: `make test`, or `npm ci --prefix tests/clients/javascript`"
+            "the SDKs for JavaScript are not installed: `make test`, or `npm ci --prefix tests/clients/javascript`"
         )
     command = [node, str(HERE / script)]
     text = json.dumps(told, default=_tagged)

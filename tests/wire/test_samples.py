@@ -28,6 +28,7 @@ OPERATIONS = {
     "GetInferenceProfile",
     "ChatCompletions",
     "Responses",
+    "Messages",
 }
 
 

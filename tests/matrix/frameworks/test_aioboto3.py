@@ -100,3 +100,12 @@ def test_trouble(trouble: Callable[..., None]) -> None:
             pass
 
     trouble(lambda: run(lambda client: client.converse(modelId=CLAUDE, messages=say("why record?"))), lambda: run(read))
+
+
+def ask_about_oslo() -> str:
+    answer = run(lambda client: client.converse(modelId=CLAUDE, messages=say("Weather in Oslo?")))
+    return str(answer["output"]["message"]["content"][0]["text"])
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

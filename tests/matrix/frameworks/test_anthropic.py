@@ -1,16 +1,33 @@
-"""Anthropic's own client for Bedrock, synchronous and asynchronous."""
+"""Anthropic's own clients, synchronous and asynchronous: for InvokeModel, for bedrock-mantle, and the usual one."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from anthropic import AnthropicBedrock, AsyncAnthropicBedrock, RateLimitError
+from anthropic import (
+    Anthropic,
+    AnthropicBedrock,
+    AnthropicBedrockMantle,
+    AsyncAnthropic,
+    AsyncAnthropicBedrock,
+    AsyncAnthropicBedrockMantle,
+    RateLimitError,
+)
 
 from bedtape_replayer.engine.session import Session
 
-MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-KINDS = ["sync", "async"]
+# A model id of InvokeModel, and one of Messages.
+MODEL, SHORT = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-haiku-4-5"
+CLIENTS: dict[str, tuple[Any, str]] = {
+    "sync": (AnthropicBedrock, MODEL),
+    "async": (AsyncAnthropicBedrock, MODEL),
+    "mantle-sync": (AnthropicBedrockMantle, SHORT),
+    "mantle-async": (AsyncAnthropicBedrockMantle, SHORT),
+    "base-url-sync": (Anthropic, SHORT),
+    "base-url-async": (AsyncAnthropic, SHORT),
+}
+KINDS = list(CLIENTS)
 SAID = "Cassettes replay the same answer every time, so a failing test means that the code changed."
 WEATHER = {
     "name": "weather",
@@ -21,14 +38,15 @@ WEATHER = {
 
 def create(kind: str, **arguments: Any) -> Any:
     """What `messages.create` gives; of a stream, all of its events."""
-    arguments = {"model": MODEL, "max_tokens": 99, **arguments}
-    if kind == "sync":
-        with AnthropicBedrock() as client:
+    make, model = CLIENTS[kind]
+    arguments = {"model": model, "max_tokens": 99, **arguments}
+    if not kind.endswith("async"):
+        with make() as client:
             given = client.messages.create(**arguments)
             return list(given) if arguments.get("stream") else given
 
     async def created() -> Any:
-        async with AsyncAnthropicBedrock() as client:
+        async with make() as client:
             given = await client.messages.create(**arguments)
             return [event async for event in given] if arguments.get("stream") else given
 
@@ -45,7 +63,8 @@ def test_chat(kind: str, bedrock: Session) -> None:
     message = create(kind, messages=say("why record?"), system="Be brief.")
     assert [block.text for block in message.content] == [SAID]
     assert (message.usage.input_tokens, message.usage.output_tokens) == (11, 22)
-    bedrock.assert_called("why record?", times=1, operation="InvokeModel", system="Be brief.", max_tokens=99)
+    operation = "InvokeModel" if CLIENTS[kind][1] == MODEL else "Messages"
+    bedrock.assert_called("why record?", times=1, operation=operation, system="Be brief.", max_tokens=99)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,13 +99,31 @@ def test_retries(kind: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
-def test_errors(bedrock: Session) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.endswith("sync") and "async" not in kind])
+def test_errors(kind: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", message="Slow down.", times=9)
-    with AnthropicBedrock(max_retries=0) as client, pytest.raises(RateLimitError, match=r"Slow down\."):
-        client.messages.create(model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+    make, model = CLIENTS[kind]
+    with make(max_retries=0) as client, pytest.raises(RateLimitError, match=r"Slow down\.") as caught:
+        client.messages.create(model=model, max_tokens=9, messages=say("hello"))
+    assert model == MODEL or caught.value.type == "rate_limit_error"
+
+
+def test_count_tokens(bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID, usage={"input": 11})
+    with AnthropicBedrockMantle() as client:
+        assert client.messages.count_tokens(model=SHORT, messages=say("why record?")).input_tokens == 11
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trouble(kind: str, trouble: Callable[..., None]) -> None:
     asked = say("why record?")
     trouble(lambda: create(kind, messages=asked), lambda: create(kind, messages=asked, stream=True))
+
+
+def ask_about_oslo() -> str:
+    texts = {create(kind, messages=say("Weather in Oslo?")).content[0].text for kind in KINDS}
+    return " ".join(texts)
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

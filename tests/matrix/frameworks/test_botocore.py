@@ -74,3 +74,11 @@ def test_trouble(mode: str | None, trouble: Callable[..., None]) -> None:
     client = boto3.client("bedrock-runtime", config=Config(retries={"mode": mode}) if mode else None)
     asked: dict[str, Any] = {"modelId": MODEL, "messages": [{"role": "user", "content": [{"text": "again"}]}]}
     trouble(lambda: client.converse(**asked), lambda: list(client.converse_stream(**asked)["stream"]))
+
+
+def ask_about_oslo() -> str:
+    return " ".join({converse(mode) for mode in MODES})
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

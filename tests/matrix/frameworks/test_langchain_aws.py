@@ -152,3 +152,11 @@ def test_retries(which: str, bedrock: Session) -> None:
 @pytest.mark.parametrize("which", TOOLING)
 def test_trouble(which: str, trouble: Callable[..., None]) -> None:
     trouble(lambda: model(which).invoke("why record?"), lambda: list(model(which).stream("why record?")))
+
+
+def ask_about_oslo() -> str:
+    return " ".join({str(model(which).invoke("Weather in Oslo?").text) for which in TOOLING})
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

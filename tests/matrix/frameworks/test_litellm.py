@@ -1,4 +1,4 @@
-"""LiteLLM: its Converse and InvokeModel routes, which send by httpx and parse event streams by botocore's decoder."""
+"""LiteLLM: its routes of every inference API, which send by httpx and parse event streams by botocore's decoder."""
 
 import asyncio
 import json
@@ -24,8 +24,24 @@ MODELS = {
     "kimi-invoke": "bedrock/invoke/moonshot.kimi-k2-thinking",
     "titan-invoke": "bedrock/invoke/amazon.titan-text-express-v1",
     "gpt-oss-invoke": "bedrock/openai/openai.gpt-oss-20b-1:0",
+    "gpt-oss-chat": "bedrock/chat_completions/openai.gpt-oss-20b-1:0",
+    "gpt-oss-mantle-chat": "bedrock_mantle/openai.gpt-oss-120b",
+    "gpt-mantle-responses": "bedrock_mantle/openai.gpt-5.4",
+    "claude-mantle-messages": "bedrock/mantle/anthropic.claude-haiku-4-5",
 }
-TOOLING = ["claude-converse", "nova-converse", "llama-converse", "gpt-oss-converse", "claude-invoke", "nova-invoke"]
+# What the last part of a model's key stands for: whole, and streamed.
+OPERATIONS = {
+    "converse": ("Converse", "ConverseStream"),
+    "invoke": ("InvokeModel", "InvokeModelWithResponseStream"),
+    "chat": ("ChatCompletions", "ChatCompletions"),
+    "responses": ("Responses", "Responses"),
+    "messages": ("Messages", "Messages"),
+}
+TOOLING = [
+    *("claude-converse", "nova-converse", "llama-converse", "gpt-oss-converse", "claude-invoke", "nova-invoke"),
+    *("gpt-oss-chat", "gpt-oss-mantle-chat", "gpt-mantle-responses", "claude-mantle-messages"),
+]
+RETRYING = ["claude-converse", "claude-invoke", *TOOLING[-4:]]
 # Titan's chunks hold what it said in two seconds, Kimi's whole sentences.
 ONE_PIECE = ["titan-invoke", "kimi-invoke"]
 # It has no decoder for these chunks, recorded or rendered: what it gives is empty.
@@ -43,9 +59,7 @@ WEATHER = {
 
 
 def operation(which: str, *, streaming: bool = False) -> str:
-    if which.endswith("converse"):
-        return "ConverseStream" if streaming else "Converse"
-    return "InvokeModelWithResponseStream" if streaming else "InvokeModel"
+    return OPERATIONS[which.rpartition("-")[2]][streaming]
 
 
 @pytest.mark.parametrize("which", MODELS)
@@ -92,6 +106,16 @@ def test_tools(streaming: bool, which: str, bedrock: Session) -> None:
     assert first.tools == ("weather",)
     assert first.stop_reason == "tool_use"
     assert [given.text for given in second.tool_results] == ["sunny in Oslo"]
+
+
+@pytest.mark.parametrize("model", ["bedrock/us.openai.gpt-5.4", "bedrock_mantle/openai.gpt-oss-120b"])
+def test_responses(model: str, bedrock: Session) -> None:
+    bedrock.respond("why record?", text=SAID)
+    answer = litellm.responses(model=model, input="why record?")
+    assert answer.output[-1].content[0].text == SAID
+    events = list(litellm.responses(model=model, input="why record?", stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == SAID
+    bedrock.assert_called("why record?", times=2, operation="Responses")
 
 
 @pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
@@ -144,7 +168,7 @@ def test_images(name: str, bedrock: Session) -> None:
     bedrock.assert_called("a cat", times=1, operation="InvokeModel")
 
 
-@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+@pytest.mark.parametrize("which", RETRYING)
 def test_retries(which: str, bedrock: Session) -> None:
     bedrock.respond(text="at last")
     bedrock.fail("ThrottlingException", times=1, retry_after_ms=1)
@@ -153,7 +177,7 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [call.status for call in bedrock.calls] == [429, 200]
 
 
-@pytest.mark.parametrize("which", ["claude-converse", "claude-invoke"])
+@pytest.mark.parametrize("which", RETRYING)
 def test_errors(which: str, bedrock: Session) -> None:
     bedrock.fail("ThrottlingException", message="Slow down.")
     with pytest.raises(litellm.RateLimitError, match=r"Slow down\."):
@@ -168,3 +192,13 @@ def test_trouble(which: str, trouble: Callable[..., None]) -> None:
             list(answer)
 
     trouble(lambda: complete(stream=False), lambda: complete(stream=True))
+
+
+def ask_about_oslo() -> str:
+    asked = [{"role": "user", "content": "Weather in Oslo?"}]
+    texts = {litellm.completion(model=MODELS[which], messages=asked).choices[0].message.content for which in TOOLING}
+    return " ".join(texts)
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

@@ -106,3 +106,11 @@ def test_retries(bedrock: Session) -> None:
 def test_trouble(which: str, trouble: Callable[..., None]) -> None:
     model = BedrockConverse(model=MODELS[which])
     trouble(lambda: model.chat(ASKED), lambda: list(model.stream_chat(ASKED)))
+
+
+def ask_about_oslo() -> str:
+    return str(BedrockConverse(model=MODELS["claude"]).chat(ASKED).message.content)
+
+
+def test_bedtape_run(run_program: Callable[[Callable[[], str]], str]) -> None:
+    assert run_program(ask_about_oslo) == "It rains in Oslo."

@@ -61,7 +61,7 @@ def test_bedtape_says_what_it_plays() -> None:
         found = listener_at(Address("127.0.0.1", bedrock.port))
         assert not bedrock.calls
     assert found.kind == "bedtape"
-    assert found.summary.endswith("33 interactions in 11 cassettes")
+    assert found.summary.endswith("36 interactions in 11 cassettes")
 
 
 def test_other_servers_are_told_apart() -> None:

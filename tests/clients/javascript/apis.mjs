@@ -1,0 +1,104 @@
+// OpenAI's, Anthropic's and Vercel's clients on Chat Completions, Responses and Messages.
+//
+// stdin: a JSON list of jobs {"client", "url", "stream"}; client is a name of CLIENTS, url an endpoint without a path.
+// Each asks for the weather in Oslo and offers a tool. stdout: a JSON list with {"text", "pieces", "tools", "error"} of
+// each. `pieces` are the deltas of a stream's text, `tools` the calls, `error` has name, message, status, code and type.
+
+import { createAmazonBedrock } from "@ai-sdk/amazon-bedrock";
+import { createBedrockMantle } from "@ai-sdk/amazon-bedrock/mantle";
+import { createOpenAI } from "@ai-sdk/openai";
+import { AnthropicBedrockMantle } from "@anthropic-ai/bedrock-sdk";
+import Anthropic from "@anthropic-ai/sdk";
+import { generateText, jsonSchema, streamText, tool } from "ai";
+import OpenAI, { BedrockOpenAI } from "openai";
+
+const [OSS, GPT, CLAUDE] = ["openai.gpt-oss-120b", "openai.gpt-5.4", "anthropic.claude-haiku-4-5"];
+const QUESTION = "Weather in Oslo?";
+const messages = [{ role: "user", content: QUESTION }];
+const schema = { type: "object", properties: { city: { type: "string" } } };
+const keys = { region: "us-east-1", accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
+const mantle = (url) => `${url}/service/bedrock-mantle`;
+const usual = (Client, baseURL) => new Client({ baseURL, apiKey: "key", maxRetries: 0 });
+
+async function chat(client, stream, result) {
+  const tools = [{ type: "function", function: { name: "weather", parameters: schema } }];
+  const asked = { model: OSS, messages, tools };
+  const runner = stream ? client.chat.completions.stream(asked) : undefined;
+  runner?.on("content", (delta) => result.pieces.push(delta));
+  const { choices } = runner ? await runner.finalChatCompletion() : await client.chat.completions.create(asked);
+  result.text = choices[0].message.content;
+  for (const call of choices[0].message.tool_calls ?? [])
+    result.tools.push({ name: call.function.name, input: JSON.parse(call.function.arguments) });
+}
+
+async function responses(client, stream, result) {
+  const asked = { model: GPT, input: QUESTION, tools: [{ type: "function", name: "weather", parameters: schema }] };
+  const events = stream ? client.responses.stream(asked) : [];
+  for await (const event of events) if (event.type === "response.output_text.delta") result.pieces.push(event.delta);
+  const answer = stream ? await events.finalResponse() : await client.responses.create(asked);
+  result.text = answer.output_text;
+  for (const item of answer.output)
+    if (item.type === "function_call") result.tools.push({ name: item.name, input: JSON.parse(item.arguments) });
+}
+
+async function message(client, stream, result) {
+  const asked = { model: CLAUDE, max_tokens: 99, messages, tools: [{ name: "weather", input_schema: schema }] };
+  const events = stream ? client.messages.stream(asked) : undefined;
+  events?.on("text", (delta) => result.pieces.push(delta));
+  const { content } = events ? await events.finalMessage() : await client.messages.create(asked);
+  result.text = content.map((block) => block.text ?? "").join("");
+  for (const block of content) if (block.type === "tool_use") result.tools.push({ name: block.name, input: block.input });
+}
+
+async function vercel(model, stream, result) {
+  const tools = { weather: tool({ inputSchema: jsonSchema(schema) }) };
+  const asked = { model, prompt: QUESTION, tools, maxRetries: 0, onError: () => {} };
+  const answer = stream ? streamText(asked) : await generateText(asked);
+  if (stream)
+    for await (const part of answer.fullStream) {
+      if (part.type === "error") throw part.error;
+      if (part.type === "text-delta") result.pieces.push(part.text);
+    }
+  result.text = await answer.text;
+  for (const call of await answer.toolCalls) result.tools.push({ name: call.toolName, input: call.input });
+}
+
+const CLIENTS = {
+  "openai chat": [chat, (url) => usual(OpenAI, `${url}/openai/v1`)],
+  "openai responses": [responses, (url) => usual(OpenAI, `${url}/openai/v1`)],
+  "openai bedrock chat": [chat, (url) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`)],
+  "openai bedrock responses": [responses, (url) => usual(BedrockOpenAI, `${mantle(url)}/openai/v1`)],
+  "anthropic messages": [message, (url) => usual(Anthropic, `${url}/anthropic`)],
+  "anthropic mantle messages": [message, (url) => usual(AnthropicBedrockMantle, `${mantle(url)}/anthropic`)],
+  "vercel converse": [vercel, (url) => createAmazonBedrock({ ...keys, baseURL: url })("us.amazon.nova-lite-v1:0")],
+  "vercel mantle chat": [
+    vercel,
+    (url) => createBedrockMantle({ ...keys, baseURL: `${mantle(url)}/v1` }).chat(OSS),
+  ],
+  "vercel mantle responses": [
+    vercel,
+    (url) => createBedrockMantle({ ...keys, baseURL: `${mantle(url)}/openai/v1` }).responses(GPT),
+  ],
+  "vercel openai chat": [vercel, (url) => createOpenAI({ baseURL: `${url}/openai/v1`, apiKey: "key" }).chat(OSS)],
+  "vercel openai responses": [
+    vercel,
+    (url) => createOpenAI({ baseURL: `${url}/openai/v1`, apiKey: "key" }).responses(GPT),
+  ],
+};
+
+async function run({ client, url, stream }) {
+  const [ask, make] = CLIENTS[client];
+  const result = { text: "", pieces: [], tools: [], error: null };
+  try {
+    await ask(make(url), stream, result);
+  } catch (error) {
+    const { name, message, status = error.statusCode, code, type } = error;
+    result.error = { name, message, status, code, type };
+  }
+  return result;
+}
+
+const pieces = [];
+for await (const piece of process.stdin) pieces.push(piece);
+const results = await Promise.all(JSON.parse(Buffer.concat(pieces).toString("utf8")).map(run));
+process.stdout.write(JSON.stringify(results));
