@@ -78,6 +78,7 @@ class Http1Connection:
         self._keep_alive = True
         self._chunked_answer = False
         self._eof = False
+        self._unread = False  # whether the buffer holds bytes that `receive` has not parsed since the last answer
         self._drained = 0
         self._line = (b"", b"", b"")  # method, target, minor version
         self._head = Head(b"\r\n")
@@ -120,6 +121,7 @@ class Http1Connection:
             self._buffer += data
         else:
             self._buffer = data
+        self._unread = False
         try:
             while self._parse():
                 pass
@@ -139,7 +141,7 @@ class Http1Connection:
         Complete requests are still answered. An incomplete request is dropped.
         """
         self._eof = True
-        if self._state != _State.ANSWERING:
+        if self._state != _State.ANSWERING and not self._unread:
             self.closing = True
 
     def refuse(self, status: int, message: str) -> None:
@@ -423,6 +425,7 @@ class Http1Connection:
 
     def _end_answer(self) -> None:
         self._state = _State.HEAD
+        self._unread = bool(self._buffer)
         self.closing = not self._keep_alive or (self._eof and not self._buffer)
 
     def _write(self, data: bytes) -> None:
