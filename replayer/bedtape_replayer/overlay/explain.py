@@ -38,7 +38,7 @@ def explain(layer: Rule | Fault, call: Call, counter: Counter) -> str:
 
 def _find_mismatch(when: When, call: Call) -> str | None:
     """Describe the first condition that the call does not meet; None if it meets all of them."""
-    for condition in (field for field in fields(when) if field.init):
+    for condition in (field for field in fields(When) if field.init):
         value: Any = getattr(when, condition.name)
         if value == getattr(ANY, condition.name) or When(**{condition.name: value}).matches(call):
             continue
