@@ -40,7 +40,7 @@ from bedtape_cassettes.model import JsonValue
 
 # Characters per delta, 5th to 75th percentile: 2..14 in 596 deltas of Claude, 0..10 in 628 deltas of Nova.
 _TEXT = (2, 14)
-# 0..11 in 84 deltas of Claude's tool arguments. The first delta is empty. (Nova sends all arguments in one delta.)
+# 0..11 in 84 deltas of Claude's tool arguments.
 _ARGUMENTS = (2, 11)
 
 
@@ -133,7 +133,7 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
             for part in _parts(text, request) or [""]:
                 yield {"text": part}
         case ToolUse(input=value):
-            for part in ["", *synthesis.deltas(synthesis.json_text(value), request.chance, *_ARGUMENTS)]:
+            for part in _split_arguments(synthesis.json_text(value), request):
                 yield {"toolUse": {"input": part}}
         case Reasoning(redacted=bytes(data)):
             yield {"reasoningContent": {"redactedContent": synthesis.base64_text(data)}}
@@ -149,6 +149,14 @@ def _deltas(block: Block, request: ModelRequest) -> Iterator[JsonValue]:
                 yield {"text": part}
         case Image(data=data):
             yield {"image": {"source": {"bytes": synthesis.base64_text(data)}}}
+
+
+def _split_arguments(text: str, request: ModelRequest) -> list[str]:
+    """Nova sends one delta (22 of 22), Claude an empty one first (8 of 8), Cohere several and no empty one (recorded)."""
+    if "nova" in request.model:
+        return [text]
+    parts = list(synthesis.deltas(text, request.chance, *_ARGUMENTS))
+    return parts if "cohere" in request.model else ["", *parts]
 
 
 def _parts(text: str, request: ModelRequest) -> list[str]:

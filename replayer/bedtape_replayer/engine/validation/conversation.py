@@ -5,7 +5,8 @@ The rules and the texts of the errors come from recorded errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
@@ -24,12 +25,26 @@ _ALTERNATE = (
     "A conversation must alternate between user and assistant roles. Make sure the conversation alternates between"
     " user and assistant roles and try again."
 )
+_START = "A conversation must start with a user message. Try again with a conversation that starts with a user message."
+_DUPLICATE = "Messages can't contain duplicate document names. Rename the document and retry your request."
+_FILE_NAME = (
+    "The document file name can only contain alphanumeric characters, whitespace characters, hyphens, parentheses, and"
+    " square brackets. The name can't contain more than one consecutive whitespace character. Check that the file name"
+    " conforms to these restrictions and retry your request."
+)
+# Underscores are accepted, although the message does not list them. A tab is not.
+_GOOD_NAME = re.compile(r"[A-Za-z0-9_()\[\]-]+(?: [A-Za-z0-9_()\[\]-]+)*")
+# Models that reject a blank text. Claude rejects an empty text alone.
+_BLANK = ("meta.*", "mistral.*", "cohere.*", "ai21.*", "amazon.nova*", "deepseek.*")
+_CLAUDE = ("anthropic.*",)
 _NO_TOOLS = "The toolConfig field must be defined when using toolUse and toolResult content blocks."
 
 
 def find_mistake(model: str, body: JsonObject) -> str | None:
     """Return Bedrock's message about the first mistake in a Converse request, or `None` if it has no mistake."""
     messages = _objects(body.get("messages"))
+    if mistake := _check_start(model, messages) or _check_texts(model, messages) or _check_documents(messages):
+        return mistake
     if not any(_uses_tools(message) for message in messages):
         return check_empty_message(messages) or _check_roles(model, messages)
     return (
@@ -40,6 +55,44 @@ def find_mistake(model: str, body: JsonObject) -> str | None:
         or _check_mixed(model, messages)
         or _check_results(messages)
     )
+
+
+def _check_start(model: str, messages: Sequence[JsonObject]) -> str | None:
+    """Claude accepts an assistant's message first (recorded)."""
+    if not messages:
+        return _START if _is_one_of(model, (*_ALTERNATING, *_CLAUDE)) else None
+    return _START if messages[0].get("role") == "assistant" and _is_one_of(model, _ALTERNATING) else None
+
+
+def _check_texts(model: str, messages: Sequence[JsonObject]) -> str | None:
+    for at, message in enumerate(messages):
+        for index, block in enumerate(_objects(message.get("content"))):
+            text = block.get("text")
+            if not isinstance(text, str) or text.strip():
+                continue
+            if _is_one_of(model, _BLANK):
+                place = f"messages.{at}.content.{index}"
+                return f"The text field in the ContentBlock object at {place} is blank. Add text to the text field, and try again."
+            if not text and _is_one_of(model, _CLAUDE):
+                return "messages: text content blocks must be non-empty"
+    return None
+
+
+def _check_documents(messages: Sequence[JsonObject]) -> str | None:
+    names = [name for message in messages for name in _list_document_names(message.get("content"))]
+    if any(not _GOOD_NAME.fullmatch(name) for name in names):
+        return _FILE_NAME
+    return _DUPLICATE if len(set(names)) < len(names) else None
+
+
+def _list_document_names(content: JsonValue) -> Iterator[str]:
+    """Yield the names of documents, also in tool results."""
+    for block in _objects(content):
+        match block:
+            case {"document": {"name": str(name)}}:
+                yield name
+            case {"toolResult": {"content": inner}}:
+                yield from _list_document_names(inner)
 
 
 def _uses_tools(message: JsonObject) -> bool:

@@ -14,6 +14,7 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationNotFoundError, ServiceModel, Shape, StructureShape
 
+from bedtape_cassettes.addresses import RUNTIME
 from bedtape_cassettes.model import JsonValue
 from bedtape_replayer.engine.validation.values import Check, Violation, bounds_of, is_plain, make_type_violation, scalar
 
@@ -22,6 +23,9 @@ from bedtape_replayer.engine.validation.values import Check, Violation, bounds_o
 # service models do not contain this rule.
 _HIDDEN = {"Messages"}
 _NULL = "Member must not be null"
+
+# Checks by shape, and by whether messages hide its values. A shape may contain itself, as filters of retrieval do.
+_Known = dict[tuple[str, bool], Check]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def input_of(service: str, operation: str) -> Input | None:
     in_body = [name for name, member in members if "location" not in member.serialization]
     plain = "payload" not in shape.serialization and in_body
     return Input(
-        _structure(shape, in_body, False, {}) if plain else None,
+        _structure(shape, in_body, False, dict(_list_documents(service))) if plain else None,
         {_wire(name, member): _name_check(name, member) for name, member in members if _location(member) == "uri"},
         {
             _wire(name, member).lower(): _name_check(name, member)
@@ -57,6 +61,16 @@ def input_of(service: str, operation: str) -> Input | None:
             if _location(member) == "header" and member.type_name == "string"
         },
     )
+
+
+@lru_cache(maxsize=8)
+def _list_documents(service: str) -> _Known:
+    """Return the check of each document: any JSON, except in bedrock-runtime, whose documents are objects."""
+    if service == RUNTIME:
+        return {}
+    model = _service(service)
+    documents = [name for name in model.shape_names if getattr(model.shape_for(name), "is_document_type", False)]
+    return {(name, hidden): lambda value: () for name in documents for hidden in (False, True)}  # noqa: ARG005
 
 
 def _name_check(name: str, member: Shape) -> Check:
@@ -79,9 +93,6 @@ def _wire(name: str, member: Shape) -> str:
 
 
 # -- checks of structures, lists and maps ---------------------------------------------------------------------
-
-# Checks by shape, and by whether messages hide its values. A shape may contain itself, as filters of retrieval do.
-_Known = dict[tuple[str, bool], Check]
 
 
 def _check(shape: Shape, hidden: bool, known: _Known) -> Check:

@@ -239,3 +239,23 @@ def test_a_cut_tool_call_keeps_its_text() -> None:
 )
 def test_forms_of_system_prompts(system: Any) -> None:
     assert CONVERSE.prompt({"system": system}).system == "Be brief."
+
+
+@pytest.mark.parametrize(
+    ("model", "first", "several"),
+    [
+        ("us.amazon.nova-lite-v1:0", '{"city":"Oslo and Rome"}', False),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "", True),
+        ("cohere.command-r-plus-v1:0", "{", True),
+    ],
+)
+def test_the_arguments_of_a_tool_come_as_the_model_cuts_them(model: str, first: str, several: bool) -> None:
+    """As recorded: Nova in one delta, Claude after an empty one, Cohere in several."""
+    message = Message((ToolUse("weather", {"city": "Oslo and Rome"}),), "tool_use")
+    response = render(message, operation="ConverseStream", model=model, body=b"{}", chance=Random(1))
+    assert isinstance(response.body, Events)
+    payloads = [bodies.parse(event.payload) for event in response.body.events if event.type == "contentBlockDelta"]
+    deltas: list[str] = [payload["delta"]["toolUse"]["input"] for payload in payloads]  # type: ignore[index, call-overload]
+    assert deltas[0].startswith(first)
+    assert "".join(deltas) == '{"city":"Oslo and Rome"}'
+    assert (len(deltas) > 1) is several

@@ -201,9 +201,52 @@ MISSING = "Expected toolResult blocks at messages.2.content for the following Id
 EXCEEDS = (
     "The number of toolResult blocks at messages.{}.content exceeds the number of toolUse blocks of previous turn."
 )
+START = "A conversation must start with a user message. Try again with a conversation that starts with a user message."
+DUPLICATE = "Messages can't contain duplicate document names. Rename the document and retry your request."
+FILE_NAME = (
+    "The document file name can only contain alphanumeric characters, whitespace characters, hyphens, parentheses, and"
+    " square brackets. The name can't contain more than one consecutive whitespace character. Check that the file name"
+    " conforms to these restrictions and retry your request."
+)
+ANSWER = _turn("assistant", {"text": "Hello."})
+
+
+def _document(name: str) -> dict[str, JsonValue]:
+    return {"document": {"format": "pdf", "name": name, "source": {"bytes": "eA=="}}}
+
+
+def _documents(*names: str) -> JsonValue:
+    return _turn("user", {"text": "Sum it up."}, *map(_document, names))
+
+
 # The texts of the wire contract's table; where a model is named, others are not asked for it.
 CONVERSATION_MISTAKES: dict[str, tuple[str, JsonValue, str]] = {
     "users in a row": (NOVA, _converse(HI, HELLO), ALTERNATE),
+    "nothing at all": (CLAUDE, {}, START),
+    "an assistant's message first": (NOVA, _converse(ANSWER, HI), START),
+    "an empty text": (
+        CLAUDE,
+        _converse({"role": "user", "content": [{"text": ""}]}),
+        "messages: text content blocks must be non-empty",
+    ),
+    "a text of blanks": (
+        NOVA,
+        _converse({"role": "user", "content": [{"text": "a"}, {"text": " "}]}),
+        "The text field in the ContentBlock object at messages.0.content.1 is blank. Add text to the text field, and try again.",
+    ),
+    "a file name with a dot": (NOVA, _converse(_documents("report.pdf")), FILE_NAME),
+    "two blanks in a file name": (CLAUDE, _converse(_documents("a  b")), FILE_NAME),
+    "equal names in two messages": (NOVA, _converse(_documents("a"), ANSWER, _documents("a")), DUPLICATE),
+    "a document's name in a tool result": (
+        NOVA,
+        _converse(
+            {
+                "role": "user",
+                "content": [{"text": "x"}, {"toolResult": {"toolUseId": "t", "content": [_document("a/b")]}}],
+            }
+        ),
+        FILE_NAME,
+    ),
     "assistants in a row": (
         LLAMA,
         _converse(HI, _turn("assistant", "b"), _turn("assistant", "c"), _turn("user", "d")),
@@ -242,7 +285,10 @@ def test_a_mistake_in_a_conversation(model: str, body: JsonValue, message: str) 
 
 
 FINE: dict[str, tuple[str, JsonValue]] = {
-    "nothing at all": (CLAUDE, {}),
+    "nothing at all, for a model that nobody knows": ("my-model", {}),
+    "an assistant's message first, for Claude": (CLAUDE, _converse(ANSWER, HI)),
+    "a text of blanks, for Claude": (CLAUDE, _converse({"role": "user", "content": [{"text": " "}]})),
+    "documents with good names": (NOVA, _converse(_documents("mem_1-x (2) [a]", "b"))),
     "members that the model does not know": (CLAUDE, _converse(future={"x": 1})),
     "users in a row, merged": (CLAUDE, _converse(HI, HELLO)),
     "users in a row, for a model that nobody knows": ("my-model", _converse(HI, HELLO)),
@@ -644,3 +690,12 @@ def test_everything_that_bedrock_refused_for_its_shape_is_refused_in_its_words()
         # The schema's checker names the two types that a content may have in either order.
         assert sorted(re.split("#|, please", found.message)) == sorted(re.split("#|, please", message))
     assert seen >= 7
+
+
+@pytest.mark.parametrize("value", ["red", 3, 2.5, True, [2024, 2025], {"a": 1}], ids=repr)
+def test_documents_of_other_services_are_any_json(value: JsonValue) -> None:
+    search = {"vectorSearchConfiguration": {"filter": {"equals": {"key": "team", "value": value}}}}
+    retrieve = {"retrievalQuery": {"text": "q"}, "retrievalConfiguration": search}
+    flow = {"inputs": [{"nodeName": "in", "nodeOutputName": "document", "content": {"document": value}}]}
+    for operation, body in (("Retrieve", retrieve), ("InvokeFlow", flow)):
+        assert find_refusal(operation, None, orjson.dumps(body)) is None, operation
