@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any, TypeAlias
 
 from bedtape_cassettes.errors import Problem
@@ -64,26 +65,38 @@ _Check: TypeAlias = Callable[[JsonValue, Any, _Place], Iterator[Problem]]
 def problems(value: JsonValue, schema: Schema) -> list[Problem]:
     """Returns every problem of the value, in the order of the value.
 
-    Numbers that no double can hold are problems everywhere, also where the schema accepts any JSON: arithmetic with
-    them fails, and other languages read another number.
+    Values that cannot be sent are problems everywhere, also where the schema accepts any JSON: numbers that no double
+    can hold, and text that UTF-8 cannot hold.
     """
-    return list(_check(value, _Place(schema, schema, ()))) or list(_find_huge_numbers(value, ()))
+    return list(_check(value, _Place(schema, schema, ()))) or list(_find_unsendable(value, ()))
 
 
-def _find_huge_numbers(value: JsonValue, path: Place) -> Iterator[Problem]:
+def _find_unsendable(value: JsonValue, path: Place) -> Iterator[Problem]:
     if isinstance(value, dict):
         for name, member in value.items():
-            yield from _find_huge_numbers(member, (*path, name))
+            yield from _find_unsendable(name, path)
+            yield from _find_unsendable(member, (*path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _find_huge_numbers(item, (*path, index))
+            yield from _find_unsendable(item, (*path, index))
     elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
         yield Problem.at(path, "a number that a double can hold", render_value(value))
+    elif isinstance(value, float) and not isfinite(value):
+        yield Problem.at(path, "a finite number", str(value))
+    elif isinstance(value, str) and _HALF.search(value):
+        yield Problem.at(path, "text that UTF-8 can hold", f"half of a surrogate pair in {render_value(value)}")
+
+
+# A character beyond U+FFFF is a pair of these in UTF-16; a program that cuts such text leaves one of them.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def render_value(value: JsonValue) -> str:
     """Returns the value as text for a message, shortened to 60 characters."""
-    text = compact(value).decode(errors="replace")
+    try:
+        text = compact(value).decode(errors="replace")
+    except ValueError:  # half of a surrogate pair, or a number that is no JSON
+        text = ascii(value)
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 

@@ -99,10 +99,12 @@ def _locate(error: Exception) -> str:
 def _convert_returned(returned: object) -> Content | Failure | Raw | None:
     """Converts the return value of a user's function. `None` means that the rule does not answer the call.
 
-    Raises RenderError for another type, and TypeError for an object that is not JSON.
+    Raises RenderError for another type, TypeError for an object that is not JSON, and ValueError for text or a number that
+    cannot be sent.
     """
     match returned:
         case str():
+            returned.encode()  # raises UnicodeEncodeError
             return Message((Text(returned),))
         case dict():
             compact(returned)  # raises TypeError

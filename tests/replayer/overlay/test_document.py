@@ -1,7 +1,10 @@
 """Overlays as documents: what each key makes, and how every problem is told."""
 
+import http.client
+import json
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import jsonschema
@@ -22,6 +25,7 @@ from bedtape_cassettes.families.content import (
     ToolUse,
     Usage,
 )
+from bedtape_replayer import Replayer
 from bedtape_replayer.api.fakecloud import ROUTES as FAKECLOUD
 from bedtape_replayer.api.session_routes import ROUTES as OWN
 from bedtape_replayer.overlay.document import OverlayInvalid, parse_fault, parse_overlay, parse_rule, read
@@ -318,3 +322,34 @@ def test_a_number_of_400_digits_is_one_problem(layer: str, digits: str) -> None:
     (problem,) = refused.value.problems
     assert "number" in problem.expected
     assert len(str(problem)) < 400
+
+
+@pytest.mark.parametrize(
+    ("layer", "place"),
+    [
+        ({"answer": {"text": "cut \ud83d"}}, "answer.text"),
+        ({"answer": {"tool": {"name": "w", "input": {"q": ["\ud83d"]}}}}, "answer.tool.input.q[0]"),
+        ({"answer": {"json": {"\ud83d": 1}}}, "answer.json"),
+        ({"answer": {"json": float("nan")}}, "answer.json"),
+        ({"answer": {"tool": {"name": "w", "input": {"n": float("inf")}}}}, "answer.tool.input.n"),
+        ({"error": "ThrottlingException", "message": "cut \ud83d"}, "message"),
+        ({"http": {"status": 500, "json": {"n": float("nan")}}}, "http.json.n"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_where_it_is_said(layer: dict[str, Any], place: str) -> None:
+    parse = parse_rule if "answer" in layer else parse_fault
+    with pytest.raises(OverlayInvalid, match=r"expected (text that UTF-8 can hold|a finite number)") as caught:
+        parse(layer, lambda kind: f"{kind}-1")
+    assert str(caught.value).startswith(place)
+
+
+@pytest.mark.parametrize("returned", ["cut \ud83d", {"a": "\ud83d"}, {"a": float("nan")}])
+def test_a_function_that_returns_what_cannot_be_sent(returned: Any) -> None:
+    with Replayer(()) as server:
+        server.respond(lambda call: returned)
+        body = {"messages": [{"role": "user", "content": [{"text": "x"}]}]}
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("POST", "/model/amazon.nova-lite-v1%3A0/converse", json.dumps(body))
+        with closing(connection), connection.getresponse() as answer:
+            assert (answer.status, answer.headers["x-amzn-errortype"]) == (400, "OverlayException")
+        assert len(server.calls) == 1
