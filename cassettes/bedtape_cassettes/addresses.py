@@ -167,11 +167,13 @@ class ClientVariable(NamedTuple):
 
     clients: who reads it. default: the endpoint that they use without it; None if they also call other hosts. Such a
     variable changes only if it names an endpoint of Bedrock. keys: the variables of their keys, which then change too.
+    recorded: whether `bedtape record` sends the calls on; it leaves the variable of a service that it does not know.
     """
 
     clients: str
     default: Endpoint | None
     keys: tuple[str, ...] = ()
+    recorded: bool = True
 
 
 CLIENT_VARIABLES: Mapping[str, ClientVariable] = {
@@ -179,6 +181,15 @@ CLIENT_VARIABLES: Mapping[str, ClientVariable] = {
     "AWS_ENDPOINT_URL_BEDROCK": ClientVariable("AWS SDKs", Endpoint("bedrock")),
     "AWS_ENDPOINT_URL_BEDROCK_AGENT": ClientVariable("AWS SDKs", Endpoint("bedrock-agent")),
     "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": ClientVariable("AWS SDKs", Endpoint("bedrock-agent-runtime")),
+    **{
+        f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}": ClientVariable("AWS SDKs", Endpoint(name), recorded=False)
+        for name in (
+            "bedrock-agentcore",
+            "bedrock-agentcore-control",
+            "bedrock-data-automation",
+            "bedrock-data-automation-runtime",
+        )
+    },
     "AWS_ENDPOINT_URL_BEDROCK_MANTLE": ClientVariable("chatlas, ellmer", Endpoint(MANTLE)),
     "AWS_BEDROCK_RUNTIME_ENDPOINT": ClientVariable("LiteLLM", Endpoint(RUNTIME)),
     "BEDROCK_MANTLE_API_BASE": ClientVariable("LiteLLM", Endpoint(MANTLE, "/v1")),
@@ -196,7 +207,7 @@ def read_endpoint(url: str) -> Endpoint | None:
     return Endpoint(service, urlsplit(url).path.rstrip("/")) if service else None
 
 
-def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
+def _point_variables(environ: Mapping[str, str], url: str, *, all_services: bool = False) -> dict[str, str]:
     """Return the variables with the endpoints that the environment names, or their defaults, at `url`.
 
     Other services than bedrock-runtime get a prefix, because paths do not name services.
@@ -204,7 +215,7 @@ def _point_variables(environ: Mapping[str, str], url: str) -> dict[str, str]:
     pointed = {}
     for name, variable in CLIENT_VARIABLES.items():
         endpoint = read_endpoint(environ.get(name, "")) or variable.default
-        if endpoint is not None:
+        if endpoint is not None and (variable.recorded or all_services):
             prefix = "" if endpoint.service == RUNTIME else render_prefix(service=endpoint.service)
             pointed[name] = f"{url}{prefix}{endpoint.path}"
     return pointed
@@ -225,7 +236,7 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
 
 def isolate_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """Return `point_environment`'s result with made-up keys, a region and no profile."""
-    isolated = point_environment(environ, url) | _KEYS
+    isolated = point_environment(environ, url) | _point_variables(environ, url, all_services=True) | _KEYS
     for name in _IDENTITIES:
         isolated.pop(name, None)
     for name, variable in CLIENT_VARIABLES.items():

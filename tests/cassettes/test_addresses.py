@@ -11,6 +11,7 @@ import pytest
 
 from bedtape_cassettes.addresses import (
     BEARER,
+    SERVICES,
     Host,
     Scope,
     isolate_environment,
@@ -373,3 +374,18 @@ def test_what_was_given_is_left_as_it_was() -> None:
     before = dict(given)
     isolate_environment(given, URL)
     assert given == before
+
+
+def test_no_client_of_a_bedrock_service_leaves_this_machine() -> None:
+    """botocore reads a variable for each service; the recorder leaves those of services that it does not know."""
+    session = botocore.session.get_session()
+    names = [name for name in session.get_available_services() if name.startswith("bedrock")]
+    ids = {name: session.get_service_model(name).service_id for name in names}
+    variables = {name: f"AWS_ENDPOINT_URL_{service_id.upper().replace(' ', '_')}" for name, service_id in ids.items()}
+    assert len(variables) >= 8
+    isolated = isolate_environment({}, "http://127.0.0.1:4566")
+    assert {name: isolated.get(variable, "")[:17] for name, variable in variables.items()} == dict.fromkeys(
+        names, "http://127.0.0.1:"
+    )
+    recorded = point_environment({}, "http://127.0.0.1:4566")
+    assert {name for name, variable in variables.items() if variable in recorded} <= set(SERVICES)
