@@ -152,7 +152,9 @@ _IDENTITIES = (
     *("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
     *("ANTHROPIC_AWS_API_KEY", "BEDROCK_MANTLE_API_KEY"),
 )
-_KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape"}
+# A client that prefers API keys, by this variable or a profile, would find no key.
+_PREFERENCE = "AWS_AUTH_SCHEME_PREFERENCE"
+_KEYS = {"AWS_ACCESS_KEY_ID": "bedtape", "AWS_SECRET_ACCESS_KEY": "bedtape", _PREFERENCE: "sigv4"}
 
 
 class Endpoint(NamedTuple):
@@ -230,7 +232,7 @@ def point_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
         if region := environ.get(other):
             pointed.setdefault(name, region)
     if pointed.pop(BEARER, None):  # the recorder at `url` holds it instead
-        pointed = {**_KEYS, **pointed}
+        pointed = {**_KEYS, **pointed, _PREFERENCE: _KEYS[_PREFERENCE]}
     return pointed
 
 

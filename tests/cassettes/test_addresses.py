@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -389,3 +390,11 @@ def test_no_client_of_a_bedrock_service_leaves_this_machine() -> None:
     )
     recorded = point_environment({}, "http://127.0.0.1:4566")
     assert {name for name, variable in variables.items() if variable in recorded} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("make", [isolate_environment, point_environment])
+def test_a_client_that_prefers_api_keys_signs_when_the_key_is_gone(make: Callable[..., dict[str, str]]) -> None:
+    environ = {BEARER: "a-key", "AWS_AUTH_SCHEME_PREFERENCE": "httpBearerAuth"}
+    pointed = make(environ, "http://127.0.0.1:4566")
+    assert BEARER not in pointed
+    assert pointed["AWS_AUTH_SCHEME_PREFERENCE"] == "sigv4"
