@@ -151,15 +151,6 @@ def test_errors(client: OpenAI, bedrock: Session) -> None:
     assert caught.value.code == "rate_limit_exceeded"
 
 
-def test_trouble(client: OpenAI, trouble: Callable[..., None]) -> None:
-    trouble(
-        lambda: client.chat.completions.create(model=OSS, messages=ASKED),
-        lambda: list(client.chat.completions.create(model=OSS, messages=ASKED, stream=True)),
-        lambda: client.responses.create(model=GPT, input="why record?"),
-        lambda: list(client.responses.create(model=GPT, input="why record?", stream=True)),
-    )
-
-
 def ask_about_oslo() -> str:
     with BedrockOpenAI() as client, OpenAI() as other:
         answer = client.responses.create(model=GPT, input="Weather in Oslo?")

@@ -119,9 +119,8 @@ def test_retries(which: str, bedrock: Session) -> None:
     assert [(call.status, call.attempt) for call in bedrock.calls] == [(429, 1), (200, 2)]
 
 
-@pytest.mark.parametrize("which", ["claude", *OTHERS])
-def test_trouble(which: str, trouble: Callable[..., None]) -> None:
-    agent = Agent(MODELS[which]())
+def test_trouble(trouble: Callable[..., None]) -> None:
+    agent = Agent(MODELS["claude"]())
 
     async def read() -> str:
         async with agent.run_stream("why record?") as answer:
