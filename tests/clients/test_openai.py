@@ -495,3 +495,35 @@ def test_equal_requests_get_equal_bytes(bedrock: Session) -> None:
         for stream in (False, True):
             answers = {httpx.post(bedrock.url + path, json={**body, "stream": stream}).content for _ in range(3)}
             assert len(answers) == 1
+
+
+def test_the_request_id_of_anthropics_api_is_the_calls_own(bedrock: Session) -> None:
+    bedrock.respond(text="Rain.")
+    body = {"model": CLAUDE, "max_tokens": 9}
+    seen = set()
+    for city in ("Oslo", "Rome"):
+        messages = [{"role": "user", "content": city}]
+        headers = httpx.post(f"{bedrock.url}/anthropic/v1/messages", json={**body, "messages": messages}).headers
+        assert headers["request-id"] == headers["x-amzn-requestid"]
+        seen.add(headers["request-id"])
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{"text": "<html>"}, {"json": [1]}, {"text": "data: x\n\n", "headers": {"content-type": "text/event-stream"}}],
+)
+def test_a_raw_answer_that_is_no_response_object_is_not_kept(bedrock: Session, raw: Any) -> None:
+    bedrock.respond(raw=raw)
+    answer = httpx.post(f"{bedrock.url}/openai/v1/responses", json={"model": GPT, "input": "x"})
+    assert answer.status_code == 200
+    assert answer.text == raw.get("text", "[1]")
+
+
+@pytest.mark.parametrize(("limit", "count"), [("1", 1), ("9" * 5000, 3), ("-1", 3), ("x", 3)])
+def test_a_page_of_input_items(bedrock: Session, limit: str, count: int) -> None:
+    bedrock.respond(text="Rain.")
+    items = [{"role": "user", "content": word} for word in ("Oslo", "Rome", "Bonn")]
+    made = httpx.post(f"{bedrock.url}/openai/v1/responses", json={"model": GPT, "input": items}).json()
+    page = httpx.get(f"{bedrock.url}/openai/v1/responses/{made['id']}/input_items", params={"limit": limit}).json()
+    assert (len(page["data"]), page["has_more"]) == (count, count < 3)

@@ -140,6 +140,7 @@ MAX_PART = 128 * 1024
 _REQUEST_ID_HEADERS = {
     b"x-amzn-RequestId": b"request id",
     b"x-amzn-requestid": b"request id",
+    b"request-id": b"request id",
     b"x-request-id": b"x-request-id",
 }
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bedtape_cassettes.families.family import JsonObject
-from bedtape_cassettes.format.bodies import parse, read_value
+from bedtape_cassettes.format.bodies import read_value
 from bedtape_cassettes.model import Body, JsonValue, Response
 
 
 def read_response(response: Response) -> JsonObject:
-    """The response object of an answer: the body, or the one in the last event of a stream."""
+    """Return the response object of an answer: the body, or the object in the last event of a stream.
+
+    An answer that is no response object, such as a raw body, gives an empty object.
+    """
     if isinstance(response.body, Body):
-        inner = parse(response.body.data)
+        inner = read_value("json", response.body.data)
     else:
         last = response.body.events[-1]
         value = read_value(last.form, last.payload)
@@ -21,14 +24,14 @@ def read_response(response: Response) -> JsonObject:
 
 
 def change_state(value: JsonObject, status: str) -> JsonObject:
-    """The response before it has an output, or after it was cancelled."""
+    """Return the response as it is before it has an output, or after it was cancelled."""
     empty: Mapping[str, JsonValue] = {"completed_at": None, "incomplete_details": None, "usage": None}
     hidden = {name: member for name, member in empty.items() if name in value}
     return {**value, **hidden, "output": [], "status": status}
 
 
 def read_input_items(request: JsonObject, name: str) -> list[JsonValue]:
-    """The input as items, each with an id and a status."""
+    """Return the input of a request as items, each with an id and a status. name: the id of the response."""
     given = request.get("input")
     items: list[JsonValue] = given if isinstance(given, list) else [{"role": "user", "content": given}]
     return [_complete_item(item, f"msg_{number}_{name}") for number, item in enumerate(items) if isinstance(item, dict)]
@@ -43,13 +46,13 @@ def _complete_item(item: JsonObject, item_id: str) -> JsonValue:
 
 
 def list_items(items: list[JsonValue], query: dict[str, list[str]]) -> JsonObject:
-    """The items, the last first unless the query has `order=asc`; at most `limit` of them."""
+    """Return a page of items. The query chooses the page: `order` (`asc` or the last first), `after` and `limit`."""
     ordered = items if query.get("order") == ["asc"] else items[::-1]
     ids = [item["id"] for item in ordered if isinstance(item, dict)]
     after = query.get("after", [""])[0]
     start = ids.index(after) + 1 if after in ids else 0
     limit = query.get("limit", ["20"])[0]
-    end = start + (int(limit) if limit.isdecimal() else 20)
+    end = start + (int(limit[:9]) if limit.isdecimal() else 20)
     page = ordered[start:end]
     shown = ids[start:end]
     return {
