@@ -32,8 +32,8 @@ class Capture:
     """The journal of one recorder.
 
     write: appends bytes and flushes, or raises OSError. After the first error, nothing is written, and `failure` is the
-    error. missing: the exchanges whose answers are not complete in the journal because of it. clock: returns monotonic seconds. mode: the record mode, for
-    `bedtape recover`. redaction: patterns to replace besides secrets.
+    error. missing: the exchanges whose answers are not complete in the journal because of the error. clock: returns
+    monotonic seconds. mode: the record mode, for `bedtape recover`. redaction: patterns to replace besides secrets.
     """
 
     write: Callable[[bytes], object]

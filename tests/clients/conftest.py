@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
+from bedtape_replayer import Replayer
+from bedtape_replayer.engine.session import Session
 from support import corpus
 from support.folders import write_tape
 
@@ -15,6 +18,19 @@ from support.folders import write_tape
 def aws() -> boto3.Session:
     """One session for all clients of a module: it loads the service models once."""
     return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Replayer]:
+    """A server that has no recordings: rules answer."""
+    with Replayer(()) as replayer:
+        yield replayer
+
+
+@pytest.fixture
+def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
+    """A session of its own for each test."""
+    return server.session(request.node.name)
 
 
 @pytest.fixture(scope="session")

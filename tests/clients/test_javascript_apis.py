@@ -1,12 +1,10 @@
 """OpenAI's, Anthropic's and Vercel's clients for JavaScript read what rules answer: texts, streams, tools and errors."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from support.javascript import run_script
 
@@ -26,17 +24,6 @@ CLIENTS = {
 }
 SAID = "It rains in Oslo, and the wind blows all day."
 CODES = {"openai": ("rate_limit_exceeded", "rate_limit_error"), "anthropic": (None, "rate_limit_error")}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Replayer]:
-    with Replayer(()) as replayer:
-        yield replayer
-
-
-@pytest.fixture
-def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
-    return server.session(request.node.name)
 
 
 def ask_all(bedrock: Session, *, stream: bool) -> dict[str, Any]:

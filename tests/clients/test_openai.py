@@ -23,17 +23,6 @@ TOOL: Any = {"name": "weather", "parameters": {"type": "object", "properties": {
 CHAT_TOOL: Any = {"type": "function", "function": TOOL}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Replayer]:
-    with Replayer(()) as replayer:
-        yield replayer
-
-
-@pytest.fixture
-def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
-    return server.session(request.node.name)
-
-
 _OPEN: list[openai.OpenAI | anthropic.Anthropic] = []
 
 

@@ -1,13 +1,11 @@
 """What a rule gives once, every SDK reads in every operation: boto3, the AWS SDK for JavaScript, Anthropic's client."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from anthropic import AnthropicBedrock
 
-from bedtape_replayer import Replayer
 from bedtape_replayer.engine.session import Session
 from support.boto import boto3_client
 from support.javascript import run_jobs
@@ -17,17 +15,6 @@ NOVA = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-
 MESSAGES: list[Any] = [{"role": "user", "content": [{"text": "Weather in Oslo?"}]}]
 TOOL = {"name": "weather", "input": {"city": "Oslo"}, "id": "tooluse_abc"}
 KEYS: dict[str, Any] = {"aws_access_key": "AKIDEXAMPLE", "aws_secret_key": "secret", "aws_region": "us-east-1"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Replayer]:
-    with Replayer(()) as replayer:
-        yield replayer
-
-
-@pytest.fixture
-def bedrock(server: Replayer, request: pytest.FixtureRequest) -> Session:
-    return server.session(request.node.name)
 
 
 def told(events: list[dict[str, Any]]) -> dict[str, Any]:

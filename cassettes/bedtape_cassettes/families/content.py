@@ -87,7 +87,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The text with which a model refuses to answer. Families without a form of it send it as filtered text."""
+    """The text with which a model refuses to answer. A family that has no form for a refusal sends filtered text."""
 
     text: str
 
@@ -203,7 +203,8 @@ class Prompt:
     """The content of a request. A parameter is None if the request does not set it.
 
     turns: the conversation, without the system prompt. For embeddings and images, one user turn per input text.
-    forced_tool: the tool that the model must call. Empty: the model must call any tool; see `must_call`.
+    forced_tool: the tool that the model must call. An empty string: the model must call a tool of its choice. `must_call`
+    is the tool in both cases.
     """
 
     system: str = ""

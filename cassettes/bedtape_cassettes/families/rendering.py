@@ -5,7 +5,7 @@ The inverse of `reading`. Equal arguments give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -26,21 +26,17 @@ from bedtape_cassettes.families.dependencies import Reads
 from bedtape_cassettes.families.family import GUARDED, METRICS, Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.guardrail import render_assessment
 from bedtape_cassettes.families.reading import parse_object, prompt_of
-from bedtape_cassettes.families.shared import server_sent, synthesis
+from bedtape_cassettes.families.shared import synthesis
+from bedtape_cassettes.families.shared.server_sent import write_stream
 from bedtape_cassettes.families.table import family_of
 from bedtape_cassettes.format import bodies
 from bedtape_cassettes.model import Body, Event, Events, Headers, JsonValue, Response, event_headers
+from bedtape_cassettes.operations import SERVER_SENT
 
 _JSON: Headers = (("content-type", "application/json"),)
 _STREAM: Headers = (("content-type", bodies.EVENT_STREAM),)
 _CHUNKS: Headers = (*_STREAM, ("x-amzn-bedrock-content-type", "application/json"))
-_SERVER_SENT: Headers = (("content-type", bodies.SERVER_SENT), ("cache-control", "no-cache"))
-# The APIs of OpenAI and Anthropic, which stream if the body says so, with the form of their server-sent events.
-_APIS: dict[str, Callable[[Iterable[JsonValue], ModelRequest], Iterator[bytes]]] = {
-    "ChatCompletions": server_sent.write_chat,
-    "Responses": server_sent.write_responses,
-    "Messages": server_sent.write_messages,
-}
+_PIECES: Headers = (("content-type", bodies.SERVER_SENT), ("cache-control", "no-cache"))
 _COUNTING = ("CountTokens", "CountMessageTokens")
 _RENDERED = (
     "Converse",
@@ -49,7 +45,7 @@ _RENDERED = (
     "InvokeModelWithResponseStream",
     "ApplyGuardrail",
     "Embeddings",
-    *_APIS,
+    *SERVER_SENT,
     *_COUNTING,
 )
 _NOTHING = Usage(0, 0)
@@ -102,11 +98,11 @@ def render(
     request = ModelRequest(model or "", request_body, prompt, chance, service)
     if isinstance(content, Message):
         content = _resolve(content, request.prompt, model_family)
-    if operation in _APIS and request_body.get("stream") is True:
+    if operation in SERVER_SENT and request_body.get("stream") is True:
         assert model_family.stream is not None
-        pieces = _APIS[operation](model_family.stream(content, request), request)
+        pieces = write_stream(operation, model_family.stream(content, request), request.model)
         events = [Event(0, (), piece, bodies.choose_form(piece, framed=False)) for piece in pieces]
-        return Response(200, _SERVER_SENT, Events.of(events, padded=False))
+        return Response(200, _PIECES, Events.of(events, padded=False))
     match operation:
         case "Converse" | "Embeddings" | "ChatCompletions" | "Responses" | "Messages":
             return _json(model_family.render(content, request))
@@ -122,7 +118,7 @@ def render(
 
 
 def _resolve(message: Message, prompt: Prompt, family: Family) -> Message:
-    """Turn JSON into a tool call or text, and a refusal into text if the family has no form of it."""
+    """Turn JSON into a tool call or text. Turn a refusal into text if the family has no form for refusals."""
     blocks, stop = [], message.stop
     for block in message.blocks:
         resolved: Block = block

@@ -187,8 +187,9 @@ def compute_key(
 ) -> bytes:
     """Returns the match key, 16 bytes. The key of an outline is the key of its body.
 
-    The rules of an outline have no patterns, because a pattern may match binary data. known: the keys of recordings. If the key without a search for secrets, which takes a third of the time, is one of
-    these, it is the match key: a recording contains no secrets, so an equal request contains no secrets either.
+    The rules of an outline have no patterns, because a pattern may match binary data. known: the keys of recordings. The
+    key without a search for secrets takes a third of the time. If it is a known key, it is the match key: a recording
+    contains no secrets, so an equal request contains no secrets either.
     """
     outline = body if isinstance(body, Outline) else Outline(body)
     target, headers, body = _redact(method, target, headers, outline.data, rules)

@@ -98,7 +98,10 @@ def find_secrets(data: bytes) -> list[str]:
 
 
 def read_patterns(sources: Iterable[str]) -> Redaction:
-    """The patterns that `--redact` named: regular expressions, `{email}`, or `{phone}`. Raises `ConfigInvalid` with a problem for each wrong pattern."""
+    """Return the patterns of `--redact`: regular expressions, `{email}` or `{phone}`.
+
+    Raises ConfigInvalid with a problem for each wrong pattern.
+    """
     patterns, problems = [], []
     for source in sources:
         try:

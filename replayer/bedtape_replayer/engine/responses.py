@@ -1,4 +1,6 @@
-"""The Responses API's state: answers that a client reads again, continues, cancels or deletes. It ends with the session.
+"""The state of the Responses API: answers that a client reads again, continues, cancels or deletes.
+
+The state belongs to a session and ends with the session.
 
 bedrock-mantle keeps an answer unless the request has `"store": false`. A request with `"background": true` is answered
 at once with the status `queued`; reading it then gives `in_progress`, and then the answer.
@@ -25,7 +27,11 @@ _MOST = 10_000
 
 @dataclass(slots=True)
 class _Stored:
-    """An answer. value: its JSON. states: what a client reads before the answer, in order. layer: the rule's id."""
+    """A kept answer.
+
+    layer: the id of the rule that answered. value: the JSON of the answer. prompt: the conversation with the answer.
+    items: the input. states: the states that a client reads before the answer, in order.
+    """
 
     layer: str
     value: dict[str, JsonValue]
@@ -42,7 +48,7 @@ class Responses:
         self._stored: dict[str, _Stored] = {}
 
     def continue_conversation(self, call: Call) -> Call:
-        """Return the call with the conversation that it continues, if its `previous_response_id` names a kept answer."""
+        """Return the call with the earlier conversation, if `previous_response_id` of the call names a kept answer."""
         previous = self._stored.get(_read_previous(call) or "") if self._stored else None
         return call if previous is None else replace(call, earlier=previous.prompt)
 
@@ -120,7 +126,7 @@ def _respond(value: dict[str, JsonValue]) -> Response:
 
 
 def _join(prompt: Prompt, content: object) -> Prompt:
-    """The conversation with the answer as its last turn."""
+    """Return the conversation with the answer as the last turn."""
     if not isinstance(content, Message):
         return prompt
     calls = tuple(block for block in content.blocks if isinstance(block, ToolUse))

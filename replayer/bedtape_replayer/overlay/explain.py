@@ -49,7 +49,7 @@ def _find_mismatch(when: When, call: Call) -> str | None:
 
 
 def _find_actual(name: str, value: object, call: Call) -> object:
-    """What the call has in the place of a condition."""
+    """Return the value of the call that a condition concerns."""
     if name == "header" and isinstance(value, dict):
         return {key: call.head.get(key) for key in value}
     if name == "json_path" and isinstance(value, dict):

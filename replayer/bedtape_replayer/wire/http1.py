@@ -78,7 +78,7 @@ class Http1Connection:
         self._keep_alive = True
         self._chunked_answer = False
         self._eof = False
-        self._unread = False  # whether the buffer holds bytes that `receive` has not parsed since the last answer
+        self._unread = False  # whether `receive` has not parsed the buffer since the last answer
         self._drained = 0
         self._line = (b"", b"", b"")  # method, target, minor version
         self._head = Head(b"\r\n")

@@ -179,7 +179,7 @@ def test_a_family_without_refusals_answers_with_filtered_text() -> None:
 
 
 def test_chat_completions_of_both_services() -> None:
-    """As recorded: contract 8.6."""
+    """As in 47 observed streams."""
     message = Message((Reasoning("Hm."), Text("Rain in Oslo, and wind.")))
     model = "openai.gpt-oss-20b-1:0"
     runtime, mantle = (

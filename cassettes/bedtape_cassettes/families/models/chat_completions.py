@@ -35,8 +35,10 @@ def _is_inline(request: ModelRequest) -> bool:
 def _check(content: Content) -> Message:
     message = completion.message_of(content, _NAME, _SUPPORTED)
     for block in message.blocks:
-        if not isinstance(block, Text | CitedText | Refusal | ToolUse | Reasoning) or getattr(block, "redacted", None):
-            raise make_render_error(_NAME, block, _SUPPORTED)
+        match block:
+            case Text() | CitedText() | Refusal() | ToolUse() | Reasoning(redacted=None):
+                continue
+        raise make_render_error(_NAME, block, _SUPPORTED)
     return message
 
 

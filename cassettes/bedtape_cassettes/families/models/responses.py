@@ -7,28 +7,16 @@ From 10 recorded exchanges with gpt-oss and GPT-5.x, which answer with other mem
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
-from bedtape_cassettes.families.content import (
-    Block,
-    CitedText,
-    Content,
-    Message,
-    Prompt,
-    Reasoning,
-    Refusal,
-    Text,
-    ToolUse,
-    tokens,
-)
-from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError, make_render_error
+from bedtape_cassettes.families.content import Block, Content, Message, Prompt, Reasoning, Refusal, ToolUse, tokens
+from bedtape_cassettes.families.family import Family, JsonObject, ModelRequest, RenderError
 from bedtape_cassettes.families.members import Members
 from bedtape_cassettes.families.shared import chat, completion, json_access, readers, synthesis
+from bedtape_cassettes.families.shared.response_items import SUPPORTED, Item, build_items, read_item, render_part
 from bedtape_cassettes.families.shared.server_sent import is_hosted
 from bedtape_cassettes.model import JsonValue
 
 _NAME = "responses"
-_SUPPORTED = "reasoning, text, cited text, a refusal and tool use (Message)"
 # Characters per delta: a token of GPT-5.x, 12 to 65 characters of gpt-oss.
 _HOSTED, _OSS = (1, 8), (12, 65)
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -70,87 +58,6 @@ def _message(item: JsonValue) -> JsonValue:
     return item
 
 
-# -- items -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Item:
-    """An item of the answer. item: complete. parts: the content blocks of a message or of reasoning."""
-
-    item: JsonObject
-    parts: list[Block] = field(default_factory=list)
-
-
-def _items(message: Message, request: ModelRequest) -> list[_Item]:
-    """Texts that follow each other are parts of one message."""
-    items: list[_Item] = []
-    for block in message.blocks:
-        match block:
-            case Text() | CitedText() | Refusal():
-                if not items or items[-1].item["type"] != "message":
-                    items.append(_Item(_new_item("message", "msg", request)))
-                items[-1].parts.append(block)
-            case ToolUse(name=name):
-                call = _new_item("function_call", "fc", request)
-                call_id = block.id or f"call_{synthesis.identifier(request.chance, 24)}"
-                items.append(_Item({"arguments": chat.arguments(block), "call_id": call_id, **call, "name": name}))
-            case Reasoning():
-                items.append(_Item(_new_item("reasoning", "rs", request), [block]))
-            case _:
-                raise make_render_error(_NAME, block, _SUPPORTED)
-    if not items:
-        items.append(_Item(_new_item("message", "msg", request), [Text("")]))
-    for item in items:
-        item.item |= _content(item, request.model)
-    return [_Item(dict(sorted(item.item.items())), item.parts) for item in items]
-
-
-def _new_item(kind: str, prefix: str, request: ModelRequest) -> JsonObject:
-    """gpt-oss numbers reasoning as messages, with shorter ids."""
-    if not is_hosted(request.model) and kind != "function_call":
-        return {"id": f"msg_{synthesis.identifier(request.chance, 16, synthesis.HEX)}", "type": kind}
-    return {"id": f"{prefix}_{synthesis.identifier(request.chance, 32, synthesis.HEX)}", "type": kind}
-
-
-def _content(item: _Item, model: str) -> JsonObject:
-    match item.item["type"]:
-        case "message":
-            phase: JsonObject = {"phase": "final_answer"} if is_hosted(model) else {}
-            parts: list[JsonValue] = [_part(block, model) for block in item.parts]
-            return {"content": parts, "role": "assistant", "status": "completed", **phase}
-        case "reasoning":
-            return _reasoning(item.parts[0], model)
-    return {"status": "completed"}
-
-
-def _reasoning(block: Block, model: str) -> JsonObject:
-    """GPT-5.x encrypts its reasoning, and summarises it on request. gpt-oss answers with its text."""
-    assert isinstance(block, Reasoning)
-    if block.redacted is not None:
-        return {"encrypted_content": block.redacted.decode(errors="replace"), "summary": []}
-    if is_hosted(model):
-        signed: JsonObject = {"encrypted_content": block.signature} if block.signature else {}
-        return {**signed, "summary": [{"text": block.text, "type": "summary_text"}] if block.text else []}
-    return {"content": [{"text": block.text, "type": "reasoning_text"}], "status": "completed", "summary": []}
-
-
-def _part(block: Block, model: str) -> JsonObject:
-    match block:
-        case Refusal(text=text):
-            return {"refusal": text, "type": "refusal"}
-        case CitedText(text=text):
-            annotations: list[JsonValue] = list(_annotations(block))
-        case _:
-            text, annotations = getattr(block, "text", ""), []
-    logprobs: JsonObject = {"logprobs": []} if is_hosted(model) else {}
-    return {"annotations": annotations, **logprobs, "text": text, "type": "output_text"}
-
-
-def _annotations(block: CitedText) -> Iterator[JsonObject]:
-    for citation in block.citations:
-        yield {**chat.render_url_citation(citation, 0, len(block.text)), "type": "url_citation"}
-
-
 # -- the response object ---------------------------------------------------------------------------------------
 
 
@@ -182,7 +89,6 @@ def _response(request: ModelRequest) -> JsonObject:
         response["previous_response_id"] = body["previous_response_id"]
     if not hosted:
         return response
-    form: JsonValue = {"format": {"type": "text"}, "verbosity": "medium"}
     named = {name: body.get(name) for name in _REPEATED}
     more: JsonObject = {
         **named,
@@ -193,7 +99,7 @@ def _response(request: ModelRequest) -> JsonObject:
         "prompt_cache_retention": "in_memory",
         "reasoning": {"effort": "medium", "summary": None, **_object(body, "reasoning")},
         "store": body.get("store", True),
-        "text": {**_object({"form": form}, "form"), **_object(body, "text")},
+        "text": {"format": {"type": "text"}, "verbosity": "medium", **_object(body, "text")},
         "top_logprobs": 0,
         "usage": None,
     }
@@ -215,7 +121,7 @@ def _object(value: JsonObject, name: str) -> JsonObject:
     return member if isinstance(member, dict) else {}
 
 
-def _finish(response: JsonObject, items: Sequence[_Item], message: Message, request: ModelRequest) -> JsonObject:
+def _finish(response: JsonObject, items: Sequence[Item], message: Message, request: ModelRequest) -> JsonObject:
     """The same response when it has ended."""
     usage = synthesis.usage_of(message, request.prompt)
     reason = _INCOMPLETE.get(message.stop)
@@ -247,12 +153,12 @@ def _finish(response: JsonObject, items: Sequence[_Item], message: Message, requ
 
 
 def _check(content: Content) -> Message:
-    return completion.message_of(content, _NAME, _SUPPORTED)
+    return completion.message_of(content, _NAME, SUPPORTED)
 
 
 def _render(content: Content, request: ModelRequest) -> JsonObject:
     message = _check(content)
-    items = _items(message, request)
+    items = build_items(message, request)
     billing: JsonObject = {"billing": {"payer": "developer"}} if is_hosted(request.model) else {}
     return dict(sorted({**_finish(_response(request), items, message, request), **billing}.items()))
 
@@ -262,7 +168,7 @@ def _render(content: Content, request: ModelRequest) -> JsonObject:
 
 def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
     message = _check(content)
-    items, response = _items(message, request), _response(request)
+    items, response = build_items(message, request), _response(request)
     ended = _finish(response, items, message, request)
     events: list[JsonObject] = [
         {"response": response, "type": f"response.{state}"} for state in ("created", "in_progress")
@@ -277,7 +183,7 @@ def _stream(content: Content, request: ModelRequest) -> Iterator[JsonValue]:
 _EMPTY: dict[str, JsonObject] = {"message": {"content": []}, "function_call": {"arguments": ""}}
 
 
-def _item_events(item: _Item, request: ModelRequest) -> Iterator[JsonObject]:
+def _item_events(item: Item, request: ModelRequest) -> Iterator[JsonObject]:
     whole, kind = item.item, item.item["type"]
     empty = _EMPTY.get(str(kind), {})
     started = {key: value for key, value in whole.items() if kind != "reasoning" or key != "content"}
@@ -289,7 +195,7 @@ def _item_events(item: _Item, request: ModelRequest) -> Iterator[JsonObject]:
     yield {"item": whole, "type": "response.output_item.done"}
 
 
-def _inner_events(item: _Item, request: ModelRequest) -> Iterator[JsonObject]:
+def _inner_events(item: Item, request: ModelRequest) -> Iterator[JsonObject]:
     hosted = is_hosted(request.model)
     if item.item["type"] == "function_call":
         arguments = json_access.text(item.item, "arguments")
@@ -304,7 +210,7 @@ def _inner_events(item: _Item, request: ModelRequest) -> Iterator[JsonObject]:
         if isinstance(block, Reasoning):
             yield from _reasoning_events(block, at, request)
         else:
-            part = _part(block, request.model)
+            part = render_part(block, request.model)
             yield from ({**event, **at} for event in _part_events(block, part, request))
 
 
@@ -357,34 +263,11 @@ def _pieces(text: str, request: ModelRequest) -> Iterator[str]:
 def _read(body: JsonObject) -> Message:
     if not isinstance(body.get("output"), list):
         raise ValueError("expected a list `output`, found none: not an answer of the Responses API")
-    blocks = tuple(block for item in readers.objects(body, "output") for block in _read_item(item))
+    blocks = tuple(block for item in readers.objects(body, "output") for block in read_item(item))
     reason = json_access.text(body, "incomplete_details", "reason")
     stops = {word: stop for stop, word in reversed(_INCOMPLETE.items())}
     calls = any(isinstance(block, ToolUse) for block in blocks)
     return Message(blocks, stops.get(reason, "tool_use" if calls else "end_turn"))
-
-
-def _read_item(item: JsonObject) -> Iterator[Block]:
-    match item:
-        case {"type": "message"}:
-            for part in readers.objects(item, "content"):
-                text = json_access.text(part, "text")
-                if part.get("type") == "refusal":
-                    yield Refusal(json_access.text(part, "refusal"))
-                elif annotations := readers.objects(part, "annotations"):
-                    yield CitedText(text, tuple(map(chat.read_url_citation, annotations)))
-                elif text:
-                    yield Text(text)
-        case {"type": "function_call"}:
-            arguments = readers.arguments(json_access.text(item, "arguments"))
-            yield ToolUse(json_access.text(item, "name"), arguments, json_access.text(item, "call_id") or None)
-        case {"type": "reasoning"}:
-            text = readers.read_text(item, "content") or readers.read_text(item, "summary")
-            sealed = json_access.text(item, "encrypted_content")
-            if text:
-                yield Reasoning(text, sealed or None)
-            elif sealed:
-                yield Reasoning(redacted=sealed.encode())
 
 
 def _gather(chunks: Sequence[JsonValue]) -> Message:

@@ -5,14 +5,11 @@ From recorded streams of Chat Completions and Responses; Messages as Anthropic's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from bedtape_cassettes.families.family import ModelRequest
 from bedtape_cassettes.families.shared import json_access
 from bedtape_cassettes.format.bodies import compact, seal_data
 from bedtape_cassettes.model import JsonValue
-
-DONE = b"data: [DONE]\n\n"
 
 
 def is_hosted(model: str) -> bool:
@@ -20,33 +17,31 @@ def is_hosted(model: str) -> bool:
     return "gpt-oss" not in model
 
 
-def write_chat(values: Iterable[JsonValue], request: ModelRequest) -> Iterator[bytes]:  # noqa: ARG001 - a signature
-    """One data line an event, and a last event that says so."""
-    yield from map(seal_data, values)
-    yield DONE
-
-
-def write_responses(values: Iterable[JsonValue], request: ModelRequest) -> Iterator[bytes]:
-    """One data line an event. Hosted models have the line with the event's type after it, not before it."""
+def write_stream(operation: str, values: Iterable[JsonValue], model: str) -> Iterator[bytes]:
+    """Write the values of an answer. Chat Completions ends with an event that is no JSON."""
+    hosted = is_hosted(model)
     for value in values:
-        name = json_access.text(value, "type").encode()
-        yield b"data: %b\nevent: %b\n\n" % (compact(value), name) if is_hosted(request.model) else seal_data(value)
+        yield _write_value(operation, value, hosted=hosted)
+    if operation == "ChatCompletions":
+        yield b"data: [DONE]\n\n"
 
 
-def write_messages(values: Iterable[JsonValue], request: ModelRequest) -> Iterator[bytes]:  # noqa: ARG001
-    """The event's type, then its data."""
-    for value in values:
-        yield b"event: %b\ndata: %b\n\n" % (json_access.text(value, "type").encode(), compact(value))
+def write_event(operation: str, name: str, members: Mapping[str, JsonValue], number: int) -> bytes:
+    """Write an event that is not part of an answer: an event of a new type, or an error.
 
-
-def write_event(operation: str, name: str, value: dict[str, JsonValue], number: int) -> bytes:
-    """One event outside the stream of an answer: a new kind of event, or an error. Chat Completions has no types.
-
-    number: of the event in its stream, from 0.
+    The events of Chat Completions have no type. number: the number of the event in its stream, from 0.
     """
-    match operation:
-        case "ChatCompletions":
-            return seal_data(value)
-        case "Messages":
-            return b"event: %b\ndata: %b\n\n" % (name.encode(), compact({"type": name, **value}))
-    return seal_data({"type": name, "sequence_number": number, **value})
+    more: dict[str, JsonValue] = {} if operation == "ChatCompletions" else {"type": name}
+    if operation == "Responses":
+        more["sequence_number"] = number
+    return _write_value(operation, {**more, **members})
+
+
+def _write_value(operation: str, value: JsonValue, *, hosted: bool = False) -> bytes:
+    """Messages has a line with the event's type before the data, hosted models of Responses have that line after it."""
+    name = json_access.text(value, "type").encode()
+    if operation == "Messages":
+        return b"event: %b\ndata: %b\n\n" % (name, compact(value))
+    if operation == "Responses" and hosted:
+        return b"data: %b\nevent: %b\n\n" % (compact(value), name)
+    return seal_data(value)

@@ -22,9 +22,9 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class IdSlots(Random):
-    """Random numbers for an answer whose ids are filled in later, because they depend on more than the rest.
+    """Random numbers for an answer whose ids are filled in later, because ids depend on more than the rest of the answer.
 
-    lengths, alphabets: of each id. An id without an alphabet is a UUID.
+    slots: the length and the alphabet of each id, in order. An id without an alphabet is a UUID.
     """
 
     def __init__(self, seed: bytes) -> None:

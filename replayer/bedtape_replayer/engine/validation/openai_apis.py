@@ -26,10 +26,10 @@ _ROLES = {
     "Messages": ("user", "assistant"),
     "CountMessageTokens": ("user", "assistant"),
 }
-# A body of the wrong shape on bedrock-mantle: the beginning of the text is known (real-errors, 122).
+# The error of bedrock-mantle for a body of the wrong shape. A user reported the first half of the text.
 _UNREADABLE = "Failed to deserialize the JSON body into the target type"
-# Models that bedrock-mantle refuses: the operation, the start of the path, the model, and the text. Recorded, or seen by
-# several clients (real-errors, 119 and 120).
+# Models that bedrock-mantle refuses: the operation, the start of the path, the model, and the text of the error. The
+# first text is recorded. Users of several clients reported the other two.
 _ROUTES = (
     ("*", "/v1/", "google.gemma-4-*", "model `{model}` isn't supported on this route"),
     ("ChatCompletions", "", "openai.gpt-5*", "The model '{model}' does not support the '/v1/chat/completions' API"),

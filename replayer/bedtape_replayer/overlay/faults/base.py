@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 
-from bedtape_cassettes.model import Response
+from bedtape_cassettes.model import Events, Response
 from bedtape_cassettes.operations import OPERATIONS, SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Reply
@@ -99,6 +99,21 @@ class FaultKind:
     def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit | None:  # noqa: ARG002 - a seam
         """Returns the change to the steps of the final reply, or `None` for no change."""
         return None
+
+
+class StreamingFault(FaultKind):
+    """A kind of fault that changes the events of a stream. It does not apply to other answers."""
+
+    __slots__ = ()
+
+    def applies_to(self, call: Call) -> bool:
+        return call.is_streamed
+
+    def affects(self, response: Response) -> bool:
+        return response.status < 400 and isinstance(response.body, Events)
+
+    def find_problem(self, operations: tuple[str, ...]) -> str | None:
+        return explain_no_stream(operations, framed=False)
 
 
 def is_framed(call: Call) -> bool:

@@ -12,21 +12,12 @@ from bedtape_cassettes.families.shared.server_sent import write_event
 from bedtape_cassettes.format.bodies import choose_form, compact, read_value
 from bedtape_cassettes.model import Event, Events, JsonValue, Response, event_headers
 from bedtape_replayer.answering.call import Call
-from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream
+from bedtape_replayer.overlay.faults.base import FaultContext, StreamingFault, check_minimum
 
 
 @dataclass(frozen=True, slots=True)
-class _EventFault(FaultKind):
-    """Applies to streams, and changes the list of events."""
-
-    def applies_to(self, call: Call) -> bool:
-        return call.is_streamed
-
-    def find_problem(self, operations: tuple[str, ...]) -> str | None:
-        return explain_no_stream(operations, framed=False)
-
-    def affects(self, response: Response) -> bool:
-        return response.status < 400 and isinstance(response.body, Events)
+class _EventFault(StreamingFault):
+    """Changes the list of events."""
 
     def on_response(self, response: Response, call: Call, context: FaultContext) -> Response:  # noqa: ARG002
         body = response.body

@@ -13,11 +13,11 @@ from bedtape_cassettes.failures import FAILURES, render_error, stream_member
 from bedtape_cassettes.families.shared.server_sent import write_event
 from bedtape_cassettes.format.bodies import compact
 from bedtape_cassettes.format.eventstream import encode_strings
-from bedtape_cassettes.model import Events, Headers, JsonValue, Response, exception_headers
+from bedtape_cassettes.model import Headers, JsonValue, exception_headers
 from bedtape_cassettes.operations import SERVER_SENT
 from bedtape_replayer.answering.call import Call
 from bedtape_replayer.answering.reply import Piece, Reply, make_request_id
-from bedtape_replayer.overlay.faults.base import FaultContext, FaultKind, check_minimum, explain_no_stream
+from bedtape_replayer.overlay.faults.base import FaultContext, StreamingFault, check_minimum
 from bedtape_replayer.overlay.faults.rewrite import is_event_stream, is_server_sent, replace_pieces
 
 # The length of a frame's header value is a signed 16-bit number.
@@ -25,18 +25,7 @@ _LONGEST = 0x7FFF
 
 
 @dataclass(frozen=True, slots=True)
-class _StreamError(FaultKind):
-    """Applies to streams."""
-
-    def applies_to(self, call: Call) -> bool:
-        return call.is_streamed
-
-    def affects(self, response: Response) -> bool:
-        return response.status < 400 and isinstance(response.body, Events)
-
-
-@dataclass(frozen=True, slots=True)
-class Raise(_StreamError):
+class Raise(StreamingFault):
     """A modelled exception of the operation, after a number of events or at the end of the stream.
 
     error: the name, such as ThrottlingException. message: `None` for the error's default. members: further members of
@@ -77,7 +66,7 @@ class Raise(_StreamError):
 
 
 @dataclass(frozen=True, slots=True)
-class RaiseUnmodelled(_StreamError):
+class RaiseUnmodelled(StreamingFault):
     """An error with a code and a message, which no model describes. Placed like `Raise`."""
 
     code: str
@@ -91,9 +80,6 @@ class RaiseUnmodelled(_StreamError):
         for name, value in (("code", self.code), ("message", self.message)):
             if len(value.encode()) > _LONGEST:
                 raise ValueError(f"expected a {name} of at most {_LONGEST} bytes, found {len(value.encode())}")
-
-    def find_problem(self, operations: tuple[str, ...]) -> str | None:
-        return explain_no_stream(operations, framed=False)
 
     def on_reply(self, reply: Reply, call: Call, context: FaultContext) -> Reply:  # noqa: ARG002
         if is_server_sent(reply):
