@@ -160,7 +160,7 @@ class Index:
     def _describe_request(self, call: Call) -> str:
         target = call.target
         name = target.name or call.method
-        return self._scrub(f"{name} of {target.model}" if target.model else f"{name} {target.path}")
+        return self._scrub(f"{name} of {call.model}" if call.model else f"{name} {target.path}")
 
     def _scrub(self, text: str) -> str:
         return scrub_text(text, self._rules.redaction)

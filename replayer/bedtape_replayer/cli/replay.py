@@ -264,7 +264,9 @@ def _line(outcome: Outcome) -> str:
     """`ConverseStream  us.amazon.nova-lite-v1:0  200  weather/0002-….yaml  1.2 ms`."""
     answer = outcome.answer
     call = answer.call
-    described = _describe(call.method, call.path, answer.reply.status, answer.source, answer.by, answer.faults)
+    described = _describe(
+        call.method, call.path, call.model, answer.reply.status, answer.source, answer.by, answer.faults
+    )
     line = f"{described}  {outcome.seconds * 1000:.1f} ms"
     if call.session != "default":
         line += f"  session {escape_controls(scrub_text(call.session))}"
@@ -274,14 +276,15 @@ def _line(outcome: Outcome) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _describe(method: str, path: str, status: int, source: Source, by: str | None, faults: tuple[str, ...]) -> str:
+def _describe(
+    method: str, path: str, model: str | None, status: int, source: Source, by: str | None, faults: tuple[str, ...]
+) -> str:
     """Formats the part of a line that is the same for equal calls."""
     target = identify(method, scrub_path(path))
+    shown = target.model or (model and scrub_text(model)) or "-"
     layer = _BY.get(source, "") + (by or "")
     layers = " + ".join((layer, *faults)) if source != "fault" else layer
-    return escape_controls(
-        "  ".join((target.name or f"{method} {target.path}", target.model or "-", str(status), layers))
-    )
+    return escape_controls("  ".join((target.name or f"{method} {target.path}", shown, str(status), layers)))
 
 
 def _indent(text: str) -> str:

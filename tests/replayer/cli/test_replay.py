@@ -340,6 +340,16 @@ def test_a_terminal_gets_each_line_at_once_and_a_file_gets_batches(
     assert asyncio.run(log()) == (at_once, 3 - at_once)
 
 
+def test_the_log_names_the_model_in_the_body(tmp_path: Path, start: Callable[..., Running]) -> None:
+    running = start(str(_write(tmp_path / "tapes", converse("a", "one"))))
+    running.line()
+    body = {"model": "openai.gpt-oss-20b", "messages": []}
+    with Http1(running.url) as client:
+        assert client.request("POST", "/openai/v1/chat/completions", (), json.dumps(body).encode()).status == 400
+    assert running.line().startswith("ChatCompletions  openai.gpt-oss-20b  400  MISS  ")
+    assert running.line().startswith("  No recording answers ChatCompletions of openai.gpt-oss-20b ")
+
+
 def test_log_levels(tmp_path: Path, start: Callable[..., Running]) -> None:
     tapes = str(_write(tmp_path / "tapes", converse("a", "one")))
     quiet, silent = start(tapes, "--log-level", "warning"), start(tapes, "--log-level", "error")

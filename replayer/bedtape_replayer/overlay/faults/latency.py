@@ -34,7 +34,9 @@ class Delay(FaultKind):
     def affects(self, response: Response) -> bool:  # noqa: ARG002 - errors take their time too
         return True
 
-    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit:
+    def on_steps(self, reply: Reply, context: FaultContext) -> StepEdit | None:
+        if not self.first_byte_ms and len(reply.pieces) < 2:
+            return None
         chance = context.call_chance
         first = self._seconds(self.first_byte_ms, chance)
         return AddWaits(first, tuple(self._seconds(self.between_ms, chance) for _ in reply.pieces[1:]))

@@ -259,3 +259,34 @@ def test_the_arguments_of_a_tool_come_as_the_model_cuts_them(model: str, first: 
     assert deltas[0].startswith(first)
     assert "".join(deltas) == '{"city":"Oslo and Rome"}'
     assert (len(deltas) > 1) is several
+
+
+@pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
+@pytest.mark.parametrize(
+    ("body", "lifetime"),
+    [
+        ({"system": [{"text": "a"}, {"cachePoint": {"type": "default", "ttl": "1h"}}]}, "1h"),
+        ({"messages": [{"role": "user", "content": [{"text": "a"}, {"cachePoint": {"type": "default"}}]}]}, "5m"),
+        ({"toolConfig": {"tools": [{"cachePoint": {"type": "default"}}]}}, "5m"),
+        ({}, None),
+    ],
+    ids=["system", "message", "tools", "no cache point"],
+)
+def test_cached_tokens_are_counted_if_the_request_has_a_cache_point(
+    operation: str, body: dict[str, Any], lifetime: str | None
+) -> None:
+    def read_usage(usage: Usage) -> dict[str, Any]:
+        message = Message((Text("Hello."),), usage=usage)
+        asked = bodies.compact(body)
+        rendered = render(
+            message, operation=operation, model="amazon.nova-lite-v1:0", body=asked, chance=Random(1)
+        ).body
+        value: Any = bodies.parse(rendered.events[-1].payload if isinstance(rendered, Events) else rendered.data)
+        return dict(value["usage"])
+
+    twins = {"cacheReadInputTokenCount", "cacheReadInputTokens", "cacheWriteInputTokenCount", "cacheWriteInputTokens"}
+    plain, written = read_usage(Usage(7, 2)), read_usage(Usage(7, 2, 0, 5))
+    assert (plain.keys() & twins) == (twins if lifetime else set())
+    assert "cacheDetails" not in plain
+    assert written["cacheDetails"] == [{"inputTokens": 5, "ttl": lifetime or "5m"}]
+    assert plain["serverToolUsage"] == {}
